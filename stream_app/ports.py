@@ -1,0 +1,225 @@
+"""What the roles need from outside, as protocols with their errors; adapters in models, kafka and store fulfil them.
+
+    Unavailable            a server is away: retry with jitter, bounded
+    ├─ StoreUnavailable    Redis or Valkey
+    └─ BrokerUnavailable   Kafka
+    OutOfDeviceMemory      a batch was too large for the device: halve the budget
+    ConfigurationError     something a person must mend; the message says what to do
+
+Any other exception is a bug: it is caught nowhere, the process ends, nothing is committed, Kafka redelivers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from stream_app.records import (
+    Alert,
+    EnrichedReview,
+    Evidence,
+    Message,
+    ModelName,
+    Partition,
+    ProductSummary,
+    ProductText,
+    RawRecord,
+)
+
+Result = TypeVar("Result")
+
+
+class Unavailable(Exception):
+    """A dependency cannot be reached now."""
+
+
+class StoreUnavailable(Unavailable):
+    """Redis or Valkey cannot be reached, or refuses for now (loading, read-only, out of memory)."""
+
+
+class BrokerUnavailable(Unavailable):
+    """Kafka cannot be reached now."""
+
+
+class OutOfDeviceMemory(Exception):
+    """The batch did not fit on the device."""
+
+
+class ConfigurationError(Exception):
+    """A person must change something; the message says what."""
+
+
+# ---- models
+
+
+class Tokens(Protocol):
+    """One tokenised text."""
+
+    @property
+    def length(self) -> int: ...
+    @property
+    def truncated(self) -> bool: ...
+
+
+class TextModel(Protocol[Result]):
+    """A model that answers one text with one result: a classifier (Scores) or a summarizer (str)."""
+
+    @property
+    def name(self) -> ModelName: ...
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """Languages it was trained for, as ISO 639-1 codes; None: any."""
+        ...
+
+    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
+        """One Tokens per text; may run beside ``run``."""
+        ...
+
+    def run(self, batch: Sequence[Tokens]) -> list[Result]:
+        """One result per input in the same order. Raises OutOfDeviceMemory, or whatever the model raised."""
+        ...
+
+    def canary(self) -> bool:
+        """Does a fixed text still give the answer it gave when the model was loaded? False: the device is broken."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFailed:
+    """The model fails on this one text, while the canary passes."""
+
+    reason: str
+    detail: str
+
+
+# ---- Kafka
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """One input record on its way: its place in the order of its partition travels with it."""
+
+    record: RawRecord
+    partition: Partition
+    epoch: int
+
+
+class Acks(Protocol):
+    """Publishes what slots lead to, in offset order per partition, and knows what may be committed.
+
+    Slots of an older epoch (the partition was revoked since) are ignored by both calls.
+    """
+
+    def publish_early(self, slot: Slot, messages: Sequence[Message]) -> None:
+        """Publish at once, out of order (alerts). The slot is acknowledged only after these are delivered too."""
+        ...
+
+    def finish(self, slot: Slot, messages: Sequence[Message]) -> None:
+        """The slot is done. Its messages are published when every earlier slot of the partition is done."""
+        ...
+
+
+class Publisher(Protocol):
+    """Publishes with acks=all; a message that can't be delivered ends the process."""
+
+    def publish(self, messages: Iterable[Message], on_delivered: Callable[[], None]) -> None:
+        """``on_delivered`` is called on the event loop, once, after the broker acknowledged all of them."""
+        ...
+
+
+class StreamRole(Protocol):
+    """What a role gives to the Kafka frame. All methods run on the event loop but ``has_room``."""
+
+    async def start(self, acks: Acks) -> None:
+        """Load models, check the store. Called once before the first record; ready when it returns."""
+        ...
+
+    async def take(self, slots: list[Slot]) -> None:
+        """The records of one poll, in offset order within each partition. The next poll waits for it to return."""
+        ...
+
+    def has_room(self) -> bool:
+        """May more be fetched? Called on the consumer's thread: cheap, and without locks that the loop may hold."""
+        ...
+
+    def drop_waiting(self, partitions: frozenset[Partition]) -> None:
+        """The partitions are being taken away: forget what has not started; it is redelivered elsewhere."""
+        ...
+
+    async def finish_started(self, partitions: frozenset[Partition]) -> None:
+        """Return when started work of these partitions is finished (``Acks.finish`` called). Bounded by the frame."""
+        ...
+
+    async def stop(self) -> None:
+        """The process ends; release threads and connections."""
+        ...
+
+
+# ---- the view
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What one apply did. ``outbox``: alerts still to be published (returned also for duplicates), oldest first."""
+
+    changed: bool
+    outbox: tuple[tuple[str, bytes], ...] = ()  # (alert_id, alert.v1 as JSON)
+
+
+class SummaryStore(Protocol):
+    """The rolling view in Redis. Every call raises StoreUnavailable when the server is away."""
+
+    async def check(self) -> None:
+        """Raises ConfigurationError when the server would forget (maxmemory-policy), StoreUnavailable when away."""
+        ...
+
+    async def apply(self, reviews: Sequence[EnrichedReview], now_ms: int) -> list[Applied]:
+        """Apply each (identity, revision, enrichment_version) once, atomically; one pipeline for all of them.
+
+        Also enters the product among the due ones, before the apply.
+        """
+        ...
+
+    async def clear_outbox(self, product_id: str, alert_ids: Sequence[str]) -> None:
+        """These alerts were acknowledged by the broker."""
+        ...
+
+    async def read(self, product_ids: Sequence[str], now_ms: int) -> list[ProductSummary | None]:
+        """Summaries as of ``now_ms``; None where the product is unknown. One round trip for all."""
+        ...
+
+    async def product_ids(self, limit: int) -> list[str]:
+        """Known products, the most recently changed first."""
+        ...
+
+    async def claim_due(self, now_ms: int, limit: int, lease_ms: int) -> list[str]:
+        """Products whose text is due; each is ours until the lease ends."""
+        ...
+
+    async def evidence(self, product_id: str) -> tuple[int, list[Evidence]]:
+        """(state_version, the newest sentences that a text may rest on)."""
+        ...
+
+    async def write_text(self, product_id: str, text: ProductText, revisions: dict[str, int]) -> bool:
+        """Write unless evidence it cites changed: ``revisions`` maps each cited review to the revision that was read.
+
+        True: written, and the product is no longer due. False: refused; it stays due.
+        """
+        ...
+
+    async def not_due(self, product_id: str, state_version: int) -> None:
+        """Nothing to write for this product at this version: no longer due."""
+        ...
+
+    async def record_alert(self, alert: Alert) -> None:
+        """Keep it among the recent ones; the same alert_id once."""
+        ...
+
+    async def recent_alerts(self, limit: int) -> list[Alert]:
+        """Newest first."""
+        ...
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        ...

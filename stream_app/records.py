@@ -1,0 +1,227 @@
+"""The values that travel: what came from Kafka, what the models said, what goes out, what Redis holds.
+
+Times are integers, milliseconds since 1970 in UTC (``*_ms``); only ``contract`` turns them into RFC 3339 and back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Kind = Literal["created", "edited", "deleted"]
+Label = Literal["negative", "neutral", "positive"]
+SummaryMethod = Literal["abstractive", "extractive", "own_text", "none"]
+Rule = Literal["negative_review", "negative_spike", "recovered"]
+Severity = Literal["info", "warning", "critical"]
+
+LABELS: tuple[Label, Label, Label] = ("negative", "neutral", "positive")
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+
+FINAL_REVISION = 2**53 - 1
+"""The revision of a deletion that names none: nothing can follow it. Also JSON's largest safe integer."""
+
+
+class Partition(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    number: int
+
+
+class Position(NamedTuple):
+    """Where an enriched review came from: the input record."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class RawRecord(NamedTuple):
+    """A record as the broker gave it: bytes untouched."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Message(NamedTuple):
+    """A record to be published. A None value is a tombstone (compacted topics)."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """An accepted review.v1. Identity is (product_id, review_id); a larger revision replaces a smaller one."""
+
+    product_id: str
+    review_id: str
+    revision: int
+    kind: Kind
+    created_at_ms: int
+    updated_at_ms: int | None = None
+    rating: int | None = None
+    title: str | None = None
+    text: str = ""
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that cannot be processed: it goes to the dead letter with its original bytes, never stops anything."""
+
+    record: RawRecord
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """Which model answered. ``revision`` identifies the weights."""
+
+    name: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the classifier says of one text: probabilities that sum to 1, and whether it read only the beginning."""
+
+    negative: float
+    neutral: float
+    positive: float
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sentiment:
+    """Label of the largest probability, that probability, and all of them (4 decimals), in the order of LABELS."""
+
+    label: Label
+    confidence: float
+    scores: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of the enriched review's text: ``text[start:end]``, in Unicode code points."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnrichedReview:
+    """enriched-review.v1: the review, cleaned and masked, with what the models said. A deletion has no text."""
+
+    kind: Kind
+    product_id: str
+    review_id: str
+    revision: int
+    enrichment_version: int
+    created_at_ms: int
+    enriched_at_ms: int
+    input: Position
+    updated_at_ms: int | None = None
+    rating: int | None = None
+    title: str | None = None
+    text: str | None = None
+    language: str | None = None
+    truncated: bool = False
+    sentiment: Sentiment | None = None
+    sentiment_missing: str | None = None
+    summary: str | None = None
+    summary_method: SummaryMethod = "none"
+    key_sentence: Span | None = None
+    flags: tuple[str, ...] = ()
+    safety_words: tuple[str, ...] = ()
+    sentiment_model: ModelName | None = None
+    summary_model: ModelName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """alert.v1: something turned bad (or well again), and why. ``alert_id`` is deterministic."""
+
+    alert_id: str
+    rule: Rule
+    severity: Severity
+    product_id: str
+    created_at_ms: int
+    raised_at_ms: int
+    review_id: str | None = None
+    revision: int | None = None
+    rating: int | None = None
+    p_negative: float | None = None
+    sentence: str | None = None
+    safety_words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a window of time holds. ``unknown``: without a sentiment. ``stars``: how many of 1, 2, 3, 4, 5."""
+
+    reviews: int = 0
+    negative: int = 0
+    neutral: int = 0
+    positive: int = 0
+    unknown: int = 0
+    stars: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
+    p_negative_sum: int = 0  # probability x 10,000, summed: integers, so that order never matters
+
+    @property
+    def mean_rating(self) -> float | None:
+        """Mean of the stars given (1 to 5), None when nobody gave any."""
+        rated = sum(self.stars)
+        return sum(star * n for star, n in enumerate(self.stars, start=1)) / rated if rated else None
+
+    @property
+    def net_sentiment(self) -> float | None:
+        """(positive - negative) / reviews with a sentiment: -1 to 1, None without any."""
+        judged = self.negative + self.neutral + self.positive
+        return (self.positive - self.negative) / judged if judged else None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One review's best sentence, as the view keeps it: what a product's text may rest on."""
+
+    review_id: str
+    revision: int
+    created_at_ms: int
+    label: Label | None
+    p_negative: int  # x 10,000
+    rating: int | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProductText:
+    """Headline and text of a product, with the reviews that it rests on and how it was made."""
+
+    headline: str
+    text: str
+    method: SummaryMethod
+    evidence: tuple[str, ...]  # review ids
+    model: ModelName | None
+    made_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProductSummary:
+    """What a product page shows, as of ``as_of_ms``. Keys of ``windows``: 24h, 7d, 30d, all."""
+
+    product_id: str
+    as_of_ms: int
+    state_version: int  # grows with each change: the base of the ETag
+    windows: dict[str, Counts]
+    last_review_at_ms: int | None
+    text: ProductText | None
+    low_evidence: bool

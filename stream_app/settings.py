@@ -1,0 +1,71 @@
+"""One frozen Settings: every knob with its unit and its default, read once from flags, environment and .env."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Summaries = Literal["best_effort", "always", "off"]
+
+
+class Settings(BaseSettings):
+    """Environment variables are the upper-case names with the prefix ``STREAM_APP_``, e.g. STREAM_APP_BROKERS."""
+
+    model_config = SettingsConfigDict(env_prefix="STREAM_APP_", env_file=".env", frozen=True, extra="ignore")
+
+    app_name: str = Field("stream-app", description="first part of every consumer group: <app>.<role>")
+    topic_prefix: str = Field("", description="put before every topic's name")
+
+    brokers: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma separated")
+    kafka_security_protocol: str = Field("PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
+    kafka_sasl_mechanism: str | None = Field(None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_ca_file: str | None = Field(None, description="certificate authority file for SSL and SASL_SSL")
+    session_timeout_seconds: float = 10.0
+    heartbeat_seconds: float = 2.0
+    rebalance_timeout_seconds: float = 15.0
+    commit_interval_seconds: float = 0.5
+    max_poll_records: int = Field(1000, description="records of one poll, over all partitions")
+    drain_seconds: float = Field(3.0, description="how long started work may take when partitions are taken away")
+    partitions: int = Field(6, description="partitions of topics that we create; fixed once made")
+    replication: int = Field(1, description="copies of topics that we create")
+
+    redis: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="redis:// or rediss:// URL")
+    redis_cluster: bool = Field(False, description="the URL names a node of a Redis Cluster")
+    redis_settle_seconds: float = Field(5.0, description="an applied event is acknowledged only after this time")
+    redis_patience_seconds: float = Field(300.0, description="how long Redis may be away before the process ends")
+    generation: int = Field(1, description="which view in Redis is written and read")
+
+    sentiment_model: str = Field("bundled", description="name or path of a BERT-family classifier")
+    summary_model: str = Field("bundled", description="name or path of a T5")
+    model_languages: str = Field("auto", description="what the classifier reads: auto (its card), any, or en,de,…")
+    device: str = Field("auto", description="auto, cpu or cuda")
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    threads: int = Field(0, description="threads of the models on a CPU; 0: measured")
+    waiting_tokens: int = Field(200_000, description="tokens that may wait for the device before fetching pauses")
+    max_text_characters: int = 20_000
+    max_future_seconds: int = 300
+    enrichment_version: int = Field(1, description="raise it when better models replay the log")
+
+    summaries: Summaries = "best_effort"
+    summary_min_words: int = Field(20, description="shorter reviews are their own summary")
+    summary_wait_ms: int = Field(1000, description="best_effort: how long a review waits for T5 after BERT")
+
+    alert_threshold: float = Field(0.8, description="P(negative) from which a review raises an alert")
+    alert_max_age_hours: float = Field(48.0, description="older reviews raise none")
+
+    text_min_interval_seconds: float = Field(60.0, description="a product's text is made at most this often")
+
+    api_host: str = "127.0.0.1"
+    api_port: int = 8080
+    metrics_port: int = Field(0, description="Prometheus metrics of a worker on loopback; 0: off")
+    log_level: str = "INFO"
+    log_json: bool = False
+
+    def group(self, role: str) -> str:
+        """Consumer group, and Faust app id, of a role. The view's generation has a group of its own."""
+        generation = f".g{self.generation}" if role == "summarize" else ""
+        return f"{self.topic_prefix}{self.app_name}.{role}{generation}"
