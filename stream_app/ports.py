@@ -204,12 +204,20 @@ class SummaryStore(Protocol):
     async def write_text(self, product_id: str, text: ProductText, revisions: dict[str, int]) -> bool:
         """Write unless evidence it cites changed: ``revisions`` maps each cited review to the revision that was read.
 
-        True: written, and the product is no longer due. False: refused; it stays due.
+        False: refused. The product stays due in both cases, until ``not_due`` (after the text was published too).
         """
         ...
 
     async def not_due(self, product_id: str, state_version: int) -> None:
-        """Nothing to write for this product at this version: no longer due."""
+        """The text is published or needs no change: no longer due, unless the state changed since this version."""
+        ...
+
+    async def revisions(self, product_id: str, review_ids: Sequence[str]) -> list[int | None]:
+        """The revision that the view holds of each review (its deletion's too); None where it never saw one."""
+        ...
+
+    async def incarnation(self) -> str:
+        """Changes when the server restarted or another one took over: what was applied shortly before may be gone."""
         ...
 
     async def record_alert(self, alert: Alert) -> None:

@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     rebalance_timeout_seconds: float = 15.0
     commit_interval_seconds: float = 0.5
     max_poll_records: int = Field(1000, description="records of one poll, over all partitions")
+    max_poll_interval_seconds: float = Field(300.0, description="a process that hangs this long loses its partitions")
+    publish_patience_seconds: float = Field(120.0, description="how long Kafka may be away before the process ends")
     drain_seconds: float = Field(3.0, description="how long started work may take when partitions are taken away")
     partitions: int = Field(6, description="partitions of topics that we create; fixed once made")
     replication: int = Field(1, description="copies of topics that we create")

@@ -23,6 +23,12 @@ _latency = Histogram(
     "From the record's timestamp to the enriched review's publication",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300),
 )
+_look_ups = Histogram(
+    "stream_app_api_seconds",
+    "From a request to the beginning of its answer",
+    ["route", "status"],
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1),
+)
 _ready = Gauge("stream_app_ready", "1 when the role takes records", ["role"])
 
 
@@ -55,8 +61,8 @@ def review_rejected(reason: str, topic: str, partition: int, offset: int) -> Non
     log.warning("review_rejected", reason=reason, topic=topic, partition=partition, offset=offset)
 
 
-def message_published(topic: str) -> None:
-    _published.labels(topic).inc()
+def message_published(topic: str, count: int = 1) -> None:
+    _published.labels(topic).inc(count)
 
 
 def review_applied(changed: bool) -> None:
@@ -77,6 +83,10 @@ def summary_was_late() -> None:
 
 def review_enriched(seconds: float) -> None:
     _latency.observe(seconds)
+
+
+def look_up_answered(route: str, status: int, seconds: float) -> None:
+    _look_ups.labels(route, str(status)).observe(seconds)
 
 
 def role_became_ready(role: str, **facts: object) -> None:

@@ -1,0 +1,49 @@
+# The two commands of a newcomer: `make demo` and `make test`. `make help` lists all.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint unit store-test bench clean
+
+# uv from the PATH, else one of our own in .uv/ (system pythons refuse installs)
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+PYTHON ?= python3
+RUN := .venv/bin/python -m
+INPUT ?=
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+.uv/bin/uv:
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "Python's venv module is missing: apt-get install python3-venv (or put uv on the PATH), then try again." >&2; exit 1; }
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet uv
+
+# packages from the lock file, then Kafka's jars; nothing is fetched twice
+.venv/.ready: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
+	$(UV) sync --frozen --all-extras
+	.venv/bin/stream-app services fetch
+	@touch $@
+
+setup: .venv/.ready ## packages, Kafka and Valkey; everything else does this first by itself
+
+demo: setup ## the whole system on this machine; INPUT=file.jsonl replays your own reviews
+	.venv/bin/stream-app demo $(if $(INPUT),--input $(INPUT))
+
+test: setup lint ## format, lint, types and all tests, on a real Kafka and Valkey started for them
+	$(RUN) pytest
+
+lint: setup
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+
+unit: setup ## the tests that need no server
+	$(RUN) pytest tests/unit tests/contract
+
+store-test: setup ## the store tests alone; STREAM_APP_TEST_REDIS_SERVER=redis-server runs them on another server
+	$(RUN) pytest -m store
+
+bench: setup ## measure this machine: writes benchmarks/results.md, results.json and plots
+	$(RUN) benchmarks.run
+
+clean: ## remove what `make setup` made here (not the caches of uv and of this project)
+	rm -rf .venv .uv

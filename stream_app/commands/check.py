@@ -1,0 +1,125 @@
+"""`stream-app check` and `settings`: is everything there, and what is it set to."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import typer
+from pydantic import SecretStr
+from rich.console import Console
+from rich.table import Table
+
+from stream_app.commands.options import Brokers, Redis, TopicPrefix, settings_from
+from stream_app.ports import ConfigurationError, Unavailable
+from stream_app.settings import Settings
+
+app = typer.Typer()
+console = Console()
+
+
+@app.command()
+def check(brokers: Brokers = None, redis: Redis = None, topic_prefix: TopicPrefix = None) -> None:
+    """Reach Kafka and Redis, look for the topics, load both models and say on which device and why.
+
+    Exit code 1 when something is wrong; each line then says what to do.
+    """
+    settings = settings_from(brokers=brokers, redis=redis, topic_prefix=topic_prefix)
+    checks: dict[str, Callable[[Settings], str]] = {
+        "Kafka": _kafka,
+        "topics": _topics,
+        "Redis": _redis,
+        "device": _device,
+        "sentiment model": _sentiment_model,
+        "summary model": _summary_model,
+    }
+    failed = False
+    for name, look in checks.items():
+        try:
+            with console.status(f"{name} …"):
+                answer = look(settings)
+            console.print(f"[green]ok   [/green] {name}: {answer}", highlight=False)
+        except (ConfigurationError, Unavailable) as error:
+            failed = True
+            console.print(f"[red]wrong[/red] {name}: {error}", highlight=False)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _kafka(settings: Settings) -> str:
+    from stream_app.kafka.admin import check_brokers
+
+    return check_brokers(settings)
+
+
+def _topics(settings: Settings) -> str:
+    from stream_app.kafka.admin import list_topics
+    from stream_app.kafka.topics import Topics
+
+    there = {topic.name for topic in list_topics(settings)}
+    missing = [name for name in Topics(settings.topic_prefix).all() if name not in there]
+    if missing:
+        raise ConfigurationError(f"{', '.join(missing)} missing: `stream-app topics create` makes them.")
+    return "all there"
+
+
+def _redis(settings: Settings) -> str:
+    from stream_app.store.summaries import RedisSummaryStore
+
+    async def look() -> str:
+        store = RedisSummaryStore.from_settings(settings)
+        try:
+            await store.check()
+            began = time.perf_counter()
+            await store.product_ids(limit=1)
+            return f"answers in {(time.perf_counter() - began) * 1000:.1f} ms, generation {settings.generation}"
+        finally:
+            await store.close()
+
+    return asyncio.run(look())
+
+
+def _device(settings: Settings) -> str:
+    from stream_app.models import choose_device
+
+    return choose_device(settings).reason
+
+
+def _sentiment_model(settings: Settings) -> str:
+    from stream_app.models import choose_device, load_classifier
+
+    model = load_classifier(settings, choose_device(settings))
+    [scores] = model.run(model.tokenize(["It broke after two days and support never answered."]))
+    languages = "any" if model.languages is None else ", ".join(sorted(model.languages))
+    return f"{model.name.name} {model.name.revision}, languages {languages}; a complaint is {scores.negative:.0%} negative"
+
+
+def _summary_model(settings: Settings) -> str:
+    from stream_app.models import choose_device, load_summarizer
+
+    if settings.summaries == "off":
+        return "off"
+    model = load_summarizer(settings, choose_device(settings))
+    return f"{model.name.name} {model.name.revision}"
+
+
+@app.command()
+def settings() -> None:
+    """Every setting: its variable, its value here, what it means. Secrets are masked."""
+    values = settings_from()
+    table = Table("variable", "value", "meaning")
+    for name, info in Settings.model_fields.items():
+        value = getattr(values, name)
+        shown = _masked(value) if isinstance(value, SecretStr) else str(value)
+        table.add_row(f"STREAM_APP_{name.upper()}", shown, info.description or "")
+    console.print(table)
+
+
+def _masked(secret: SecretStr) -> str:
+    """A URL without its password; anything else not at all."""
+    value = secret.get_secret_value()
+    if "://" not in value:
+        return "********"
+    scheme, rest = value.split("://", 1)
+    return f"{scheme}://{'********@' if '@' in rest else ''}{rest.rsplit('@', 1)[-1]}"

@@ -1,0 +1,219 @@
+"""`stream-app demo`: the whole system on this machine, fed with a stream of reviews."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from pydantic import SecretStr
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from stream_app.commands.options import Brokers, Redis, TopicPrefix, settings_from
+from stream_app.commands.processes import Processes, stopped_by_signal
+from stream_app.commands.publish import send
+from stream_app.commands.review_files import Line, read_lines
+from stream_app.settings import Settings
+
+app = typer.Typer()
+console = Console(stderr=True)
+
+
+@app.command()
+def demo(
+    input_file: Annotated[
+        Path | None, typer.Option("--input", help="JSONL or CSV of reviews; default: the sample stream.")
+    ] = None,
+    rate: Annotated[float, typer.Option(help="Reviews per second of the replay.")] = 5.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="Replay as fast as it goes, wait until every role is done, report, exit.")
+    ] = False,
+    report: Annotated[Path | None, typer.Option(help="With --once: write the report to this JSON file.")] = None,
+    retime: Annotated[
+        bool | None, typer.Option(help="Shift dates so that the last review is now; default: for the live demo.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="With --once: seconds to wait for the end before giving up.")] = 900.0,
+    port: Annotated[int | None, typer.Option(help="Port of the page.")] = None,
+    brokers: Brokers = None,
+    redis: Redis = None,
+    topic_prefix: TopicPrefix = None,
+) -> None:
+    """Start Kafka and Valkey on loopback, all roles and the page; replay reviews; stop everything on Ctrl-C.
+
+    With --once: replay, wait until every role has caught up, write the report, and exit with 0, or with 1 when
+    any accepted review is neither enriched nor in the dead letter, or was not applied.
+    """
+    flags = {"brokers": brokers, "redis": redis, "topic_prefix": topic_prefix, "api_port": port}
+    if once:
+        flags["summaries"] = "always"
+    lines = read_lines(
+        input_file or _sample(), retime_to=datetime.now(UTC) if (retime if retime is not None else not once) else None
+    )
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stream-app-demo-")))
+        settings = stack.enter_context(_servers(settings_from_flags(flags), folder, brokers, redis))
+        _create_topics(settings)
+        ok = _once(settings, lines, folder, report, timeout) if once else _live(settings, lines, rate, folder)
+    if not ok:
+        raise typer.Exit(1)
+
+
+def settings_from_flags(flags: dict[str, object]) -> Settings:
+    """Settings of a demo: what is not named is started by the demo itself, never an address from the environment."""
+    return settings_from(**{**flags, "brokers": flags["brokers"] or "embedded", "redis": flags["redis"] or "embedded"})
+
+
+@contextlib.contextmanager
+def _servers(settings: Settings, folder: Path, brokers: str | None, redis: str | None) -> Iterator[Settings]:
+    """The settings with the addresses of the servers given, and of embedded ones for those not given."""
+    from stream_app.embedded.kafka import EmbeddedKafka
+    from stream_app.embedded.valkey import EmbeddedValkey
+
+    with contextlib.ExitStack() as stack:
+        addresses: dict[str, object] = {}
+        if brokers is None:
+            kafka = EmbeddedKafka(folder / "kafka", say=console.print)
+            stack.callback(kafka.stop)
+            kafka.start()
+            addresses["brokers"] = kafka.address
+        if redis is None:
+            valkey = EmbeddedValkey(folder / "valkey", say=console.print)
+            stack.callback(valkey.stop)
+            valkey.start()
+            addresses["redis"] = SecretStr(valkey.url)
+        yield settings.model_copy(update=addresses)
+
+
+def _create_topics(settings: Settings) -> None:
+    from stream_app.kafka.admin import create_topics
+
+    create_topics(settings)
+
+
+def _sample() -> Path:
+    return Path(__file__).parent.parent / "embedded" / "sample" / "reviews.jsonl"
+
+
+# ---- live
+
+
+def _live(settings: Settings, lines: list[Line], rate: float, folder: Path) -> bool:
+    from stream_app.kafka.feed import Feed
+
+    with (
+        stopped_by_signal() as stopped,
+        Processes(settings, say=console.print, log_folder=folder / "logs") as processes,
+        Feed(settings) as feed,
+    ):
+        console.print(f"Kafka {settings.brokers}   Redis {settings.redis.get_secret_value()}   logs {folder}/logs")
+        console.print(f"[bold]Page: {processes.page}[/bold]   Stop with Ctrl-C.")
+        sent = [0]
+
+        def replay() -> None:
+            send(lines, feed, rate=rate, on_sent=lambda: sent.__setitem__(0, sent[0] + 1), stopped=stopped.is_set)
+
+        replaying = threading.Thread(target=replay, name="replay", daemon=True)
+        replaying.start()
+        with Live(console=console, refresh_per_second=4) as live:
+            while not stopped.wait(0.5):
+                processes.keep_running()
+                live.update(_line(settings, sent[0], len(lines)))
+        console.print("Stopping …")
+        replaying.join(10)
+    return True
+
+
+def _line(settings: Settings, sent: int, total: int) -> Text:
+    """What happens, in one line: how far each part is, and the newest review."""
+    from stream_app import contract
+    from stream_app.kafka.admin import end_offsets, newest
+    from stream_app.kafka.topics import Topics
+
+    topics = Topics(settings.topic_prefix)
+    counts = {
+        name: sum(end_offsets(settings, topic).values())
+        for name, topic in (("enriched", topics.enriched), ("alerts", topics.alerts), ("rejected", topics.dead_letter))
+    }
+    line = Text(f"published {sent}/{total}  ", "bold")
+    line.append("  ".join(f"{name} {count}" for name, count in counts.items()))
+    record = newest(settings, topics.enriched)
+    review = contract.decode_enriched(record) if record else None
+    if review is not None and hasattr(review, "sentiment"):
+        label = review.sentiment.label if review.sentiment else review.sentiment_missing or review.kind
+        line.append(f"   {review.product_id}: {label}, “{(review.summary or '')[:60]}”", "cyan")
+    return line
+
+
+# ---- once
+
+
+def _once(settings: Settings, lines: list[Line], folder: Path, report: Path | None, timeout: float) -> bool:
+    from stream_app.commands.run_report import account, starting_point
+    from stream_app.kafka.feed import Feed
+    from stream_app.store.summaries import RedisSummaryStore
+
+    since = starting_point(settings)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with (
+        Processes(settings, say=console.print, log_folder=folder / "logs", with_api=False) as processes,
+        Progress(*columns, console=console) as progress,
+        Feed(settings) as feed,
+    ):
+        task = progress.add_task("published", total=len(lines))
+        began = time.monotonic()
+        send(lines, feed, rate=0, on_sent=lambda: progress.advance(task))
+        seconds = _wait_for_roles(settings, processes, progress, since, len(lines), began, timeout)
+        if seconds is None:
+            console.print(f"Not done after {timeout:.0f} s. The ends of the roles' logs:")
+            for log in sorted((folder / "logs").glob("*.log")):
+                console.print(f"── {log.name}\n{log.read_text(errors='replace')[-2000:]}", markup=False)
+        result = account(settings, since, RedisSummaryStore.from_settings(settings), seconds or timeout)
+    text = orjson.dumps(result.as_dict(), option=orjson.OPT_INDENT_2).decode()
+    if report is not None:
+        report.write_text(text + "\n")
+    print(text)
+    return seconds is not None and not result.lost and result.applied == result.enriched
+
+
+def _wait_for_roles(
+    settings: Settings,
+    processes: Processes,
+    progress: Progress,
+    since: dict[tuple[str, int], int],
+    total: int,
+    began: float,
+    timeout: float,
+) -> float | None:
+    """Seconds from ``began`` until the last review was enriched; None when a role has not caught up in time.
+
+    The end is told by the consumer groups: each role committed everything there is, which `summarize` does only
+    after Redis had the time to write it down (``redis_settle_seconds``).
+    """
+    from stream_app.kafka.admin import end_offsets, lag
+    from stream_app.kafka.topics import Topics
+
+    topics = Topics(settings.topic_prefix)
+    task = progress.add_task("enriched ", total=total)
+    seconds: float | None = None
+    done = 0
+    while time.monotonic() - began < timeout:
+        processes.keep_running()
+        ends = {name: end_offsets(settings, name) for name in (topics.enriched, topics.dead_letter)}
+        so_far = sum(end - since[name, number] for name, parts in ends.items() for number, end in parts.items())
+        if so_far > done:
+            done, seconds = so_far, time.monotonic() - began
+            progress.update(task, completed=min(done, total))
+        if all(lag(settings, role) == 0 for role in ("enrich", "summarize", "notify")):
+            return seconds or time.monotonic() - began
+        time.sleep(0.2)  # between two looks at the offsets
+    return None

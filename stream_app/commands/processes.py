@@ -1,0 +1,175 @@
+"""Starts one process per role and the API, starts again what dies, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from stream_app.commands.options import environment_of
+from stream_app.embedded.free_port import free_port
+from stream_app.embedded.server_process import die_with
+from stream_app.ports import ConfigurationError
+from stream_app.settings import Settings
+
+ROLES = ("enrich", "summarize", "describe", "notify")
+_LONGEST_PAUSE_SECONDS = 30.0
+_STABLE_AFTER_SECONDS = 60.0
+_GRACE_SECONDS = 20.0
+_EXIT_CONFIGURATION = 2
+
+
+class _Child:
+    """One process and how often it had to be started again."""
+
+    def __init__(self, name: str, command: list[str], environment: dict[str, str], log: IO[bytes] | None) -> None:
+        self.name = name
+        self._command = command
+        self._environment = environment
+        self._log = log
+        self._pause_seconds = 1.0
+        self._start_at = 0.0
+        self._started_at = 0.0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._started_at = time.monotonic()
+        self._process = subprocess.Popen(
+            self._command,
+            env=self._environment,
+            stdout=self._log,
+            stderr=self._log,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=die_with(os.getpid()),
+            start_new_session=True,  # Ctrl-C reaches the parent only; it stops its children in order
+        )
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def keep_running(self, say: Callable[[str], None]) -> None:
+        """Start again, after a pause that doubles, when it died. Raises ConfigurationError where that can't help."""
+        if self._process is None:
+            if time.monotonic() >= self._start_at:
+                self.start()
+            return
+        code = self._process.poll()
+        if code is None:
+            return
+        self._process = None
+        if code == _EXIT_CONFIGURATION:
+            raise ConfigurationError(f"{self.name} cannot run as it is configured; its own message says why.")
+        if time.monotonic() - self._started_at > _STABLE_AFTER_SECONDS:
+            self._pause_seconds = 1.0
+        say(f"{self.name} ended with exit code {code}; starting it again in {self._pause_seconds:.0f} s.")
+        self._start_at = time.monotonic() + self._pause_seconds
+        self._pause_seconds = min(2 * self._pause_seconds, _LONGEST_PAUSE_SECONDS)
+
+    def terminate(self) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+
+    def join(self, deadline: float) -> bool:
+        """True: it ended by itself before ``deadline`` (monotonic seconds); otherwise it is killed."""
+        if self._process is None:
+            return True
+        try:
+            self._process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            return False
+        return True
+
+
+class Processes:
+    """All processes of the system on this machine. Use as a context manager."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        say: Callable[[str], None],
+        log_folder: Path | None = None,
+        roles: Sequence[str] = ROLES,
+        with_api: bool = True,
+    ) -> None:
+        """``log_folder``: each process writes <name>.log there; None: all write to this terminal."""
+        self._say = say
+        self._open_logs: list[IO[bytes]] = []
+        self._settings = settings
+        self._log_folder = log_folder
+        environment = environment_of(settings)
+        commands = {role: ["worker", role] for role in roles}
+        self.page = ""
+        if with_api:
+            port = free_port(settings.api_port, "the page", say)
+            self.page = f"http://{settings.api_host}:{port}/"
+            commands["api"] = ["api", "--port", str(port)]
+        self._children = [
+            _Child(name, [sys.executable, "-m", "stream_app", *command], environment, self._log(name))
+            for name, command in commands.items()
+        ]
+
+    def _log(self, name: str) -> IO[bytes] | None:
+        if self._log_folder is None:
+            return None
+        self._log_folder.mkdir(parents=True, exist_ok=True)
+        log = (self._log_folder / f"{name}.log").open("ab")
+        self._open_logs.append(log)
+        return log
+
+    def __enter__(self) -> Processes:
+        for child in self._children:
+            child.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def pids(self) -> dict[str, int | None]:
+        """Process ids by name."""
+        return {child.name: child.pid for child in self._children}
+
+    def keep_running(self) -> None:
+        """Start again what died; call it about twice a second."""
+        for child in self._children:
+            child.keep_running(self._say)
+
+    def wait(self) -> None:
+        """Keep everything running until SIGINT or SIGTERM."""
+        with stopped_by_signal() as stopped:
+            while not stopped.wait(0.5):
+                self.keep_running()
+
+    def stop(self) -> None:
+        """SIGTERM to all, the time to finish, and SIGKILL to what is still there."""
+        for child in self._children:
+            child.terminate()
+        deadline = time.monotonic() + _GRACE_SECONDS
+        for child in self._children:
+            if not child.join(deadline):
+                self._say(f"{child.name} did not stop within {_GRACE_SECONDS:.0f} s and was killed.")
+        for log in self._open_logs:
+            log.close()
+
+
+@contextlib.contextmanager
+def stopped_by_signal() -> Iterator[threading.Event]:
+    """An event that SIGINT or SIGTERM sets, instead of an exception in the middle of something."""
+    stopped = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,63 @@
+"""`stream-app product`: one product's summary, as the product page gets it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from stream_app.commands.options import Json, Redis, settings_from
+from stream_app.records import ProductSummary
+from stream_app.settings import Settings
+
+app = typer.Typer()
+
+
+@app.command()
+def product(
+    product_id: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False, redis: Redis = None
+) -> None:
+    """Show what the view in Redis holds of product ID. Exit code 1 when it is unknown."""
+    from stream_app import contract
+
+    summary = asyncio.run(_read(settings_from(redis=redis), product_id))
+    if summary is None:
+        Console(stderr=True).print(f"No review of {product_id!r} was applied yet. `stream-app tail enriched` shows some.")
+        raise typer.Exit(1)
+    if as_json:
+        print(contract.encode_product_summary(summary).decode())
+    else:
+        _show(summary, Console())
+
+
+async def _read(settings: Settings, product_id: str) -> ProductSummary | None:
+    from stream_app.store.summaries import RedisSummaryStore
+
+    store = RedisSummaryStore.from_settings(settings)
+    try:
+        [summary] = await store.read([product_id], int(time.time() * 1000))
+    finally:
+        await store.close()
+    return summary
+
+
+def _show(summary: ProductSummary, console: Console) -> None:
+    if summary.text and summary.text.headline:
+        console.print(f"[bold]{summary.text.headline}[/bold]  ({summary.text.method})", highlight=False)
+        console.print(summary.text.text, highlight=False)
+    table = Table("window", "reviews", "negative", "neutral", "positive", "unknown", "mean stars", "net sentiment")
+    for name, counts in summary.windows.items():
+        mean, net = counts.mean_rating, counts.net_sentiment
+        table.add_row(
+            name,
+            *(str(n) for n in (counts.reviews, counts.negative, counts.neutral, counts.positive, counts.unknown)),
+            "–" if mean is None else f"{mean:.2f}",
+            "–" if net is None else f"{net:+.2f}",
+        )
+    console.print(table)
+    if summary.low_evidence:
+        console.print("Fewer than five reviews: read with care.")

@@ -1,0 +1,90 @@
+"""`stream-app tail`: follow what the system publishes."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from stream_app.commands.options import Brokers, Json, TopicPrefix, settings_from
+from stream_app.records import Alert, EnrichedReview, RawRecord, Rejected
+
+app = typer.Typer()
+_COLOURS = {"negative": "red", "neutral": "yellow", "positive": "green", "warning": "yellow", "critical": "bold red"}
+
+
+class Stream(str, Enum):
+    enriched = "enriched"
+    alerts = "alerts"
+    dead_letter = "dead-letter"
+
+
+@app.command()
+def tail(
+    stream: Stream,
+    as_json: Json = False,
+    from_start: Annotated[bool, typer.Option(help="Show what is there already, too.")] = False,
+    until_end: Annotated[bool, typer.Option(help="Stop at the present end instead of following.")] = False,
+    brokers: Brokers = None,
+    topic_prefix: TopicPrefix = None,
+) -> None:
+    """Follow enriched reviews, alerts, or the dead letter, until Ctrl-C."""
+    from stream_app import contract
+    from stream_app.kafka.admin import read_from, read_to_end
+    from stream_app.kafka.topics import Topics
+
+    settings = settings_from(brokers=brokers, topic_prefix=topic_prefix)
+    topics = Topics(settings.topic_prefix)
+    topic = {
+        Stream.enriched: topics.enriched,
+        Stream.alerts: topics.alerts,
+        Stream.dead_letter: topics.dead_letter,
+    }[stream]
+    console = Console()
+    records = read_to_end(settings, topic) if until_end else read_from(settings, topic, from_end=not from_start)
+    try:
+        for record in records:
+            if as_json:
+                print(_as_json(record, stream), flush=True)
+            elif stream is Stream.dead_letter:
+                console.print(_dead_letter_line(record))
+            else:
+                decode = contract.decode_enriched if stream is Stream.enriched else contract.decode_alert
+                console.print(_line(decode(record)))
+    except KeyboardInterrupt:
+        return
+
+
+def _as_json(record: RawRecord, stream: Stream) -> str:
+    if stream is not Stream.dead_letter:
+        return (record.value or b"null").decode()
+    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+    value = None if record.value is None else record.value.decode("utf-8", "backslashreplace")
+    return orjson.dumps({"offset": record.offset, "value": value, "headers": headers}).decode()
+
+
+def _line(value: EnrichedReview | Alert | Rejected) -> Text:
+    if isinstance(value, Rejected):
+        return Text(f"unreadable: {value.reason}: {value.detail}", "red")
+    if isinstance(value, Alert):
+        words = f" [{', '.join(value.safety_words)}]" if value.safety_words else ""
+        head = Text(f"{value.severity:8} ", _COLOURS.get(value.severity, ""))
+        return head.append(f"{value.rule} {value.product_id}/{value.review_id}{words}: {value.sentence or ''}", "default")
+    label = value.sentiment.label if value.sentiment else (value.sentiment_missing or value.kind)
+    stars = "★" * (value.rating or 0)
+    line = Text(f"{label:9.9} ", _COLOURS.get(label, "dim"))
+    return line.append(f"{stars:5} {value.product_id}/{value.review_id} r{value.revision}: {value.summary or ''}", "default")
+
+
+def _dead_letter_line(record: RawRecord) -> Text:
+    from stream_app import contract
+
+    headers = dict(record.headers)
+    reason = headers.get(contract.HEADER_ERROR_REASON, b"?").decode()
+    detail = headers.get(contract.HEADER_ERROR_MESSAGE, b"").decode("utf-8", "replace")
+    start = (record.value or b"").decode("utf-8", "backslashreplace")[:80]
+    return Text(f"{reason:17} ", "red").append(f"offset {record.offset}: {detail}  {start!r}", "default")

@@ -1,0 +1,33 @@
+"""`stream-app topics`: create or list the topics."""
+
+from __future__ import annotations
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from stream_app.commands.options import Brokers, TopicPrefix, settings_from
+
+app = typer.Typer(no_args_is_help=True, help="The topics of the system.")
+console = Console()
+
+
+@app.command()
+def create(brokers: Brokers = None, topic_prefix: TopicPrefix = None) -> None:
+    """Create what is missing; existing topics stay as they are. Partition counts are fixed once made."""
+    from stream_app.kafka.admin import create_topics
+
+    settings = settings_from(brokers=brokers, topic_prefix=topic_prefix)
+    for name, created in create_topics(settings).items():
+        console.print(f"{'created' if created else 'exists '}  {name}")
+
+
+@app.command(name="list")
+def list_(brokers: Brokers = None, topic_prefix: TopicPrefix = None) -> None:
+    """Partitions and the number of messages of each topic."""
+    from stream_app.kafka.admin import list_topics
+
+    table = Table("topic", "partitions", "messages", "retention")
+    for topic in list_topics(settings_from(brokers=brokers, topic_prefix=topic_prefix)):
+        table.add_row(topic.name, str(topic.partitions), str(topic.messages), topic.retention)
+    console.print(table)

@@ -1,0 +1,1 @@
+"""Apache Kafka and Valkey, started on loopback from packages alone: for `demo`, `services` and the tests."""

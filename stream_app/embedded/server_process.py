@@ -1,0 +1,145 @@
+"""A server process and the folder that it runs in: started, found again, stopped.
+
+A server's working folder is its data folder, and `server.json` in it holds its pid and address. A process is taken
+for ours only when it lives, has that pid and works in that folder, so that a stale file never names a stranger.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+
+from stream_app.ports import ConfigurationError
+
+_STATE = "server.json"
+_LOG = "server.log"
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True)
+class ServerProcess:
+    """A server of ours: its pid, where it listens, the folder it works in."""
+
+    pid: int
+    address: str
+    folder: Path
+    _process: Any  # psutil.Process, or psutil.Popen when it is our child
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives; an ended child that nobody waited for does not."""
+        try:
+            return bool(self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return False
+
+    def stop(self, grace_seconds: float) -> None:
+        """Ask the server to end (SIGTERM), kill it when it hasn't after `grace_seconds`; returns when it is gone."""
+        try:
+            self._process.terminate()
+            self._process.wait(grace_seconds)
+        except psutil.NoSuchProcess:
+            pass
+        except psutil.TimeoutExpired:
+            self.kill()
+        (self.folder / _STATE).unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """End the server at once (SIGKILL); returns when it is gone. `server.json` stays, as after a crash."""
+        try:
+            self._process.kill()
+            self._process.wait()
+        except psutil.NoSuchProcess:
+            pass
+
+
+def start_server(command: Sequence[str], folder: Path, address: str, *, detached: bool) -> ServerProcess:
+    """Start a server in its folder, output in `server.log` there (the log of the run before: `server.log.previous`).
+
+    Unless `detached`, the system kills the server when the thread that called this ends, by whatever cause (Linux;
+    elsewhere it outlives a killed parent). So call it from a thread that lives as long: usually the main one.
+    Either way the server has a session of its own: Ctrl-C in a terminal reaches only its parent, which stops it.
+    Raises ConfigurationError when a server works in that folder already: two would destroy each other's files.
+    """
+    if other := find_server(folder):
+        raise ConfigurationError(
+            f"process {other.pid} ({other.address}) works in {folder} already: stop it, or choose another data folder"
+        )
+    log = folder / _LOG
+    if log.exists():
+        log.replace(folder / f"{_LOG}.previous")
+    with log.open("wb") as output:
+        process = psutil.Popen(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=None if detached else die_with(os.getpid()),
+        )
+    (folder / _STATE).write_text(json.dumps({"pid": process.pid, "address": address}))
+    return ServerProcess(process.pid, address, folder, process)
+
+
+def find_server(folder: Path) -> ServerProcess | None:
+    """The server that works in this folder, started by any process of this user; None when there is none."""
+    try:
+        state = json.loads((folder / _STATE).read_text())
+        process = psutil.Process(state["pid"])
+        found = ServerProcess(state["pid"], state["address"], folder, process)
+        return found if found.running and Path(process.cwd()).samefile(folder) else None
+    except (OSError, ValueError, KeyError, psutil.NoSuchProcess, psutil.AccessDenied):
+        # no file, a file cut short by a crash, or a pid that belongs to somebody else by now
+        return None
+
+
+def forget_server(folder: Path) -> None:
+    """Remove what a server that no longer runs left in `server.json`."""
+    (folder / _STATE).unlink(missing_ok=True)
+
+
+def log_of(folder: Path) -> Path:
+    """The log file of the server in this folder."""
+    return folder / _LOG
+
+
+def found_its_port_taken(folder: Path) -> bool:
+    """Whether the server that ended in this folder says so in its log."""
+    log = log_of(folder)
+    return log.exists() and "Address already in use" in log.read_text(errors="replace")
+
+
+def did_not_start(name: str, folder: Path, why: str) -> ConfigurationError:
+    """The error that shows the last lines of a server's log, and what to do."""
+    log = log_of(folder)
+    lines = log.read_text(errors="replace").splitlines()[-15:] if log.exists() else []
+    quoted = "\n".join(f"    {line}" for line in lines) or "    (empty)"
+    return ConfigurationError(
+        f"{name} did not start: {why}. The last lines of {log}:\n{quoted}\n"
+        "Mend what they name (memory, disk space, permissions), or start with an empty data folder instead."
+    )
+
+
+def die_with(parent: int) -> Callable[[], None] | None:
+    libc = _libc
+    if libc is None:
+        return None
+
+    def ask_for_the_signal() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
+
+    return ask_for_the_signal

@@ -1,0 +1,179 @@
+"""Kafka and Valkey together: for a block of code, or detached until they are stopped."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from stream_app.embedded.file_lock import only_one
+from stream_app.embedded.kafka import EmbeddedKafka
+from stream_app.embedded.server_process import find_server, forget_server, log_of
+from stream_app.embedded.valkey import EmbeddedValkey
+
+Say = Callable[[str], None]
+_STOP_SECONDS = 15.0
+
+
+def _quiet(line: str) -> None:
+    pass
+
+
+class Services:
+    """Kafka and Valkey for the time of a `with` block; the data is removed with it unless `data_dir` names a folder.
+
+    Busy ports are replaced, and `say` hears of it. Both servers end with the process that holds the block, also when it
+    is killed. `start` raises ConfigurationError, with nothing left running, when one does not come up.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path | None = None,
+        *,
+        kafka_port: int = 9092,
+        valkey_port: int = 6379,
+        detached: bool = False,
+        say: Say = _quiet,
+    ) -> None:
+        self._cleanup = ExitStack()
+        if data_dir is None:
+            scratch = tempfile.TemporaryDirectory(prefix="stream-app-", ignore_cleanup_errors=True)
+            data_dir = Path(self._cleanup.enter_context(scratch))
+        kafka_folder, valkey_folder = _folders(data_dir)
+        self.kafka = EmbeddedKafka(kafka_folder, port=kafka_port, detached=detached, say=say)
+        self.valkey = EmbeddedValkey(valkey_folder, port=valkey_port, detached=detached, say=say)
+
+    @property
+    def brokers(self) -> str:
+        """Kafka's bootstrap servers, host:port."""
+        return self.kafka.address
+
+    @property
+    def redis(self) -> str:
+        """Valkey's redis:// URL."""
+        return self.valkey.url
+
+    def start(self) -> None:
+        """Start both; returns when both answer."""
+        try:
+            self.valkey.start()
+            self.kafka.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop both gracefully and remove a temporary data folder."""
+        try:
+            self.kafka.stop()
+        finally:
+            self.valkey.stop()
+            self._cleanup.close()
+
+    def __enter__(self) -> Services:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """One detached server. `address` and `pid` are None when it does not run; `log` is its log file."""
+
+    name: str
+    address: str | None
+    pid: int | None
+    log: Path
+
+    @property
+    def running(self) -> bool:
+        return self.pid is not None
+
+
+@dataclass(frozen=True)
+class ServicesStatus:
+    """The detached servers of one folder."""
+
+    kafka: ServiceStatus
+    valkey: ServiceStatus
+    folder: Path
+
+    @property
+    def running(self) -> bool:
+        """Whether both run."""
+        return self.kafka.running and self.valkey.running
+
+
+def default_services_folder() -> Path:
+    """Where detached servers keep their data: the user's state folder."""
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return state / "stream-app" / "services"
+
+
+def start_services(
+    folder: Path | None = None, *, kafka_port: int = 9092, valkey_port: int = 6379, say: Say = _quiet
+) -> ServicesStatus:
+    """Start Kafka and Valkey so that they outlive this process, on the data that `folder` holds from before.
+
+    Started already: `say` hears so and nothing changes. One of the two alone is stopped and both are started.
+    Raises ConfigurationError when one does not come up; neither is left running then.
+    """
+    folder = folder or default_services_folder()
+    with only_one(folder / "lock", say):
+        status = services_status(folder)
+        if status.running:
+            say(f"Kafka and Valkey run already, with their data in {folder}.")
+            return status
+        _stop(folder, say)
+        Services(folder, kafka_port=kafka_port, valkey_port=valkey_port, detached=True, say=say).start()
+        return services_status(folder)
+
+
+def stop_services(folder: Path | None = None, *, say: Say = _quiet) -> ServicesStatus:
+    """Stop what `start_services` started in this folder; the data stays. Returns what ran before.
+
+    Files that a crash left are removed; a process that merely has the pid of a server of ours is left alone.
+    """
+    folder = folder or default_services_folder()
+    with only_one(folder / "lock", say):
+        before = services_status(folder)
+        _stop(folder, say)
+        return before
+
+
+def services_status(folder: Path | None = None) -> ServicesStatus:
+    """What runs of the detached servers of this folder."""
+    folder = folder or default_services_folder()
+    kafka, valkey = (_status(name, at) for name, at in _servers(folder))
+    return ServicesStatus(kafka, valkey, folder)
+
+
+def _folders(data_dir: Path) -> tuple[Path, Path]:
+    return data_dir / "kafka", data_dir / "valkey"
+
+
+def _servers(data_dir: Path) -> list[tuple[str, Path]]:
+    kafka_folder, valkey_folder = _folders(data_dir)
+    return [("kafka", kafka_folder / "node-1"), ("valkey", valkey_folder)]
+
+
+def _status(name: str, folder: Path) -> ServiceStatus:
+    if server := find_server(folder):
+        return ServiceStatus(name, server.address, server.pid, log_of(folder))
+    return ServiceStatus(name, None, None, log_of(folder))
+
+
+def _stop(data_dir: Path, say: Say) -> None:
+    for name, folder in _servers(data_dir):
+        if server := find_server(folder):
+            say(f"Stopping {name} (process {server.pid}) …")
+            server.stop(_STOP_SECONDS)
+        forget_server(folder)

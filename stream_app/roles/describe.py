@@ -1,0 +1,139 @@
+"""The role that writes each product's headline and text when they are due, and publishes products.summaries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from stream_app import contract, telemetry
+from stream_app.kafka.topics import Topics
+from stream_app.models.batcher import Batcher
+from stream_app.ports import ModelFailed, Publisher, SummaryStore, TextModel
+from stream_app.records import ProductText
+from stream_app.roles.patience import with_patience
+from stream_app.settings import Settings
+from stream_app.steps import product_text
+
+_CLAIM_AT_ONCE = 16
+_LEASE_MS = 60_000
+_IDLE_SECONDS = 0.5
+
+
+class Describe:
+    """Claims due products by lease, so that any number of these processes share the work.
+
+    Order of things for one product:
+
+    1. claimed; a claim that nobody finishes becomes due again when its lease ends
+    2. representative sentences are chosen, T5 proposes a headline, which must pass the check against them
+    3. written, unless a review it cites changed meanwhile (then it stays due)
+    4. published to products.summaries and acknowledged
+    5. no longer due, unless it changed since
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: SummaryStore,
+        publisher: Publisher,
+        summarizer: TextModel[str] | None,
+        *,
+        run_tokens: int,
+        now_ms: Callable[[], int],
+        fatal: Callable[[BaseException], None],
+    ) -> None:
+        self._settings = settings
+        self._topics = Topics(settings.topic_prefix)
+        self._store = store
+        self._publisher = publisher
+        self._summarizer = summarizer
+        self._now_ms = now_ms
+        self._loop = asyncio.get_running_loop()
+        self._batcher: Batcher[str] | None = None
+        if summarizer is not None:
+            self._batcher = Batcher(
+                summarizer,
+                on_done=lambda results: self._loop.call_soon_threadsafe(_resolve, results) and None,
+                fatal=fatal,
+                run_tokens=run_tokens,
+                batch_tokens=4 * run_tokens,
+                max_waiting_tokens=100_000,
+                name="headline",
+            )
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until ``stopping`` is set; the round in progress is finished."""
+        await self._patiently(self._store.check)
+        if self._batcher is not None:
+            self._batcher.start()
+        telemetry.role_became_ready("describe")
+        try:
+            while not stopping.is_set():
+                due = await self._patiently(
+                    lambda: self._store.claim_due(self._now_ms(), limit=_CLAIM_AT_ONCE, lease_ms=_LEASE_MS)
+                )
+                async with asyncio.TaskGroup() as group:
+                    for product_id in due:
+                        group.create_task(self._describe(product_id))
+                if not due:
+                    await _wait(stopping, _IDLE_SECONDS)
+        finally:
+            if self._batcher is not None:
+                self._batcher.stop()
+            await self._store.close()
+
+    async def _describe(self, product_id: str) -> None:
+        version, evidence = await self._patiently(lambda: self._store.evidence(product_id))
+        chosen = product_text.choose(evidence)
+        if chosen:
+            headline, method = product_text.checked_headline(await self._propose(chosen), chosen)
+            text = ProductText(
+                headline=headline,
+                text=product_text.text_of(chosen),
+                method=method,
+                evidence=tuple(item.review_id for item in chosen),
+                model=self._summarizer.name if self._summarizer and method == "abstractive" else None,
+                made_at_ms=self._now_ms(),
+            )
+        else:
+            text = ProductText("", "", "none", (), None, self._now_ms())
+        cited = {item.review_id: item.revision for item in chosen}
+        if not await self._patiently(lambda: self._store.write_text(product_id, text, cited)):
+            telemetry.product_text_was_outdated(product_id)
+            return
+        [summary] = await self._patiently(lambda: self._store.read([product_id], self._now_ms()))
+        if summary is not None:
+            await self._published(contract.product_summary_message(self._topics.summaries, summary))
+        await self._patiently(lambda: self._store.not_due(product_id, version))
+        telemetry.product_described(product_id, text.method)
+
+    async def _propose(self, chosen):  # type: ignore[no-untyped-def]
+        """T5's headline for these sentences; None without a T5, or where it fails on them."""
+        if self._batcher is None:
+            return None
+        answer: asyncio.Future[str | ModelFailed] = self._loop.create_future()
+        self._batcher.submit([(answer, product_text.summary_input(chosen))])
+        proposed = await answer
+        return None if isinstance(proposed, ModelFailed) else proposed
+
+    async def _published(self, message) -> None:  # type: ignore[no-untyped-def]
+        delivered = asyncio.Event()
+        self._publisher.publish([message], delivered.set)
+        await delivered.wait()
+
+    async def _patiently(self, call):  # type: ignore[no-untyped-def]
+        return await with_patience(call, dependency="redis", patience_seconds=self._settings.redis_patience_seconds)
+
+
+def _resolve(results) -> None:  # type: ignore[no-untyped-def]
+    for answer, value in results:
+        if not answer.done():
+            answer.set_result(value)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,336 @@
+"""The role that enriches: reviews in, enriched reviews, alerts and rejects out, in order per partition."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from stream_app import contract, telemetry
+from stream_app.kafka.flight_log import FlightLog
+from stream_app.kafka.topics import Topics
+from stream_app.models.batcher import Batcher
+from stream_app.ports import Acks, ModelFailed, Slot, TextModel
+from stream_app.records import (
+    EnrichedReview,
+    Message,
+    Partition,
+    Position,
+    Rejected,
+    Review,
+    Scores,
+    Sentiment,
+)
+from stream_app.settings import Settings
+from stream_app.steps import alert_rules
+from stream_app.steps import enrich as step
+
+_YIELD_EVERY = 100  # records decoded before the event loop gets a turn: about 5 ms
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """A review between its arrival and its publication."""
+
+    slot: Slot
+    review: Review
+    prepared: step.Prepared
+    sentiment: Sentiment | None = None
+    sentiment_missing: str | None = None
+    truncated: bool = False
+    finished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The loaded models; no summarizer where summaries are off."""
+
+    classifier: TextModel[Scores]
+    summarizer: TextModel[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """What one run and one batch may hold, in tokens, per model."""
+
+    sentiment_run_tokens: int
+    sentiment_batch_tokens: int
+    summary_run_tokens: int
+    summary_batch_tokens: int
+
+
+class Enrich:
+    """ports.StreamRole. Order of things for one review:
+
+    1. decoded; a reject or a deletion is finished at once
+    2. BERT, in the batcher's threads
+    3. the alert, if due, is published (out of order: nothing of T5 is in its way)
+    4. T5 for long reviews; best_effort waits ``summary_wait_ms`` for it, then takes the best sentence
+    5. finished: published when every earlier offset of the partition is finished too
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        load: Callable[[], tuple[Models, Budgets]],
+        *,
+        flight_log: FlightLog,
+        now_ms: Callable[[], int],
+        fatal: Callable[[BaseException], None],
+    ) -> None:
+        self._settings = settings
+        self._topics = Topics(settings.topic_prefix)
+        self._load = load
+        self._flight_log = flight_log
+        self._now_ms = now_ms
+        self._fatal = fatal
+        self._open: Counter[Partition] = Counter()
+        self._something_finished = asyncio.Event()
+
+    # ---- ports.StreamRole
+
+    async def start(self, acks: Acks) -> None:
+        self._acks = acks
+        self._loop = asyncio.get_running_loop()
+        models, budgets = await asyncio.to_thread(self._load)
+        self._classifier = models.classifier
+        self._sentiment: Batcher[Scores] = Batcher(
+            models.classifier,
+            on_start=self._on_device,
+            on_done=self._on_loop(self._scored),
+            fatal=self._fatal,
+            run_tokens=budgets.sentiment_run_tokens,
+            batch_tokens=budgets.sentiment_batch_tokens,
+            max_waiting_tokens=self._settings.waiting_tokens,
+            name="sentiment",
+        )
+        self._sentiment.start()
+        self._summary: Batcher[str] | None = None
+        self._summarizer = models.summarizer
+        if models.summarizer is not None:
+            self._summary = Batcher(
+                models.summarizer,
+                on_start=self._on_device,
+                on_done=self._on_loop(self._summarized),
+                fatal=self._fatal,
+                run_tokens=budgets.summary_run_tokens,
+                batch_tokens=budgets.summary_batch_tokens,
+                max_waiting_tokens=self._settings.waiting_tokens // 4,
+                name="summary",
+            )
+            self._summary.start()
+        self._suspects = self._flight_log.suspects()
+
+    async def take(self, slots: list[Slot]) -> None:
+        for start in range(0, len(slots), _YIELD_EVERY):
+            now_ms = self._now_ms()
+            opened = [self._opened(slot, now_ms) for slot in slots[start : start + _YIELD_EVERY]]
+            await self._submit([review for review in opened if review is not None])
+            await asyncio.sleep(0)
+
+    def has_room(self) -> bool:
+        if not self._sentiment.has_room():
+            return False
+        return self._summary is None or self._settings.summaries != "always" or self._summary.has_room()
+
+    def drop_waiting(self, partitions: frozenset[Partition]) -> None:
+        def unwanted(review: _Open) -> bool:
+            return review.slot.partition in partitions
+
+        for review in self._sentiment.drop_waiting(unwanted):
+            self._close(review)
+        if self._summary is None:
+            return
+        for review in self._summary.drop_waiting(unwanted):
+            if self._settings.summaries == "always":
+                self._close(review)
+            else:
+                self._publish(review, None)
+
+    async def finish_started(self, partitions: frozenset[Partition]) -> None:
+        while any(self._open[partition] for partition in partitions):
+            self._something_finished.clear()
+            await self._something_finished.wait()
+
+    async def stop(self) -> None:
+        self._sentiment.stop()
+        if self._summary is not None:
+            self._summary.stop()
+        self._flight_log.close()
+
+    # ---- the way of a review
+
+    def _opened(self, slot: Slot, now_ms: int) -> _Open | None:
+        """The review, ready for the models; None when it is finished already."""
+        settings = self._settings
+        review = contract.decode_review(
+            slot.record,
+            now_ms=now_ms,
+            max_future_ms=settings.max_future_seconds * 1000,
+            max_text_characters=settings.max_text_characters,
+        )
+        if isinstance(review, Rejected):
+            self._reject(slot, review)
+            return None
+        if slot.record.key != review.product_id.encode():
+            telemetry.key_mismatched()
+        if review.kind == "deleted":
+            deleted = step.deletion(
+                review, enrichment_version=settings.enrichment_version, now_ms=now_ms, position=_position(slot)
+            )
+            self._finish(slot, deleted)
+            return None
+        prepared = step.prepare(review, self._classifier.languages)
+        if isinstance(prepared, step.Unusable):
+            self._reject(slot, Rejected(slot.record, prepared.reason, prepared.detail))
+            return None
+        self._open[slot.partition] += 1
+        return _Open(slot, review, prepared)
+
+    async def _submit(self, reviews: Sequence[_Open]) -> None:
+        for_model = []
+        for review in reviews:
+            if not review.prepared.supported:
+                review.sentiment_missing = step.UNSUPPORTED_LANGUAGE
+                self._publish(review, None)
+            elif self._suspects and _position(review.slot) in self._suspects:
+                await self._alone(review)
+            else:
+                for_model.append((review, review.prepared.model_text))
+        self._sentiment.submit(for_model)
+
+    async def _alone(self, review: _Open) -> None:
+        """A review that was on the device when the process died goes to the device with nobody beside it."""
+        deaths_alone = self._suspects.pop(_position(review.slot))
+        if deaths_alone >= 2:
+            self._close(review)
+            reason = "the process died twice while this review was alone on the device"
+            self._reject(review.slot, Rejected(review.slot.record, "kills_worker", reason))
+            return
+        await self._nothing_open(except_for=review)
+        self._sentiment.submit([(review, review.prepared.model_text)])
+        while not review.finished:
+            self._something_finished.clear()
+            await self._something_finished.wait()
+
+    async def _nothing_open(self, except_for: _Open) -> None:
+        while sum(self._open.values()) > 1:
+            self._something_finished.clear()
+            await self._something_finished.wait()
+
+    def _on_device(self, reviews: Sequence[_Open]) -> None:
+        """In a batcher's thread, before the device gets them: should the process die now, these are the suspects."""
+        self._flight_log.note([review.slot for review in reviews])
+
+    def _scored(self, results: Sequence[tuple[_Open, Scores | ModelFailed]]) -> None:
+        now_ms = self._now_ms()
+        self._flight_log.landed([review.slot for review, _ in results])
+        for_summary = []
+        for review, scores in results:
+            if isinstance(scores, ModelFailed):
+                self._close(review)
+                self._reject(review.slot, Rejected(review.slot.record, scores.reason, scores.detail))
+                continue
+            review.sentiment = step.sentiment_of(scores)
+            review.truncated = scores.truncated
+            self._alert(review, now_ms)
+            if self._summary is not None and step.needs_summary(review.prepared, self._settings.summary_min_words):
+                for_summary.append(review)
+            else:
+                self._publish(review, None)
+        if for_summary:
+            self._to_summarize(for_summary)
+
+    def _to_summarize(self, reviews: list[_Open]) -> None:
+        assert self._summary is not None
+        if self._settings.summaries == "always":
+            self._summary.submit([(review, review.prepared.summary_input) for review in reviews])
+            return
+        if not self._summary.has_room():
+            self._give_up_summaries(reviews)
+            return
+        self._summary.submit([(review, review.prepared.summary_input) for review in reviews])
+        self._loop.call_later(self._settings.summary_wait_ms / 1000, self._give_up_summaries, reviews)
+
+    def _give_up_summaries(self, reviews: list[_Open]) -> None:
+        """T5 is late: these go out with their best sentence, and T5 need not begin with them any more."""
+        assert self._summary is not None
+        late = {id(review) for review in reviews if not review.finished}
+        if not late:
+            return
+        self._summary.drop_waiting(lambda review: id(review) in late)
+        for review in reviews:
+            if not review.finished:
+                telemetry.summary_was_late()
+                self._publish(review, None)
+
+    def _summarized(self, results: Sequence[tuple[_Open, str | ModelFailed]]) -> None:
+        self._flight_log.landed([review.slot for review, _ in results])
+        for review, summary in results:
+            if not review.finished:
+                self._publish(review, None if isinstance(summary, ModelFailed) else summary)
+
+    # ---- what goes out
+
+    def _alert(self, review: _Open, now_ms: int) -> None:
+        assert review.sentiment is not None
+        alert = alert_rules.negative_review(
+            review.review,
+            review.prepared,
+            review.sentiment,
+            threshold=self._settings.alert_threshold,
+            max_age_ms=int(self._settings.alert_max_age_hours * 3_600_000),
+            now_ms=now_ms,
+        )
+        if alert is None:
+            return
+        telemetry.alert_raised(alert.rule, alert.severity)
+        self._acks.publish_early(review.slot, [contract.alert_message(self._topics.alerts, alert)])
+
+    def _publish(self, review: _Open, abstract: str | None) -> None:
+        """Finish this review with T5's answer, or None: its own words."""
+        enriched = step.assemble(
+            review.review,
+            review.prepared,
+            sentiment=review.sentiment,
+            sentiment_missing=review.sentiment_missing,
+            truncated=review.truncated,
+            abstract=abstract,
+            summaries_off=self._settings.summaries == "off",
+            min_words=self._settings.summary_min_words,
+            sentiment_model=self._classifier.name,
+            summary_model=self._summarizer.name if self._summarizer else None,
+            enrichment_version=self._settings.enrichment_version,
+            now_ms=self._now_ms(),
+            position=_position(review.slot),
+        )
+        self._close(review)
+        self._finish(review.slot, enriched)
+
+    def _finish(self, slot: Slot, enriched: EnrichedReview) -> None:
+        message = contract.enriched_message(self._topics.enriched, enriched)
+        if contract.is_too_large(message):
+            self._reject(slot, Rejected(slot.record, "message_too_large", "its enriched form exceeds 2 MiB"))
+            return
+        telemetry.review_enriched((enriched.enriched_at_ms - slot.record.timestamp_ms) / 1000)
+        self._acks.finish(slot, [message])
+
+    def _reject(self, slot: Slot, rejected: Rejected) -> None:
+        record = slot.record
+        telemetry.review_rejected(rejected.reason, record.topic, record.partition, record.offset)
+        self._acks.finish(slot, [contract.dead_letter_message(self._topics.dead_letter, rejected)])
+
+    def _close(self, review: _Open) -> None:
+        review.finished = True
+        self._open[review.slot.partition] -= 1
+        self._something_finished.set()
+
+    def _on_loop(self, handle: Callable[[Sequence], None]) -> Callable[[Sequence], None]:  # type: ignore[type-arg]
+        """``handle``, to be called from a model's thread and run on the event loop."""
+        return lambda results: self._loop.call_soon_threadsafe(handle, results) and None
+
+
+def _position(slot: Slot) -> Position:
+    record = slot.record
+    return Position(record.topic, record.partition, record.offset)

@@ -1,0 +1,43 @@
+"""Retries what an unreachable dependency refused, with growing jittered pauses, until patience is spent."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from stream_app import telemetry
+from stream_app.ports import Unavailable
+
+Value = TypeVar("Value")
+
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+async def with_patience(call: Callable[[], Awaitable[Value]], *, dependency: str, patience_seconds: float) -> Value:
+    """The call's value, as soon as a try succeeds. Raises the last Unavailable when patience is spent.
+
+    Pauses are drawn evenly from 0 to a bound that doubles ("full jitter"), so that many workers do not come back
+    in step. Any other exception passes through at once: it is a bug, not an outage.
+    """
+    give_up_at = time.monotonic() + patience_seconds
+    bound = _FIRST_PAUSE_SECONDS
+    failed = False
+    while True:
+        try:
+            value = await call()
+        except Unavailable as error:
+            failed = True
+            pause = random.uniform(0, bound)
+            telemetry.dependency_unavailable(dependency, str(error), pause)
+            if time.monotonic() + pause > give_up_at:
+                raise
+            bound = min(2 * bound, _LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(pause)
+            continue
+        if failed:
+            telemetry.dependency_returned(dependency)
+        return value

@@ -1,0 +1,1 @@
+"""Trains and scores the models; needs the packages of the extra ``training``."""

@@ -1,0 +1,59 @@
+"""Apache Kafka and Valkey for the tests that ask for them: each started once per run, at the first such test.
+
+Tests share the servers, so each uses names of its own (`topic_prefix`, which serves as a prefix of consumer groups and
+product ids too) and flushes nothing. A test that stops or kills a server starts its own (`fresh_valkey`).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stream_app.embedded.kafka import EmbeddedKafka
+from stream_app.embedded.valkey import EmbeddedValkey
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """Bootstrap address of the run's broker: 127.0.0.1:port."""
+    with tempfile.TemporaryDirectory(prefix="stream-app-kafka-", ignore_cleanup_errors=True) as folder:
+        broker = EmbeddedKafka(Path(folder), port=0, say=print)
+        broker.start()
+        yield broker.address
+        broker.stop()
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[str]:
+    """URL of the run's server: redis://127.0.0.1:port/0."""
+    with tempfile.TemporaryDirectory(prefix="stream-app-valkey-", ignore_cleanup_errors=True) as folder:
+        server = _valkey(Path(folder))
+        server.start()
+        yield server.url
+        server.stop()
+
+
+@pytest.fixture
+def fresh_valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
+    """A running, empty server for one test alone, which may stop, kill and restart it."""
+    server = _valkey(tmp_path / "valkey")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix that no other test has."""
+    return f"t{uuid.uuid4().hex[:8]}."
+
+
+def _valkey(folder: Path) -> EmbeddedValkey:
+    """Valkey, or the server whose binary STREAM_APP_TEST_REDIS_SERVER names."""
+    binary = os.environ.get("STREAM_APP_TEST_REDIS_SERVER")
+    return EmbeddedValkey(folder, port=0, binary=Path(binary) if binary else None)

@@ -1,0 +1,125 @@
+"""The stream of changes that the page lives on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, cast
+
+import httpx
+import orjson
+import pytest
+
+from stream_app.api.app import create_app
+from stream_app.api.live import LiveFeed
+from stream_app.ports import SummaryStore
+from tests.unit.api.stub_view import NOW_MS, StubView, alert, summary
+
+
+def feed_of(view: StubView, **options: Any) -> LiveFeed:
+    return LiveFeed(cast(SummaryStore, view), lambda: NOW_MS, 1, **{"interval_seconds": 0.01, **options})
+
+
+async def next_events(stream: AsyncIterator[bytes]) -> list[tuple[str, Any]]:
+    chunk = await asyncio.wait_for(anext(stream), 5)
+    parts = [block.split(b"\n") for block in chunk.strip().split(b"\n\n")]
+    events = [(name.removeprefix(b"event: ").decode(), orjson.loads(data.removeprefix(b"data: "))) for name, data in parts]
+    return [event for event in events if event[0] != "beat"]
+
+
+def names(events: list[tuple[str, Any]]) -> list[tuple[str, str]]:
+    return [(name, data.get("product_id") if name != "alert" else data["alert_id"]) for name, data in events]
+
+
+def test_client_first_gets_everything_then_only_what_changed() -> None:
+    async def scenario() -> None:
+        view = StubView(summary("a"), summary("b"), alerts=[alert("new"), alert("old")])
+        async with aclosing(feed_of(view).events()) as stream:
+            first = await next_events(stream)
+            assert first[0] == ("store", {"available": True})
+            assert names(first[1:]) == [("product", "a"), ("product", "b"), ("alert", "old"), ("alert", "new")]
+            view.summaries["b"] = summary("b", version=2)
+            view.alerts.insert(0, alert("newest"))
+            assert names(await next_events(stream)) == [("product", "b"), ("alert", "newest")]
+            del view.summaries["a"]
+            assert names(await next_events(stream)) == [("gone", "a")]
+
+    asyncio.run(scenario())
+
+
+def test_store_that_goes_and_returns_is_said_and_nothing_is_forgotten() -> None:
+    async def scenario() -> None:
+        view = StubView(summary("a"))
+        async with aclosing(feed_of(view).events()) as stream:
+            await next_events(stream)
+            view.away = True
+            assert await next_events(stream) == [("store", {"available": False})]
+            view.away = False
+            assert await next_events(stream) == [("store", {"available": True})]
+
+    asyncio.run(scenario())
+
+
+def test_all_clients_together_read_the_store_once_per_interval() -> None:
+    async def scenario() -> None:
+        view = StubView(summary("a"))
+        feed = feed_of(view, interval_seconds=3600)
+        streams = [feed.events() for _ in range(50)]
+        await asyncio.gather(*(next_events(stream) for stream in streams))
+        assert view.trips == 3  # ids, summaries, alerts
+        for stream in streams:
+            await stream.aclose()  # type: ignore[attr-defined]
+
+    asyncio.run(scenario())
+
+
+def test_silent_stream_beats_so_that_clients_know_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream_app.api.live._BEAT_SECONDS", 0.02)
+
+    async def scenario() -> None:
+        async with aclosing(feed_of(StubView()).events()) as stream:
+            await next_events(stream)
+            assert await asyncio.wait_for(anext(stream), 5) == b"event: beat\ndata: {}\n\n"
+
+    asyncio.run(scenario())
+
+
+def test_closing_ends_every_stream_at_once() -> None:
+    async def scenario() -> None:
+        feed = feed_of(StubView(), interval_seconds=3600)
+        stream = feed.events()
+        await next_events(stream)
+        waiting = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)
+        feed.close()
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(scenario())
+
+
+def test_one_client_too_many_is_turned_away_and_a_place_left_is_free_again() -> None:
+    async def scenario() -> None:
+        view = StubView()
+        feed = feed_of(view, max_clients=1)
+        stream = feed.events()
+        await next_events(stream)
+        app = create_app(cast(SummaryStore, view), now_ms=lambda: NOW_MS, feed=feed)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            response = await client.get("/v1/events")
+        assert response.status_code == 503
+        assert response.headers["retry-after"] == "30"
+        await stream.aclose()  # type: ignore[attr-defined]
+        assert not feed.full
+
+    asyncio.run(scenario())
+
+
+def test_review_text_cannot_end_an_event_and_begin_another() -> None:
+    async def scenario() -> None:
+        view = StubView(summary("a", headline="x\n\nevent: alert\ndata: {}\n\n"))
+        async with aclosing(feed_of(view).events()) as stream:
+            assert names((await next_events(stream))[1:]) == [("product", "a")]
+
+    asyncio.run(scenario())

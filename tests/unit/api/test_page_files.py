@@ -1,0 +1,37 @@
+"""The page's files: what they may load, and that they say nothing in markup of their own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.unit.api.stub_view import StubView
+from tests.unit.api.test_look_ups import get
+
+STATIC = Path(__file__).parents[3] / "stream_app/api/static"
+ADDRESSES = {"index.html": "/", "docs.html": "/docs"}
+FILES = sorted(path.name for path in STATIC.iterdir())
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_is_served_under_a_policy_that_forbids_inline_script_and_other_origins(name: str) -> None:
+    response = get(StubView(), ADDRESSES.get(name, f"/static/{name}"))
+    assert response.content == (STATIC / name).read_bytes()
+    policy = dict(part.strip().split(" ", 1) for part in response.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_file_names_another_origin_or_writes_markup(name: str) -> None:
+    text = (STATIC / name).read_text().replace("http://www.w3.org/2000/svg", "")
+    assert re.findall(r"https?://[^\s\"']+|(?:src|href)=\"//", text) == []
+    assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|\sstyle=|\son\w+=\"", text) == []
+
+
+def test_unchanged_file_is_not_sent_again() -> None:
+    tag = get(StubView(), "/static/page.js").headers["etag"]
+    assert get(StubView(), "/static/page.js", If_None_Match=tag).status_code == 304

@@ -1,0 +1,66 @@
+"""The supervisor: what dies is started again, what is stopped is gone."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stream_app.commands.processes import _Child
+from stream_app.ports import ConfigurationError
+from tests.waiting import wait_until
+
+
+def child(code: str) -> _Child:
+    return _Child("sleeper", [sys.executable, "-c", code], dict(os.environ), None)
+
+
+def test_dead_process_is_started_again_after_a_pause() -> None:
+    """And the person is told, with the exit code."""
+    said: list[str] = []
+    sleeper = child("import time; time.sleep(60)")
+    sleeper.start()
+    first = sleeper.pid
+    assert first is not None
+    os.kill(first, 9)
+
+    def running_again() -> bool:
+        sleeper.keep_running(said.append)
+        return sleeper.pid not in (None, first)
+
+    wait_until(running_again, 10, "the process was not started again")
+    sleeper.terminate()
+    assert sleeper.join(time.monotonic() + 5)
+    assert "exit code -9" in said[0]
+
+
+def test_process_that_cannot_run_as_configured_is_not_started_again() -> None:
+    """Exit code 2 is for a person to mend: starting again would only repeat the message."""
+    sleeper = child("raise SystemExit(2)")
+    sleeper.start()
+
+    def keep_running_until_it_raises() -> bool:
+        with pytest.raises(ConfigurationError, match="its own message says why"):
+            while True:
+                sleeper.keep_running(print)
+        return True
+
+    wait_until(keep_running_until_it_raises, 10, "the exit code was not noticed")
+
+
+def test_process_that_does_not_stop_is_killed(tmp_path: Path) -> None:
+    """Nothing is left behind, however stubborn."""
+    ready = tmp_path / "ready"
+    code = f"import signal, time; signal.signal(15, lambda *_: None); open({str(ready)!r}, 'w'); time.sleep(60)"
+    sleeper = child(code)
+    sleeper.start()
+    pid = sleeper.pid
+    assert pid is not None
+    wait_until(ready.exists, 10, "the child did not come up")
+
+    sleeper.terminate()
+
+    assert not sleeper.join(time.monotonic() + 0.3)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
