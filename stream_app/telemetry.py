@@ -8,6 +8,8 @@ import sys
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
+from stream_app.records import Alert
+
 log = structlog.get_logger("stream_app")
 
 _received = Counter("stream_app_records_received_total", "Records taken from Kafka", ["role"])
@@ -15,6 +17,7 @@ _rejected = Counter("stream_app_reviews_rejected_total", "Records sent to the de
 _published = Counter("stream_app_messages_published_total", "Messages acknowledged by the broker", ["topic"])
 _applied = Counter("stream_app_reviews_applied_total", "Reviews applied to the view", ["outcome"])
 _alerts = Counter("stream_app_alerts_raised_total", "Alerts raised", ["rule", "severity"])
+_texts = Counter("stream_app_product_texts_total", "Product texts made, by method; outdated: refused", ["method"])
 _key_mismatch = Counter("stream_app_key_mismatches_total", "Messages whose key is not their product_id")
 _late_summaries = Counter("stream_app_summaries_late_total", "Reviews published before T5 answered")
 _unavailable = Counter("stream_app_dependency_unavailable_total", "Failed tries to reach a dependency", ["dependency"])
@@ -29,6 +32,8 @@ _look_ups = Histogram(
     ["route", "status"],
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1),
 )
+_assigned = Gauge("stream_app_partitions_assigned", "Partitions that this process reads", ["role"])
+_drains_cut_short = Counter("stream_app_drains_cut_short_total", "Hand-overs that left started work", ["role"])
 _ready = Gauge("stream_app_ready", "1 when the role takes records", ["role"])
 
 
@@ -65,12 +70,47 @@ def message_published(topic: str, count: int = 1) -> None:
     _published.labels(topic).inc(count)
 
 
-def review_applied(changed: bool) -> None:
-    _applied.labels("changed" if changed else "duplicate").inc()
+def reviews_applied(changed: int, total: int) -> None:
+    _applied.labels("changed").inc(changed)
+    _applied.labels("duplicate").inc(total - changed)
+
+
+def store_was_replaced(events: int) -> None:
+    log.warning("store_was_replaced", events_applied_again=events, why="the server restarted or another took over")
+
+
+def store_policy_was_hidden() -> None:
+    log.warning("store_policy_was_hidden", next_step="make sure yourself that maxmemory-policy is noeviction")
+
+
+def store_is_not_durable() -> None:
+    log.warning("store_is_not_durable", next_step="set `appendonly yes`, or a crash of the server loses products")
 
 
 def alert_raised(rule: str, severity: str) -> None:
     _alerts.labels(rule, severity).inc()
+
+
+def alert_notified(alert: Alert) -> None:
+    """The words of a review are personal data: they go to the receivers of alerts, not into the log."""
+    log.warning(
+        "alert_notified",
+        rule=alert.rule,
+        severity=alert.severity,
+        product_id=alert.product_id,
+        review_id=alert.review_id,
+        p_negative=alert.p_negative,
+        safety_words=",".join(alert.safety_words),
+    )
+
+
+def product_described(product_id: str, method: str) -> None:
+    _texts.labels(method).inc()
+    log.debug("product_described", product_id=product_id, method=method)
+
+
+def product_text_was_outdated(product_id: str) -> None:
+    _texts.labels("outdated").inc()
 
 
 def key_mismatched() -> None:
@@ -92,6 +132,16 @@ def look_up_answered(route: str, status: int, seconds: float) -> None:
 def role_became_ready(role: str, **facts: object) -> None:
     _ready.labels(role).set(1)
     log.info("role_became_ready", role=role, **facts)
+
+
+def partitions_assigned(role: str, count: int) -> None:
+    _assigned.labels(role).set(count)
+    log.info("partitions_assigned", role=role, partitions=count)
+
+
+def drain_was_cut_short(role: str, seconds: float) -> None:
+    _drains_cut_short.labels(role).inc()
+    log.warning("drain_was_cut_short", role=role, seconds=round(seconds, 2), next_step="none: the rest comes again")
 
 
 def dependency_unavailable(dependency: str, error: str, retry_in_seconds: float) -> None:

@@ -92,7 +92,9 @@ def _sentiment_model(settings: Settings) -> str:
     model = load_classifier(settings, choose_device(settings))
     [scores] = model.run(model.tokenize(["It broke after two days and support never answered."]))
     languages = "any" if model.languages is None else ", ".join(sorted(model.languages))
-    return f"{model.name.name} {model.name.revision}, languages {languages}; a complaint is {scores.negative:.0%} negative"
+    return (
+        f"{model.name.name} {model.name.revision}, languages {languages}; a complaint is {scores.negative:.0%} negative"
+    )
 
 
 def _summary_model(settings: Settings) -> str:

@@ -19,9 +19,7 @@ Brokers = Annotated[
 ]
 Redis = Annotated[
     str | None,
-    typer.Option(
-        help="Redis or Valkey URL. Default: STREAM_APP_REDIS, else running `services`, else 127.0.0.1:6379."
-    ),
+    typer.Option(help="Redis or Valkey URL. Default: STREAM_APP_REDIS, else running `services`, else 127.0.0.1:6379."),
 ]
 TopicPrefix = Annotated[str | None, typer.Option(help="Put before every topic and consumer group (a namespace).")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
@@ -37,7 +35,9 @@ def settings_from(**flags: Any) -> Settings:
         settings = Settings(**given)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(f"These settings are wrong: {wrong}. `stream-app settings` lists all of them.") from None
+        raise ConfigurationError(
+            f"These settings are wrong: {wrong}. `stream-app settings` lists all."
+        ) from None
     unnamed = {"brokers", "redis"} - settings.model_fields_set
     if unnamed:
         settings = settings.model_copy(update=_of_running_services(unnamed))

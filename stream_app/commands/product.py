@@ -26,7 +26,9 @@ def product(
 
     summary = asyncio.run(_read(settings_from(redis=redis), product_id))
     if summary is None:
-        Console(stderr=True).print(f"No review of {product_id!r} was applied yet. `stream-app tail enriched` shows some.")
+        Console(stderr=True).print(
+            f"No review of {product_id!r} was applied yet. `stream-app tail enriched` shows some."
+        )
         raise typer.Exit(1)
     if as_json:
         print(contract.encode_product_summary(summary).decode())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated
 
 import orjson
@@ -17,7 +17,7 @@ app = typer.Typer()
 _COLOURS = {"negative": "red", "neutral": "yellow", "positive": "green", "warning": "yellow", "critical": "bold red"}
 
 
-class Stream(str, Enum):
+class Stream(StrEnum):
     enriched = "enriched"
     alerts = "alerts"
     dead_letter = "dead-letter"
@@ -73,11 +73,15 @@ def _line(value: EnrichedReview | Alert | Rejected) -> Text:
     if isinstance(value, Alert):
         words = f" [{', '.join(value.safety_words)}]" if value.safety_words else ""
         head = Text(f"{value.severity:8} ", _COLOURS.get(value.severity, ""))
-        return head.append(f"{value.rule} {value.product_id}/{value.review_id}{words}: {value.sentence or ''}", "default")
+        return head.append(
+            f"{value.rule} {value.product_id}/{value.review_id}{words}: {value.sentence or ''}", "default"
+        )
     label = value.sentiment.label if value.sentiment else (value.sentiment_missing or value.kind)
     stars = "★" * (value.rating or 0)
     line = Text(f"{label:9.9} ", _COLOURS.get(label, "dim"))
-    return line.append(f"{stars:5} {value.product_id}/{value.review_id} r{value.revision}: {value.summary or ''}", "default")
+    return line.append(
+        f"{stars:5} {value.product_id}/{value.review_id} r{value.revision}: {value.summary or ''}", "default"
+    )
 
 
 def _dead_letter_line(record: RawRecord) -> Text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,7 +12,7 @@ from stream_app.commands.options import Brokers, Redis, TopicPrefix, settings_fr
 app = typer.Typer()
 
 
-class Role(str, Enum):
+class Role(StrEnum):
     enrich = "enrich"
     summarize = "summarize"
     describe = "describe"

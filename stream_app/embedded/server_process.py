@@ -12,17 +12,21 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from stream_app.ports import ConfigurationError
 
 _STATE = "server.json"
 _LOG = "server.log"
+_POLL_SECONDS = 0.02
+_KILL_SECONDS = 10.0  # the kernel ends a killed process once its disk accesses return
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -46,22 +50,30 @@ class ServerProcess:
 
     def stop(self, grace_seconds: float) -> None:
         """Ask the server to end (SIGTERM), kill it when it hasn't after `grace_seconds`; returns when it is gone."""
-        try:
-            self._process.terminate()
-            self._process.wait(grace_seconds)
-        except psutil.NoSuchProcess:
-            pass
-        except psutil.TimeoutExpired:
+        self._signal(signal.SIGTERM)
+        if not self._gone_within(grace_seconds):
             self.kill()
-        (self.folder / _STATE).unlink(missing_ok=True)
+        forget_server(self.folder)
 
     def kill(self) -> None:
         """End the server at once (SIGKILL); returns when it is gone. `server.json` stays, as after a crash."""
-        try:
-            self._process.kill()
-            self._process.wait()
-        except psutil.NoSuchProcess:
-            pass
+        self._signal(signal.SIGKILL)
+        self._gone_within(_KILL_SECONDS)
+
+    def _signal(self, number: int) -> None:
+        with suppress(psutil.NoSuchProcess):
+            self._process.send_signal(number)
+
+    def _gone_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self.running:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL_SECONDS)
+        # Takes its exit code when it was our child. Somebody else's may stay a zombie: not waited for, it has ended.
+        with suppress(psutil.TimeoutExpired):
+            self._process.wait(0)
+        return True
 
 
 def start_server(command: Sequence[str], folder: Path, address: str, *, detached: bool) -> ServerProcess:
@@ -133,6 +145,7 @@ def did_not_start(name: str, folder: Path, why: str) -> ConfigurationError:
 
 
 def die_with(parent: int) -> Callable[[], None] | None:
+    """A `preexec_fn`: the system kills the child when the thread of `parent` that started it ends. None off Linux."""
     libc = _libc
     if libc is None:
         return None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from stream_app import contract, telemetry
 from stream_app.kafka.topics import Topics
 from stream_app.models.batcher import Batcher
 from stream_app.ports import ModelFailed, Publisher, SummaryStore, TextModel
-from stream_app.records import ProductText
-from stream_app.roles.patience import with_patience
+from stream_app.records import Evidence, Message, ProductText
+from stream_app.roles.patience import Patience
 from stream_app.settings import Settings
 from stream_app.steps import product_text
 
@@ -45,6 +45,7 @@ class Describe:
         self._settings = settings
         self._topics = Topics(settings.topic_prefix)
         self._store = store
+        self._patiently = Patience("redis", settings.redis_patience_seconds)
         self._publisher = publisher
         self._summarizer = summarizer
         self._now_ms = now_ms
@@ -107,7 +108,7 @@ class Describe:
         await self._patiently(lambda: self._store.not_due(product_id, version))
         telemetry.product_described(product_id, text.method)
 
-    async def _propose(self, chosen):  # type: ignore[no-untyped-def]
+    async def _propose(self, chosen: Sequence[Evidence]) -> str | None:
         """T5's headline for these sentences; None without a T5, or where it fails on them."""
         if self._batcher is None:
             return None
@@ -116,16 +117,13 @@ class Describe:
         proposed = await answer
         return None if isinstance(proposed, ModelFailed) else proposed
 
-    async def _published(self, message) -> None:  # type: ignore[no-untyped-def]
+    async def _published(self, message: Message) -> None:
         delivered = asyncio.Event()
         self._publisher.publish([message], delivered.set)
         await delivered.wait()
 
-    async def _patiently(self, call):  # type: ignore[no-untyped-def]
-        return await with_patience(call, dependency="redis", patience_seconds=self._settings.redis_patience_seconds)
 
-
-def _resolve(results) -> None:  # type: ignore[no-untyped-def]
+def _resolve(results: Sequence[tuple[asyncio.Future[str | ModelFailed], str | ModelFailed]]) -> None:
     for answer, value in results:
         if not answer.done():
             answer.set_result(value)

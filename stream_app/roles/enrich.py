@@ -14,7 +14,6 @@ from stream_app.models.batcher import Batcher
 from stream_app.ports import Acks, ModelFailed, Slot, TextModel
 from stream_app.records import (
     EnrichedReview,
-    Message,
     Partition,
     Position,
     Rejected,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from stream_app import contract, telemetry
 from stream_app.kafka.topics import Topics
 from stream_app.ports import Acks, Slot, SummaryStore
 from stream_app.records import Partition, Rejected
-from stream_app.roles.patience import with_patience
+from stream_app.roles.patience import Patience
 from stream_app.settings import Settings
 
 
@@ -17,6 +19,7 @@ class Notify:
         self._settings = settings
         self._topics = Topics(settings.topic_prefix)
         self._store = store
+        self._patiently = Patience("redis", settings.redis_patience_seconds)
 
     async def start(self, acks: Acks) -> None:
         self._acks = acks
@@ -29,8 +32,7 @@ class Notify:
                 telemetry.review_rejected(alert.reason, *slot.record[:3])
                 self._acks.finish(slot, [contract.dead_letter_message(self._topics.dead_letter, alert)])
                 continue
-            known = alert
-            await self._patiently(lambda known=known: self._store.record_alert(known))
+            await self._patiently(partial(self._store.record_alert, alert))
             telemetry.alert_notified(alert)
             self._acks.finish(slot, [])
 
@@ -45,6 +47,3 @@ class Notify:
 
     async def stop(self) -> None:
         await self._store.close()
-
-    async def _patiently(self, call):  # type: ignore[no-untyped-def]
-        return await with_patience(call, dependency="redis", patience_seconds=self._settings.redis_patience_seconds)

@@ -17,27 +17,37 @@ _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
-async def with_patience(call: Callable[[], Awaitable[Value]], *, dependency: str, patience_seconds: float) -> Value:
-    """The call's value, as soon as a try succeeds. Raises the last Unavailable when patience is spent.
+class Patience:
+    """Calls something until it can be reached.
 
     Pauses are drawn evenly from 0 to a bound that doubles ("full jitter"), so that many workers do not come back
-    in step. Any other exception passes through at once: it is a bug, not an outage.
+    in step.
     """
-    give_up_at = time.monotonic() + patience_seconds
-    bound = _FIRST_PAUSE_SECONDS
-    failed = False
-    while True:
-        try:
-            value = await call()
-        except Unavailable as error:
-            failed = True
-            pause = random.uniform(0, bound)
-            telemetry.dependency_unavailable(dependency, str(error), pause)
-            if time.monotonic() + pause > give_up_at:
-                raise
-            bound = min(2 * bound, _LONGEST_PAUSE_SECONDS)
-            await asyncio.sleep(pause)
-            continue
-        if failed:
-            telemetry.dependency_returned(dependency)
-        return value
+
+    def __init__(self, dependency: str, seconds: float) -> None:
+        self._dependency = dependency
+        self._seconds = seconds
+
+    async def __call__(self, call: Callable[[], Awaitable[Value]]) -> Value:
+        """The call's value, as soon as a try succeeds. Raises the last Unavailable when patience is spent.
+
+        Any other exception passes through at once: it is a bug, not an outage.
+        """
+        give_up_at = time.monotonic() + self._seconds
+        bound = _FIRST_PAUSE_SECONDS
+        failed = False
+        while True:
+            try:
+                value = await call()
+            except Unavailable as error:
+                failed = True
+                pause = random.uniform(0, bound)
+                telemetry.dependency_unavailable(self._dependency, str(error), pause)
+                if time.monotonic() + pause > give_up_at:
+                    raise
+                bound = min(2 * bound, _LONGEST_PAUSE_SECONDS)
+                await asyncio.sleep(pause)
+                continue
+            if failed:
+                telemetry.dependency_returned(self._dependency)
+            return value

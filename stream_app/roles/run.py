@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from pathlib import Path
 
+from stream_app.kafka.flight_log import FlightLog
 from stream_app.kafka.publisher import ConfluentPublisher
-from stream_app.kafka.run import Fatal, run_role, run_service
+from stream_app.kafka.run import Fatal, fatal, run_role, run_service
 from stream_app.kafka.topics import Topics
-from stream_app.ports import StreamRole
+from stream_app.models import load_models
+from stream_app.ports import ConfigurationError, StreamRole
+from stream_app.roles.describe import Describe
+from stream_app.roles.enrich import Enrich
+from stream_app.roles.notify import Notify
+from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
+from stream_app.store.summaries import RedisSummaryStore
+
+_MAKERS = {}
 
 
 def run_worker(settings: Settings, role: str) -> None:
@@ -19,15 +28,34 @@ def run_worker(settings: Settings, role: str) -> None:
     A bug, or patience spent, ends the process with exit code 1 and nothing unfinished committed.
     """
     topics = Topics(settings.topic_prefix)
-    if role == "describe":
-        run_service(settings, role, _describe(settings))
-        return
-    make, topic = {
-        "enrich": (_enrich, topics.reviews),
-        "summarize": (_summarize, topics.enriched),
-        "notify": (_notify, topics.alerts),
-    }[role]
-    run_role(settings, role, topic, lambda publisher, fatal: make(settings, publisher, fatal))
+
+    def enrich(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:
+        flight_log = FlightLog(Path(settings.state_folder) / f"{settings.group(role)}.flight")
+        return Enrich(settings, lambda: load_models(settings), flight_log=flight_log, now_ms=now_ms, fatal=fatal)
+
+    def summarize(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:
+        store = RedisSummaryStore.from_settings(settings)
+        return Summarize(settings, store, publisher, now_ms=now_ms, fatal=fatal)
+
+    def notify(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:
+        return Notify(settings, RedisSummaryStore.from_settings(settings))
+
+    async def describe(publisher: ConfluentPublisher, stopping: asyncio.Event) -> None:
+        models = await asyncio.to_thread(load_models, settings, with_classifier=False)
+        store = RedisSummaryStore.from_settings(settings)
+        await Describe(settings, store, publisher, models.summary, now_ms=now_ms, fatal=fatal).run(stopping)
+
+    match role:
+        case "enrich":
+            run_role(settings, role, topics.reviews, enrich)
+        case "summarize":
+            run_role(settings, role, topics.enriched, summarize)
+        case "notify":
+            run_role(settings, role, topics.alerts, notify)
+        case "describe":
+            run_service(settings, role, describe)
+        case _:
+            raise ConfigurationError(f"There is no role {role!r}: enrich, summarize, describe or notify.")
 
 
 def now_ms() -> int:

@@ -7,12 +7,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from stream_app import contract, telemetry
 from stream_app.kafka.topics import Topics
 from stream_app.ports import Acks, Applied, Publisher, Slot, SummaryStore
 from stream_app.records import EnrichedReview, Message, Partition, Rejected
-from stream_app.roles.patience import with_patience
+from stream_app.roles.patience import Patience
 from stream_app.settings import Settings
 
 _SETTLE_EVERY_SECONDS = 0.25
@@ -52,6 +53,7 @@ class Summarize:
         self._settings = settings
         self._topics = Topics(settings.topic_prefix)
         self._store = store
+        self._patiently = Patience("redis", settings.redis_patience_seconds)
         self._publisher = publisher
         self._now_ms = now_ms
         self._fatal = fatal
@@ -124,7 +126,7 @@ class Summarize:
         for product_id, outbox in outboxes.items():
             messages = [Message(self._topics.alerts, product_id.encode(), value) for _, value in outbox]
             alert_ids = [alert_id for alert_id, _ in outbox]
-            self._publisher.publish(messages, lambda p=product_id, ids=alert_ids: self._clear(p, ids))  # type: ignore[misc]
+            self._publisher.publish(messages, partial(self._clear, product_id, alert_ids))
 
     def _clear(self, product_id: str, alert_ids: list[str]) -> None:
         async def clear() -> None:
@@ -151,7 +153,7 @@ class Summarize:
             raise
 
     async def _settle(self) -> None:
-        """Finish what was applied long enough ago by a server that is still there; apply the rest again if it is not."""
+        """Finish what was applied long ago by a server that is still there; if it is not, apply all again."""
         before = time.monotonic() - self._settings.redis_settle_seconds
         if not self._unsettled or not 0 < self._unsettled[0].applied_at <= before:
             return
@@ -167,6 +169,3 @@ class Summarize:
             self._unsettled_bytes -= batch.size_bytes
             for slot in batch.slots:
                 self._acks.finish(slot, [])
-
-    async def _patiently(self, call):  # type: ignore[no-untyped-def]
-        return await with_patience(call, dependency="redis", patience_seconds=self._settings.redis_patience_seconds)

@@ -61,7 +61,9 @@ class Chromium:
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._session = None
         try:
             self.call("Browser.close")

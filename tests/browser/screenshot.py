@@ -15,15 +15,20 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=1360, help="pixels")
     parser.add_argument("--height", type=int, default=900, help="pixels")
     parser.add_argument("--dark", action="store_true")
+    parser.add_argument("--whole", action="store_true", help="the page from top to end")
     parser.add_argument(
-        "--wait-for", default="document.querySelector('.card, .empty:not([hidden]), .operation') !== null", help="JavaScript"
+        "--wait-for",
+        default="document.querySelector('.card, .empty:not([hidden]), .operation') !== null",
+        help="JavaScript",
     )
     asked = parser.parse_args()
     with Chromium(width=asked.width, height=asked.height, dark=asked.dark) as browser:
         browser.open(asked.url)
         browser.wait_until(asked.wait_for, f"Nothing to see at {asked.url}")
-        browser.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished))")
-        asked.file.write_bytes(browser.screenshot())
+        browser.evaluate(
+            "Promise.all(document.getAnimations().map((animation) => animation.finished)).then(() => null)"
+        )
+        asked.file.write_bytes(browser.screenshot(asked.whole))
     print(asked.file)
 
 

@@ -11,7 +11,9 @@ from stream_app.records import Alert, Counts, ModelName, ProductSummary, Product
 NOW_MS = 1_760_000_000_000
 
 
-def summary(product_id: str, *, version: int = 1, headline: str = "Loved for its taste", **other: object) -> ProductSummary:
+def summary(
+    product_id: str, *, version: int = 1, headline: str = "Loved for its taste", **other: object
+) -> ProductSummary:
     """A product with some reviews in every window."""
     counts = Counts(12, 2, 1, 9, 0, (1, 1, 1, 3, 6), 21_000)
     made = ProductSummary(

@@ -24,7 +24,9 @@ def feed_of(view: StubView, **options: Any) -> LiveFeed:
 async def next_events(stream: AsyncIterator[bytes]) -> list[tuple[str, Any]]:
     chunk = await asyncio.wait_for(anext(stream), 5)
     parts = [block.split(b"\n") for block in chunk.strip().split(b"\n\n")]
-    events = [(name.removeprefix(b"event: ").decode(), orjson.loads(data.removeprefix(b"data: "))) for name, data in parts]
+    events = [
+        (name.removeprefix(b"event: ").decode(), orjson.loads(data.removeprefix(b"data: "))) for name, data in parts
+    ]
     return [event for event in events if event[0] != "beat"]
 
 

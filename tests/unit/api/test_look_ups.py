@@ -49,7 +49,9 @@ def test_unknown_product_answers_404_that_says_what_to_do() -> None:
     assert "GET /v1/products" in body["next_step"]
 
 
-@pytest.mark.parametrize("product_id", ["a/b", "/a", "a//summary", "50% off", "a%2Fb", "茶 ☕", "a?b#c", "summary", "a,b"])
+@pytest.mark.parametrize(
+    "product_id", ["a/b", "/a", "a//summary", "50% off", "a%2Fb", "茶 ☕", "a?b#c", "summary", "a,b"]
+)
 def test_product_ids_of_any_characters_are_found(product_id: str) -> None:
     response = get(StubView(summary(product_id)), f"/v1/products/{quote(product_id, safe='')}/summary")
     assert response.status_code == 200
@@ -84,7 +86,9 @@ def test_etag_changes_with_state_text_generation_and_hour() -> None:
     assert get(StubView(summary("p")), "/v1/products/p/summary", now_ms=lambda: NOW_MS + 1).headers["etag"] == first
 
 
-@pytest.mark.parametrize("path", ["/v1/products/p/summary", "/v1/products?ids=p", "/v1/products", "/v1/alerts", "/readyz"])
+@pytest.mark.parametrize(
+    "path", ["/v1/products/p/summary", "/v1/products?ids=p", "/v1/products", "/v1/alerts", "/readyz"]
+)
 def test_store_away_answers_503_with_retry_after(path: str) -> None:
     view = StubView(summary("p"))
     view.away = True

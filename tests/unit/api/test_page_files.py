@@ -29,7 +29,9 @@ def test_every_file_is_served_under_a_policy_that_forbids_inline_script_and_othe
 def test_no_file_names_another_origin_or_writes_markup(name: str) -> None:
     text = (STATIC / name).read_text().replace("http://www.w3.org/2000/svg", "")
     assert re.findall(r"https?://[^\s\"']+|(?:src|href)=\"//", text) == []
-    assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|\sstyle=|\son\w+=\"", text) == []
+    assert (
+        re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|\sstyle=|\son\w+=\"", text) == []
+    )
 
 
 def test_unchanged_file_is_not_sent_again() -> None:

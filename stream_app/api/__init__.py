@@ -1,0 +1,1 @@
+"""Look-ups over HTTP and the page: reads the view, writes nothing."""

@@ -1,0 +1,149 @@
+"""Server-Sent Events for the page: what changed in the view, to every client, for one read a second.
+
+Why events and not polling by each page: the store is read once a second for all pages together, a change is on the
+screen within a second, and the browser needs no library. Nothing is queued for a slow client: each compares what it was
+last sent with the newest view, so memory is bounded by the view and the number of clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+
+import orjson
+
+from stream_app import contract
+from stream_app.api.look_ups import etag
+from stream_app.ports import StoreUnavailable, SummaryStore
+
+PRODUCTS = 60
+ALERTS = 40
+_BEAT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What a page shows. ``read_at``: seconds of the event loop's clock."""
+
+    read_at: float
+    available: bool
+    products: dict[str, tuple[str, bytes]] = field(default_factory=dict)  # id -> (ETag, product-summary.v1)
+    alerts: dict[str, bytes] = field(default_factory=dict)  # id -> alert.v1, oldest first
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What one client was sent."""
+
+    available: bool | None = None
+    products: dict[str, str] = field(default_factory=dict)
+    alerts: frozenset[str] = frozenset()
+    beat_at: float = 0.0
+
+
+class LiveFeed:
+    """The newest products and alerts, as streams of changes."""
+
+    def __init__(
+        self,
+        store: SummaryStore,
+        now_ms: Callable[[], int],
+        generation: int,
+        *,
+        interval_seconds: float = 1.0,
+        max_clients: int = 200,
+    ) -> None:
+        self._store = store
+        self._now_ms = now_ms
+        self._generation = generation
+        self._interval_seconds = interval_seconds
+        self._max_clients = max_clients
+        self._clients = 0
+        self._reading = asyncio.Lock()
+        self._closed = asyncio.Event()
+        self._view: _View | None = None
+
+    @property
+    def full(self) -> bool:
+        """No further client is taken."""
+        return self._clients >= self._max_clients
+
+    def close(self) -> None:
+        """End every stream, so that the server can stop."""
+        self._closed.set()
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """Server-Sent Events, first of everything, then of what changed.
+
+        ``store`` {available}, ``product`` product-summary.v1, ``gone`` {product_id}, ``alert`` alert.v1 (oldest first),
+        ``beat`` {} at least every 5 seconds, so that a client can tell silence from a lost connection.
+        """
+        seen = _Seen()
+        self._clients += 1
+        try:
+            while not self._closed.is_set():
+                view = await self._newest()
+                if changes := _changes(seen, view):
+                    yield changes
+                await self._pause(view.read_at + self._interval_seconds - asyncio.get_running_loop().time())
+        finally:
+            self._clients -= 1
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._closed.wait()
+        except TimeoutError:
+            return
+
+    async def _newest(self) -> _View:
+        """The view, at most one interval old: the first client to ask reads, the others get what it read."""
+        async with self._reading:
+            now = asyncio.get_running_loop().time()
+            if self._view is None or now - self._view.read_at >= self._interval_seconds:
+                self._view = await self._read(now)
+            return self._view
+
+    async def _read(self, now: float) -> _View:
+        try:
+            ids = await self._store.product_ids(PRODUCTS)
+            summaries = await self._store.read(ids, self._now_ms()) if ids else []
+            recent = await self._store.recent_alerts(ALERTS)
+        except StoreUnavailable:
+            return replace(self._view, read_at=now, available=False) if self._view else _View(now, False)
+        before = self._view.products if self._view else {}
+        products: dict[str, tuple[str, bytes]] = {}
+        for summary in summaries:
+            if summary is None:
+                continue
+            tag, known = etag(summary, self._generation), before.get(summary.product_id)
+            if known is None or known[0] != tag:
+                known = (tag, contract.encode_product_summary(summary))
+            products[summary.product_id] = known
+        return _View(now, True, products, {a.alert_id: contract.encode_alert(a) for a in reversed(recent)})
+
+
+def _changes(seen: _Seen, view: _View) -> bytes:
+    """The events that lead a client from what it has seen to ``view``; notes them as seen."""
+    out: list[bytes] = []
+    if seen.available != view.available:
+        out.append(_event("store", orjson.dumps({"available": view.available})))
+    for product_id, (tag, body) in view.products.items():
+        if seen.products.get(product_id) != tag:
+            out.append(_event("product", body))
+    out.extend(
+        _event("gone", orjson.dumps({"product_id": product_id})) for product_id in seen.products.keys() - view.products
+    )
+    out.extend(_event("alert", body) for alert_id, body in view.alerts.items() if alert_id not in seen.alerts)
+    if out or view.read_at - seen.beat_at >= _BEAT_SECONDS:
+        out.append(_event("beat", b"{}"))
+        seen.beat_at = view.read_at
+    seen.available = view.available
+    seen.products = {product_id: tag for product_id, (tag, _) in view.products.items()}
+    seen.alerts = frozenset(view.alerts)
+    return b"".join(out)
+
+
+def _event(name: str, data: bytes) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), data)

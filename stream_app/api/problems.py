@@ -1,0 +1,117 @@
+"""Every error of the API as a problem document (RFC 9457) that says what to do next."""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from stream_app import telemetry
+from stream_app.ports import StoreUnavailable
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
+_LOG_EVERY_SECONDS = 10.0
+
+SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "next_step"],
+    "properties": {
+        "type": {"type": "string", "description": "stable name of the kind of problem"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "what happened to this request"},
+        "next_step": {"type": "string", "description": "what the caller can do"},
+    },
+}
+
+
+class Problem(Exception):
+    """A request that cannot be answered as asked; becomes the response."""
+
+    def __init__(self, status: int, type_: str, detail: str, next_step: str, **headers: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.type = type_
+        self.detail = detail
+        self.next_step = next_step
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    def response(self) -> Response:
+        """The problem as application/problem+json; never cached."""
+        body = {
+            "type": f"urn:stream-app:problem:{self.type}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "next_step": self.next_step,
+        }
+        headers = {"Cache-Control": "no-store", **self.headers}
+        return Response(orjson.dumps(body), self.status, headers, MEDIA_TYPE)
+
+
+def unknown_product(product_id: str) -> Problem:
+    """404 for a product of which the view knows nothing."""
+    return Problem(
+        404,
+        "unknown-product",
+        f"No review of product {product_id[:128]!r} has been applied.",
+        "Check the id (percent-encode it in the path); GET /v1/products lists known products.",
+    )
+
+
+def store_away(error: StoreUnavailable) -> Problem:
+    """503 while Redis or Valkey cannot be reached."""
+    return Problem(
+        503,
+        "store-unavailable",
+        f"The store of summaries cannot be reached: {error}",
+        f"Try again in {RETRY_AFTER_SECONDS} s; `stream-app check` says what is wrong.",
+        Retry_After=str(RETRY_AFTER_SECONDS),
+    )
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """How these error statuses are documented in OpenAPI."""
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of ``app`` with a problem document."""
+    last_logged = -_LOG_EVERY_SECONDS
+
+    async def on_problem(_: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)
+        return error.response()
+
+    async def on_store_away(_: Request, error: Exception) -> Response:
+        nonlocal last_logged
+        assert isinstance(error, StoreUnavailable)
+        if time.monotonic() - last_logged >= _LOG_EVERY_SECONDS:  # a thousand requests a second: one line
+            last_logged = time.monotonic()
+            telemetry.dependency_unavailable("store", str(error), RETRY_AFTER_SECONDS)
+        return store_away(error).response()
+
+    async def on_http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        problem = Problem(error.status_code, "http", str(error.detail), "GET /docs lists what can be asked.")
+        problem.headers.update(error.headers or {})
+        return problem.response()
+
+    async def on_invalid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors())
+        return Problem(400, "invalid-parameter", wrong, "Correct the named parameters; /docs lists them.").response()
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(StoreUnavailable, on_store_away)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(RequestValidationError, on_invalid)

@@ -1,0 +1,43 @@
+"""The contract: bytes to records and back, as the schema files in ``schemas/`` describe them."""
+
+from stream_app.contract.messages import (
+    HEADER_ERROR_MESSAGE,
+    HEADER_ERROR_REASON,
+    alert_message,
+    dead_letter_message,
+    dead_letter_origin,
+    enriched_message,
+    product_summary_message,
+)
+from stream_app.contract.outputs import (
+    decode_alert,
+    decode_enriched,
+    decode_product_summary,
+    encode_alert,
+    encode_enriched,
+    encode_product_summary,
+)
+from stream_app.contract.reviews import decode_review
+from stream_app.contract.schemas import schema_folder, validator
+from stream_app.contract.times import from_rfc3339, to_rfc3339
+
+__all__ = [
+    "HEADER_ERROR_MESSAGE",
+    "HEADER_ERROR_REASON",
+    "alert_message",
+    "dead_letter_message",
+    "dead_letter_origin",
+    "decode_alert",
+    "decode_enriched",
+    "decode_product_summary",
+    "decode_review",
+    "encode_alert",
+    "encode_enriched",
+    "encode_product_summary",
+    "enriched_message",
+    "from_rfc3339",
+    "product_summary_message",
+    "schema_folder",
+    "to_rfc3339",
+    "validator",
+]

@@ -1,0 +1,89 @@
+"""Records as Kafka messages: key, value and headers of what we publish."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from stream_app.contract.outputs import (
+    ALERT,
+    ENRICHED_REVIEW,
+    PRODUCT_SUMMARY,
+    encode_alert,
+    encode_enriched,
+    encode_product_summary,
+)
+from stream_app.contract.times import to_rfc3339
+from stream_app.records import Alert, EnrichedReview, Message, Position, ProductSummary, RawRecord, Rejected
+
+CONTENT_TYPE = b"application/json"
+SOURCE = b"stream-app"
+_EXTRA_HEADER_BYTES = 8 * 1024
+
+HEADER_ERROR_TOPIC = "__connect.errors.topic"
+HEADER_ERROR_PARTITION = "__connect.errors.partition"
+HEADER_ERROR_OFFSET = "__connect.errors.offset"
+HEADER_ERROR_REASON = "__connect.errors.exception.class.name"
+HEADER_ERROR_MESSAGE = "__connect.errors.exception.message"
+
+
+def enriched_message(topic: str, review: EnrichedReview) -> Message:
+    """Keyed by product. ``ce_id`` is product/review/revision: consumers drop duplicates by it."""
+    ce_id = f"{_part(review.product_id)}/{_part(review.review_id)}/{review.revision}"
+    headers = _cloud_event(ENRICHED_REVIEW, ce_id, review.enriched_at_ms, review.product_id)
+    return Message(topic, review.product_id.encode(), encode_enriched(review), headers)
+
+
+def alert_message(topic: str, alert: Alert) -> Message:
+    """Keyed by product; ``ce_id`` is the alert's id, which is the same when it is published again."""
+    headers = _cloud_event(ALERT, alert.alert_id, alert.raised_at_ms, alert.product_id)
+    return Message(topic, alert.product_id.encode(), encode_alert(alert), headers)
+
+
+def product_summary_message(topic: str, summary: ProductSummary) -> Message:
+    """Keyed by product: the topic is compacted, the last one stands."""
+    ce_id = f"{_part(summary.product_id)}/{summary.state_version}"
+    headers = _cloud_event(PRODUCT_SUMMARY, ce_id, summary.as_of_ms, summary.product_id)
+    return Message(topic, summary.product_id.encode(), encode_product_summary(summary), headers)
+
+
+def dead_letter_message(topic: str, rejected: Rejected) -> Message:
+    """The original key, value and headers, followed by Kafka Connect's error headers."""
+    record = rejected.record
+    detail = rejected.detail.encode("utf-8", "backslashreplace")[:_EXTRA_HEADER_BYTES]
+    headers = (
+        *record.headers,
+        (HEADER_ERROR_TOPIC, record.topic.encode()),
+        (HEADER_ERROR_PARTITION, str(record.partition).encode()),
+        (HEADER_ERROR_OFFSET, str(record.offset).encode()),
+        (HEADER_ERROR_REASON, rejected.reason.encode()),
+        (HEADER_ERROR_MESSAGE, detail),
+    )
+    return Message(topic, record.key, record.value, headers)
+
+
+def dead_letter_origin(record: RawRecord) -> tuple[Position, str]:
+    """(where a dead letter came from, the reason); the last header of a name is ours, whatever the sender sent."""
+    headers = dict(record.headers)
+    position = Position(
+        headers[HEADER_ERROR_TOPIC].decode(),
+        int(headers[HEADER_ERROR_PARTITION]),
+        int(headers[HEADER_ERROR_OFFSET]),
+    )
+    return position, headers[HEADER_ERROR_REASON].decode()
+
+
+def _cloud_event(schema: str, ce_id: str, time_ms: int, subject: str) -> tuple[tuple[str, bytes], ...]:
+    """CloudEvents 1.0, Kafka binding, binary mode."""
+    return (
+        ("ce_specversion", b"1.0"),
+        ("ce_id", ce_id.encode()),
+        ("ce_source", SOURCE),
+        ("ce_type", schema.encode()),
+        ("ce_subject", _part(subject).encode()),
+        ("ce_time", to_rfc3339(time_ms).encode()),
+        ("content-type", CONTENT_TYPE),
+    )
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="")

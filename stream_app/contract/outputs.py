@@ -1,0 +1,276 @@
+"""enriched-review.v1, alert.v1 and product-summary.v1: what we publish, to bytes and back.
+
+Readers ignore unknown fields; an unknown value of an enum becomes the fall-back that its schema states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast, get_args
+
+import orjson
+
+from stream_app.contract.json_bytes import shown, why_not_json
+from stream_app.contract.times import from_rfc3339, to_rfc3339
+from stream_app.records import (
+    LABELS,
+    Alert,
+    Counts,
+    EnrichedReview,
+    Kind,
+    Label,
+    ModelName,
+    Position,
+    ProductSummary,
+    ProductText,
+    RawRecord,
+    Rejected,
+    Rule,
+    Sentiment,
+    Severity,
+    Span,
+    SummaryMethod,
+)
+
+ENRICHED_REVIEW = "enriched-review.v1"
+ALERT = "alert.v1"
+PRODUCT_SUMMARY = "product-summary.v1"
+DISCLOSURE = "Written by a machine from customers' reviews."
+
+Value = TypeVar("Value")
+
+
+def encode_enriched(review: EnrichedReview) -> bytes:
+    """enriched-review.v1 as JSON."""
+    sentiment = review.sentiment
+    span = review.key_sentence
+    return orjson.dumps(
+        {
+            "schema": ENRICHED_REVIEW,
+            "kind": review.kind,
+            "product_id": review.product_id,
+            "review_id": review.review_id,
+            "revision": review.revision,
+            "enrichment_version": review.enrichment_version,
+            "created_at": to_rfc3339(review.created_at_ms),
+            "updated_at": None if review.updated_at_ms is None else to_rfc3339(review.updated_at_ms),
+            "enriched_at": to_rfc3339(review.enriched_at_ms),
+            "rating": review.rating,
+            "title": review.title,
+            "text": review.text,
+            "language": review.language,
+            "truncated": review.truncated,
+            "sentiment": None
+            if sentiment is None
+            else {
+                "label": sentiment.label,
+                "confidence": sentiment.confidence,
+                "scores": dict(zip(LABELS, sentiment.scores, strict=True)),
+            },
+            "sentiment_missing": review.sentiment_missing,
+            "summary": review.summary,
+            "summary_method": review.summary_method,
+            "key_sentence": None if span is None else {"start": span.start, "end": span.end},
+            "flags": review.flags,
+            "safety_words": review.safety_words,
+            "model": {"sentiment": _model(review.sentiment_model), "summary": _model(review.summary_model)},
+            "input": review.input._asdict(),
+        }
+    )
+
+
+def decode_enriched(record: RawRecord) -> EnrichedReview | Rejected:
+    """The enriched review in a record; unknown fields are ignored, unknown values of enums become their fall-back."""
+    return _decoded(record, _enriched)
+
+
+def _enriched(fields: dict[str, Any]) -> EnrichedReview:
+    sentiment, span, model = fields.get("sentiment"), fields.get("key_sentence"), fields.get("model") or {}
+    label = _known(sentiment["label"], LABELS, None) if sentiment else None
+    return EnrichedReview(
+        kind=_known(fields["kind"], get_args(Kind), "edited"),
+        product_id=_text(fields["product_id"]),
+        review_id=_text(fields["review_id"]),
+        revision=int(fields["revision"]),
+        enrichment_version=int(fields["enrichment_version"]),
+        created_at_ms=from_rfc3339(fields["created_at"]),
+        updated_at_ms=_optional_ms(fields.get("updated_at")),
+        enriched_at_ms=from_rfc3339(fields["enriched_at"]),
+        input=Position(**{name: fields["input"][name] for name in Position._fields}),
+        rating=fields.get("rating"),
+        title=fields.get("title"),
+        text=fields.get("text"),
+        language=fields.get("language"),
+        truncated=bool(fields.get("truncated")),
+        sentiment=Sentiment(
+            cast(Label, label), sentiment["confidence"], tuple(sentiment["scores"][name] for name in LABELS)
+        )
+        if sentiment and label
+        else None,
+        sentiment_missing=fields.get("sentiment_missing") or (None if label or not sentiment else "unknown_label"),
+        summary=fields.get("summary"),
+        summary_method=_known(fields.get("summary_method"), get_args(SummaryMethod), "none"),
+        key_sentence=Span(span["start"], span["end"]) if span else None,
+        flags=tuple(fields.get("flags", ())),
+        safety_words=tuple(fields.get("safety_words", ())),
+        sentiment_model=_model_name(model.get("sentiment")),
+        summary_model=_model_name(model.get("summary")),
+    )
+
+
+def encode_alert(alert: Alert) -> bytes:
+    """alert.v1 as JSON."""
+    return orjson.dumps(
+        {
+            "schema": ALERT,
+            "alert_id": alert.alert_id,
+            "rule": alert.rule,
+            "severity": alert.severity,
+            "product_id": alert.product_id,
+            "review_id": alert.review_id,
+            "revision": alert.revision,
+            "created_at": to_rfc3339(alert.created_at_ms),
+            "raised_at": to_rfc3339(alert.raised_at_ms),
+            "rating": alert.rating,
+            "p_negative": alert.p_negative,
+            "sentence": alert.sentence,
+            "safety_words": alert.safety_words,
+        }
+    )
+
+
+def decode_alert(record: RawRecord) -> Alert | Rejected:
+    """The alert in a record; unknown severities become warning, unknown rules negative_review."""
+    return _decoded(record, alert_from)
+
+
+def alert_from(fields: Mapping[str, Any]) -> Alert:
+    """The alert of parsed JSON. Raises KeyError, TypeError or ValueError when it is none."""
+    return Alert(
+        alert_id=_text(fields["alert_id"]),
+        rule=_known(fields["rule"], get_args(Rule), "negative_review"),
+        severity=_known(fields["severity"], get_args(Severity), "warning"),
+        product_id=_text(fields["product_id"]),
+        created_at_ms=from_rfc3339(fields["created_at"]),
+        raised_at_ms=from_rfc3339(fields["raised_at"]),
+        review_id=fields.get("review_id"),
+        revision=fields.get("revision"),
+        rating=fields.get("rating"),
+        p_negative=fields.get("p_negative"),
+        sentence=fields.get("sentence"),
+        safety_words=tuple(fields.get("safety_words", ())),
+    )
+
+
+def encode_product_summary(summary: ProductSummary) -> bytes:
+    """product-summary.v1 as JSON."""
+    text = summary.text
+    return orjson.dumps(
+        {
+            "schema": PRODUCT_SUMMARY,
+            "product_id": summary.product_id,
+            "as_of": to_rfc3339(summary.as_of_ms),
+            "state_version": summary.state_version,
+            "last_review_at": None if summary.last_review_at_ms is None else to_rfc3339(summary.last_review_at_ms),
+            "low_evidence": summary.low_evidence,
+            "windows": {name: _counts(counts) for name, counts in summary.windows.items()},
+            "text": None
+            if text is None
+            else {
+                "headline": text.headline,
+                "text": text.text,
+                "method": text.method,
+                "evidence": text.evidence,
+                "model": _model(text.model),
+                "made_at": to_rfc3339(text.made_at_ms),
+                "disclosure": DISCLOSURE,
+            },
+        }
+    )
+
+
+def decode_product_summary(value: bytes) -> ProductSummary:
+    """The product summary of JSON bytes; raises KeyError, TypeError or ValueError when it is none."""
+    fields = orjson.loads(value)
+    text = fields.get("text")
+    return ProductSummary(
+        product_id=fields["product_id"],
+        as_of_ms=from_rfc3339(fields["as_of"]),
+        state_version=fields["state_version"],
+        windows={name: _counted(counts) for name, counts in fields["windows"].items()},
+        last_review_at_ms=_optional_ms(fields.get("last_review_at")),
+        text=ProductText(
+            headline=text["headline"],
+            text=text["text"],
+            method=_known(text["method"], get_args(SummaryMethod), "none"),
+            evidence=tuple(text["evidence"]),
+            model=_model_name(text.get("model")),
+            made_at_ms=from_rfc3339(text["made_at"]),
+        )
+        if text
+        else None,
+        low_evidence=bool(fields["low_evidence"]),
+    )
+
+
+def _counts(counts: Counts) -> dict[str, Any]:
+    mean, net = counts.mean_rating, counts.net_sentiment
+    return {
+        "reviews": counts.reviews,
+        "negative": counts.negative,
+        "neutral": counts.neutral,
+        "positive": counts.positive,
+        "unknown": counts.unknown,
+        "stars": counts.stars,
+        "mean_rating": None if mean is None else round(mean, 4),
+        "net_sentiment": None if net is None else round(net, 4),
+        "p_negative_sum": counts.p_negative_sum,
+    }
+
+
+def _counted(fields: Mapping[str, Any]) -> Counts:
+    return Counts(
+        reviews=fields["reviews"],
+        negative=fields["negative"],
+        neutral=fields["neutral"],
+        positive=fields["positive"],
+        unknown=fields["unknown"],
+        stars=tuple(fields["stars"]),
+        p_negative_sum=fields["p_negative_sum"],
+    )
+
+
+def _decoded(record: RawRecord, decode: Callable[[dict[str, Any]], Value]) -> Value | Rejected:
+    """What ``decode`` makes of the record's JSON object, or why it cannot be read."""
+    if record.value is None:
+        return Rejected(record, "tombstone", "the value is null")
+    try:
+        fields = orjson.loads(record.value)
+    except orjson.JSONDecodeError as error:
+        return Rejected(record, *why_not_json(record.value, error))
+    try:
+        return decode(fields)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        return Rejected(record, "wrong_type", f"not of this schema: {type(error).__name__} {error}")
+
+
+def _known(value: Any, values: tuple[Any, ...], fall_back: Any) -> Any:
+    return value if value in values else fall_back
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{shown(value)} is no string")
+    return value
+
+
+def _optional_ms(value: str | None) -> int | None:
+    return None if value is None else from_rfc3339(value)
+
+
+def _model(model: ModelName | None) -> dict[str, str] | None:
+    return None if model is None else {"name": model.name, "revision": model.revision}
+
+
+def _model_name(fields: Mapping[str, str] | None) -> ModelName | None:
+    return None if fields is None else ModelName(fields["name"], fields["revision"])

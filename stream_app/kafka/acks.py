@@ -1,0 +1,121 @@
+"""Publishes what slots lead to in offset order, and knows per partition which offset may be committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from stream_app.ports import Publisher, Slot
+from stream_app.records import Message, Partition, RawRecord
+from stream_app.steps.sequence import Sequencer
+
+
+class _Line:
+    """One partition within one epoch."""
+
+    __slots__ = ("early", "epoch", "held_back", "partition", "sequencer")
+
+    def __init__(self, partition: Partition, epoch: int) -> None:
+        self.partition = partition
+        self.epoch = epoch
+        self.sequencer: Sequencer[Sequence[Message]] = Sequencer()
+        self.early: dict[int, int] = {}  # offset -> early publications not yet acknowledged
+        self.held_back: set[int] = set()  # delivered but for those
+
+
+class PartitionAcks:
+    """ports.Acks. Use it from one event loop.
+
+    Epoch and sequence belong to the partition: what comes from an older epoch is neither published nor committed.
+    """
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._lines: dict[Partition, _Line] = {}
+        self.epoch = 0
+        """Raised whenever partitions are opened or closed."""
+
+    @property
+    def partitions(self) -> frozenset[Partition]:
+        """The open ones: assigned to this process, their records accepted."""
+        return frozenset(self._lines)
+
+    def open(self, partitions: Iterable[Partition]) -> None:
+        """These are ours from now on, beginning a new epoch; records may arrive."""
+        self.epoch += 1
+        for partition in partitions:
+            self._lines[partition] = _Line(partition, self.epoch)
+
+    def close(self, partitions: Iterable[Partition]) -> None:
+        """These are no longer ours: nothing of them is published or committed any more."""
+        self.epoch += 1
+        for partition in partitions:
+            self._lines.pop(partition, None)
+
+    def arrive(self, records: Sequence[RawRecord]) -> list[Slot]:
+        """A slot per record of open partitions; records of others are left out.
+
+        Raises OffsetJumpedBack when a record arrives twice in an epoch.
+        """
+        slots: list[Slot] = []
+        line: _Line | None = None
+        at: tuple[str, int] | None = None
+        for record in records:
+            if at != (record.topic, record.partition):
+                at = (record.topic, record.partition)
+                line = self._lines.get(Partition(*at))
+            if line is not None:
+                line.sequencer.arrive(record.offset)
+                slots.append(Slot(record, line.partition, line.epoch))
+        return slots
+
+    def publish_early(self, slot: Slot, messages: Sequence[Message]) -> None:
+        """Publish at once, out of order. The slot is acknowledged only after these are delivered too."""
+        line = self._line_of(slot)
+        if line is None or not messages:
+            return
+        offset = slot.record.offset
+        line.early[offset] = line.early.get(offset, 0) + 1
+        self._publisher.publish(messages, lambda: self._early_delivered(line, offset))
+
+    def finish(self, slot: Slot, messages: Sequence[Message]) -> None:
+        """The slot is done. Its messages are published when every earlier slot of the partition is done.
+
+        Raises ValueError when it was finished before.
+        """
+        line = self._line_of(slot)
+        if line is None:
+            return
+        released = line.sequencer.finish(slot.record.offset, messages)
+        if not released:
+            return
+        offsets = [offset for offset, _ in released]
+        outgoing = [message for _, messages_of_one in released for message in messages_of_one]
+        if outgoing:
+            self._publisher.publish(outgoing, lambda: self._delivered(line, offsets))
+        else:
+            self._delivered(line, offsets)
+
+    def next_offset(self, partition: Partition) -> int | None:
+        """What may be committed: everything before it is delivered. None: nothing of this epoch yet, or not ours."""
+        line = self._lines.get(partition)
+        return None if line is None else line.sequencer.next_offset
+
+    def _line_of(self, slot: Slot) -> _Line | None:
+        line = self._lines.get(slot.partition)
+        return line if line is not None and line.epoch == slot.epoch else None
+
+    def _delivered(self, line: _Line, offsets: Sequence[int]) -> None:
+        for offset in offsets:
+            if offset in line.early:
+                line.held_back.add(offset)
+            else:
+                line.sequencer.delivered(offset)
+
+    def _early_delivered(self, line: _Line, offset: int) -> None:
+        line.early[offset] -= 1
+        if line.early[offset]:
+            return
+        del line.early[offset]
+        if offset in line.held_back:
+            line.held_back.remove(offset)
+            line.sequencer.delivered(offset)

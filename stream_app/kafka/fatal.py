@@ -1,0 +1,53 @@
+"""The one way out of a broken process: say why, commit nothing, exit with code 1."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+import traceback
+from typing import Any, NoReturn
+
+from aiokafka.errors import KafkaError
+
+from stream_app import telemetry
+
+_log = logging.getLogger(__name__)
+
+
+def fatal(error: BaseException) -> NoReturn:
+    """End the process at once with exit code 1, from any thread.
+
+    No clean-up on purpose: an orderly stop would wait for threads that may hang and could commit unfinished work.
+    Kafka redelivers what was not committed.
+    """
+    try:
+        traceback.print_exception(error, file=sys.stderr)
+        telemetry.process_ends(f"{type(error).__name__}: {error}")
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(1)
+
+
+def catch_everything(loop: asyncio.AbstractEventLoop) -> None:
+    """What asyncio and threading would only log, in callbacks, forgotten tasks and threads, ends the process."""
+    loop.set_exception_handler(_on_loop_exception)
+    threading.excepthook = _on_thread_exception
+
+
+def _on_loop_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    if error is None or isinstance(error, (KafkaError, OSError, asyncio.CancelledError)):
+        # the Kafka client retries these by itself; asyncio reports them when nobody waited for the answer any more
+        loop.default_exception_handler(context)
+        return
+    _log.error("%s", context.get("message"))
+    fatal(error)
+
+
+def _on_thread_exception(arguments: threading.ExceptHookArgs) -> None:
+    if arguments.exc_value is not None and not isinstance(arguments.exc_value, SystemExit):
+        fatal(arguments.exc_value)

@@ -1,0 +1,425 @@
+"""Faust as the frame of a role: every override of Faust and aiokafka, and why it is there.
+
+Faust keeps the group, the assignment, the commits and the agents. Its way of a message, two tasks and a wait each, is
+replaced: one event is one poll's batch of raw records. The order when partitions are taken away, or the process stops:
+
+    1. drop what waits: it is redelivered
+    2. finish and publish what was started, for at most ``drain_seconds``
+    3. commit what is delivered
+    4. raise the epoch: nothing of the old one is published or committed from here on
+    5. let Faust go on
+
+All partitions are revoked at each rebalance (the eager protocol), so steps 1-4 always concern all of them. Positions
+are set anew from the committed offsets after each assignment (``perform_seek``): only from then on records count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+from aiokafka.consumer.fetcher import OffsetResetStrategy
+from aiokafka.errors import ConsumerStoppedError
+from faust.app.base import BootStrategy
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from mode.supervisors import CrashingSupervisor
+
+from stream_app import telemetry
+from stream_app.kafka.acks import PartitionAcks
+from stream_app.kafka.client_config import faust_brokers, faust_credentials
+from stream_app.kafka.fatal import fatal
+from stream_app.kafka.publisher import ConfluentPublisher
+from stream_app.ports import BrokerUnavailable, Slot, StreamRole
+from stream_app.records import Partition, RawRecord
+from stream_app.settings import Settings
+
+FAUST_VERSION = "0.15.3"
+AIOKAFKA_VERSION = "0.14.0"
+"""What these overrides were written against; the tests fail when another one is installed."""
+
+_FETCH_MAX_WAIT_MS = 50
+_COMMIT_SECONDS = 3.0
+_SEEK_SECONDS = 60.0
+_GATE_PAUSE_SECONDS = 0.01
+_SPARE_PAUSE_SECONDS = 0.1
+
+
+class Polled(dict[Any, list[Any]]):
+    """The records of one poll by partition, and the positions they belong to."""
+
+    def __init__(self, position_epoch: int) -> None:
+        super().__init__()
+        self.position_epoch = position_epoch
+
+
+@dataclass(slots=True)
+class Batch:
+    """The slots of one poll on their way to the agent."""
+
+    epoch: int
+    slots: list[Slot]
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """The thread in which aiokafka lives."""
+
+    position_epoch = 0
+    """Raised in this thread, together with the positions themselves, whenever these are set anew."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust fixes 1500 ms: an idle partition would hold back a busy one's next fetch from the same broker
+        consumer._fetch_max_wait_ms = _FETCH_MAX_WAIT_MS
+        return consumer
+
+    async def touch(self) -> None:
+        """Say that this process lives although it fetches nothing: resets aiokafka's idle clock.
+
+        A consumer that is idle for ``max_poll_interval`` leaves the group and never comes back.
+        Raises what the coordinator met, such as missing rights: Faust never asks it.
+        """
+        await self.call_thread(self._touch)
+
+    async def _touch(self) -> None:
+        consumer = self._ensure_consumer()
+        consumer._coordinator.check_errors()
+        with consumer._subscription.fetch_context():
+            pass
+
+    async def _fetch_records(
+        self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None
+    ) -> Polled:
+        """An equal share of each partition; aiokafka would empty one before it turns to the next."""
+        if not self.consumer.flow_active:
+            return Polled(self.position_epoch)
+        fetcher = consumer._fetcher
+        if consumer._closed or fetcher._closed:
+            raise ConsumerStoppedError()
+        consumer._coordinator.check_errors()
+        share = max(1, (max_records or 1) // max(1, len(active_partitions)))
+        with fetcher._subscriptions.fetch_context():
+            first = await fetcher.fetched_records(active_partitions, timeout=timeout, max_records=share)
+            # no await that waits from here on: these records and position_epoch belong together
+            polled = Polled(self.position_epoch)
+            polled.update(first)
+            for partition in [tp for tp in fetcher._records if tp in active_partitions and tp not in polled]:
+                polled.update(await fetcher.fetched_records([partition], timeout=0, max_records=share))
+        return polled
+
+    async def seek_to_committed(self) -> Mapping[Any, int | None]:
+        """Set all positions to the committed offsets at once. Empty when the partitions were taken away meanwhile.
+
+        aiokafka's own seeks one after the other, with waits between them in which records are fetched and lost, and
+        leaves uncommitted partitions where they are.
+        """
+        offsets: Mapping[Any, int | None] = await self.call_thread(self._seek_to_committed)
+        return offsets
+
+    async def _seek_to_committed(self) -> Mapping[Any, int | None]:
+        consumer = self._ensure_consumer()
+        assignment = consumer._subscription.subscription.assignment
+        committed = await consumer._coordinator.fetch_committed_offsets(list(assignment.tps))
+        if not assignment.active:
+            return {}
+        offsets: dict[Any, int | None] = {}
+        for tp in assignment.tps:  # without awaits: nothing is fetched between the first seek and the last
+            offset = committed[tp].offset if tp in committed else -1
+            offsets[tp] = offset if offset >= 0 else None
+            if offset >= 0:
+                consumer._fetcher.seek_to(tp, offset)
+            else:
+                consumer._fetcher.request_offset_reset([tp], OffsetResetStrategy.EARLIEST)
+        self.position_epoch += 1
+        return offsets
+
+
+class Consumer(driver.Consumer):  # type: ignore[misc]
+    """Hands whole polls to the role, and commits what the sequencers say and nothing else."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        app: RoleApp = self.app
+        self._settings = app.settings
+        self._role = app.role
+        self._acks = app.acks
+        self._publisher = app.publisher
+        self._committed: dict[Any, int] = {}
+        self._hands_free = asyncio.Event()  # the agent has nothing of ours
+        self._hands_free.set()
+        self._draining = asyncio.Lock()
+        self._touched_at = 0.0
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # ---- records in
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """A whole poll at once. Faust's own loop also counts what a pause dropped as read, and loses it."""
+        try:
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+                polled, _ = await self._wait_next_records(timeout=1.0)
+                if polled:
+                    await self._hand_over(polled)
+        except (ConsumerStoppedError, asyncio.CancelledError):
+            if not self.app.should_stop:
+                raise
+
+    async def _wait_next_records(self, timeout: float) -> tuple[Polled, set[Any]]:
+        """The gate: fetch nothing while there is no room, or nothing is assigned, but stay in the group."""
+        await self._until_flowing()
+        active: set[Any] = self._get_active_partitions()
+        nothing = Polled(-1)
+        if not active or not self._has_room():
+            await self._touch()
+            await self._pause(_SPARE_PAUSE_SECONDS if not active else _GATE_PAUSE_SECONDS)
+            return nothing, active
+        polled: Polled = await self._getmany(frozenset(active), timeout)
+        await self._until_flowing()
+        if polled.position_epoch != self._thread.position_epoch:
+            return nothing, active  # positions were set anew since: these records come again
+        return polled, active
+
+    def _has_room(self) -> bool:
+        return self._hands_free.is_set() and self._publisher.has_room() and self._role.has_room()
+
+    async def _until_flowing(self) -> None:
+        while not self.flow_active and not self._stopped.is_set():
+            await self._touch()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self.can_resume_flow.wait()
+
+    async def _pause(self, seconds: float) -> None:
+        if self._hands_free.is_set():
+            await asyncio.sleep(seconds)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._hands_free.wait()
+
+    async def _touch(self) -> None:
+        now = time.monotonic()
+        if now - self._touched_at >= min(1.0, self._settings.max_poll_interval_seconds / 4):
+            self._touched_at = now
+            await self._thread.touch()
+
+    async def _hand_over(self, polled: Polled) -> None:
+        records = [
+            RawRecord(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, r.headers)
+            for records_of_one in polled.values()
+            for r in records_of_one
+        ]
+        slots = self._acks.arrive(records)
+        if slots:
+            telemetry.records_received(self.app.role_name, len(slots))
+            self._hands_free.clear()
+            await self.app.batches.put(Batch(self._acks.epoch, slots))
+
+    async def take(self, batch: Batch) -> None:
+        """The agent's work: give the role a batch, unless its partitions are being taken away."""
+        try:
+            if self.flow_active and batch.epoch == self._acks.epoch:
+                await self._role.take(batch.slots)
+        finally:
+            self._hands_free.set()
+
+    # ---- offsets out
+
+    def _filter_committable_offsets(self, tps: Iterable[Any]) -> dict[Any, int]:
+        """The sequencers' offsets. Faust's own acknowledge in a ``finally`` and jump over what is unfinished."""
+        offsets = {}
+        for partition in self._acks.partitions:
+            tp = TP(partition.topic, partition.number)
+            offset = self._acks.next_offset(partition)
+            if offset is not None and offset > self._committed.get(tp, -1):
+                offsets[tp] = offset
+        return offsets
+
+    async def _commit_offsets(self, offsets: Mapping[Any, int], start_new_transaction: bool = True) -> bool:
+        """Faust's own takes a refused commit for a done one."""
+        assigned = self.assignment()
+        mine = {tp: offset for tp, offset in offsets.items() if tp in assigned}
+        if not mine or not await self._commit(mine):
+            return False
+        self._committed.update(mine)
+        return True
+
+    # ---- partitions come and go
+
+    async def perform_seek(self) -> None:
+        """Positions from the committed offsets, and a new epoch: records count from here on."""
+        try:
+            async with asyncio.timeout(_SEEK_SECONDS):
+                offsets = await self._thread.seek_to_committed()
+        except TimeoutError:
+            fatal(BrokerUnavailable(f"Kafka told no committed offsets in {_SEEK_SECONDS:.0f} s; check the brokers."))
+        self._committed = {TP(*tp): offset for tp, offset in offsets.items() if offset is not None}
+        self._acks.open(Partition(*tp) for tp in offsets)
+
+    def resume_flow(self) -> None:
+        super().resume_flow()
+        self.app.on_flowing(len(self._acks.partitions))
+
+    async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
+        self.stop_flow()  # until perform_seek
+        if not self.app.should_stop:
+            await super().on_partitions_assigned(assigned, generation_id)
+
+    async def on_partitions_revoked(self, revoked: set[Any]) -> None:
+        try:
+            await self.finish_and_commit()
+        except Exception as error:  # noqa: BLE001 - aiokafka would log it, and carry on as if all were finished
+            fatal(error)
+        # Faust, when it is stopping, would close the consumer from the wrong thread: no LeaveGroup, partitions orphaned
+        if not self.app.should_stop:
+            await super().on_partitions_revoked(revoked)
+
+    async def finish_and_commit(self) -> None:
+        """Steps 1 to 4 above, for everything that is assigned. Does nothing where nothing is."""
+        async with self._draining:
+            partitions = self._acks.partitions
+            if not partitions:
+                return
+            self.stop_flow()
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(self._settings.drain_seconds):
+                    self._role.drop_waiting(partitions)
+                    await self._hands_free.wait()
+                    self._role.drop_waiting(partitions)
+                    await self._role.finish_started(partitions)
+                    await self._publisher.flush(self._settings.drain_seconds)
+            except TimeoutError:
+                telemetry.drain_was_cut_short(self.app.role_name, time.monotonic() - began)
+            try:
+                async with asyncio.timeout(_COMMIT_SECONDS):
+                    # commit() does nothing while another commit runs, and that one does not know the latest offsets
+                    await self.maybe_wait_for_commit_to_finish()
+                    await self.force_commit()
+            except TimeoutError:
+                telemetry.dependency_unavailable("kafka", "the last commit got no answer; records come again", 0.0)
+            self._acks.close(partitions)
+            self._hands_free.set()  # Faust clears the channel: what it holds never reaches the agent
+
+
+class Transport(driver.Transport):  # type: ignore[misc]
+    """Faust's transport with our consumer."""
+
+    Consumer = Consumer
+
+
+class _Boot(BootStrategy):  # type: ignore[misc]
+    """Neither Faust's producer, whose failed sends are only logged, nor its web server."""
+
+    enable_kafka_producer = False
+    enable_kafka_consumer = True
+    enable_web = False
+
+
+class RoleApp(faust.App):  # type: ignore[misc]
+    """One role, one topic, one consumer group."""
+
+    BootStrategy = _Boot
+
+    def __init__(
+        self,
+        settings: Settings,
+        role_name: str,
+        topic: str,
+        role: StreamRole,
+        acks: PartitionAcks,
+        publisher: ConfluentPublisher,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.settings = settings
+        self.role_name = role_name
+        self.role = role
+        self.acks = acks
+        self.publisher = publisher
+        self._ready = False
+        super().__init__(settings.group(role_name), loop=loop, **_options(settings))
+        self.topics.add(self.topic(topic))
+        self.batches = self.channel(maxsize=1)
+
+        async def take_batches(stream: AsyncIterator[Batch]) -> None:
+            async for batch in stream:
+                await self.consumer.take(batch)
+
+        self.agent(self.batches, name=f"{role_name}.batches", supervisor_strategy=CrashingSupervisor)(take_batches)
+
+    def on_flowing(self, partitions: int) -> None:
+        """Records flow (again)."""
+        telemetry.partitions_assigned(self.role_name, partitions)
+        if not self._ready:
+            self._ready = True
+            telemetry.role_became_ready(self.role_name, group=self.conf.id, partitions=partitions)
+
+    async def on_stop(self) -> None:
+        if self._consumer is not None:
+            await self._consumer.finish_and_commit()
+        await super().on_stop()
+        await self.role.stop()
+        await self.publisher.close()
+
+    async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
+        fatal(exc)
+
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self)
+
+    def _create_directories(self) -> None:
+        """No tables, so no folders."""
+
+
+class RoleWorker(faust.Worker):  # type: ignore[misc]
+    """The process around a RoleApp: its signals and its end."""
+
+    def __init__(self, app: RoleApp, loop: asyncio.AbstractEventLoop, on_signal: Callable[[], None]) -> None:
+        # daemon: else Faust ends at once with exit code 0. Logging and stdout are ours: telemetry configures them
+        super().__init__(app, loop=loop, daemon=True, quiet=True, redirect_stdouts=False, override_logging=False)
+        self.spinner = None
+        self._tell_signal = on_signal
+
+    def _flag_as_shutdown_by_signal(self) -> None:
+        self._tell_signal()
+        super()._flag_as_shutdown_by_signal()
+
+    def _setproctitle(self, info: str, *, ident: str = "") -> None:
+        """`ps` goes on showing the command line."""
+
+    def _crash(self, reason: BaseException) -> None:
+        """Every crash of a service comes by here, whatever its thread; an orderly stop could hang or commit."""
+        if not (self.should_stop and isinstance(reason, asyncio.CancelledError)):
+            fatal(reason)
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    return {
+        "broker": faust_brokers(settings),
+        "broker_credentials": faust_credentials(settings),
+        "broker_client_id": settings.app_name,
+        "broker_session_timeout": settings.session_timeout_seconds,
+        "broker_heartbeat_interval": settings.heartbeat_seconds,
+        "broker_rebalance_timeout": settings.rebalance_timeout_seconds,
+        "broker_max_poll_interval": settings.max_poll_interval_seconds,
+        "broker_max_poll_records": settings.max_poll_records,
+        "broker_commit_interval": settings.commit_interval_seconds,
+        "consumer_auto_offset_reset": "earliest",
+        # a restarted process gets its partitions at once instead of after the session timeout
+        "consumer_group_instance_id": None,
+        # 0 selects the clients' standard round robin instead of Faust's own assignor, which is there for tables. All
+        # members of a group must agree on one protocol: changing this needs a stop of the whole role, not a rolling one
+        "table_standby_replicas": 0,
+        # Faust would wait without limit for open work, having dropped its acknowledgements
+        "stream_wait_empty": False,
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "web_enabled": False,
+    }

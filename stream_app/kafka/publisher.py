@@ -1,0 +1,194 @@
+"""Publishes messages in order with acks=all, without ever blocking the event loop; what fails ends the process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from stream_app import telemetry
+from stream_app.kafka.client_config import producer_config
+from stream_app.kafka.fatal import fatal
+from stream_app.kafka.topics import KIB, MAX_MESSAGE_BYTES, MIB
+from stream_app.ports import BrokerUnavailable
+from stream_app.records import Message
+from stream_app.settings import Settings
+
+_RECORD_OVERHEAD_BYTES = 4 * KIB  # of the batch and the record around key, value and headers; generous
+_MAX_OUTSTANDING_MESSAGES = 50_000
+_MAX_OUTSTANDING_BYTES = 64 * MIB
+_SHORTEST_PAUSE_SECONDS = 0.001
+_LONGEST_PAUSE_SECONDS = 0.005
+
+
+def size_of(message: Message) -> int:
+    """Bytes of key, value and headers together: what ``max_message_bytes`` bounds."""
+    headers = sum(len(name) + len(value) for name, value in message.headers)
+    return len(message.key or b"") + len(message.value or b"") + headers
+
+
+class _Delivery:
+    """The messages of one ``publish`` call until all of them are acknowledged."""
+
+    __slots__ = ("_left", "_on_delivered", "_publisher", "messages", "size_bytes")
+
+    def __init__(self, publisher: ConfluentPublisher, messages: list[Message], on_delivered: Callable[[], None]):
+        self.messages = messages
+        self.size_bytes = sum(map(size_of, messages))
+        self._publisher = publisher
+        self._on_delivered = on_delivered
+        self._left = len(messages)
+
+    def acknowledged(self, error: KafkaError | None, _: Any) -> None:
+        """librdkafka's delivery report of one message; runs inside ``poll``, so on the event loop."""
+        if error is not None:
+            self._publisher.failed(KafkaException(error))
+        self._left -= 1
+        if not self._left:
+            self._publisher.forget(self)
+            self._on_delivered()
+
+
+class ConfluentPublisher:
+    """ports.Publisher on confluent-kafka. Use it from one event loop.
+
+    Retries are librdkafka's: in order, for ever. A delivery error, or ``publish_patience_seconds`` without a single
+    acknowledgement while something is outstanding, goes to ``on_fatal``.
+    """
+
+    max_message_bytes = MAX_MESSAGE_BYTES - _RECORD_OVERHEAD_BYTES
+    """Larger messages (see ``size_of``) are refused: a role rejects what would become larger."""
+
+    def __init__(self, settings: Settings, on_fatal: Callable[[BaseException], object] = fatal) -> None:
+        """``on_fatal`` is told what cannot be mended; by default it ends the process."""
+        self._on_fatal = on_fatal
+        self._patience_seconds = settings.publish_patience_seconds
+        self._brokers = settings.brokers
+        self._producer = Producer({**producer_config(settings), "error_cb": self._on_error})
+        self._queued: deque[tuple[Message, _Delivery]] = deque()  # librdkafka's own queue is full: order is kept here
+        self._outstanding = 0
+        self._outstanding_bytes = 0
+        self._published: Counter[str] = Counter()
+        self._last_progress = 0.0
+        self._poller: asyncio.Task[None] | None = None
+
+    @property
+    def outstanding(self) -> int:
+        """Messages that are not yet acknowledged."""
+        return self._outstanding
+
+    def has_room(self) -> bool:
+        """May more be published without growing beyond the bounds (50,000 messages, 64 MiB)? Advice, not a lock."""
+        return self._outstanding < _MAX_OUTSTANDING_MESSAGES and self._outstanding_bytes < _MAX_OUTSTANDING_BYTES
+
+    def publish(self, messages: Iterable[Message], on_delivered: Callable[[], None]) -> None:
+        """Publish in this order. ``on_delivered`` is called on the loop, once, after the broker acknowledged all.
+
+        Raises ValueError for a message larger than ``max_message_bytes``, before anything is published.
+        """
+        delivery = _Delivery(self, list(messages), on_delivered)
+        if delivery.size_bytes > self.max_message_bytes:
+            self._check_sizes(delivery.messages)
+        if not delivery.messages:
+            asyncio.get_running_loop().call_soon(on_delivered)
+            return
+        if not self._outstanding:
+            self._last_progress = time.monotonic()
+        self._outstanding += len(delivery.messages)
+        self._outstanding_bytes += delivery.size_bytes
+        for message in delivery.messages:
+            if self._queued or not self._produce(message, delivery):
+                self._queued.append((message, delivery))
+        if self._poller is None:
+            self._poller = asyncio.get_running_loop().create_task(self._poll_until_delivered(), name="publisher")
+            self._poller.add_done_callback(self._poller_ended)
+
+    async def flush(self, seconds: float) -> bool:
+        """Wait until everything is acknowledged, at most so long. Is it?"""
+        deadline = time.monotonic() + seconds
+        while self._outstanding and time.monotonic() < deadline:
+            await asyncio.sleep(_SHORTEST_PAUSE_SECONDS)
+        return not self._outstanding
+
+    async def close(self, seconds: float = 5.0) -> None:
+        """Flush, then stop; what is still unacknowledged after ``seconds`` is dropped, and nothing of it committed."""
+        await self.flush(seconds)
+        if self._poller is not None:
+            self._poller.cancel()
+        self._producer.purge()  # else its destruction would wait for ever for a broker that is away
+
+    def failed(self, error: BaseException) -> None:
+        """A message cannot be delivered."""
+        self._on_fatal(error)
+
+    def forget(self, delivery: _Delivery) -> None:
+        """All messages of ``delivery`` are acknowledged."""
+        self._outstanding -= len(delivery.messages)
+        self._outstanding_bytes -= delivery.size_bytes
+        for message in delivery.messages:
+            self._published[message.topic] += 1
+
+    def _produce(self, message: Message, delivery: _Delivery) -> bool:
+        """False: librdkafka's queue is full; try again after a poll."""
+        try:
+            self._producer.produce(
+                message.topic,
+                value=message.value,
+                key=message.key,
+                headers=list(message.headers),
+                on_delivery=delivery.acknowledged,
+            )
+        except BufferError:
+            return False
+        return True
+
+    async def _poll_until_delivered(self) -> None:
+        pause = _SHORTEST_PAUSE_SECONDS
+        while self._outstanding:
+            if self._producer.poll(0):
+                self._last_progress = time.monotonic()
+                pause = _SHORTEST_PAUSE_SECONDS
+                self._count_published()
+            else:
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            while self._queued and self._produce(*self._queued[0]):
+                self._queued.popleft()
+            if time.monotonic() - self._last_progress > self._patience_seconds:
+                self.failed(self._impatience())
+                return
+            await asyncio.sleep(pause)
+
+    def _count_published(self) -> None:
+        for topic, count in self._published.items():
+            telemetry.message_published(topic, count)
+        self._published.clear()
+
+    def _poller_ended(self, poller: asyncio.Task[None]) -> None:
+        self._poller = None
+        if not poller.cancelled() and (error := poller.exception()) is not None:
+            self._on_fatal(error)  # a callback of ours raised inside poll
+
+    def _impatience(self) -> BrokerUnavailable:
+        return BrokerUnavailable(
+            f"Kafka at {self._brokers} acknowledged nothing for {self._patience_seconds:.0f} s while "
+            f"{self._outstanding} messages wait. Check that the brokers run and that enough replicas are in sync; "
+            "STREAM_APP_PUBLISH_PATIENCE_SECONDS says how long to wait."
+        )
+
+    def _check_sizes(self, messages: list[Message]) -> None:
+        for message in messages:
+            if (size := size_of(message)) > self.max_message_bytes:
+                raise ValueError(
+                    f"A message of {size} bytes for {message.topic} exceeds {self.max_message_bytes}; "
+                    "reject the review instead of publishing this."
+                )
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self.failed(KafkaException(error))
+        elif error.code() == KafkaError._ALL_BROKERS_DOWN:
+            telemetry.dependency_unavailable("kafka", error.str(), retry_in_seconds=2.0)

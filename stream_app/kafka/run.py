@@ -1,0 +1,168 @@
+"""Runs one role as a process: prepares it, joins the group, and ends with a code that tells what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from prometheus_client import start_http_server
+
+from stream_app import telemetry
+from stream_app.kafka.acks import PartitionAcks
+from stream_app.kafka.client_config import client_config
+from stream_app.kafka.fatal import catch_everything, fatal
+from stream_app.kafka.frame import RoleApp, RoleWorker
+from stream_app.kafka.publisher import ConfluentPublisher
+from stream_app.kafka.quiet import quieten_clients
+from stream_app.ports import BrokerUnavailable, ConfigurationError, StreamRole
+from stream_app.settings import Settings
+
+Fatal = Callable[[BaseException], None]
+"""Ends the process with exit code 1, nothing unfinished committed; may be called from any thread."""
+
+Service = Callable[[ConfluentPublisher, asyncio.Event], Awaitable[None]]
+"""A role that reads no topic: works until the event is set."""
+
+_STOP_SECONDS = 15.0  # beyond draining, committing and leaving the group: something hangs
+_Result = TypeVar("_Result")
+
+
+def run_role(
+    settings: Settings,
+    role_name: str,
+    topic: str,
+    make_role: Callable[[ConfluentPublisher, Fatal], StreamRole],
+) -> None:
+    """The main of a process that runs ``role_name`` on ``topic`` (full name). Returns after SIGTERM or SIGINT.
+
+    Order: brokers and topic are there, the role is made and started (models load), then the group is joined: a member
+    that still loads would only hold partitions back. Anything that goes wrong later ends the process with code 1.
+
+    Raises ConfigurationError (the topic is missing, the port is taken) and BrokerUnavailable (patience spent).
+    """
+    loop = _new_loop(settings)
+
+    async def prepare() -> RoleApp:
+        await _until_reachable(settings, topic)
+        publisher = ConfluentPublisher(settings)
+        acks = PartitionAcks(publisher)
+        role = make_role(publisher, fatal)
+        await role.start(acks)
+        return RoleApp(settings, role_name, topic, role, acks, publisher, loop)
+
+    app = loop.run_until_complete(_unless_signalled(prepare()))
+    worker = RoleWorker(app, loop, on_signal=_end_at_the_latest)
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as end:
+        if end.code:
+            raise
+
+
+def run_service(settings: Settings, name: str, service: Service) -> None:
+    """The main of a process that reads no topic. Returns after SIGTERM or SIGINT, when ``service`` has returned.
+
+    Raises as ``run_role`` does. An exception of ``service`` ends the process with code 1.
+    """
+    loop = _new_loop(settings)
+
+    async def run() -> None:
+        publisher = ConfluentPublisher(settings)
+        stopping = asyncio.Event()
+
+        def stop() -> None:
+            stopping.set()
+            _end_at_the_latest()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        await service(publisher, stopping)
+        if not stopping.is_set():
+            raise RuntimeError(f"{name} ended although nobody stopped it; report this as a bug.")
+        await publisher.close()
+
+    loop.run_until_complete(_unless_signalled(_until_reachable(settings)))
+    work = loop.create_task(run(), name=name)
+    loop.run_until_complete(asyncio.wait([work]))
+    if (error := work.exception()) is not None:
+        if isinstance(error, ConfigurationError):
+            raise error
+        fatal(error)
+    loop.close()
+
+
+def _new_loop(settings: Settings) -> asyncio.AbstractEventLoop:
+    quieten_clients()
+    if settings.metrics_port:
+        try:
+            start_http_server(settings.metrics_port, addr="127.0.0.1")
+        except OSError as error:
+            raise ConfigurationError(
+                f"Port {settings.metrics_port} for metrics: {error.strerror}. Set STREAM_APP_METRICS_PORT to a free one."
+            ) from error
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    catch_everything(loop)
+    return loop
+
+
+async def _unless_signalled(preparation: Coroutine[Any, Any, _Result]) -> _Result:
+    """The preparation's result. A signal ends the process at once with code 0: nothing was consumed yet."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _leave_at_once)
+    return await preparation
+
+
+def _leave_at_once() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # threads that load models would be waited for
+
+
+def _end_at_the_latest() -> None:
+    """A stop that hangs must not hold partitions back: the group takes them over when this process is gone."""
+
+    def end() -> None:
+        fatal(TimeoutError(f"The process did not stop within {_STOP_SECONDS:.0f} s; look for what hangs above."))
+
+    timer = threading.Timer(_STOP_SECONDS, end)
+    timer.daemon = True
+    timer.start()
+
+
+async def _until_reachable(settings: Settings, topic: str | None = None) -> None:
+    """Wait with jittered backoff until the brokers answer, for at most ``publish_patience_seconds``.
+
+    Raises BrokerUnavailable after that, ConfigurationError when ``topic`` does not exist.
+    """
+    admin = AdminClient(client_config(settings))
+    deadline = time.monotonic() + settings.publish_patience_seconds
+    pause = 0.5
+    while True:
+        try:
+            metadata = await asyncio.to_thread(admin.list_topics, timeout=5.0)
+            break
+        except KafkaException as error:
+            if time.monotonic() > deadline:
+                raise BrokerUnavailable(
+                    f"No Kafka broker answers at {settings.brokers} ({error.args[0].str()}). Start one "
+                    "(`stream-app services start`), or name another with --brokers or STREAM_APP_BROKERS."
+                ) from error
+            wait = pause * random.uniform(0.5, 1.5)
+            telemetry.dependency_unavailable("kafka", f"{settings.brokers}: {error.args[0].str()}", wait)
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(wait)
+            pause = min(2 * pause, 10.0)
+    if topic is not None and topic not in metadata.topics:
+        raise ConfigurationError(f"Topic {topic} does not exist: `stream-app topics create` makes it.")

@@ -1,0 +1,89 @@
+"""What the classifier and the summarizer share: loading by name or path, padding, errors of the device."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stream_app.models.device import DeviceChoice
+from stream_app.ports import ConfigurationError, OutOfDeviceMemory, Tokens
+
+MAX_INPUT_TOKENS = 512
+
+# What pretrained loading is always told: no code from elsewhere, no pickles.
+SAFE = {"trust_remote_code": False}
+SAFE_WEIGHTS = {**SAFE, "use_safetensors": True}
+
+
+@dataclass(frozen=True, slots=True)
+class TokenIds:
+    """ports.Tokens: the numbers that the model reads; ``truncated``: the text was longer."""
+
+    ids: Sequence[int]
+    truncated: bool
+
+    @property
+    def length(self) -> int:
+        return len(self.ids)
+
+
+def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[Tokens]:
+    """One TokenIds per text, special tokens included, cut at ``max_tokens``."""
+    if not texts:
+        return []
+    encoded = tokenizer(list(texts), truncation=True, max_length=max_tokens, return_attention_mask=False)
+    cut = [bool(one.overflowing) for one in encoded.encodings]
+    return [TokenIds(ids, truncated) for ids, truncated in zip(encoded["input_ids"], cut, strict=True)]
+
+
+def padded(batch: Sequence[Tokens], padding_id: int, choice: DeviceChoice) -> tuple[torch.Tensor, torch.Tensor]:
+    """(ids, attention mask) of a run, both [texts, longest], on the device."""
+    longest = max(tokens.length for tokens in batch)
+    ids = torch.full((len(batch), longest), padding_id, dtype=torch.long)
+    mask = torch.zeros((len(batch), longest), dtype=torch.long)
+    for row, tokens in enumerate(batch):
+        assert isinstance(tokens, TokenIds)
+        ids[row, : tokens.length] = torch.tensor(tokens.ids)
+        mask[row, : tokens.length] = 1
+    return ids.to(choice.device), mask.to(choice.device)
+
+
+@contextmanager
+def device_errors() -> Iterator[None]:
+    """Turns the ways in which torch says "out of memory" into OutOfDeviceMemory."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        torch.cuda.empty_cache()
+        raise OutOfDeviceMemory(str(error)) from error
+    except RuntimeError as error:
+        if "DefaultCPUAllocator" in str(error):
+            raise OutOfDeviceMemory(str(error)) from error
+        raise
+
+
+@contextmanager
+def loading(what: str, name: str, setting: str) -> Iterator[None]:
+    """Turns what goes wrong while ``name`` is loaded into a ConfigurationError that says what to do."""
+    try:
+        yield
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        raise ConfigurationError(
+            f"The {what} {name!r} cannot be loaded: {error}\n"
+            f"Set {setting} to `bundled`, to a folder with config.json, tokenizer and model.safetensors, or to a model's "
+            "name that this machine can download or has in its cache."
+        ) from error
+
+
+def revision_of(model: Any, folder: Path | None, weights: str = "model.safetensors") -> str:
+    """Short SHA-256 of the weights of a folder, or the commit under which a downloaded model was published."""
+    if folder is not None and (folder / weights).is_file():
+        with (folder / weights).open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()[:12]
+    return str(getattr(model.config, "_commit_hash", None) or "unknown")[:12]

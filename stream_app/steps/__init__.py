@@ -1,0 +1,1 @@
+"""Pure steps: values in, values out; no clock, no environment, no randomness."""

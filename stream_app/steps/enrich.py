@@ -1,0 +1,181 @@
+"""Puts an enriched review together from the review and what the models said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stream_app.records import (
+    LABELS,
+    EnrichedReview,
+    ModelName,
+    Position,
+    Review,
+    Scores,
+    Sentiment,
+    SummaryMethod,
+)
+from stream_app.steps.clean import clean
+from stream_app.steps.language import is_supported, language_of
+from stream_app.steps.lexicon import safety_words_in
+from stream_app.steps.privacy import mask
+from stream_app.steps.summary_text import best_sentence, faithful, key_sentence, word_count
+
+UNSUPPORTED_LANGUAGE = "unsupported_language"
+EMPTY_TEXT = "empty_text"
+
+_CONTRADICTION = 0.8  # the probability from which words and stars are said to contradict each other
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A review made ready for the models. ``text`` is what will be published; ``supported``: the models read it."""
+
+    text: str
+    title: str | None
+    language: str
+    supported: bool
+    words: int
+    flags: tuple[str, ...]
+    safety_words: tuple[str, ...]
+
+    @property
+    def model_text(self) -> str:
+        """What the classifier reads: title and text."""
+        if not self.title:
+            return self.text
+        return f"{self.title}{' ' if self.title[-1] in '.!?…。！？' else '. '}{self.text}"
+
+    @property
+    def summary_input(self) -> str:
+        """What the summarizer reads: the text alone, since it learned to write titles."""
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """Nothing is left of the review that could be processed."""
+
+    reason: str
+    detail: str
+
+
+def prepare(review: Review, languages: frozenset[str] | None) -> Prepared | Unusable:
+    """Clean, mask, and look at language and safety words. ``languages``: what the classifier reads, None: any."""
+    text, marked_up = clean(review.text)
+    if not text:
+        return Unusable(EMPTY_TEXT, "nothing is left of the text without markup and control characters")
+    text, masked = mask(text)
+    title: str | None = None
+    if review.title:
+        title, title_marked_up = clean(review.title)
+        title, title_masked = mask(title)
+        marked_up, masked = marked_up or title_marked_up, masked or title_masked
+    language = language_of(text, review.language)
+    supported = is_supported(language, languages)
+    safety = safety_words_in(f"{title}. {text}" if title else text)
+    flags = (
+        *(("markup_removed",) if marked_up else ()),
+        *(("private_data_masked",) if masked else ()),
+        *(() if supported else (UNSUPPORTED_LANGUAGE,)),
+        *(("safety_words",) if safety else ()),
+    )
+    return Prepared(text, title or None, language, supported, word_count(text), flags, safety)
+
+
+def sentiment_of(scores: Scores) -> Sentiment:
+    """Label, confidence and probabilities, rounded to 4 decimals."""
+    rounded = (round(scores.negative, 4), round(scores.neutral, 4), round(scores.positive, 4))
+    best = max(range(len(LABELS)), key=rounded.__getitem__)
+    return Sentiment(LABELS[best], rounded[best], rounded)
+
+
+def needs_summary(prepared: Prepared, min_words: int) -> bool:
+    """Is the review long enough for a summary shorter than itself, in a language that the models read?"""
+    return prepared.supported and prepared.words >= min_words
+
+
+def assemble(
+    review: Review,
+    prepared: Prepared,
+    *,
+    sentiment: Sentiment | None,
+    sentiment_missing: str | None,
+    truncated: bool,
+    abstract: str | None,
+    with_summary: bool,
+    min_words: int,
+    sentiment_model: ModelName | None,
+    summary_model: ModelName | None,
+    enrichment_version: int,
+    now_ms: int,
+    position: Position,
+) -> EnrichedReview:
+    """The enriched review. ``abstract``: what T5 said, None where it was not asked or did not answer in time.
+
+    A model that had no part in it is not named.
+    """
+    summary, method = _summary(prepared, sentiment, abstract, with_summary, min_words)
+    negative = sentiment is not None and sentiment.label == "negative"
+    return EnrichedReview(
+        kind=review.kind,
+        product_id=review.product_id,
+        review_id=review.review_id,
+        revision=review.revision,
+        enrichment_version=enrichment_version,
+        created_at_ms=review.created_at_ms,
+        updated_at_ms=review.updated_at_ms,
+        enriched_at_ms=now_ms,
+        input=position,
+        rating=review.rating,
+        title=prepared.title,
+        text=prepared.text,
+        language=prepared.language,
+        truncated=truncated,
+        sentiment=sentiment,
+        sentiment_missing=sentiment_missing,
+        summary=summary,
+        summary_method=method,
+        key_sentence=key_sentence(prepared.text) if negative or prepared.safety_words else None,
+        flags=(*prepared.flags, *_contradictions(review.rating, sentiment), *(("truncated",) if truncated else ())),
+        safety_words=prepared.safety_words,
+        sentiment_model=sentiment_model if sentiment is not None else None,
+        summary_model=summary_model if method == "abstractive" else None,
+    )
+
+
+def deletion(review: Review, *, enrichment_version: int, now_ms: int, position: Position) -> EnrichedReview:
+    """The enriched form of a deletion: its identity and revision, no text."""
+    return EnrichedReview(
+        kind="deleted",
+        product_id=review.product_id,
+        review_id=review.review_id,
+        revision=review.revision,
+        enrichment_version=enrichment_version,
+        created_at_ms=review.created_at_ms,
+        updated_at_ms=review.updated_at_ms,
+        enriched_at_ms=now_ms,
+        input=position,
+    )
+
+
+def _summary(
+    prepared: Prepared, sentiment: Sentiment | None, abstract: str | None, with_summary: bool, min_words: int
+) -> tuple[str | None, SummaryMethod]:
+    if not with_summary:
+        return None, "none"
+    label = sentiment.label if sentiment else None
+    if prepared.words < min_words:
+        return prepared.text, "own_text"
+    if abstract and faithful(abstract, f"{prepared.title or ''} {prepared.text}", label):
+        return abstract, "abstractive"
+    span = best_sentence(prepared.text, prepared.title, label)
+    return (prepared.text[span.start : span.end], "extractive") if span else (None, "none")
+
+
+def _contradictions(rating: int | None, sentiment: Sentiment | None) -> tuple[str, ...]:
+    """Stars and words that say the opposite with confidence."""
+    if rating is None or sentiment is None:
+        return ()
+    negative, _, positive = sentiment.scores
+    contradict = (rating <= 2 and positive >= _CONTRADICTION) or (rating >= 4 and negative >= _CONTRADICTION)
+    return ("rating_mismatch",) if contradict else ()

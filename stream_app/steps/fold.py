@@ -1,0 +1,249 @@
+"""The view of one product as a pure fold over its enriched reviews: what the scripts in the store must equal.
+
+The end state depends on which events arrived, not on their order or number. Only integers are added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from stream_app.records import LABELS, Counts, EnrichedReview, Evidence, ProductSummary, ProductText
+
+MAX_SENTENCES = 64
+MAX_SENTENCE_CHARACTERS = 300
+LOW_EVIDENCE_REVIEWS = 5
+WINDOW_HOURS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
+
+_HOUR_MS = 3_600_000
+BUCKET_DAYS = 32  # the longest window, and two days for clocks and time zones to disagree in
+_TEXT_NEW_REVIEWS = 3
+_TEXT_NEW_SHARE = 5  # a fifth
+
+Tally = tuple[int, ...]
+"""negative, neutral, positive, unknown, how many of 1 to 5 stars, P(negative) x 10,000 summed."""
+
+EMPTY_TALLY: Tally = (0,) * 10
+_P_NEGATIVE = 9
+
+
+class Contribution(NamedTuple):
+    """What one revision of a review adds; a deletion adds nothing and stays as a marker.
+
+    ``label``: index into the tally, 0 negative to 3 unknown. ``star``: 1 to 5, 0 without. ``hour``: since 1970, UTC.
+    """
+
+    revision: int
+    deleted: int
+    enrichment_version: int
+    hour: int = 0
+    label: int = 0
+    star: int = 0
+    p_negative: int = 0
+
+    def replaces(self, other: Contribution) -> bool:
+        """The order of the revisions of one review. Equal ones are duplicates: the first stands."""
+        return self[:3] > other[:3]
+
+    def tally(self) -> Tally:
+        """The contribution as a tally of one review."""
+        counted = [0] * len(EMPTY_TALLY)
+        counted[self.label] = 1
+        if self.star:
+            counted[3 + self.star] = 1
+        counted[_P_NEGATIVE] = self.p_negative
+        return tuple(counted)
+
+
+def contribution_of(review: EnrichedReview) -> Contribution:
+    """What the view holds of this revision for ever."""
+    order = (review.revision, int(review.kind == "deleted"), review.enrichment_version)
+    if review.kind == "deleted":
+        return Contribution(*order)
+    sentiment = review.sentiment
+    return Contribution(
+        *order,
+        hour=review.created_at_ms // _HOUR_MS,
+        label=LABELS.index(sentiment.label) if sentiment else len(LABELS),
+        star=review.rating or 0,
+        p_negative=_p_negative(review),
+    )
+
+
+def sentence_of(review: EnrichedReview) -> Evidence | None:
+    """The review's best sentence, at most 300 characters of it; None where the review has no text."""
+    if review.kind == "deleted" or not review.text:
+        return None
+    span = review.key_sentence
+    sentence = review.text[span.start : span.end] if span else review.text
+    return Evidence(
+        review_id=review.review_id,
+        revision=review.revision,
+        created_at_ms=review.created_at_ms,
+        label=review.sentiment.label if review.sentiment else None,
+        p_negative=_p_negative(review),
+        rating=review.rating,
+        sentence=sentence[:MAX_SENTENCE_CHARACTERS],
+    )
+
+
+def oldest_day_kept(newest_ms: int) -> int:
+    """The first day (since 1970, UTC) whose buckets are kept when the newest review is of ``newest_ms``."""
+    return newest_ms // (24 * _HOUR_MS) - BUCKET_DAYS
+
+
+@dataclass(slots=True)
+class ProductState:
+    """Everything that the view holds of one product.
+
+    ``newest_ms``: the largest ``created_at`` of any review that arrived, whether it still stands or not: buckets are
+    dropped relative to it, so that what is kept does not depend on the order of arrival.
+    ``arrived``: how often a review was added that was not there before; only ever grows, unlike the counts.
+    ``cited``: the revision of each review that the text rests on. ``text_arrived``: ``arrived`` when it was written.
+    """
+
+    product_id: str
+    version: int = 0
+    totals: Tally = EMPTY_TALLY
+    buckets: dict[int, Tally] = field(default_factory=dict)
+    newest_ms: int | None = None
+    arrived: int = 0
+    held: dict[str, Contribution] = field(default_factory=dict)
+    sentences: dict[str, Evidence] = field(default_factory=dict)
+    text: ProductText | None = None
+    texts: int = 0
+    text_arrived: int = 0
+    cited: dict[str, int] = field(default_factory=dict)
+
+    def apply(self, review: EnrichedReview) -> bool:
+        """Fold one event in; False where the same or a larger revision is held: nothing that is counted changes."""
+        if review.kind != "deleted":
+            self._drop_old_buckets(review.created_at_ms)
+        new, old = contribution_of(review), self.held.get(review.review_id)
+        if old is not None and not new.replaces(old):
+            return False
+        self.held[review.review_id] = new
+        was_counted = old is not None and not old.deleted
+        if old is not None and was_counted:
+            self._add(old, -1)
+        if not new.deleted:
+            self._add(new, 1)
+            self.arrived += not was_counted
+        self._keep_sentence(review)
+        self.version += 1
+        return True
+
+    def newest_sentences(self) -> list[Evidence]:
+        """The sentences held, newest first."""
+        return newest_first(self.sentences.values())
+
+    def write_text(self, text: ProductText, revisions: dict[str, int]) -> bool:
+        """Write unless a cited review is no longer held in the revision given, or the product is unknown."""
+        if self.version == 0 or cited_changed(revisions, self.held):
+            return False
+        self.text, self.cited, self.text_arrived = text, dict(revisions), self.arrived
+        self.texts += 1
+        return True
+
+    def _add(self, contribution: Contribution, sign: int) -> None:
+        tally = contribution.tally()
+        self.totals = _plus(self.totals, tally, sign)
+        hour = contribution.hour
+        if self.newest_ms is None or hour // 24 < oldest_day_kept(self.newest_ms):
+            return
+        bucket = _plus(self.buckets.get(hour, EMPTY_TALLY), tally, sign)
+        if bucket == EMPTY_TALLY:
+            del self.buckets[hour]
+        else:
+            self.buckets[hour] = bucket
+
+    def _drop_old_buckets(self, created_at_ms: int) -> None:
+        if self.newest_ms is not None and created_at_ms <= self.newest_ms:
+            return
+        self.newest_ms = created_at_ms
+        oldest = oldest_day_kept(created_at_ms)
+        self.buckets = {hour: tally for hour, tally in self.buckets.items() if hour // 24 >= oldest}
+
+    def _keep_sentence(self, review: EnrichedReview) -> None:
+        self.sentences.pop(review.review_id, None)
+        sentence = sentence_of(review)
+        if sentence is None:
+            return
+        self.sentences[review.review_id] = sentence
+        if len(self.sentences) > MAX_SENTENCES:
+            del self.sentences[self.newest_sentences()[-1].review_id]
+
+
+def newest_first(sentences: Iterable[Evidence]) -> list[Evidence]:
+    """Newest first; of the same time, the larger review_id (by its UTF-8 bytes) first."""
+    return sorted(sentences, key=lambda item: (item.created_at_ms, item.review_id.encode()), reverse=True)
+
+
+def summarize(state: ProductState, now_ms: int) -> ProductSummary:
+    """The product as of ``now_ms``. A window of H hours holds the hour of ``now_ms`` and the H hours before it.
+
+    So no review of the last H hours is missing, and some that are up to one hour older are counted too. The clock
+    may lag the newest review by at most two days; earlier hours may be dropped already.
+    """
+    now_hour = now_ms // _HOUR_MS
+    windows, total, newer_than = {}, EMPTY_TALLY, now_hour + 1
+    for name, hours in WINDOW_HOURS.items():  # each window holds the one before it
+        since = now_hour - hours
+        total = _total(total, (tally for hour, tally in state.buckets.items() if since <= hour < newer_than))
+        windows[name], newer_than = counts_of(total), since
+    everything = counts_of(state.totals)
+    return ProductSummary(
+        product_id=state.product_id,
+        as_of_ms=now_ms,
+        state_version=state.version + state.texts,
+        windows=windows | {"all": everything},
+        last_review_at_ms=state.newest_ms if everything.reviews else None,
+        text=state.text,
+        low_evidence=everything.reviews < LOW_EVIDENCE_REVIEWS,
+    )
+
+
+def counts_of(tally: Tally) -> Counts:
+    """A tally with names."""
+    negative, neutral, positive, unknown, one, two, three, four, five, p_negative_sum = tally
+    return Counts(
+        reviews=negative + neutral + positive + unknown,
+        negative=negative,
+        neutral=neutral,
+        positive=positive,
+        unknown=unknown,
+        stars=(one, two, three, four, five),
+        p_negative_sum=p_negative_sum,
+    )
+
+
+def cited_changed(cited: Mapping[str, int], held: Mapping[str, Contribution]) -> bool:
+    """Was a review that a text cites edited or deleted since? ``held`` needs the cited reviews only."""
+    now = {review_id: held.get(review_id) for review_id in cited}
+    return any(one is None or one.deleted or one.revision != cited[review_id] for review_id, one in now.items())
+
+
+def text_due_at(state: ProductState, evidence_changed: bool, min_interval_ms: int) -> int | None:
+    """When (ms) the product's text is to be made, 0: at once; None: it needs none.
+
+    It is due when there is none yet, when new reviews are at least 3 and a fifth of those before, or when evidence
+    that it cites was edited or deleted, but not within ``min_interval_ms`` of the last one.
+    """
+    if state.text is None:
+        return 0 if state.totals != EMPTY_TALLY else None
+    new = state.arrived - state.text_arrived
+    enough_new = new >= _TEXT_NEW_REVIEWS and new * _TEXT_NEW_SHARE >= state.text_arrived
+    return state.text.made_at_ms + min_interval_ms if enough_new or evidence_changed else None
+
+
+def _p_negative(review: EnrichedReview) -> int:
+    return round(review.sentiment.scores[0] * 10_000) if review.sentiment else 0
+
+
+def _plus(tally: Tally, other: Tally, sign: int) -> Tally:
+    return tuple(a + sign * b for a, b in zip(tally, other, strict=True))
+
+
+def _total(first: Tally, tallies: Iterable[Tally]) -> Tally:
+    return tuple(map(sum, zip(first, *tallies, strict=True)))

@@ -1,0 +1,1 @@
+"""The rolling view in Redis or Valkey; redis is imported here only."""

@@ -1,0 +1,135 @@
+-- Applies one event to one product, once; the same fold as stream_app/steps/fold.py, ProductState.apply.
+--
+-- KEYS  state, reviews, sentences, sentence_times, outbox (see keys.py)
+-- ARGV  1 review_id
+--       2 contribution: "revision deleted enrichment_version hour label star p_negative"
+--       3 created_at in ms            4 the first day kept when no review is newer than this one
+--       5 packed sentence, or ''      6 how many sentences are kept
+--       7 alert_id, or ''             8 the alert, put into the outbox if the event changes something
+-- Returns {1 if it changed something else 0, alert_id, alert, ...}: all that the outbox holds, after a duplicate too.
+
+local state, reviews, sentences, sentence_times, outbox = unpack(KEYS)
+local review_id, packed, created_at, sentence = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
+local REVISION, DELETED, ENRICHMENT_VERSION, HOUR, LABEL, STAR, P_NEGATIVE = 1, 2, 3, 4, 5, 6, 7
+local NOTHING = '0 0 0 0 0 0 0 0 0 0' -- negative, neutral, positive, unknown, 1 to 5 stars, p_negative
+
+local function numbers(text)
+  local found = {}
+  for number in string.gmatch(text, '%S+') do
+    found[#found + 1] = tonumber(number)
+  end
+  return found
+end
+
+local function replaces(new, old)
+  for part = REVISION, ENRICHMENT_VERSION do
+    if new[part] ~= old[part] then
+      return new[part] > old[part]
+    end
+  end
+  return false
+end
+
+local function plus(tally, review, sign)
+  local sums = numbers(tally)
+  sums[1 + review[LABEL]] = sums[1 + review[LABEL]] + sign
+  if review[STAR] > 0 then
+    sums[4 + review[STAR]] = sums[4 + review[STAR]] + sign
+  end
+  sums[10] = sums[10] + sign * review[P_NEGATIVE]
+  return table.concat(sums, ' ')
+end
+
+local function day_of(review)
+  return math.floor(review[HOUR] / 24)
+end
+
+-- One field per day: ';<hour of the day> <tally>;<hour> <tally>...', the hours that hold reviews, in no order.
+local function count_in_hour(review, sign)
+  local day = day_of(review)
+  local field = string.format('%d', day)
+  local prefix = string.format(';%d ', review[HOUR] - 24 * day)
+  local others = redis.call('HGET', state, field) or ''
+  local tally = NOTHING
+  local first, last = string.find(others, prefix, 1, true)
+  if first then
+    local next_one = string.find(others, ';', last, true) or #others + 1
+    tally = string.sub(others, last + 1, next_one - 1)
+    others = string.sub(others, 1, first - 1) .. string.sub(others, next_one)
+  end
+  tally = plus(tally, review, sign)
+  local hours = tally == NOTHING and others or others .. prefix .. tally
+  if hours == '' then
+    redis.call('HDEL', state, field)
+  else
+    redis.call('HSET', state, field, hours)
+  end
+end
+
+local function count(review, oldest_day, sign)
+  redis.call('HSET', state, 'totals', plus(redis.call('HGET', state, 'totals') or NOTHING, review, sign))
+  if day_of(review) >= oldest_day then
+    count_in_hour(review, sign)
+  end
+end
+
+local function drop_days_before(oldest_day)
+  for _, field in ipairs(redis.call('HKEYS', state)) do
+    local day = tonumber(field)
+    if day and day < oldest_day then
+      redis.call('HDEL', state, field)
+    end
+  end
+end
+
+local function keep_sentence()
+  redis.call('HSET', sentences, review_id, sentence)
+  redis.call('ZADD', sentence_times, created_at, review_id)
+  if redis.call('ZCARD', sentence_times) > tonumber(ARGV[6]) then
+    redis.call('HDEL', sentences, redis.call('ZPOPMIN', sentence_times)[1])
+  end
+end
+
+local new = numbers(packed)
+local times = redis.call('HMGET', state, 'newest', 'oldest_day')
+local oldest_day = tonumber(times[2])
+if new[DELETED] == 0 and (not times[1] or tonumber(created_at) > tonumber(times[1])) then
+  local moved_to = tonumber(ARGV[4])
+  if oldest_day and moved_to > oldest_day then
+    drop_days_before(moved_to)
+  end
+  redis.call('HSET', state, 'newest', created_at, 'oldest_day', ARGV[4])
+  oldest_day = moved_to
+end
+
+local changed = 0
+local before = redis.call('HGET', reviews, review_id)
+local old = before and numbers(before)
+if not old or replaces(new, old) then
+  changed = 1
+  redis.call('HSET', reviews, review_id, packed)
+  local was_counted = old and old[DELETED] == 0
+  if was_counted then
+    count(old, oldest_day, -1)
+  end
+  if new[DELETED] == 0 then
+    count(new, oldest_day, 1)
+    if not was_counted then
+      redis.call('HINCRBY', state, 'arrived', 1)
+    end
+  end
+  if sentence ~= '' then
+    keep_sentence()
+  elseif was_counted then
+    redis.call('HDEL', sentences, review_id)
+    redis.call('ZREM', sentence_times, review_id)
+  end
+  local version = redis.call('HINCRBY', state, 'version', 1)
+  if ARGV[7] ~= '' then
+    redis.call('HSETNX', outbox, ARGV[7], version .. ' ' .. ARGV[8])
+  end
+end
+
+local answer = redis.call('HGETALL', outbox)
+table.insert(answer, 1, changed)
+return answer

@@ -1,0 +1,24 @@
+-- Claims products whose time has come. They move from the due set to the leased one; leases that ended move back first.
+--
+-- KEYS  due, leased (of one shard)
+-- ARGV  1 now in ms, 2 at most how many, 3 when the leases end, in ms
+-- Returns the product_ids. A leased product that has become due again is passed over until its lease is given back.
+
+local due, leased = unpack(KEYS)
+local now, limit = ARGV[1], tonumber(ARGV[2])
+
+for _, product_id in ipairs(redis.call('ZRANGEBYSCORE', leased, '-inf', now)) do
+  redis.call('ZREM', leased, product_id)
+  redis.call('ZADD', due, now, product_id)
+end
+
+local claimed = {}
+local reach = limit + redis.call('ZCARD', leased)
+for _, product_id in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, reach)) do
+  if #claimed < limit and not redis.call('ZSCORE', leased, product_id) then
+    redis.call('ZREM', due, product_id)
+    redis.call('ZADD', leased, ARGV[3], product_id)
+    claimed[#claimed + 1] = product_id
+  end
+end
+return claimed

@@ -1,0 +1,72 @@
+"""Every key name of the view, written once; keys that one script touches share a hash tag, for Redis Cluster."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import quote
+
+DUE_SHARDS = 64
+MAX_RECENT_ALERTS = 500
+
+
+class ProductKeys(NamedTuple):
+    """The keys of one product.
+
+    state             hash: totals, one field per UTC day with a packed tally per hour, version, text, ...
+    reviews           hash: review_id → packed contribution, or a deletion's marker
+    sentences         hash: review_id → packed evidence
+    sentence_times    sorted set: review_id by created_at (ms)
+    outbox            hash: alert_id → "<version> <alert.v1 as JSON>"
+    """
+
+    state: str
+    reviews: str
+    sentences: str
+    sentence_times: str
+    outbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one generation of the view."""
+
+    generation: int
+
+    @property
+    def _prefix(self) -> str:
+        return f"v1:g{self.generation}"
+
+    def product(self, product_id: str) -> ProductKeys:
+        """The product_id is percent-encoded: braces in it would move the hash tag, colons would feign a part."""
+        tag = f"{self._prefix}:{{{quote(product_id, safe='')}}}"
+        return ProductKeys(*(f"{tag}:{part}" for part in ProductKeys._fields))
+
+    def due(self, shard: int) -> str:
+        """Sorted set: product_id by the time (ms) from which its text may be due."""
+        return f"{self._prefix}:due:{{{shard}}}"
+
+    def leased(self, shard: int) -> str:
+        """Sorted set: product_id by the end (ms) of the lease of whoever makes its text now."""
+        return f"{self._prefix}:leased:{{{shard}}}"
+
+    @property
+    def products(self) -> str:
+        """Sorted set: product_id by the time (ms) when something of it arrived last."""
+        return f"{self._prefix}:products"
+
+    @property
+    def alerts(self) -> str:
+        """Hash: alert_id → packed alert, the recent ones."""
+        return f"{self._prefix}:alerts:{{recent}}"
+
+    @property
+    def alert_times(self) -> str:
+        """Sorted set: alert_id by raised_at (ms)."""
+        return f"{self._prefix}:alert_times:{{recent}}"
+
+
+def due_shard(product_id: str) -> int:
+    """Which of the due sets a product belongs to; the same in every process."""
+    return zlib.crc32(product_id.encode()) % DUE_SHARDS

@@ -1,0 +1,13 @@
+"""The Lua scripts of the view, loaded from the package; each says in its head what it does and takes."""
+
+from __future__ import annotations
+
+from stream_app.store.server import Script
+
+APPLY = Script("apply")
+WRITE_TEXT = Script("write_text")
+CLAIM_DUE = Script("claim_due")
+RELEASE_DUE = Script("release_due")
+RECORD_ALERT = Script("record_alert")
+
+SCRIPTS = (APPLY, WRITE_TEXT, CLAIM_DUE, RELEASE_DUE, RECORD_ALERT)

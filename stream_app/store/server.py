@@ -1,0 +1,167 @@
+"""The connection to Redis, Valkey or a cluster of them: pipelines, scripts, and what its errors mean to us."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Any
+
+from redis import exceptions
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from stream_app import telemetry
+from stream_app.ports import ConfigurationError, StoreUnavailable
+from stream_app.settings import Settings
+
+Command = tuple[Any, ...]
+
+_TIMEOUT_SECONDS = 5.0
+_MAX_CONNECTIONS = 50
+_OLDEST_VERSION = (6, 2)
+
+_AWAY = (
+    exceptions.ConnectionError,  # BusyLoadingError and MaxConnectionsError too
+    exceptions.TimeoutError,
+    exceptions.ReadOnlyError,
+    exceptions.OutOfMemoryError,
+    exceptions.ClusterDownError,  # MasterDownError too
+    exceptions.SlotNotCoveredError,
+    exceptions.TryAgainError,
+)
+_AWAY_PREFIXES = ("MISCONF", "NOREPLICAS", "BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN")
+_REFUSED = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
+
+
+class Script:
+    """A Lua script of this package. Every one may be run again: the same arguments change nothing more."""
+
+    def __init__(self, name: str) -> None:
+        self.source = files("stream_app.store").joinpath(f"{name}.lua").read_bytes()
+        self._sha = hashlib.sha1(self.source, usedforsecurity=False).hexdigest()
+
+    def call(self, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> Command:
+        """The command that runs it."""
+        return ("EVALSHA", self._sha, len(keys), *keys, *arguments)
+
+
+class Server:
+    """Raises StoreUnavailable when it is away, ConfigurationError when it refuses us; anything else is a bug."""
+
+    def __init__(self, url: str, scripts: Sequence[Script], *, cluster: bool = False) -> None:
+        self._scripts = scripts
+        self._cluster = cluster
+        common: dict[str, Any] = {
+            "socket_timeout": _TIMEOUT_SECONDS,
+            "socket_connect_timeout": _TIMEOUT_SECONDS,
+            "health_check_interval": 30,
+            "protocol": 2,  # the shape of raw replies must not depend on the client's default
+        }
+        try:
+            self._client: Any = RedisCluster.from_url(url, **common) if cluster else _single(url, common)
+        except (ValueError, exceptions.RedisClusterException) as error:
+            raise ConfigurationError(
+                f"The Redis URL is not usable ({error}). Set it as redis://host:port/0, rediss:// for TLS."
+            ) from error
+
+    @classmethod
+    def from_settings(cls, settings: Settings, scripts: Sequence[Script]) -> Server:
+        """Connects at the first command."""
+        return cls(settings.redis.get_secret_value(), scripts, cluster=settings.redis_cluster)
+
+    async def run(self, commands: Sequence[Command]) -> list[Any]:
+        """One reply per command, in one round trip (per node of a cluster).
+
+        Commands on keys of one node run in the order given. Where the server has forgotten a script, it is loaded
+        and only the commands that missed it run again.
+        """
+        if not commands:
+            return []
+        with _translated():
+            replies = await self._send(commands)
+            missed = [i for i, reply in enumerate(replies) if isinstance(reply, exceptions.NoScriptError)]
+            if missed:
+                for script in self._scripts:
+                    await self._client.script_load(script.source)
+                again = await self._send([commands[i] for i in missed])
+                for i, reply in zip(missed, again, strict=True):
+                    replies[i] = reply
+            for reply in replies:
+                if isinstance(reply, exceptions.ReadOnlyError) and not self._cluster:
+                    # a former primary: its name may lead to the new one already
+                    await self._client.connection_pool.disconnect()
+                if isinstance(reply, Exception):
+                    raise reply
+        return replies
+
+    async def infos(self, section: str | None = None) -> list[dict[str, Any]]:
+        """INFO of every primary, in a stable order."""
+        arguments = [section] if section else []
+        with _translated():
+            if not self._cluster:
+                return [await self._client.info(*arguments)]
+            by_node = await self._client.info(*arguments, target_nodes=RedisCluster.PRIMARIES)
+        if "run_id" in by_node:  # a cluster of one primary answers without the node's name
+            return [by_node]
+        return [info for _, info in sorted(by_node.items())]
+
+    async def check(self) -> None:
+        """Raises ConfigurationError where the server is too old or would forget keys; warns about what is unsure."""
+        for info in await self.infos():
+            version = str(info.get("redis_version", "0"))
+            if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_VERSION:
+                raise ConfigurationError(f"Redis {version} is too old: 6.2 or later, or any Valkey, is needed.")
+            policy = info.get("maxmemory_policy")
+            if policy is None:
+                telemetry.store_policy_was_hidden()
+            elif policy != "noeviction" and info.get("maxmemory", 0) != 0:
+                raise ConfigurationError(
+                    f"Redis would forget products: maxmemory-policy is {policy}. "
+                    "Run `CONFIG SET maxmemory-policy noeviction` and put it into the server's configuration."
+                )
+            if not info.get("aof_enabled", 0):
+                telemetry.store_is_not_durable()
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._client.aclose()
+
+    async def _send(self, commands: Sequence[Command]) -> list[Any]:
+        pipeline = self._client.pipeline() if self._cluster else self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        replies: list[Any] = await pipeline.execute(raise_on_error=False)
+        return replies
+
+
+def _single(url: str, common: dict[str, Any]) -> Redis:
+    """One retry, at once, for connections that died while idle: patience with outages is the caller's.
+
+    Calls beyond the pool's size wait for a connection instead of failing.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url, max_connections=_MAX_CONNECTIONS, timeout=_TIMEOUT_SECONDS, retry=Retry(NoBackoff(), 1), **common
+    )
+    return Redis.from_pool(pool)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except _REFUSED as error:
+        raise ConfigurationError(
+            f"Redis refused: {error}. Check user and password in the URL; the user needs the commands "
+            "+@hash +@sortedset +@scripting +@connection +info."
+        ) from error
+    except _AWAY as error:
+        raise StoreUnavailable(f"Redis cannot be used now: {error}") from error
+    except exceptions.ResponseError as error:
+        if str(error).startswith(_AWAY_PREFIXES):
+            raise StoreUnavailable(f"Redis cannot be used now: {error}") from error
+        raise
+    except exceptions.RedisClusterException as error:
+        raise StoreUnavailable(f"Redis Cluster cannot be used now: {error}") from error

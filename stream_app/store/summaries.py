@@ -1,0 +1,144 @@
+"""ports.SummaryStore on Redis or Valkey: the view of one generation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from stream_app.ports import Applied
+from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText
+from stream_app.settings import Settings
+from stream_app.steps import fold
+from stream_app.store import packing
+from stream_app.store.due import DueProducts
+from stream_app.store.keys import MAX_RECENT_ALERTS, Keys
+from stream_app.store.scripts import APPLY, RECORD_ALERT, SCRIPTS, WRITE_TEXT
+from stream_app.store.server import Command, Server
+
+
+class RedisSummaryStore:
+    """See ports.SummaryStore. Every script touches the keys of one product (or one shard), so a cluster serves as well.
+
+    Every call raises StoreUnavailable when the server is away, and may then simply be made again.
+    """
+
+    def __init__(self, server: Server, generation: int, *, text_min_interval_ms: int) -> None:
+        self._server = server
+        self._keys = Keys(generation)
+        self._due = DueProducts(server, self._keys, text_min_interval_ms)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> RedisSummaryStore:
+        """Connects at the first call. Raises ConfigurationError when the URL is not one."""
+        return cls(
+            Server.from_settings(settings, SCRIPTS),
+            settings.generation,
+            text_min_interval_ms=round(settings.text_min_interval_seconds * 1000),
+        )
+
+    async def check(self) -> None:
+        await self._server.check()
+
+    async def apply(self, reviews: Sequence[EnrichedReview], now_ms: int) -> list[Applied]:
+        """Order of things:
+
+        1. every event is applied
+        2. the products are entered among the known and the due ones, duplicates' too
+
+        Entered after the apply, so that whoever claims the product sees what was applied; a crash in between loses
+        no due product, because the event is not acknowledged and comes again.
+        """
+        replies = await self._server.run([apply_command(self._keys, review) for review in reviews])
+        product_ids = sorted({review.product_id for review in reviews})
+        known = [part for product_id in product_ids for part in (now_ms, product_id)]
+        if known:
+            await self._server.run([("ZADD", self._keys.products, *known), *self._due.entries(product_ids, now_ms)])
+        return [applied_of(reply) for reply in replies]
+
+    async def clear_outbox(self, product_id: str, alert_ids: Sequence[str]) -> None:
+        if alert_ids:
+            await self._server.run([("HDEL", self._keys.product(product_id).outbox, *alert_ids)])
+
+    async def read(self, product_ids: Sequence[str], now_ms: int) -> list[ProductSummary | None]:
+        states = await self._server.run([("HGETALL", self._keys.product(one).state) for one in product_ids])
+        return [
+            fold.summarize(packing.unpack_state(product_id, fields), now_ms) if fields else None
+            for product_id, fields in zip(product_ids, states, strict=True)
+        ]
+
+    async def product_ids(self, limit: int) -> list[str]:
+        [found] = await self._server.run([("ZREVRANGE", self._keys.products, 0, limit - 1)])
+        return _decoded(found)
+
+    async def claim_due(self, now_ms: int, limit: int, lease_ms: int) -> list[str]:
+        return await self._due.claim(now_ms, limit, lease_ms)
+
+    async def evidence(self, product_id: str) -> tuple[int, list[Evidence]]:
+        """The version is read first: what is applied in between makes it look older than the sentences, never newer."""
+        keys = self._keys.product(product_id)
+        version, packed = await self._server.run([("HGET", keys.state, "version"), ("HVALS", keys.sentences)])
+        return int(version or 0), fold.newest_first(map(packing.unpack_evidence, packed))
+
+    async def write_text(self, product_id: str, text: ProductText, revisions: dict[str, int]) -> bool:
+        keys = self._keys.product(product_id)
+        pairs = [part for pair in revisions.items() for part in pair]
+        arguments = (packing.pack_text(text), orjson.dumps(revisions), *pairs)
+        [written] = await self._server.run([WRITE_TEXT.call((keys.state, keys.reviews), arguments)])
+        return bool(written)
+
+    async def not_due(self, product_id: str, state_version: int) -> None:
+        await self._due.finish(product_id, state_version)
+
+    async def revisions(self, product_id: str, review_ids: Sequence[str]) -> list[int | None]:
+        if not review_ids:
+            return []
+        [held] = await self._server.run([("HMGET", self._keys.product(product_id).reviews, *review_ids)])
+        return [packing.unpack_contribution(packed).revision if packed else None for packed in held]
+
+    async def incarnation(self) -> str:
+        return " ".join(str(info["run_id"]) for info in await self._server.infos("server"))
+
+    async def record_alert(self, alert: Alert) -> None:
+        arguments = (alert.alert_id, alert.raised_at_ms, packing.pack_alert(alert), MAX_RECENT_ALERTS)
+        await self._server.run([RECORD_ALERT.call((self._keys.alerts, self._keys.alert_times), arguments)])
+
+    async def recent_alerts(self, limit: int) -> list[Alert]:
+        [alert_ids] = await self._server.run([("ZREVRANGE", self._keys.alert_times, 0, limit - 1)])
+        if not alert_ids:
+            return []
+        [packed] = await self._server.run([("HMGET", self._keys.alerts, *alert_ids)])
+        return [packing.unpack_alert(alert) for alert in packed if alert]
+
+    async def close(self) -> None:
+        await self._server.close()
+
+
+def apply_command(keys: Keys, review: EnrichedReview, alert_id: str = "", alert: bytes = b"") -> Command:
+    """The script call that applies one event; ``alert`` (alert.v1 as JSON) enters the outbox if it changes anything."""
+    arguments = (
+        review.review_id,
+        packing.pack_integers(fold.contribution_of(review)),
+        review.created_at_ms,
+        fold.oldest_day_kept(review.created_at_ms),
+        packing.pack_evidence(fold.sentence_of(review)),
+        fold.MAX_SENTENCES,
+        alert_id,
+        alert,
+    )
+    return APPLY.call(keys.product(review.product_id), arguments)
+
+
+def applied_of(reply: list[Any]) -> Applied:
+    """What the script of ``apply_command`` answered."""
+    changed, *outbox = reply
+    waiting = []
+    for alert_id, numbered in zip(outbox[::2], outbox[1::2], strict=True):
+        version, alert = numbered.split(b" ", 1)
+        waiting.append((int(version), alert_id.decode(), alert))
+    return Applied(bool(changed), tuple((alert_id, alert) for _, alert_id, alert in sorted(waiting)))
+
+
+def _decoded(texts: Iterable[bytes]) -> list[str]:
+    return [text.decode() for text in texts]

@@ -1,0 +1,21 @@
+-- Writes a product's text, unless a review that it cites is no longer held in the revision that was read.
+--
+-- KEYS  state, reviews
+-- ARGV  1 packed text, 2 packed {review_id: revision}, then review_id, revision, review_id, revision, ...
+-- Returns 1 written, 0 refused.
+
+local state, reviews = unpack(KEYS)
+if redis.call('EXISTS', state) == 0 then
+  return 0
+end
+for i = 3, #ARGV, 2 do
+  local held = redis.call('HGET', reviews, ARGV[i])
+  local revision, deleted = string.match(held or '', '^(%S+) (%S+)')
+  if revision ~= ARGV[i + 1] or deleted ~= '0' then
+    return 0
+  end
+end
+local arrived = redis.call('HGET', state, 'arrived') or '0'
+redis.call('HSET', state, 'text', ARGV[1], 'cited', ARGV[2], 'text_arrived', arrived)
+redis.call('HINCRBY', state, 'texts', 1)
+return 1

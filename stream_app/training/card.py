@@ -1,0 +1,69 @@
+"""Writes a model's card: what it was trained on, when, how good it is, and what it should not be used for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from stream_app.training.data import describe_file
+
+
+def write_card(
+    output: Path,
+    *,
+    title: str,
+    purpose: str,
+    limits: Sequence[str],
+    train: Sequence[Path],
+    dev: Sequence[Path],
+    recipe: Mapping[str, Any],
+    scores: Mapping[str, Any],
+) -> None:
+    """Write ``card.json`` (for programs) and ``README.md`` (for people) into the folder ``output``.
+
+    Data files are named with their number of rows and SHA-256, so that a score can be traced to what it was taken on.
+    """
+    card = {
+        "title": title,
+        "purpose": purpose,
+        "trained_at": datetime.now(UTC).date().isoformat(),
+        "train": [asdict(describe_file(path)) for path in train],
+        "dev": [asdict(describe_file(path)) for path in dev],
+        "recipe": dict(recipe),
+        "scores": dict(scores),
+        "limits": list(limits),
+    }
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "card.json").write_bytes(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    (output / "README.md").write_text(_for_people(card), encoding="utf-8")
+
+
+def _for_people(card: Mapping[str, Any]) -> str:
+    lines = [f"# {card['title']}", "", card["purpose"], "", f"Trained {card['trained_at']}.", "", "## Data", ""]
+    lines += ["| used for | file | rows | SHA-256 |", "|---|---|---|---|"]
+    for use in ("train", "dev"):
+        lines += [f"| {use} | {one['name']} | {one['rows']:,} | {one['sha256'][:16]}… |" for one in card[use]]
+    lines += ["", "## Scores on the development data", "", "| score | value |", "|---|---|"]
+    lines += [f"| {name} | {_shown(value)} |" for name, value in _flat(card["scores"])]
+    lines += ["", "## Limits", "", *(f"- {limit}" for limit in card["limits"])]
+    lines += ["", "## Recipe", "", *(f"- {name}: {value}" for name, value in card["recipe"].items())]
+    return "\n".join(lines) + "\n"
+
+
+def _flat(scores: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for name, value in scores.items():
+        if isinstance(value, Mapping):
+            rows += _flat(value, f"{before}{name} ")
+        else:
+            rows.append((f"{before}{name}".replace("_", " "), value))
+    return rows
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

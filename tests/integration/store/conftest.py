@@ -1,0 +1,43 @@
+"""Real stores: one on the run's server, others on a server of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from stream_app.settings import Settings
+from stream_app.store.summaries import RedisSummaryStore
+from tests.behaviour.running import Run
+
+Opener = Callable[..., RedisSummaryStore]
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Runs coroutines one after another on one event loop."""
+    with asyncio.Runner() as runner:
+        yield runner.run
+
+
+@pytest.fixture
+def open_store(run: Run) -> Iterator[Opener]:
+    """Opens stores on a URL, each closed at the end; further settings by name."""
+    opened: list[RedisSummaryStore] = []
+
+    def opener(url: str, **settings: Any) -> RedisSummaryStore:
+        opened.append(RedisSummaryStore.from_settings(Settings(redis=url, **settings)))
+        return opened[-1]
+
+    yield opener
+    for store in opened:
+        run(store.close())
+
+
+@pytest.fixture
+def generation() -> int:
+    """A view that no other test has."""
+    return random.randrange(2**31)
