@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 
+from benchmarks.workload import Workload
 from stream_app import contract
 from stream_app.models import Loaded
 from stream_app.models.batcher import Batcher
@@ -13,8 +14,6 @@ from stream_app.ports import ModelFailed
 from stream_app.records import RawRecord, Review
 from stream_app.settings import Settings
 from stream_app.steps import enrich as step
-
-from benchmarks.workload import Workload
 
 
 def prepared_texts(work: Workload, settings: Settings) -> list[step.Prepared]:

@@ -6,7 +6,6 @@ import importlib
 import sys
 from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -31,19 +30,19 @@ _COMMANDS = {
 class _LazyGroup(TyperGroup):
     """Knows the commands' names; imports a command's module when it is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, name: str) -> Any:
         if name not in _COMMANDS:
             return None
         module = importlib.import_module(f"stream_app.commands.{_COMMANDS[name][0]}")
         group = typer.main.get_command(module.app)
-        if isinstance(group, click.Group) and name in group.commands:
+        if isinstance(group, TyperGroup) and name in group.commands:
             return group.commands[name]
         return group
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
 

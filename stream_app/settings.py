@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
@@ -50,6 +52,12 @@ class Settings(BaseSettings):
     waiting_tokens: int = Field(200_000, description="tokens that may wait for the device before fetching pauses")
     max_text_characters: int = 20_000
     max_future_seconds: int = 300
+    state_folder: str = Field(
+        default_factory=lambda: str(
+            Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local" / "state")) / "stream-app"
+        ),
+        description="where a worker notes what is on the device",
+    )
     enrichment_version: int = Field(1, description="raise it when better models replay the log")
 
     summaries: Summaries = "best_effort"

@@ -21,6 +21,10 @@ _texts = Counter("stream_app_product_texts_total", "Product texts made, by metho
 _key_mismatch = Counter("stream_app_key_mismatches_total", "Messages whose key is not their product_id")
 _late_summaries = Counter("stream_app_summaries_late_total", "Reviews published before T5 answered")
 _unavailable = Counter("stream_app_dependency_unavailable_total", "Failed tries to reach a dependency", ["dependency"])
+_tokens = Counter("stream_app_model_tokens_total", "Tokens computed, padding included", ["model"])
+_padding = Counter("stream_app_model_padding_tokens_total", "Tokens computed that are padding", ["model"])
+_texts_run = Counter("stream_app_model_texts_total", "Texts that a model answered", ["model"])
+_busy = Counter("stream_app_model_busy_seconds_total", "Seconds that a model computed", ["model"])
 _latency = Histogram(
     "stream_app_enrich_seconds",
     "From the record's timestamp to the enriched review's publication",
@@ -119,6 +123,17 @@ def key_mismatched() -> None:
 
 def summary_was_late() -> None:
     _late_summaries.inc()
+
+
+def run_computed(model: str, texts: int, tokens: int, padding: int, seconds: float) -> None:
+    _texts_run.labels(model).inc(texts)
+    _tokens.labels(model).inc(tokens)
+    _padding.labels(model).inc(padding)
+    _busy.labels(model).inc(seconds)
+
+
+def device_memory_ran_out(model: str, run_tokens: int) -> None:
+    log.warning("device_memory_ran_out", model=model, run_tokens_from_now_on=run_tokens)
 
 
 def review_enriched(seconds: float) -> None:

@@ -173,9 +173,9 @@ def _listen(host: str, port: int, any_port: bool, say: Callable[[str], None]) ->
 
 
 async def _serve(settings: Settings, listener: socket.socket, say: Callable[[str], None]) -> None:
-    from stream_app.store.summaries import open_store
+    from stream_app.store.summaries import RedisSummaryStore
 
-    store = open_store(settings)
+    store = RedisSummaryStore.from_settings(settings)
     feed = LiveFeed(store, _wall_clock_ms, settings.generation)
     app = create_app(store, now_ms=_wall_clock_ms, generation=settings.generation, feed=feed)
     config = uvicorn.Config(

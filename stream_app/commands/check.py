@@ -81,29 +81,31 @@ def _redis(settings: Settings) -> str:
 
 
 def _device(settings: Settings) -> str:
-    from stream_app.models import choose_device
+    from stream_app.models.loading import device_of
 
-    return choose_device(settings).reason
+    return device_of(settings).reason
 
 
 def _sentiment_model(settings: Settings) -> str:
-    from stream_app.models import choose_device, load_classifier
+    from stream_app.models.loading import load_sentiment_model
 
-    model = load_classifier(settings, choose_device(settings))
+    sized = load_sentiment_model(settings)
+    model = sized.model
     [scores] = model.run(model.tokenize(["It broke after two days and support never answered."]))
-    languages = "any" if model.languages is None else ", ".join(sorted(model.languages))
+    languages = "any language" if model.languages is None else ", ".join(sorted(model.languages))
     return (
-        f"{model.name.name} {model.name.revision}, languages {languages}; a complaint is {scores.negative:.0%} negative"
+        f"{model.name.name} {model.name.revision}, reads {languages}, {sized.run_tokens} tokens a run; "
+        f"finds a complaint {scores.negative:.0%} negative"
     )
 
 
 def _summary_model(settings: Settings) -> str:
-    from stream_app.models import choose_device, load_summarizer
+    from stream_app.models.loading import load_summary_model
 
     if settings.summaries == "off":
-        return "off"
-    model = load_summarizer(settings, choose_device(settings))
-    return f"{model.name.name} {model.name.revision}"
+        return "off, as set"
+    sized = load_summary_model(settings)
+    return f"{sized.model.name.name} {sized.model.name.revision}, {sized.run_tokens} tokens a run"
 
 
 @app.command()

@@ -23,6 +23,7 @@ from stream_app.commands.options import Brokers, Redis, TopicPrefix, settings_fr
 from stream_app.commands.processes import Processes, stopped_by_signal
 from stream_app.commands.publish import send
 from stream_app.commands.review_files import Line, read_lines
+from stream_app.records import EnrichedReview
 from stream_app.settings import Settings
 
 app = typer.Typer()
@@ -53,7 +54,7 @@ def demo(
     With --once: replay, wait until every role has caught up, write the report, and exit with 0, or with 1 when
     any accepted review is neither enriched nor in the dead letter, or was not applied.
     """
-    flags = {"brokers": brokers, "redis": redis, "topic_prefix": topic_prefix, "api_port": port}
+    flags: dict[str, object] = {"brokers": brokers, "redis": redis, "topic_prefix": topic_prefix, "api_port": port}
     if once:
         flags["summaries"] = "always"
     lines = read_lines(
@@ -148,7 +149,7 @@ def _line(settings: Settings, sent: int, total: int) -> Text:
     line.append("  ".join(f"{name} {count}" for name, count in counts.items()))
     record = newest(settings, topics.enriched)
     review = contract.decode_enriched(record) if record else None
-    if review is not None and hasattr(review, "sentiment"):
+    if isinstance(review, EnrichedReview):
         label = review.sentiment.label if review.sentiment else review.sentiment_missing or review.kind
         line.append(f"   {review.product_id}: {label}, “{(review.summary or '')[:60]}”", "cyan")
     return line

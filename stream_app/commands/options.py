@@ -35,9 +35,7 @@ def settings_from(**flags: Any) -> Settings:
         settings = Settings(**given)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(
-            f"These settings are wrong: {wrong}. `stream-app settings` lists all."
-        ) from None
+        raise ConfigurationError(f"These settings are wrong: {wrong}. `stream-app settings` lists all.") from None
     unnamed = {"brokers", "redis"} - settings.model_fields_set
     if unnamed:
         settings = settings.model_copy(update=_of_running_services(unnamed))

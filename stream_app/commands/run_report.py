@@ -65,9 +65,9 @@ def account(settings: Settings, since: Offsets, store: SummaryStore, seconds: fl
             latencies.append((record.timestamp_ms - inputs[at]) / 1000)
     rejected: dict[tuple[int, int], str] = {}
     for record in added(topics.dead_letter):
-        topic, partition, offset, reason = contract.dead_letter_origin(record)
-        if topic == topics.reviews and (partition, offset) in inputs:
-            rejected[partition, offset] = reason
+        origin, reason = contract.dead_letter_origin(record)
+        if origin.topic == topics.reviews and (origin.partition, origin.offset) in inputs:
+            rejected[origin.partition, origin.offset] = reason
     lost = [f"{topics.reviews}[{p}]@{o}" for p, o in sorted(inputs.keys() - enriched.keys() - rejected.keys())]
     return RunReport(
         published=len(inputs),

@@ -18,7 +18,7 @@ from stream_app.contract.outputs import (
     encode_product_summary,
 )
 from stream_app.contract.reviews import decode_review
-from stream_app.contract.schemas import schema_folder, validator
+from stream_app.contract.schemas import schema, schema_folder, validator
 from stream_app.contract.times import from_rfc3339, to_rfc3339
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "enriched_message",
     "from_rfc3339",
     "product_summary_message",
+    "schema",
     "schema_folder",
     "to_rfc3339",
     "validator",

@@ -22,7 +22,7 @@ def why_not_json(value: bytes, error: orjson.JSONDecodeError) -> tuple[str, str]
         value.decode()
     except UnicodeDecodeError as wrong:
         return "not_utf8", f"byte {wrong.start} is not UTF-8"
-    if "recursion" in str(error).lower():
+    if "depth limit" in str(error) or "recursion" in str(error).lower():
         return "too_deep", "the JSON is nested deeper than 1,024 levels"
     if _SURROGATE_ESCAPE.search(value):
         try:

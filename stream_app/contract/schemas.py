@@ -17,7 +17,13 @@ def schema_folder() -> Path:
 
 
 @cache
+def schema(name: str) -> dict[str, Any]:
+    """A schema file as it is, e.g. ``review.v1``."""
+    loaded: dict[str, Any] = json.loads((schema_folder() / f"{name}.schema.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+@cache
 def validator(name: str) -> Any:
-    """The compiled validator (``is_valid``, ``validate``) of a schema, e.g. ``review.v1``."""
-    schema = json.loads((schema_folder() / f"{name}.schema.json").read_text(encoding="utf-8"))
-    return jsonschema_rs.validator_for(schema, validate_formats=True)
+    """The compiled validator (``is_valid``, ``validate``) of a schema."""
+    return jsonschema_rs.validator_for(schema(name), validate_formats=True)

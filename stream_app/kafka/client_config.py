@@ -21,6 +21,7 @@ def client_config(settings: Settings) -> dict[str, Any]:
         "bootstrap.servers": settings.brokers,
         "security.protocol": settings.kafka_security_protocol,
         "client.id": settings.app_name,
+        "log_level": 4,  # warnings; its notices are about itself
         # a broker that is away must not be asked a hundred times a second, nor found back late
         "reconnect.backoff.ms": 100,
         "reconnect.backoff.max.ms": 2000,
@@ -99,5 +100,5 @@ def _check_security(settings: Settings) -> None:
         )
     if _uses_sasl(settings) and not (settings.kafka_username and settings.kafka_password):
         raise ConfigurationError(
-            f"{settings.kafka_security_protocol} needs STREAM_APP_KAFKA_USERNAME and STREAM_APP_KAFKA_PASSWORD; set both."
+            f"{settings.kafka_security_protocol} needs STREAM_APP_KAFKA_USERNAME and STREAM_APP_KAFKA_PASSWORD."
         )

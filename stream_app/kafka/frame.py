@@ -93,7 +93,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             pass
 
     async def _fetch_records(
-        self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None
+        self,
+        consumer: Any,
+        active_partitions: Any,
+        timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
+        max_records: int | None = None,
     ) -> Polled:
         """An equal share of each partition; aiokafka would empty one before it turns to the next."""
         if not self.consumer.flow_active:
@@ -171,7 +175,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             if not self.app.should_stop:
                 raise
 
-    async def _wait_next_records(self, timeout: float) -> tuple[Polled, set[Any]]:
+    async def _wait_next_records(self, timeout: float) -> tuple[Polled, set[Any]]:  # noqa: ASYNC109 - Faust's signature
         """The gate: fetch nothing while there is no room, or nothing is assigned, but stay in the group."""
         await self._until_flowing()
         active: set[Any] = self._get_active_partitions()

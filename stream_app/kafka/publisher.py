@@ -109,9 +109,10 @@ class ConfluentPublisher:
 
     async def flush(self, seconds: float) -> bool:
         """Wait until everything is acknowledged, at most so long. Is it?"""
-        deadline = time.monotonic() + seconds
-        while self._outstanding and time.monotonic() < deadline:
-            await asyncio.sleep(_SHORTEST_PAUSE_SECONDS)
+        while (poller := self._poller) is not None and seconds > 0:
+            began = time.monotonic()
+            await asyncio.wait([poller], timeout=seconds)
+            seconds -= time.monotonic() - began
         return not self._outstanding
 
     async def close(self, seconds: float = 5.0) -> None:

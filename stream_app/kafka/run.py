@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
 import signal
@@ -108,7 +107,8 @@ def _new_loop(settings: Settings) -> asyncio.AbstractEventLoop:
             start_http_server(settings.metrics_port, addr="127.0.0.1")
         except OSError as error:
             raise ConfigurationError(
-                f"Port {settings.metrics_port} for metrics: {error.strerror}. Set STREAM_APP_METRICS_PORT to a free one."
+                f"Port {settings.metrics_port} for metrics: {error.strerror}. "
+                "Set STREAM_APP_METRICS_PORT to a free one."
             ) from error
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -161,8 +161,7 @@ async def _until_reachable(settings: Settings, topic: str | None = None) -> None
                 ) from error
             wait = pause * random.uniform(0.5, 1.5)
             telemetry.dependency_unavailable("kafka", f"{settings.brokers}: {error.args[0].str()}", wait)
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.sleep(wait)
+            await asyncio.sleep(wait)
             pause = min(2 * pause, 10.0)
     if topic is not None and topic not in metadata.topics:
         raise ConfigurationError(f"Topic {topic} does not exist: `stream-app topics create` makes it.")

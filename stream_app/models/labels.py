@@ -22,9 +22,9 @@ def columns(id2label: Mapping[int, str]) -> tuple[int, ...]:
     """For each output of the model, its place in ``records.LABELS``.
 
     Understood, in any case, with ``_`` or ``-`` for spaces: negative/neg/bad, neutral/neu/mixed, positive/pos/good,
-    "very" before them; 1 to 5 with or without "star(s)" (1, 2: negative; 3: neutral; 4, 5: positive); LABEL_0 ... of two
-    (negative, positive), three (negative, neutral, positive) or five (stars) outputs. Where no output is neutral, its
-    probability is 0. Raises ConfigurationError that names the labels it does not know.
+    "very" before them; 1 to 5 with or without "star(s)" (1, 2: negative; 3: neutral; 4, 5: positive); LABEL_0 ...
+    of two (negative, positive), three (negative, neutral, positive) or five (stars) outputs. Where no output is
+    neutral, its probability is 0. Raises ConfigurationError that names the labels it does not know.
     """
     names = [_normalised(id2label[index]) for index in sorted(id2label)]
     if all(name == f"label {index}" for index, name in enumerate(names)) and len(names) in _UNNAMED:

@@ -42,9 +42,11 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[Toke
     return [TokenIds(ids, truncated) for ids, truncated in zip(encoded["input_ids"], cut, strict=True)]
 
 
-def padded(batch: Sequence[Tokens], padding_id: int, choice: DeviceChoice) -> tuple[torch.Tensor, torch.Tensor]:
-    """(ids, attention mask) of a run, both [texts, longest], on the device."""
-    longest = max(tokens.length for tokens in batch)
+def padded(
+    batch: Sequence[Tokens], padding_id: int, choice: DeviceChoice, multiple_of: int = 1
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(ids, attention mask) of a run, both [texts, longest rounded up to ``multiple_of``], on the device."""
+    longest = -(-max(tokens.length for tokens in batch) // multiple_of) * multiple_of
     ids = torch.full((len(batch), longest), padding_id, dtype=torch.long)
     mask = torch.zeros((len(batch), longest), dtype=torch.long)
     for row, tokens in enumerate(batch):
@@ -76,8 +78,8 @@ def loading(what: str, name: str, setting: str) -> Iterator[None]:
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise ConfigurationError(
             f"The {what} {name!r} cannot be loaded: {error}\n"
-            f"Set {setting} to `bundled`, to a folder with config.json, tokenizer and model.safetensors, or to a model's "
-            "name that this machine can download or has in its cache."
+            f"Set {setting} to `bundled`, to a folder with config.json, tokenizer and model.safetensors, or to the "
+            "name of a model that this machine can download or has in its cache."
         ) from error
 
 

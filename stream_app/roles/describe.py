@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from stream_app import contract, telemetry
 from stream_app.kafka.topics import Topics
 from stream_app.models.batcher import Batcher
-from stream_app.ports import ModelFailed, Publisher, SummaryStore, TextModel
-from stream_app.records import Evidence, Message, ProductText
+from stream_app.models.loading import Sized
+from stream_app.ports import ModelFailed, Publisher, SummaryStore
+from stream_app.records import Evidence, Message, ModelName, ProductText
 from stream_app.roles.patience import Patience
 from stream_app.settings import Settings
 from stream_app.steps import product_text
@@ -17,6 +18,7 @@ from stream_app.steps import product_text
 _CLAIM_AT_ONCE = 16
 _LEASE_MS = 60_000
 _IDLE_SECONDS = 0.5
+_MAX_WAITING_TOKENS = 100_000
 
 
 class Describe:
@@ -36,9 +38,8 @@ class Describe:
         settings: Settings,
         store: SummaryStore,
         publisher: Publisher,
-        summarizer: TextModel[str] | None,
+        summary: Sized[str] | None,
         *,
-        run_tokens: int,
         now_ms: Callable[[], int],
         fatal: Callable[[BaseException], None],
     ) -> None:
@@ -47,18 +48,19 @@ class Describe:
         self._store = store
         self._patiently = Patience("redis", settings.redis_patience_seconds)
         self._publisher = publisher
-        self._summarizer = summarizer
         self._now_ms = now_ms
         self._loop = asyncio.get_running_loop()
         self._batcher: Batcher[str] | None = None
-        if summarizer is not None:
+        self._model: ModelName | None = None
+        if summary is not None:
+            self._model = summary.model.name
             self._batcher = Batcher(
-                summarizer,
-                on_done=lambda results: self._loop.call_soon_threadsafe(_resolve, results) and None,
+                summary.model,
+                on_done=self._answered,
                 fatal=fatal,
-                run_tokens=run_tokens,
-                batch_tokens=4 * run_tokens,
-                max_waiting_tokens=100_000,
+                run_tokens=summary.run_tokens,
+                batch_tokens=summary.batch_tokens,
+                max_waiting_tokens=_MAX_WAITING_TOKENS,
                 name="headline",
             )
 
@@ -93,7 +95,7 @@ class Describe:
                 text=product_text.text_of(chosen),
                 method=method,
                 evidence=tuple(item.review_id for item in chosen),
-                model=self._summarizer.name if self._summarizer and method == "abstractive" else None,
+                model=self._model if method == "abstractive" else None,
                 made_at_ms=self._now_ms(),
             )
         else:
@@ -113,20 +115,24 @@ class Describe:
         if self._batcher is None:
             return None
         answer: asyncio.Future[str | ModelFailed] = self._loop.create_future()
-        self._batcher.submit([(answer, product_text.summary_input(chosen))])
+        self._batcher.submit([(answer, product_text.text_of(chosen))])
         proposed = await answer
         return None if isinstance(proposed, ModelFailed) else proposed
+
+    def _answered(self, results: Sequence[tuple[asyncio.Future[str | ModelFailed], str | ModelFailed]]) -> None:
+        """In the batcher's thread."""
+
+        def resolve() -> None:
+            for answer, value in results:
+                if not answer.done():
+                    answer.set_result(value)
+
+        self._loop.call_soon_threadsafe(resolve)
 
     async def _published(self, message: Message) -> None:
         delivered = asyncio.Event()
         self._publisher.publish([message], delivered.set)
         await delivered.wait()
-
-
-def _resolve(results: Sequence[tuple[asyncio.Future[str | ModelFailed], str | ModelFailed]]) -> None:
-    for answer, value in results:
-        if not answer.done():
-            answer.set_result(value)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

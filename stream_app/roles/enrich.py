@@ -6,14 +6,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from stream_app import contract, telemetry
 from stream_app.kafka.flight_log import FlightLog
+from stream_app.kafka.publisher import size_of
 from stream_app.kafka.topics import Topics
 from stream_app.models.batcher import Batcher
-from stream_app.ports import Acks, ModelFailed, Slot, TextModel
+from stream_app.models.loading import Loaded, Sized
+from stream_app.ports import Acks, ModelFailed, Slot
 from stream_app.records import (
     EnrichedReview,
+    ModelName,
     Partition,
     Position,
     Rejected,
@@ -24,6 +28,8 @@ from stream_app.records import (
 from stream_app.settings import Settings
 from stream_app.steps import alert_rules
 from stream_app.steps import enrich as step
+
+Result = TypeVar("Result")
 
 _YIELD_EVERY = 100  # records decoded before the event loop gets a turn: about 5 ms
 
@@ -41,24 +47,6 @@ class _Open:
     finished: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Models:
-    """The loaded models; no summarizer where summaries are off."""
-
-    classifier: TextModel[Scores]
-    summarizer: TextModel[str] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Budgets:
-    """What one run and one batch may hold, in tokens, per model."""
-
-    sentiment_run_tokens: int
-    sentiment_batch_tokens: int
-    summary_run_tokens: int
-    summary_batch_tokens: int
-
-
 class Enrich:
     """ports.StreamRole. Order of things for one review:
 
@@ -72,9 +60,10 @@ class Enrich:
     def __init__(
         self,
         settings: Settings,
-        load: Callable[[], tuple[Models, Budgets]],
+        load: Callable[[], Loaded],
         *,
         flight_log: FlightLog,
+        max_message_bytes: int,
         now_ms: Callable[[], int],
         fatal: Callable[[BaseException], None],
     ) -> None:
@@ -82,6 +71,7 @@ class Enrich:
         self._topics = Topics(settings.topic_prefix)
         self._load = load
         self._flight_log = flight_log
+        self._max_message_bytes = max_message_bytes
         self._now_ms = now_ms
         self._fatal = fatal
         self._open: Counter[Partition] = Counter()
@@ -92,34 +82,42 @@ class Enrich:
     async def start(self, acks: Acks) -> None:
         self._acks = acks
         self._loop = asyncio.get_running_loop()
-        models, budgets = await asyncio.to_thread(self._load)
-        self._classifier = models.classifier
-        self._sentiment: Batcher[Scores] = Batcher(
-            models.classifier,
-            on_start=self._on_device,
-            on_done=self._on_loop(self._scored),
-            fatal=self._fatal,
-            run_tokens=budgets.sentiment_run_tokens,
-            batch_tokens=budgets.sentiment_batch_tokens,
-            max_waiting_tokens=self._settings.waiting_tokens,
-            name="sentiment",
-        )
+        loaded = await asyncio.to_thread(self._load)
+        self._classifier = loaded.sentiment.model
+        self._sentiment: Batcher[Scores] = self._batcher("sentiment", loaded.sentiment, self._scored, share=1)
         self._sentiment.start()
         self._summary: Batcher[str] | None = None
-        self._summarizer = models.summarizer
-        if models.summarizer is not None:
-            self._summary = Batcher(
-                models.summarizer,
-                on_start=self._on_device,
-                on_done=self._on_loop(self._summarized),
-                fatal=self._fatal,
-                run_tokens=budgets.summary_run_tokens,
-                batch_tokens=budgets.summary_batch_tokens,
-                max_waiting_tokens=self._settings.waiting_tokens // 4,
-                name="summary",
-            )
+        self._summary_model: ModelName | None = None
+        if loaded.summary is not None:
+            self._summary_model = loaded.summary.model.name
+            # T5 is some ten times slower than BERT: a quarter of the tokens waits several times as long
+            self._summary = self._batcher("summary", loaded.summary, self._summarized, share=4)
             self._summary.start()
         self._suspects = self._flight_log.suspects()
+
+    def _batcher(
+        self,
+        name: str,
+        sized: Sized[Result],
+        handle: Callable[[Sequence[tuple[_Open, Result | ModelFailed]]], None],
+        *,
+        share: int,
+    ) -> Batcher[Result]:
+        """A batcher whose results come to ``handle`` on the event loop; ``share``: of the tokens that may wait, 1/n."""
+
+        def on_loop(results: list[tuple[_Open, Result | ModelFailed]]) -> None:
+            self._loop.call_soon_threadsafe(handle, results)
+
+        return Batcher(
+            sized.model,
+            on_start=self._on_device,
+            on_done=on_loop,
+            fatal=self._fatal,
+            run_tokens=sized.run_tokens,
+            batch_tokens=sized.batch_tokens,
+            max_waiting_tokens=self._settings.waiting_tokens // share,
+            name=name,
+        )
 
     async def take(self, slots: list[Slot]) -> None:
         for start in range(0, len(slots), _YIELD_EVERY):
@@ -296,10 +294,10 @@ class Enrich:
             sentiment_missing=review.sentiment_missing,
             truncated=review.truncated,
             abstract=abstract,
-            summaries_off=self._settings.summaries == "off",
+            with_summary=self._settings.summaries != "off",
             min_words=self._settings.summary_min_words,
             sentiment_model=self._classifier.name,
-            summary_model=self._summarizer.name if self._summarizer else None,
+            summary_model=self._summary_model,
             enrichment_version=self._settings.enrichment_version,
             now_ms=self._now_ms(),
             position=_position(review.slot),
@@ -309,7 +307,7 @@ class Enrich:
 
     def _finish(self, slot: Slot, enriched: EnrichedReview) -> None:
         message = contract.enriched_message(self._topics.enriched, enriched)
-        if contract.is_too_large(message):
+        if size_of(message) > self._max_message_bytes:
             self._reject(slot, Rejected(slot.record, "message_too_large", "its enriched form exceeds 2 MiB"))
             return
         telemetry.review_enriched((enriched.enriched_at_ms - slot.record.timestamp_ms) / 1000)
@@ -318,16 +316,15 @@ class Enrich:
     def _reject(self, slot: Slot, rejected: Rejected) -> None:
         record = slot.record
         telemetry.review_rejected(rejected.reason, record.topic, record.partition, record.offset)
-        self._acks.finish(slot, [contract.dead_letter_message(self._topics.dead_letter, rejected)])
+        letter = contract.dead_letter_message(self._topics.dead_letter, rejected)
+        if size_of(letter) > self._max_message_bytes:  # the shop's topic takes larger messages than ours
+            letter = letter._replace(value=None)
+        self._acks.finish(slot, [letter])
 
     def _close(self, review: _Open) -> None:
         review.finished = True
         self._open[review.slot.partition] -= 1
         self._something_finished.set()
-
-    def _on_loop(self, handle: Callable[[Sequence], None]) -> Callable[[Sequence], None]:  # type: ignore[type-arg]
-        """``handle``, to be called from a model's thread and run on the event loop."""
-        return lambda results: self._loop.call_soon_threadsafe(handle, results) and None
 
 
 def _position(slot: Slot) -> Position:

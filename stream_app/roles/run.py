@@ -6,11 +6,12 @@ import asyncio
 import time
 from pathlib import Path
 
+from stream_app.kafka.fatal import fatal
 from stream_app.kafka.flight_log import FlightLog
 from stream_app.kafka.publisher import ConfluentPublisher
-from stream_app.kafka.run import Fatal, fatal, run_role, run_service
+from stream_app.kafka.run import Fatal, run_role, run_service
 from stream_app.kafka.topics import Topics
-from stream_app.models import load_models
+from stream_app.models.loading import load_models, load_summary_model
 from stream_app.ports import ConfigurationError, StreamRole
 from stream_app.roles.describe import Describe
 from stream_app.roles.enrich import Enrich
@@ -18,8 +19,6 @@ from stream_app.roles.notify import Notify
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore
-
-_MAKERS = {}
 
 
 def run_worker(settings: Settings, role: str) -> None:
@@ -30,8 +29,15 @@ def run_worker(settings: Settings, role: str) -> None:
     topics = Topics(settings.topic_prefix)
 
     def enrich(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:
-        flight_log = FlightLog(Path(settings.state_folder) / f"{settings.group(role)}.flight")
-        return Enrich(settings, lambda: load_models(settings), flight_log=flight_log, now_ms=now_ms, fatal=fatal)
+        flight_log = FlightLog(Path(settings.state_folder), settings.group(role))
+        return Enrich(
+            settings,
+            lambda: load_models(settings),
+            flight_log=flight_log,
+            max_message_bytes=publisher.max_message_bytes,
+            now_ms=now_ms,
+            fatal=fatal,
+        )
 
     def summarize(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:
         store = RedisSummaryStore.from_settings(settings)
@@ -41,9 +47,9 @@ def run_worker(settings: Settings, role: str) -> None:
         return Notify(settings, RedisSummaryStore.from_settings(settings))
 
     async def describe(publisher: ConfluentPublisher, stopping: asyncio.Event) -> None:
-        models = await asyncio.to_thread(load_models, settings, with_classifier=False)
+        summary = None if settings.summaries == "off" else await asyncio.to_thread(load_summary_model, settings)
         store = RedisSummaryStore.from_settings(settings)
-        await Describe(settings, store, publisher, models.summary, now_ms=now_ms, fatal=fatal).run(stopping)
+        await Describe(settings, store, publisher, summary, now_ms=now_ms, fatal=fatal).run(stopping)
 
     match role:
         case "enrich":

@@ -49,17 +49,17 @@ def _for_people(card: Mapping[str, Any]) -> str:
     for use in ("train", "dev"):
         lines += [f"| {use} | {one['name']} | {one['rows']:,} | {one['sha256'][:16]}… |" for one in card[use]]
     lines += ["", "## Scores on the development data", "", "| score | value |", "|---|---|"]
-    lines += [f"| {name} | {_shown(value)} |" for name, value in _flat(card["scores"])]
+    lines += [f"| {name} | {_shown(value)} |" for name, value in flat(card["scores"])]
     lines += ["", "## Limits", "", *(f"- {limit}" for limit in card["limits"])]
     lines += ["", "## Recipe", "", *(f"- {name}: {value}" for name, value in card["recipe"].items())]
     return "\n".join(lines) + "\n"
 
 
-def _flat(scores: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
+def flat(scores: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
     rows: list[tuple[str, Any]] = []
     for name, value in scores.items():
         if isinstance(value, Mapping):
-            rows += _flat(value, f"{before}{name} ")
+            rows += flat(value, f"{before}{name} ")
         else:
             rows.append((f"{before}{name}".replace("_", " "), value))
     return rows

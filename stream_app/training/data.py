@@ -64,7 +64,9 @@ def read_reviews(paths: Sequence[Path]) -> list[LabelledReview]:
     for path in paths:
         rows = [row for row in map(_labelled, read_lines(path)) if row]
         if not rows:
-            raise ConfigurationError(f"{path}: no line has a text and a label or rating. Name a file of labelled reviews.")
+            raise ConfigurationError(
+                f"{path}: no line has a text and a label or rating. Name a file of labelled reviews."
+            )
         neutral_possible = any(label == "neutral" for _, _, label in rows)
         reviews += [LabelledReview(title, text, label, neutral_possible) for title, text, label in rows]
     return reviews
@@ -90,7 +92,9 @@ def read_lines(path: Path) -> Iterable[dict[str, Any]]:
 def describe_file(path: Path) -> DataFile:
     """Name, number of lines and SHA-256 of a file, for the model card."""
     content = path.read_bytes()
-    return DataFile(path.name, sum(1 for line in content.splitlines() if line.strip()), hashlib.sha256(content).hexdigest())
+    return DataFile(
+        path.name, sum(1 for line in content.splitlines() if line.strip()), hashlib.sha256(content).hexdigest()
+    )
 
 
 def sentences(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TypeVar
 
 from rich.console import Console
@@ -11,7 +11,7 @@ from rich.progress import track
 Item = TypeVar("Item")
 
 
-def tracked(items: Sequence[Item], what: str) -> Iterable[Item]:
+def tracked(items: Iterable[Item], what: str, total: int) -> Iterable[Item]:
     """The items, with a bar that shows how many are done and how long the rest takes; silent where nobody looks."""
     console = Console(stderr=True)
-    return track(items, what, console=console, disable=not console.is_terminal)
+    return track(items, what, total=total, console=console, disable=not console.is_terminal)

@@ -18,14 +18,13 @@ from stream_app.models.device import DeviceChoice
 from stream_app.models.summarizer import Summarizer
 from stream_app.models.transformer import padded, tokenize
 from stream_app.records import ModelName
-from stream_app.steps.batch_plan import cut_into_runs
 from stream_app.training.card import write_card
 from stream_app.training.data import LabelledReview, read_reviews, sentences
 from stream_app.training.evaluate import SummaryScores, answers, score_summaries
 from stream_app.training.progress import tracked
+from stream_app.training.shapes import LENGTH_STEP, batches_of_few_shapes
 
 _WORD = re.compile(r"[a-z0-9']+")
-_POOL_TEXTS = 400
 _LIMITS = (
     "English only; trained from scratch on a few thousand titles: a first version.",
     "It makes words up at times. What it says is used only where the review bears it out, else the best sentence is.",
@@ -174,10 +173,13 @@ class _Run:
         targets = tokenize(self._tokenizer, [target for _, target in pairs], 48)
         self.model.train()
         losses = []
-        for run in tracked(list(_runs([one.length for one in inputs], self._recipe.run_tokens, rng)), f"epoch {self.epoch}"):
+        runs = batches_of_few_shapes([one.length for one in inputs], self._recipe.run_tokens, rng)
+        for run in tracked(runs, f"epoch {self.epoch}", len(runs)):
             self._set_learning_rate()
-            ids, mask = padded([inputs[index] for index in run], self._tokenizer.pad_token_id, self._choice)
-            labels, there = padded([targets[index] for index in run], 0, self._choice)
+            ids, mask = padded(
+                [inputs[index] for index in run], self._tokenizer.pad_token_id, self._choice, LENGTH_STEP
+            )
+            labels, there = padded([targets[index] for index in run], 0, self._choice, LENGTH_STEP)
             labels = labels.masked_fill(there == 0, _IGNORED)
             with torch.autocast(self._choice.device, torch.bfloat16, enabled=self._choice.precision == "bf16"):
                 loss = self.model(input_ids=ids, attention_mask=mask, labels=labels).loss
@@ -214,15 +216,6 @@ def _restored(text: str, rng: random.Random) -> tuple[str, str]:
     pieces = sentences(text)
     short = [one for one in pieces if 3 <= len(one.split()) <= 14] or pieces[:1]
     return text, (rng.choice(short) if short else text)[:120]
-
-
-def _runs(lengths: Sequence[int], run_tokens: int, rng: random.Random) -> Iterator[list[int]]:
-    runs: list[list[int]] = []
-    for start in range(0, len(lengths), _POOL_TEXTS):
-        pool = lengths[start : start + _POOL_TEXTS]
-        runs += [[start + index for index in run] for run in cut_into_runs(pool, run_tokens, max_padding_share=0.3)]
-    rng.shuffle(runs)
-    yield from runs
 
 
 def _config(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> T5Config:

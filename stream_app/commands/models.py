@@ -1,0 +1,131 @@
+"""`stream-app train` and `evaluate`: the models, from labelled reviews."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from stream_app.commands.options import Json, settings_from
+
+app = typer.Typer()
+train = typer.Typer(no_args_is_help=True, help="Train a model from labelled reviews (JSON lines).")
+evaluate = typer.Typer(no_args_is_help=True, help="Score a model on labelled reviews (JSON lines).")
+app.add_typer(train, name="train")
+app.add_typer(evaluate, name="evaluate")
+
+Train = Annotated[list[Path], typer.Option("--train", help="Training data; may be given several times.")]
+Dev = Annotated[list[Path], typer.Option("--dev", help="Development data: scores and the best epoch come from it.")]
+Output = Annotated[Path, typer.Option(help="Folder for the model and its card.")]
+Checkpoint = Annotated[
+    Path | None, typer.Option(help="State after each epoch, to go on from. Default: <output>.checkpoint")
+]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the data; default: the recipe's.")]
+Precision = Annotated[str | None, typer.Option(help="fp32 or bf16; default: what suits the device.")]
+Data = Annotated[list[Path], typer.Option("--data", help="Labelled reviews; may be given several times.")]
+Model = Annotated[str, typer.Option(help="Name or folder of the model; bundled: the one in this package.")]
+Plot = Annotated[Path | None, typer.Option(help="Write a plot to this PNG file.")]
+
+
+@train.command("sentiment")
+def train_sentiment(
+    train: Train,
+    dev: Dev,
+    output: Output,
+    checkpoint: Checkpoint = None,
+    epochs: Epochs = None,
+    precision: Precision = None,
+) -> None:
+    """Fine-tune the bundled encoder to negative, neutral, positive.
+
+    Lines have text and label (negative, neutral, positive) or rating (1-5), and may have a title. Use the result with
+    STREAM_APP_SENTIMENT_MODEL=<output>.
+    """
+    from stream_app.models.loading import device_of
+    from stream_app.training import sentiment
+
+    recipe = sentiment.Recipe()
+    trained = sentiment.train_sentiment(
+        train=train,
+        dev=dev,
+        output=output,
+        checkpoint=checkpoint or output.with_suffix(".checkpoint"),
+        choice=device_of(settings_from(precision=precision)),
+        recipe=replace(recipe, epochs=epochs or recipe.epochs),
+    )
+    print(f"Epoch {trained.best_epoch} was best; it is in {output}, with its card in {output / 'README.md'}")
+
+
+@train.command("summary")
+def train_summary(
+    train: Train,
+    dev: Dev,
+    output: Output,
+    checkpoint: Checkpoint = None,
+    epochs: Epochs = None,
+    precision: Precision = None,
+) -> None:
+    """Train a small T5, tokenizer included, from the titles of reviews.
+
+    Lines have title and text, and label or rating. Use the result with STREAM_APP_SUMMARY_MODEL=<output>.
+    """
+    from stream_app.models.loading import device_of
+    from stream_app.training import summary
+
+    recipe = summary.Recipe()
+    trained = summary.train_summary(
+        train=train,
+        dev=dev,
+        output=output,
+        checkpoint=checkpoint or output.with_suffix(".checkpoint"),
+        choice=device_of(settings_from(precision=precision)),
+        recipe=replace(recipe, epochs=epochs or recipe.epochs),
+    )
+    print(f"Learned from {trained.pairs} titles; the model is in {output}, with its card in {output / 'README.md'}")
+
+
+@evaluate.command("sentiment")
+def evaluate_sentiment(data: Data, model: Model = "bundled", plot: Plot = None, as_json: Json = False) -> None:
+    """Accuracy, macro-F1, calibration and confusion on labelled reviews."""
+    from stream_app.models.loading import load_sentiment_model
+    from stream_app.training.data import read_reviews
+    from stream_app.training.evaluate import answers, score_sentiment
+    from stream_app.training.plots import plot_confusion
+    from stream_app.training.progress import tracked
+
+    reviews = read_reviews(data)
+    classifier = load_sentiment_model(settings_from(sentiment_model=model)).model
+    found = list(tracked(answers(classifier, [one.model_text for one in reviews]), "reading", len(reviews)))
+    scores = score_sentiment(reviews, found)
+    if plot is not None:
+        plot_confusion(scores, plot)
+    _show(asdict(scores), as_json)
+
+
+@evaluate.command("summary")
+def evaluate_summary(data: Data, model: Model = "bundled", as_json: Json = False) -> None:
+    """ROUGE against the titles, and how much of each summary stands in its review."""
+    from stream_app.models.loading import load_summary_model
+    from stream_app.training.data import read_reviews
+    from stream_app.training.evaluate import answers, score_summaries
+    from stream_app.training.progress import tracked
+    from stream_app.training.summary import Recipe, learnable
+
+    pairs = learnable(read_reviews(data), Recipe())
+    summarizer = load_summary_model(settings_from(summary_model=model)).model
+    texts = [text for text, _ in pairs]
+    found = list(tracked(answers(summarizer, texts), "reading", len(texts)))
+    _show(asdict(score_summaries(texts, found, [title for _, title in pairs])), as_json)
+
+
+def _show(scores: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(orjson.dumps(scores).decode())
+        return
+    from stream_app.training.card import flat
+
+    for name, value in flat(scores):
+        print(f"{name:32} {value:.4f}" if isinstance(value, float) else f"{name:32} {value}")

@@ -1,0 +1,222 @@
+"""Looks at the brokers from outside: topics made and listed, offsets, lag, and reading without a consumer group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from confluent_kafka import (
+    TIMESTAMP_NOT_AVAILABLE,
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+
+from stream_app.kafka.client_config import client_config, consumer_config
+from stream_app.kafka.topics import Topics
+from stream_app.ports import BrokerUnavailable, ConfigurationError
+from stream_app.records import RawRecord
+from stream_app.settings import Settings
+
+_SECONDS = 10.0
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFacts:
+    """A topic of ours as it is: ``messages`` counts offsets, so compaction and retention can make it too large."""
+
+    name: str
+    partitions: int
+    messages: int
+    retention: str
+
+
+def check_brokers(settings: Settings) -> str:
+    """A sentence about the cluster. Raises BrokerUnavailable."""
+    metadata = _reach(settings, lambda admin: admin.list_topics(timeout=_SECONDS))
+    brokers = ", ".join(f"{broker.host}:{broker.port}" for broker in metadata.brokers.values())
+    return f"{len(metadata.brokers)} broker(s): {brokers}"
+
+
+def create_topics(settings: Settings) -> dict[str, bool]:
+    """Make the topics that are missing; True per topic that was made. Existing ones stay as they are.
+
+    Raises BrokerUnavailable, or ConfigurationError when the brokers refuse (too few of them, no rights).
+    """
+    topics = Topics(settings.topic_prefix)
+    configs = topics.configs()
+    there = _reach(settings, lambda admin: admin.list_topics(timeout=_SECONDS)).topics
+    missing = [name for name in topics.all() if name not in there]
+    made = dict.fromkeys(topics.all(), False)
+    if not missing:
+        return made
+    new = [
+        NewTopic(
+            name, settings.partitions, settings.replication, config=configs[name]
+        )  # keyed topics: one count for all
+        for name in missing
+    ]
+    for name, future in _admin(settings).create_topics(new, operation_timeout=_SECONDS).items():
+        try:
+            future.result()
+            made[name] = True
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code == KafkaError.TOPIC_ALREADY_EXISTS:  # somebody else was faster
+                continue
+            raise ConfigurationError(
+                f"Topic {name} cannot be made: {error.args[0].str()}. Replication is {settings.replication} "
+                "(STREAM_APP_REPLICATION): as many brokers are needed."
+            ) from error
+    return made
+
+
+def list_topics(settings: Settings) -> list[TopicFacts]:
+    """The topics of ours that exist, in the order in which data flows."""
+    topics = Topics(settings.topic_prefix)
+    there = _reach(settings, lambda admin: admin.list_topics(timeout=_SECONDS)).topics
+    names = [name for name in topics.all() if name in there]
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+    described = _admin(settings).describe_configs(resources) if names else {}
+    configs = {resource.name: future.result() for resource, future in described.items()}
+    facts = []
+    for name in names:
+        begins, ends = offsets(settings, name, OffsetSpec.earliest()), end_offsets(settings, name)
+        messages = sum(ends.values()) - sum(begins.values())
+        facts.append(TopicFacts(name, len(there[name].partitions), messages, _retention(configs[name])))
+    return facts
+
+
+def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
+    """Per partition, the offset that the next message will have."""
+    return offsets(settings, topic, OffsetSpec.latest())
+
+
+def offsets(settings: Settings, topic: str, at: OffsetSpec) -> dict[int, int]:
+    """Offsets per partition. Raises ConfigurationError when the topic is missing."""
+    admin = _admin(settings)
+    metadata = _reach(settings, lambda client: client.list_topics(topic, timeout=_SECONDS)).topics[topic]
+    if metadata.error is not None:
+        raise ConfigurationError(f"Topic {topic} does not exist: `stream-app topics create` makes it.")
+    asked = {TopicPartition(topic, number): at for number in metadata.partitions}
+    found = admin.list_offsets(asked, request_timeout=_SECONDS)
+    try:
+        return {partition.partition: future.result().offset for partition, future in found.items()}
+    except KafkaException as error:
+        raise _unavailable(settings, error) from error
+
+
+def lag(settings: Settings, role: str) -> int:
+    """How many records of its topic the role has not committed yet."""
+    topics = Topics(settings.topic_prefix)
+    topic = {"enrich": topics.reviews, "summarize": topics.enriched, "notify": topics.alerts}[role]
+    committed = committed_offsets(settings, role)
+    begins = offsets(settings, topic, OffsetSpec.earliest())
+    ends = end_offsets(settings, topic)
+    return sum(max(0, end - max(committed.get(number, 0), begins[number])) for number, end in ends.items())
+
+
+def committed_offsets(settings: Settings, role: str) -> dict[int, int]:
+    """What the role's group committed, per partition; partitions without a commit are left out."""
+    group = settings.group(role)
+    [future] = _admin(settings).list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)]).values()
+    try:
+        found = future.result().topic_partitions
+    except KafkaException as error:
+        raise _unavailable(settings, error) from error
+    return {partition.partition: partition.offset for partition in found if partition.offset >= 0}
+
+
+def read_to_end(settings: Settings, topic: str, since: Mapping[int, int] | None = None) -> Iterator[RawRecord]:
+    """Every record from ``since`` (per partition; default: the beginning) to the end that the topic has now."""
+    begins = offsets(settings, topic, OffsetSpec.earliest())
+    ends = end_offsets(settings, topic)
+    starts = {number: max(begin, (since or {}).get(number, 0)) for number, begin in begins.items()}
+    left = {number for number, start in starts.items() if start < ends[number]}
+    for record in _read(settings, topic, {number: starts[number] for number in left}):
+        if isinstance(record, int):  # the end of this partition
+            left.discard(record)
+        else:
+            if record.offset < ends[record.partition]:
+                yield record
+            if record.offset + 1 >= ends[record.partition]:
+                left.discard(record.partition)
+        if not left:
+            return
+
+
+def read_from(settings: Settings, topic: str, *, from_end: bool) -> Iterator[RawRecord]:
+    """Every record from the beginning, or those that come from now on; never ends by itself."""
+    spec = OffsetSpec.latest() if from_end else OffsetSpec.earliest()
+    return (record for record in _read(settings, topic, offsets(settings, topic, spec)) if not isinstance(record, int))
+
+
+def newest(settings: Settings, topic: str) -> RawRecord | None:
+    """The record with the latest timestamp among the last ones of each partition."""
+    since = {number: max(0, end - 1) for number, end in end_offsets(settings, topic).items()}
+    return max(read_to_end(settings, topic, since), key=lambda record: record.timestamp_ms, default=None)
+
+
+def _read(settings: Settings, topic: str, starts: Mapping[int, int]) -> Iterator[RawRecord | int]:
+    """Records, and the number of a partition whenever its end is reached."""
+    if not starts:
+        return
+    consumer = Consumer(consumer_config(settings))
+    try:
+        consumer.assign([TopicPartition(topic, number, offset) for number, offset in starts.items()])
+        while True:
+            for message in consumer.consume(500, timeout=0.5):
+                error = message.error()
+                if error is None:
+                    yield _record(message)
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    yield message.partition()
+                elif not error.retriable() and error.code() != KafkaError._ALL_BROKERS_DOWN:
+                    raise _unavailable(settings, KafkaException(error))
+    finally:
+        consumer.close()
+
+
+def _record(message: Any) -> RawRecord:
+    kind, timestamp = message.timestamp()
+    return RawRecord(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        0 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp,
+        message.key(),
+        message.value(),
+        tuple(message.headers() or ()),
+    )
+
+
+@lru_cache(maxsize=4)  # a client is threads and connections: the demo asks several times a second
+def _admin(settings: Settings) -> AdminClient:
+    return AdminClient(client_config(settings))
+
+
+def _reach(settings: Settings, ask: Any) -> Any:
+    try:
+        return ask(_admin(settings))
+    except KafkaException as error:
+        raise _unavailable(settings, error) from error
+
+
+def _unavailable(settings: Settings, error: KafkaException) -> BrokerUnavailable:
+    return BrokerUnavailable(
+        f"Kafka at {settings.brokers} does not answer as it should ({error.args[0].str()}). Does it run? "
+        "`stream-app services start` starts one here; --brokers or STREAM_APP_BROKERS names another."
+    )
+
+
+def _retention(config: Mapping[str, Any]) -> str:
+    if "compact" in config["cleanup.policy"].value:
+        return "compacted"
+    ms = int(config["retention.ms"].value)
+    return "for ever" if ms < 0 else f"{ms / _DAY_MS:g} days"

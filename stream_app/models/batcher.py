@@ -1,0 +1,214 @@
+"""Keeps the device busy: forms a batch whenever the device is free, and gives every text exactly one result.
+
+    submit ─► waiting (FIFO) ─► tokeniser thread ─► one prefetched batch ─► device threads ─► on_done, once per run
+
+A batch is a prefix of what waits, all of it computed before newer texts are let in; within it, sorting by length is
+free, since nobody starves. While one batch computes, the next is tokenised. Nothing ever waits for a timer.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+from stream_app import telemetry
+from stream_app.ports import ModelFailed, OutOfDeviceMemory, TextModel, Tokens
+from stream_app.steps.batch_plan import computed_tokens, cut_into_runs, prefix_size
+
+Result = TypeVar("Result")
+
+_CHARACTERS_PER_TOKEN = 4  # of English; only to bound what waits before it is tokenised
+_MOST_TEXTS = 512  # of one batch: bounds the tokeniser's step
+_WATCH_SECONDS = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class _Item:
+    tag: Any
+    text: str
+    size: int  # estimated tokens
+    tokens: Tokens | None = None
+
+
+class _Stop:
+    """The last thing in the queue of batches."""
+
+
+class DeviceHung(Exception):
+    """A run took longer than any run may."""
+
+
+class Batcher(Generic[Result]):
+    """One model, its tokeniser thread and its device threads, which share the model's weights."""
+
+    def __init__(
+        self,
+        model: TextModel[Result],
+        *,
+        on_done: Callable[[list[tuple[Any, Result | ModelFailed]]], None],
+        fatal: Callable[[BaseException], None],
+        run_tokens: int,
+        batch_tokens: int,
+        max_waiting_tokens: int,
+        name: str,
+        on_start: Callable[[list[Any]], None] = lambda tags: None,
+        workers: int = 1,
+        hang_seconds: float = 120.0,
+    ) -> None:
+        """``on_start`` and ``on_done`` are called from the device threads, before and after each run.
+
+        ``fatal`` is told when the device is broken, a thread died, or a run took longer than ``hang_seconds``.
+        ``run_tokens``: the size of one run; halved when the device's memory does not hold it. ``batch_tokens``: of one
+        batch. ``max_waiting_tokens``: beyond it ``has_room`` says no.
+        """
+        self._model = model
+        self._on_start, self._on_done, self._fatal = on_start, on_done, fatal
+        self._run_tokens, self._batch_tokens = run_tokens, batch_tokens
+        self._max_waiting_tokens = max_waiting_tokens
+        self._name = name
+        self._hang_seconds = hang_seconds
+        self._waiting: deque[_Item] = deque()
+        self._waiting_tokens = 0
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._batches: queue.Queue[list[_Item] | _Stop] = queue.Queue(maxsize=1)
+        self._running_since: dict[int, float] = {}
+        self._threads = [threading.Thread(target=self._guarded, args=(self._tokenize,), name=f"{name}-tokens")]
+        self._threads += [
+            threading.Thread(target=self._guarded, args=(self._compute,), name=f"{name}-{number}")
+            for number in range(workers)
+        ]
+        self._threads.append(threading.Thread(target=self._guarded, args=(self._watch,), name=f"{name}-watch"))
+
+    def start(self) -> None:
+        """Start the threads; they never keep the process alive."""
+        for thread in self._threads:
+            thread.daemon = True
+            thread.start()
+
+    def submit(self, items: Sequence[tuple[Any, str]]) -> None:
+        """(tag, text) each; the tag comes back with the result. Any thread; never blocks."""
+        new = [_Item(tag, text, 2 + len(text) // _CHARACTERS_PER_TOKEN) for tag, text in items]
+        if not new:
+            return
+        with self._changed:
+            self._waiting.extend(new)
+            self._waiting_tokens += sum(item.size for item in new)
+            self._changed.notify_all()
+
+    def has_room(self) -> bool:
+        """May more be submitted? Any thread, without a lock: a glance, not a promise."""
+        return self._waiting_tokens < self._max_waiting_tokens
+
+    def drop_waiting(self, unwanted: Callable[[Any], bool]) -> list[Any]:
+        """Forget what has not been taken into a batch yet; returns the tags of what was forgotten."""
+        with self._changed:
+            dropped = [item for item in self._waiting if unwanted(item.tag)]
+            if dropped:
+                gone = set(map(id, dropped))
+                self._waiting = deque(item for item in self._waiting if id(item) not in gone)
+                self._waiting_tokens -= sum(item.size for item in dropped)
+        return [item.tag for item in dropped]
+
+    def stop(self) -> None:
+        """Forget what waits and let the threads end; a run in progress is not waited for."""
+        with self._changed:
+            self._stopped = True
+            self._waiting.clear()
+            self._waiting_tokens = 0
+            self._changed.notify_all()
+
+    # ---- the threads
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """A thread of ours that ends by an exception ends the process: nobody would notice otherwise."""
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - told to the one who ends the process
+            self._fatal(error)
+
+    def _tokenize(self) -> None:
+        while (taken := self._next_prefix()) is not None:
+            for item, tokens in zip(taken, self._model.tokenize([item.text for item in taken]), strict=True):
+                item.tokens = tokens
+            rest = taken
+            while rest:
+                size = prefix_size((_length(item) for item in rest), self._batch_tokens)
+                self._batches.put(rest[:size])
+                rest = rest[size:]
+        self._batches.put(_Stop())
+
+    def _next_prefix(self) -> list[_Item] | None:
+        """The oldest waiting texts, about one batch; waits for them. None: stopped."""
+        with self._changed:
+            while not self._waiting and not self._stopped:
+                self._changed.wait()
+            if self._stopped:
+                return None
+            estimates = (item.size for item in islice(self._waiting, _MOST_TEXTS))
+            taken = [self._waiting.popleft() for _ in range(prefix_size(estimates, self._batch_tokens))]
+            self._waiting_tokens -= sum(item.size for item in taken)
+        return taken
+
+    def _compute(self) -> None:
+        while True:
+            batch = self._batches.get()
+            if isinstance(batch, _Stop):
+                self._batches.put(batch)  # for the other device threads
+                return
+            lengths = [_length(item) for item in batch]
+            for run in cut_into_runs(lengths, self._run_tokens):
+                items = [batch[index] for index in run]
+                self._on_start([item.tag for item in items])
+                self._on_done(self._results(items))
+
+    def _results(self, items: list[_Item]) -> list[tuple[Any, Result | ModelFailed]]:
+        """One result per item; a run that fails is halved until the guilty text is alone."""
+        try:
+            return list(zip([item.tag for item in items], self._run(items), strict=True))
+        except OutOfDeviceMemory as error:
+            if len(items) == 1:
+                return self._failed(items[0], error)
+            self._run_tokens = max(1, sum(map(_length, items)) // 2)
+            telemetry.device_memory_ran_out(self._name, self._run_tokens)
+        except Exception as error:  # noqa: BLE001 - whatever a model raises: one result per text is kept
+            if len(items) == 1:
+                return self._failed(items[0], error)
+        half = len(items) // 2
+        return self._results(items[:half]) + self._results(items[half:])
+
+    def _run(self, items: list[_Item]) -> list[Result]:
+        began = self._running_since[threading.get_ident()] = time.monotonic()
+        try:
+            results = self._model.run([item.tokens for item in items if item.tokens is not None])
+        finally:
+            del self._running_since[threading.get_ident()]
+        lengths = [_length(item) for item in items]
+        computed = computed_tokens(lengths, range(len(items)))
+        telemetry.run_computed(self._name, len(items), computed, computed - sum(lengths), time.monotonic() - began)
+        return results
+
+    def _failed(self, item: _Item, error: Exception) -> list[tuple[Any, Result | ModelFailed]]:
+        """The text is to blame only if the device is sane: otherwise everything would be rejected."""
+        if not self._model.canary():
+            self._fatal(RuntimeError(f"the {self._name} model fails on a text that it knows: the device is broken"))
+        return [(item.tag, ModelFailed("model_failed", f"{type(error).__name__}: {error}"[:500]))]
+
+    def _watch(self) -> None:
+        with self._changed:
+            while not self._stopped:
+                self._changed.wait(_WATCH_SECONDS)
+                for since in list(self._running_since.values()):
+                    if time.monotonic() - since > self._hang_seconds:
+                        raise DeviceHung(f"the {self._name} model has computed one run for {self._hang_seconds:.0f} s")
+
+
+def _length(item: _Item) -> int:
+    assert item.tokens is not None
+    return item.tokens.length

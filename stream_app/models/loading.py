@@ -1,0 +1,74 @@
+"""Loads what the settings name, each with the token budgets that suit this device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from transformers.utils import logging as transformers_logging
+
+from stream_app.models.classifier import load_classifier
+from stream_app.models.device import DeviceChoice, choose_device, measure_budget
+from stream_app.models.summarizer import load_summarizer
+from stream_app.ports import TextModel
+from stream_app.records import Scores
+from stream_app.settings import Settings
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Sized(Generic[Result]):
+    """A model, and how many tokens one run and one batch of it should hold here."""
+
+    model: TextModel[Result]
+    run_tokens: int
+    batch_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The models of a worker; None where it needs none."""
+
+    sentiment: Sized[Scores]
+    summary: Sized[str] | None
+
+
+def device_of(settings: Settings) -> DeviceChoice:
+    """Where models run with these settings, and why. Raises ConfigurationError."""
+    return choose_device(settings.device, settings.precision, settings.threads)
+
+
+def load_models(settings: Settings) -> Loaded:
+    """Both models, or the classifier alone where summaries are off. Raises ConfigurationError."""
+    summary = None if settings.summaries == "off" else load_summary_model(settings)
+    return Loaded(load_sentiment_model(settings), summary)
+
+
+def load_sentiment_model(settings: Settings) -> Sized[Scores]:
+    """The classifier that the settings name. Raises ConfigurationError."""
+    _quieten()
+    choice = device_of(settings)
+    classifier = load_classifier(settings.sentiment_model, choice)
+    if settings.model_languages != "auto":
+        named = frozenset(settings.model_languages.replace(" ", "").split(","))
+        classifier.languages = None if named == {"any"} else named
+    return _sized(classifier, choice)
+
+
+def load_summary_model(settings: Settings) -> Sized[str]:
+    """The summarizer that the settings name. Raises ConfigurationError."""
+    _quieten()
+    choice = device_of(settings)
+    return _sized(load_summarizer(settings.summary_model, choice), choice)
+
+
+def _sized(model: TextModel[Result], choice: DeviceChoice) -> Sized[Result]:
+    budget = measure_budget(model, choice)
+    return Sized(model, budget.run_tokens, budget.batch_tokens)
+
+
+def _quieten() -> None:
+    """transformers reports the head that we replace as missing, and draws a bar per file."""
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()

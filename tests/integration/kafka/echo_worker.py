@@ -1,0 +1,107 @@
+"""A role for the tests of the frame, run as a process: publishes each record's value to an output topic.
+
+python echo_worker.py '{"settings": {…}, "topic": …, "output": …, …}': see ``Echo`` for the other keys. It writes
+what happens to it to the file ``events``, one JSON object a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from stream_app import telemetry
+from stream_app.kafka.run import run_role
+from stream_app.ports import Acks, Slot
+from stream_app.records import Message, Partition
+from stream_app.settings import Settings
+
+
+class Echo:
+    """Each record becomes one output message; its header ``from`` says partition, offset, epoch and process.
+
+    ``work_seconds``: until a record is finished, at random between 0 and this, so out of order.
+    ``never_finish``: offsets that stay unfinished. ``fail_at``: raises when this offset is taken.
+    ``no_room_file``: while this file exists there is no room. ``early``: half of each output goes out early.
+    """
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._output: str = options["output"]
+        self._name: str = options.get("name", "echo")
+        self._work_seconds: float = options.get("work_seconds", 0.0)
+        self._never_finish = set(options.get("never_finish", []))
+        self._fail_at = options.get("fail_at")
+        self._fail_in_callback_at = options.get("fail_in_callback_at")
+        self._no_room_file = Path(options["no_room_file"]) if "no_room_file" in options else None
+        self._early: str | None = options.get("early_output")
+        self._events = Path(options["events"])
+        self._open: Counter[Partition] = Counter()
+        self._waiting: dict[Slot, asyncio.TimerHandle] = {}
+        self._random = random.Random(options.get("seed", 1))
+
+    async def start(self, acks: Acks) -> None:
+        self._acks = acks
+        self._tell("started")
+
+    async def take(self, slots: list[Slot]) -> None:
+        self._tell("took", partitions=Counter(slot.partition.number for slot in slots))
+        loop = asyncio.get_running_loop()
+        for slot in slots:
+            offset = slot.record.offset
+            if offset == self._fail_at:
+                raise RuntimeError(f"told to fail at {offset}")
+            if offset == self._fail_in_callback_at:
+                loop.call_soon(self._fail)
+            if self._early:
+                self._acks.publish_early(slot, [Message(self._early, slot.record.key, slot.record.value)])
+            if offset in self._never_finish:
+                continue
+            self._open[slot.partition] += 1
+            if self._work_seconds:
+                after = self._random.uniform(0, self._work_seconds)
+                self._waiting[slot] = loop.call_later(after, self._finish, slot)
+            else:
+                self._finish(slot)
+
+    def has_room(self) -> bool:
+        full = self._no_room_file is not None and self._no_room_file.exists()
+        return not full and sum(self._open.values()) < 5000
+
+    def drop_waiting(self, partitions: frozenset[Partition]) -> None:
+        self._tell("drop_waiting", partitions=sorted(partition.number for partition in partitions))
+
+    async def finish_started(self, partitions: frozenset[Partition]) -> None:
+        while any(self._open[partition] for partition in partitions):
+            await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        self._tell("stopped")
+
+    def _fail(self) -> None:
+        raise RuntimeError("told to fail in a callback")
+
+    def _finish(self, slot: Slot) -> None:
+        self._waiting.pop(slot, None)
+        self._open[slot.partition] -= 1
+        record = slot.record
+        origin = f"{record.partition} {record.offset} {slot.epoch} {self._name}"
+        self._acks.finish(slot, [Message(self._output, record.key, record.value, (("from", origin.encode()),))])
+
+    def _tell(self, what: str, **facts: Any) -> None:
+        with self._events.open("a") as file:
+            file.write(json.dumps({"event": what, "name": self._name, **facts}) + "\n")
+
+
+def main() -> None:
+    options = json.loads(sys.argv[1])
+    settings = Settings(_env_file=None, **options["settings"])
+    telemetry.configure(settings.log_level, as_json=True)
+    run_role(settings, "enrich", options["topic"], lambda publisher, fatal: Echo(options))
+
+
+if __name__ == "__main__":
+    main()
