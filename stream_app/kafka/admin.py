@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from functools import lru_cache
 from typing import Any
 
 from confluent_kafka import (
@@ -197,7 +198,9 @@ def _record(message: Any) -> RawRecord:
 
 
 @lru_cache(maxsize=4)  # a client is threads and connections: the demo asks several times a second
+@lru_cache(maxsize=8)
 def _admin(settings: Settings) -> AdminClient:
+    """One client per cluster, kept: a client that goes away while its answers are under way crashes the process."""
     return AdminClient(client_config(settings))
 
 

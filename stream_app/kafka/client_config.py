@@ -21,6 +21,8 @@ def client_config(settings: Settings) -> dict[str, Any]:
         "bootstrap.servers": settings.brokers,
         "security.protocol": settings.kafka_security_protocol,
         "client.id": settings.app_name,
+        # librdkafka prints each failed connection to stderr; callers get the error, and say what to do
+        "log_level": 2,
         "log_level": 4,  # warnings; its notices are about itself
         # a broker that is away must not be asked a hundred times a second, nor found back late
         "reconnect.backoff.ms": 100,
@@ -51,7 +53,6 @@ def producer_config(settings: Settings) -> dict[str, Any]:
         "queue.buffering.max.kbytes": 256 * 1024,
         # long enough to fill batches under load, short against the latency of an alert
         "linger.ms": 5,
-        "compression.type": "lz4",
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
-from collections import Counter
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,85 +15,81 @@ from stream_app.records import Position
 _REWRITE_AFTER_BYTES = 1 << 20
 
 # A line is a sign and positions:   + reviews 3 1042 reviews 0 77   taken off;   - reviews 3 1042   landed.
-# "! reviews 3 1042 2": this one was alone in the air in two deaths of the process.
+# "! reviews 3 1042 2": suspect since an earlier death of the process; was alone in the air in two of them.
 
 
 class FlightLog:
     """An append-only file of one process. Not fsynced: it must survive the process, not the machine.
 
-    ``note`` and ``landed`` are called from different threads; each writes its line in one system call. Several
-    processes of a group on one machine have a file each: the first one free is taken, so that a successor finds
-    its predecessor's.
+    ``note`` and ``landed`` may be called from any thread. Several processes of a group on one machine have a file
+    each: the first one free is taken, so that a successor finds its predecessor's.
     """
 
     def __init__(self, folder: Path, group: str) -> None:
         """Reads what the process before left, and starts anew with it. Raises ConfigurationError without a place."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            path, self._lock = _first_free(folder, group)
+            self._path, self._lock_file = _first_free(folder, group)
         except OSError as error:
             raise ConfigurationError(
                 f"{folder} cannot be written ({error.strerror}): set STREAM_APP_STATE_FOLDER to a folder that can."
             ) from error
-        self._path = path
-        self._deaths_alone: Counter[Position] = Counter()
-        self._in_the_air = _read(path, self._deaths_alone)
-        if len(self._in_the_air) == 1:
-            self._deaths_alone.update(self._in_the_air)
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-        self._written = 0
-        self._carry_over()
+        in_the_air, self._suspects = _read(self._path)
+        for position in in_the_air:
+            self._suspects[position] = self._suspects.get(position, 0) + (len(in_the_air) == 1)
+        self._in_the_air: dict[Position, None] = {}
+        self._lock = threading.Lock()
+        self._file = -1
+        self._rewrite()
 
     def suspects(self) -> dict[Position, int]:
-        """Records that were on the device when the process before died, and in how many deaths each was alone there.
+        """Records that were on the device when a process died and have not landed since: in how many deaths alone.
 
         Empty after a clean end.
         """
-        return {position: self._deaths_alone[position] for position in self._in_the_air}
+        return dict(self._suspects)
 
     def note(self, slots: Iterable[Slot]) -> None:
         """These go to the device now. Called before they do."""
-        self._append("+", [_position(slot) for slot in slots])
+        positions = [_position(slot) for slot in slots]
+        with self._lock:
+            self._in_the_air.update(dict.fromkeys(positions))
+            self._append("+", positions)
 
     def landed(self, slots: Iterable[Slot]) -> None:
         """These came back."""
         positions = [_position(slot) for slot in slots]
-        for position in positions:
-            self._deaths_alone.pop(position, None)
-        self._append("-", positions)
+        with self._lock:
+            for position in positions:
+                self._in_the_air.pop(position, None)
+                self._suspects.pop(position, None)
+            self._append("-", positions)
 
     def close(self) -> None:
         """A clean end: nothing is left in the air, and the next process finds nobody suspect."""
-        os.close(self._file)
-        self._path.unlink(missing_ok=True)
-        os.close(self._lock)
+        with self._lock:
+            os.close(self._file)
+            self._path.unlink(missing_ok=True)
+            os.close(self._lock_file)
 
-    def _carry_over(self) -> None:
-        """What is suspect stays so until it landed, also when the process dies before it comes to it."""
-        for position, deaths in self._deaths_alone.items():
-            self._write(f"! {position.topic} {position.partition} {position.offset} {deaths}\n")
-
-    def _append(self, sign: str, positions: list[Position]) -> None:
-        if positions:
-            self._write(f"{sign} {' '.join(f'{p.topic} {p.partition} {p.offset}' for p in positions)}\n")
-
-    def _write(self, line: str) -> None:
-        self._written += os.write(self._file, line.encode())
+    def _append(self, sign: str, positions: Iterable[Position]) -> None:
+        line = _line(sign, positions)
+        self._written += os.write(self._file, line)  # one system call: whole, or not there at all
         if self._written > _REWRITE_AFTER_BYTES:
-            self._compact()
+            self._rewrite()
 
-    def _compact(self) -> None:
-        """Keep only what is in the air: replaces the file at once, so that a death in between loses nothing."""
-        deaths: Counter[Position] = Counter()
-        in_the_air = _read(self._path, deaths)
+    def _rewrite(self) -> None:
+        """Keep what is suspect and what is in the air. The file is replaced at once: a death in between loses nothing."""
+        lines = [_line("!", [position], f" {deaths}") for position, deaths in self._suspects.items()]
+        lines += [_line("+", [position]) for position in self._in_the_air]
+        content = b"".join(lines)
         scratch = self._path.with_suffix(".new")
-        lines = [f"! {p.topic} {p.partition} {p.offset} {n}\n" for p, n in deaths.items()]
-        lines += [f"+ {p.topic} {p.partition} {p.offset}\n" for p in in_the_air]
-        scratch.write_text("".join(lines))
+        scratch.write_bytes(content)
         scratch.replace(self._path)
-        os.close(self._file)
+        if self._file >= 0:
+            os.close(self._file)
         self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
-        self._written = sum(map(len, lines))
+        self._written = len(content)
 
 
 def _first_free(folder: Path, group: str) -> tuple[Path, int]:
@@ -109,26 +105,29 @@ def _first_free(folder: Path, group: str) -> tuple[Path, int]:
     raise AssertionError("unreachable")
 
 
-def _read(path: Path, deaths_alone: Counter[Position]) -> dict[Position, None]:
-    """Positions in the air at the end of the file, in order; fills ``deaths_alone``. A line cut short is left out."""
-    in_the_air: dict[Position, None] = {}
-    if not path.exists():
-        return in_the_air
-    for line in path.read_text(errors="replace").splitlines(keepends=True):
-        sign, *words = line.split()
+def _read(path: Path) -> tuple[set[Position], dict[Position, int]]:
+    """What is in the air at the end of the file, and the suspects. A line cut short is left out."""
+    in_the_air: set[Position] = set()
+    suspects: dict[Position, int] = {}
+    lines = path.read_text(errors="replace").splitlines(keepends=True) if path.exists() else []
+    for line in lines:
         if not line.endswith("\n"):
             break
-        if sign == "!":
-            deaths_alone[Position(words[0], int(words[1]), int(words[2]))] = int(words[3])
-            continue
-        for topic, partition, offset in zip(words[::3], words[1::3], words[2::3], strict=True):
+        sign, *words = line.split()
+        for topic, partition, offset in zip(words[::3], words[1::3], words[2::3], strict=False):
             position = Position(topic, int(partition), int(offset))
-            if sign == "+":
-                in_the_air[position] = None
+            if sign == "!":
+                suspects[position] = int(words[3])
+            elif sign == "+":
+                in_the_air.add(position)
             else:
-                in_the_air.pop(position, None)
-                deaths_alone.pop(position, None)
-    return in_the_air
+                in_the_air.discard(position)
+                suspects.pop(position, None)
+    return in_the_air, suspects
+
+
+def _line(sign: str, positions: Iterable[Position], rest: str = "") -> bytes:
+    return f"{sign} {' '.join(f'{p.topic} {p.partition} {p.offset}' for p in positions)}{rest}\n".encode()
 
 
 def _position(slot: Slot) -> Position:

@@ -33,7 +33,7 @@ def quieten_clients() -> None:
     aiokafka = logging.getLogger("aiokafka")
     aiokafka.handlers = [_OncePerPeriod()]
     aiokafka.propagate = False
-    for chatty in ("aiokafka", "faust", "mode"):
+    for chatty in ("aiokafka", "faust", "mode", "stream_app.kafka.frame"):  # the last is Faust's too: our subclasses
         logger = logging.getLogger(chatty)
         if logging.getLogger().getEffectiveLevel() > logging.DEBUG:
             logger.setLevel(logging.WARNING)

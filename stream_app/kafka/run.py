@@ -151,7 +151,7 @@ async def _until_reachable(settings: Settings, topic: str | None = None) -> None
     pause = 0.5
     while True:
         try:
-            metadata = await asyncio.to_thread(admin.list_topics, timeout=5.0)
+            metadata = await asyncio.to_thread(admin.list_topics, timeout=2.0)
             break
         except KafkaException as error:
             if time.monotonic() > deadline:

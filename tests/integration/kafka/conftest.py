@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -65,11 +66,11 @@ class Stage:
         self.early_output = f"{prefix}reviews.alerts"
         self._folder = folder
         self._workers: list[Worker] = []
+        self._admin = AdminClient({"bootstrap.servers": brokers, "log_level": 0})
 
     def create(self, partitions: int) -> None:
-        admin = AdminClient({"bootstrap.servers": self.settings.brokers})
         names = (self.topic, self.output, self.early_output)
-        for made in admin.create_topics([NewTopic(name, partitions, 1) for name in names]).values():
+        for made in self._admin.create_topics([NewTopic(name, partitions, 1) for name in names]).values():
             made.result(10)
 
     def produce(self, values: range, partition: int | None = None) -> None:
@@ -112,6 +113,23 @@ class Stage:
 
     def outputs(self) -> int:
         return sum(end_offsets(self.settings, self.output).values())
+
+    def early(self) -> list[RawRecord]:
+        return list(read_to_end(self.settings, self.early_output))
+
+    def moves_within(self, seconds: float) -> bool:
+        """Does an output come in this time?"""
+        before, deadline = self.outputs(), time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.outputs() > before:
+                return True
+        return False
+
+    def members(self) -> list[str]:
+        """Ids of the group's members: a member that left and came back has another one."""
+        group = self.settings.group("enrich")
+        [described] = self._admin.describe_consumer_groups([group]).values()
+        return sorted(member.member_id for member in described.result(10).members)
 
     def close(self) -> None:
         for worker in self._workers:

@@ -1,9 +1,10 @@
-"""The frame on a real broker: nothing lost, nothing committed too early, whoever dies or joins."""
+"""The frame on a real broker: nothing is lost, committed too early or out of order, whoever dies, joins or waits."""
 
 from __future__ import annotations
 
 import signal
-from collections import defaultdict
+import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,27 +12,234 @@ from stream_app.records import RawRecord
 from tests.integration.kafka.conftest import Stage
 from tests.waiting import wait_until
 
-
-def _values(records: list[RawRecord]) -> set[int]:
-    return {int(record.value or b"-1") for record in records}
+MakeStage = Callable[[int], Stage]
 
 
-def test_sigterm_commits_exactly_what_was_published_and_exits_with_0(stage: Callable[[int], Stage]) -> None:
+def test_sigterm_commits_exactly_what_was_published_and_exits_with_0(stage: MakeStage) -> None:
     s = stage(3)
-    s.produce(range(3000))
-    worker = s.start(work_seconds=0.05)
+    s.produce(range(6000))
+    worker = s.start(work_seconds=0.3)
     wait_until(lambda: s.outputs() >= 500, 30, "500 outputs")
 
     assert worker.stop() == 0, worker.log()
 
     published = s.published()
+    assert s.committed() == last_published_plus_one(published)
     assert len(worker.events("stopped")) == 1
-    assert s.committed() == _last_published_plus_one(published)
+    assert_in_order_within_epochs(published)
 
 
-def _last_published_plus_one(published: list[RawRecord]) -> dict[int, int]:
+def test_records_stay_whole_through_a_join_a_leave_and_a_restart(stage: MakeStage) -> None:
+    s = stage(4)
+    s.produce(range(10_000))
+    first = s.start(work_seconds=0.05)
+    wait_until(lambda: s.outputs() >= 1000, 30, "the first worker publishes")
+    second = s.start(work_seconds=0.05)
+    s.produce(range(10_000, 20_000))
+    wait_until(lambda: second.events("took"), 30, "the second worker has partitions")
+    assert first.stop() == 0, first.log()
+    s.produce(range(20_000, 22_000))
+    third = s.start(work_seconds=0.05)
+    wait_until(lambda: s.outputs() >= 22_000, 60, "everything is published")
+    assert (second.stop(), third.stop()) == (0, 0)
+
+    published = s.published()
+    assert_nothing_missing(published, 22_000)
+    assert len(published) == 22_000, f"{len(published) - 22_000} published twice"
+    assert_in_order_within_epochs(published)
+    assert s.committed() == last_published_plus_one(published)
+
+
+def test_kill_9_and_a_restart_lose_nothing(stage: MakeStage) -> None:
+    s = stage(3)
+    s.produce(range(8000))
+    victim = s.start(work_seconds=0.1)
+    wait_until(lambda: s.outputs() >= 2000, 30, "2000 outputs")
+    victim.stop(signal.SIGKILL)
+    before = s.outputs()
+    assert before < 8000, "the worker was killed in the middle"
+
+    successor = s.start(work_seconds=0.1)
+    wait_until(lambda: len({r.value for r in s.published()}) == 8000, 60, "everything is published")
+    assert successor.stop() == 0
+
+    published = s.published()
+    assert_nothing_missing(published, 8000)
+    assert_in_order_within_epochs(published)
+    assert s.committed() == last_published_plus_one(published)
+
+
+def test_what_is_unfinished_holds_the_commit_back_and_comes_again(stage: MakeStage) -> None:
+    s = stage(1)
+    s.produce(range(100))
+    worker = s.start(never_finish=[40], settings={"drain_seconds": 0.2})
+    wait_until(lambda: s.committed() == {0: 40}, 20, "the contiguous prefix is committed")
+
+    assert worker.stop() == 0, worker.log()
+
+    assert s.committed() == {0: 40}
+    assert values(s.published()) == list(range(40)), "40 holds back what comes after it"
+    successor = s.start()
+    wait_until(lambda: s.committed() == {0: 100}, 20, "everything is committed")
+    assert values(s.published()) == list(range(100))
+    assert successor.stop() == 0
+
+
+def test_early_publications_go_out_although_their_slot_is_held_back(stage: MakeStage) -> None:
+    s = stage(1)
+    s.produce(range(10))
+    s.start(never_finish=[0], early_output=s.early_output)
+
+    wait_until(lambda: len(s.early()) == 10, 20, "all early messages are published")
+    assert s.outputs() == 0
+    assert s.committed() == {}
+
+
+def test_role_without_room_for_longer_than_the_poll_interval_stays_in_the_group(
+    stage: MakeStage, tmp_path: Path
+) -> None:
+    s = stage(2)
+    full = tmp_path / "full"
+    worker = s.start(no_room_file=str(full), settings={"max_poll_interval_seconds": 2.0})
+    s.produce(range(100))
+    wait_until(lambda: s.outputs() == 100, 20, "it works while it has room")
+
+    full.touch()
+    wait_until(lambda: not s.moves_within(0.3), 10, "what was being fetched when it became full is through")
+    s.produce(range(100, 200))
+    members = s.members()
+    assert len(members) == 1
+    began = time.monotonic()
+    wait_until(lambda: time.monotonic() - began > 5.0, 10, "more than two poll intervals went by")
+    assert s.members() == members
+    held_back = s.outputs()
+    assert held_back < 200, "the gate is closed"
+
+    full.unlink()
+    wait_until(lambda: s.outputs() == 200, 5, "it goes on as soon as there is room")
+    assert worker.stop() == 0
+    assert values(s.published()) == list(range(200))
+
+
+def test_spare_worker_takes_over_after_longer_than_the_poll_interval(stage: MakeStage) -> None:
+    s = stage(1)
+    settings = {"max_poll_interval_seconds": 2.0}
+    workers = [s.start(settings=settings), s.start(settings=settings)]
+    began = time.monotonic()
+    wait_until(lambda: time.monotonic() - began > 5.0, 10, "more than two poll intervals went by")
+    s.produce(range(10))
+    wait_until(lambda: s.outputs() == 10, 20, "one of them works")
+    [busy] = [worker for worker in workers if worker.events("took")]
+    [spare] = [worker for worker in workers if worker is not busy]
+
+    busy.stop(signal.SIGKILL)
+    s.produce(range(10, 20))
+
+    wait_until(lambda: spare.events("took"), 15, "the spare worker takes over")
+    wait_until(lambda: set(values(s.published())) == set(range(20)), 10, "nothing is lost")
+
+
+def test_sigterm_during_a_rebalance_leaves_the_group_at_once(stage: MakeStage) -> None:
+    s = stage(4)
+    s.produce(range(2000))
+    staying = s.start(work_seconds=0.1)
+    leaving = s.start(work_seconds=0.1)
+    joining = s.start_only(work_seconds=0.1)
+    drains = len(leaving.events("drop_waiting"))
+    wait_until(lambda: len(leaving.events("drop_waiting")) > drains, 20, "its partitions are being taken away")
+
+    began = time.monotonic()
+    assert leaving.stop() == 0, leaving.log()
+    s.produce(range(2000, 4000))
+    wait_until(lambda: len({r.value for r in s.published()}) == 4000, 15, "the others have everything")
+    assert time.monotonic() - began < 10.0, "no partition waits longer than 10 s"
+    assert (staying.stop(), joining.stop()) == (0, 0)
+    assert_in_order_within_epochs(s.published())
+
+
+def test_exception_in_the_role_ends_the_process_with_1_and_commits_nothing_of_it(stage: MakeStage) -> None:
+    s = stage(1)
+    s.produce(range(50))
+    worker = s.start_only(fail_at=0)
+
+    assert worker.process.wait(30) == 1
+    assert "told to fail at 0" in worker.log()
+    assert "process_ends" in worker.log()
+    assert s.committed() == {}
+
+
+def test_exception_in_a_callback_ends_the_process_with_1(stage: MakeStage) -> None:
+    s = stage(1)
+    s.produce(range(50))
+    worker = s.start_only(fail_in_callback_at=10)
+
+    assert worker.process.wait(30) == 1
+    assert "told to fail in a callback" in worker.log()
+
+
+def test_partitions_with_backlog_are_served_side_by_side(stage: MakeStage) -> None:
+    s = stage(2)
+    s.produce(range(20_000), partition=0)
+    s.produce(range(20_000, 40_000), partition=1)
+    worker = s.start(settings={"max_poll_records": 500})
+    wait_until(lambda: s.outputs() == 40_000, 60, "everything is published")
+
+    polls = [Counter({int(k): v for k, v in event["partitions"].items()}) for event in worker.events("took")]
+    first_half: Counter[int] = Counter()
+    for poll in polls:
+        first_half.update(poll)
+        if first_half.total() >= 20_000:
+            break
+    assert min(first_half.values()) >= 0.3 * first_half.total(), first_half
+    assert max(poll.total() for poll in polls) <= 500
+
+
+def test_missing_topic_is_said_before_anything_is_consumed(stage: MakeStage) -> None:
+    s = stage(1)
+    worker = s.start_only(topic=f"{s.topic}.typo")
+
+    assert worker.process.wait(30) != 0
+    assert f"Topic {s.topic}.typo does not exist: `stream-app topics create` makes it." in worker.log()
+
+
+def test_unreachable_broker_is_tried_again_until_patience_is_spent(stage: MakeStage) -> None:
+    s = stage(1)
+    worker = s.start_only(settings={"brokers": "127.0.0.1:1", "publish_patience_seconds": 3.0})
+
+    assert worker.process.wait(30) != 0
+    assert "No Kafka broker answers at 127.0.0.1:1" in worker.log()
+    assert "dependency_unavailable" in worker.log()
+
+
+def values(records: list[RawRecord]) -> list[int]:
+    """The values, sorted."""
+    return sorted(int(record.value or b"-1") for record in records)
+
+
+def origin(record: RawRecord) -> tuple[int, int, str]:
+    """Input partition, input offset, and which epoch of which process it went through."""
+    partition, offset, *epoch = dict(record.headers)["from"].decode().split()
+    return int(partition), int(offset), " ".join(epoch)
+
+
+def last_published_plus_one(published: list[RawRecord]) -> dict[int, int]:
+    """Per input partition: what must be committed when everything published is."""
     last: dict[int, int] = {}
-    for record in published:
-        partition, offset, *_ = dict(record.headers)["from"].split()
-        last[int(partition)] = max(last.get(int(partition), 0), int(offset) + 1)
+    for partition, offset, _ in map(origin, published):
+        last[partition] = max(last.get(partition, 0), offset + 1)
     return last
+
+
+def assert_nothing_missing(published: list[RawRecord], total: int) -> None:
+    missing = sorted(set(range(total)) - {int(record.value or b"-1") for record in published})
+    assert not missing, f"{len(missing)} missing, the first: {missing[:20]}"
+
+
+def assert_in_order_within_epochs(published: list[RawRecord]) -> None:
+    """Output partitions are read in order; keys keep a partition, so each (in, out, epoch) must only grow."""
+    last: dict[tuple[int, int, str], int] = {}
+    for record in sorted(published, key=lambda record: (record.partition, record.offset)):
+        partition, offset, epoch = origin(record)
+        line = (partition, record.partition, epoch)
+        assert offset > last.get(line, -1), f"{offset} after {last[line]} in {line}"
+        last[line] = offset

@@ -1,0 +1,175 @@
+"""What we publish: valid under its schema, read back as it was, readable as it was yesterday."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_app import contract
+from stream_app.records import (
+    LABELS,
+    Alert,
+    Counts,
+    EnrichedReview,
+    ModelName,
+    Position,
+    ProductSummary,
+    ProductText,
+    RawRecord,
+    Rejected,
+    Sentiment,
+    Span,
+)
+
+EXAMPLES = contract.schema_folder() / "examples" / "valid"
+TEXT = st.text(st.characters(codec="utf-8"), max_size=40)
+ID = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=128)
+MS = st.integers(0, 4_000_000_000_000)
+MODEL = st.none() | st.builds(ModelName, TEXT, TEXT)
+PROBABILITY = st.integers(0, 10_000).map(lambda n: n / 10_000)
+SENTIMENT = st.builds(
+    Sentiment, st.sampled_from(LABELS), PROBABILITY, st.tuples(PROBABILITY, PROBABILITY, PROBABILITY)
+)
+ENRICHED = st.builds(
+    EnrichedReview,
+    kind=st.sampled_from(["created", "edited", "deleted"]),
+    product_id=ID,
+    review_id=ID,
+    revision=st.integers(0, 2**53 - 1),
+    enrichment_version=st.integers(0, 9),
+    created_at_ms=MS,
+    enriched_at_ms=MS,
+    input=st.builds(Position, TEXT, st.integers(0, 99), st.integers(0, 2**40)),
+    updated_at_ms=st.none() | MS,
+    rating=st.none() | st.integers(1, 5),
+    title=st.none() | TEXT,
+    text=st.none() | TEXT,
+    sentiment=st.none() | SENTIMENT,
+    key_sentence=st.none() | st.builds(Span, st.integers(0, 9), st.integers(0, 9)),
+    summary=st.none() | TEXT,
+    summary_method=st.sampled_from(["abstractive", "extractive", "own_text", "none"]),
+    flags=st.tuples(TEXT),
+    safety_words=st.tuples(TEXT),
+    sentiment_model=MODEL,
+    summary_model=MODEL,
+)
+ALERT = st.builds(
+    Alert,
+    alert_id=TEXT,
+    rule=st.sampled_from(["negative_review", "negative_spike", "recovered"]),
+    severity=st.sampled_from(["info", "warning", "critical"]),
+    product_id=ID,
+    created_at_ms=MS,
+    raised_at_ms=MS,
+    review_id=st.none() | ID,
+    p_negative=st.none() | PROBABILITY,
+    sentence=st.none() | TEXT,
+    safety_words=st.tuples(TEXT),
+)
+N = st.integers(0, 10**9)
+COUNTS = st.builds(Counts, N, N, N, N, N, st.tuples(N, N, N, N, N), N)
+SUMMARY = st.builds(
+    ProductSummary,
+    product_id=ID,
+    as_of_ms=MS,
+    state_version=N,
+    windows=st.fixed_dictionaries({"24h": COUNTS, "7d": COUNTS, "30d": COUNTS, "all": COUNTS}),
+    last_review_at_ms=st.none() | MS,
+    text=st.none()
+    | st.builds(
+        ProductText, TEXT, TEXT, st.sampled_from(["abstractive", "extractive", "none"]), st.tuples(TEXT), MODEL, MS
+    ),
+    low_evidence=st.booleans(),
+)
+
+
+def record(value: bytes | None) -> RawRecord:
+    return RawRecord("topic", 0, 0, 0, None, value)
+
+
+@given(ENRICHED)
+def test_enriched_review_is_valid_and_comes_back_as_it_was(review: EnrichedReview) -> None:
+    """Nothing is lost on the wire."""
+    value = contract.encode_enriched(review)
+
+    contract.validator("enriched-review.v1").validate(json.loads(value))
+    assert contract.decode_enriched(record(value)) == review
+
+
+@given(ALERT)
+def test_alert_is_valid_and_comes_back_as_it_was(alert: Alert) -> None:
+    """Nothing is lost on the wire."""
+    value = contract.encode_alert(alert)
+
+    contract.validator("alert.v1").validate(json.loads(value))
+    assert contract.decode_alert(record(value)) == alert
+
+
+@given(SUMMARY)
+def test_product_summary_is_valid_and_comes_back_as_it_was(summary: ProductSummary) -> None:
+    """Nothing is lost on the wire."""
+    value = contract.encode_product_summary(summary)
+
+    contract.validator("product-summary.v1").validate(json.loads(value))
+    assert contract.decode_product_summary(value) == summary
+
+
+def stored(name: str) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads((EXAMPLES / name).read_text())
+    return value
+
+
+def test_stored_examples_of_version_1_stay_valid_and_readable() -> None:
+    """They were published once: a later decoder or schema that refuses them breaks replays."""
+    for name, decode in (("enriched-review", contract.decode_enriched), ("alert", contract.decode_alert)):
+        value = stored(f"{name}.json")
+        contract.validator(f"{name}.v1").validate(value)
+        assert not isinstance(decode(record(orjson.dumps(value))), Rejected)
+    value = stored("product-summary.json")
+    contract.validator("product-summary.v1").validate(value)
+    assert contract.decode_product_summary(orjson.dumps(value)).product_id == "kettle-k17"
+
+
+def test_reader_ignores_what_it_does_not_know() -> None:
+    """Fields and enum values of a later version: each has a stated fall-back."""
+    value = stored("enriched-review.json") | {"new_field": 1, "kind": "merged", "summary_method": "telepathic"}
+    value["sentiment"]["label"] = "mixed"
+
+    review = contract.decode_enriched(record(orjson.dumps(value)))
+
+    assert not isinstance(review, Rejected)
+    assert (review.kind, review.summary_method, review.sentiment) == ("edited", "none", None)
+
+
+@pytest.mark.parametrize("value", [None, b"", b"[]", b"{}", b"\xff", b'{"kind": "created"}'])
+def test_what_is_no_enriched_review_is_rejected(value: bytes | None) -> None:
+    """A foreign producer on the topic stops nobody."""
+    assert isinstance(contract.decode_enriched(record(value)), Rejected)
+    assert isinstance(contract.decode_alert(record(value)), Rejected)
+
+
+def test_ce_id_names_product_review_and_revision_percent_encoded() -> None:
+    """Consumers drop duplicates by it: different reviews never share one."""
+    review = EnrichedReview("created", "a/b", "1 ü", 7, 1, 0, 0, Position("r", 0, 0))
+
+    headers = dict(contract.enriched_message("t", review).headers)
+
+    assert headers["ce_id"] == b"a%2Fb/1%20%C3%BC/7"
+    assert headers["ce_type"] == b"enriched-review.v1"
+
+
+def test_dead_letter_keeps_key_value_and_headers_and_adds_why() -> None:
+    """The original bytes are untouched, whatever they are; an over-long reason is cut."""
+    original = RawRecord("reviews", 4, 99, 0, b"\xff\x00", b"\xfe{", (("trace", b"abc"),))
+
+    message = contract.dead_letter_message("dead", Rejected(original, "not_json", "x" * 20_000))
+
+    assert (message.key, message.value, message.headers[0]) == (b"\xff\x00", b"\xfe{", ("trace", b"abc"))
+    back = RawRecord("dead", 0, 0, 0, message.key, message.value, message.headers)
+    assert contract.dead_letter_origin(back) == (Position("reviews", 4, 99), "not_json")
+    assert len(dict(message.headers)[contract.HEADER_ERROR_MESSAGE]) == 8192

@@ -1,0 +1,69 @@
+"""What frame.py replaces must be what Faust and aiokafka have: another version needs a person's eyes."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import pytest
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import SubscriptionState
+from faust.app.base import App
+from faust.transport.drivers import aiokafka as driver
+from faust.worker import Worker
+from mode import Service
+
+from stream_app.kafka import frame
+
+
+def test_faust_and_aiokafka_are_the_versions_that_the_overrides_were_written_against() -> None:
+    """Read the diff of both before you change the numbers in frame.py, and run the tests in integration/kafka."""
+    assert (version("faust-streaming"), version("aiokafka")) == (frame.FAUST_VERSION, frame.AIOKAFKA_VERSION)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "names"),
+    [
+        (
+            frame.ConsumerThread,
+            driver.AIOKafkaConsumerThread,
+            ["_create_worker_consumer", "_fetch_records", "seek_to_committed"],
+        ),
+        (
+            frame.Consumer,
+            driver.Consumer,
+            [
+                "_new_consumer_thread",
+                "_drain_messages",
+                "_wait_next_records",
+                "_filter_committable_offsets",
+                "_commit_offsets",
+                "perform_seek",
+                "resume_flow",
+                "on_partitions_assigned",
+                "on_partitions_revoked",
+            ],
+        ),
+        (frame.RoleApp, App, ["on_stop", "_on_agent_error", "_new_transport", "_create_directories"]),
+        (frame.RoleWorker, Worker, ["_flag_as_shutdown_by_signal", "_setproctitle", "_crash"]),
+    ],
+)
+def test_every_override_replaces_something_that_is_there(ours: type, theirs: type, names: list[str]) -> None:
+    for name in names:
+        assert callable(getattr(theirs, name, None)), f"{theirs.__name__}.{name} is gone"
+        assert getattr(ours, name) is not getattr(theirs, name), f"{ours.__name__}.{name} is not overridden"
+
+
+@pytest.mark.parametrize(
+    ("owner", "names"),
+    [
+        (driver.Consumer, ["force_commit", "maybe_wait_for_commit_to_finish", "stop_flow", "_get_active_partitions"]),
+        (driver.AIOKafkaConsumerThread, ["call_thread", "getmany", "_ensure_consumer"]),
+        (Fetcher, ["fetched_records", "seek_to", "request_offset_reset"]),
+        (GroupCoordinator, ["check_errors", "fetch_committed_offsets"]),
+        (SubscriptionState, ["fetch_context"]),
+        (Service, ["_crash"]),
+    ],
+)
+def test_every_private_method_that_the_overrides_call_is_there(owner: type, names: list[str]) -> None:
+    assert [name for name in names if not callable(getattr(owner, name, None))] == []
