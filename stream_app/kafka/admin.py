@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from functools import lru_cache
 from typing import Any
 
 from confluent_kafka import (
     TIMESTAMP_NOT_AVAILABLE,
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     TopicPartition,
@@ -26,6 +25,12 @@ from stream_app.settings import Settings
 
 _SECONDS = 10.0
 _DAY_MS = 86_400_000
+_PAUSE_SECONDS = 0.2
+_COORDINATOR_MOVES = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +120,7 @@ def offsets(settings: Settings, topic: str, at: OffsetSpec) -> dict[int, int]:
 
 def lag(settings: Settings, role: str) -> int:
     """How many records of its topic the role has not committed yet."""
-    topics = Topics(settings.topic_prefix)
-    topic = {"enrich": topics.reviews, "summarize": topics.enriched, "notify": topics.alerts}[role]
+    topic = _topic_of(settings, role)
     committed = committed_offsets(settings, role)
     begins = offsets(settings, topic, OffsetSpec.earliest())
     ends = end_offsets(settings, topic)
@@ -125,12 +129,17 @@ def lag(settings: Settings, role: str) -> int:
 
 def committed_offsets(settings: Settings, role: str) -> dict[int, int]:
     """What the role's group committed, per partition; partitions without a commit are left out."""
-    group = settings.group(role)
-    [future] = _admin(settings).list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)]).values()
-    try:
-        found = future.result().topic_partitions
-    except KafkaException as error:
-        raise _unavailable(settings, error) from error
+    topic = _topic_of(settings, role)
+    partitions = [TopicPartition(topic, number) for number in end_offsets(settings, topic)]
+    until = time.monotonic() + _SECONDS
+    while True:
+        try:
+            found = _member_of(settings, settings.group(role)).committed(partitions, timeout=_SECONDS)
+            break
+        except KafkaException as error:
+            if error.args[0].code() not in _COORDINATOR_MOVES or time.monotonic() > until:
+                raise _unavailable(settings, error) from error
+            time.sleep(_PAUSE_SECONDS)  # a new cluster, or a broker just lost, chooses a coordinator
     return {partition.partition: partition.offset for partition in found if partition.offset >= 0}
 
 
@@ -202,6 +211,20 @@ def _record(message: Any) -> RawRecord:
 def _admin(settings: Settings) -> AdminClient:
     """One client per cluster, kept: a client that goes away while its answers are under way crashes the process."""
     return AdminClient(client_config(settings))
+
+
+@lru_cache(maxsize=8)
+def _member_of(settings: Settings, group: str) -> Consumer:
+    """A consumer that asks for a group's offsets and never joins it.
+
+    The admin client's own question (ListConsumerGroupOffsets) crashes librdkafka 2.16 when a commit is under way.
+    """
+    return Consumer({**consumer_config(settings), "group.id": group})
+
+
+def _topic_of(settings: Settings, role: str) -> str:
+    topics = Topics(settings.topic_prefix)
+    return {"enrich": topics.reviews, "summarize": topics.enriched, "notify": topics.alerts}[role]
 
 
 def _reach(settings: Settings, ask: Any) -> Any:

@@ -23,7 +23,6 @@ def client_config(settings: Settings) -> dict[str, Any]:
         "client.id": settings.app_name,
         # librdkafka prints each failed connection to stderr; callers get the error, and say what to do
         "log_level": 2,
-        "log_level": 4,  # warnings; its notices are about itself
         # a broker that is away must not be asked a hundred times a second, nor found back late
         "reconnect.backoff.ms": 100,
         "reconnect.backoff.max.ms": 2000,

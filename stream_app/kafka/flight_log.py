@@ -79,7 +79,7 @@ class FlightLog:
             self._rewrite()
 
     def _rewrite(self) -> None:
-        """Keep what is suspect and what is in the air. The file is replaced at once: a death in between loses nothing."""
+        """Keep what is suspect or in the air; the file is replaced at once, so a death in between loses nothing."""
         lines = [_line("!", [position], f" {deaths}") for position, deaths in self._suspects.items()]
         lines += [_line("+", [position]) for position in self._in_the_air]
         content = b"".join(lines)

@@ -96,7 +96,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         self,
         consumer: Any,
         active_partitions: Any,
-        timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
+        timeout: float | None = None,
         max_records: int | None = None,
     ) -> Polled:
         """An equal share of each partition; aiokafka would empty one before it turns to the next."""
@@ -175,7 +175,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             if not self.app.should_stop:
                 raise
 
-    async def _wait_next_records(self, timeout: float) -> tuple[Polled, set[Any]]:  # noqa: ASYNC109 - Faust's signature
+    async def _wait_next_records(self, timeout: float) -> tuple[Polled, set[Any]]:
         """The gate: fetch nothing while there is no room, or nothing is assigned, but stay in the group."""
         await self._until_flowing()
         active: set[Any] = self._get_active_partitions()

@@ -34,23 +34,23 @@ def size_of(message: Message) -> int:
 class _Delivery:
     """The messages of one ``publish`` call until all of them are acknowledged."""
 
-    __slots__ = ("_left", "_on_delivered", "_publisher", "messages", "size_bytes")
+    __slots__ = ("_left", "_publisher", "messages", "on_delivered", "size_bytes")
 
     def __init__(self, publisher: ConfluentPublisher, messages: list[Message], on_delivered: Callable[[], None]):
         self.messages = messages
         self.size_bytes = sum(map(size_of, messages))
+        self.on_delivered = on_delivered
         self._publisher = publisher
-        self._on_delivered = on_delivered
         self._left = len(messages)
 
     def acknowledged(self, error: KafkaError | None, _: Any) -> None:
-        """librdkafka's delivery report of one message; runs inside ``poll``, so on the event loop."""
+        """librdkafka's delivery report of one message; runs inside ``poll``, where an exception would be garbled."""
         if error is not None:
             self._publisher.failed(KafkaException(error))
+        self._publisher.last_progress = time.monotonic()
         self._left -= 1
         if not self._left:
-            self._publisher.forget(self)
-            self._on_delivered()
+            self._publisher.delivered.append(self)
 
 
 class ConfluentPublisher:
@@ -70,10 +70,10 @@ class ConfluentPublisher:
         self._brokers = settings.brokers
         self._producer = Producer({**producer_config(settings), "error_cb": self._on_error})
         self._queued: deque[tuple[Message, _Delivery]] = deque()  # librdkafka's own queue is full: order is kept here
+        self.delivered: deque[_Delivery] = deque()  # acknowledged, and nobody told yet
         self._outstanding = 0
         self._outstanding_bytes = 0
-        self._published: Counter[str] = Counter()
-        self._last_progress = 0.0
+        self.last_progress = 0.0
         self._poller: asyncio.Task[None] | None = None
 
     @property
@@ -97,7 +97,7 @@ class ConfluentPublisher:
             asyncio.get_running_loop().call_soon(on_delivered)
             return
         if not self._outstanding:
-            self._last_progress = time.monotonic()
+            self.last_progress = time.monotonic()
         self._outstanding += len(delivery.messages)
         self._outstanding_bytes += delivery.size_bytes
         for message in delivery.messages:
@@ -126,13 +126,6 @@ class ConfluentPublisher:
         """A message cannot be delivered."""
         self._on_fatal(error)
 
-    def forget(self, delivery: _Delivery) -> None:
-        """All messages of ``delivery`` are acknowledged."""
-        self._outstanding -= len(delivery.messages)
-        self._outstanding_bytes -= delivery.size_bytes
-        for message in delivery.messages:
-            self._published[message.topic] += 1
-
     def _produce(self, message: Message, delivery: _Delivery) -> bool:
         """False: librdkafka's queue is full; try again after a poll."""
         try:
@@ -149,29 +142,35 @@ class ConfluentPublisher:
 
     async def _poll_until_delivered(self) -> None:
         pause = _SHORTEST_PAUSE_SECONDS
-        while self._outstanding:
-            if self._producer.poll(0):
-                self._last_progress = time.monotonic()
-                pause = _SHORTEST_PAUSE_SECONDS
-                self._count_published()
-            else:
-                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-            while self._queued and self._produce(*self._queued[0]):
-                self._queued.popleft()
-            if time.monotonic() - self._last_progress > self._patience_seconds:
-                self.failed(self._impatience())
-                return
-            await asyncio.sleep(pause)
+        try:
+            while self._outstanding:
+                self._producer.poll(0)
+                pause = _SHORTEST_PAUSE_SECONDS if self.delivered else min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                self._tell_delivered()
+                while self._queued and self._produce(*self._queued[0]):
+                    self._queued.popleft()
+                if time.monotonic() - self.last_progress > self._patience_seconds:
+                    self.failed(self._impatience())
+                    return
+                await asyncio.sleep(pause)
+        finally:
+            self._poller = None  # here, not in a callback: the next publish must see it
 
-    def _count_published(self) -> None:
-        for topic, count in self._published.items():
+    def _tell_delivered(self) -> None:
+        published: Counter[str] = Counter()
+        while self.delivered:
+            delivery = self.delivered.popleft()
+            self._outstanding -= len(delivery.messages)
+            self._outstanding_bytes -= delivery.size_bytes
+            for message in delivery.messages:
+                published[message.topic] += 1
+            delivery.on_delivered()
+        for topic, count in published.items():
             telemetry.message_published(topic, count)
-        self._published.clear()
 
     def _poller_ended(self, poller: asyncio.Task[None]) -> None:
-        self._poller = None
         if not poller.cancelled() and (error := poller.exception()) is not None:
-            self._on_fatal(error)  # a callback of ours raised inside poll
+            self._on_fatal(error)  # an on_delivered raised
 
     def _impatience(self) -> BrokerUnavailable:
         return BrokerUnavailable(
