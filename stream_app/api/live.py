@@ -15,7 +15,7 @@ import orjson
 
 from stream_app import contract
 from stream_app.api.look_ups import etag
-from stream_app.ports import StoreUnavailable, SummaryStore
+from stream_app.ports import ConfigurationError, StoreUnavailable, SummaryStore
 
 PRODUCTS = 60
 ALERTS = 40
@@ -110,7 +110,7 @@ class LiveFeed:
             ids = await self._store.product_ids(PRODUCTS)
             summaries = await self._store.read(ids, self._now_ms()) if ids else []
             recent = await self._store.recent_alerts(ALERTS)
-        except StoreUnavailable:
+        except (StoreUnavailable, ConfigurationError):
             return replace(self._view, read_at=now, available=False) if self._view else _View(now, False)
         before = self._view.products if self._view else {}
         products: dict[str, tuple[str, bytes]] = {}

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from stream_app import telemetry
-from stream_app.ports import StoreUnavailable
+from stream_app.ports import ConfigurationError, StoreUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
@@ -65,8 +65,8 @@ def unknown_product(product_id: str) -> Problem:
     )
 
 
-def store_away(error: StoreUnavailable) -> Problem:
-    """503 while Redis or Valkey cannot be reached."""
+def store_away(error: StoreUnavailable | ConfigurationError) -> Problem:
+    """503 while Redis or Valkey cannot be reached, or refuses us."""
     return Problem(
         503,
         "store-unavailable",
@@ -94,7 +94,7 @@ def install(app: FastAPI) -> None:
 
     async def on_store_away(_: Request, error: Exception) -> Response:
         nonlocal last_logged
-        assert isinstance(error, StoreUnavailable)
+        assert isinstance(error, StoreUnavailable | ConfigurationError)
         if time.monotonic() - last_logged >= _LOG_EVERY_SECONDS:  # a thousand requests a second: one line
             last_logged = time.monotonic()
             telemetry.dependency_unavailable("store", str(error), RETRY_AFTER_SECONDS)
@@ -113,5 +113,6 @@ def install(app: FastAPI) -> None:
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(StoreUnavailable, on_store_away)
+    app.add_exception_handler(ConfigurationError, on_store_away)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import (
     TIMESTAMP_NOT_AVAILABLE,
@@ -26,11 +26,16 @@ from stream_app.settings import Settings
 _SECONDS = 10.0
 _DAY_MS = 86_400_000
 _PAUSE_SECONDS = 0.2
-_COORDINATOR_MOVES = (
+_BEING_CHOSEN = (
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
 )
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +111,16 @@ def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
 
 def offsets(settings: Settings, topic: str, at: OffsetSpec) -> dict[int, int]:
     """Offsets per partition. Raises ConfigurationError when the topic is missing."""
-    admin = _admin(settings)
     metadata = _reach(settings, lambda client: client.list_topics(topic, timeout=_SECONDS)).topics[topic]
     if metadata.error is not None:
         raise ConfigurationError(f"Topic {topic} does not exist: `stream-app topics create` makes it.")
     asked = {TopicPartition(topic, number): at for number in metadata.partitions}
-    found = admin.list_offsets(asked, request_timeout=_SECONDS)
-    try:
+
+    def ask(client: AdminClient) -> dict[int, int]:
+        found = client.list_offsets(asked, request_timeout=_SECONDS)
         return {partition.partition: future.result().offset for partition, future in found.items()}
-    except KafkaException as error:
-        raise _unavailable(settings, error) from error
+
+    return _reach(settings, ask)
 
 
 def lag(settings: Settings, role: str) -> int:
@@ -131,15 +136,8 @@ def committed_offsets(settings: Settings, role: str) -> dict[int, int]:
     """What the role's group committed, per partition; partitions without a commit are left out."""
     topic = _topic_of(settings, role)
     partitions = [TopicPartition(topic, number) for number in end_offsets(settings, topic)]
-    until = time.monotonic() + _SECONDS
-    while True:
-        try:
-            found = _member_of(settings, settings.group(role)).committed(partitions, timeout=_SECONDS)
-            break
-        except KafkaException as error:
-            if error.args[0].code() not in _COORDINATOR_MOVES or time.monotonic() > until:
-                raise _unavailable(settings, error) from error
-            time.sleep(_PAUSE_SECONDS)  # a new cluster, or a broker just lost, chooses a coordinator
+    member = _member_of(settings, settings.group(role))
+    found = _reach(settings, lambda _: member.committed(partitions, timeout=_SECONDS))
     return {partition.partition: partition.offset for partition in found if partition.offset >= 0}
 
 
@@ -206,7 +204,6 @@ def _record(message: Any) -> RawRecord:
     )
 
 
-@lru_cache(maxsize=4)  # a client is threads and connections: the demo asks several times a second
 @lru_cache(maxsize=8)
 def _admin(settings: Settings) -> AdminClient:
     """One client per cluster, kept: a client that goes away while its answers are under way crashes the process."""
@@ -227,11 +224,16 @@ def _topic_of(settings: Settings, role: str) -> str:
     return {"enrich": topics.reviews, "summarize": topics.enriched, "notify": topics.alerts}[role]
 
 
-def _reach(settings: Settings, ask: Any) -> Any:
-    try:
-        return ask(_admin(settings))
-    except KafkaException as error:
-        raise _unavailable(settings, error) from error
+def _reach(settings: Settings, ask: Callable[[AdminClient], Answer]) -> Answer:
+    """The answer; asked again for a while when leaders or coordinators are just being chosen."""
+    until = time.monotonic() + _SECONDS
+    while True:
+        try:
+            return ask(_admin(settings))
+        except KafkaException as error:
+            if error.args[0].code() not in _BEING_CHOSEN or time.monotonic() > until:
+                raise _unavailable(settings, error) from error
+            time.sleep(_PAUSE_SECONDS)  # until the brokers agree
 
 
 def _unavailable(settings: Settings, error: KafkaException) -> BrokerUnavailable:

@@ -74,9 +74,7 @@ def faust_brokers(settings: Settings) -> list[str]:
 def faust_credentials(settings: Settings) -> SASLCredentials | SSLCredentials | None:
     """The same security for aiokafka, as Faust takes it. Raises ConfigurationError like ``client_config``."""
     _check_security(settings)
-    context = None
-    if settings.kafka_security_protocol.endswith("SSL"):
-        context = ssl.create_default_context(cafile=settings.kafka_ca_file)
+    context = _ssl_context(settings) if _uses_ssl(settings) else None
     if _uses_sasl(settings):
         assert settings.kafka_password is not None
         return SASLCredentials(
@@ -92,6 +90,20 @@ def _uses_sasl(settings: Settings) -> bool:
     return settings.kafka_security_protocol.startswith("SASL")
 
 
+def _uses_ssl(settings: Settings) -> bool:
+    return settings.kafka_security_protocol.endswith("SSL")
+
+
+def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=settings.kafka_ca_file)
+    except OSError as error:  # an SSLError, for a file without certificates, is one too
+        raise ConfigurationError(
+            f"{settings.kafka_ca_file} gives no certificate authority ({error}): set STREAM_APP_KAFKA_CA_FILE to a "
+            "PEM file that can be read, or leave it away to trust the system's authorities."
+        ) from error
+
+
 def _check_security(settings: Settings) -> None:
     if settings.kafka_security_protocol not in _PROTOCOLS:
         raise ConfigurationError(
@@ -102,3 +114,5 @@ def _check_security(settings: Settings) -> None:
         raise ConfigurationError(
             f"{settings.kafka_security_protocol} needs STREAM_APP_KAFKA_USERNAME and STREAM_APP_KAFKA_PASSWORD."
         )
+    if _uses_ssl(settings):
+        _ssl_context(settings)

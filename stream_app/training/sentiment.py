@@ -47,12 +47,12 @@ class SentimentTraining:
 class Recipe:
     """How it is trained. Lengths and batches in tokens."""
 
-    epochs: int = 5
+    epochs: int = 3
     patience_epochs: int = 2
     learning_rate: float = 5e-4
-    rank: int = 32
+    rank: int = 16
     run_tokens: int = 4096
-    max_tokens: int = 256
+    max_tokens: int = 128
     warm_up_share: float = 0.06
     title_only_share: float = 0.15
     beginning_only_share: float = 0.15

@@ -42,10 +42,10 @@ class Recipe:
     encoder_layers: int = 4
     decoder_layers: int = 2
     warm_up_epochs: int = 1
-    epochs: int = 5
+    epochs: int = 4
     learning_rate: float = 1e-3
     run_tokens: int = 4096
-    max_tokens: int = 256
+    max_tokens: int = 128
     max_title_words: int = 10
     min_overlap: float = 0.5
     seed: int = 1

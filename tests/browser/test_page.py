@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
 
 from stream_app.records import ProductText
 from tests.browser.chromium import PROGRAM, Chromium
-from tests.browser.serving import sample_alerts, sample_products, serving
+from tests.browser.sample_view import sample_alerts, sample_products
+from tests.browser.serving import serving
 from tests.unit.api.stub_view import StubView, alert, summary
 
 pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="needs /usr/bin/chromium (apt-get install chromium)")
@@ -43,20 +43,16 @@ def test_review_text_with_script_is_shown_as_text_and_does_not_run(browser: Chro
         browser.wait_until("document.querySelectorAll('.alert').length === 1", "No alert is shown")
         assert browser.evaluate("document.querySelector('.headline').textContent.startsWith('<script>')")
         assert browser.evaluate("document.querySelector('.alert .sentence').textContent.startsWith('<script>')")
-        inserted = (
-            "document.querySelectorAll('main script, main img, main svg, main [onload], a[href^=javascript]').length"
-        )
-        assert browser.evaluate(inserted) == 0
+        inserted = "main script, main img, main svg, main [onload], a[href^=javascript]"
+        assert browser.evaluate(f"document.querySelectorAll('{inserted}').length") == 0
         assert browser.evaluate("window.pwned === undefined")
 
 
 def test_policy_stops_markup_even_where_the_page_would_write_it(browser: Chromium) -> None:
     with serving(StubView(summary("a"))) as address:
         open_page(browser, address)
-        written = (
-            "(() => { try { document.body.innerHTML += '<b>x</b>'; return 'written' } catch (e) { return e.name } })()"
-        )
-        assert browser.evaluate(written) == "TypeError"
+        write = "document.body.innerHTML += '<b>x</b>'; return 'written'"
+        assert browser.evaluate(f"(() => {{ try {{ {write} }} catch (e) {{ return e.name }} }})()") == "TypeError"
 
 
 def test_every_product_and_alert_is_shown_and_nothing_is_asked_of_other_hosts(browser: Chromium) -> None:
@@ -70,13 +66,10 @@ def test_every_product_and_alert_is_shown_and_nothing_is_asked_of_other_hosts(br
 
 
 def test_window_switch_shows_the_counts_of_that_window(browser: Chromium) -> None:
-    product = summary("a")
-    with serving(StubView(product)) as address:
+    with serving(StubView(summary("a"))) as address:
         open_page(browser, address)
-        assert (
-            browser.evaluate("document.querySelector('.bar').getAttribute('aria-label')")
-            == "2 negative, 1 neutral, 9 positive"
-        )
+        label = browser.evaluate("document.querySelector('.bar').getAttribute('aria-label')")
+        assert label == "2 negative, 1 neutral, 9 positive"
         browser.evaluate("document.querySelector('input[value=\"24h\"]').click()")
         assert browser.evaluate("document.querySelector('.tally').textContent") == "No reviews in the last 24 hours"
         assert browser.evaluate("location.hash") == "#window=24h&sort=recent"
@@ -117,7 +110,7 @@ def test_store_away_is_said_while_the_last_known_stays_on_screen(browser: Chromi
 
 
 def test_lost_connection_is_said_and_mended_without_what_has_gone_since(browser: Chromium) -> None:
-    view = StubView(summary("a"), replace(summary("b")))
+    view = StubView(summary("a"), summary("b"))
     with serving(view) as address:
         open_page(browser, address, "document.querySelectorAll('.card').length === 2")
     browser.wait_until("document.getElementById('lost').textContent.includes('connection is lost')", "Nothing is said")

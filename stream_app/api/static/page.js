@@ -197,10 +197,12 @@ function redraw() {
 
 // ---- alerts
 
+const severityOf = (alert) => (alert.severity in SEVERITIES ? alert.severity : "warning");
+
 function drawAlert(alert) {
-  const item = el("li", `alert ${alert.severity in SEVERITIES ? alert.severity : "info"}`,
+  const item = el("li", `alert ${severityOf(alert)}`,
     el("div", "alert-head",
-      el("span", "severity", `${SEVERITIES[alert.severity] ?? SEVERITIES.info} · ${RULES[alert.rule] ?? "Alert"}`),
+      el("span", "severity", `${SEVERITIES[severityOf(alert)]} · ${RULES[alert.rule] ?? RULES.negative_review}`),
       timeOf(alert.raised_at)),
     el("p", "about", alert.product_id),
     // only a bad review's sentence is somebody's own
@@ -286,6 +288,7 @@ function connect() {
       drawAlerts();
     }
     $("empty").hidden = products.size > 0 || !available;
+    document.body.classList.toggle("is-empty", products.size === 0);
     if (available) say("live", "Live");
     else say("away", "Not live", "The store of summaries cannot be reached. What you see may be out of date.");
   });

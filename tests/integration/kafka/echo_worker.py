@@ -1,7 +1,8 @@
 """A role for the tests of the frame, run as a process: publishes each record's value to an output topic.
 
 python echo_worker.py '{"settings": {…}, "topic": …, "output": …, …}': see ``Echo`` for the other keys. It writes
-what happens to it to the file ``events``, one JSON object a line.
+what happens to it to the file ``events``, one JSON object a line. With "service": true it runs as a service instead:
+it publishes one message and waits to be stopped, or fails where "fail_at" is given.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from stream_app import telemetry
-from stream_app.kafka.run import run_role
-from stream_app.ports import Acks, Slot
+from stream_app.kafka.run import run_role, run_service
+from stream_app.ports import Acks, Publisher, Slot
 from stream_app.records import Message, Partition
 from stream_app.settings import Settings
 
@@ -26,7 +27,8 @@ class Echo:
 
     ``work_seconds``: until a record is finished, at random between 0 and this, so out of order.
     ``never_finish``: offsets that stay unfinished. ``fail_at``: raises when this offset is taken.
-    ``no_room_file``: while this file exists there is no room. ``early``: half of each output goes out early.
+    ``fail_in_callback_at``: raises in a callback of the loop when this offset is taken.
+    ``no_room_file``: while this file exists there is no room. ``early_output``: each value also goes out early, there.
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
@@ -96,10 +98,21 @@ class Echo:
             file.write(json.dumps({"event": what, "name": self._name, **facts}) + "\n")
 
 
+async def serve(options: dict[str, Any], publisher: Publisher, stopping: asyncio.Event) -> None:
+    publisher.publish([Message(options["output"], b"key", b"1")], lambda: None)
+    if options.get("fail_at") is not None:
+        raise RuntimeError("told to fail")
+    telemetry.role_became_ready("describe")
+    await stopping.wait()
+
+
 def main() -> None:
     options = json.loads(sys.argv[1])
     settings = Settings(_env_file=None, **options["settings"])
     telemetry.configure(settings.log_level, as_json=True)
+    if options.get("service"):
+        run_service(settings, "describe", lambda publisher, stopping: serve(options, publisher, stopping))
+        return
     run_role(settings, "enrich", options["topic"], lambda publisher, fatal: Echo(options))
 
 

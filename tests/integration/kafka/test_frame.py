@@ -157,26 +157,6 @@ def test_sigterm_during_a_rebalance_leaves_the_group_at_once(stage: MakeStage) -
     assert_in_order_within_epochs(s.published())
 
 
-def test_exception_in_the_role_ends_the_process_with_1_and_commits_nothing_of_it(stage: MakeStage) -> None:
-    s = stage(1)
-    s.produce(range(50))
-    worker = s.start_only(fail_at=0)
-
-    assert worker.process.wait(30) == 1
-    assert "told to fail at 0" in worker.log()
-    assert "process_ends" in worker.log()
-    assert s.committed() == {}
-
-
-def test_exception_in_a_callback_ends_the_process_with_1(stage: MakeStage) -> None:
-    s = stage(1)
-    s.produce(range(50))
-    worker = s.start_only(fail_in_callback_at=10)
-
-    assert worker.process.wait(30) == 1
-    assert "told to fail in a callback" in worker.log()
-
-
 def test_partitions_with_backlog_are_served_side_by_side(stage: MakeStage) -> None:
     s = stage(2)
     s.produce(range(20_000), partition=0)
@@ -192,23 +172,6 @@ def test_partitions_with_backlog_are_served_side_by_side(stage: MakeStage) -> No
             break
     assert min(first_half.values()) >= 0.3 * first_half.total(), first_half
     assert max(poll.total() for poll in polls) <= 500
-
-
-def test_missing_topic_is_said_before_anything_is_consumed(stage: MakeStage) -> None:
-    s = stage(1)
-    worker = s.start_only(topic=f"{s.topic}.typo")
-
-    assert worker.process.wait(30) != 0
-    assert f"Topic {s.topic}.typo does not exist: `stream-app topics create` makes it." in worker.log()
-
-
-def test_unreachable_broker_is_tried_again_until_patience_is_spent(stage: MakeStage) -> None:
-    s = stage(1)
-    worker = s.start_only(settings={"brokers": "127.0.0.1:1", "publish_patience_seconds": 3.0})
-
-    assert worker.process.wait(30) != 0
-    assert "No Kafka broker answers at 127.0.0.1:1" in worker.log()
-    assert "dependency_unavailable" in worker.log()
 
 
 def values(records: list[RawRecord]) -> list[int]:

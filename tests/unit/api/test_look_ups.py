@@ -14,13 +14,20 @@ import pytest
 from stream_app import contract
 from stream_app.api.app import create_app
 from stream_app.api.look_ups import asked_ids
+from stream_app.records import EnrichedReview, Position
+from stream_app.store.fake import MemorySummaryStore
 from tests.unit.api.stub_view import NOW_MS, StubView, alert, summary
 
 HOUR_MS = 3_600_000
 
 
 def get(
-    view: StubView, path: str, *, now_ms: Callable[[], int] = lambda: NOW_MS, generation: int = 1, **headers: str
+    view: StubView | MemorySummaryStore,
+    path: str,
+    *,
+    now_ms: Callable[[], int] = lambda: NOW_MS,
+    generation: int = 1,
+    **headers: str,
 ) -> httpx.Response:
     async def ask() -> httpx.Response:
         app = create_app(view, now_ms=now_ms, generation=generation)  # type: ignore[arg-type]
@@ -171,3 +178,14 @@ def test_openapi_describes_the_summary_by_its_schema_file() -> None:
     answer = document["paths"]["/v1/products/{product_id}/summary"]["get"]["responses"]["200"]
     documented = answer["content"]["application/json"]["schema"]
     assert documented["properties"] == orjson.loads(orjson.dumps(contract.schema("product-summary.v1")))["properties"]
+
+
+def test_review_that_grows_old_leaves_the_window_and_changes_the_etag_though_nothing_was_applied() -> None:
+    store = MemorySummaryStore()
+    review = EnrichedReview("created", "p", "r1", 0, 1, NOW_MS, NOW_MS, Position("reviews", 0, 0), rating=1)
+    asyncio.run(store.apply([review], NOW_MS))
+    early = get(store, "/v1/products/p/summary")
+    late = get(store, "/v1/products/p/summary", now_ms=lambda: NOW_MS + 25 * HOUR_MS)
+    assert [answer.json()["windows"]["24h"]["reviews"] for answer in (early, late)] == [1, 0]
+    assert [answer.json()["windows"]["7d"]["reviews"] for answer in (early, late)] == [1, 1]
+    assert early.headers["etag"] != late.headers["etag"]

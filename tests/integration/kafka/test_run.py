@@ -1,0 +1,122 @@
+"""A role's process: how it begins, how it ends, and what it does while Kafka is away."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from stream_app.embedded.kafka import EmbeddedKafka
+from tests.integration.kafka.conftest import Stage
+from tests.waiting import wait_until
+
+MakeStage = Callable[[int], Stage]
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[EmbeddedKafka]:
+    """A broker for one test alone, which may stop it."""
+    broker = EmbeddedKafka(tmp_path / "kafka", port=0)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_an_idle_worker_with_0(stage: MakeStage, how: signal.Signals) -> None:
+    worker = stage(1).start()
+    assert worker.stop(how, timeout=10) == 0, worker.log()
+    assert len(worker.events("stopped")) == 1
+
+
+def test_exception_in_the_role_ends_the_process_with_1_and_commits_nothing_of_it(stage: MakeStage) -> None:
+    s = stage(1)
+    s.produce(range(50))
+    worker = s.start_only(fail_at=0)
+
+    assert worker.process.wait(30) == 1
+    assert "told to fail at 0" in worker.log()
+    assert "process_ends" in worker.log()
+    assert s.committed() == {}
+
+
+def test_exception_in_a_callback_ends_the_process_with_1(stage: MakeStage) -> None:
+    s = stage(1)
+    s.produce(range(50))
+    worker = s.start_only(fail_in_callback_at=10)
+
+    assert worker.process.wait(30) == 1
+    assert "told to fail in a callback" in worker.log()
+
+
+def test_missing_topic_is_said_before_anything_is_consumed(stage: MakeStage) -> None:
+    s = stage(1)
+    worker = s.start_only(topic=f"{s.topic}.typo")
+
+    assert worker.process.wait(30) != 0
+    assert f"Topic {s.topic}.typo does not exist: `stream-app topics create` makes it." in worker.log()
+
+
+def test_unreachable_broker_is_tried_again_until_patience_is_spent(stage: MakeStage) -> None:
+    s = stage(1)
+    worker = s.start_only(settings={"brokers": "127.0.0.1:1", "publish_patience_seconds": 3.0})
+
+    assert worker.process.wait(30) != 0
+    assert "No Kafka broker answers at 127.0.0.1:1" in worker.log()
+    assert "dependency_unavailable" in worker.log()
+
+
+def test_broker_that_goes_and_returns_costs_nothing_but_time(
+    own_kafka: EmbeddedKafka, topic_prefix: str, tmp_path: Path
+) -> None:
+    s = Stage(own_kafka.address, topic_prefix, tmp_path)
+    s.create(2)
+    s.produce(range(5000))
+    try:
+        worker = s.start(work_seconds=0.5)
+        wait_until(lambda: s.outputs() >= 100, 20, "it publishes")
+        own_kafka.stop()
+        wait_until(
+            lambda: "all_brokers_down" in worker.log().lower() or "dependency_unavailable" in worker.log(),
+            20,
+            "it noticed",
+        )
+        own_kafka.start()
+        s.produce(range(5000, 6000))
+        wait_until(lambda: len({r.value for r in s.published()}) == 6000, 60, "everything is published")
+        wait_until(lambda: sum(s.committed().values()) == 6000, 20, "everything is committed")
+        assert worker.stop() == 0, worker.log()
+        assert worker.log().count("\n") < 200, "the clients' errors are rate-limited"
+    finally:
+        s.close()
+
+
+def test_broker_that_stays_away_ends_the_process_with_1(
+    own_kafka: EmbeddedKafka, topic_prefix: str, tmp_path: Path
+) -> None:
+    s = Stage(own_kafka.address, topic_prefix, tmp_path)
+    s.create(1)
+    s.produce(range(2000))
+    try:
+        worker = s.start(work_seconds=1.0, settings={"publish_patience_seconds": 2.0})
+        wait_until(lambda: s.outputs() >= 1, 20, "it publishes")
+        own_kafka.stop()
+        assert worker.process.wait(30) == 1
+        assert "acknowledged nothing for 2 s" in worker.log()
+    finally:
+        s.close()
+
+
+def test_service_publishes_and_ends_with_0_when_told(stage: MakeStage) -> None:
+    s = stage(1)
+    worker = s.start(service=True)
+    assert worker.stop(timeout=10) == 0, worker.log()
+    assert s.outputs() == 1
+
+
+def test_service_that_fails_ends_with_1(stage: MakeStage) -> None:
+    worker = stage(1).start_only(service=True, fail_at=0)
+    assert worker.process.wait(20) == 1
+    assert "told to fail" in worker.log()

@@ -1,0 +1,239 @@
+"""The whole path on real parts: sample stream in, enriched reviews, alerts, dead letters and look-ups out."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+import pytest
+from pydantic import SecretStr
+
+from stream_app import contract
+from stream_app.commands.processes import Processes
+from stream_app.commands.publish import send
+from stream_app.commands.review_files import Line, read_lines
+from stream_app.commands.run_report import Offsets, RunReport, account, starting_point
+from stream_app.kafka.admin import create_topics, end_offsets, lag, read_to_end
+from stream_app.kafka.feed import Feed
+from stream_app.kafka.topics import Topics
+from stream_app.records import Alert, EnrichedReview
+from stream_app.settings import Settings
+from stream_app.store.summaries import RedisSummaryStore
+from tests.recount import differences
+from tests.waiting import wait_until
+
+SAMPLE = Path(__file__).parents[2] / "stream_app" / "embedded" / "sample" / "reviews.jsonl"
+BROKEN_LINES = 5
+
+
+@dataclass(frozen=True)
+class System:
+    """The running processes, and what they were given."""
+
+    settings: Settings
+    processes: Processes
+    lines: list[Line]
+    since: Offsets
+    logs: Path
+
+    @property
+    def topics(self) -> Topics:
+        return Topics(self.settings.topic_prefix)
+
+    def publish(self, lines: list[Line]) -> None:
+        with Feed(self.settings) as feed:
+            send(lines, feed, rate=0, on_sent=lambda: None)
+        self.lines.extend(lines)
+
+    def enriched(self) -> int:
+        return sum(end_offsets(self.settings, self.topics.enriched).values())
+
+    def wait_until_caught_up(self, seconds: float = 150) -> None:
+        def caught_up() -> bool:
+            self.processes.keep_running()
+            return all(lag(self.settings, role) == 0 for role in ("enrich", "summarize", "notify"))
+
+        logs = ", ".join(map(str, sorted(self.logs.glob("*.log"))))
+        wait_until(caught_up, seconds, f"a role did not catch up; see {logs}")
+
+    def account(self) -> RunReport:
+        return account(self.settings, self.since, RedisSummaryStore.from_settings(self.settings), 1.0)
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        try:
+            with urllib.request.urlopen(self.processes.page.rstrip("/") + path, timeout=10) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+
+
+@contextmanager
+def running(kafka: str, valkey: str, folder: Path, *, summaries: str) -> Iterator[System]:
+    settings = Settings(
+        brokers=kafka,
+        redis=SecretStr(valkey),
+        topic_prefix=f"t{random.getrandbits(40):x}.",
+        generation=random.randrange(2, 10**9),
+        state_folder=str(folder / "state"),
+        summaries=summaries,
+        session_timeout_seconds=6.0,
+        redis_settle_seconds=1.0,
+        text_min_interval_seconds=1.0,
+        partitions=3,
+    )
+    create_topics(settings)
+    since = starting_point(settings)
+    with Processes(settings, say=print, log_folder=folder / "logs") as processes:
+        yield System(settings, processes, [], since, folder / "logs")
+
+
+@pytest.fixture(scope="module")
+def system(kafka: str, valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The sample stream, dated up to now, all of it processed."""
+    with running(kafka, valkey, tmp_path_factory.mktemp("whole"), summaries="always") as system:
+        system.publish(read_lines(SAMPLE, retime_to=datetime.now(UTC)))
+        system.wait_until_caught_up()
+        yield system
+
+
+def enriched_of(system: System) -> list[EnrichedReview]:
+    found = [contract.decode_enriched(record) for record in read_to_end(system.settings, system.topics.enriched)]
+    reviews = [review for review in found if isinstance(review, EnrichedReview)]
+    assert len(reviews) == len(found)
+    return reviews
+
+
+@pytest.mark.timeout(400)
+def test_every_published_review_is_enriched_or_in_the_dead_letter(system: System) -> None:
+    """Offset by offset: nothing accepted is missing, and all of it is in the view."""
+    report = system.account()
+
+    assert report.lost == []
+    assert (report.published, report.dead_lettered) == (len(system.lines), BROKEN_LINES)
+    assert report.enriched == report.applied == len(system.lines) - BROKEN_LINES
+    assert report.products == 12
+
+
+def test_the_view_equals_a_recount(system: System) -> None:
+    """Made by a program that shares no code with the fold."""
+    products, wrong = differences(system.settings.brokers, system.topics.enriched, system.processes.page)
+
+    assert wrong == []
+    assert products == 12
+
+
+def test_enriched_reviews_are_valid_and_in_offset_order(system: System) -> None:
+    """Each record keeps the contract, and no partition overtakes itself."""
+    last: dict[tuple[int, int], int] = {}
+    for record in read_to_end(system.settings, system.topics.enriched):
+        value = json.loads(record.value or b"null")
+        contract.validator("enriched-review.v1").validate(value)
+        place = (record.partition, value["input"]["partition"])
+        assert value["input"]["offset"] > last.get(place, -1)
+        last[place] = value["input"]["offset"]
+
+
+def test_broken_lines_are_in_the_dead_letter_untouched(system: System) -> None:
+    """Their bytes and keys are those that were sent."""
+    sent = {(line.key, line.value) for line in system.lines}
+    letters = list(read_to_end(system.settings, system.topics.dead_letter))
+
+    assert len(letters) == BROKEN_LINES
+    assert {(letter.key, letter.value) for letter in letters} <= sent
+
+
+def test_chinese_reviews_are_flagged_not_judged(system: System) -> None:
+    """No sentiment is better than a wrong one."""
+    chinese = [review for review in enriched_of(system) if review.language == "zh"]
+
+    assert len(chinese) == 10
+    assert {review.sentiment for review in chinese} == {None}
+    assert {review.sentiment_missing for review in chinese} == {"unsupported_language"}
+
+
+def test_bad_fresh_reviews_raise_alerts_and_old_ones_none(system: System) -> None:
+    """Each id once; every alert is about a review of the last two days; the page's API shows them."""
+    alerts = [contract.decode_alert(record) for record in read_to_end(system.settings, system.topics.alerts)]
+
+    assert alerts
+    assert all(isinstance(alert, Alert) for alert in alerts)
+    ids = [alert.alert_id for alert in alerts if isinstance(alert, Alert)]
+    assert len(set(ids)) == len(ids)
+    newest = max(review.created_at_ms for review in enriched_of(system))
+    assert all(newest - alert.created_at_ms < 49 * 3_600_000 for alert in alerts if isinstance(alert, Alert))
+    status, body = system.get("/v1/alerts?limit=100")
+    assert status == 200
+    assert {alert["alert_id"] for alert in orjson.loads(body)["alerts"]} == set(ids)
+
+
+def test_every_product_gets_a_headline_with_its_evidence(system: System) -> None:
+    """Written from sentences of its own reviews, and published for other teams too."""
+    products = {review.product_id for review in enriched_of(system)}
+
+    def published() -> set[str]:
+        records = read_to_end(system.settings, system.topics.summaries)
+        summaries = [contract.decode_product_summary(record.value) for record in records if record.value]
+        return {one.product_id for one in summaries if one.text and one.text.headline and one.text.evidence}
+
+    wait_until(lambda: published() == products, 60, "some products have no headline")
+    for product_id in products:
+        status, body = system.get(f"/v1/products/{product_id}/summary")
+        assert status == 200
+        contract.validator("product-summary.v1").validate(json.loads(body))
+
+
+def test_unknown_product_is_told_in_clear_words(system: System) -> None:
+    """404, with the product's name in it."""
+    status, body = system.get("/v1/products/no-such-product/summary")
+
+    assert status == 404
+    assert b"no-such-product" in body
+
+
+@pytest.mark.timeout(400)
+def test_kill_9_in_the_middle_changes_nothing_in_the_end(kafka: str, valkey: str, tmp_path: Path) -> None:
+    """`enrich` and `summarize` die in mid-run, are started again, and every review counts once."""
+    sample = read_lines(SAMPLE, retime_to=datetime.now(UTC))
+    lines = [line for copy in range(3) for line in (_renamed(line, copy) for line in sample)]
+    with running(kafka, valkey, tmp_path, summaries="off") as system:
+        system.publish(lines)
+        for role, at in (("enrich", 100), ("summarize", 300), ("enrich", 500)):
+            wait_until(lambda at=at: system.enriched() >= at, 90, f"{at} reviews were not enriched")  # type: ignore[misc]
+            pid = system.processes.pids()[role]
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: _started_again(system, role, pid), 20, f"{role} was not started again")  # noqa: B023
+        assert system.enriched() < len(lines) - 3 * BROKEN_LINES, (
+            "all was done before the last kill: nothing was tested"
+        )
+        system.wait_until_caught_up()
+        report = system.account()
+        _, wrong = differences(kafka, system.topics.enriched, system.processes.page)
+
+    assert report.lost == []
+    assert report.enriched == report.applied == len(lines) - 3 * BROKEN_LINES
+    assert wrong == []
+
+
+def _started_again(system: System, role: str, before: int) -> bool:
+    system.processes.keep_running()
+    return system.processes.pids()[role] not in (None, before)
+
+
+def _renamed(line: Line, copy: int) -> Line:
+    """The same review under another id, so that each copy counts."""
+    try:
+        row = orjson.loads(line.value)
+    except orjson.JSONDecodeError:
+        return line
+    return Line(line.key, orjson.dumps(row | {"review_id": f"{row['review_id']}-{copy}"}))

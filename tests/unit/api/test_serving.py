@@ -1,0 +1,57 @@
+"""The server around the application: its address, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from stream_app.api import app
+from stream_app.ports import ConfigurationError
+from stream_app.settings import Settings
+
+NOBODY = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture
+def busy_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield taken.getsockname()[1]
+
+
+def test_busy_port_is_an_error_that_names_it_and_the_way_out(busy_port: int) -> None:
+    with pytest.raises(ConfigurationError, match=f"port {busy_port}: it is in use.*--port"):
+        app.serve(Settings(api_port=busy_port))
+
+
+def test_address_of_another_machine_is_an_error_that_names_the_option() -> None:
+    with pytest.raises(ConfigurationError, match=r"192\.0\.2\.1 .*--host"):
+        app.serve(Settings(api_host="192.0.2.1", api_port=0))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_it_cleanly_with_exit_code_zero_though_a_page_is_open(
+    busy_port: int, number: signal.Signals
+) -> None:
+    program = (
+        "from stream_app.api.app import serve; from stream_app.settings import Settings; "
+        f"serve(Settings(redis={NOBODY!r}, api_port={busy_port}), any_port=True)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=os.environ
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"Port {busy_port} is busy; taking a free one instead.\n"
+        address = process.stdout.readline().removeprefix("Page: ").strip()
+        assert httpx.get(f"{address}v1/products/x/summary", timeout=10).status_code == 503
+        with httpx.stream("GET", f"{address}v1/events", timeout=10) as events:
+            first = next(events.iter_lines())
+            assert first == "event: store"
+            process.send_signal(number)
+            assert process.wait(10) == 0
