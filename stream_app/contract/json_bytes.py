@@ -7,7 +7,7 @@ import re
 
 import orjson
 
-_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def shown(value: object) -> str:
@@ -19,16 +19,25 @@ def shown(value: object) -> str:
 def why_not_json(value: bytes, error: orjson.JSONDecodeError) -> tuple[str, str]:
     """(reason, detail) of bytes that orjson refused; off the hot path."""
     try:
-        value.decode()
+        text = value.decode()
     except UnicodeDecodeError as wrong:
-        return "not_utf8", f"byte {wrong.start} is not UTF-8"
+        return "not_utf8", f"byte {wrong.start} is not UTF-8; send JSON in UTF-8"
     if "depth limit" in str(error) or "recursion" in str(error).lower():
-        return "too_deep", "the JSON is nested deeper than 1,024 levels"
-    if _SURROGATE_ESCAPE.search(value):
-        try:
-            json.loads(value)
-        except (ValueError, RecursionError):
-            pass
-        else:
-            return "lone_surrogate", "a string has half of a surrogate pair, which is no character"
+        return "too_deep", "the JSON is nested deeper than 1,024 levels; send the review's fields alone"
+    if _has_lone_surrogate(text):
+        return "lone_surrogate", "a string has half of a surrogate pair, which is no character; cut texts at characters"
     return "not_json", str(error)
+
+
+def _has_lone_surrogate(text: str) -> bool:
+    """Is it JSON but for strings like "\\ud83d"? Python's parser takes these."""
+    try:
+        parsed = json.loads(text, parse_constant=_refuse)
+        return _SURROGATE.search(json.dumps(parsed, ensure_ascii=False)) is not None
+    except (ValueError, RecursionError):
+        return False
+
+
+def _refuse(constant: str) -> None:
+    """NaN and Infinity, which Python's parser takes too, are no JSON."""
+    raise ValueError(constant)

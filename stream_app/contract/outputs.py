@@ -6,11 +6,12 @@ Readers ignore unknown fields; an unknown value of an enum becomes the fall-back
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, get_args
 
 import orjson
 
-from stream_app.contract.json_bytes import shown, why_not_json
+from stream_app.contract import field
+from stream_app.contract.json_bytes import why_not_json
 from stream_app.contract.times import from_rfc3339, to_rfc3339
 from stream_app.records import (
     LABELS,
@@ -28,7 +29,6 @@ from stream_app.records import (
     Rule,
     Sentiment,
     Severity,
-    Span,
     SummaryMethod,
 )
 
@@ -85,37 +85,44 @@ def decode_enriched(record: RawRecord) -> EnrichedReview | Rejected:
 
 
 def _enriched(fields: dict[str, Any]) -> EnrichedReview:
-    sentiment, span, model = fields.get("sentiment"), fields.get("key_sentence"), fields.get("model") or {}
-    label = _known(sentiment["label"], LABELS, None) if sentiment else None
+    sentiment, model = fields.get("sentiment"), fields.get("model") or {}
+    label = field.known(sentiment["label"], LABELS, None) if sentiment else None
     return EnrichedReview(
-        kind=_known(fields["kind"], get_args(Kind), "edited"),
-        product_id=_text(fields["product_id"]),
-        review_id=_text(fields["review_id"]),
-        revision=int(fields["revision"]),
-        enrichment_version=int(fields["enrichment_version"]),
+        kind=field.known(fields["kind"], get_args(Kind), "edited"),
+        product_id=field.text(fields["product_id"]),
+        review_id=field.text(fields["review_id"]),
+        revision=field.integer(fields["revision"]),
+        enrichment_version=field.integer(fields["enrichment_version"]),
         created_at_ms=from_rfc3339(fields["created_at"]),
-        updated_at_ms=_optional_ms(fields.get("updated_at")),
+        updated_at_ms=field.optional_ms(fields.get("updated_at")),
         enriched_at_ms=from_rfc3339(fields["enriched_at"]),
-        input=Position(**{name: fields["input"][name] for name in Position._fields}),
-        rating=fields.get("rating"),
-        title=fields.get("title"),
-        text=fields.get("text"),
-        language=fields.get("language"),
-        truncated=bool(fields.get("truncated")),
-        sentiment=Sentiment(
-            cast(Label, label), sentiment["confidence"], tuple(sentiment["scores"][name] for name in LABELS)
-        )
-        if sentiment and label
-        else None,
-        sentiment_missing=fields.get("sentiment_missing") or (None if label or not sentiment else "unknown_label"),
-        summary=fields.get("summary"),
-        summary_method=_known(fields.get("summary_method"), get_args(SummaryMethod), "none"),
-        key_sentence=Span(span["start"], span["end"]) if span else None,
-        flags=tuple(fields.get("flags", ())),
-        safety_words=tuple(fields.get("safety_words", ())),
-        sentiment_model=_model_name(model.get("sentiment")),
-        summary_model=_model_name(model.get("summary")),
+        input=_position(fields["input"]),
+        rating=field.optional_stars(fields.get("rating")),
+        title=field.optional_text(fields.get("title")),
+        text=field.optional_text(fields.get("text")),
+        language=field.optional_text(fields.get("language")),
+        truncated=fields.get("truncated") is True,
+        sentiment=_sentiment(sentiment, label) if sentiment and label else None,
+        sentiment_missing=field.optional_text(fields.get("sentiment_missing"))
+        or ("unknown_label" if sentiment and not label else None),
+        summary=field.optional_text(fields.get("summary")),
+        summary_method=field.known(fields.get("summary_method"), get_args(SummaryMethod), "none"),
+        key_sentence=field.optional_span(fields.get("key_sentence")),
+        flags=field.texts(fields.get("flags")),
+        safety_words=field.texts(fields.get("safety_words")),
+        sentiment_model=field.optional_model(model.get("sentiment")),
+        summary_model=field.optional_model(model.get("summary")),
     )
+
+
+def _position(fields: Mapping[str, Any]) -> Position:
+    return Position(field.text(fields["topic"]), field.integer(fields["partition"]), field.integer(fields["offset"]))
+
+
+def _sentiment(fields: Mapping[str, Any], label: Label) -> Sentiment:
+    scores = fields["scores"]
+    negative, neutral, positive = (field.probability(scores[name]) for name in LABELS)
+    return Sentiment(label, field.probability(fields["confidence"]), (negative, neutral, positive))
 
 
 def encode_alert(alert: Alert) -> bytes:
@@ -147,18 +154,18 @@ def decode_alert(record: RawRecord) -> Alert | Rejected:
 def alert_from(fields: Mapping[str, Any]) -> Alert:
     """The alert of parsed JSON. Raises KeyError, TypeError or ValueError when it is none."""
     return Alert(
-        alert_id=_text(fields["alert_id"]),
-        rule=_known(fields["rule"], get_args(Rule), "negative_review"),
-        severity=_known(fields["severity"], get_args(Severity), "warning"),
-        product_id=_text(fields["product_id"]),
+        alert_id=field.text(fields["alert_id"]),
+        rule=field.known(fields["rule"], get_args(Rule), "negative_review"),
+        severity=field.known(fields["severity"], get_args(Severity), "warning"),
+        product_id=field.text(fields["product_id"]),
         created_at_ms=from_rfc3339(fields["created_at"]),
         raised_at_ms=from_rfc3339(fields["raised_at"]),
-        review_id=fields.get("review_id"),
-        revision=fields.get("revision"),
-        rating=fields.get("rating"),
-        p_negative=fields.get("p_negative"),
-        sentence=fields.get("sentence"),
-        safety_words=tuple(fields.get("safety_words", ())),
+        review_id=field.optional_text(fields.get("review_id")),
+        revision=field.optional_integer(fields.get("revision")),
+        rating=field.optional_stars(fields.get("rating")),
+        p_negative=field.optional_probability(fields.get("p_negative")),
+        sentence=field.optional_text(fields.get("sentence")),
+        safety_words=field.texts(fields.get("safety_words")),
     )
 
 
@@ -198,13 +205,13 @@ def decode_product_summary(value: bytes) -> ProductSummary:
         as_of_ms=from_rfc3339(fields["as_of"]),
         state_version=fields["state_version"],
         windows={name: _counted(counts) for name, counts in fields["windows"].items()},
-        last_review_at_ms=_optional_ms(fields.get("last_review_at")),
+        last_review_at_ms=field.optional_ms(fields.get("last_review_at")),
         text=ProductText(
             headline=text["headline"],
             text=text["text"],
-            method=_known(text["method"], get_args(SummaryMethod), "none"),
+            method=field.known(text["method"], get_args(SummaryMethod), "none"),
             evidence=tuple(text["evidence"]),
-            model=_model_name(text.get("model")),
+            model=field.optional_model(text.get("model")),
             made_at_ms=from_rfc3339(text["made_at"]),
         )
         if text
@@ -254,23 +261,5 @@ def _decoded(record: RawRecord, decode: Callable[[dict[str, Any]], Value]) -> Va
         return Rejected(record, "wrong_type", f"not of this schema: {type(error).__name__} {error}")
 
 
-def _known(value: Any, values: tuple[Any, ...], fall_back: Any) -> Any:
-    return value if value in values else fall_back
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{shown(value)} is no string")
-    return value
-
-
-def _optional_ms(value: str | None) -> int | None:
-    return None if value is None else from_rfc3339(value)
-
-
 def _model(model: ModelName | None) -> dict[str, str] | None:
     return None if model is None else {"name": model.name, "revision": model.revision}
-
-
-def _model_name(fields: Mapping[str, str] | None) -> ModelName | None:
-    return None if fields is None else ModelName(fields["name"], fields["revision"])

@@ -57,6 +57,8 @@ def _review(fields: Any, timestamp_ms: int, latest_ms: int, max_text_characters:
     if title is not None and len(title) > max_text_characters:
         raise _Invalid("text_too_long", f"title has {len(title)} characters; at most {max_text_characters} are read")
     created_at_ms = _date(fields, "created_at", latest_ms)
+    if created_at_ms is None and timestamp_ms > latest_ms:
+        raise _Invalid("future_date", "created_at is missing, and the record's timestamp is in the future")
     updated_at_ms = _date(fields, "updated_at", latest_ms)
     revision = _revision(get("revision"), updated_at_ms, bool(deleted))
     kind: Kind = "deleted" if deleted else "edited" if revision else "created"

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_WITHOUT_ZONE = datetime(1970, 1, 1)
+_DAY_MS = 86_400_000
+_FIRST_MS = (datetime.min - _EPOCH_WITHOUT_ZONE).days * _DAY_MS  # the year 1 begins
+_END_MS = ((datetime.max - _EPOCH_WITHOUT_ZONE).days + 1) * _DAY_MS  # the year 9999 ends
 
 
 def to_rfc3339(ms: int) -> str:
-    """Milliseconds since 1970 as RFC 3339 in UTC, e.g. 2026-05-01T12:00:00.000Z."""
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+    """Milliseconds since 1970 as RFC 3339 in UTC, e.g. 2026-05-01T12:00:00.000Z. Years 1 to 9999."""
+    moment = _EPOCH_WITHOUT_ZONE + timedelta(0, 0, 0, ms)
+    return moment.isoformat(timespec="milliseconds") + "Z"
 
 
 def from_rfc3339(text: str) -> int:
-    """Milliseconds since 1970 of an RFC 3339 date and time; without zone it is UTC. Raises ValueError."""
-    if len(text) < 19 or text[4] != "-" or text[10] not in "Tt ":
-        raise ValueError("not of the form 2026-05-01T12:00:00Z")
+    """Milliseconds since 1970 of an RFC 3339 date and time; without zone it is UTC. Raises ValueError.
+
+    What is accepted lies between the years 1 and 9999 in UTC too, so that ``to_rfc3339`` can always write it.
+    """
+    # fromisoformat takes other forms of ISO 8601, too: days of a week, no punctuation, no time
+    if len(text) < 19 or text[4] != "-" or text[7] != "-" or text[10] not in "Tt " or text[13] != ":":
+        raise ValueError("write it like 2026-05-01T12:00:00Z")
     moment = datetime.fromisoformat(text.upper())
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     elapsed = moment - _EPOCH
-    return (elapsed.days * 86_400 + elapsed.seconds) * 1000 + elapsed.microseconds // 1000
+    ms = elapsed.days * _DAY_MS + elapsed.seconds * 1000 + elapsed.microseconds // 1000
+    if not _FIRST_MS <= ms < _END_MS:
+        raise ValueError("in UTC it lies outside the years 1 to 9999")
+    return ms

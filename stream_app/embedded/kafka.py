@@ -161,7 +161,7 @@ class EmbeddedKafka:
         (node.folder / "server.properties").write_text(settings)
         if (node.folder / "topics" / "meta.properties").exists():
             return
-        command = [*_java(jars), "kafka.tools.StorageTool", "format", "--cluster-id", cluster_id]
+        command = [*_java(jars), "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}"]
         command += ["--config", "server.properties", "--ignore-formatted"]
         done = subprocess.run(command, cwd=node.folder, capture_output=True, text=True, check=False)
         if done.returncode != 0:

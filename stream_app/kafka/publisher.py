@@ -47,6 +47,7 @@ class _Delivery:
         """librdkafka's delivery report of one message; runs inside ``poll``, where an exception would be garbled."""
         if error is not None:
             self._publisher.failed(KafkaException(error))
+            return  # on_delivered is never called
         self._publisher.last_progress = time.monotonic()
         self._left -= 1
         if not self._left:

@@ -44,6 +44,10 @@ class DeviceHung(Exception):
     """A run took longer than any run may."""
 
 
+class DeviceBroken(Exception):
+    """The model fails on a text that it knows."""
+
+
 class Batcher(Generic[Result]):
     """One model, its tokeniser thread and its device threads, which share the model's weights."""
 
@@ -131,18 +135,31 @@ class Batcher(Generic[Result]):
         try:
             work()
         except BaseException as error:  # noqa: BLE001 - told to the one who ends the process
-            self._fatal(error)
+            if not self._stopped:  # whoever stopped us may not be there any more
+                self._fatal(error)
 
     def _tokenize(self) -> None:
         while (taken := self._next_prefix()) is not None:
-            for item, tokens in zip(taken, self._model.tokenize([item.text for item in taken]), strict=True):
-                item.tokens = tokens
-            rest = taken
+            rest = self._tokenized(taken)
             while rest:
                 size = prefix_size((_length(item) for item in rest), self._batch_tokens)
                 self._batches.put(rest[:size])
                 rest = rest[size:]
         self._batches.put(_Stop())
+
+    def _tokenized(self, items: list[_Item]) -> list[_Item]:
+        """The items with their tokens, without those that cannot be tokenised: they have their result already."""
+        try:
+            all_tokens = self._model.tokenize([item.text for item in items])
+        except Exception as error:  # noqa: BLE001 - whatever a tokeniser raises: one result per text is kept
+            if len(items) == 1:
+                self._on_done(self._failed(items[0], error))
+                return []
+            half = len(items) // 2
+            return self._tokenized(items[:half]) + self._tokenized(items[half:])
+        for item, tokens in zip(items, all_tokens, strict=True):
+            item.tokens = tokens
+        return items
 
     def _next_prefix(self) -> list[_Item] | None:
         """The oldest waiting texts, about one batch; waits for them. None: stopped."""
@@ -164,6 +181,8 @@ class Batcher(Generic[Result]):
                 return
             lengths = [_length(item) for item in batch]
             for run in cut_into_runs(lengths, self._run_tokens):
+                if self._stopped:
+                    return
                 items = [batch[index] for index in run]
                 self._on_start([item.tag for item in items])
                 self._on_done(self._results(items))
@@ -197,7 +216,7 @@ class Batcher(Generic[Result]):
     def _failed(self, item: _Item, error: Exception) -> list[tuple[Any, Result | ModelFailed]]:
         """The text is to blame only if the device is sane: otherwise everything would be rejected."""
         if not self._model.canary():
-            self._fatal(RuntimeError(f"the {self._name} model fails on a text that it knows: the device is broken"))
+            raise DeviceBroken(f"the {self._name} model fails on a text that it knows") from error
         return [(item.tag, ModelFailed("model_failed", f"{type(error).__name__}: {error}"[:500]))]
 
     def _watch(self) -> None:

@@ -20,7 +20,7 @@ Precision = Literal["fp32", "bf16"]
 BATCH_SECONDS = 0.25
 """Device time of one batch: what newer reviews wait for at most."""
 
-_BF16_MUST_GAIN = 1.2  # below this, rounding buys nothing
+_BF16_MUST_GAIN = 1.5  # below this, rounding buys little: a CPU also compiles each new shape of a run in bf16
 _ENOUGH = 0.95  # of the best throughput: a smaller run answers sooner
 _RUN_SIZES: dict[str, tuple[int, ...]] = {
     "cpu": (256, 512, 1024, 2048, 4096),
@@ -75,11 +75,8 @@ def choose_device(device: str = "auto", precision: str = "auto", threads: int = 
         return DeviceChoice(chosen, "bf16" if precision == "bf16" else "fp32", threads, f"{where}; {precision} as set")
     gain = bf16_gain(chosen)
     measured = f"bf16 multiplies matrices {gain:.1f} x as fast as fp32"
-    if chosen == "cpu":
-        # in bf16 each new shape of a run costs a CPU a compilation, and reviews' lengths vary
-        return DeviceChoice(chosen, "fp32", threads, f"{where}; fp32 ({measured} here, but each new shape is compiled)")
     best: Precision = "bf16" if gain >= _BF16_MUST_GAIN else "fp32"
-    return DeviceChoice(chosen, best, threads, f"{where}; {best}: {measured}")
+    return DeviceChoice(chosen, best, threads, f"{where}; {best}, because {measured}")
 
 
 def bf16_gain(device: str) -> float:

@@ -1,18 +1,19 @@
-"""Loads what the settings name, each with the token budgets that suit this device."""
+"""Loads what the settings name, each with the token budgets that suit this device.
+
+torch and transformers are imported only when something is loaded: roles without models start fast and stay small.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from transformers.utils import logging as transformers_logging
-
-from stream_app.models.classifier import load_classifier
-from stream_app.models.device import DeviceChoice, choose_device, measure_budget
-from stream_app.models.summarizer import load_summarizer
 from stream_app.ports import TextModel
 from stream_app.records import Scores
 from stream_app.settings import Settings
+
+if TYPE_CHECKING:
+    from stream_app.models.device import DeviceChoice
 
 Result = TypeVar("Result")
 
@@ -36,6 +37,8 @@ class Loaded:
 
 def device_of(settings: Settings) -> DeviceChoice:
     """Where models run with these settings, and why. Raises ConfigurationError."""
+    from stream_app.models.device import choose_device
+
     return choose_device(settings.device, settings.precision, settings.threads)
 
 
@@ -47,6 +50,8 @@ def load_models(settings: Settings) -> Loaded:
 
 def load_sentiment_model(settings: Settings) -> Sized[Scores]:
     """The classifier that the settings name. Raises ConfigurationError."""
+    from stream_app.models.classifier import load_classifier
+
     _quieten()
     choice = device_of(settings)
     classifier = load_classifier(settings.sentiment_model, choice)
@@ -58,17 +63,23 @@ def load_sentiment_model(settings: Settings) -> Sized[Scores]:
 
 def load_summary_model(settings: Settings) -> Sized[str]:
     """The summarizer that the settings name. Raises ConfigurationError."""
+    from stream_app.models.summarizer import load_summarizer
+
     _quieten()
     choice = device_of(settings)
     return _sized(load_summarizer(settings.summary_model, choice), choice)
 
 
 def _sized(model: TextModel[Result], choice: DeviceChoice) -> Sized[Result]:
+    from stream_app.models.device import measure_budget
+
     budget = measure_budget(model, choice)
     return Sized(model, budget.run_tokens, budget.batch_tokens)
 
 
 def _quieten() -> None:
     """transformers reports the head that we replace as missing, and draws a bar per file."""
+    from transformers.utils import logging as transformers_logging
+
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

@@ -120,9 +120,11 @@ class Enrich:
         )
 
     async def take(self, slots: list[Slot]) -> None:
-        for start in range(0, len(slots), _YIELD_EVERY):
+        # a suspect waits until nothing else is open: what is opened beside it, but not submitted, would never end
+        together = 1 if self._suspects else _YIELD_EVERY
+        for start in range(0, len(slots), together):
             now_ms = self._now_ms()
-            opened = [self._opened(slot, now_ms) for slot in slots[start : start + _YIELD_EVERY]]
+            opened = [self._opened(slot, now_ms) for slot in slots[start : start + together]]
             await self._submit([review for review in opened if review is not None])
             await asyncio.sleep(0)
 

@@ -1,4 +1,7 @@
-"""Makes review text plain: markup out, control characters out, white space collapsed; emoji and scripts stay."""
+"""Makes review text plain: markup out, control characters out, white space collapsed; emoji and scripts stay.
+
+Every pattern is linear: each quantifier runs over a class that its successor is not in, or to the end of the text once.
+"""
 
 from __future__ import annotations
 
@@ -6,37 +9,45 @@ import html
 import re
 import unicodedata
 
-# every quantifier is bounded or runs over a class that its successor is not in: linear time
-_DROPPED = re.compile(r"<(script|style)\b[^<>]{0,500}>.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
+_DROPPED = re.compile(r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_BREAK = re.compile(r"<(?:br|/?p|/?div|/?li|/?tr|/?h[1-6])\b[^<>]{0,200}>", re.IGNORECASE)
-_TAG = re.compile(r"</?[a-zA-Z][^<>]{0,500}>")
-# control characters but \n and \t; bidirectional overrides and isolates; zero-width ones but the joiner of emoji
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffe\uffff]"
+_BREAK = re.compile(r"<(?:br|/?(?:p|div|li|ul|ol|table|tr|td|blockquote|h[1-6]))\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"<[/!?]?[a-zA-Z][^<>]*>")
+# references to no character at all; html.unescape raises ValueError at very long ones
+_NO_CHARACTER = re.compile(r"&#[0-9]{8,};?")
+# control characters but white space, lone surrogates, soft hyphens, and what turns or hides text: zero-width
+# characters, directional marks, overrides, isolates
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ud800-\udfff\ufeff]"
+    # joiners, but in Arabic and Indic scripts, and the one that joins emoji
+    "|(?<![\u0600-\u0dff])\u200c"
+    "|(?<![\u0600-\u0dff\ufe0f\u2190-\u2bff\U0001f000-\U0001faff])\u200d"
 )
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_SPACES = re.compile(r"[^\S\n]+")
-_LINES = re.compile(r" ?\n[ \n]*")
+_UNSEEN_ASCII = dict.fromkeys((*range(9), *range(0x0E, 0x1C), 0x7F))
+# a row of signs or stacked marks: past 64 of them it says no more, and NFC takes quadratic time over marks
+_ROW = re.compile(r"([^\w\s\x00-\x7f]{64})[^\w\s\x00-\x7f]+")
 
 
 def clean(text: str) -> tuple[str, bool]:
-    """(plain text, whether there was markup). Never raises, whatever the text; linear in its length."""
+    """(plain text, whether there was markup). Never raises, whatever the text; linear in its length.
+
+    What entities spell is text, not markup: the result is to be escaped like any other text when it is put into HTML.
+    """
     marked_up = False
     if "<" in text or "&" in text:
         text, marked_up = _without_markup(text)
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not text.isprintable():  # it has something besides letters, signs and plain spaces
+        text = text.translate(_UNSEEN_ASCII) if text.isascii() else _UNSEEN.sub("", text)
+        text = text.replace("\r", "\n")
     if not text.isascii():
-        text = unicodedata.normalize("NFC", _LONE_SURROGATE.sub("", text))
-    text = _SPACES.sub(" ", _CONTROL.sub("", text))
+        text = unicodedata.normalize("NFC", text)
     if "\n" in text:
-        text = _LINES.sub("\n", text)
-    return text.strip(), marked_up
+        lines = (" ".join(line.split()) for line in text.split("\n"))
+        return "\n".join(line for line in lines if line), marked_up
+    return " ".join(text.split()), marked_up
 
 
 def _without_markup(text: str) -> tuple[str, bool]:
-    """Without tags and with entities resolved, once: what an entity spells is text, not markup."""
     plain = text
     if "<" in plain:
         lower = plain.lower()
@@ -47,5 +58,5 @@ def _without_markup(text: str) -> tuple[str, bool]:
         plain = _TAG.sub("", _BREAK.sub("\n", plain))
     marked_up = plain != text
     if "&" in plain:
-        plain = html.unescape(plain)
+        plain = html.unescape(_NO_CHARACTER.sub("", plain))
     return plain, marked_up

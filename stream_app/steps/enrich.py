@@ -18,7 +18,13 @@ from stream_app.steps.clean import clean
 from stream_app.steps.language import is_supported, language_of
 from stream_app.steps.lexicon import safety_words_in
 from stream_app.steps.privacy import mask
-from stream_app.steps.summary_text import best_sentence, faithful, key_sentence, word_count
+from stream_app.steps.summary_text import (
+    MAX_SENTENCE_CHARACTERS,
+    best_sentence,
+    faithful,
+    key_sentence,
+    word_count,
+)
 
 UNSUPPORTED_LANGUAGE = "unsupported_language"
 EMPTY_TEXT = "empty_text"
@@ -164,7 +170,7 @@ def _summary(
     if not with_summary:
         return None, "none"
     label = sentiment.label if sentiment else None
-    if prepared.words < min_words:
+    if prepared.words < min_words and len(prepared.text) <= MAX_SENTENCE_CHARACTERS:
         return prepared.text, "own_text"
     if abstract and faithful(abstract, f"{prepared.title or ''} {prepared.text}", label):
         return abstract, "abstractive"

@@ -10,7 +10,7 @@ UNDETERMINED = "und"  # ISO 639-2: Latin script, and nobody said which language
 _SCRIPTS = {
     "ja": re.compile(r"[\u3040-\u30ff]"),
     "ko": re.compile(r"[\u1100-\u11ff\uac00-\ud7af]"),
-    "zh": re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]"),
+    "zh": re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"),
     "ru": re.compile(r"[\u0400-\u04ff]"),
     "ar": re.compile(r"[\u0600-\u06ff]"),
     "he": re.compile(r"[\u0590-\u05ff]"),
@@ -18,6 +18,7 @@ _SCRIPTS = {
     "hi": re.compile(r"[\u0900-\u097f]"),
     "th": re.compile(r"[\u0e00-\u0e7f]"),
 }
+_NOT_LATIN = re.compile("[\u0370-\u1dff\u2e80-\ud7ff\U00020000-\U0003ffff]")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
 # a character of these says as much as several letters of an alphabet
 _DENSE = {"ja": 3, "ko": 2, "zh": 3}
@@ -27,7 +28,7 @@ _SAME_SCRIPT = {"ru": {"uk", "bg", "sr", "be", "mk", "kk"}, "ar": {"fa", "ur"}, 
 def language_of(text: str, stated: str | None) -> str:
     """ISO 639-1 code, or UNDETERMINED. The script of the text wins over what was stated where they contradict."""
     said = _primary(stated)
-    if text.isascii():
+    if text.isascii() or not _NOT_LATIN.search(text):
         return UNDETERMINED if said is None or said in _SCRIPTS else said
     weights = {name: len(script.findall(text)) * _DENSE.get(name, 1) for name, script in _SCRIPTS.items()}
     if weights["ja"]:

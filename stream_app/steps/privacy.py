@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import re
 
-_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}\b")
-_CARD = re.compile(r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])")
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b")
-# with a country's +, with an area code in brackets, or in groups as telephone numbers are written
-_PHONE = re.compile(
-    r"(?<![\w.$€£#-])(?:"
-    r"\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,5}|"
-    r"\(\d{3}\) ?\d{3}[ .-]?\d{4}|"
-    r"\d{3}[-. ]\d{3}[-. ]\d{4}|"
-    r"\d{3}-\d{4}|"
-    r"0\d{2,4}[ /-]\d{5,8}|"
-    r"1[3-9]\d{9}"
-    r")(?![\w-]|\.\d)"
+# Latin letters and digits; not \\w, since Chinese has no spaces around a number
+_ALNUM = "0-9A-Za-z\u00c0-\u024f"
+_MAIL = re.compile(
+    rf"(?<![{_ALNUM}_.+%-])[{_ALNUM}_.+%-]{{1,64}}@(?:[{_ALNUM}-]{{1,63}}\.){{1,8}}[A-Za-z]{{2,24}}(?![{_ALNUM}])"
 )
-_TWO_DIGITS = re.compile(r"\d[\d ().-]{5}")
+# issuers begin with 2 to 6; written in fours, as 4-6-5 or as 4-6-4, or without gaps
+_CARD = re.compile(
+    rf"(?<![{_ALNUM}_-])(?:"
+    r"[2-6]\d{3}(?P<gap>[ -]?)\d{4}(?P=gap)\d{4}(?P=gap)\d{2,4}(?:(?P=gap)\d{1,3})?|"
+    r"3\d{3}(?P<gap3>[ -]?)\d{6}(?P=gap3)\d{4,5}"
+    rf")(?![{_ALNUM}-])"
+)
+_IBAN = re.compile(rf"(?<![{_ALNUM}])[A-Z]{{2}}\d{{2}}(?: ?[A-Z0-9]{{4}}){{2,7}}(?: ?[A-Z0-9]{{1,3}})?(?![{_ALNUM}])")
+_PHONE = re.compile(
+    rf"(?<![{_ALNUM}_.,/$€£¥#+-])(?:"
+    r"\+\d(?:[ ./()-]{0,2}\d){7,14}|"  # with the country
+    r"\(0?\d{2,4}\) ?\d{3,4}[ .-]?\d{3,4}|"  # area code in brackets
+    r"\d{3}(?P<between>[-. ])\d{3}(?P=between)\d{4}|"  # North America
+    r"0\d{2,4}(?:[ /-]\d{5,8}|(?P<group>[ -])\d{3,4}(?P=group)\d{3,4})|"  # trunk prefix 0
+    r"1[3-9]\d{9}|"  # mobiles in China
+    r"(?P<local>\d{3}-\d{4})"
+    rf")(?![{_ALNUM}_-]|[.,]\d)"
+)
+# a number without an area code could be anything: it is masked where people speak of telephoning
+_TELEPHONING = re.compile(
+    r"\b(?:phones?|call|text|tel|mobile|cell|fax|whatsapp|reach|(?:my|our|the) numbers?)\b", re.IGNORECASE
+)
+_HINT_CHARACTERS = 48
+_LONG_NUMBER = re.compile(r"\d[\d ().-]{5}")
 
 
 def mask(text: str) -> tuple[str, bool]:
@@ -29,15 +43,42 @@ def mask(text: str) -> tuple[str, bool]:
     masked = text
     if "@" in masked:
         masked = _MAIL.sub("[email]", masked)
-    if _TWO_DIGITS.search(masked):
-        masked = _IBAN.sub("[iban]", masked)
-        masked = _CARD.sub(lambda found: "[card]" if _luhn(found.group()) else found.group(), masked)
-        masked = _PHONE.sub("[phone]", masked)
+    if _LONG_NUMBER.search(masked):
+        masked = _IBAN.sub(_iban, masked)
+        masked = _CARD.sub(_card, masked)
+        masked = _PHONE.sub(_phone, masked)
     return masked, masked != text
+
+
+def _card(found: re.Match[str]) -> str:
+    return "[card]" if _luhn(found.group()) else found.group()
+
+
+def _iban(found: re.Match[str]) -> str:
+    """Words in capitals that follow an account number look like more of it: they are put back."""
+    number, rest = found.group(), ""
+    while len(number) >= 15:
+        if _mod_97(number.replace(" ", "")) == 1:
+            return f"[iban]{rest}"
+        number, _, last = number.rpartition(" ")
+        rest = f" {last}{rest}"
+    return found.group()
+
+
+def _phone(found: re.Match[str]) -> str:
+    if not found.group("local"):
+        return "[phone]"
+    before = found.string[max(0, found.start() - _HINT_CHARACTERS) : found.start()]
+    return "[phone]" if _TELEPHONING.search(before) else found.group()
 
 
 def _luhn(number: str) -> bool:
     """The check digit of payment cards (ISO/IEC 7812-1, annex B)."""
     digits = [int(character) for character in number if character.isdigit()]
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
-    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+    return len(digits) >= 14 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def _mod_97(iban: str) -> int:
+    """The check of account numbers (ISO 13616): 1 where the number is right; letters count 10 to 35."""
+    return int("".join(str(int(character, 36)) for character in iban[4:] + iban[:4])) % 97

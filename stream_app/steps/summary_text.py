@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from functools import lru_cache
 
 from stream_app.records import Label, Span
@@ -11,8 +12,10 @@ from stream_app.steps.lexicon import NEGATIONS, NEGATIVE_WORDS, POSITIVE_WORDS, 
 
 MAX_SENTENCE_CHARACTERS = 300
 
-# a sentence ends after . ! ? … (and their Chinese forms) and what closes behind them, or at a line break
-_END = re.compile(r"(?<=[.!?…])[\"')\]]*\s+(?=\S)|(?<=[。！？])\s*|\n+")
+# a sentence ends behind . ! ? … and what closes after them, where white space follows (Chinese needs none), and at
+# a line break
+_END = re.compile(r"[.!?…][\"'”’)\]]*(?=\s)|[。！？][”’」』）]*|\n")
+_ABBREVIATIONS = frozenset("mr mrs ms dr st vs e.g i.e incl approx".split())
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 _NUMBER = re.compile(r"\d+")
@@ -22,19 +25,22 @@ def sentences(text: str) -> list[Span]:
     """The sentences of a text, in order, without surrounding white space, none empty."""
     spans = []
     start = 0
-    for end in [*(found.start() for found in _END.finditer(text)), len(text)]:
-        piece = text[start:end]
-        stripped = piece.strip()
-        if stripped:
-            at = start + piece.index(stripped[0])
-            spans.append(Span(at, at + len(stripped)))
+    for end in [*(found.end() for found in _END.finditer(text)), len(text)]:
+        piece = text[start:end].strip()
+        if not piece or (piece[-1] == "." and piece[-7:-1].lower().rpartition(" ")[2] in _ABBREVIATIONS):
+            continue
+        at = text.index(piece[0], start)
+        spans.append(Span(at, at + len(piece)))
         start = end
+    if start < len(text.rstrip()):  # it ends with an abbreviation
+        at = text.index(text[start:].lstrip()[0], start)
+        spans.append(Span(at, len(text.rstrip())))
     return spans
 
 
 def word_count(text: str) -> int:
     """Words of a text; in scripts without spaces two characters count as a word."""
-    if text.isascii():
+    if text.isascii() or not _CJK.search(text):
         return len(text.split())
     cjk = len(_CJK.findall(text))
     return len(_CJK.sub(" ", text).split()) + (cjk + 1) // 2
@@ -42,8 +48,11 @@ def word_count(text: str) -> int:
 
 def content_words(text: str) -> frozenset[str]:
     """The words that carry meaning, lower case, cut to their stems; CJK characters stand for themselves."""
-    words = {stem(word) for word in _WORD.findall(text.lower()) if word not in STOP_WORDS and not _CJK.match(word)}
-    return frozenset(words | set(_CJK.findall(text)))
+    words = _WORD.findall(text.lower())
+    if text.isascii() or not _CJK.search(text):
+        return frozenset([stem(word) for word in words if word not in STOP_WORDS])
+    others = {stem(word) for word in words if word not in STOP_WORDS and not _CJK.match(word)}
+    return frozenset(others.union(_CJK.findall(text)))
 
 
 @lru_cache(maxsize=50_000)
@@ -61,37 +70,43 @@ def best_sentence(text: str, title: str | None, label: Label | None) -> Span | N
     """The sentence that stands best for the review: shares words with the title and with the other sentences, is
     neither very short nor long, carries words of the review's sentiment, and early ones before late ones.
     """
-    spans = sentences(text)
-    if not spans:
-        return None
-    words = [content_words(text[span.start : span.end]) for span in spans]
-    shared = Counter(word for of_one in words for word in of_one)
-    title_words = content_words(title or "")
-    weighty = {"negative": _NEGATIVE_STEMS, "positive": _POSITIVE_STEMS}.get(label or "", frozenset())
+    spans, words = _sentence_words(text)
+    if len(spans) < 2:
+        return shortened(text, spans[0]) if spans else None
+    shared = Counter([word for of_one in words for word in of_one])
+    wanted = content_words(title or "")
+    weighty = _WEIGHTY.get(label, frozenset())
 
     def score(index: int) -> float:
-        own = words[index]
-        length = word_count(text[spans[index].start : spans[index].end])
+        own, span = words[index], spans[index]
+        length = word_count(text[span.start : span.end])
         fitting = 1.0 if 4 <= length <= 30 else 0.4
-        central = sum(shared[word] - 1 for word in own) / (len(own) + 2)
-        return fitting * (1 + central + len(own & title_words) + 0.7 * len(own & weighty)) - 0.05 * index
+        central = sum([shared[word] for word in own]) - len(own)
+        return fitting * (1 + central / (len(own) + 2) + len(own & wanted) + 0.7 * len(own & weighty)) - 0.05 * index
 
     return shortened(text, spans[max(range(len(spans)), key=score)])
 
 
 def key_sentence(text: str) -> Span | None:
     """The sentence that weighs most in a complaint: safety words, then how much it complains, then early ones."""
-    spans = sentences(text)
-    if not spans:
-        return None
+    spans, words = _sentence_words(text)
+    if len(spans) < 2:
+        return shortened(text, spans[0]) if spans else None
+    dangerous = bool(safety_words_in(text))
 
     def weight(index: int) -> float:
-        sentence = text[spans[index].start : spans[index].end]
-        own = content_words(sentence)
+        own, span = words[index], spans[index]
         complaint = len(own & _NEGATIVE_STEMS) - 0.5 * len(own & _POSITIVE_STEMS)
-        return 10 * len(safety_words_in(sentence)) + complaint / (1 + len(own) / 20) - 0.05 * index
+        danger = 10 * len(safety_words_in(text[span.start : span.end])) if dangerous else 0
+        return danger + complaint / (1 + len(own) / 20) - 0.05 * index
 
     return shortened(text, spans[max(range(len(spans)), key=weight)])
+
+
+@lru_cache(maxsize=128)  # one review is asked for its best sentence and for its key sentence, shortly one after another
+def _sentence_words(text: str) -> tuple[list[Span], list[frozenset[str]]]:
+    spans = sentences(text)
+    return spans, [content_words(text[span.start : span.end]) for span in spans]
 
 
 def shortened(text: str, span: Span) -> Span:
@@ -105,23 +120,38 @@ def shortened(text: str, span: Span) -> Span:
 def faithful(summary: str, source: str, label: Label | None) -> bool:
     """Does the source bear the summary out?
 
-    Each content word must stand in the source, or be a common word of praise or blame that agrees with the label; words
-    of the other sentiment must stand in the source literally. Numbers must be the source's; a negation needs one there.
+    1. each content word stands in the source, or is a common word of praise or blame that agrees with the label
+    2. its praise and blame together do not say the opposite of the label ("recommend" of "I can't recommend it")
+    3. numbers are the source's; a negation needs one there
     """
     own = content_words(summary)
-    if not own:
+    if not own or not own - content_words(source) <= _WEIGHTY.get(label, frozenset()):
         return False
-    agreeing = {"negative": _NEGATIVE_STEMS, "positive": _POSITIVE_STEMS}.get(label or "", frozenset())
-    if not own - content_words(source) <= agreeing:
+    leaning = _leaning(summary)
+    if (label == "negative" and leaning > 0) or (label == "positive" and leaning < 0):
         return False
     if not set(_NUMBER.findall(summary)) <= set(_NUMBER.findall(source)):
         return False
     return not _negated(summary) or _negated(source)
 
 
+def _leaning(text: str) -> int:
+    """Words of praise less words of blame; a negation up to three words before turns a word round."""
+    words = [word.replace("’", "'") for word in _WORD.findall(text.lower())]
+    leaning = 0
+    for index, word in enumerate(words):
+        stemmed = stem(word)
+        sign = (stemmed in _POSITIVE_STEMS) - (stemmed in _NEGATIVE_STEMS)
+        if sign and not NEGATIONS.isdisjoint(words[max(0, index - 3) : index]):
+            sign = -sign
+        leaning += sign
+    return leaning
+
+
 def _negated(text: str) -> bool:
-    return not NEGATIONS.isdisjoint(word.replace("’", "'") for word in _WORD.findall(text.lower()))
+    return not NEGATIONS.isdisjoint([word.replace("’", "'") for word in _WORD.findall(text.lower())])
 
 
 _NEGATIVE_STEMS = frozenset(map(stem, NEGATIVE_WORDS))
 _POSITIVE_STEMS = frozenset(map(stem, POSITIVE_WORDS))
+_WEIGHTY: Mapping[Label | None, frozenset[str]] = {"negative": _NEGATIVE_STEMS, "positive": _POSITIVE_STEMS}

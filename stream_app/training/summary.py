@@ -18,7 +18,9 @@ from stream_app.models.device import DeviceChoice
 from stream_app.models.summarizer import Summarizer
 from stream_app.models.transformer import padded, tokenize
 from stream_app.records import ModelName
+from stream_app.steps.summary_text import content_words
 from stream_app.training.card import write_card
+from stream_app.training.checkpoint import load_state, save_state
 from stream_app.training.data import LabelledReview, read_reviews, sentences
 from stream_app.training.evaluate import SummaryScores, answers, score_summaries
 from stream_app.training.progress import tracked
@@ -79,12 +81,12 @@ def train_summary(
     reviews, dev_reviews = read_reviews(train), read_reviews(dev)
     tokenizer = train_tokenizer((f"{one.title} {one.text}" for one in reviews), recipe)
     run = _Run(reviews, tokenizer, choice, recipe)
-    if checkpoint.is_file():
-        run.restore(torch.load(checkpoint, weights_only=True))
+    if (state := load_state(checkpoint)) is not None:
+        run.restore(state)
     result: SummaryTraining | None = None
     while run.epoch < run.last_epoch or result is None:
         loss = run.train_epoch() if run.epoch < run.last_epoch else float("nan")
-        torch.save(run.state(), checkpoint)
+        save_state(checkpoint, run.state())
         scores = evaluate_titles(run.model, tokenizer, choice, dev_reviews, recipe)
         console.log(f"epoch {run.epoch}/{run.last_epoch}: loss {loss:.3f}, {scores}")
         result = SummaryTraining(output, len(run.pairs), scores)
@@ -165,9 +167,10 @@ class _Run:
     def train_epoch(self) -> float:
         """One pass; returns the mean loss per target token."""
         self.epoch += 1
+        torch.manual_seed(1_000 * self._recipe.seed + self.epoch)
         rng = random.Random(f"{self._recipe.seed} {self.epoch}")
         warming_up = self.epoch <= self._recipe.warm_up_epochs
-        pairs = [_restored(one.text, rng) for one in self._reviews] if warming_up else list(self.pairs)
+        pairs = [_key_sentence(one, rng) for one in self._reviews] if warming_up else list(self.pairs)
         rng.shuffle(pairs)
         inputs = tokenize(self._tokenizer, [text for text, _ in pairs], self._recipe.max_tokens)
         targets = tokenize(self._tokenizer, [target for _, target in pairs], 48)
@@ -211,11 +214,13 @@ class _Run:
             group["lr"] = self._recipe.learning_rate * max(0.0, min(1.0, factor))
 
 
-def _restored(text: str, rng: random.Random) -> tuple[str, str]:
-    """A warm-up pair: the review, and one of its short sentences to be found and copied."""
-    pieces = sentences(text)
-    short = [one for one in pieces if 3 <= len(one.split()) <= 14] or pieces[:1]
-    return text, (rng.choice(short) if short else text)[:120]
+def _key_sentence(review: LabelledReview, rng: random.Random) -> tuple[str, str]:
+    """A warm-up pair: the review, and the short sentence that shares most words with its title, to be copied."""
+    pieces = sentences(review.text)
+    short = [one for one in pieces if 3 <= len(one.split()) <= 14] or pieces[:1] or [review.text]
+    rng.shuffle(short)
+    words = content_words(review.title)
+    return review.text, max(short, key=lambda one: len(words & content_words(one)))[:120]
 
 
 def _config(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> T5Config:

@@ -32,9 +32,7 @@ ID = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_
 MS = st.integers(0, 4_000_000_000_000)
 MODEL = st.none() | st.builds(ModelName, TEXT, TEXT)
 PROBABILITY = st.integers(0, 10_000).map(lambda n: n / 10_000)
-SENTIMENT = st.builds(
-    Sentiment, st.sampled_from(LABELS), PROBABILITY, st.tuples(PROBABILITY, PROBABILITY, PROBABILITY)
-)
+SENTIMENT = st.builds(Sentiment, st.sampled_from(LABELS), PROBABILITY, st.tuples(PROBABILITY, PROBABILITY, PROBABILITY))
 ENRICHED = st.builds(
     EnrichedReview,
     kind=st.sampled_from(["created", "edited", "deleted"]),
@@ -173,3 +171,44 @@ def test_dead_letter_keeps_key_value_and_headers_and_adds_why() -> None:
     back = RawRecord("dead", 0, 0, 0, message.key, message.value, message.headers)
     assert contract.dead_letter_origin(back) == (Position("reviews", 4, 99), "not_json")
     assert len(dict(message.headers)[contract.HEADER_ERROR_MESSAGE]) == 8192
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 7) | st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8")),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(st.data())
+def test_whatever_is_wrong_with_a_field_is_noticed_or_harmless(data: st.DataObject) -> None:
+    """What is read as an enriched review or an alert is a valid one: no later step meets a rating of "x"."""
+    for name, decode, encode in (
+        ("enriched-review.v1", contract.decode_enriched, contract.encode_enriched),
+        ("alert.v1", contract.decode_alert, contract.encode_alert),
+    ):
+        value = stored(f"{name.removesuffix('.v1')}.json")
+        place = value
+        key = data.draw(st.sampled_from(sorted(place)))
+        while isinstance(place[key], dict) and data.draw(st.booleans()):
+            place = place[key]
+            key = data.draw(st.sampled_from(sorted(place)))
+        place[key] = data.draw(JSON)
+
+        read = decode(record(orjson.dumps(value)))
+
+        if not isinstance(read, Rejected):
+            again = json.loads(encode(read))  # type: ignore[arg-type]
+            contract.validator(name).validate(again)
+
+
+def test_original_headers_come_first_and_ours_win() -> None:
+    """A dead letter that is replayed and rejected again tells of the second time."""
+    first = contract.dead_letter_message("dead", Rejected(RawRecord("reviews", 4, 99, 0, None, b"{"), "not_json", "x"))
+    again = RawRecord("reviews", 1, 100, 0, first.key, first.value, first.headers)
+
+    second = contract.dead_letter_message("dead", Rejected(again, "not_utf8", "y"))
+
+    back = RawRecord("dead", 0, 0, 0, second.key, second.value, second.headers)
+    assert second.headers[: len(first.headers)] == first.headers
+    assert contract.dead_letter_origin(back) == (Position("reviews", 1, 100), "not_utf8")

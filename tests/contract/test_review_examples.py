@@ -154,3 +154,38 @@ def test_schema_and_decoder_agree_on_any_object(fields: dict[str, object]) -> No
 def test_any_bytes_end_as_a_value(value: bytes) -> None:
     """Nothing a producer sends raises."""
     assert isinstance(decoded(value), Review | Rejected)
+
+
+def test_nan_beside_an_emoji_is_no_json() -> None:
+    """Python's own parser takes both; the escaped emoji was blamed as half a character."""
+    assert rejected(b'{"product_id":"a","review_id":"1","text":"\\ud83d\\ude00","rating":NaN}').reason == "not_json"
+
+
+@pytest.mark.parametrize("name", ["created_at", "updated_at"])
+def test_date_before_the_year_1_in_utc_is_rejected(name: str) -> None:
+    """It could be read but not published again, which would end the worker each time the review comes."""
+    value = f'{{"product_id":"a","review_id":"1","text":"x","{name}":"0001-01-01T00:00:00+02:00"}}'
+
+    assert rejected(value.encode()).reason == "invalid_date"
+
+
+def test_record_from_the_future_without_a_date_is_rejected() -> None:
+    """The record's timestamp stands in for created_at, and is held to the same limit."""
+    record = RawRecord("reviews", 0, 0, NOW_MS + 300_001, None, b'{"product_id":"a","review_id":"1","text":"x"}')
+    verdict = contract.decode_review(record, now_ms=NOW_MS, max_future_ms=300_000, max_text_characters=20_000)
+
+    assert isinstance(verdict, Rejected)
+    assert verdict.reason == "future_date"
+
+
+def test_five_minutes_ahead_is_accepted() -> None:
+    """Clocks differ."""
+    accepted(b'{"product_id":"a","review_id":"1","text":"x","created_at":"2026-06-01T00:05:00Z"}')
+
+
+def test_whole_number_with_a_point_is_an_integer() -> None:
+    """JSON knows one kind of number; 5.0 is what some languages write."""
+    review = accepted(b'{"product_id":"a","review_id":"1","text":"x","rating":5.0,"revision":2.0}')
+
+    assert (review.rating, review.revision, review.kind) == (5, 2, "edited")
+    assert type(review.rating) is int

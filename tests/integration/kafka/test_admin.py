@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from stream_app.kafka import admin
 from stream_app.kafka.admin import (
     check_brokers,
     create_topics,
@@ -46,7 +47,8 @@ def test_topics_are_made_once_with_their_configuration(settings: Settings) -> No
 def test_enriched_topic_takes_two_mebibytes(settings: Settings) -> None:
     create_topics(settings)
     resource = ConfigResource(ResourceType.TOPIC, Topics(settings.topic_prefix).enriched)
-    [described] = AdminClient({"bootstrap.servers": settings.brokers}).describe_configs([resource]).values()
+    client = AdminClient({"bootstrap.servers": settings.brokers})
+    [described] = client.describe_configs([resource]).values()
     assert described.result(10)["max.message.bytes"].value == str(2 * 1024 * 1024)
 
 
@@ -112,13 +114,13 @@ def test_lag_counts_what_is_not_committed(settings: Settings) -> None:
     [partition] = [number for number, end in end_offsets(settings, feed.topic).items() if end]
     committed = [TopicPartition(feed.topic, partition, 4)]
     group = ConsumerGroupTopicPartitions(settings.group("enrich"), committed)
-    AdminClient({"bootstrap.servers": settings.brokers}).alter_consumer_group_offsets([group])[group.group_id].result(
-        10
-    )
+    client = AdminClient({"bootstrap.servers": settings.brokers})
+    client.alter_consumer_group_offsets([group])[group.group_id].result(10)
     assert lag(settings, "enrich") == 6
 
 
-def test_brokers_are_named_or_said_to_be_away(settings: Settings) -> None:
+def test_brokers_are_named_or_said_to_be_away(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin, "_SECONDS", 1.0)
     assert check_brokers(settings) == f"1 broker(s): {settings.brokers}"
     with pytest.raises(BrokerUnavailable, match="STREAM_APP_BROKERS"):
         check_brokers(settings.model_copy(update={"brokers": "127.0.0.1:1"}))

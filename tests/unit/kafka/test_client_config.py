@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 from typing import Any
 
 import certifi
@@ -74,9 +75,14 @@ def test_security_that_does_not_fit_together_names_the_setting(ask: Any, chosen:
 
 
 @pytest.mark.parametrize("ask", [client_config, faust_credentials])
-def test_authority_file_that_cannot_be_read_names_the_setting(ask: Any) -> None:
-    with pytest.raises(ConfigurationError, match="STREAM_APP_KAFKA_CA_FILE"):
-        ask(settings(kafka_security_protocol="SSL", kafka_ca_file="/nowhere/ca.pem"))
+@pytest.mark.parametrize("content", [None, b"no certificate"])
+def test_authority_file_that_gives_none_names_the_setting(ask: Any, content: bytes | None, tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="STREAM_APP_KAFKA_CA_FILE") as error:
+        ask(settings(kafka_security_protocol="SSL", kafka_ca_file=str(file)))
+    assert str(file) in str(error.value)
 
 
 @pytest.mark.parametrize("protocol", ["SASL_PLAINTEXT", "SASL_SSL"])

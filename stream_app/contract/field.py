@@ -1,0 +1,69 @@
+"""Single fields of parsed JSON: the value, or a TypeError or ValueError where it is none of that kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from stream_app.contract.json_bytes import shown
+from stream_app.contract.times import from_rfc3339
+from stream_app.records import ModelName, Span
+
+
+def known(value: Any, values: tuple[Any, ...], fall_back: Any) -> Any:
+    """The value of an enum, or its fall-back where a later version may have added one."""
+    return value if value in values else fall_back
+
+
+def text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError(f"{shown(value)} is no string")
+    return value
+
+
+def texts(values: Any) -> tuple[str, ...]:
+    if values is not None and type(values) is not list:
+        raise TypeError(f"{shown(values)} is no list")
+    return tuple(map(text, values)) if values else ()
+
+
+def integer(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError(f"{shown(value)} is no integer from 0")
+    return value
+
+
+def probability(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value <= 1:
+        raise TypeError(f"{shown(value)} is no probability")
+    return float(value)
+
+
+def optional_text(value: Any) -> str | None:
+    return None if value is None else text(value)
+
+
+def optional_integer(value: Any) -> int | None:
+    return None if value is None else integer(value)
+
+
+def optional_probability(value: Any) -> float | None:
+    return None if value is None else probability(value)
+
+
+def optional_stars(value: Any) -> int | None:
+    if value is not None and not 1 <= integer(value) <= 5:
+        raise ValueError(f"{value} is no number of stars")
+    return cast("int | None", value)
+
+
+def optional_span(fields: Mapping[str, Any] | None) -> Span | None:
+    return None if fields is None else Span(integer(fields["start"]), integer(fields["end"]))
+
+
+def optional_ms(value: str | None) -> int | None:
+    return None if value is None else from_rfc3339(value)
+
+
+def optional_model(fields: Mapping[str, Any] | None) -> ModelName | None:
+    return None if fields is None else ModelName(text(fields["name"]), text(fields["revision"]))

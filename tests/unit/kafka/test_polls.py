@@ -1,0 +1,107 @@
+"""A poll counts only when its records belong to the present positions; the rest comes again, so nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from faust.types import TP
+
+from stream_app.kafka.frame import Consumer, Polled
+
+P0 = TP("reviews", 0)
+
+
+def consumer_on(thread: Any, *, room: bool = True) -> Any:
+    """A consumer between its parts: assigned P0, records flow."""
+    consumer = object.__new__(Consumer)
+    consumer.flow_active = True
+    consumer._stopped = asyncio.Event()
+    consumer.can_resume_flow = asyncio.Event()
+    consumer._hands_free = asyncio.Event()
+    consumer._hands_free.set()
+    consumer._active_partitions = {P0}
+    consumer._settings = SimpleNamespace(max_poll_interval_seconds=300.0)
+    consumer._role = consumer._publisher = SimpleNamespace(has_room=lambda: room)
+    consumer._touched_at = 0.0
+    consumer._thread = thread
+    return consumer
+
+
+class Thread:
+    """The consumer's thread: counts touches, answers a poll, and may do something in the middle of it."""
+
+    def __init__(self) -> None:
+        self.position_epoch = 1
+        self.touches = 0
+        self.polls = 0
+        self.meanwhile: Any = lambda: None
+
+    async def touch(self) -> None:
+        self.touches += 1
+
+    async def getmany(self, active: Any, timeout: float) -> Polled:
+        self.polls += 1
+        polled = Polled(self.position_epoch)
+        polled[P0] = ["record"]
+        self.meanwhile()
+        return polled
+
+
+def test_poll_of_the_present_positions_is_handed_over() -> None:
+    async def test() -> Any:
+        polled, _ = await consumer_on(Thread())._wait_next_records(1.0)
+        return polled
+
+    assert asyncio.run(test()) == {P0: ["record"]}
+
+
+def test_poll_that_overlaps_new_positions_is_dropped_because_it_comes_again() -> None:
+    async def test() -> Any:
+        thread = Thread()
+        consumer = consumer_on(thread)
+
+        def rebalance() -> None:
+            consumer.flow_active = False
+
+            def resume() -> None:
+                thread.position_epoch += 1  # perform_seek
+                consumer.flow_active = True
+                consumer.can_resume_flow.set()
+
+            asyncio.get_running_loop().call_later(0.01, resume)
+
+        thread.meanwhile = rebalance
+        polled, _ = await consumer._wait_next_records(1.0)
+        return polled
+
+    assert asyncio.run(test()) == {}
+
+
+def test_nothing_is_fetched_without_room_but_the_group_hears_of_us() -> None:
+    async def test() -> Thread:
+        thread = Thread()
+        polled, _ = await consumer_on(thread, room=False)._wait_next_records(1.0)
+        assert polled == {}
+        return thread
+
+    thread = asyncio.run(test())
+    assert (thread.polls, thread.touches) == (0, 1)
+
+
+def test_group_hears_of_us_while_a_rebalance_takes_its_time() -> None:
+    async def test() -> Thread:
+        thread = Thread()
+        consumer = consumer_on(thread)
+        consumer.flow_active = False
+        waiting = asyncio.create_task(consumer._wait_next_records(1.0))
+        while not thread.touches:
+            await asyncio.sleep(0)
+        assert thread.polls == 0
+        consumer.flow_active = True
+        consumer.can_resume_flow.set()
+        await waiting
+        return thread
+
+    assert asyncio.run(test()).polls == 1

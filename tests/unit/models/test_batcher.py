@@ -1,0 +1,217 @@
+"""One result per text whatever the model does, in batches that are formed when the device is free."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from stream_app.models.batcher import Batcher, DeviceBroken, DeviceHung
+from stream_app.models.fake import FakeClassifier, Faults
+from stream_app.ports import ModelFailed
+from stream_app.records import Scores
+
+
+def wait_until(condition: Callable[[], bool], timeout_seconds: float, message: str) -> None:
+    end = time.monotonic() + timeout_seconds
+    while not condition():
+        assert time.monotonic() < end, message
+        time.sleep(0.005)
+
+
+class Rig:
+    """A batcher with a fake classifier, and what it reported."""
+
+    def __init__(self, **options: Any) -> None:
+        self.model = FakeClassifier(Faults())
+        self.started: list[list[Any]] = []
+        self.done: list[tuple[Any, Scores | ModelFailed]] = []
+        self.errors: list[BaseException] = []
+        budgets = {"run_tokens": 64, "batch_tokens": 128, "max_waiting_tokens": 10_000} | options
+        self.batcher = Batcher(
+            self.model,
+            on_start=self.started.append,
+            on_done=self.done.extend,
+            fatal=self.errors.append,
+            name="test",
+            **budgets,
+        )
+
+    def submit(self, *texts: str) -> None:
+        self.batcher.submit([(text, text) for text in texts])
+
+    def results(self, count: int) -> dict[Any, Scores | ModelFailed]:
+        wait_until(lambda: len(self.done) >= count, 10, f"{count} results expected, {len(self.done)} came")
+        assert not self.errors
+        return dict(self.done)
+
+    def error(self) -> BaseException:
+        wait_until(lambda: bool(self.errors), 10, "nothing fatal was reported")
+        return self.errors[0]
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    rig = Rig()
+    rig.batcher.start()
+    yield rig
+    rig.model.faults.let_go.set()
+    rig.batcher.stop()
+
+
+def texts(count: int) -> list[str]:
+    return [f"text {number} " + "word " * (number * 7 % 50) for number in range(count)]
+
+
+def test_every_text_gets_its_own_result_exactly_once(rig: Rig) -> None:
+    rig.submit(*(f"{'good' if number % 3 else 'awful'} {text}" for number, text in enumerate(texts(200))))
+    results = rig.results(200)
+    assert len(rig.done) == len(results) == 200
+    for text, scores in results.items():
+        assert isinstance(scores, Scores)
+        assert (scores.positive > scores.negative) == text.startswith("good")
+
+
+def test_start_is_told_before_the_device_gets_a_text(rig: Rig) -> None:
+    rig.model.faults.let_go.clear()
+    rig.submit("good")
+    wait_until(lambda: rig.started == [["good"]], 5, "on_start was not called")
+    assert rig.done == []
+
+
+def test_a_lone_text_does_not_wait_for_others(rig: Rig) -> None:
+    rig.submit("good")
+    rig.results(1)
+    assert rig.model.runs == [[2]]
+
+
+def test_what_came_while_the_device_was_busy_makes_one_batch() -> None:
+    rig = Rig(run_tokens=1000, batch_tokens=1000)
+    for number in range(50):
+        rig.submit(f"text {number}")
+    rig.batcher.start()
+    rig.results(50)
+    rig.batcher.stop()
+    assert rig.model.runs == [[3] * 50]
+
+
+def test_newer_texts_never_overtake_an_older_batch(rig: Rig) -> None:
+    order = texts(60)
+    rig.submit(*order)
+    rig.results(60)
+    place = {text: number for number, text in enumerate(order)}
+    finished = [place[tag] for tag, _ in rig.done]
+    # within a batch (at most 128 tokens, so at most 42 of these) any order; never further away than one batch
+    assert all(number <= position + 42 for position, number in enumerate(finished))
+    assert all(len(run) * max(run) <= 64 or len(run) == 1 for run in rig.model.runs)
+
+
+def test_only_the_guilty_text_of_a_failing_run_fails(rig: Rig) -> None:
+    rig.model.faults.fails_on = lambda text: "poison" in text
+    rig.submit(*(f"text {number}" for number in range(20)), "poison pill")
+    results = rig.results(21)
+    failed = {tag: result for tag, result in results.items() if isinstance(result, ModelFailed)}
+    assert failed == {"poison pill": ModelFailed("model_failed", "RuntimeError: a text that fails, as asked for")}
+
+
+def test_a_text_that_cannot_be_tokenised_fails_alone(rig: Rig) -> None:
+    rig.model.faults.cannot_tokenize = lambda text: "poison" in text
+    rig.submit(*(f"text {number}" for number in range(20)), "poison pill")
+    results = rig.results(21)
+    assert [tag for tag, result in results.items() if isinstance(result, ModelFailed)] == ["poison pill"]
+
+
+def test_a_broken_device_is_fatal_and_rejects_no_text(rig: Rig) -> None:
+    rig.model.faults.fails_on = lambda text: True
+    rig.model.faults.canary_passes = False
+    rig.submit("good", "fine")
+    assert isinstance(rig.error(), DeviceBroken)
+    assert rig.done == []
+
+
+def test_out_of_memory_halves_the_runs_and_loses_nothing(rig: Rig) -> None:
+    rig.model.faults.memory_tokens = 20
+    rig.submit(*(f"text number {number}" for number in range(64)))
+    results = rig.results(64)
+    assert all(isinstance(result, Scores) for result in results.values())
+    assert all(sum(run) <= 20 for run in rig.model.runs)
+
+
+def test_a_text_too_large_for_the_memory_fails_alone(rig: Rig) -> None:
+    rig.model.faults.memory_tokens = 20
+    rig.submit("word " * 30, "good")
+    failed = [tag for tag, result in rig.results(2).items() if isinstance(result, ModelFailed)]
+    assert failed == ["word " * 30]
+
+
+def test_a_hung_device_is_fatal() -> None:
+    rig = Rig(hang_seconds=0.05)
+    rig.model.faults.let_go.clear()
+    rig.batcher.start()
+    rig.submit("good")
+    assert isinstance(rig.error(), DeviceHung)
+    rig.batcher.stop()
+    rig.model.faults.let_go.set()
+
+
+def test_an_error_of_whoever_takes_the_results_is_fatal() -> None:
+    rig = Rig()
+    rig.batcher._on_done = lambda results: 1 / 0
+    rig.batcher.start()
+    rig.submit("good")
+    assert isinstance(rig.error(), ZeroDivisionError)
+    rig.batcher.stop()
+
+
+def test_dropping_forgets_only_what_has_not_begun(rig: Rig) -> None:
+    rig.model.faults.let_go.clear()
+    rig.submit("begun")
+    wait_until(lambda: rig.started == [["begun"]], 5, "the first text did not begin")
+    rig.submit(*(f"{'ours' if number % 2 else 'theirs'} {number}" for number in range(400)))
+    dropped = rig.batcher.drop_waiting(lambda tag: tag.startswith(("theirs", "begun")))
+    rig.model.faults.let_go.set()
+    results = rig.results(401 - len(dropped))
+    assert "begun" in results
+    assert set(dropped) | set(results) == {"begun", *(f"{'ours' if n % 2 else 'theirs'} {n}" for n in range(400))}
+    assert not set(dropped) & set(results)
+    assert len(dropped) > 100
+
+
+def test_there_is_room_again_when_what_waited_is_taken() -> None:
+    rig = Rig(max_waiting_tokens=50)
+    assert rig.batcher.has_room()
+    rig.submit(*texts(50))
+    assert not rig.batcher.has_room()
+    rig.batcher.start()
+    rig.results(50)
+    assert rig.batcher.has_room()
+    rig.batcher.stop()
+
+
+def test_nothing_is_reported_after_a_stop() -> None:
+    rig = Rig()
+    rig.model.faults.let_go.clear()
+    rig.batcher.start()
+    rig.submit("begun")
+    wait_until(lambda: bool(rig.started), 5, "the text did not begin")
+    rig.batcher._on_done = lambda results: 1 / 0  # the caller is gone
+    rig.batcher.stop()
+    rig.model.faults.let_go.set()
+    wait_until(lambda: not _alive(rig.batcher), 5, "threads are still alive after a stop")
+    assert rig.errors == []
+
+
+def test_several_workers_share_the_batches() -> None:
+    rig = Rig(workers=3)
+    rig.batcher.start()
+    rig.submit(*texts(300))
+    assert len(rig.results(300)) == 300
+    rig.batcher.stop()
+    wait_until(lambda: not _alive(rig.batcher), 5, "threads are still alive after a stop")
+
+
+def _alive(batcher: Batcher[Any]) -> list[threading.Thread]:
+    return [thread for thread in batcher._threads if thread.is_alive()]

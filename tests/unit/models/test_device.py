@@ -1,0 +1,73 @@
+"""What a device can do is measured once, remembered per machine, and never stands in the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stream_app.models import device
+from stream_app.models.device import DeviceChoice, choose_device, measure_budget
+from stream_app.models.fake import FakeClassifier, Faults
+from stream_app.ports import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "stream-app" / "measured.json"
+
+
+def test_an_unknown_device_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="STREAM_APP_DEVICE"):
+        choose_device("tpu")
+
+
+def test_a_missing_gpu_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ConfigurationError, match="cuda is not available"):
+        choose_device("cuda")
+
+
+def test_a_precision_that_was_set_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "bf16_gain", lambda _: pytest.fail("measured although the precision was set"))
+    assert choose_device("cpu", "bf16", threads=1).precision == "bf16"
+
+
+def test_a_budget_is_measured_once(cpu: DeviceChoice, cache: Path) -> None:
+    model = FakeClassifier()
+    first = measure_budget(model, cpu)
+    runs = len(model.runs)
+    assert runs > 0
+    assert measure_budget(model, cpu) == first
+    assert len(model.runs) == runs
+    assert cache.is_file()
+    assert first.batch_tokens >= first.run_tokens > 0
+
+
+def test_a_damaged_cache_is_measured_anew(cpu: DeviceChoice, cache: Path) -> None:
+    cache.parent.mkdir()
+    cache.write_text('{"half": ')
+    assert measure_budget(FakeClassifier(), cpu).run_tokens > 0
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(
+    cpu: DeviceChoice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("a file where a folder should be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert measure_budget(FakeClassifier(), cpu).run_tokens > 0
+
+
+def test_runs_that_do_not_fit_the_memory_are_not_chosen(cpu: DeviceChoice) -> None:
+    assert measure_budget(FakeClassifier(Faults(memory_tokens=600)), cpu).run_tokens <= 512
+
+
+@pytest.mark.parametrize(("gain", "expected"), [(0.01, "fp32"), (1.1, "fp32"), (3.0, "bf16")])
+def test_bf16_is_chosen_where_it_is_measured_to_be_faster(
+    gain: float, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "bf16_gain", lambda _: gain)
+    choice = choose_device("cpu", threads=1)
+    assert choice.precision == expected
+    assert f"{gain:.1f} x" in choice.reason

@@ -1,0 +1,36 @@
+"""Any T5 is loaded by folder; each text gets one summary, the same alone and in company."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from stream_app.models.device import DeviceChoice
+from stream_app.models.summarizer import MAX_SUMMARY_TOKENS, load_summarizer
+
+TEXTS = ["the zip broke", "the kettle was good and the lid broke after two days ."]
+
+
+def test_each_text_gets_its_summary_alone_and_in_company(t5_folder: Path, cpu: DeviceChoice) -> None:
+    summarizer = load_summarizer(str(t5_folder), cpu)
+    tokens = summarizer.tokenize(TEXTS)
+    together = summarizer.run(tokens)
+    assert together == [summarizer.run([one])[0] for one in tokens]
+    assert all(len(summary.split()) <= MAX_SUMMARY_TOKENS for summary in together)
+
+
+def test_a_t5_of_others_is_asked_by_its_prompt(t5_folder: Path, cpu: DeviceChoice) -> None:
+    summarizer = load_summarizer(str(t5_folder), cpu)
+    [tokens] = summarizer.tokenize(["the zip broke"])
+    assert tokens.length == len(["summarize", ":", "the", "zip", "broke", "[END]"])
+    assert summarizer.languages is None
+
+
+def test_the_canary_notices_a_device_that_answers_differently(t5_folder: Path, cpu: DeviceChoice) -> None:
+    summarizer = load_summarizer(str(t5_folder), cpu)
+    assert summarizer.canary()
+    with torch.no_grad():
+        for weights in summarizer._model.parameters():
+            weights.normal_()
+    assert not summarizer.canary()

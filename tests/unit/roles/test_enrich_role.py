@@ -1,0 +1,369 @@
+"""The role that enriches, with fake models: what goes out, in which order, and what happens when things are late."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from prometheus_client import REGISTRY
+
+from stream_app import contract
+from stream_app.models.loading import Loaded, Sized
+from stream_app.ports import Slot
+from stream_app.records import EnrichedReview, Partition, Position, RawRecord, Rejected
+from stream_app.roles.enrich import Enrich
+from stream_app.settings import Settings
+from tests.fakes import FakeAcks, FakeFlightLog, FakeModel, fake_scores, fake_summary, slot_of
+from tests.waiting import wait_until_async
+
+NOW_MS = 1_800_000_000_000
+P0, P1 = Partition("reviews", 0), Partition("reviews", 1)
+ENGLISH = frozenset({"en"})
+_SECONDS = 10
+LONG_BAD = (
+    "The kettle came in May and I used it each day in my own kitchen. The lid broke after two weeks of careful use. "
+    "The shop has never answered any of my letters."
+)
+
+
+class Stage:
+    """An Enrich between fake models and fake acknowledgements."""
+
+    def __init__(self, suspects: dict[Position, int] | None, sizes: dict[str, int], **settings: Any) -> None:
+        self.bert = FakeModel(fake_scores, languages=ENGLISH)
+        self.t5 = FakeModel(fake_summary, languages=ENGLISH)
+        self.acks = FakeAcks()
+        self.flight_log = FakeFlightLog(suspects)
+        self.errors: list[BaseException] = []
+        run_tokens, batch_tokens = sizes.get("run_tokens", 1000), sizes.get("batch_tokens", 1000)
+        self.role = Enrich(
+            Settings(_env_file=None, **settings),
+            lambda: Loaded(
+                Sized(self.bert, run_tokens, batch_tokens),
+                None if settings.get("summaries") == "off" else Sized(self.t5, run_tokens, batch_tokens),
+            ),
+            flight_log=self.flight_log,  # type: ignore[arg-type]
+            max_message_bytes=sizes.get("max_message_bytes", 2**21),
+            now_ms=lambda: NOW_MS,
+            fatal=self.errors.append,
+        )
+
+    async def take(self, *slots: Slot) -> None:
+        async with asyncio.timeout(_SECONDS):
+            await self.role.take(list(slots))
+
+    async def finished(self, *offsets: int) -> None:
+        await wait_until_async(
+            lambda: set(offsets) <= set(self.acks.finished()), _SECONDS, f"{offsets} finished, not {self.acks.calls}"
+        )
+
+    def enriched(self) -> dict[int, EnrichedReview]:
+        """What was published to reviews.enriched, by the offset of its input."""
+        made = {}
+        for message in self.acks.messages.get("reviews.enriched", []):
+            review = contract.decode_enriched(RawRecord(message.topic, 0, 0, 0, message.key, message.value))
+            assert not isinstance(review, Rejected)
+            made[review.input.offset] = review
+        return made
+
+    def reasons(self) -> list[str]:
+        """Why each dead letter is one."""
+        return [
+            dict(message.headers)[contract.HEADER_ERROR_REASON].decode()
+            for message in self.acks.messages.get("reviews.dead-letter", [])
+        ]
+
+
+@asynccontextmanager
+async def staged(suspects: dict[Position, int] | None = None, **options: Any) -> AsyncIterator[Stage]:
+    sizes = {name: options.pop(name) for name in ("run_tokens", "batch_tokens", "max_message_bytes") if name in options}
+    stage = Stage(suspects, sizes, **options)
+    await stage.role.start(stage.acks)
+    try:
+        yield stage
+        assert stage.errors == []
+    finally:
+        stage.bert.gate.set()
+        stage.t5.gate.set()
+        await stage.role.stop()
+
+
+def review(offset: int, text: str = "I love it.", partition: int = 0, key: bytes = b"p", **fields: Any) -> Slot:
+    value = orjson.dumps({"product_id": "p", "review_id": f"r{offset}", "text": text} | fields)
+    return slot_of(value, offset, partition=partition, key=key, timestamp_ms=NOW_MS)
+
+
+def run(scenario: Callable[[], Any]) -> None:
+    asyncio.run(scenario())
+
+
+def late_summaries() -> float:
+    return REGISTRY.get_sample_value("stream_app_summaries_late_total") or 0.0
+
+
+def test_alert_goes_out_before_the_summary_is_made() -> None:
+    async def scenario() -> None:
+        async with staged(summaries="always") as stage:
+            stage.t5.gate.clear()
+            await stage.take(review(0, LONG_BAD, rating=1))
+            await wait_until_async(lambda: stage.t5.ran, _SECONDS, "T5 begins")
+            assert stage.acks.calls == [("early", 0, ["reviews.alerts"])]
+            stage.t5.gate.set()
+            await stage.finished(0)
+            assert [kind for kind, _, _ in stage.acks.calls] == ["early", "finish"]
+            assert stage.enriched()[0].summary_method == "abstractive"
+
+    run(scenario)
+
+
+def test_praise_raises_no_alert() -> None:
+    async def scenario() -> None:
+        async with staged() as stage:
+            await stage.take(review(0))
+            await stage.finished(0)
+            assert stage.acks.calls == [("finish", 0, ["reviews.enriched"])]
+
+    run(scenario)
+
+
+def test_best_effort_takes_the_best_sentence_when_t5_is_late_and_counts_it() -> None:
+    async def scenario() -> None:
+        async with staged(summary_wait_ms=20) as stage:
+            before = late_summaries()
+            stage.t5.gate.clear()
+            await stage.take(review(0, LONG_BAD))
+            await stage.finished(0)
+            assert stage.enriched()[0].summary_method == "extractive"
+            assert late_summaries() == before + 1
+            stage.t5.gate.set()
+            await wait_until_async(lambda: not stage.flight_log.in_the_air, _SECONDS, "T5's late answer lands")
+            assert stage.acks.finished() == [0]
+
+    run(scenario)
+
+
+def test_best_effort_takes_t5_when_it_is_in_time() -> None:
+    async def scenario() -> None:
+        async with staged(summary_wait_ms=60_000) as stage:
+            await stage.take(review(0, LONG_BAD))
+            await stage.finished(0)
+            assert (stage.enriched()[0].summary, stage.enriched()[0].summary_method) == (
+                "The kettle came",
+                "abstractive",
+            )
+
+    run(scenario)
+
+
+def test_best_effort_does_not_wait_where_t5_has_no_room() -> None:
+    async def scenario() -> None:
+        async with staged(summary_wait_ms=60_000, waiting_tokens=200, run_tokens=1, batch_tokens=1) as stage:
+            stage.t5.gate.clear()
+            for offset in range(8):
+                await stage.take(review(offset, LONG_BAD))
+            await wait_until_async(stage.acks.finished, _SECONDS, "one that T5 has no room for")
+            assert {made.summary_method for made in stage.enriched().values()} == {"extractive"}
+
+    run(scenario)
+
+
+def test_always_waits_for_t5_whatever_it_takes() -> None:
+    async def scenario() -> None:
+        async with staged(summaries="always", summary_wait_ms=1) as stage:
+            stage.t5.gate.clear()
+            await stage.take(review(0, LONG_BAD))
+            await wait_until_async(lambda: stage.t5.ran, _SECONDS, "T5 begins")
+            await stage.take(review(1))
+            await stage.finished(1)
+            assert stage.acks.finished() == [1]
+            stage.t5.gate.set()
+            await stage.finished(0)
+            assert stage.enriched()[0].summary_method == "abstractive"
+
+    run(scenario)
+
+
+def test_only_always_stops_fetching_when_t5_is_full() -> None:
+    async def scenario() -> None:
+        for summaries, room in (("always", False), ("best_effort", True)):
+            small = {"waiting_tokens": 200, "run_tokens": 1, "batch_tokens": 1}
+            async with staged(summaries=summaries, summary_wait_ms=60_000, **small) as stage:
+                stage.t5.gate.clear()
+                for offset in range(5):
+                    await stage.take(review(offset, LONG_BAD))
+                await wait_until_async(lambda stage=stage: not stage.role._summary.has_room(), _SECONDS, "T5 is full")
+                await wait_until_async(lambda stage=stage: len(stage.bert.ran) == 5, _SECONDS, "BERT is through")
+                await wait_until_async(
+                    lambda stage=stage, room=room: stage.role.has_room() is room, _SECONDS, f"{summaries}: {room}"
+                )
+
+    run(scenario)
+
+
+def test_failing_summary_leaves_the_best_sentence() -> None:
+    async def scenario() -> None:
+        async with staged(summaries="always") as stage:
+            stage.t5.fails_on = {LONG_BAD}
+            await stage.take(review(0, LONG_BAD))
+            await stage.finished(0)
+            assert stage.enriched()[0].summary_method == "extractive"
+
+    run(scenario)
+
+
+def test_no_summary_where_they_are_off() -> None:
+    async def scenario() -> None:
+        async with staged(summaries="off") as stage:
+            await stage.take(review(0, LONG_BAD))
+            await stage.finished(0)
+            assert stage.enriched()[0].summary_method == "none"
+
+    run(scenario)
+
+
+def test_unreadable_record_goes_to_the_dead_letter_with_its_bytes() -> None:
+    async def scenario() -> None:
+        async with staged() as stage:
+            await stage.take(slot_of(b"{broken", 0, key=b"some key"), review(1), review(2, "<br>"))
+            await stage.finished(0, 1, 2)
+            [broken, _] = stage.acks.messages["reviews.dead-letter"]
+            assert (broken.key, broken.value) == (b"some key", b"{broken")
+            assert stage.reasons() == ["not_json", "empty_text"]
+            assert set(stage.enriched()) == {1}
+
+    run(scenario)
+
+
+def test_review_that_the_model_fails_on_is_rejected_alone() -> None:
+    async def scenario() -> None:
+        async with staged() as stage:
+            stage.bert.fails_on = {"bad one"}
+            await stage.take(review(0), review(1, "bad one"), review(2))
+            await stage.finished(0, 1, 2)
+            assert stage.reasons() == ["model_failed"]
+            assert set(stage.enriched()) == {0, 2}
+            assert not stage.flight_log.in_the_air
+
+    run(scenario)
+
+
+def test_deletion_is_finished_without_a_model() -> None:
+    async def scenario() -> None:
+        async with staged() as stage:
+            await stage.take(review(0, deleted=True, revision=3))
+            await stage.finished(0)
+            made = stage.enriched()[0]
+            assert (made.kind, made.revision, made.text) == ("deleted", 3, None)
+            assert stage.bert.ran == []
+
+    run(scenario)
+
+
+def test_language_that_the_model_does_not_read_is_published_without_sentiment() -> None:
+    async def scenario() -> None:
+        async with staged() as stage:
+            await stage.take(review(0, "这个水壶很好用，我很喜欢"))
+            await stage.finished(0)
+            made = stage.enriched()[0]
+            assert (made.sentiment, made.sentiment_missing) == (None, "unsupported_language")
+            assert stage.bert.ran == []
+
+    run(scenario)
+
+
+def test_message_that_became_too_large_is_rejected() -> None:
+    async def scenario() -> None:
+        async with staged(max_message_bytes=500) as stage:
+            await stage.take(review(0, "word " * 80))
+            await stage.finished(0)
+            assert stage.reasons() == ["message_too_large"]
+
+    run(scenario)
+
+
+def test_key_that_is_not_the_product_is_counted() -> None:
+    async def scenario() -> None:
+        before = REGISTRY.get_sample_value("stream_app_key_mismatches_total") or 0.0
+        async with staged() as stage:
+            await stage.take(review(0), review(1, key=b"another"))
+            await stage.finished(0, 1)
+        assert REGISTRY.get_sample_value("stream_app_key_mismatches_total") == before + 1
+
+    run(scenario)
+
+
+def test_dropped_reviews_are_never_finished_and_started_ones_are_waited_for() -> None:
+    async def scenario() -> None:
+        async with staged(run_tokens=1, batch_tokens=1) as stage:
+            stage.bert.gate.clear()
+            await stage.take(*(review(offset) for offset in range(10)), review(100, partition=1))
+            stage.role.drop_waiting(frozenset({P0}))  # with the gate closed at most three have been taken
+            draining = asyncio.create_task(stage.role.finish_started(frozenset({P0})))
+            stage.bert.gate.set()
+            async with asyncio.timeout(_SECONDS):
+                await draining
+            await stage.finished(100)
+            assert set(stage.acks.finished()) <= {0, 1, 2, 100}
+
+    run(scenario)
+
+
+def test_reviews_that_wait_for_t5_alone_are_published_when_their_partition_goes() -> None:
+    async def scenario() -> None:
+        async with staged(summary_wait_ms=60_000, run_tokens=1, batch_tokens=1) as stage:
+            stage.t5.gate.clear()
+            await stage.take(*(review(offset, LONG_BAD) for offset in range(6)))
+            await wait_until_async(lambda: len(stage.acks.calls) == 6, _SECONDS, "BERT raises six alerts")
+            stage.role.drop_waiting(frozenset({P0}))
+            await stage.finished(3, 4, 5)
+            assert {stage.enriched()[offset].summary_method for offset in (3, 4, 5)} == {"extractive"}
+
+    run(scenario)
+
+
+def test_nothing_started_is_finished_at_once() -> None:
+    async def scenario() -> None:
+        async with staged() as stage, asyncio.timeout(_SECONDS):
+            await stage.role.finish_started(frozenset({P0, P1}))
+
+    run(scenario)
+
+
+def test_suspect_of_a_crash_goes_to_the_device_alone() -> None:
+    async def scenario() -> None:
+        suspect = Position("reviews", 0, 2)
+        async with staged({suspect: 1}) as stage:
+            await stage.take(*(review(offset) for offset in range(5)))
+            await stage.finished(*range(5))
+            assert [suspect] in stage.flight_log.noted
+            before = stage.flight_log.noted[: stage.flight_log.noted.index([suspect])]
+            assert sorted(one.offset for run in before for one in run) == [0, 1]
+            assert set(stage.enriched()) == set(range(5))
+
+    run(scenario)
+
+
+def test_review_that_killed_the_worker_twice_alone_is_rejected_unseen() -> None:
+    async def scenario() -> None:
+        killer = Position("reviews", 0, 1)
+        async with staged({killer: 2}) as stage:
+            await stage.take(*(review(offset) for offset in range(3)))
+            await stage.finished(0, 1, 2)
+            assert stage.reasons() == ["kills_worker"]
+            assert killer not in [one for run in stage.flight_log.noted for one in run]
+            async with asyncio.timeout(_SECONDS):
+                await stage.role.finish_started(frozenset({P0}))
+
+    run(scenario)
+
+
+def test_clean_end_closes_the_flight_log() -> None:
+    async def scenario() -> None:
+        async with staged() as stage:
+            pass
+        assert stage.flight_log.closed
+
+    run(scenario)

@@ -1,0 +1,91 @@
+"""The role that tells people: kept first, then logged, then acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from stream_app import contract
+from stream_app.ports import StoreUnavailable
+from stream_app.records import Alert
+from stream_app.roles.notify import Notify
+from stream_app.settings import Settings
+from stream_app.store.fake import MemorySummaryStore
+from tests.fakes import FakeAcks, slot_of
+from tests.waiting import wait_until_async
+
+ALERT = Alert("negative_review|p|r|critical", "negative_review", "critical", "p", 1000, 2000, review_id="r")
+VALUE = contract.encode_alert(ALERT)
+
+
+def play(scenario: Callable[[Notify, MemorySummaryStore, FakeAcks], Awaitable[None]], patience: float = 30) -> None:
+    async def run() -> None:
+        store, acks = MemorySummaryStore(), FakeAcks()
+        role = Notify(Settings(_env_file=None, redis_patience_seconds=patience), store)
+        await role.start(acks)
+        await scenario(role, store, acks)
+        await role.stop()
+
+    asyncio.run(run())
+
+
+def test_alert_is_kept_and_acknowledged() -> None:
+    async def scenario(role: Notify, store: MemorySummaryStore, acks: FakeAcks) -> None:
+        await role.take([slot_of(VALUE, 7)])
+        assert await store.recent_alerts(10) == [ALERT]
+        assert acks.calls == [("finish", 7, [])]
+
+    play(scenario)
+
+
+def test_alert_delivered_twice_is_kept_once() -> None:
+    async def scenario(role: Notify, store: MemorySummaryStore, acks: FakeAcks) -> None:
+        await role.take([slot_of(VALUE, 7), slot_of(VALUE, 8)])
+        assert await store.recent_alerts(10) == [ALERT]
+        assert acks.finished() == [7, 8]
+
+    play(scenario)
+
+
+def test_unreadable_alert_goes_to_the_dead_letter_and_the_next_is_kept() -> None:
+    async def scenario(role: Notify, store: MemorySummaryStore, acks: FakeAcks) -> None:
+        await role.take([slot_of(b"nonsense", 0), slot_of(VALUE, 1)])
+        assert acks.calls == [("finish", 0, ["reviews.dead-letter"]), ("finish", 1, [])]
+        assert acks.messages["reviews.dead-letter"][0].value == b"nonsense"
+        assert await store.recent_alerts(10) == [ALERT]
+
+    play(scenario)
+
+
+def test_alert_is_not_acknowledged_while_the_store_is_away() -> None:
+    async def scenario(role: Notify, store: MemorySummaryStore, acks: FakeAcks) -> None:
+        refused = 0
+        record = store.record_alert
+
+        async def counting(alert: Alert) -> None:
+            nonlocal refused
+            refused += store.away
+            await record(alert)
+
+        store.record_alert = counting  # type: ignore[method-assign]
+        store.away = True
+        taking = asyncio.create_task(role.take([slot_of(VALUE, 7)]))
+        await wait_until_async(lambda: refused >= 2, 10, "two tries fail")
+        assert acks.calls == []
+        store.away = False
+        await taking
+        assert acks.finished() == [7]
+
+    play(scenario)
+
+
+def test_spent_patience_is_an_error() -> None:
+    async def scenario(role: Notify, store: MemorySummaryStore, acks: FakeAcks) -> None:
+        store.away = True
+        with pytest.raises(StoreUnavailable):
+            await role.take([slot_of(VALUE, 7)])
+        assert acks.calls == []
+
+    play(scenario, patience=0.05)

@@ -1,0 +1,213 @@
+"""A review made ready for the models, and put together with what they said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_app import contract
+from stream_app.records import EnrichedReview, ModelName, Position, Review, Scores, Sentiment
+from stream_app.steps import enrich
+from stream_app.steps.enrich import Prepared, Unusable
+
+BERT, T5 = ModelName("bert", "1"), ModelName("t5", "2")
+LONG = "The lid broke after two weeks. I am very disappointed with it. " + "The water boils fast and it is quiet. " * 3
+NEGATIVE = Sentiment("negative", 0.9, (0.9, 0.06, 0.04))
+POSITIVE = Sentiment("positive", 0.9, (0.04, 0.06, 0.9))
+
+
+def review(text: str, **fields: Any) -> Review:
+    return replace(Review("p", "r", 0, "created", 1_000), text=text, **fields)
+
+
+def prepared(of: Review, languages: frozenset[str] | None = None) -> Prepared:
+    ready = enrich.prepare(of, languages)
+    assert isinstance(ready, Prepared)
+    return ready
+
+
+def assembled(of: Review, languages: frozenset[str] | None = None, **said: Any) -> EnrichedReview:
+    answers: dict[str, Any] = {
+        "sentiment": NEGATIVE,
+        "sentiment_missing": None,
+        "truncated": False,
+        "abstract": None,
+        "with_summary": True,
+    }
+    return enrich.assemble(
+        of,
+        prepared(of, languages),
+        **answers | said,
+        min_words=20,
+        sentiment_model=BERT,
+        summary_model=T5,
+        enrichment_version=1,
+        now_ms=2_000,
+        position=Position("reviews", 1, 2),
+    )
+
+
+def test_review_is_cleaned_masked_and_flagged() -> None:
+    """Title and text alike."""
+    ready = prepared(review("<b>Fire!</b> Mail me@example.com", title="It &amp; me &lt;3"))
+
+    assert (ready.title, ready.text) == ("It & me <3", "Fire! Mail [email]")
+    assert ready.flags == ("markup_removed", "private_data_masked", "safety_words")
+    assert ready.safety_words == ("fire",)
+
+
+def test_danger_in_the_title_counts() -> None:
+    """Many people say the most important thing there."""
+    assert prepared(review("Bad.", title="Caught fire")).safety_words == ("fire",)
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "<p> </p>", "\u200b\x00", "&nbsp;"])
+def test_review_of_which_nothing_is_left_is_unusable(text: str) -> None:
+    """It is rejected as an empty one is."""
+    unusable = enrich.prepare(review(text), None)
+
+    assert isinstance(unusable, Unusable)
+    assert unusable.reason == "empty_text"
+
+
+@pytest.mark.parametrize(
+    ("title", "read"),
+    [(None, "Good."), ("Nice", "Nice. Good."), ("Nice!", "Nice! Good."), ("<br>", "Good.")],
+)
+def test_classifier_reads_title_and_text(title: str | None, read: str) -> None:
+    """As two sentences."""
+    assert prepared(review("Good.", title=title)).model_text == read
+
+
+def test_language_that_no_model_reads_is_flagged_and_not_summarised() -> None:
+    """It is published all the same, with the reason why it has no sentiment."""
+    chinese = review("质量很好，物流也快。" * 9, language="en")
+    ready = prepared(chinese, frozenset({"en"}))
+
+    assert (ready.language, ready.supported, ready.flags) == ("zh", False, ("unsupported_language",))
+    assert not enrich.needs_summary(ready, 20)
+    enriched = assembled(chinese, frozenset({"en"}), sentiment=None, sentiment_missing=enrich.UNSUPPORTED_LANGUAGE)
+    assert (enriched.sentiment, enriched.sentiment_missing) == (None, "unsupported_language")
+    assert enriched.sentiment_model is None
+    assert enriched.summary_method == "extractive"
+
+
+def test_sentiment_is_the_largest_probability_in_four_decimals() -> None:
+    """Label and confidence are of the rounded ones, so that readers who compare agree."""
+    assert enrich.sentiment_of(Scores(0.123456, 0.2, 0.676544)) == Sentiment("positive", 0.6765, (0.1235, 0.2, 0.6765))
+
+
+def test_short_review_is_its_own_summary() -> None:
+    """No model is asked; none is named."""
+    enriched = assembled(review("Good, cheap and quick."), sentiment=POSITIVE)
+
+    assert (enriched.summary, enriched.summary_method) == ("Good, cheap and quick.", "own_text")
+    assert enriched.summary_model is None
+
+
+def test_few_words_of_many_characters_are_no_summary() -> None:
+    """One word of 20,000 characters is cut."""
+    enriched = assembled(review("a" * 20_000))
+
+    assert enriched.summary == "a" * 300
+    assert enriched.summary_method == "extractive"
+
+
+def test_summary_of_the_model_is_taken_where_the_review_bears_it_out() -> None:
+    """And its model is named."""
+    enriched = assembled(review(LONG), abstract="Lid broke after two weeks")
+
+    assert (enriched.summary, enriched.summary_method) == ("Lid broke after two weeks", "abstractive")
+    assert (enriched.sentiment_model, enriched.summary_model) == (BERT, T5)
+
+
+@pytest.mark.parametrize("abstract", ["Handle fell off", "Not quiet at all", "", None])
+def test_otherwise_the_best_sentence_is(abstract: str | None) -> None:
+    """Also where the model did not answer in time."""
+    enriched = assembled(review(LONG), abstract=abstract)
+
+    assert enriched.summary_method == "extractive"
+    assert enriched.summary is not None
+    assert enriched.summary in LONG
+    assert enriched.summary_model is None
+
+
+def test_no_summary_where_they_are_off() -> None:
+    """Not even an extractive one."""
+    enriched = assembled(review(LONG), with_summary=False)
+
+    assert (enriched.summary, enriched.summary_method) == (None, "none")
+
+
+@pytest.mark.parametrize(
+    ("rating", "sentiment", "mismatch"),
+    [
+        (5, NEGATIVE, True),
+        (4, NEGATIVE, True),
+        (3, NEGATIVE, False),
+        (1, POSITIVE, True),
+        (1, NEGATIVE, False),
+        (None, NEGATIVE, False),
+        (5, None, False),
+    ],
+)
+def test_stars_that_contradict_the_words_are_flagged(
+    rating: int | None, sentiment: Sentiment | None, mismatch: bool
+) -> None:
+    """Both are published as they are."""
+    assert ("rating_mismatch" in assembled(review("Bad.", rating=rating), sentiment=sentiment).flags) == mismatch
+
+
+def test_truncated_review_says_so() -> None:
+    """The models read the beginning only."""
+    enriched = assembled(review(LONG), truncated=True)
+
+    assert enriched.truncated
+    assert "truncated" in enriched.flags
+
+
+def test_key_sentence_points_into_the_published_text() -> None:
+    """Offsets are into the cleaned text, in code points."""
+    enriched = assembled(review("<p>😀 It came.</p><p>It caught fire!</p>"))
+
+    assert enriched.text is not None
+    assert enriched.key_sentence is not None
+    assert enriched.text[enriched.key_sentence.start : enriched.key_sentence.end] == "It caught fire!"
+
+
+def test_praise_has_no_key_sentence() -> None:
+    """It is the sentence of a complaint."""
+    assert assembled(review("Good. Nice."), sentiment=POSITIVE).key_sentence is None
+
+
+def test_deletion_is_published_without_text() -> None:
+    """Readers learn which review is gone, and from which revision on."""
+    gone = Review("p", "r", 7, "deleted", 1_000, updated_at_ms=1_500)
+    enriched = enrich.deletion(gone, enrichment_version=2, now_ms=2_000, position=Position("reviews", 1, 2))
+
+    assert (enriched.kind, enriched.revision, enriched.enrichment_version) == ("deleted", 7, 2)
+    assert (enriched.text, enriched.title, enriched.sentiment, enriched.summary) == (None, None, None, None)
+
+
+@given(
+    st.text(max_size=300) | st.text("<>&; .!?a1-@\n\u200d好", max_size=300),
+    st.none() | st.text(max_size=30),
+    st.none() | st.text(max_size=30),
+)
+def test_any_text_and_any_answer_end_in_a_valid_enriched_review(
+    text: str, title: str | None, abstract: str | None
+) -> None:
+    """Or it is unusable: nothing that people write, or a model makes up, raises or breaks the contract."""
+    of = review(text, title=title, language=title)
+    if isinstance(enrich.prepare(of, None), Unusable):
+        return
+
+    enriched = assembled(of, abstract=abstract)
+
+    value = json.loads(contract.encode_enriched(enriched))
+    contract.validator("enriched-review.v1").validate(value)

@@ -1,0 +1,55 @@
+"""Words of danger, and what takes the danger away again."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_app.steps.lexicon import safety_words_in
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("It caught FIRE!", ("fire",)),
+        ("There was smoke, then sparks, then I burned my hand.", ("smoke", "fire", "burn")),
+        ("I got an electric shock from it.", ("shock",)),
+        ("It shocked me twice", ("shock",)),
+        ("My son was injured and taken to the emergency room.", ("injury",)),
+        ("I had an allergic reaction", ("allergy",)),
+        ("He nearly choked on a loose part.", ("choking",)),
+        ("Mould in the bag, the dog was poisoned.", ("poison",)),
+        ("A counterfeit. FAKE, a knock-off", ("counterfeit",)),
+        ("Recall this now, it is unsafe", ("unsafe",)),
+        ("“burnt” it says", ("burn",)),
+        ("Nothing wrong at first. Then it burned.", ("burn",)),
+    ],
+)
+def test_words_of_danger_are_found_once_in_order(text: str, kinds: tuple[str, ...]) -> None:
+    """Whatever their ending and case."""
+    assert safety_words_in(text) == kinds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No smoke at all, it did not burn.",
+        "It didn't even burn, it doesn’t smoke and there is no risk of fire.",
+        "I watch it on my Fire TV by the fireplace.",
+        "He was fired, a fiery person.",
+        "Great smoked salmon; the coffee tastes burnt.",
+        "It burns calories and gives no heartburn.",
+        "As I recall, the emergency light was good.",
+        "",
+    ],
+)
+def test_negated_and_harmless_words_are_not(text: str) -> None:
+    """A critical alert for them would be noise."""
+    assert safety_words_in(text) == ()
+
+
+@given(st.text(max_size=100))
+def test_any_text_is_searched_without_an_error(text: str) -> None:
+    """Also where lower case is longer than upper case; what stands before it hides no danger."""
+    assert "burn" in safety_words_in(f"{text}. It BURNED!")

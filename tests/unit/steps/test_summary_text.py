@@ -1,0 +1,163 @@
+"""Sentences, words, and whether a summary is borne out by its source."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_app.records import Label
+from stream_app.steps.summary_text import (
+    MAX_SENTENCE_CHARACTERS,
+    best_sentence,
+    content_words,
+    faithful,
+    key_sentence,
+    sentences,
+    word_count,
+)
+
+
+def split(text: str) -> list[str]:
+    return [text[span.start : span.end] for span in sentences(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("One. Two! Three? Four… five", ["One.", "Two!", "Three?", "Four…", "five"]),
+        ('He said "great." Then left.', ['He said "great."', "Then left."]),
+        ("It costs 3.5 dollars!!! Wow...", ["It costs 3.5 dollars!!!", "Wow..."]),
+        ("质量很好。物流也快！“谢谢。”再见", ["质量很好。", "物流也快！", "“谢谢。”", "再见"]),
+        ("A line\nanother. And", ["A line", "another.", "And"]),
+        ("Dr. Smith has e.g. this one. Yes.", ["Dr. Smith has e.g. this one.", "Yes."]),
+        ("I know Mr.", ["I know Mr."]),
+        ("", []),
+        (" \n ", []),
+    ],
+)
+def test_text_is_split_into_sentences(text: str, parts: list[str]) -> None:
+    """With what closes them; neither numbers nor abbreviations end one."""
+    assert split(text) == parts
+
+
+@given(st.text(max_size=100) | st.text("ab.!? \n。\"Mr'", max_size=100))
+def test_sentences_cover_everything_but_white_space(text: str) -> None:
+    """In order, without overlap, trimmed: offsets into the text can be trusted."""
+    spans = sentences(text)
+
+    at = 0
+    for span in spans:
+        assert text[at : span.start].strip() == ""
+        assert span.start < span.end
+        assert text[span.start : span.end] == text[span.start : span.end].strip()
+        at = span.end
+    assert text[at:].strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("one two  three", 3), ("质量很好", 2), ("iPhone 很好用", 3), ("“très bien”", 2), ("", 0)]
+)
+def test_words_are_counted_in_any_script(text: str, words: int) -> None:
+    """Two characters of a script without spaces count as a word."""
+    assert word_count(text) == words
+
+
+def test_content_words_meet_across_their_endings() -> None:
+    """So that a summary may say "breaks" where the review says "breaking"."""
+    assert content_words("It breaks!") == content_words("breaking")
+    assert content_words("the and of") == frozenset()
+    assert content_words("很好") == {"很", "好"}
+
+
+def said(text: str, title: str | None = None, label: Label | None = None) -> str:
+    span = best_sentence(text, title, label)
+    assert span is not None
+    return text[span.start : span.end]
+
+
+def test_best_sentence_is_about_what_title_and_review_are_about() -> None:
+    """Not the story of how it came to be bought."""
+    text = "My sister told me on Sunday. The battery lasts two whole days. She was right about the days."
+
+    assert said(text, "Great battery", "positive") == "The battery lasts two whole days."
+
+
+def test_best_sentence_carries_the_sentiment_of_the_review() -> None:
+    """Of a review that praises and blames, the side that weighs more."""
+    text = "The colour is beautiful and nice. The handle broke and is useless now."
+
+    assert said(text, None, "negative") == "The handle broke and is useless now."
+    assert said(text, None, "positive") == "The colour is beautiful and nice."
+
+
+def test_key_sentence_is_the_danger_before_the_complaint() -> None:
+    """What customer service must read first."""
+    text = "Terrible, awful, useless junk. It burned my hand. I want a refund."
+    span = key_sentence(text)
+
+    assert span is not None
+    assert text[span.start : span.end] == "It burned my hand."
+
+
+def test_long_sentence_is_cut_after_a_word() -> None:
+    """An alert or a quote is no place for a page."""
+    span = key_sentence("word " * 200)
+
+    assert span is not None
+    assert span.end - span.start <= MAX_SENTENCE_CHARACTERS
+    assert ("word " * 200)[span.start : span.end].endswith("word")
+
+
+@given(st.text(max_size=400) | st.text("ab. ", max_size=700))
+def test_any_text_has_a_best_and_a_key_sentence_or_is_blank(text: str) -> None:
+    """Never longer than allowed, never empty."""
+    for span in (best_sentence(text, text[:9], "negative"), key_sentence(text)):
+        assert (span is None) == (not text.strip())
+        assert span is None or 0 < span.end - span.start <= MAX_SENTENCE_CHARACTERS
+
+
+SOURCE = "I do not recommend this kettle. The lid broke after 2 weeks and the water tastes of plastic."
+
+
+@pytest.mark.parametrize("summary", ["Lid broke", "The lid broke after 2 weeks", "Bad kettle", "Not recommended"])
+def test_summary_in_the_words_of_the_review_is_faithful(summary: str) -> None:
+    """And so is a common word of blame where the review is negative."""
+    assert faithful(summary, SOURCE, "negative")
+
+
+@pytest.mark.parametrize(
+    ("summary", "label"),
+    [
+        ("Handle broke", "negative"),
+        ("The lid broke after 3 weeks", "negative"),
+        ("Recommend this kettle", "negative"),
+        ("Great kettle", "negative"),
+        ("Bad kettle", "positive"),
+        ("Bad kettle", None),
+        ("the of and", "negative"),
+        ("", "negative"),
+    ],
+)
+def test_summary_that_says_something_else_is_not(summary: str, label: Label | None) -> None:
+    """Other things, other numbers, the opposite, or nothing."""
+    assert not faithful(summary, SOURCE, label)
+
+
+def test_negation_must_stand_in_the_review() -> None:
+    """A small model likes to deny."""
+    assert not faithful("Lid never broke", "The lid broke.", "negative")
+
+
+@pytest.mark.parametrize("piece", ["a. ", "。", "\n", "a ", '."', "...", "Mr. ", "好"])
+def test_long_texts_take_no_quadratic_time(piece: str) -> None:
+    """The longest text that is accepted, in its worst shape."""
+    text = (piece * 20_000)[:20_000].strip()
+    began = time.process_time()
+
+    best_sentence(text, None, None)
+    key_sentence(text)
+
+    assert time.process_time() - began < 2.0
