@@ -177,7 +177,8 @@ class SummaryStore(Protocol):
     async def apply(self, reviews: Sequence[EnrichedReview], now_ms: int) -> list[Applied]:
         """Apply each (identity, revision, enrichment_version) once, atomically; one pipeline for all of them.
 
-        Also enters the product among the due ones, before the apply.
+        Also enters the products among the due ones, after the apply, for duplicates too: an event that was applied but
+        not acknowledged comes again, and enters its product then.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""What unit tests put in the place of the models, the acknowledgements and the publisher: plain, in memory, recording."""
+"""What unit tests put in the place of models, acknowledgements and publisher: in memory, recording."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Words:
 class FakeModel(Generic[Result]):
     """ports.TextModel: ``answer`` of each text.
 
-    Switches: it raises on the texts in ``fails_on``, has memory for ``memory_tokens``, fails its canary unless ``sane``,
-    and computes nothing while ``gate`` is closed (cleared). ``ran``: the texts of each run that it began.
+    Switches: it raises on the texts in ``fails_on``, has memory for ``memory_tokens``, fails its canary unless
+    ``sane``, and computes nothing while ``gate`` is closed (cleared). ``ran``: the texts of each run that it began.
     """
 
     def __init__(self, answer: Callable[[str], Result], *, languages: frozenset[str] | None = None) -> None:
@@ -121,7 +121,7 @@ class FakePublisher:
 
 
 class FakeFlightLog:
-    """kafka.flight_log.FlightLog without a file: ``noted`` holds the positions of each run in the order of departure."""
+    """kafka.flight_log.FlightLog without a file; ``noted``: the positions of each run, in order of departure."""
 
     def __init__(self, suspects: dict[Position, int] | None = None) -> None:
         self.noted: list[list[Position]] = []

@@ -29,6 +29,8 @@ from stream_app.settings import Settings
 app = typer.Typer()
 console = Console(stderr=True)
 
+_TEXT_INTERVAL_SECONDS = 5.0  # headlines follow the reviews while somebody watches
+
 
 @app.command()
 def demo(
@@ -57,11 +59,13 @@ def demo(
     flags: dict[str, object] = {"brokers": brokers, "redis": redis, "topic_prefix": topic_prefix, "api_port": port}
     if once:
         flags["summaries"] = "always"
+    flags["text_min_interval_seconds"] = _TEXT_INTERVAL_SECONDS
     lines = read_lines(
         input_file or _sample(), retime_to=datetime.now(UTC) if (retime if retime is not None else not once) else None
     )
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stream-app-demo-")))
+        flags["state_folder"] = str(folder / "state")
         settings = stack.enter_context(_servers(settings_from_flags(flags), folder, brokers, redis))
         _create_topics(settings)
         ok = _once(settings, lines, folder, report, timeout) if once else _live(settings, lines, rate, folder)

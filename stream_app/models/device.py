@@ -21,6 +21,7 @@ BATCH_SECONDS = 0.25
 """Device time of one batch: what newer reviews wait for at most."""
 
 _BF16_MUST_GAIN = 1.5  # below this, rounding buys little: a CPU also compiles each new shape of a run in bf16
+_MATMUL_SECONDS = 0.2  # per precision: enough to see past neighbours on the same machine
 _ENOUGH = 0.95  # of the best throughput: a smaller run answers sooner
 _RUN_SIZES: dict[str, tuple[int, ...]] = {
     "cpu": (256, 512, 1024, 2048, 4096),
@@ -85,7 +86,7 @@ def bf16_gain(device: str) -> float:
     def measure() -> float:
         return _matmul_seconds(device, torch.float32) / _matmul_seconds(device, torch.bfloat16)
 
-    return float(_remembered(f"bf16-gain {device} {torch.get_num_threads()}", measure))
+    return float(_remembered(f"bf16 gain {device} {torch.get_num_threads()}", measure))
 
 
 def measure_budget(model: TextModel[Any], choice: DeviceChoice) -> Budget:
@@ -122,15 +123,18 @@ def synchronize(device: str) -> None:
 
 
 def _matmul_seconds(device: str, dtype: torch.dtype) -> float:
-    left = torch.ones(512, 512, dtype=dtype, device=device)
-    right = torch.ones(512, 1536, dtype=dtype, device=device)
+    left = torch.ones(256, 384, dtype=dtype, device=device)
+    right = torch.ones(384, 1536, dtype=dtype, device=device)
 
     def multiply() -> None:
         torch.mm(left, right)
         synchronize(device)
 
     multiply()
-    return min(_seconds(multiply) for _ in range(5))
+    seconds = [_seconds(multiply)]
+    while len(seconds) < 50 and sum(seconds) < _MATMUL_SECONDS:
+        seconds.append(_seconds(multiply))
+    return min(seconds)
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from hashlib import sha256
 from pathlib import Path
 
 from stream_app.kafka.fatal import fatal
@@ -29,7 +30,8 @@ def run_worker(settings: Settings, role: str) -> None:
     topics = Topics(settings.topic_prefix)
 
     def enrich(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:
-        flight_log = FlightLog(Path(settings.state_folder), settings.group(role))
+        cluster = sha256(settings.brokers.encode()).hexdigest()[:8]  # offsets mean nothing elsewhere
+        flight_log = FlightLog(Path(settings.state_folder), f"{settings.group(role)}.{cluster}")
         return Enrich(
             settings,
             lambda: load_models(settings),

@@ -40,7 +40,7 @@ def clean(text: str) -> tuple[str, bool]:
         text = text.translate(_UNSEEN_ASCII) if text.isascii() else _UNSEEN.sub("", text)
         text = text.replace("\r", "\n")
     if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
+        text = unicodedata.normalize("NFC", _ROW.sub(r"\1", text))
     if "\n" in text:
         lines = (" ".join(line.split()) for line in text.split("\n"))
         return "\n".join(line for line in lines if line), marked_up

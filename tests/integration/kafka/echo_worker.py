@@ -28,6 +28,7 @@ class Echo:
     ``work_seconds``: until a record is finished, at random between 0 and this, so out of order.
     ``never_finish``: offsets that stay unfinished. ``fail_at``: raises when this offset is taken.
     ``fail_in_callback_at``: raises in a callback of the loop when this offset is taken.
+    ``room``: records at work from which there is no room for more.
     ``no_room_file``: while this file exists there is no room. ``early_output``: each value also goes out early, there.
     """
 
@@ -35,6 +36,7 @@ class Echo:
         self._output: str = options["output"]
         self._name: str = options.get("name", "echo")
         self._work_seconds: float = options.get("work_seconds", 0.0)
+        self._room: int = options.get("room", 5000)
         self._never_finish = set(options.get("never_finish", []))
         self._fail_at = options.get("fail_at")
         self._fail_in_callback_at = options.get("fail_in_callback_at")
@@ -71,7 +73,7 @@ class Echo:
 
     def has_room(self) -> bool:
         full = self._no_room_file is not None and self._no_room_file.exists()
-        return not full and sum(self._open.values()) < 5000
+        return not full and sum(self._open.values()) < self._room
 
     def drop_waiting(self, partitions: frozenset[Partition]) -> None:
         self._tell("drop_waiting", partitions=sorted(partition.number for partition in partitions))

@@ -186,19 +186,30 @@ def test_always_waits_for_t5_whatever_it_takes() -> None:
     run(scenario)
 
 
-def test_only_always_stops_fetching_when_t5_is_full() -> None:
+_SMALL = {"waiting_tokens": 200, "run_tokens": 1, "batch_tokens": 1, "summary_wait_ms": 60_000}
+
+
+def test_always_stops_fetching_while_t5_is_full() -> None:
     async def scenario() -> None:
-        for summaries, room in (("always", False), ("best_effort", True)):
-            small = {"waiting_tokens": 200, "run_tokens": 1, "batch_tokens": 1}
-            async with staged(summaries=summaries, summary_wait_ms=60_000, **small) as stage:
-                stage.t5.gate.clear()
-                for offset in range(5):
-                    await stage.take(review(offset, LONG_BAD))
-                await wait_until_async(lambda stage=stage: not stage.role._summary.has_room(), _SECONDS, "T5 is full")
-                await wait_until_async(lambda stage=stage: len(stage.bert.ran) == 5, _SECONDS, "BERT is through")
-                await wait_until_async(
-                    lambda stage=stage, room=room: stage.role.has_room() is room, _SECONDS, f"{summaries}: {room}"
-                )
+        async with staged(summaries="always", **_SMALL) as stage:
+            stage.t5.gate.clear()
+            await stage.take(*(review(offset, LONG_BAD) for offset in range(8)))
+            await wait_until_async(lambda: len(stage.acks.calls) == 8, _SECONDS, "BERT raises eight alerts")
+            assert not stage.role.has_room()  # at most three are with T5: its gate is closed
+            stage.t5.gate.set()
+            await wait_until_async(stage.role.has_room, _SECONDS, "room after T5 caught up")
+
+    run(scenario)
+
+
+def test_best_effort_goes_on_fetching_although_t5_is_full() -> None:
+    async def scenario() -> None:
+        async with staged(**_SMALL) as stage:
+            stage.t5.gate.clear()
+            for offset in range(8):
+                await stage.take(review(offset, LONG_BAD))
+            await wait_until_async(stage.acks.finished, _SECONDS, "one that T5 had no room for")
+            await wait_until_async(stage.role.has_room, _SECONDS, "BERT is through")
 
     run(scenario)
 

@@ -45,9 +45,7 @@ class Stage:
         self.store, self.acks, self.publisher = CountingStore(), FakeAcks(), FakePublisher()
         self.errors: list[BaseException] = []
         settings = Settings(_env_file=None, redis_settle_seconds=settle_seconds, redis_patience_seconds=30)
-        self.role = Summarize(
-            settings, self.store, self.publisher, now_ms=lambda: NOW_MS, fatal=self.errors.append
-        )
+        self.role = Summarize(settings, self.store, self.publisher, now_ms=lambda: NOW_MS, fatal=self.errors.append)
 
     async def finished(self, *offsets: int) -> None:
         await wait_until_async(

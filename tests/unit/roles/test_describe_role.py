@@ -1,0 +1,213 @@
+"""The role that writes headlines and texts: published before it is no longer due, refused when its evidence changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from prometheus_client import REGISTRY
+
+from stream_app import contract
+from stream_app.models.loading import Sized
+from stream_app.records import Evidence, ProductText
+from stream_app.roles.describe import Describe
+from stream_app.settings import Settings
+from stream_app.store.fake import MemorySummaryStore
+from tests.behaviour.enriched import NOW_MS, enriched
+from tests.fakes import FakeModel, FakePublisher
+from tests.waiting import wait_until_async
+
+_SECONDS = 10
+_SENTENCES = ("The kettle boils water fast.", "This kettle boils water very fast.", "Boils water fast, lovely kettle.")
+
+
+class RecordingStore(MemorySummaryStore):
+    """Notes what was written and what is no longer due; ``before_write`` runs between the evidence and the write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[tuple[ProductText, bool]] = []
+        self.done: list[str] = []
+        self.claims = 0
+        self.before_write: Callable[[], Any] | None = None
+
+    async def claim_due(self, now_ms: int, limit: int, lease_ms: int) -> list[str]:
+        self.claims += 1
+        return await super().claim_due(now_ms, limit, lease_ms)
+
+    async def write_text(self, product_id: str, text: ProductText, revisions: dict[str, int]) -> bool:
+        if self.before_write is not None:
+            await self.before_write()
+        accepted = await super().write_text(product_id, text, revisions)
+        self.written.append((text, accepted))
+        return accepted
+
+    async def not_due(self, product_id: str, state_version: int) -> None:
+        self.done.append(product_id)
+        await super().not_due(product_id, state_version)
+
+
+class Stage:
+    """A Describe on a store in memory, with three reviews of the product p."""
+
+    def __init__(self, answer: Callable[[str], str] | None, *, at_once: bool = True) -> None:
+        self.store, self.publisher = RecordingStore(), FakePublisher(at_once=at_once)
+        self.errors: list[BaseException] = []
+        self.stopping = asyncio.Event()
+        self.t5 = FakeModel(answer) if answer else None
+        self.role = Describe(
+            Settings(_env_file=None, redis_patience_seconds=30),
+            self.store,
+            self.publisher,
+            Sized(self.t5, 1000, 1000) if self.t5 else None,
+            now_ms=lambda: NOW_MS,
+            fatal=self.errors.append,
+        )
+
+    async def described(self) -> ProductText:
+        await wait_until_async(lambda: self.store.done, _SECONDS, "the product is described")
+        [summary] = await self.store.read(["p"], NOW_MS)
+        assert summary is not None
+        assert summary.text is not None
+        return summary.text
+
+
+@asynccontextmanager
+async def staged(answer: Callable[[str], str] | None, *, at_once: bool = True) -> AsyncIterator[Stage]:
+    stage = Stage(answer, at_once=at_once)
+    reviews = [enriched(f"r{n}", text=text, key_sentence=None) for n, text in enumerate(_SENTENCES)]
+    await stage.store.apply(reviews, NOW_MS)
+    running = asyncio.create_task(stage.role.run(stage.stopping))
+    try:
+        yield stage
+        assert stage.errors == []
+    finally:
+        stage.stopping.set()
+        async with asyncio.timeout(_SECONDS):
+            await running
+
+
+def run(scenario: Callable[[], Any]) -> None:
+    asyncio.run(scenario())
+
+
+def tries_that_failed() -> float:
+    return REGISTRY.get_sample_value("stream_app_dependency_unavailable_total", {"dependency": "redis"}) or 0.0
+
+
+def test_headline_that_the_reviews_bear_out_is_written_and_published() -> None:
+    async def scenario() -> None:
+        async with staged(lambda text: "Kettle boils fast") as stage:
+            text = await stage.described()
+            assert (text.headline, text.method) == ("Kettle boils fast", "abstractive")
+            assert set(text.evidence) == {"r0", "r1", "r2"}
+            assert stage.t5 is not None
+            assert text.model == stage.t5.name
+            [message] = stage.publisher.published
+            assert (message.topic, message.key) == ("products.summaries", b"p")
+            assert message.value is not None
+            assert contract.decode_product_summary(message.value).text == text
+
+    run(scenario)
+
+
+def test_made_up_headline_is_replaced_by_a_sentence_of_a_review() -> None:
+    async def scenario() -> None:
+        async with staged(lambda text: "Great toaster") as stage:
+            text = await stage.described()
+            assert (text.method, text.model) == ("extractive", None)
+            assert text.headline in _SENTENCES
+
+    run(scenario)
+
+
+def test_text_is_made_without_a_t5_too() -> None:
+    async def scenario() -> None:
+        async with staged(None) as stage:
+            assert (await stage.described()).headline in _SENTENCES
+
+    run(scenario)
+
+
+def test_failing_t5_leaves_a_sentence() -> None:
+    def fail(text: str) -> str:
+        raise ValueError("no headline for this")
+
+    async def scenario() -> None:
+        async with staged(fail) as stage:
+            assert (await stage.described()).method == "extractive"
+
+    run(scenario)
+
+
+def test_text_is_refused_when_its_evidence_changed_and_made_again() -> None:
+    async def scenario() -> None:
+        stage = Stage(None)
+        await stage.store.apply([enriched("r0", text=_SENTENCES[0], key_sentence=None)], NOW_MS)
+
+        async def edit_once() -> None:
+            stage.store.before_write = None
+            edited = enriched("r0", revision=1, kind="edited", text="It broke.", label="negative", key_sentence=None)
+            await stage.store.apply([edited], NOW_MS)
+
+        stage.store.before_write = edit_once
+        running = asyncio.create_task(stage.role.run(stage.stopping))
+        await wait_until_async(lambda: stage.store.written, _SECONDS, "the text is written")
+        await wait_until_async(lambda: stage.store.claims >= 2, _SECONDS, "the round ends")
+        stage.stopping.set()
+        await running
+
+        assert [accepted for _, accepted in stage.store.written] == [False]
+        assert stage.publisher.published == []
+        assert stage.store.done == []
+        assert await stage.store.claim_due(NOW_MS + 60_000, 10, 1000) == ["p"]  # when the lease ends
+
+    run(scenario)
+
+
+def test_product_stays_due_until_its_text_was_delivered() -> None:
+    async def scenario() -> None:
+        async with staged(None, at_once=False) as stage:
+            await wait_until_async(lambda: stage.publisher.published, _SECONDS, "the text is published")
+            assert stage.store.done == []
+            stage.publisher.deliver()
+            await stage.described()
+            assert stage.store.done == ["p"]
+
+    run(scenario)
+
+
+def test_product_without_reviews_left_has_an_empty_text() -> None:
+    async def scenario() -> None:
+        stage = Stage(None)
+
+        async def nothing_left(product_id: str) -> tuple[int, list[Evidence]]:
+            return 1, []
+
+        stage.store.evidence = nothing_left  # type: ignore[method-assign]
+        await stage.store.apply([enriched()], NOW_MS)
+        running = asyncio.create_task(stage.role.run(stage.stopping))
+        text = await stage.described()
+        stage.stopping.set()
+        await running
+        assert (text.headline, text.text, text.method, text.evidence) == ("", "", "none", ())
+
+    run(scenario)
+
+
+def test_store_that_is_away_is_waited_for() -> None:
+    async def scenario() -> None:
+        stage = Stage(None)
+        await stage.store.apply([enriched()], NOW_MS)
+        stage.store.away = True
+        before = tries_that_failed()
+        running = asyncio.create_task(stage.role.run(stage.stopping))
+        await wait_until_async(lambda: tries_that_failed() > before, _SECONDS, "a try fails")
+        stage.store.away = False
+        await stage.described()
+        stage.stopping.set()
+        await running
+
+    run(scenario)
