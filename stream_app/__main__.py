@@ -60,14 +60,16 @@ def root() -> None:
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run one command; errors that a person can mend are one message and exit code 2, without a traceback."""
+    """Run one command. What a person can mend is one message without a traceback: exit code 2 for something to change,
+    1 for a server that is away (starting again may help).
+    """
     from stream_app.ports import ConfigurationError, Unavailable
 
     try:
         return app(arguments)
     except (ConfigurationError, Unavailable) as error:
         print(f"stream-app: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
 
 
 if __name__ == "__main__":

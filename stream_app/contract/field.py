@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
 from stream_app.contract.json_bytes import shown
 from stream_app.contract.times import from_rfc3339
-from stream_app.records import ModelName, Span
+from stream_app.records import FINAL_REVISION, ModelName, Span
+
+MAX_ID_CHARACTERS = 128
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def known(value: Any, values: tuple[Any, ...], fall_back: Any) -> Any:
@@ -19,6 +23,13 @@ def text(value: Any) -> str:
     if type(value) is not str:
         raise TypeError(f"{shown(value)} is no string")
     return value
+
+
+def identifier(value: Any) -> str:
+    """A product_id or review_id."""
+    if not 0 < len(text(value)) <= MAX_ID_CHARACTERS or CONTROL.search(value):
+        raise ValueError(f"{shown(value)} is no id")
+    return cast(str, value)
 
 
 def texts(values: Any) -> tuple[str, ...]:
@@ -33,6 +44,12 @@ def integer(value: Any) -> int:
     return value
 
 
+def revision(value: Any) -> int:
+    if integer(value) > FINAL_REVISION:
+        raise ValueError(f"{shown(value)} is beyond 2^53 - 1")
+    return cast(int, value)
+
+
 def probability(value: Any) -> float:
     if type(value) not in (int, float) or not 0 <= value <= 1:
         raise TypeError(f"{shown(value)} is no probability")
@@ -43,8 +60,12 @@ def optional_text(value: Any) -> str | None:
     return None if value is None else text(value)
 
 
-def optional_integer(value: Any) -> int | None:
-    return None if value is None else integer(value)
+def optional_identifier(value: Any) -> str | None:
+    return None if value is None else identifier(value)
+
+
+def optional_revision(value: Any) -> int | None:
+    return None if value is None else revision(value)
 
 
 def optional_probability(value: Any) -> float | None:

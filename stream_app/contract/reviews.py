@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import orjson
 
+from stream_app.contract.field import CONTROL, MAX_ID_CHARACTERS
 from stream_app.contract.json_bytes import shown, why_not_json
 from stream_app.contract.times import from_rfc3339
 from stream_app.records import FINAL_REVISION, Kind, RawRecord, Rejected, Review
 
-MAX_ID_CHARACTERS = 128
-
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _STARS = range(1, 6)
 
 
@@ -86,7 +83,7 @@ def _id(fields: dict[str, Any], name: str) -> str:
         raise _Invalid("wrong_type", f"{name} must be a string, not {shown(value)}")
     if not 0 < len(value) <= MAX_ID_CHARACTERS:
         raise _Invalid("invalid_id", f"{name} has {len(value)} characters; 1 to {MAX_ID_CHARACTERS} are allowed")
-    if not value.isprintable() and _CONTROL.search(value):
+    if not value.isprintable() and CONTROL.search(value):
         raise _Invalid("invalid_id", f"{name} has control characters")
     return value
 

@@ -52,6 +52,7 @@ def producer_config(settings: Settings) -> dict[str, Any]:
         "queue.buffering.max.kbytes": 256 * 1024,
         # long enough to fill batches under load, short against the latency of an alert
         "linger.ms": 5,
+        "compression.type": "lz4",
     }
 
 

@@ -48,7 +48,7 @@ class SentimentTraining:
 class Recipe:
     """How it is trained. Lengths and batches in tokens."""
 
-    epochs: int = 3
+    epochs: int = 5
     patience_epochs: int = 2
     learning_rate: float = 5e-4
     rank: int = 16
@@ -137,7 +137,7 @@ class _Run:
             ids, mask = padded(
                 [examples[index] for index in run], self._tokenizer.pad_token_id, self._choice, LENGTH_STEP
             )
-            with torch.autocast(self._choice.device, torch.bfloat16, enabled=self._choice.precision == "bf16"):
+            with _autocast(self._choice):
                 logits = self.model(input_ids=ids, attention_mask=mask).logits
             loss = _loss(logits.float(), [reviews[index] for index in run])
             loss.backward()  # type: ignore[no-untyped-call]
@@ -214,13 +214,17 @@ class _Judge:
         return tokenize(self._tokenizer, texts, MAX_INPUT_TOKENS)
 
     def run(self, batch: Sequence[Tokens]) -> list[Scores]:
-        with torch.inference_mode():
-            ids, mask = padded(batch, self._tokenizer.pad_token_id, self._choice)
+        ids, mask = padded(batch, self._tokenizer.pad_token_id, self._choice)
+        with torch.inference_mode(), _autocast(self._choice):
             rows = self._model(input_ids=ids, attention_mask=mask).logits.float().softmax(dim=-1).tolist()
         return [Scores(row[0], row[1], row[2], tokens.truncated) for row, tokens in zip(rows, batch, strict=True)]
 
     def canary(self) -> bool:
         return True
+
+
+def _autocast(choice: DeviceChoice) -> torch.autocast:
+    return torch.autocast(choice.device, torch.bfloat16, enabled=choice.precision == "bf16")
 
 
 def _lora(recipe: Recipe) -> LoraConfig:

