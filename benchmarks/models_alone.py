@@ -67,6 +67,7 @@ def from_memory(texts: Sequence[step.Prepared], models: Loaded, settings: Settin
             batch_tokens=sized.batch_tokens,
             max_waiting_tokens=10**9,
             name="bench",
+            workers=sized.workers,
         )
         batcher.start()
         batcher.submit(items)

@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     model_languages: str = Field("auto", description="what the classifier reads: auto (its card), any, or en,de,…")
     device: str = Field("auto", description="auto, cpu or cuda")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    threads: int = Field(0, description="threads of the models on a CPU; 0: measured")
+    threads: int = Field(0, description="threads of one model worker on a CPU; 0: one, with a worker per core")
     waiting_tokens: int = Field(200_000, description="tokens that may wait for the device before fetching pauses")
     max_text_characters: int = 20_000
     max_future_seconds: int = 300

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
 
 from stream_app.commands.options import Json, settings_from
+
+if TYPE_CHECKING:
+    from stream_app.models.device import DeviceChoice
 
 app = typer.Typer()
 train = typer.Typer(no_args_is_help=True, help="Train a model from labelled reviews (JSON lines).")
@@ -44,7 +47,6 @@ def train_sentiment(
     Lines have text and label (negative, neutral, positive) or rating (1-5), and may have a title. Use the result with
     STREAM_APP_SENTIMENT_MODEL=<output>.
     """
-    from stream_app.models.loading import device_of
     from stream_app.training import sentiment
 
     recipe = sentiment.Recipe()
@@ -53,7 +55,7 @@ def train_sentiment(
         dev=dev,
         output=output,
         checkpoint=checkpoint or output.with_suffix(".checkpoint"),
-        choice=device_of(settings_from(precision=precision)),
+        choice=_training_device(precision),
         recipe=replace(recipe, epochs=epochs or recipe.epochs),
     )
     print(f"Epoch {trained.best_epoch} was best; it is in {output}, with its card in {output / 'README.md'}")
@@ -72,7 +74,6 @@ def train_summary(
 
     Lines have title and text, and label or rating. Use the result with STREAM_APP_SUMMARY_MODEL=<output>.
     """
-    from stream_app.models.loading import device_of
     from stream_app.training import summary
 
     recipe = summary.Recipe()
@@ -81,7 +82,7 @@ def train_summary(
         dev=dev,
         output=output,
         checkpoint=checkpoint or output.with_suffix(".checkpoint"),
-        choice=device_of(settings_from(precision=precision)),
+        choice=_training_device(precision),
         recipe=replace(recipe, epochs=epochs or recipe.epochs),
     )
     print(f"Learned from {trained.pairs} titles; the model is in {output}, with its card in {output / 'README.md'}")
@@ -119,6 +120,14 @@ def evaluate_summary(data: Data, model: Model = "bundled", as_json: Json = False
     texts = [text for text, _ in pairs]
     found = list(tracked(answers(summarizer, texts), "reading", len(texts)))
     _show(asdict(score_summaries(texts, found, [title for _, title in pairs])), as_json)
+
+
+def _training_device(precision: str | None) -> DeviceChoice:
+    """All cores work on one batch, unlike in a worker."""
+    from stream_app.models.device import choose_device
+
+    settings = settings_from(precision=precision)
+    return choose_device(settings.device, settings.precision, settings.threads)
 
 
 def _show(scores: dict[str, Any], as_json: bool) -> None:

@@ -71,7 +71,7 @@ def choose_device(device: str = "auto", precision: str = "auto", threads: int = 
     threads = threads or len(os.sched_getaffinity(0))
     if chosen == "cpu":
         torch.set_num_threads(threads)
-    where = torch.cuda.get_device_name() if chosen == "cuda" else f"{threads} CPU threads"
+    where = torch.cuda.get_device_name() if chosen == "cuda" else f"CPU, {threads} thread(s) a worker"
     if precision in ("fp32", "bf16"):
         return DeviceChoice(chosen, "bf16" if precision == "bf16" else "fp32", threads, f"{where}; {precision} as set")
     gain = bf16_gain(chosen)

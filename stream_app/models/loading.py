@@ -5,6 +5,7 @@ torch and transformers are imported only when something is loaded: roles without
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -17,14 +18,20 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+THREADS_OF_A_WORKER = 1
+"""On a CPU one single-threaded worker per core beats one worker with all cores: small models leave little to split, and
+threads of two models that wait for each other's turn burn the cores.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Sized(Generic[Result]):
-    """A model, and how many tokens one run and one batch of it should hold here."""
+    """A model, how many tokens one run and one batch of it should hold here, and how many threads should run it."""
 
     model: TextModel[Result]
     run_tokens: int
     batch_tokens: int
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,7 @@ def device_of(settings: Settings) -> DeviceChoice:
     """Where models run with these settings, and why. Raises ConfigurationError."""
     from stream_app.models.device import choose_device
 
-    return choose_device(settings.device, settings.precision, settings.threads)
+    return choose_device(settings.device, settings.precision, settings.threads or THREADS_OF_A_WORKER)
 
 
 def load_models(settings: Settings) -> Loaded:
@@ -74,7 +81,8 @@ def _sized(model: TextModel[Result], choice: DeviceChoice) -> Sized[Result]:
     from stream_app.models.device import measure_budget
 
     budget = measure_budget(model, choice)
-    return Sized(model, budget.run_tokens, budget.batch_tokens)
+    workers = 1 if choice.device == "cuda" else max(1, len(os.sched_getaffinity(0)) // choice.threads)
+    return Sized(model, budget.run_tokens, budget.batch_tokens, workers)
 
 
 def _quieten() -> None:

@@ -117,9 +117,11 @@ class Enrich:
             batch_tokens=sized.batch_tokens,
             max_waiting_tokens=self._settings.waiting_tokens // share,
             name=name,
+            workers=sized.workers,
         )
 
     async def take(self, slots: list[Slot]) -> None:
+        self._forget_passed_suspects(slots)
         # a suspect waits until nothing else is open: what is opened beside it, but not submitted, would never end
         together = 1 if self._suspects else _YIELD_EVERY
         for start in range(0, len(slots), together):
@@ -127,6 +129,14 @@ class Enrich:
             opened = [self._opened(slot, now_ms) for slot in slots[start : start + together]]
             await self._submit([review for review in opened if review is not None])
             await asyncio.sleep(0)
+
+    def _forget_passed_suspects(self, slots: list[Slot]) -> None:
+        """Suspects behind what is read now were finished before: they come no more."""
+        if self._suspects:
+            first = {slot.partition: slot.record.offset for slot in reversed(slots)}
+            passed = [one for one in self._suspects if first.get(Partition(one.topic, one.partition), -1) > one.offset]
+            for position in passed:
+                del self._suspects[position]
 
     def has_room(self) -> bool:
         if not self._sentiment.has_room():
