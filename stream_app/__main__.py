@@ -9,21 +9,21 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-# command -> (the module in stream_app.commands that has it, one line for --help)
+# command -> the module in stream_app.commands that has it
 _COMMANDS = {
-    "demo": ("demo", "Try it: Kafka, Valkey, all roles, the page and a sample stream, on this machine alone."),
-    "services": ("services", "The embedded Kafka and Valkey alone: start, stop, status."),
-    "worker": ("workers", "Run one role: enrich, summarize, describe or notify."),
-    "up": ("workers", "Run every role and the API on this machine, one process each."),
-    "api": ("workers", "Run the look-up API and the page."),
-    "topics": ("topics", "Create or list the topics."),
-    "publish": ("publish", "Publish reviews from a JSONL or CSV file."),
-    "tail": ("tail", "Follow enriched reviews, alerts or the dead letter."),
-    "product": ("product", "Show one product's summary."),
-    "train": ("models", "Train the sentiment or the summary model."),
-    "evaluate": ("models", "Score the sentiment or the summary model on labelled data."),
-    "check": ("check", "Can everything be reached, do the models load, and what to do if not."),
-    "settings": ("check", "List every setting with its value and meaning; secrets are masked."),
+    "demo": "demo",
+    "services": "services",
+    "worker": "workers",
+    "up": "workers",
+    "api": "workers",
+    "topics": "topics",
+    "publish": "publish",
+    "tail": "tail",
+    "product": "product",
+    "train": "models",
+    "evaluate": "models",
+    "check": "check",
+    "settings": "check",
 }
 
 
@@ -36,15 +36,12 @@ class _LazyGroup(TyperGroup):
     def get_command(self, ctx: Any, name: str) -> Any:
         if name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"stream_app.commands.{_COMMANDS[name][0]}")
-        group = typer.main.get_command(module.app)
-        if isinstance(group, TyperGroup) and name in group.commands:
-            return group.commands[name]
-        return group
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+        module = importlib.import_module(f"stream_app.commands.{_COMMANDS[name]}")
+        found = typer.main.get_command(module.app)
+        if isinstance(found, TyperGroup) and name in found.commands:
+            return found.commands[name]
+        found.name = name
+        return found
 
 
 app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, add_completion=False)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,8 @@ class Recipe:
     warm_up_epochs: int = 1
     epochs: int = 4
     learning_rate: float = 1e-3
-    run_tokens: int = 4096
-    max_tokens: int = 128
+    run_tokens: int = 1024
+    max_tokens: int = 80
     max_title_words: int = 10
     min_overlap: float = 0.5
     seed: int = 1
@@ -129,7 +130,14 @@ def evaluate_titles(
     """Scores of the model's summaries against the titles that it should have learned, on at most ``most`` reviews."""
     model.eval()
     pairs = learnable(reviews, recipe)[:most]
-    judged = Summarizer(model, tokenizer, choice, name=ModelName("in training", ""), languages=None, prompt="")
+    judged = Summarizer(
+        copy.deepcopy(model),
+        tokenizer,
+        replace(choice, precision="fp32"),
+        name=ModelName("in training", ""),
+        languages=None,
+        prompt="",
+    )
     texts = [text for text, _ in pairs]
     return score_summaries(texts, list(answers(judged, texts)), [title for _, title in pairs])
 
