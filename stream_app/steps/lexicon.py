@@ -46,7 +46,7 @@ _SAFETY = {
     "shock": """electric_shock electric_shocks electrical_shock electrical_shocks shocked_me shocked_my
         electrocute electrocuted electrocution""",
     "injury": """injury injuries injured injure hurt_me hurt_my hurt_him hurt_her hurt_himself hurt_herself
-        hospital emergency_room stitches bleed bleeds bleeding bled""",
+        hospitalized hospitalised infection infections infected emergency_room stitches bleed bleeds bleeding bled""",
     "allergy": "allergy allergies allergic hives anaphylaxis anaphylactic swollen swelling",
     "choking": "choke chokes choked choking suffocate suffocated suffocating suffocation",
     "poison": """poison poisons poisoned poisoning poisonous toxic toxin toxins

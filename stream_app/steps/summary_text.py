@@ -123,9 +123,10 @@ def faithful(summary: str, source: str, label: Label | None) -> bool:
     1. each content word stands in the source, or is a common word of praise or blame that agrees with the label
     2. its praise and blame together do not say the opposite of the label ("recommend" of "I can't recommend it")
     3. numbers are the source's; a negation needs one there
+    4. a third of its words carry meaning: "I have to be a great for the" says nothing
     """
     own = content_words(summary)
-    if not own or not own - content_words(source) <= _WEIGHTY.get(label, frozenset()):
+    if 3 * len(own) < word_count(summary) or not own - content_words(source) <= _WEIGHTY.get(label, frozenset()):
         return False
     leaning = _leaning(summary)
     if (label == "negative" and leaning > 0) or (label == "positive" and leaning < 0):

@@ -14,6 +14,7 @@ from rich.console import Console
 from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
 
+from stream_app.models.base_encoder import WHEEL
 from stream_app.models.classifier import ADAPTER_WEIGHTS, BUNDLED_NAME, base_classifier, load_adapted
 from stream_app.models.device import DeviceChoice
 from stream_app.models.transformer import MAX_INPUT_TOKENS, padded, tokenize
@@ -260,7 +261,9 @@ def _loss(logits: torch.Tensor, reviews: Sequence[LabelledReview]) -> torch.Tens
 def _write(model: Any, output: Path) -> None:
     """Adapter and head as peft reads them, half precision: a few megabytes."""
     output.mkdir(parents=True, exist_ok=True)
-    model.peft_config["default"].save_pretrained(str(output))
+    config = model.peft_config["default"]
+    config.base_model_name_or_path = WHEEL  # not where this machine has it
+    config.save_pretrained(str(output))
     weights = {
         name: value.detach().cpu().half().contiguous() for name, value in get_peft_model_state_dict(model).items()
     }

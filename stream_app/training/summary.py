@@ -80,9 +80,13 @@ def train_summary(
     recipe = recipe or Recipe()
     console = Console(stderr=True)
     reviews, dev_reviews = read_reviews(train), read_reviews(dev)
-    tokenizer = train_tokenizer((f"{one.title} {one.text}" for one in reviews), recipe)
+    state = load_state(checkpoint)
+    if state is None:
+        tokenizer = train_tokenizer((f"{one.title} {one.text}" for one in reviews), recipe)
+    else:  # a new one might number its pieces differently
+        tokenizer = _with_special_tokens(Tokenizer.from_str(state["tokenizer"]))
     run = _Run(reviews, tokenizer, choice, recipe)
-    if (state := load_state(checkpoint)) is not None:
+    if state is not None:
         run.restore(state)
     result: SummaryTraining | None = None
     while run.epoch < run.last_epoch or result is None:
@@ -119,6 +123,10 @@ def train_tokenizer(texts: Iterator[str], recipe: Recipe) -> PreTrainedTokenizer
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", special_tokens=[("</s>", tokenizer.token_to_id("</s>"))]
     )
+    return _with_special_tokens(tokenizer)
+
+
+def _with_special_tokens(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=512
     )
@@ -207,6 +215,7 @@ class _Run:
             "model": self.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "numbers": (self.epoch, self._seen),
+            "tokenizer": self._tokenizer.backend_tokenizer.to_str(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
+import pytest
+import torch
 
 from stream_app.models.device import DeviceChoice
 from stream_app.models.summarizer import load_summarizer
+from stream_app.training import summary
 from stream_app.training.data import LabelledReview
 from stream_app.training.summary import Recipe, learnable, train_summary
 from tests.unit.training.reviews import rows, write
@@ -37,3 +42,34 @@ def test_only_titles_that_the_text_bears_out_are_learned() -> None:
     titles = ["Zip broke after two days", "Disappointing purchase overall", "5", "The zip " + "really " * 10]
     reviews = [LabelledReview(title, text, "negative", neutral_possible=True) for title in titles]
     assert [title for _, title in learnable(reviews, Recipe())] == ["Zip broke after two days"]
+
+
+def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path / "reviews.jsonl", rows())
+    recipe, bf16 = replace(RECIPE, epochs=2), replace(CPU, precision="bf16")
+    tokenizers = [summary.train_tokenizer((str(row["text"]) for row in rows()), RECIPE)] * 2  # equal pieces tie anyhow
+    monkeypatch.setattr(summary, "train_tokenizer", lambda texts, recipe: tokenizers.pop())
+
+    def train(name: str) -> dict[str, Any]:
+        checkpoint = tmp_path / f"{name}.checkpoint"
+        train_summary(
+            train=[file], dev=[file], output=tmp_path / name, checkpoint=checkpoint, choice=bf16, recipe=recipe
+        )
+        state = summary.load_state(checkpoint)
+        assert state is not None
+        return state
+
+    straight = train("straight")
+    with monkeypatch.context() as patch:
+        patch.setattr(summary, "write_card", _raise_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train("interrupted")
+    interrupted = train("interrupted")
+    assert interrupted["numbers"] == straight["numbers"]
+    for name, weights in straight["model"].items():
+        assert weights.dtype == torch.float32, "evaluating must not round the model in training"
+        assert interrupted["model"][name].equal(weights), name
+
+
+def _raise_interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
