@@ -13,9 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from stream_app.embedded.kafka import EmbeddedKafka
 from stream_app.embedded.valkey import EmbeddedValkey
+
+# Generated cases are not timed one by one: on a busy machine any of them may wait for its turn.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ def wait_until(condition: Callable[[], Value], timeout: float, message: str) -> 
 
 async def wait_until_async(
     condition: Callable[[], Value] | Callable[[], Awaitable[Value]],
-    timeout: float,  # noqa: ASYNC109 - the same call as wait_until, which says what was waited for
+    timeout: float,
     message: str,
 ) -> Value:
     """The same for code on an event loop; `condition` may be a plain or an async function."""

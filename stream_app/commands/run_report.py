@@ -65,7 +65,10 @@ def account(settings: Settings, since: Offsets, store: SummaryStore, seconds: fl
             latencies.append((record.timestamp_ms - inputs[at]) / 1000)
     rejected: dict[tuple[int, int], str] = {}
     for record in added(topics.dead_letter):
-        origin, reason = contract.dead_letter_origin(record)
+        try:
+            origin, reason = contract.dead_letter_origin(record)
+        except (KeyError, ValueError):  # somebody else's dead letter
+            continue
         if origin.topic == topics.reviews and (origin.partition, origin.offset) in inputs:
             rejected[origin.partition, origin.offset] = reason
     lost = [f"{topics.reviews}[{p}]@{o}" for p, o in sorted(inputs.keys() - enriched.keys() - rejected.keys())]

@@ -126,7 +126,11 @@ def faithful(summary: str, source: str, label: Label | None) -> bool:
     4. a third of its words carry meaning: "I have to be a great for the" says nothing
     """
     own = content_words(summary)
-    if 3 * len(own) < word_count(summary) or not own - content_words(source) <= _WEIGHTY.get(label, frozenset()):
+    if (
+        not own
+        or 3 * len(own) < word_count(summary)
+        or not own - content_words(source) <= _WEIGHTY.get(label, frozenset())
+    ):
         return False
     leaning = _leaning(summary)
     if (label == "negative" and leaning > 0) or (label == "positive" and leaning < 0):
