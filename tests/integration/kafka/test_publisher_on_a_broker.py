@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -116,7 +117,7 @@ def test_message_that_the_broker_refuses_is_fatal_and_never_told_delivered(setti
     fatal: list[BaseException] = []
 
     async def test(publisher: ConfluentPublisher) -> None:
-        too_large = Message(topics.reviews, b"key", b"x" * (publisher.max_message_bytes - 3))
+        too_large = Message(topics.reviews, b"key", random.randbytes(publisher.max_message_bytes - 3))
         publisher.publish([too_large, Message(topics.reviews, b"key", b"fits")], lambda: told.append(1))
         await wait_until_async(lambda: fatal, 20, "the error is told")
         await wait_until_async(lambda: sum(end_offsets(settings, topics.reviews).values()), 20, "the other one arrives")
