@@ -68,7 +68,7 @@ def measure(name: str, work: Workload, models: Loaded, settings: Settings, servi
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", type=Path, default=SAMPLE, help="reviews to repeat; default: the sample stream")
-    parser.add_argument("--reviews", type=int, default=2000, help="how many reviews a run has (T5: a third of them)")
+    parser.add_argument("--reviews", type=int, default=6000, help="how many reviews a run has (T5: a third of them)")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--output", type=Path, default=HERE, help="folder for the results")
     parser.add_argument("--quick", action="store_true", help="one small repeat: does it run at all?")
