@@ -28,7 +28,7 @@ def free_port(
 
     `preferred` 0 means that any will do. Ports in `taken` are given to someone else already. Nothing is reserved:
     another process may take the port before the server binds it. Raises OSError when no candidate is free.
-    `wait_seconds`: how long a busy preferred port is waited for; the port of a server just killed is free a little later.
+    `wait_seconds`: how long a busy preferred port is waited for; that of a server just killed is free a little later.
     """
     if preferred and preferred not in taken and _becomes_free(preferred, wait_seconds):
         return preferred

@@ -101,7 +101,8 @@ def test_port_taken_between_choice_and_start_is_replaced(tmp_path: Path, monkeyp
         busy = stranger.getsockname()[1]
         answers = iter([busy])
         monkeypatch.setattr(
-            "stream_app.embedded.kafka.free_port", lambda *args: next(answers, None) or free_port(*args)
+            "stream_app.embedded.kafka.free_port",
+            lambda *args, **options: next(answers, None) or free_port(*args, **options),
         )
         kafka = EmbeddedKafka(tmp_path, port=0)
         kafka.start()
