@@ -108,12 +108,12 @@ class Summarize:
 
     async def _apply(self, batch: _Unsettled) -> None:
         """Apply a batch and publish what the outboxes hold. May be repeated at will."""
+        reviews = batch.reviews  # as they are now: a rebalance during a retry takes some out of the batch
 
         async def call() -> tuple[str, list[Applied]]:
             incarnation = await self._store.incarnation()  # before the apply: a restart in between is noticed
-            return incarnation, await self._store.apply(batch.reviews, self._now_ms())
+            return incarnation, await self._store.apply(reviews, self._now_ms())
 
-        reviews = batch.reviews
         batch.incarnation, results = await self._patiently(call)
         batch.applied_at = time.monotonic()
         telemetry.reviews_applied(sum(result.changed for result in results), len(results))
