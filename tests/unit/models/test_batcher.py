@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from stream_app.models.batcher import Batcher, DeviceBroken, DeviceHung
-from stream_app.models.fake import FakeClassifier, Faults
 from stream_app.ports import ModelFailed
 from stream_app.records import Scores
+from tests.fake_models import FakeClassifier, Faults
 
 
 def wait_until(condition: Callable[[], bool], timeout_seconds: float, message: str) -> None:

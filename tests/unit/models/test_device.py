@@ -8,8 +8,8 @@ import pytest
 
 from stream_app.models import device
 from stream_app.models.device import DeviceChoice, choose_device, measure_budget
-from stream_app.models.fake import FakeClassifier, Faults
 from stream_app.ports import ConfigurationError
+from tests.fake_models import FakeClassifier, Faults
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Models that cost nothing and answer by a rule: for tests, and for measuring everything around the models."""
+"""Models that cost nothing and answer by a rule, for the tests of what stands around the models."""
 
 from __future__ import annotations
 
