@@ -167,7 +167,23 @@ class Applied:
     outbox: tuple[tuple[str, bytes], ...] = ()  # (alert_id, alert.v1 as JSON)
 
 
-class SummaryStore(Protocol):
+class SummaryReader(Protocol):
+    """What readers need of the view in Redis. Every call raises StoreUnavailable when the server is away."""
+
+    async def read(self, product_ids: Sequence[str], now_ms: int) -> list[ProductSummary | None]:
+        """Summaries as of ``now_ms``; None where the product is unknown. One round trip for all."""
+        ...
+
+    async def product_ids(self, limit: int) -> list[str]:
+        """Known products, the most recently changed first."""
+        ...
+
+    async def recent_alerts(self, limit: int) -> list[Alert]:
+        """Newest first."""
+        ...
+
+
+class SummaryStore(SummaryReader, Protocol):
     """The rolling view in Redis. Every call raises StoreUnavailable when the server is away."""
 
     async def check(self) -> None:
@@ -184,14 +200,6 @@ class SummaryStore(Protocol):
 
     async def clear_outbox(self, product_id: str, alert_ids: Sequence[str]) -> None:
         """These alerts were acknowledged by the broker."""
-        ...
-
-    async def read(self, product_ids: Sequence[str], now_ms: int) -> list[ProductSummary | None]:
-        """Summaries as of ``now_ms``; None where the product is unknown. One round trip for all."""
-        ...
-
-    async def product_ids(self, limit: int) -> list[str]:
-        """Known products, the most recently changed first."""
         ...
 
     async def claim_due(self, now_ms: int, limit: int, lease_ms: int) -> list[str]:
@@ -223,10 +231,6 @@ class SummaryStore(Protocol):
 
     async def record_alert(self, alert: Alert) -> None:
         """Keep it among the recent ones; the same alert_id once."""
-        ...
-
-    async def recent_alerts(self, limit: int) -> list[Alert]:
-        """Newest first."""
         ...
 
     async def close(self) -> None:

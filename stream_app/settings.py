@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     redis_cluster: bool = Field(False, description="the URL names a node of a Redis Cluster")
     redis_settle_seconds: float = Field(5.0, description="an applied event is acknowledged only after this time")
     redis_patience_seconds: float = Field(300.0, description="how long Redis may be away before the process ends")
-    generation: int = Field(1, description="which view in Redis is written and read")
+    generation: int = Field(0, ge=0, description="which view in Redis is written and read; 0: the one Redis names")
 
     sentiment_model: str = Field("bundled", description="name or path of a BERT-family classifier")
     summary_model: str = Field("bundled", description="name or path of a T5")
@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="auto, cpu or cuda")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     threads: int = Field(0, description="threads of one model worker on a CPU; 0: one, with a worker per core")
+    device_patience_seconds: float = Field(120.0, description="a computation that takes longer ends the process")
     waiting_tokens: int = Field(200_000, description="tokens that may wait for the device before fetching pauses")
     max_text_characters: int = 20_000
     max_future_seconds: int = 300
@@ -76,6 +77,16 @@ class Settings(BaseSettings):
     log_json: bool = False
 
     def group(self, role: str) -> str:
-        """Consumer group, and Faust app id, of a role. The view's generation has a group of its own."""
-        generation = f".g{self.generation}" if role == "summarize" else ""
+        """Consumer group, and Faust app id, of a role. The view's generation has a group of its own.
+
+        Raises ValueError for `summarize` while ``generation`` is 0: ask Redis first (store.generations).
+        """
+        generation = f".g{self.fixed_generation}" if role == "summarize" else ""
         return f"{self.topic_prefix}{self.app_name}.{role}{generation}"
+
+    @property
+    def fixed_generation(self) -> int:
+        """``generation``, where it is a number of a view. Raises ValueError where it is 0: nobody asked Redis yet."""
+        if not self.generation:
+            raise ValueError("the generation is whichever Redis names: ask it first (store.generations.fixed)")
+        return self.generation

@@ -83,6 +83,10 @@ def store_was_replaced(events: int) -> None:
     log.warning("store_was_replaced", events_applied_again=events, why="the server restarted or another took over")
 
 
+def view_was_switched(old: int, new: int) -> None:
+    log.info("view_was_switched", generation=old, active=new, next_step="none: this process begins anew on it")
+
+
 def store_policy_was_hidden() -> None:
     log.warning("store_policy_was_hidden", next_step="make sure yourself that maxmemory-policy is noeviction")
 

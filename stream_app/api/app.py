@@ -23,18 +23,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stream_app import telemetry
 from stream_app.api import look_ups, page, problems
 from stream_app.api.live import LiveFeed
-from stream_app.ports import ConfigurationError, SummaryStore
+from stream_app.ports import ConfigurationError, SummaryReader
 from stream_app.settings import Settings
 
 _STOP_SECONDS = 3
 
 
 def create_app(
-    store: SummaryStore, *, now_ms: Callable[[], int], generation: int = 1, feed: LiveFeed | None = None
+    store: SummaryReader,
+    *,
+    now_ms: Callable[[], int],
+    generation: Callable[[], int] = lambda: 1,
+    feed: LiveFeed | None = None,
 ) -> FastAPI:
     """Look-ups, page and health on ``store``. ``now_ms``: the clock, milliseconds since 1970 in UTC.
 
-    ``generation`` names the view in ETags: another view, other ETags. ``feed``: a stream of changes of one's own.
+    ``generation`` names the view that was read, for ETags: another view, other ETags.
+    ``feed``: a stream of changes of one's own.
     """
     feed = feed or LiveFeed(store, now_ms, generation)
     app = _Api(
@@ -88,7 +93,7 @@ def _live(feed: LiveFeed) -> APIRouter:
     return routes
 
 
-def _health(store: SummaryStore) -> APIRouter:
+def _health(store: SummaryReader) -> APIRouter:
     routes = APIRouter(tags=["health"])
 
     @routes.get("/healthz", summary="Is the process alive?")
@@ -173,11 +178,15 @@ def _listen(host: str, port: int, any_port: bool, say: Callable[[str], None]) ->
 
 
 async def _serve(settings: Settings, listener: socket.socket, say: Callable[[str], None]) -> None:
-    from stream_app.store.summaries import RedisSummaryStore
+    from stream_app.store.current import CurrentView
 
-    store = RedisSummaryStore.from_settings(settings)
-    feed = LiveFeed(store, _wall_clock_ms, settings.generation)
-    app = create_app(store, now_ms=_wall_clock_ms, generation=settings.generation, feed=feed)
+    store = CurrentView.from_settings(settings)
+
+    def generation() -> int:
+        return store.generation
+
+    feed = LiveFeed(store, _wall_clock_ms, generation)
+    app = create_app(store, now_ms=_wall_clock_ms, generation=generation, feed=feed)
     config = uvicorn.Config(
         app,
         log_config=None,

@@ -15,7 +15,7 @@ import orjson
 
 from stream_app import contract
 from stream_app.api.look_ups import etag
-from stream_app.ports import ConfigurationError, StoreUnavailable, SummaryStore
+from stream_app.ports import ConfigurationError, StoreUnavailable, SummaryReader
 
 PRODUCTS = 60
 ALERTS = 40
@@ -47,9 +47,9 @@ class LiveFeed:
 
     def __init__(
         self,
-        store: SummaryStore,
+        store: SummaryReader,
         now_ms: Callable[[], int],
-        generation: int,
+        generation: Callable[[], int],
         *,
         interval_seconds: float = 1.0,
         max_clients: int = 200,
@@ -117,7 +117,7 @@ class LiveFeed:
         for summary in summaries:
             if summary is None:
                 continue
-            tag, known = etag(summary, self._generation), before.get(summary.product_id)
+            tag, known = etag(summary, self._generation()), before.get(summary.product_id)
             if known is None or known[0] != tag:
                 known = (tag, contract.encode_product_summary(summary))
             products[summary.product_id] = known

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from stream_app import contract
 from stream_app.api import problems
-from stream_app.ports import SummaryStore
+from stream_app.ports import SummaryReader
 from stream_app.records import ProductSummary
 
 MAX_PRODUCTS = 100
@@ -57,7 +57,7 @@ def asked_ids(query: str) -> list[str]:
     return list(found)
 
 
-def router(store: SummaryStore, now_ms: Callable[[], int], generation: int) -> APIRouter:
+def router(store: SummaryReader, now_ms: Callable[[], int], generation: Callable[[], int]) -> APIRouter:
     """The look-ups on ``store``; ``now_ms`` is the clock that windows are summed by."""
     routes = APIRouter(prefix="/v1", tags=["look-ups"])
 
@@ -83,7 +83,7 @@ def router(store: SummaryStore, now_ms: Callable[[], int], generation: int) -> A
         [summary] = await store.read([product_id], now_ms())
         if summary is None:
             raise problems.unknown_product(product_id)
-        tag = etag(summary, generation)
+        tag = etag(summary, generation())
         headers = {"ETag": tag, "Cache-Control": _CACHE_CONTROL}
         if matches(request.headers.get("if-none-match"), tag):
             return Response(status_code=304, headers=headers)

@@ -65,15 +65,15 @@ def _topics(settings: Settings) -> str:
 
 
 def _redis(settings: Settings) -> str:
-    from stream_app.store.summaries import RedisSummaryStore
+    from stream_app.store.current import CurrentView
 
     async def look() -> str:
-        store = RedisSummaryStore.from_settings(settings)
+        store = CurrentView.from_settings(settings)
         try:
             await store.check()
             began = time.perf_counter()
             await store.product_ids(limit=1)
-            return f"answers in {(time.perf_counter() - began) * 1000:.1f} ms, generation {settings.generation}"
+            return f"answers in {(time.perf_counter() - began) * 1000:.1f} ms, generation {store.generation}"
         finally:
             await store.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import tempfile
 import threading
@@ -165,6 +166,7 @@ def _line(settings: Settings, sent: int, total: int) -> Text:
 def _once(settings: Settings, lines: list[Line], folder: Path, report: Path | None, timeout: float) -> bool:
     from stream_app.commands.run_report import account, starting_point
     from stream_app.kafka.feed import Feed
+    from stream_app.store.generations import fixed
     from stream_app.store.summaries import RedisSummaryStore
 
     since = starting_point(settings)
@@ -177,12 +179,14 @@ def _once(settings: Settings, lines: list[Line], folder: Path, report: Path | No
         task = progress.add_task("published", total=len(lines))
         began = time.monotonic()
         send(lines, feed, rate=0, on_sent=lambda: progress.advance(task))
-        seconds = _wait_for_roles(settings, processes, progress, since, len(lines), began, timeout)
+        # the processes follow the active view; the account is of the one that is active now
+        current = asyncio.run(fixed(settings))
+        seconds = _wait_for_roles(current, processes, progress, since, len(lines), began, timeout)
         if seconds is None:
             console.print(f"Not done after {timeout:.0f} s. The ends of the roles' logs:")
             for log in sorted((folder / "logs").glob("*.log")):
                 console.print(f"── {log.name}\n{log.read_text(errors='replace')[-2000:]}", markup=False)
-        result = account(settings, since, RedisSummaryStore.from_settings(settings), seconds or timeout)
+        result = account(current, since, RedisSummaryStore.from_settings(current), seconds or timeout)
     text = orjson.dumps(result.as_dict(), option=orjson.OPT_INDENT_2).decode()
     if report is not None:
         report.write_text(text + "\n")

@@ -18,6 +18,7 @@ from stream_app.commands.options import environment_of
 from stream_app.embedded.free_port import free_port
 from stream_app.embedded.server_process import die_with
 from stream_app.ports import ConfigurationError
+from stream_app.roles.exit_codes import EXIT_VIEW_SWITCHED
 from stream_app.settings import Settings
 
 ROLES = ("enrich", "summarize", "describe", "notify")
@@ -27,7 +28,7 @@ _GRACE_SECONDS = 20.0
 _EXIT_CONFIGURATION = 2
 
 
-class _Child:
+class Child:
     """One process and how often it had to be started again."""
 
     def __init__(self, name: str, command: list[str], environment: dict[str, str], log: IO[bytes] | None) -> None:
@@ -66,6 +67,10 @@ class _Child:
         if code is None:
             return
         self._process = None
+        if code == EXIT_VIEW_SWITCHED:
+            say(f"{self.name} ended to follow a rebuilt view; starting it again.")
+            self.start()
+            return
         if code == _EXIT_CONFIGURATION:
             raise ConfigurationError(f"{self.name} cannot run as it is configured; its own message says why.")
         if time.monotonic() - self._started_at > _STABLE_AFTER_SECONDS:
@@ -116,7 +121,7 @@ class Processes:
             self.page = f"http://{settings.api_host}:{port}/"
             commands["api"] = ["api", "--port", str(port)]
         self._children = [
-            _Child(name, [sys.executable, "-m", "stream_app", *command], environment, self._log(name))
+            Child(name, [sys.executable, "-m", "stream_app", *command], environment, self._log(name))
             for name, command in commands.items()
         ]
 

@@ -37,9 +37,9 @@ def product(
 
 
 async def _read(settings: Settings, product_id: str) -> ProductSummary | None:
-    from stream_app.store.summaries import RedisSummaryStore
+    from stream_app.store.current import CurrentView
 
-    store = RedisSummaryStore.from_settings(settings)
+    store = CurrentView.from_settings(settings)
     try:
         [summary] = await store.read([product_id], int(time.time() * 1000))
     finally:

@@ -1,5 +1,13 @@
 """The contract: bytes to records and back, as the schema files in ``schemas/`` describe them."""
 
+from stream_app.contract.letters import (
+    HEADER_REPLAY_OF,
+    TOMBSTONE,
+    DeadLetter,
+    read_letter,
+    replay_message,
+    replayed_identity,
+)
 from stream_app.contract.messages import (
     HEADER_ERROR_MESSAGE,
     HEADER_ERROR_REASON,
@@ -24,6 +32,9 @@ from stream_app.contract.times import from_rfc3339, to_rfc3339
 __all__ = [
     "HEADER_ERROR_MESSAGE",
     "HEADER_ERROR_REASON",
+    "HEADER_REPLAY_OF",
+    "TOMBSTONE",
+    "DeadLetter",
     "alert_message",
     "dead_letter_message",
     "dead_letter_origin",
@@ -37,6 +48,9 @@ __all__ = [
     "enriched_message",
     "from_rfc3339",
     "product_summary_message",
+    "read_letter",
+    "replay_message",
+    "replayed_identity",
     "schema",
     "schema_folder",
     "to_rfc3339",

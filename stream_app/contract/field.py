@@ -19,6 +19,18 @@ def known(value: Any, values: tuple[Any, ...], fall_back: Any) -> Any:
     return value if value in values else fall_back
 
 
+def object_of(value: Any) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise TypeError(f"{shown(value)} is no object")
+    return value
+
+
+def boolean(value: Any) -> bool:
+    if type(value) is not bool:
+        raise TypeError(f"{shown(value)} is neither true nor false")
+    return value
+
+
 def text(value: Any) -> str:
     if type(value) is not str:
         raise TypeError(f"{shown(value)} is no string")
@@ -82,8 +94,13 @@ def optional_span(fields: Mapping[str, Any] | None) -> Span | None:
     return None if fields is None else Span(integer(fields["start"]), integer(fields["end"]))
 
 
-def optional_ms(value: str | None) -> int | None:
-    return None if value is None else from_rfc3339(value)
+def ms(value: Any) -> int:
+    """A date and time."""
+    return from_rfc3339(text(value))
+
+
+def optional_ms(value: Any) -> int | None:
+    return None if value is None else ms(value)
 
 
 def optional_model(fields: Mapping[str, Any] | None) -> ModelName | None:

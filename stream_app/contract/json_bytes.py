@@ -11,8 +11,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def shown(value: object) -> str:
-    """A value for a message: short, whatever it is."""
-    text = repr(value)
+    """A value for a message: short, whatever it is. Lists and objects may be nested too deep, or too long, for repr."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    text = repr(value[:60] if isinstance(value, str) else value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

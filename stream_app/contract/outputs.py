@@ -36,6 +36,7 @@ ENRICHED_REVIEW = "enriched-review.v1"
 ALERT = "alert.v1"
 PRODUCT_SUMMARY = "product-summary.v1"
 DISCLOSURE = "Written by a machine from customers' reviews."
+_WINDOWS = ("24h", "7d", "30d", "all")  # further ones may come
 
 Value = TypeVar("Value")
 
@@ -92,7 +93,7 @@ def _enriched(fields: dict[str, Any]) -> EnrichedReview:
         product_id=field.identifier(fields["product_id"]),
         review_id=field.identifier(fields["review_id"]),
         revision=field.revision(fields["revision"]),
-        enrichment_version=field.integer(fields["enrichment_version"]),
+        enrichment_version=field.revision(fields["enrichment_version"]),
         created_at_ms=from_rfc3339(fields["created_at"]),
         updated_at_ms=field.optional_ms(fields.get("updated_at")),
         enriched_at_ms=from_rfc3339(fields["enriched_at"]),
@@ -198,25 +199,28 @@ def encode_product_summary(summary: ProductSummary) -> bytes:
 
 def decode_product_summary(value: bytes) -> ProductSummary:
     """The product summary of JSON bytes; raises KeyError, TypeError or ValueError when it is none."""
-    fields = orjson.loads(value)
+    fields = field.object_of(orjson.loads(value))
     text = fields.get("text")
+    windows = field.object_of(fields["windows"])
     return ProductSummary(
-        product_id=fields["product_id"],
-        as_of_ms=from_rfc3339(fields["as_of"]),
-        state_version=fields["state_version"],
-        windows={name: _counted(counts) for name, counts in fields["windows"].items()},
+        product_id=field.identifier(fields["product_id"]),
+        as_of_ms=field.ms(fields["as_of"]),
+        state_version=field.integer(fields["state_version"]),
+        windows={name: _counted(field.object_of(windows[name])) for name in (*_WINDOWS, *windows)},
         last_review_at_ms=field.optional_ms(fields.get("last_review_at")),
-        text=ProductText(
-            headline=text["headline"],
-            text=text["text"],
-            method=field.known(text["method"], get_args(SummaryMethod), "none"),
-            evidence=tuple(text["evidence"]),
-            model=field.optional_model(text.get("model")),
-            made_at_ms=from_rfc3339(text["made_at"]),
-        )
-        if text
-        else None,
-        low_evidence=bool(fields["low_evidence"]),
+        text=None if text is None else _product_text(field.object_of(text)),
+        low_evidence=field.boolean(fields["low_evidence"]),
+    )
+
+
+def _product_text(fields: Mapping[str, Any]) -> ProductText:
+    return ProductText(
+        headline=field.text(fields["headline"]),
+        text=field.text(fields["text"]),
+        method=field.known(fields["method"], get_args(SummaryMethod), "none"),
+        evidence=field.texts(fields["evidence"]),
+        model=field.optional_model(fields.get("model")),
+        made_at_ms=field.ms(fields["made_at"]),
     )
 
 
@@ -236,14 +240,15 @@ def _counts(counts: Counts) -> dict[str, Any]:
 
 
 def _counted(fields: Mapping[str, Any]) -> Counts:
+    one, two, three, four, five = map(field.integer, fields["stars"])
     return Counts(
-        reviews=fields["reviews"],
-        negative=fields["negative"],
-        neutral=fields["neutral"],
-        positive=fields["positive"],
-        unknown=fields["unknown"],
-        stars=tuple(fields["stars"]),
-        p_negative_sum=fields["p_negative_sum"],
+        reviews=field.integer(fields["reviews"]),
+        negative=field.integer(fields["negative"]),
+        neutral=field.integer(fields["neutral"]),
+        positive=field.integer(fields["positive"]),
+        unknown=field.integer(fields["unknown"]),
+        stars=(one, two, three, four, five),
+        p_negative_sum=field.integer(fields["p_negative_sum"]),
     )
 
 

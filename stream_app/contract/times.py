@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+_LONGEST = 64  # characters; fractions of a second may have any number of digits
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_WITHOUT_ZONE = datetime(1970, 1, 1)
 _DAY_MS = 86_400_000
@@ -22,8 +23,8 @@ def from_rfc3339(text: str) -> int:
 
     What is accepted lies between the years 1 and 9999 in UTC too, so that ``to_rfc3339`` can always write it.
     """
-    # fromisoformat takes other forms of ISO 8601, too: days of a week, no punctuation, no time
-    if len(text) < 19 or text[4] != "-" or text[7] != "-" or text[10] not in "Tt " or text[13] != ":":
+    # fromisoformat takes other forms of ISO 8601, too: days of a week, no punctuation, no seconds, no time
+    if not 19 <= len(text) <= _LONGEST or text[4] + text[7] + text[13] + text[16] != "--::" or text[10] not in "Tt ":
         raise ValueError("write it like 2026-05-01T12:00:00Z")
     moment = datetime.fromisoformat(text.upper())
     if moment.tzinfo is None:

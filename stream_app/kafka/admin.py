@@ -109,6 +109,11 @@ def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
     return offsets(settings, topic, OffsetSpec.latest())
 
 
+def begin_offsets(settings: Settings, topic: str) -> dict[int, int]:
+    """Per partition, the offset of the first message that is still there."""
+    return offsets(settings, topic, OffsetSpec.earliest())
+
+
 def offsets(settings: Settings, topic: str, at: OffsetSpec) -> dict[int, int]:
     """Offsets per partition. Raises ConfigurationError when the topic is missing."""
     metadata = _reach(settings, lambda client: client.list_topics(topic, timeout=_SECONDS)).topics[topic]
@@ -121,6 +126,20 @@ def offsets(settings: Settings, topic: str, at: OffsetSpec) -> dict[int, int]:
         return {partition.partition: future.result().offset for partition, future in found.items()}
 
     return _reach(settings, ask)
+
+
+def retention_ms(settings: Settings, topic: str) -> int | None:
+    """For how long the topic keeps a record at least; None when that is not known (no right to ask, or by size)."""
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    try:
+        [described] = _admin(settings).describe_configs([resource]).values()
+        config = described.result(_SECONDS)
+    except (KafkaException, TimeoutError):
+        return None
+    kept = int(config["retention.ms"].value)
+    if config["cleanup.policy"].value != "delete" or int(config["retention.bytes"].value) >= 0:
+        return None
+    return 2**62 if kept < 0 else kept
 
 
 def lag(settings: Settings, role: str) -> int:
@@ -179,7 +198,8 @@ def _read(settings: Settings, topic: str, starts: Mapping[int, int]) -> Iterator
     try:
         consumer.assign([TopicPartition(topic, number, offset) for number, offset in starts.items()])
         while True:
-            for message in consumer.consume(500, timeout=0.5):
+            # consume() waits until it has as many as it was asked for: ask for one, then for what is there
+            for message in (*consumer.consume(1, timeout=0.5), *consumer.consume(499, timeout=0)):
                 error = message.error()
                 if error is None:
                     yield _record(message)

@@ -65,6 +65,14 @@ class FlightLog:
                 self._suspects.pop(position, None)
             self._append("-", positions)
 
+    def all_landed(self) -> None:
+        """Nothing that is in the air is to blame for what happens next."""
+        with self._lock:
+            positions = list(self._in_the_air)
+            self._in_the_air.clear()
+            if positions:
+                self._append("-", positions)
+
     def close(self) -> None:
         """A clean end: nothing is left in the air, and the next process finds nobody suspect."""
         with self._lock:

@@ -32,6 +32,7 @@ Fatal = Callable[[BaseException], None]
 Service = Callable[[ConfluentPublisher, asyncio.Event], Awaitable[None]]
 """A role that reads no topic: works until the event is set."""
 
+_LONGEST_PAUSE_SECONDS = 3.0  # a broker that is back is found soon
 _STOP_SECONDS = 15.0  # beyond draining, committing and leaving the group: something hangs
 _Result = TypeVar("_Result")
 
@@ -162,6 +163,6 @@ async def _until_reachable(settings: Settings, topic: str | None = None) -> None
             wait = pause * random.uniform(0.5, 1.5)
             telemetry.dependency_unavailable("kafka", f"{settings.brokers}: {error.args[0].str()}", wait)
             await asyncio.sleep(wait)
-            pause = min(2 * pause, 10.0)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
     if topic is not None and topic not in metadata.topics:
         raise ConfigurationError(f"Topic {topic} does not exist: `stream-app topics create` makes it.")

@@ -220,11 +220,17 @@ class Batcher(Generic[Result]):
         return [(item.tag, ModelFailed("model_failed", f"{type(error).__name__}: {error}"[:500]))]
 
     def _watch(self) -> None:
+        watched: dict[float, float] = {}  # a run, by when it began -> the seconds that we saw it run
+        looked_at = time.monotonic()
         with self._changed:
             while not self._stopped:
                 self._changed.wait(_WATCH_SECONDS)
-                for since in list(self._running_since.values()):
-                    if time.monotonic() - since > self._hang_seconds:
+                now = time.monotonic()
+                # a process that was stopped for a while, or whose machine slept, computed nothing meanwhile
+                passed, looked_at = min(now - looked_at, 2 * _WATCH_SECONDS), now
+                watched = {since: watched.get(since, 0.0) + passed for since in list(self._running_since.values())}
+                for seconds in watched.values():
+                    if seconds > self._hang_seconds:
                         raise DeviceHung(f"the {self._name} model has computed one run for {self._hang_seconds:.0f} s")
 
 

@@ -12,7 +12,7 @@ from stream_app import contract, telemetry
 from stream_app.kafka.flight_log import FlightLog
 from stream_app.kafka.publisher import size_of
 from stream_app.kafka.topics import Topics
-from stream_app.models.batcher import Batcher
+from stream_app.models.batcher import Batcher, DeviceBroken
 from stream_app.models.loading import Loaded, Sized
 from stream_app.ports import Acks, ModelFailed, Slot
 from stream_app.records import (
@@ -112,13 +112,20 @@ class Enrich:
             sized.model,
             on_start=self._on_device,
             on_done=on_loop,
-            fatal=self._fatal,
+            fatal=self._device_failed,
             run_tokens=sized.run_tokens,
             batch_tokens=sized.batch_tokens,
             max_waiting_tokens=self._settings.waiting_tokens // share,
             name=name,
             workers=sized.workers,
+            hang_seconds=self._settings.device_patience_seconds,
         )
+
+    def _device_failed(self, error: BaseException) -> None:
+        """A review is suspect when the process died with it or hung over it, not when the device fails its canary."""
+        if isinstance(error, DeviceBroken):
+            self._flight_log.all_landed()
+        self._fatal(error)
 
     async def take(self, slots: list[Slot]) -> None:
         self._forget_passed_suspects(slots)

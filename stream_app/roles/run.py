@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,21 +13,39 @@ from stream_app.kafka.flight_log import FlightLog
 from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.run import Fatal, run_role, run_service
 from stream_app.kafka.topics import Topics
-from stream_app.models.loading import load_models, load_summary_model
+from stream_app.models.loading import Loaded, load_models, load_summary_model
 from stream_app.ports import ConfigurationError, StreamRole
 from stream_app.roles.describe import Describe
 from stream_app.roles.enrich import Enrich
+from stream_app.roles.follow import follow_view
 from stream_app.roles.notify import Notify
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore
 
+_OF_THE_VIEW = ("summarize", "describe", "notify")
 
-def run_worker(settings: Settings, role: str) -> None:
+
+def now_ms() -> int:
+    """The clock of the roles: milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def run_worker(
+    settings: Settings,
+    role: str,
+    *,
+    load: Callable[[Settings], Loaded] = load_models,
+    now_ms: Callable[[], int] = now_ms,
+) -> None:
     """Run ``role`` (enrich, summarize, describe or notify); returns after SIGTERM or SIGINT.
 
-    A bug, or patience spent, ends the process with exit code 1 and nothing unfinished committed.
+    ``load`` makes the models of ``enrich``, ``now_ms`` is its clock and that of the others.
+    A bug, or patience spent, ends the process with exit code 1 and nothing unfinished committed. A role of the view
+    ends with EXIT_VIEW_SWITCHED when a rebuild has switched, unless ``settings.generation`` names one.
     """
+    if role in _OF_THE_VIEW and not settings.generation:
+        return follow_view(settings, lambda current: run_worker(current, role, load=load, now_ms=now_ms))
     topics = Topics(settings.topic_prefix)
 
     def enrich(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:
@@ -34,7 +53,7 @@ def run_worker(settings: Settings, role: str) -> None:
         flight_log = FlightLog(Path(settings.state_folder), f"{settings.group(role)}.{cluster}")
         return Enrich(
             settings,
-            lambda: load_models(settings),
+            lambda: load(settings),
             flight_log=flight_log,
             max_message_bytes=publisher.max_message_bytes,
             now_ms=now_ms,
@@ -64,8 +83,3 @@ def run_worker(settings: Settings, role: str) -> None:
             run_service(settings, role, describe)
         case _:
             raise ConfigurationError(f"There is no role {role!r}: enrich, summarize, describe or notify.")
-
-
-def now_ms() -> int:
-    """The clock of the roles: milliseconds since 1970."""
-    return time.time_ns() // 1_000_000

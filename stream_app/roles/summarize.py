@@ -29,6 +29,10 @@ class _Unsettled:
     slots: list[Slot]
     reviews: list[EnrichedReview]
     size_bytes: int
+    unpublished: int = 0  # publications of its products' outboxes that the broker has not acknowledged
+
+    def is_settled(self, applied_before: float) -> bool:
+        return 0 < self.applied_at <= applied_before and not self.unpublished
 
 
 class Summarize:
@@ -37,7 +41,8 @@ class Summarize:
     1. decoded; what cannot be read is finished with a dead letter
     2. applied, one pipeline per poll (``Unavailable``: retried until patience is spent)
     3. alerts waiting in the products' outboxes are published, and cleared after the broker's acknowledgement
-    4. after ``redis_settle_seconds``, if the server is still the same one, finished (committed);
+    4. after ``redis_settle_seconds``, if those alerts are acknowledged and the server is still the same one, finished
+       (committed). Were a crash to come before, the redelivered event, a duplicate now, returns its outbox again
        if another one answers, everything unsettled is applied again, and waits again
     """
 
@@ -117,18 +122,23 @@ class Summarize:
         batch.incarnation, results = await self._patiently(call)
         batch.applied_at = time.monotonic()
         telemetry.reviews_applied(sum(result.changed for result in results), len(results))
-        self._publish_outboxes(reviews, results)
+        self._publish_outboxes(batch, reviews, results)
 
-    def _publish_outboxes(self, reviews: Sequence[EnrichedReview], results: Sequence[Applied]) -> None:
+    def _publish_outboxes(
+        self, batch: _Unsettled, reviews: Sequence[EnrichedReview], results: Sequence[Applied]
+    ) -> None:
         outboxes = {
             review.product_id: result.outbox for review, result in zip(reviews, results, strict=True) if result.outbox
         }
         for product_id, outbox in outboxes.items():
             messages = [Message(self._topics.alerts, product_id.encode(), value) for _, value in outbox]
             alert_ids = [alert_id for alert_id, _ in outbox]
-            self._publisher.publish(messages, partial(self._clear, product_id, alert_ids))
+            batch.unpublished += 1
+            self._publisher.publish(messages, partial(self._clear, batch, product_id, alert_ids))
 
-    def _clear(self, product_id: str, alert_ids: list[str]) -> None:
+    def _clear(self, batch: _Unsettled, product_id: str, alert_ids: list[str]) -> None:
+        batch.unpublished -= 1
+
         async def clear() -> None:
             await self._patiently(lambda: self._store.clear_outbox(product_id, alert_ids))
 
@@ -155,7 +165,7 @@ class Summarize:
     async def _settle(self) -> None:
         """Finish what was applied long ago by a server that is still there; if it is not, apply all again."""
         before = time.monotonic() - self._settings.redis_settle_seconds
-        if not self._unsettled or not 0 < self._unsettled[0].applied_at <= before:
+        if not self._unsettled or not self._unsettled[0].is_settled(before):
             return
         incarnation = await self._patiently(self._store.incarnation)
         if any(batch.applied_at and batch.incarnation != incarnation for batch in self._unsettled):
@@ -164,7 +174,7 @@ class Summarize:
                 if batch.applied_at and batch.incarnation != incarnation:
                     await self._apply(batch)
             return
-        while self._unsettled and 0 < self._unsettled[0].applied_at <= before:
+        while self._unsettled and self._unsettled[0].is_settled(before):
             batch = self._unsettled.popleft()
             self._unsettled_bytes -= batch.size_bytes
             for slot in batch.slots:

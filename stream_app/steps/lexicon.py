@@ -100,7 +100,9 @@ def safety_words_in(text: str) -> tuple[str, ...]:
     kinds: dict[str, None] = {}
     for at in places:
         found = _SAFETY_WORD.match(text, at)
-        if found and found.lastgroup and not _is_harmless(text, at):
+        if not found or not found.lastgroup or found.lastgroup in kinds:
+            continue
+        if not _is_harmless(text, at):
             kinds[found.lastgroup] = None
     return tuple(kinds)
 

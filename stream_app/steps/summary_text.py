@@ -11,12 +11,14 @@ from stream_app.records import Label, Span
 from stream_app.steps.lexicon import NEGATIONS, NEGATIVE_WORDS, POSITIVE_WORDS, STOP_WORDS, safety_words_in
 
 MAX_SENTENCE_CHARACTERS = 300
+_MAX_SENTENCES = 500  # that are weighed: each later one weighs less than the one before it, and none there could win
 
 # a sentence ends behind . ! ? … and what closes after them, where white space follows (Chinese needs none), and at
 # a line break
 _END = re.compile(r"[.!?…][\"'”’)\]]*(?=\s)|[。！？][”’」』）]*|\n")
 _ABBREVIATIONS = frozenset("mr mrs ms dr st vs e.g i.e incl approx".split())
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+# a longer word is cut: it is no word, or one of a script without spaces, and stems are remembered
+_WORD = re.compile(r"[^\W_]{1,64}(?:['’][^\W_]{1,64})?")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 _NUMBER = re.compile(r"\d+")
 
@@ -24,18 +26,24 @@ _NUMBER = re.compile(r"\d+")
 def sentences(text: str) -> list[Span]:
     """The sentences of a text, in order, without surrounding white space, none empty."""
     spans = []
-    start = 0
-    for end in [*(found.end() for found in _END.finditer(text)), len(text)]:
-        piece = text[start:end].strip()
-        if not piece or (piece[-1] == "." and piece[-7:-1].lower().rpartition(" ")[2] in _ABBREVIATIONS):
+    start, last = 0, len(text.rstrip())
+    for end in [*(found.end() for found in _END.finditer(text)), last]:
+        while start < end and text[start].isspace():
+            start += 1
+        stop = end
+        while stop > start and text[stop - 1].isspace():
+            stop -= 1
+        if stop <= start or (stop < last and _ends_with_abbreviation(text, start, stop)):
             continue
-        at = text.index(piece[0], start)
-        spans.append(Span(at, at + len(piece)))
-        start = end
-    if start < len(text.rstrip()):  # it ends with an abbreviation
-        at = text.index(text[start:].lstrip()[0], start)
-        spans.append(Span(at, len(text.rstrip())))
+        spans.append(Span(start, stop))
+        start = stop
     return spans
+
+
+def _ends_with_abbreviation(text: str, start: int, stop: int) -> bool:
+    if text[stop - 1] != ".":
+        return False
+    return text[max(start, stop - 7) : stop - 1].lower().rpartition(" ")[2] in _ABBREVIATIONS
 
 
 def word_count(text: str) -> int:
@@ -105,7 +113,7 @@ def key_sentence(text: str) -> Span | None:
 
 @lru_cache(maxsize=128)  # one review is asked for its best sentence and for its key sentence, shortly one after another
 def _sentence_words(text: str) -> tuple[list[Span], list[frozenset[str]]]:
-    spans = sentences(text)
+    spans = sentences(text)[:_MAX_SENTENCES]
     return spans, [content_words(text[span.start : span.end]) for span in spans]
 
 

@@ -67,6 +67,27 @@ class DueProducts:
         due_at = _NOT_DUE if int(version or 0) == state_version else _DUE_AT_ONCE
         await self._server.run([self._release(lease, due_at)])
 
+    async def due_times(self, product_ids: Sequence[str]) -> list[int | None]:
+        """When each product's text is to be made, by the rule of fold.text_due_at; None: it needs none."""
+        keys = [self._keys.product(product_id) for product_id in product_ids]
+        values = await self._server.run([("HMGET", product.state, *packing.TEXT_FIELDS) for product in keys])
+        states = [
+            packing.unpack_state(product_id, {k: v for k, v in zip(packing.TEXT_FIELDS, found, strict=True) if v})
+            for product_id, found in zip(product_ids, values, strict=True)
+        ]
+        citing = [(state, product) for state, product in zip(states, keys, strict=True) if state.cited]
+        found = await self._server.run([("HMGET", product.reviews, *state.cited) for state, product in citing])
+        changed = set()
+        for (state, _), packed in zip(citing, found, strict=True):
+            held = {
+                review_id: packing.unpack_contribution(one)
+                for review_id, one in zip(state.cited, packed, strict=True)
+                if one
+            }
+            if cited_changed(state.cited, held):
+                changed.add(state.product_id)
+        return [text_due_at(state, state.product_id in changed, self._min_interval_ms) for state in states]
+
     async def _shards_with_work(self, now_ms: int) -> list[int]:
         """The one that waits longest first."""
         heads = await self._server.run(
@@ -90,7 +111,7 @@ class DueProducts:
         """Of freshly claimed ones, keep those that are due, at most ``limit``; give the other leases back."""
         kept: list[str] = []
         released: list[Command] = []
-        for lease, due_at in zip(leases, await self._due_times([one.product_id for one in leases]), strict=True):
+        for lease, due_at in zip(leases, await self.due_times([one.product_id for one in leases]), strict=True):
             if due_at is None or due_at > now_ms or len(kept) == limit:
                 released.append(self._release(lease, due_at))
             else:
@@ -98,26 +119,6 @@ class DueProducts:
                 kept.append(lease.product_id)
         await self._server.run(released)
         return kept
-
-    async def _due_times(self, product_ids: Sequence[str]) -> list[int | None]:
-        keys = [self._keys.product(product_id) for product_id in product_ids]
-        values = await self._server.run([("HMGET", product.state, *packing.TEXT_FIELDS) for product in keys])
-        states = [
-            packing.unpack_state(product_id, {k: v for k, v in zip(packing.TEXT_FIELDS, found, strict=True) if v})
-            for product_id, found in zip(product_ids, values, strict=True)
-        ]
-        citing = [(state, product) for state, product in zip(states, keys, strict=True) if state.cited]
-        found = await self._server.run([("HMGET", product.reviews, *state.cited) for state, product in citing])
-        changed = set()
-        for (state, _), packed in zip(citing, found, strict=True):
-            held = {
-                review_id: packing.unpack_contribution(one)
-                for review_id, one in zip(state.cited, packed, strict=True)
-                if one
-            }
-            if cited_changed(state.cited, held):
-                changed.add(state.product_id)
-        return [text_due_at(state, state.product_id in changed, self._min_interval_ms) for state in states]
 
     def _release(self, lease: _Lease, due_at: int | None) -> Command:
         shard = due_shard(lease.product_id)

@@ -10,6 +10,11 @@ from urllib.parse import quote
 DUE_SHARDS = 64
 MAX_RECENT_ALERTS = 500
 
+GENERATIONS = "v1:{generations}"
+"""Hash, one for all generations: which one is active, being built, left over (see generations.py)."""
+REBUILD_CLAIM = "v1:{generations}:claim"
+"""String: who rebuilds now; gone soon after that process is."""
+
 
 class ProductKeys(NamedTuple):
     """The keys of one product.
@@ -37,6 +42,11 @@ class Keys:
     @property
     def _prefix(self) -> str:
         return f"v1:g{self.generation}"
+
+    @property
+    def all(self) -> str:
+        """A glob pattern that every key of this generation matches, and no other key."""
+        return f"{self._prefix}:*"
 
     def product(self, product_id: str) -> ProductKeys:
         """The product_id is percent-encoded: braces in it would move the hash tag, colons would feign a part."""

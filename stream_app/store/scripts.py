@@ -9,5 +9,7 @@ WRITE_TEXT = Script("write_text")
 CLAIM_DUE = Script("claim_due")
 RELEASE_DUE = Script("release_due")
 RECORD_ALERT = Script("record_alert")
+SWITCH_GENERATION = Script("switch_generation")
+CLAIM_REBUILD = Script("claim_rebuild")
 
-SCRIPTS = (APPLY, WRITE_TEXT, CLAIM_DUE, RELEASE_DUE, RECORD_ALERT)
+SCRIPTS = (APPLY, WRITE_TEXT, CLAIM_DUE, RELEASE_DUE, RECORD_ALERT, SWITCH_GENERATION, CLAIM_REBUILD)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any
@@ -22,14 +22,16 @@ Command = tuple[Any, ...]
 _TIMEOUT_SECONDS = 5.0
 _MAX_CONNECTIONS = 50
 _OLDEST_VERSION = (6, 2)
+_SCAN_COUNT = 1000
 
 _AWAY = (
     exceptions.ConnectionError,  # BusyLoadingError and MaxConnectionsError too
     exceptions.TimeoutError,
     exceptions.ReadOnlyError,
     exceptions.OutOfMemoryError,
-    exceptions.ClusterDownError,  # MasterDownError too
-    exceptions.SlotNotCoveredError,
+    exceptions.NoScriptError,  # again, just after we loaded it: another server took over
+    exceptions.ClusterError,  # ClusterDownError and MasterDownError too
+    exceptions.AskError,  # MovedError too: slots on the move
     exceptions.TryAgainError,
 )
 _AWAY_PREFIXES = ("MISCONF", "NOREPLICAS", "BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN")
@@ -90,12 +92,31 @@ class Server:
                 for i, reply in zip(missed, again, strict=True):
                     replies[i] = reply
             for reply in replies:
-                if isinstance(reply, exceptions.ReadOnlyError) and not self._cluster:
-                    # a former primary: its name may lead to the new one already
-                    await self._client.connection_pool.disconnect()
+                if isinstance(reply, exceptions.ReadOnlyError):
+                    await self._look_for_primaries()
                 if isinstance(reply, Exception):
                     raise reply
         return replies
+
+    async def keys(self, pattern: str) -> AsyncIterator[list[bytes]]:
+        """Pages of keys that match a glob pattern, of every primary; a key that stays meanwhile is among them."""
+        nodes: list[Any] = [None]
+        if self._cluster:
+            with _translated():
+                await self._client.initialize()
+            nodes = self._client.get_primaries()
+        for node in nodes:
+            where = {} if node is None else {"target_nodes": node}
+            cursor: Any = 0
+            while True:
+                with _translated():
+                    cursor, page = await self._client.scan(cursor, match=pattern, count=_SCAN_COUNT, **where)
+                if isinstance(cursor, dict):  # of a cluster: {node's name: cursor}
+                    [cursor] = cursor.values()
+                if page:
+                    yield page
+                if not int(cursor):
+                    break
 
     async def infos(self, section: str | None = None) -> list[dict[str, Any]]:
         """INFO of every primary, in a stable order."""
@@ -107,6 +128,20 @@ class Server:
         if "run_id" in by_node:  # a cluster of one primary answers without the node's name
             return [by_node]
         return [info for _, info in sorted(by_node.items())]
+
+    async def incarnation(self) -> str:
+        """Names the servers that hold the data, and the history of each: changes whenever writes may have been lost.
+
+        By a restart (another run_id); by a fail-over (another server's run_id); and where a server serves again, by the
+        data that it took over from another one meanwhile (another master_replid). Raises StoreUnavailable when a
+        replica answers: it was a primary once, and the next call looks for the present one.
+        """
+        infos = await self.infos()
+        if any(info.get("role") == "slave" for info in infos):
+            with _translated():
+                await self._look_for_primaries()
+            raise StoreUnavailable("Redis cannot be used now: a replica answers, its primary is another server by now")
+        return " ".join(f"{info['run_id']}/{info.get('master_replid', '')}" for info in infos)
 
     async def check(self) -> None:
         """Raises ConfigurationError where the server is too old or would forget keys; warns about what is unsure."""
@@ -128,6 +163,13 @@ class Server:
     async def close(self) -> None:
         """Give the connections back."""
         await self._client.aclose()
+
+    async def _look_for_primaries(self) -> None:
+        """A former primary answers: drop the connections, its name may lead to the new one already."""
+        if self._cluster:
+            await self._client.aclose()  # the next call asks the nodes who is who
+        else:
+            await self._client.connection_pool.disconnect()
 
     async def _send(self, commands: Sequence[Command]) -> list[Any]:
         pipeline = self._client.pipeline() if self._cluster else self._client.pipeline(transaction=False)
@@ -155,7 +197,7 @@ def _translated() -> Iterator[None]:
     except _REFUSED as error:
         raise ConfigurationError(
             f"Redis refused: {error}. Check user and password in the URL; the user needs the commands "
-            "+@hash +@sortedset +@scripting +@connection +info."
+            "+@hash +@sortedset +@scripting +@connection +info, `rebuild` also +scan +unlink +get +set +del +pttl."
         ) from error
     except _AWAY as error:
         raise StoreUnavailable(f"Redis cannot be used now: {error}") from error

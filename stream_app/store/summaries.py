@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import orjson
 
@@ -30,11 +30,14 @@ class RedisSummaryStore:
         self._due = DueProducts(server, self._keys, text_min_interval_ms)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> RedisSummaryStore:
-        """Connects at the first call. Raises ConfigurationError when the URL is not one."""
+    def from_settings(cls, settings: Settings) -> Self:
+        """Connects at the first call. Raises ConfigurationError when the URL is not one.
+
+        ``settings.generation`` must name one: a writer that changed its view on the way would mix two logs' offsets.
+        """
         return cls(
             Server.from_settings(settings, SCRIPTS),
-            settings.generation,
+            settings.fixed_generation,
             text_min_interval_ms=round(settings.text_min_interval_seconds * 1000),
         )
 
@@ -82,10 +85,7 @@ class RedisSummaryStore:
         return int(version or 0), fold.newest_first(map(packing.unpack_evidence, packed))
 
     async def write_text(self, product_id: str, text: ProductText, revisions: dict[str, int]) -> bool:
-        keys = self._keys.product(product_id)
-        pairs = [part for pair in revisions.items() for part in pair]
-        arguments = (packing.pack_text(text), orjson.dumps(revisions), *pairs)
-        [written] = await self._server.run([WRITE_TEXT.call((keys.state, keys.reviews), arguments)])
+        [written] = await self._server.run([write_text_command(self._keys, product_id, text, revisions)])
         return bool(written)
 
     async def not_due(self, product_id: str, state_version: int) -> None:
@@ -98,11 +98,10 @@ class RedisSummaryStore:
         return [packing.unpack_contribution(packed).revision if packed else None for packed in held]
 
     async def incarnation(self) -> str:
-        return " ".join(str(info["run_id"]) for info in await self._server.infos("server"))
+        return await self._server.incarnation()
 
     async def record_alert(self, alert: Alert) -> None:
-        arguments = (alert.alert_id, alert.raised_at_ms, packing.pack_alert(alert), MAX_RECENT_ALERTS)
-        await self._server.run([RECORD_ALERT.call((self._keys.alerts, self._keys.alert_times), arguments)])
+        await self._server.run([record_alert_command(self._keys, alert)])
 
     async def recent_alerts(self, limit: int) -> list[Alert]:
         [alert_ids] = await self._server.run([("ZREVRANGE", self._keys.alert_times, 0, limit - 1)])
@@ -128,6 +127,22 @@ def apply_command(keys: Keys, review: EnrichedReview, alert_id: str = "", alert:
         alert,
     )
     return APPLY.call(keys.product(review.product_id), arguments)
+
+
+def write_text_command(
+    keys: Keys, product_id: str, text: ProductText, revisions: Mapping[str, int], reviews_then: int | None = None
+) -> Command:
+    """The script call that writes a text. ``reviews_then``: how many there were when it was made, if not just now."""
+    product = keys.product(product_id)
+    pairs = [part for pair in revisions.items() for part in pair]
+    arguments = (packing.pack_text(text), orjson.dumps(revisions), "" if reviews_then is None else reviews_then, *pairs)
+    return WRITE_TEXT.call((product.state, product.reviews), arguments)
+
+
+def record_alert_command(keys: Keys, alert: Alert) -> Command:
+    """The script call that keeps an alert among the recent ones."""
+    arguments = (alert.alert_id, alert.raised_at_ms, packing.pack_alert(alert), MAX_RECENT_ALERTS)
+    return RECORD_ALERT.call((keys.alerts, keys.alert_times), arguments)
 
 
 def applied_of(reply: list[Any]) -> Applied:

@@ -22,7 +22,7 @@ from tests.unit.api.stub_view import StubView
 def serving(view: StubView, port: int = 0) -> Iterator[str]:
     """Serve ``view`` on loopback; gives the address. Everything has ended when the block is left."""
     store = cast(SummaryStore, view)
-    feed = LiveFeed(store, wall_clock_ms, 1, interval_seconds=0.1)
+    feed = LiveFeed(store, wall_clock_ms, lambda: 1, interval_seconds=0.1)
     app = create_app(store, now_ms=wall_clock_ms, feed=feed)
     server = Server(uvicorn.Config(app, log_config=None, log_level="warning", access_log=False), feed)
     with socket.create_server(("127.0.0.1", port)) as listener:

@@ -151,6 +151,52 @@ def test_what_is_no_enriched_review_is_rejected(value: bytes | None) -> None:
     assert isinstance(contract.decode_alert(record(value)), Rejected)
 
 
+@pytest.mark.parametrize("name", ["product_id", "review_id", "revision", "rating", "safety_words"])
+def test_deeply_nested_value_of_a_foreign_producer_did_not_end_the_worker(name: str) -> None:
+    """Its message shows the value, and repr gave up: every restart met the same record again."""
+    nested = "[" * 1000 + "]" * 1000
+    for example, decode in (("enriched-review.json", contract.decode_enriched), ("alert.json", contract.decode_alert)):
+        value = orjson.dumps(stored(example) | {name: "@"}).replace(b'"@"', nested.encode())
+        rejection = decode(record(value))
+        assert isinstance(rejection, Rejected)
+        assert rejection.reason == "wrong_type"
+
+
+def test_enrichment_version_that_lua_cannot_count_to_is_refused() -> None:
+    """Beyond 2^53 - 1 the scripts of the view held two versions for equal that the fold told apart."""
+    value = stored("enriched-review.json") | {"enrichment_version": 2**53}
+
+    assert isinstance(contract.decode_enriched(record(orjson.dumps(value))), Rejected)
+    assert not contract.validator("enriched-review.v1").is_valid(value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"windows": []},
+        {"windows": {}},
+        {"windows": {"24h": None}},
+        {"product_id": 1},
+        {"state_version": "12"},
+        {"low_evidence": "no"},
+        {"text": []},
+        {"last_review_at": 5},
+    ],
+)
+def test_product_summary_of_wrong_types_is_refused_as_promised(wrong: dict[str, Any]) -> None:
+    """Some raised an AttributeError, others came through and failed where they were used."""
+    value = orjson.dumps(stored("product-summary.json") | wrong)
+
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        contract.decode_product_summary(value)
+
+
+def test_what_is_no_object_is_no_product_summary() -> None:
+    """It raised an AttributeError."""
+    with pytest.raises(TypeError):
+        contract.decode_product_summary(b"[]")
+
+
 def test_ce_id_names_product_review_and_revision_percent_encoded() -> None:
     """Consumers drop duplicates by it: different reviews never share one."""
     review = EnrichedReview("created", "a/b", "1 ü", 7, 1, 0, 0, Position("r", 0, 0))

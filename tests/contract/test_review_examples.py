@@ -82,6 +82,20 @@ def test_example_to_be_cleaned_is_accepted_and_cleaned(name: str) -> None:
     assert CLEANED[name] == prepared.text
 
 
+@pytest.mark.parametrize("levels", [300, 1000])
+@pytest.mark.parametrize(
+    "name", ["product_id", "review_id", "text", "title", "language", "rating", "revision", "created_at", "deleted"]
+)
+def test_deeply_nested_value_did_not_end_the_worker(name: str, levels: int) -> None:
+    """Its message shows the value, and repr gave up: every restart met the same review again."""
+    nested = "[" * levels + "]" * levels
+    value = orjson.dumps({"product_id": "a", "review_id": "1", "text": "x", name: "@"}).replace(b'"@"', nested.encode())
+
+    rejection = rejected(value)
+
+    assert (rejection.reason, name in rejection.detail) == ("wrong_type", True)
+
+
 def test_text_of_a_megabyte_is_rejected() -> None:
     """It would occupy the device for seconds."""
     value = orjson.dumps({"product_id": "a", "review_id": "1", "text": "good " * 200_000})

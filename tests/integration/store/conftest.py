@@ -29,7 +29,7 @@ def open_store(run: Run) -> Iterator[Opener]:
     opened: list[RedisSummaryStore] = []
 
     def opener(url: str, **settings: Any) -> RedisSummaryStore:
-        opened.append(RedisSummaryStore.from_settings(Settings(redis=url, **settings)))
+        opened.append(RedisSummaryStore.from_settings(Settings(**{"redis": url, "generation": 1} | settings)))
         return opened[-1]
 
     yield opener

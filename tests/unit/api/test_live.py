@@ -18,7 +18,7 @@ from tests.unit.api.stub_view import NOW_MS, StubView, alert, summary
 
 
 def feed_of(view: StubView, **options: Any) -> LiveFeed:
-    return LiveFeed(cast(SummaryStore, view), lambda: NOW_MS, 1, **{"interval_seconds": 0.01, **options})
+    return LiveFeed(cast(SummaryStore, view), lambda: NOW_MS, lambda: 1, **{"interval_seconds": 0.01, **options})
 
 
 async def next_events(stream: AsyncIterator[bytes]) -> list[tuple[str, Any]]:

@@ -30,7 +30,7 @@ def get(
     **headers: str,
 ) -> httpx.Response:
     async def ask() -> httpx.Response:
-        app = create_app(view, now_ms=now_ms, generation=generation)  # type: ignore[arg-type]
+        app = create_app(view, now_ms=now_ms, generation=lambda: generation)  # type: ignore[arg-type]
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return await client.get(path, headers={k.replace("_", "-"): v for k, v in headers.items()})

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from stream_app.commands.processes import _Child
+from stream_app.commands.processes import Child
 from stream_app.ports import ConfigurationError
 from tests.waiting import wait_until
 
 
-def child(code: str) -> _Child:
-    return _Child("sleeper", [sys.executable, "-c", code], dict(os.environ), None)
+def child(code: str) -> Child:
+    return Child("sleeper", [sys.executable, "-c", code], dict(os.environ), None)
 
 
 def test_dead_process_is_started_again_after_a_pause() -> None:
@@ -33,6 +33,22 @@ def test_dead_process_is_started_again_after_a_pause() -> None:
     sleeper.terminate()
     assert sleeper.join(time.monotonic() + 5)
     assert "exit code -9" in said[0]
+
+
+def test_process_that_ends_to_follow_a_rebuilt_view_is_started_again_at_once() -> None:
+    """Nothing was wrong, so it neither waits nor counts as a death."""
+    said: list[str] = []
+    sleeper = child("raise SystemExit(75)")
+    for _ in range(3):
+        if sleeper.pid is None:
+            sleeper.start()
+        pid = sleeper.pid
+        assert pid is not None
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        sleeper.keep_running(said.append)
+        assert sleeper.pid not in (None, pid)
+    assert sleeper.join(time.monotonic() + 5)
+    assert said == ["sleeper ended to follow a rebuilt view; starting it again."] * 3
 
 
 def test_process_that_cannot_run_as_configured_is_not_started_again() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,3 +57,16 @@ def test_negated_and_harmless_words_are_not(text: str) -> None:
 def test_any_text_is_searched_without_an_error(text: str) -> None:
     """Also where lower case is longer than upper case; what stands before it hides no danger."""
     assert "burn" in safety_words_in(f"{text}. It BURNED!")
+
+
+@pytest.mark.parametrize("text", ["fire ", "Fire! ", "it burned. "])
+def test_danger_named_again_and_again_did_not_hold_up_the_stream(text: str) -> None:
+    """Each mention was looked at as closely as the first: a tenth of a second for one review."""
+    long = (text * 20_000)[:20_000]
+
+    def seconds() -> float:
+        began = time.process_time()
+        safety_words_in(long)
+        return time.process_time() - began
+
+    assert min(seconds() for _ in range(3)) < 0.05

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.records import Label
+from stream_app.steps import summary_text
 from stream_app.steps.summary_text import (
     MAX_SENTENCE_CHARACTERS,
     best_sentence,
@@ -161,3 +162,21 @@ def test_long_texts_take_no_quadratic_time(piece: str) -> None:
     key_sentence(text)
 
     assert time.process_time() - began < 2.0
+
+
+def test_long_words_did_not_fill_the_memory() -> None:
+    """The stems of fifty thousand words are remembered: each may be of a script without spaces, or garbage."""
+    stems = content_words("x" * 20_000 + " " + "ก" * 20_000)
+
+    assert max(map(len, stems)) <= 64
+
+
+def test_ten_thousand_sentences_are_not_all_weighed() -> None:
+    """A later one never won against the first ones; what was worked out for each was kept for 128 reviews."""
+    text = "It is a. " * 600 + "The fire burned my terrible hand. " + "It is a. " * 2_000
+
+    span = key_sentence(text)
+
+    assert span is not None
+    assert text[span.start : span.end] == "It is a."
+    assert len(summary_text._sentence_words(text)[0]) == 500

@@ -1,0 +1,301 @@
+"""Judges a soak: which process grew, and whether Redis holds as much as its reviews account for. Pure.
+
+Warm-up is over when the models have run on texts of every length, pools are filled and the recent alerts are complete;
+what is judged is only what comes after. Growth is told twice, by the medians of the first and the last quarter and by a
+line through all samples (Theil-Sen), because memory grows in steps and a single sample says nothing; the larger counts.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+MAX_GROWTH = 0.05
+MAX_REDIS_ERROR = 0.25
+MAX_LAG_SECONDS = 60.0
+FEWEST_SAMPLES = 8
+STORE = "valkey"
+"""The process that is meant to grow: by its reviews, no more."""
+KEYS_PER_PRODUCT = 5
+KEYS_BESIDES = 140  # due and leased by 64 shards, products, alerts, their times, generations
+_MOST_PAIRS = 400  # points of a Theil-Sen fit, whose pairs are their square
+
+# ARCHITECTURE.md, "State in Redis", on Valkey; a test holds these numbers against that page.
+REVIEW_BYTES_FEW = 41
+REVIEW_BYTES_MANY = 59
+PRODUCT_BYTES = 750
+SENTENCE_BYTES = 230
+ALERT_BYTES = 600
+MANY_REVIEWS = 128  # a hash of more fields than this is a hash table (hash-max-listpack-entries)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSample:
+    """One look at a process. ``unique_bytes``: what would be free again if it ended, files it maps left out."""
+
+    pid: int
+    rss_bytes: int
+    unique_bytes: int
+    open_files: int
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class ViewSample:
+    """What Redis holds, counted: ``reviews_few`` stand in products of at most MANY_REVIEWS reviews.
+
+    ``bytes``: memory of the data set, without that of clients and buffers.
+    """
+
+    bytes: int
+    keys: int
+    products: int
+    reviews_few: int
+    reviews_many: int
+    sentences: int
+    alerts: int
+
+    @property
+    def reviews(self) -> int:
+        return self.reviews_few + self.reviews_many
+
+    @property
+    def computed_bytes(self) -> int:
+        """What ARCHITECTURE.md says that this many reviews, products, sentences and alerts take."""
+        return (
+            self.reviews_few * REVIEW_BYTES_FEW
+            + self.reviews_many * REVIEW_BYTES_MANY
+            + self.products * PRODUCT_BYTES
+            + self.sentences * SENTENCE_BYTES
+            + self.alerts * ALERT_BYTES
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One look at everything, ``seconds`` after the feed began. ``lag``: records not committed, by role."""
+
+    seconds: float
+    processes: Mapping[str, ProcessSample]
+    lag: Mapping[str, int] = field(default_factory=dict)
+    view: ViewSample | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One process after the warm-up: medians of the first and of the last quarter, and the fitted line."""
+
+    name: str
+    rss_first: float
+    rss_last: float
+    rss_fitted_growth: float
+    unique_growth: float
+    open_files: tuple[float, float]
+    threads: tuple[float, float]
+    pids: int
+
+    @property
+    def growth(self) -> float:
+        """Share by which the resident memory grew: by the medians or by the line, whichever says more."""
+        return max(self.rss_last / self.rss_first - 1, self.rss_fitted_growth)
+
+
+@dataclass(frozen=True, slots=True)
+class RedisRow:
+    """How much the data set grew after the warm-up, measured and as computed from what it holds."""
+
+    first: ViewSample
+    last: ViewSample
+
+    @property
+    def measured_bytes(self) -> int:
+        return self.last.bytes - self.first.bytes
+
+    @property
+    def computed_bytes(self) -> int:
+        return self.last.computed_bytes - self.first.computed_bytes
+
+    @property
+    def error(self) -> float:
+        """By which share of the computed growth the measured one is off."""
+        return (self.measured_bytes - self.computed_bytes) / max(1, self.computed_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the account of the run says, made after the last review has passed; ``caught_up``: it did pass in time."""
+
+    published: int
+    enriched: int
+    dead_lettered: int
+    applied: int
+    lost: Sequence[str]
+    caught_up: bool
+    held_reviews: int
+    distinct_reviews: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The table and everything that is wrong; nothing wrong: the soak passed."""
+
+    rows: list[Row]
+    redis: RedisRow | None
+    most_lag: dict[str, int]
+    failures: list[str]
+
+
+def theil_sen(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """(slope, intercept) of the line whose slope is the median of all pairs' slopes: single outliers move nothing.
+
+    At least two points with different x, else ValueError.
+    """
+    every = -(-len(points) // _MOST_PAIRS)
+    points = points[::every]
+    slopes = [(y2 - y1) / (x2 - x1) for i, (x1, y1) in enumerate(points) for x2, y2 in points[i + 1 :] if x2 != x1]
+    if not slopes:
+        raise ValueError("a line needs two points with different x")
+    slope = statistics.median(slopes)
+    return slope, statistics.median(y - slope * x for x, y in points)
+
+
+def quarters(values: Sequence[float]) -> tuple[float, float]:
+    """The medians of the first and of the last quarter."""
+    size = max(1, len(values) // 4)
+    return statistics.median(values[:size]), statistics.median(values[-size:])
+
+
+def row_of(name: str, samples: Sequence[Sample]) -> Row:
+    """The row of one process from samples that all have it. At least two."""
+    looks = [sample.processes[name] for sample in samples]
+    rss_first, rss_last = quarters([look.rss_bytes for look in looks])
+    unique_first, unique_last = quarters([look.unique_bytes for look in looks])
+    slope, intercept = theil_sen([(s.seconds, s.processes[name].rss_bytes) for s in samples])
+    began, ended = intercept + slope * samples[0].seconds, intercept + slope * samples[-1].seconds
+    return Row(
+        name,
+        rss_first,
+        rss_last,
+        ended / began - 1,
+        unique_last / unique_first - 1 if unique_first else 0.0,
+        quarters([look.open_files for look in looks]),
+        quarters([look.threads for look in looks]),
+        len({look.pid for look in looks}),
+    )
+
+
+def judge(
+    samples: Sequence[Sample],
+    *,
+    warm_up_seconds: float,
+    rate: float,
+    ending: Ending | None,
+    troubles: Sequence[str] = (),
+) -> Verdict:
+    """The verdict on everything sampled. ``troubles``: what was said of processes that died or did not stop."""
+    failures = list(troubles)
+    missing = sorted({name for sample in samples for name in sample.processes})
+    gaps = {name for name in missing if any(name not in sample.processes for sample in samples)}
+    failures += [f"{name} was gone in {sum(name not in s.processes for s in samples)} samples" for name in sorted(gaps)]
+    for name in missing:
+        pids = list(dict.fromkeys(s.processes[name].pid for s in samples if name in s.processes))
+        if len(pids) > 1:
+            failures.append(f"{name} was started again: processes {', '.join(map(str, pids))}")
+    warm = [sample for sample in samples if sample.seconds >= warm_up_seconds]
+    rows: list[Row] = []
+    if len(warm) < FEWEST_SAMPLES:
+        failures.append(f"only {len(warm)} samples after the warm-up: at least {FEWEST_SAMPLES} are needed")
+    else:
+        rows = [row_of(name, warm) for name in warm[0].processes if name not in gaps]
+    redis = _redis_row(warm)
+    for row in rows:
+        failures += _of_process(row, redis)
+    if rows:
+        failures += _of_redis(redis)
+    lags = [sample.lag for sample in warm if sample.lag]
+    most_lag = {role: max(lag.get(role, 0) for lag in lags) for role in (lags[0] if lags else ())}
+    for role, most in most_lag.items():
+        if most > rate * MAX_LAG_SECONDS:
+            failures.append(f"{role} was {most} records behind: more than {MAX_LAG_SECONDS:.0f} s of the feed")
+    failures += _of_ending(ending)
+    return Verdict(rows, redis, most_lag, failures)
+
+
+def _redis_row(samples: Sequence[Sample]) -> RedisRow | None:
+    views = [sample.view for sample in samples if sample.view is not None]
+    return RedisRow(views[0], views[-1]) if len(views) >= 2 else None
+
+
+def _of_process(row: Row, redis: RedisRow | None) -> list[str]:
+    failures = []
+    due = redis.computed_bytes / row.rss_first if row.name == STORE and redis else 0.0
+    if row.growth > MAX_GROWTH + due:
+        beyond = f" beyond the {due:.1%} that its reviews take" if due else ""
+        failures.append(f"{row.name} grew by {row.growth:.1%}{beyond}; at most {MAX_GROWTH:.0%}")
+    for what, (first, last) in (("open files", row.open_files), ("threads", row.threads)):
+        if last > first:
+            failures.append(f"{row.name} has {last:g} {what}, after the warm-up {first:g}")
+    return failures
+
+
+def _of_redis(redis: RedisRow | None) -> list[str]:
+    if redis is None:
+        return ["the view in Redis was not seen twice after the warm-up"]
+    failures = []
+    if abs(redis.error) > MAX_REDIS_ERROR:
+        failures.append(
+            f"Redis grew by {redis.measured_bytes:,} bytes, computed {redis.computed_bytes:,}: "
+            f"{redis.error:+.0%}, at most ±{MAX_REDIS_ERROR:.0%}"
+        )
+    most = redis.last.products * KEYS_PER_PRODUCT + KEYS_BESIDES
+    if redis.last.keys > most:
+        failures.append(f"Redis has {redis.last.keys} keys; {redis.last.products} products have at most {most}")
+    return failures
+
+
+def _of_ending(ending: Ending | None) -> list[str]:
+    if ending is None:
+        return ["the account of the run could not be made"]
+    failures = []
+    if not ending.caught_up:
+        failures.append("the roles did not catch up at the end")
+    if ending.lost:
+        failures.append(f"{len(ending.lost)} lost, the first: {', '.join(ending.lost[:20])}")
+    if ending.published != ending.enriched + ending.dead_lettered:
+        failures.append(
+            f"{ending.published} published, but {ending.enriched} enriched and {ending.dead_lettered} dead letters"
+        )
+    if ending.applied != ending.enriched:
+        failures.append(f"{ending.enriched} enriched, but {ending.applied} applied")
+    if ending.held_reviews != ending.distinct_reviews:
+        failures.append(
+            f"Redis holds {ending.held_reviews} reviews; {ending.distinct_reviews} different ones were sent"
+        )
+    return failures
+
+
+def table(verdict: Verdict) -> list[str]:
+    """The table of processes, as Markdown."""
+    lines = [
+        "| process | RSS after warm-up, MB | RSS at the end, MB | growth | of it unique | open files | threads |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in verdict.rows:
+        files, threads = (f"{a:g} → {b:g}" for a, b in (row.open_files, row.threads))
+        lines.append(
+            f"| {row.name} | {row.rss_first / 1e6:.1f} | {row.rss_last / 1e6:.1f} | {row.growth:+.1%} "
+            f"| {row.unique_growth:+.1%} | {files} | {threads} |"
+        )
+    return lines
+
+
+def redis_sentence(redis: RedisRow) -> str:
+    """Measured against computed, in one sentence."""
+    more = {name: getattr(redis.last, name) - getattr(redis.first, name) for name in ("reviews", "products")}
+    return (
+        f"Redis: {more['reviews']:,} reviews and {more['products']:,} products more after the warm-up; "
+        f"its data grew by {redis.measured_bytes / 1e6:.2f} MB, computed {redis.computed_bytes / 1e6:.2f} MB "
+        f"({redis.error:+.0%}, allowed ±{MAX_REDIS_ERROR:.0%}); {redis.last.reviews:,} reviews, "
+        f"{redis.last.products:,} products, {redis.last.keys:,} keys, {redis.last.bytes / 1e6:.2f} MB at the end."
+    )

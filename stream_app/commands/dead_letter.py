@@ -1,0 +1,237 @@
+"""`stream-app dead-letter`: what could not be processed, listed, shown, and replayed."""
+
+from __future__ import annotations
+
+import heapq
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from stream_app.commands.options import Brokers, Json, TopicPrefix, settings_from
+from stream_app.ports import BrokerUnavailable, ConfigurationError
+
+if TYPE_CHECKING:
+    from stream_app.commands.letter_filter import Entry
+    from stream_app.commands.letter_replay import OnRead, Plan
+    from stream_app.records import RawRecord
+    from stream_app.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="What could not be processed: list it, show it, replay it.")
+
+_SHOWN = 50  # letters on a screen, unless --limit says otherwise
+_STOPPED = 130  # as a shell has it after Ctrl-C
+_REPORTED_EVERY = 500  # records
+
+Reasons = Annotated[list[str] | None, typer.Option("--reason", help="Only letters with this reason; repeatable.")]
+Since = Annotated[
+    str | None,
+    typer.Option(help="Only letters written since then: an age (90s, 15m, 2h, 7d), a day, or a time (UTC)."),
+]
+Until = Annotated[str | None, typer.Option(help="Only letters written before then; as --since.")]
+Origin = Annotated[
+    str | None, typer.Option("--topic", help="Only letters from this topic: reviews, reviews.enriched, reviews.alerts.")
+]
+
+
+@app.command(name="list")
+def list_(
+    reason: Reasons = None,
+    since: Since = None,
+    until: Until = None,
+    topic: Origin = None,
+    limit: Annotated[
+        int | None, typer.Option(min=0, help="The newest so many; 0: all. Default: 50, with --json all.")
+    ] = None,
+    as_json: Json = False,
+    brokers: Brokers = None,
+    topic_prefix: TopicPrefix = None,
+) -> None:
+    """List letters, the newest last, and count them by reason. Nothing of what a review says is printed."""
+    from stream_app.commands.letter_filter import entries, filter_from
+    from stream_app.commands.letter_view import by_count, json_of, print_counts, print_table
+    from stream_app.kafka.admin import read_to_end
+    from stream_app.kafka.history import read_since
+    from stream_app.kafka.topics import Topics
+
+    settings = settings_from(brokers=brokers, topic_prefix=topic_prefix)
+    asked = filter_from(reason or (), since, until, topic, prefix=settings.topic_prefix, now_ms=_now_ms())
+    letters = Topics(settings.topic_prefix).dead_letter
+    counts: Counter[str] = Counter()
+    all_reasons: Counter[str] = Counter()
+
+    def found(records: Iterator[RawRecord]) -> Iterator[Entry]:
+        with _reading(letters) as on_read:
+            for count, entry in enumerate(entries(records), start=1):
+                on_read(letters, count)
+                all_reasons[entry.reason] += 1
+                if entry in asked:
+                    counts[entry.reason] += 1
+                    yield entry
+
+    records = (
+        read_to_end(settings, letters) if asked.since_ms is None else read_since(settings, letters, asked.since_ms)
+    )
+    newest = limit if limit is not None else (0 if as_json else _SHOWN)
+    if newest:
+        shown = sorted(heapq.nlargest(newest, found(records), key=lambda entry: entry.order), key=lambda e: e.order)
+    else:
+        shown = sorted(found(records), key=lambda entry: entry.order)
+    if as_json:
+        for entry in shown:
+            print(orjson.dumps(json_of(entry)).decode())
+    elif counts:
+        print_table(shown)
+        print_counts(counts, len(shown))
+    elif not all_reasons:
+        print(f"{letters} has no letters{'' if asked.since_ms is None else ' from then'}: nothing was rejected.")
+    else:
+        print(f"None of the {all_reasons.total()} letters matches. Their reasons: {by_count(all_reasons)}.")
+
+
+@app.command()
+def show(
+    place: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="As `list` shows it; or PARTITION OFFSET.")],
+    offset: Annotated[str | None, typer.Argument(metavar="[OFFSET]", show_default=False)] = None,
+    raw: Annotated[bool, typer.Option(help="The original bytes alone, untouched: for a pipe or a file.")] = False,
+    brokers: Brokers = None,
+    topic_prefix: TopicPrefix = None,
+) -> None:
+    """Show one letter: why it was rejected, its headers, and the original value. It may hold personal data.
+
+    What a terminal would obey is escaped; --raw writes the value as it is.
+    """
+    from stream_app import contract
+    from stream_app.commands.letter_view import print_letter, why_no_value
+
+    settings = settings_from(brokers=brokers, topic_prefix=topic_prefix)
+    letter = contract.read_letter(_record_at(settings, place if offset is None else f"{place}:{offset}"))
+    if not raw:
+        print_letter(letter)
+        return
+    if letter.record.value is None:
+        raise ConfigurationError(f"There are no bytes: {why_no_value(letter)}.")
+    sys.stdout.buffer.write(letter.record.value)
+    sys.stdout.buffer.flush()
+
+
+@app.command()
+def replay(
+    reason: Reasons = None,
+    since: Since = None,
+    until: Until = None,
+    topic: Origin = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PARTITION:OFFSET", help="This letter, as `list` shows it; repeatable. Instead of filters."
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many, the oldest first: try one before you replay all.")
+    ] = None,
+    again: Annotated[bool, typer.Option(help="Those that were replayed before, too.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Say what would be done, and do nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask. Without a terminal nothing is asked.")] = False,
+    brokers: Brokers = None,
+    topic_prefix: TopicPrefix = None,
+) -> None:
+    """Publish the original key, value and headers again, to the topic that each letter came from.
+
+    Each rejected record is replayed once, however often you run this: what was replayed before is found in the topics,
+    by its header stream-app-replay-of, and skipped. A run that was stopped is continued by the next. Let one run end
+    before you start another. A review without created_at counts as written when it is replayed.
+    """
+    from stream_app.commands.letter_filter import filter_from
+    from stream_app.commands.letter_filter import place as place_of
+    from stream_app.commands.letter_replay import plan_replay
+    from stream_app.commands.letter_view import number_of, print_dry_run, print_left, topics_of
+
+    settings = settings_from(brokers=brokers, topic_prefix=topic_prefix)
+    asked = filter_from(reason or (), since, until, topic, prefix=settings.topic_prefix, now_ms=_now_ms())
+    named = frozenset(map(place_of, at or ()))
+    if named and not asked.is_empty:
+        raise ConfigurationError("--at names the letters itself: leave --reason, --since, --until and --topic away.")
+    with _reading("letters") as on_read:
+        plan = plan_replay(settings, asked, named, again=again, limit=limit, now_ms=_now_ms(), on_read=on_read)
+    print_left(plan)
+    if not plan.chosen:
+        print("Nothing to replay.")
+        return
+    if dry_run:
+        print_dry_run(plan)
+        return
+    if len(plan.chosen) > 1 and not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        typer.confirm(f"Replay {number_of(len(plan.chosen))} to {topics_of(plan)}?", abort=True, err=True)
+    _run(settings, plan)
+
+
+def _run(settings: Settings, plan: Plan) -> None:
+    """Replay, with a bar. Raises ConfigurationError when Kafka refused some."""
+    from stream_app.commands.letter_replay import Outcome, run_replay
+    from stream_app.commands.letter_view import certain, some
+
+    outcome = Outcome()
+    go_on = "Run the same command again: it goes on with the rest."
+    console = Console(stderr=True)
+    columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task("", total=len(plan.chosen))
+            run_replay(settings, plan, outcome, on_done=lambda: progress.advance(task))
+    except BrokerUnavailable as error:
+        raise BrokerUnavailable(f"{error} {certain(plan, outcome)} {go_on}") from error
+    except KeyboardInterrupt:
+        print(f"Stopped. {certain(plan, outcome)} {go_on}", file=sys.stderr)
+        raise typer.Exit(_STOPPED) from None
+    for topic, count in sorted(outcome.published.items()):
+        print(f"{count} replayed to {topic}")
+    if outcome.gone:
+        print(f"{len(outcome.gone)} deleted meanwhile, and not replayed: {some(outcome.gone)}")
+    if outcome.refused:
+        refused = some(f"{place} ({words})" for place, words in sorted(outcome.refused.items()))
+        raise ConfigurationError(f"Kafka refused {len(outcome.refused)} of them: {refused}.")
+    if outcome.published:
+        print("What fails again comes back: `stream-app dead-letter list --since 5m`.")
+
+
+def _record_at(settings: Settings, text: str) -> RawRecord:
+    """Raises ConfigurationError when no letter is there."""
+    from stream_app.commands.letter_filter import place
+    from stream_app.kafka.admin import end_offsets, read_to_end
+    from stream_app.kafka.topics import Topics
+
+    where = place(text)
+    topic = Topics(settings.topic_prefix).dead_letter
+    ends = end_offsets(settings, topic)
+    if where.partition in ends and where.offset < ends[where.partition]:
+        record = next(read_to_end(settings, topic, {**ends, where.partition: where.offset}), None)
+        if record is not None and record.offset == where.offset:
+            return record
+    raise ConfigurationError(f"No letter is at {where} of {topic}. `stream-app dead-letter list` shows all.")
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[OnRead]:
+    """A line on a terminal that counts what is read; nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("reading {task.description}: {task.completed} records"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what)
+
+        def on_read(topic: str, count: int) -> None:
+            if count % _REPORTED_EVERY == 1:
+                progress.update(task, description=topic, completed=count)
+
+        yield on_read
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

@@ -1,0 +1,216 @@
+"""`stream-app rebuild`: the view in Redis made again from `reviews.enriched`, while the old one serves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from stream_app.commands.options import Brokers, Redis, TopicPrefix, environment_of, settings_from
+from stream_app.ports import Unavailable
+from stream_app.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from stream_app.commands.processes import Child
+    from stream_app.roles.rebuild import Plan, Rebuild
+
+app = typer.Typer()
+console = Console(stderr=True)
+
+_DEATHS_WITHOUT_PROGRESS = 5
+_STOP_SECONDS = 20.0
+
+
+@app.command()
+def rebuild(
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Go on although the log no longer begins at offset 0.")
+    ] = False,
+    keep_old: Annotated[
+        bool, typer.Option("--keep-old", help="Leave the old view's keys in Redis after the switch.")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew instead of going on with what an earlier run began.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that read; at most one per partition is useful.")] = 1,
+    brokers: Brokers = None,
+    redis: Redis = None,
+    topic_prefix: TopicPrefix = None,
+    refold: Annotated[bool, typer.Option("--refold", hidden=True, help="One of those processes.")] = False,
+) -> None:
+    """Make the view in Redis again from the enriched reviews, beside the old one; then switch and delete the old one.
+
+    Needs no model and no GPU. Running workers and API processes follow the switch by themselves; product pages are
+    served all the time. Stopped or killed anywhere, the next run goes on where this one was.
+    Exit code 1: not finished, run it again. 2: something must be changed first, the message says what.
+    """
+    settings = settings_from(brokers=brokers, redis=redis, topic_prefix=topic_prefix)
+    if refold:
+        from stream_app import telemetry
+        from stream_app.roles.refold import run_refold
+
+        telemetry.configure(settings.log_level, settings.log_json)
+        run_refold(settings)
+        return
+
+    from stream_app.roles.rebuild import Rebuild
+
+    with _Watched() as progress:
+        log = Path(settings.state_folder) / "rebuild.log"
+        made = Rebuild(
+            settings,
+            Workers(workers, log, progress.say),
+            progress,
+            accept_loss=accept_loss,
+            keep_old=keep_old,
+            restart=restart,
+        )
+        if dry_run:
+            _tell(asyncio.run(_closing(made, made.plan())))
+        else:
+            _finished(asyncio.run(_closing(made, _until_signalled(made.run()))))
+
+
+async def _closing(made: Rebuild, work: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return await work
+    finally:
+        await made.close()
+
+
+async def _until_signalled(work: Coroutine[Any, Any, int]) -> int | None:
+    """Its result; None when SIGINT or SIGTERM came first."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not stopped:
+            raise
+        return None
+
+
+def _finished(active: int | None) -> None:
+    if active is None:
+        console.print("Stopped before the end. Run `stream-app rebuild` again: it goes on where this run was.")
+        raise typer.Exit(1)
+    console.print(f"Done: generation {active} serves.", highlight=False)
+
+
+def _tell(plan: Plan) -> None:
+    print(f"active: generation {plan.active}")
+    if plan.generation is None:
+        print("to do: the last rebuild switched already; its leftovers are to be deleted")
+    elif plan.resumed:
+        print(f"to do: go on with generation {plan.generation}: {plan.done} of {plan.events} events are in it")
+    else:
+        print(f"to do: build generation {plan.generation} from {plan.events} events, then switch")
+    for number in plan.leftovers:
+        print(f"to delete: keys of generation {number}")
+
+
+class _Watched:
+    """roles.rebuild.Progress on a terminal: a line per step that grows, and what is said above them."""
+
+    def __enter__(self) -> _Watched:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bars: Progress = Progress(*columns, console=console)
+        self._tasks: dict[str, TaskID] = {}
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def say(self, what: str) -> None:
+        self._bars.console.print(what, highlight=False, markup=False)
+
+    def advanced(self, step: str, done: int, total: int) -> None:
+        if step not in self._tasks:
+            self._tasks[step] = self._bars.add_task(step, total=total)
+        self._bars.update(self._tasks[step], completed=done, total=total)
+
+
+class Workers:
+    """roles.rebuild.Workers: processes of this command. They die with it, however it dies."""
+
+    def __init__(self, count: int, log: Path, say: Any) -> None:
+        """``log``: where they write; what matters is said by ``say``."""
+        self.count = count
+        self._log = log
+        self._say = say
+        self._children: list[Child] = []
+        self._open: IO[bytes] | None = None
+        self._deaths = 0
+
+    def start(self, settings: Settings, *, silently: bool) -> None:
+        """Begin: `refold` where ``silently``, else `summarize` itself."""
+        from stream_app.commands.processes import Child
+
+        command = ["rebuild", "--refold"] if silently else ["worker", "summarize"]
+        environment = environment_of(settings) | {
+            "STREAM_APP_METRICS_PORT": "0"
+        }  # the port is a worker's of the system
+        if self._open is None:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            self._open = self._log.open("ab")
+        self._deaths = 0
+        self._children = [
+            Child(
+                f"{command[-1].strip('-')} {number}",
+                [sys.executable, "-m", "stream_app", *command],
+                environment,
+                self._open,
+            )
+            for number in range(1, self.count + 1)
+        ]
+        for child in self._children:
+            child.start()
+
+    def keep_running(self, *, progressed: bool) -> None:
+        """Start again what died. Raises Unavailable when they die again and again without progress."""
+        if progressed:
+            self._deaths = 0
+        for child in self._children:
+            child.keep_running(self._died)
+        if self._deaths >= _DEATHS_WITHOUT_PROGRESS:
+            raise Unavailable(
+                f"The process that fills the view died {self._deaths} times without progress; {self._log} says why."
+            )
+
+    def _died(self, how: str) -> None:
+        self._deaths += 1
+        self._say(f"{how} Its log: {self._log}")
+
+    async def stop(self) -> None:
+        """Let them finish, commit and leave the group. Does nothing where none runs."""
+        children, self._children = self._children, []
+        for child in children:
+            child.terminate()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for child in children:
+            await asyncio.to_thread(child.join, deadline)
+        if self._open is not None:
+            with contextlib.suppress(OSError):
+                self._open.flush()

@@ -1,0 +1,113 @@
+"""Dead letters read back: where each came from and why, and the message that brings its original in again."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from stream_app.contract.messages import (
+    HEADER_ERROR_MESSAGE,
+    HEADER_ERROR_OFFSET,
+    HEADER_ERROR_PARTITION,
+    HEADER_ERROR_REASON,
+    HEADER_ERROR_TOPIC,
+    dead_letter_origin,
+)
+from stream_app.records import Message, Position, RawRecord
+
+HEADER_REPLAY_OF = "stream-app-replay-of"
+"""On a replayed record: ``topic/partition/offset`` of the record that was rejected."""
+
+TOMBSTONE = "tombstone"
+"""The reason of a letter whose original has no value. Any other letter without one was too large for its topic."""
+
+_ERROR_HEADERS = (
+    HEADER_ERROR_TOPIC,
+    HEADER_ERROR_PARTITION,
+    HEADER_ERROR_OFFSET,
+    HEADER_ERROR_REASON,
+    HEADER_ERROR_MESSAGE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One record of the dead letter. ``origin`` is None where its headers don't tell (somebody else's letter)."""
+
+    record: RawRecord
+    origin: Position | None
+    reason: str
+    detail: str
+    original_headers: tuple[tuple[str, bytes], ...]
+    replay_of: str | None  # the original was itself a replay, of this record
+
+    @property
+    def lacks_original(self) -> bool:
+        """Its value was too large for the dead letter's topic: only ``origin`` tells where it may still be."""
+        return self.record.value is None and self.reason != TOMBSTONE
+
+    @property
+    def identity(self) -> bytes:
+        """Equal for all letters of one rejected record; a crash or a rebuilt view may have written several."""
+        return _identity(_place(self.origin) if self.origin else "", self.record)
+
+
+def read_letter(record: RawRecord) -> DeadLetter:
+    """Never raises, whoever wrote the record."""
+    headers = dict(record.headers)  # the last one of a name is ours, whatever the sender sent
+    try:
+        origin, reason = dead_letter_origin(record)
+    except (KeyError, ValueError, TypeError, AttributeError):  # missing, no number, or null
+        origin, reason = None, _words(headers.get(HEADER_ERROR_REASON)) or "unknown"
+    return DeadLetter(
+        record=record,
+        origin=origin,
+        reason=reason,
+        detail=_words(headers.get(HEADER_ERROR_MESSAGE)),
+        original_headers=_without_ours(record.headers),
+        replay_of=_words(headers.get(HEADER_REPLAY_OF)) or None,
+    )
+
+
+def replay_message(letter: DeadLetter) -> Message:
+    """The original key, value and headers for the topic that it came from, and whose replay it is.
+
+    The letter must have an ``origin`` and not lack its original.
+    """
+    assert letter.origin is not None
+    assert not letter.lacks_original
+    kept = tuple(header for header in letter.original_headers if header[0] != HEADER_REPLAY_OF)
+    headers = (*kept, (HEADER_REPLAY_OF, _place(letter.origin).encode()))
+    return Message(letter.origin.topic, letter.record.key, letter.record.value, headers)
+
+
+def replayed_identity(record: RawRecord) -> bytes | None:
+    """Of a record or a letter that is a replay: the ``identity`` of the letters it is a replay of; else None.
+
+    It covers key and value: positions begin anew when a topic is deleted and created again.
+    """
+    replay_of = next((value for name, value in reversed(record.headers) if name == HEADER_REPLAY_OF), None)
+    return _identity(_words(replay_of), record) if replay_of else None
+
+
+def _without_ours(headers: tuple[tuple[str, bytes], ...]) -> tuple[tuple[str, bytes], ...]:
+    """Without the last error header of each name: those before are the sender's own, and stay."""
+    ours = {name: at for at, (name, _) in enumerate(headers) if name in _ERROR_HEADERS}
+    return tuple(header for at, header in enumerate(headers) if ours.get(header[0]) != at)
+
+
+def _place(position: Position) -> str:
+    return f"{position.topic}/{position.partition}/{position.offset}"
+
+
+def _identity(place: str, record: RawRecord) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (place.encode("utf-8", "backslashreplace"), record.key, record.value):
+        digest.update(b"-" if part is None else b"%d:" % len(part))
+        digest.update(part or b"")
+    return digest.digest()
+
+
+def _words(value: bytes | None) -> str:
+    """A header's value may be null, and any bytes."""
+    return (value or b"").decode("utf-8", "backslashreplace")

@@ -1,0 +1,41 @@
+"""A consumer group from outside: who is in it, and where it goes on reading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from confluent_kafka import Consumer, TopicPartition
+
+from stream_app.kafka.admin import _reach, _topic_of, committed_offsets
+from stream_app.kafka.client_config import consumer_config
+from stream_app.settings import Settings
+
+_SECONDS = 10.0
+
+
+def members(settings: Settings, role: str) -> int:
+    """How many processes are in the role's group; one that died counts until its session ends."""
+    group = settings.group(role)
+
+    def ask(client: object) -> int:
+        [described] = client.describe_consumer_groups([group], request_timeout=_SECONDS).values()  # type: ignore[attr-defined]
+        return len(described.result(_SECONDS).members)
+
+    return _reach(settings, ask)
+
+
+def set_back(settings: Settings, role: str, offsets: Mapping[int, int]) -> None:
+    """Let the role's group go on from these offsets where it committed later ones. The group must have no members.
+
+    Raises BrokerUnavailable, also when somebody is in the group.
+    """
+    topic = _topic_of(settings, role)
+    later = committed_offsets(settings, role)
+    wanted = [TopicPartition(topic, number, at) for number, at in offsets.items() if at < later.get(number, -1)]
+    if not wanted:
+        return
+    consumer = Consumer({**consumer_config(settings), "group.id": settings.group(role)})
+    try:
+        _reach(settings, lambda _: consumer.commit(offsets=wanted, asynchronous=False))
+    finally:
+        consumer.close()

@@ -1,0 +1,66 @@
+"""Keeps a worker on the active view: when another generation becomes active, the worker ends, to begin anew on it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+from stream_app import telemetry
+from stream_app.ports import Unavailable
+from stream_app.roles.exit_codes import EXIT_VIEW_SWITCHED
+from stream_app.roles.patience import Patience
+from stream_app.settings import Settings
+from stream_app.store.generations import Generations, fixed
+
+_ASK_EVERY_SECONDS = 1.0
+
+
+def follow_view(settings: Settings, run: Callable[[Settings], None]) -> None:
+    """Call ``run`` with the settings of the active generation; returns when it does.
+
+    When another generation becomes active, the process gets SIGTERM from within: what is in flight is finished and
+    committed as ever, and it ends with EXIT_VIEW_SWITCHED. Started again, it finds the new generation, whose consumer
+    group goes on where the rebuild left off; so nothing is lost between the two.
+
+    Raises StoreUnavailable when Redis does not say within ``redis_patience_seconds`` which one is active.
+    """
+    current = asyncio.run(_resolve(settings))
+    switched = threading.Event()
+
+    def watch() -> None:
+        asyncio.run(_until_switched(settings, current.generation))
+        switched.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="follow-view", daemon=True).start()
+    run(current)
+    if switched.is_set():
+        sys.exit(EXIT_VIEW_SWITCHED)
+
+
+async def _resolve(settings: Settings) -> Settings:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):  # nothing was consumed yet: an ordinary end
+        loop.add_signal_handler(number, os._exit, 0)
+    return await Patience("redis", settings.redis_patience_seconds)(lambda: fixed(settings))
+
+
+async def _until_switched(settings: Settings, generation: int) -> None:
+    """Returns when another generation is active. While Redis is away nothing is known, and the role itself says so."""
+    generations = Generations.from_settings(settings)
+    try:
+        while True:
+            await asyncio.sleep(_ASK_EVERY_SECONDS)
+            try:
+                active = await generations.active()
+            except Unavailable:
+                continue
+            if active != generation:
+                telemetry.view_was_switched(generation, active)
+                return
+    finally:
+        await generations.close()

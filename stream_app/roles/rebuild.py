@@ -1,0 +1,411 @@
+"""Makes the view again from the log under a new generation, while the old one serves; then switches."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol, TypeVar
+from uuid import uuid4
+
+from stream_app import contract
+from stream_app.kafka.admin import (
+    TopicFacts,
+    begin_offsets,
+    committed_offsets,
+    end_offsets,
+    list_topics,
+    read_to_end,
+)
+from stream_app.kafka.groups import members, set_back
+from stream_app.kafka.topics import Topics
+from stream_app.ports import BrokerUnavailable, ConfigurationError, StoreUnavailable
+from stream_app.records import Alert, ProductSummary, RawRecord
+from stream_app.roles.patience import Patience
+from stream_app.roles.run import now_ms
+from stream_app.settings import Settings
+from stream_app.store.generations import Claim, Generations, Known
+from stream_app.store.keys import MAX_RECENT_ALERTS
+from stream_app.store.refold import RefoldingStore
+
+_ROLE = "summarize"
+_LOOK_EVERY_SECONDS = 0.3
+_LAP_SECONDS = 10.0  # a lap that is faster than this, settling apart, has caught up
+_CLAIM_MS = 15_000
+_HAND_OVER_SECONDS = 60.0
+_READERS_GRACE_SECONDS = 10.0  # API processes notice a switch within 5
+_RECORDS_AT_ONCE = 500
+
+Value = TypeVar("Value")
+
+
+class Workers(Protocol):
+    """Processes that fill the generation."""
+
+    @property
+    def count(self) -> int: ...
+    def start(self, settings: Settings, *, silently: bool) -> None:
+        """Begin: `refold` where ``silently``, else `summarize` itself."""
+        ...
+
+    def keep_running(self, *, progressed: bool) -> None:
+        """Start again what died. Raises Unavailable when they die again and again without progress."""
+        ...
+
+    async def stop(self) -> None:
+        """Let them finish, commit and leave the group. Does nothing where none runs."""
+        ...
+
+
+class Progress(Protocol):
+    """Who watches."""
+
+    def say(self, what: str) -> None: ...
+    def advanced(self, step: str, done: int, total: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a rebuild would do now. ``generation``: the one to be built, None: only leftovers are to be deleted."""
+
+    active: int
+    generation: int | None
+    resumed: bool
+    events: int
+    done: int
+    leftovers: tuple[int, ...]
+
+
+class Rebuild:
+    """One run of `stream-app rebuild`. May end at any line, in any way: the next run goes on. Order of things:
+
+    1. claimed: a second rebuild is told so
+    2. the log is whole (each partition begins at 0), and the new generation's number is noted in Redis
+    3. `refold` fills it in its own consumer group, from the first offset, until it has caught up.
+       Killed: offsets committed so far and the script that applies each revision once make the next run go on here
+    4. texts that still hold are brought back from products.summaries, recent alerts from reviews.alerts
+    5. `refold` ends. Its group is set back to what the old generation's committed, and `summarize` itself takes over:
+       an event that the old one may not have finished when it ends gets its side effects here. (Both may publish the
+       same alert, as after any redelivery; none is left out.)
+    6. products whose text is due are entered; those that `summarize` applies it enters itself
+    7. switched, by one script, if the active generation is still the one that was read
+    8. workers of the old generation notice, finish, commit, end, and come back on the new one. Ours stays in the group
+       until one of them is there. Killed here or later: the new group's offsets are committed as ever
+    9. alerts that `notify` still noted in the old generation are brought over, and the old keys are deleted, after
+       readers had time to notice. Killed here: Redis names the generation to be dropped, and the next run does it
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        workers: Workers,
+        progress: Progress,
+        *,
+        accept_loss: bool = False,
+        keep_old: bool = False,
+        restart: bool = False,
+    ) -> None:
+        """``restart``: give up a generation that an earlier run began, instead of going on with it.
+
+        Raises ConfigurationError where ``settings.generation`` is fixed.
+        """
+        if settings.generation:
+            raise ConfigurationError(
+                f"STREAM_APP_GENERATION fixes the view to generation {settings.generation}: nothing would follow "
+                "a switch. Unset it here and for every worker and API process."
+            )
+        self._settings = settings
+        self._topics = Topics(settings.topic_prefix)
+        self._workers = workers
+        self._progress = progress
+        self._accept_loss = accept_loss
+        self._keep_old = keep_old
+        self._restart = restart
+        self._generations = Generations.from_settings(settings)
+        self._redis = Patience("redis", settings.redis_patience_seconds)
+        self._brokers = Patience("kafka", settings.publish_patience_seconds)
+        self._who = f"{socket.gethostname()} process {os.getpid()} ({uuid4().hex[:8]})"
+        self._claim_lost: Claim | None = None
+
+    async def plan(self) -> Plan:
+        """What ``run`` would do; changes nothing. Raises ConfigurationError where it would refuse."""
+        known = await self._redis(self._generations.known)
+        if known.building is None and known.to_drop and not self._restart:
+            return Plan(known.active, None, False, 0, 0, known.to_drop)
+        await self._refuse_incomplete()
+        begins, ends = await self._begins(), await self._ends()
+        resumed = known.building is not None and not self._restart
+        generation = known.building if resumed and known.building else await self._unused(known)
+        committed = await self._committed(self._of(generation)) if resumed else {}
+        done, total = _progress_of(committed, begins, ends)
+        return Plan(known.active, generation, resumed, total, done, known.to_drop)
+
+    async def run(self) -> int:
+        """The generation that is active in the end.
+
+        Raises ConfigurationError (the log is cut, another rebuild runs or switched), Unavailable (patience spent).
+        """
+        async with self._claimed():
+            known = await self._redis(self._generations.known)
+            if known.building is None and known.to_drop and not self._restart:
+                self._progress.say(
+                    f"An earlier run switched to generation {known.active} already and left keys: finishing that."
+                )
+                await self._finish(known.active)
+                return known.active
+            await self._refuse_incomplete()
+            new = await self._begin(known)
+            await self._build(self._of(new), self._of(known.active))
+            await self._switch(known.active, new)
+            await self._hand_over(self._of(new), self._of(known.active))
+            await self._finish(new)
+            return new
+
+    async def close(self) -> None:
+        """Stop the workers, if any, and give the connections back."""
+        await self._workers.stop()
+        await self._generations.close()
+
+    # ---- the steps
+
+    @asynccontextmanager
+    async def _claimed(self) -> AsyncIterator[None]:
+        """Hold the claim. One that nobody renews ends by itself: it is waited for. Raises ConfigurationError."""
+        claim = await self._try_claim()
+        while claim.holder != self._who:
+            self._progress.say(f"A rebuild by {claim.holder} holds the claim; looking whether that process lives.")
+            await asyncio.sleep(max(claim.ms, 0) / 1000 + 0.2)
+            earlier, claim = claim, await self._try_claim()
+            if claim.holder == earlier.holder:
+                raise ConfigurationError(
+                    f"A rebuild runs already: {claim.holder}. Wait for its end, or stop it there; then run this again."
+                )
+        renewing = asyncio.create_task(self._renew(), name="renew the claim")
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+            with suppress(StoreUnavailable):  # it ends by itself
+                await self._generations.release(self._who)
+
+    async def _try_claim(self) -> Claim:
+        return await self._redis(lambda: self._generations.claim(self._who, _CLAIM_MS))
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(_CLAIM_MS / 1000 / 5)
+            with suppress(StoreUnavailable):  # whoever needs Redis says so
+                claim = await self._generations.claim(self._who, _CLAIM_MS)
+                self._claim_lost = claim if claim.holder != self._who else None
+
+    async def _refuse_incomplete(self) -> None:
+        """Raises ConfigurationError where the log has lost its beginning, unless that was accepted."""
+        facts = await self._kafka(lambda: list_topics(self._settings))
+        begins = await self._begins()  # says so where the topic does not exist
+        wrong = incomplete(next(fact for fact in facts if fact.name == self._topics.enriched), begins)
+        if wrong and not self._accept_loss:
+            raise ConfigurationError(
+                f"{wrong} A view made from it would lack reviews that the present one has. "
+                "--accept-loss makes it all the same."
+            )
+        if wrong:
+            self._progress.say(f"{wrong} Accepted: the new view will lack these reviews.")
+
+    async def _begin(self, known: Known) -> int:
+        if known.building is not None and not self._restart:
+            self._progress.say(f"Going on with generation {known.building}, begun earlier.")
+            return known.building
+        if known.building is not None:
+            await self._redis(lambda: self._generations.abandon(known.building or 0))
+            self._progress.say(f"Generation {known.building}, begun earlier, is given up.")
+        number = await self._unused(known)
+        building = await self._redis(lambda: self._generations.begin(number))
+        self._progress.say(f"Building generation {building} while generation {known.active} serves.")
+        return building
+
+    async def _unused(self, known: Known) -> int:
+        """A number never used: not in Redis, and not in Kafka either, where Redis has lost everything."""
+        number = known.last + 1
+        while await self._committed(self._of(number)):
+            number += 1
+        return number
+
+    async def _build(self, new: Settings, old: Settings) -> None:
+        store = RefoldingStore.from_settings(new)
+        try:
+            self._workers.start(new, silently=True)
+            await self._catch_up(new, "reviews folded")
+            await self._restore_texts(store)
+            self._alerts_read = await self._restore_alerts(store, None)
+            await self._workers.stop()
+            await self._set_back(new, old)
+            self._workers.start(new, silently=False)
+            await self._enter_due(store)
+            await self._catch_up(new, "reviews folded")
+        finally:
+            await store.close()
+
+    async def _catch_up(self, new: Settings, step: str) -> None:
+        """Returns when the group has committed all that there was, in a last lap that took little time."""
+        begins = await self._begins()
+        total = -1
+        while True:
+            began = time.monotonic()
+            ends = await self._ends()
+            before = -1
+            while True:
+                done, total = _progress_of(await self._committed(new), begins, ends)
+                self._progress.advanced(step, done, total)
+                self._workers.keep_running(progressed=done > before)
+                self._refuse_lost_claim()
+                before = done
+                if done >= total:
+                    break
+                await asyncio.sleep(_LOOK_EVERY_SECONDS)
+            if time.monotonic() - began < _LAP_SECONDS + self._settings.redis_settle_seconds:
+                return
+
+    async def _restore_texts(self, store: RefoldingStore) -> None:
+        total = sum((await self._kafka(lambda: end_offsets(self._settings, self._topics.summaries))).values())
+        done = restored = 0
+        records = read_to_end(self._settings, self._topics.summaries)
+        while page := await self._page(records):
+            published = [summary for record in page if (summary := _summary_in(record)) is not None]
+            restored += await self._redis(lambda published=published: store.restore_texts(published))  # type: ignore[misc]
+            done = min(done + len(page), total)
+            self._progress.advanced("product texts read", done, total)
+        self._progress.advanced("product texts read", total, total)
+        self._progress.say(f"{restored} product texts brought back.")
+
+    async def _restore_alerts(self, store: RefoldingStore, since: Mapping[int, int] | None) -> dict[int, int]:
+        """Where the topic ended before it was read. ``since``: where the last reading ended; None: the newest ones."""
+        ends = await self._kafka(lambda: end_offsets(self._settings, self._topics.alerts))
+        starts = since or {number: max(0, end - MAX_RECENT_ALERTS) for number, end in ends.items()}
+        records = read_to_end(self._settings, self._topics.alerts, starts)
+        while page := await self._page(records):
+            alerts = [alert for record in page if isinstance(alert := contract.decode_alert(record), Alert)]
+            await self._redis(lambda alerts=alerts: store.record_alerts(alerts))  # type: ignore[misc]
+        return ends
+
+    async def _set_back(self, new: Settings, old: Settings) -> None:
+        await self._wait_until_left(new, "the workers that filled it")
+        offsets = await self._committed(old)
+        await self._kafka(lambda: set_back(new, _ROLE, offsets))
+
+    async def _enter_due(self, store: RefoldingStore) -> None:
+        total = await self._redis(store.count_products)
+        looked_at = due = 0
+        async for looked_at_now, due_now in store.enter_due(now_ms()):
+            looked_at, due = looked_at + looked_at_now, due + due_now
+            self._progress.advanced("products looked at", min(looked_at, total), total)
+        self._progress.say(f"{due} products are due for a new text.")
+
+    async def _switch(self, old: int, new: int) -> None:
+        await self._refuse_incomplete()  # retention may have cut the log on the way
+        switched = await self._redis(lambda: self._generations.switch(old, new, drop_old=not self._keep_old))
+        if not switched:
+            raise ConfigurationError(
+                f"Somebody else changed which view is active since generation {old} was read; nothing was switched. "
+                "Run `stream-app rebuild --dry-run` to see what is there."
+            )
+        self._progress.say(f"Switched: generation {new} is active.")
+
+    async def _hand_over(self, new: Settings, old: Settings) -> None:
+        """Stay in the new group until a worker of the system is there; at once where none was in the old one."""
+        deadline = time.monotonic() + _HAND_OVER_SECONDS
+        expected = await self._kafka(lambda: members(old, _ROLE)) > 0
+        while expected and time.monotonic() < deadline:
+            if await self._kafka(lambda: members(new, _ROLE)) > self._workers.count:
+                break
+            self._workers.keep_running(progressed=True)
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        else:
+            self._progress.say(
+                "No `summarize` worker has come to the new view yet. Its events wait in Kafka until one does."
+            )
+        await self._workers.stop()
+
+    async def _finish(self, active: int) -> None:
+        """What comes after the switch, once readers and workers had time to notice it."""
+        await asyncio.sleep(_READERS_GRACE_SECONDS)
+        store = RefoldingStore.from_settings(self._of(active))
+        try:
+            await self._restore_alerts(store, self._alerts_read)
+        finally:
+            await store.close()
+        known = await self._redis(self._generations.known)
+        for number in known.to_drop:
+            await self._wait_until_left(self._of(number), f"workers of generation {number}")
+            gone = 0
+            async for count in self._generations.drop(number):
+                gone += count
+                self._progress.advanced(f"keys of generation {number} deleted", gone, gone)
+            self._progress.say(f"Generation {number} is gone ({gone} keys).")
+
+    # ---- what the steps need
+
+    _alerts_read: Mapping[int, int] | None = None
+
+    def _of(self, generation: int) -> Settings:
+        return self._settings.model_copy(update={"generation": generation})
+
+    def _refuse_lost_claim(self) -> None:
+        if self._claim_lost is not None:
+            raise ConfigurationError(f"Another rebuild took over: {self._claim_lost.holder}. This one stops.")
+
+    async def _wait_until_left(self, settings: Settings, who: str) -> None:
+        deadline = time.monotonic() + _HAND_OVER_SECONDS
+        while await self._kafka(lambda: members(settings, _ROLE)):
+            if time.monotonic() > deadline:
+                raise BrokerUnavailable(
+                    f"{who[0].upper()}{who[1:]} are still in the group {settings.group(_ROLE)} after "
+                    f"{_HAND_OVER_SECONDS:.0f} s. End them, then run `stream-app rebuild` again: it goes on here."
+                )
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+
+    async def _begins(self) -> dict[int, int]:
+        return await self._kafka(lambda: begin_offsets(self._settings, self._topics.enriched))
+
+    async def _ends(self) -> dict[int, int]:
+        return await self._kafka(lambda: end_offsets(self._settings, self._topics.enriched))
+
+    async def _committed(self, settings: Settings) -> dict[int, int]:
+        return await self._kafka(lambda: committed_offsets(settings, _ROLE))
+
+    async def _page(self, records: Iterator[RawRecord]) -> list[RawRecord]:
+        return await asyncio.to_thread(lambda: list(islice(records, _RECORDS_AT_ONCE)))
+
+    async def _kafka(self, ask: Callable[[], Value]) -> Value:
+        return await self._brokers(lambda: asyncio.to_thread(ask))
+
+
+def incomplete(facts: TopicFacts, begins: Mapping[int, int]) -> str | None:
+    """Why the view cannot be made whole from this topic; None where it can."""
+    if facts.retention == "compacted":
+        return f"{facts.name} is compacted: it holds the last review of each product only."
+    cut = {number: at for number, at in sorted(begins.items()) if at > 0}
+    if not cut:
+        return None
+    missing = ", ".join(f"partition {number} begins at {at}" for number, at in cut.items())
+    return f"{facts.name} no longer begins at 0: {missing}. {sum(cut.values())} events are gone."
+
+
+def _progress_of(committed: Mapping[int, int], begins: Mapping[int, int], ends: Mapping[int, int]) -> tuple[int, int]:
+    """(events done, events in all) between ``begins`` and ``ends``."""
+    done = sum(min(max(committed.get(number, 0), begins[number]), end) - begins[number] for number, end in ends.items())
+    return done, sum(end - begins[number] for number, end in ends.items())
+
+
+def _summary_in(record: RawRecord) -> ProductSummary | None:
+    """None for a tombstone, and for what somebody else wrote there."""
+    try:
+        return contract.decode_product_summary(record.value) if record.value else None
+    except (KeyError, TypeError, ValueError):
+        return None

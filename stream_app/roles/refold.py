@@ -1,0 +1,73 @@
+"""`summarize` without side effects: fills a generation that is being built, and tells nobody what was told long ago."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+from stream_app.kafka.run import Fatal, run_role
+from stream_app.kafka.topics import Topics
+from stream_app.ports import Acks, Publisher, Slot, StreamRole
+from stream_app.records import Message, Partition
+from stream_app.roles.run import now_ms
+from stream_app.roles.summarize import Summarize
+from stream_app.settings import Settings
+from stream_app.store.refold import RefoldingStore
+
+
+def run_refold(settings: Settings) -> None:
+    """Fold the log into ``settings.generation``, in its consumer group; returns after SIGTERM or SIGINT.
+
+    The role is `summarize` itself: the same script, settling and acknowledging. What it would publish is kept back.
+    """
+
+    def make(publisher: Publisher, fatal: Fatal) -> StreamRole:
+        store = RefoldingStore.from_settings(settings)
+        return Silent(Summarize(settings, store, NothingPublished(), now_ms=now_ms, fatal=fatal))
+
+    run_role(settings, "summarize", Topics(settings.topic_prefix).enriched, make)
+
+
+class NothingPublished:
+    """ports.Publisher that drops what it gets and says that it was delivered."""
+
+    def publish(self, messages: Iterable[Message], on_delivered: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(on_delivered)
+
+
+class _NothingFollows:
+    """ports.Acks: slots are acknowledged, what they lead to (dead letters) is not published a second time."""
+
+    def __init__(self, acks: Acks) -> None:
+        self._acks = acks
+
+    def publish_early(self, slot: Slot, messages: Sequence[Message]) -> None:
+        return
+
+    def finish(self, slot: Slot, messages: Sequence[Message]) -> None:
+        self._acks.finish(slot, [])
+
+
+class Silent:
+    """ports.StreamRole around another one, whose messages go nowhere."""
+
+    def __init__(self, role: StreamRole) -> None:
+        self._role = role
+
+    async def start(self, acks: Acks) -> None:
+        await self._role.start(_NothingFollows(acks))
+
+    async def take(self, slots: list[Slot]) -> None:
+        await self._role.take(slots)
+
+    def has_room(self) -> bool:
+        return self._role.has_room()
+
+    def drop_waiting(self, partitions: frozenset[Partition]) -> None:
+        self._role.drop_waiting(partitions)
+
+    async def finish_started(self, partitions: frozenset[Partition]) -> None:
+        await self._role.finish_started(partitions)
+
+    async def stop(self) -> None:
+        await self._role.stop()

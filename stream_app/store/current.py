@@ -1,0 +1,101 @@
+"""The view that is active now, for readers: they follow a rebuild's switch without a restart or an extra round trip."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from stream_app.ports import StoreUnavailable
+from stream_app.records import Alert, ProductSummary
+from stream_app.settings import Settings
+from stream_app.store.generations import Generations
+from stream_app.store.scripts import SCRIPTS
+from stream_app.store.server import Server
+from stream_app.store.summaries import RedisSummaryStore
+
+_ASK_EVERY_SECONDS = 1.0
+_TRUSTED_SECONDS = 4.0  # well below the time that a rebuild leaves to readers before it deletes the old keys
+_ANSWER_SECONDS = 1.0
+
+
+class CurrentView:
+    """ports.SummaryReader. Which generation is active is asked beside the look-ups, about once a second.
+
+    A look-up waits for that answer only when the last one is too old to be trusted (the first look-up of all, or of a
+    quiet time). Where Redis does not tell, the generation known last is read: look-ups go on as long as they can.
+    """
+
+    def __init__(self, server: Server, generation: int) -> None:
+        """``generation``: the one to read for ever; 0: the active one."""
+        self._server = server
+        self._generations = Generations(server)
+        self._follows = generation == 0
+        self._store = None if self._follows else _store(server, generation)
+        self._generation = generation
+        self._told_at = 0.0
+        self._asking: asyncio.Task[None] | None = None
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> CurrentView:
+        """Connects at the first call. Raises ConfigurationError when the URL is not one."""
+        return cls(Server.from_settings(settings, SCRIPTS), settings.generation)
+
+    @property
+    def generation(self) -> int:
+        """The one that is read; 0 before the first look-up."""
+        return self._generation
+
+    async def check(self) -> None:
+        """See ports.SummaryStore."""
+        await self._server.check()
+
+    async def read(self, product_ids: Sequence[str], now_ms: int) -> list[ProductSummary | None]:
+        return await (await self._current()).read(product_ids, now_ms)
+
+    async def product_ids(self, limit: int) -> list[str]:
+        return await (await self._current()).product_ids(limit)
+
+    async def recent_alerts(self, limit: int) -> list[Alert]:
+        return await (await self._current()).recent_alerts(limit)
+
+    async def close(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+            with suppress(asyncio.CancelledError, StoreUnavailable, TimeoutError):
+                await self._asking
+        await self._server.close()
+
+    async def _current(self) -> RedisSummaryStore:
+        age = time.monotonic() - self._told_at
+        if self._follows and (self._store is None or age > _ASK_EVERY_SECONDS):
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.create_task(self._ask(), name="which generation")
+                self._asking.add_done_callback(_noted)
+            if self._store is None:
+                await asyncio.shield(self._asking)
+            elif age > _TRUSTED_SECONDS:
+                with suppress(StoreUnavailable, TimeoutError):
+                    async with asyncio.timeout(_ANSWER_SECONDS):
+                        await asyncio.shield(self._asking)
+        assert self._store is not None
+        return self._store
+
+    async def _ask(self) -> None:
+        asked_at = time.monotonic()
+        active = await self._generations.active()
+        if active != self._generation:
+            self._store = _store(self._server, active)
+            self._generation = active
+        self._told_at = asked_at
+
+
+def _store(server: Server, generation: int) -> RedisSummaryStore:
+    return RedisSummaryStore(server, generation, text_min_interval_ms=0)  # readers make no texts
+
+
+def _noted(asking: asyncio.Task[None]) -> None:
+    """A failed question is asked again by the next look-up; its error belongs to whoever waited, or to nobody."""
+    if not asking.cancelled():
+        asking.exception()

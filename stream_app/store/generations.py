@@ -1,0 +1,130 @@
+"""Which generation of the view is active, which one is being built, and which are left over; one hash in Redis.
+
+active     the generation that is read and written; 1 where nothing is named
+building   the one that a rebuild fills; absent when none is under way
+last       the largest number ever given out: none is used twice, its consumer group may have commits still
+drop:<n>   generation n is left over: its keys are to be deleted
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from stream_app.settings import Settings
+from stream_app.store.keys import GENERATIONS, REBUILD_CLAIM, Keys
+from stream_app.store.scripts import CLAIM_REBUILD, SCRIPTS, SWITCH_GENERATION
+from stream_app.store.server import Server
+
+_FIRST = 1
+_DROP = "drop:"
+_UNLINK_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What Redis says about the generations."""
+
+    active: int
+    building: int | None
+    last: int
+    to_drop: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Whose the right to rebuild is, and for how long (ms) unless it is renewed."""
+
+    holder: str
+    ms: int
+
+
+class Generations:
+    """Every call raises StoreUnavailable when the server is away, and may then simply be made again."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Generations:
+        """Connects at the first call. Raises ConfigurationError when the URL is not one."""
+        return cls(Server.from_settings(settings, SCRIPTS))
+
+    async def active(self) -> int:
+        """The generation that readers and workers are to use."""
+        [number] = await self._server.run([("HGET", GENERATIONS, "active")])
+        return int(number or _FIRST)
+
+    async def known(self) -> Known:
+        """All of it, at one moment."""
+        [reply] = await self._server.run([("HGETALL", GENERATIONS)])
+        fields = {name.decode(): int(value) for name, value in reply.items()}
+        active = fields.get("active", _FIRST)
+        to_drop = sorted(int(name.removeprefix(_DROP)) for name in fields if name.startswith(_DROP))
+        return Known(active, fields.get("building"), max(fields.get("last", 0), active), tuple(to_drop))
+
+    async def begin(self, number: int) -> int:
+        """Note that this generation is being built; the one that stands where another rebuild was faster."""
+        _, _, building = await self._server.run(
+            [
+                ("HSETNX", GENERATIONS, "building", number),
+                ("HSET", GENERATIONS, "last", number),
+                ("HGET", GENERATIONS, "building"),
+            ]
+        )
+        return int(building)
+
+    async def abandon(self, number: int) -> None:
+        """It will not be finished: its keys are to be dropped."""
+        await self._server.run(
+            [("HSET", GENERATIONS, f"{_DROP}{number}", 1), ("HDEL", GENERATIONS, "building")],
+        )
+
+    async def switch(self, old: int, new: int, *, drop_old: bool) -> bool:
+        """Make ``new`` the active one; False where ``old`` no longer is, or ``new`` is not the one being built."""
+        call = SWITCH_GENERATION.call((GENERATIONS,), (old, new, int(drop_old)))
+        [switched] = await self._server.run([call])
+        return bool(switched)
+
+    async def drop(self, number: int) -> AsyncIterator[int]:
+        """Delete every key of a left-over generation, and then the note of it; yields how many went each time.
+
+        It walks until a walk finds nothing: a process that had not noticed the switch may have written on the way.
+        Raises ValueError for the active generation and for the one being built.
+        """
+        known = await self.known()
+        if number in (known.active, known.building):
+            raise ValueError(f"generation {number} is in use")
+        gone = 1
+        while gone:
+            gone = 0
+            async for keys in self._server.keys(Keys(number).all):
+                for start in range(0, len(keys), _UNLINK_AT_ONCE):
+                    page = keys[start : start + _UNLINK_AT_ONCE]
+                    await self._server.run([("UNLINK", key) for key in page])
+                    gone += len(page)
+                    yield len(page)
+        await self._server.run([("HDEL", GENERATIONS, f"{_DROP}{number}")])
+
+    async def claim(self, who: str, ms: int) -> Claim:
+        """Claim the right to rebuild, or renew the claim; the answer says whose it is now."""
+        [(holder, left_ms)] = await self._server.run([CLAIM_REBUILD.call((REBUILD_CLAIM,), (who, ms))])
+        return Claim(holder.decode(), left_ms)
+
+    async def release(self, who: str) -> None:
+        """Give the claim back, if it is still ours."""
+        await self.claim(who, 0)
+
+    async def close(self) -> None:
+        await self._server.close()
+
+
+async def fixed(settings: Settings) -> Settings:
+    """The same settings with the number of a generation: theirs, or else the active one. Raises StoreUnavailable."""
+    if settings.generation:
+        return settings
+    generations = Generations.from_settings(settings)
+    try:
+        return settings.model_copy(update={"generation": await generations.active()})
+    finally:
+        await generations.close()

@@ -1,0 +1,20 @@
+-- Makes a built generation the active one, if nobody switched meanwhile. May be run again: the answer stays the same.
+--
+-- KEYS  generations (hash)
+-- ARGV  1 the active one that was read, 2 the one that was built, 3 '1': the old one's keys are to be dropped
+-- Returns 1 it is active, 0 refused.
+
+local generations, old, new = KEYS[1], ARGV[1], ARGV[2]
+local active = redis.call('HGET', generations, 'active') or '1'
+if active == new then
+  return 1
+end
+if active ~= old or redis.call('HGET', generations, 'building') ~= new then
+  return 0
+end
+redis.call('HSET', generations, 'active', new)
+redis.call('HDEL', generations, 'building')
+if ARGV[3] == '1' then
+  redis.call('HSET', generations, 'drop:' .. old, 1)
+end
+return 1

@@ -1,0 +1,130 @@
+"""Dead letters read back, and what is published when one is replayed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from stream_app import contract
+from stream_app.records import Message, Position, RawRecord, Rejected
+
+EXAMPLES = contract.schema_folder() / "examples" / "invalid"
+REASONS: dict[str, str] = json.loads((EXAMPLES / "reasons.json").read_text())
+ORIGINAL = RawRecord("reviews", 4, 99, 0, b"kettle", b"\xff{", (("trace", b"abc"), ("nothing", None)))  # type: ignore[arg-type]
+
+
+def letter_of(record: RawRecord, reason: str = "not_json", *, at: int = 0) -> contract.DeadLetter:
+    """The letter that a role writes about a record, read back."""
+    return contract.read_letter(arrived(contract.dead_letter_message("dead", Rejected(record, reason, "why")), at))
+
+
+def arrived(message: Message, offset: int, partition: int = 0) -> RawRecord:
+    return RawRecord(message.topic, partition, offset, 5, message.key, message.value, message.headers)
+
+
+@pytest.mark.parametrize("name", sorted(REASONS))
+def test_every_kind_of_bad_input_is_read_back(name: str) -> None:
+    """Where it came from, why, and its bytes."""
+    record = RawRecord("reviews", 3, 17, 1_700_000_000_000, b"a", (EXAMPLES / name).read_bytes())
+    rejected = contract.decode_review(
+        record, now_ms=contract.from_rfc3339("2026-06-01T00:00:00Z"), max_future_ms=0, max_text_characters=20_000
+    )
+    assert isinstance(rejected, Rejected)
+
+    letter = contract.read_letter(arrived(contract.dead_letter_message("dead", rejected), 0))
+
+    assert (letter.origin, letter.reason) == (Position("reviews", 3, 17), REASONS[name])
+    assert letter.detail == rejected.detail
+    assert contract.replay_message(letter)[:3] == ("reviews", b"a", record.value)
+
+
+def test_asyncapi_describes_the_header_of_a_replay() -> None:
+    """By the name that is sent."""
+    document = yaml.safe_load((contract.schema_folder() / "asyncapi.yaml").read_text(encoding="utf-8"))
+
+    assert list(document["components"]["schemas"]["replayHeaders"]["properties"]) == [contract.HEADER_REPLAY_OF]
+
+
+def test_replay_has_the_original_headers_and_says_whose_it_is() -> None:
+    """Nothing of ours but that: the error headers are gone, null values stay."""
+    message = contract.replay_message(letter_of(ORIGINAL))
+
+    assert message == Message(
+        "reviews", b"kettle", b"\xff{", (*ORIGINAL.headers, (contract.HEADER_REPLAY_OF, b"reviews/4/99"))
+    )
+
+
+def test_senders_own_error_headers_stay() -> None:
+    """A shop's Kafka Connect may have written some before us; only the last of each name is ours."""
+    theirs = (contract.HEADER_ERROR_REASON, b"java.lang.NullPointerException")
+    letter = letter_of(ORIGINAL._replace(headers=(theirs,)))
+
+    assert letter.reason == "not_json"
+    assert contract.replay_message(letter).headers == (theirs, (contract.HEADER_REPLAY_OF, b"reviews/4/99"))
+
+
+def test_replay_that_fails_again_says_so() -> None:
+    """Its letter names the first rejection; its own replay names the second, once."""
+    replayed = arrived(contract.replay_message(letter_of(ORIGINAL)), 120, 4)
+
+    second = letter_of(replayed, at=1)
+
+    assert second.replay_of == "reviews/4/99"
+    assert second.origin == Position("reviews", 4, 120)
+    names = [header for header in contract.replay_message(second).headers if header[0] == contract.HEADER_REPLAY_OF]
+    assert names == [(contract.HEADER_REPLAY_OF, b"reviews/4/120")]
+
+
+def test_replay_is_recognised_in_its_topic_and_when_it_came_back() -> None:
+    """Both tell that this letter was replayed before."""
+    letter = letter_of(ORIGINAL)
+    replayed = arrived(contract.replay_message(letter), 120, 4)
+
+    assert contract.replayed_identity(replayed) == letter.identity
+    assert contract.replayed_identity(letter_of(replayed).record) == letter.identity
+    assert contract.replayed_identity(ORIGINAL) is None
+
+
+def test_letters_of_one_record_are_one_and_others_are_not() -> None:
+    """A crash writes a letter twice; a topic that is made anew has other content at the same place."""
+    identity = letter_of(ORIGINAL).identity
+
+    assert letter_of(ORIGINAL, "kills_worker", at=7).identity == identity
+    others = [
+        ORIGINAL._replace(offset=100),
+        ORIGINAL._replace(topic="reviews.enriched"),
+        ORIGINAL._replace(value=b"other"),
+        ORIGINAL._replace(key=b"other"),
+        ORIGINAL._replace(value=None),
+        ORIGINAL._replace(value=b""),
+        ORIGINAL._replace(key=b"kettle\xff", value=b"{"),
+    ]
+    assert len({letter_of(other).identity for other in others} - {identity}) == len(others)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        ((contract.HEADER_ERROR_REASON, b"java.lang.Exception\xff"),),
+        (("__connect.errors.topic", b"t"), ("__connect.errors.partition", b"x"), ("__connect.errors.offset", b"1")),
+        (("__connect.errors.topic", None), ("__connect.errors.partition", None), ("__connect.errors.offset", None)),
+        (("__connect.errors.topic", b"\xff"), ("__connect.errors.partition", b"1"), ("__connect.errors.offset", b"1")),
+        ((contract.HEADER_REPLAY_OF, None), (contract.HEADER_ERROR_MESSAGE, None)),
+    ],
+)
+def test_somebody_elses_letter_is_read_without_origin(headers: tuple[tuple[str, bytes], ...]) -> None:
+    """Any team may write to a topic; their letters must not hide ours."""
+    letter = contract.read_letter(RawRecord("dead", 0, 0, 0, None, None, headers))
+
+    assert letter.origin is None
+    assert letter.reason in ("unknown", "java.lang.Exception\\xff")
+
+
+def test_letter_without_value_lacks_its_original_unless_that_was_a_tombstone() -> None:
+    """What was too large is not kept: replaying the letter would publish a null instead."""
+    assert letter_of(ORIGINAL._replace(value=None), "text_too_long").lacks_original
+    assert not letter_of(ORIGINAL._replace(value=None), contract.TOMBSTONE).lacks_original
+    assert not letter_of(ORIGINAL._replace(value=b"")).lacks_original

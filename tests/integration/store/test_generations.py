@@ -1,0 +1,347 @@
+"""Which view is active: the switch, readers that follow it, texts brought back, and the end of the old keys."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from stream_app.embedded.valkey import EmbeddedValkey
+from stream_app.records import EnrichedReview, ProductSummary, ProductText
+from stream_app.settings import Settings
+from stream_app.store import current
+from stream_app.store.current import CurrentView
+from stream_app.store.generations import Generations, Known, fixed
+from stream_app.store.keys import Keys
+from stream_app.store.refold import RefoldingStore
+from stream_app.store.summaries import RedisSummaryStore
+from tests.behaviour.enriched import NOW_MS, deletion, enriched
+from tests.behaviour.running import Run
+from tests.integration.store.conftest import Opener
+from tests.waiting import wait_until_async
+
+pytestmark = pytest.mark.store
+
+
+@pytest.fixture
+def settings(fresh_valkey: EmbeddedValkey) -> Settings:
+    return Settings(_env_file=None, redis=fresh_valkey.url)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def generations(run: Run, settings: Settings) -> Iterator[Generations]:
+    opened = Generations.from_settings(settings)
+    yield opened
+    run(opened.close())
+
+
+@pytest.fixture
+def new(run: Run, settings: Settings) -> Iterator[RefoldingStore]:
+    """Generation 2, which is being built."""
+    opened = RefoldingStore.from_settings(settings.model_copy(update={"generation": 2}))
+    yield opened
+    run(opened.close())
+
+
+@pytest.fixture
+def old(fresh_valkey: EmbeddedValkey, open_store: Opener) -> RedisSummaryStore:
+    """Generation 1."""
+    return open_store(fresh_valkey.url)
+
+
+def dropped(run: Run, generations: Generations, number: int) -> int:
+    async def drop() -> int:
+        return sum([count async for count in generations.drop(number)])
+
+    gone: int = run(drop())
+    return gone
+
+
+# ---- the pointer
+
+
+def test_first_generation_is_active_where_nothing_is_named(
+    run: Run, generations: Generations, settings: Settings
+) -> None:
+    assert run(generations.known()) == Known(active=1, building=None, last=1, to_drop=())
+    assert run(fixed(settings)).generation == 1
+    assert run(fixed(settings.model_copy(update={"generation": 7}))).generation == 7
+
+
+def test_built_generation_becomes_active_and_the_old_one_is_to_be_dropped(run: Run, generations: Generations) -> None:
+    assert run(generations.begin(2)) == 2
+    assert run(generations.active()) == 1
+
+    assert run(generations.switch(1, 2, drop_old=True))
+    assert run(generations.known()) == Known(active=2, building=None, last=2, to_drop=(1,))
+    assert run(generations.switch(1, 2, drop_old=True)), "asked again after a lost answer: it is switched"
+
+
+def test_switch_is_refused_when_somebody_else_switched_or_nothing_was_built(run: Run, generations: Generations) -> None:
+    assert not run(generations.switch(1, 2, drop_old=True)), "nobody built it"
+    run(generations.begin(2))
+    run(generations.switch(1, 2, drop_old=False))
+    run(generations.begin(3))
+
+    assert not run(generations.switch(1, 3, drop_old=True)), "1 is no longer active"
+    assert run(generations.known()) == Known(active=2, building=3, last=3, to_drop=())
+
+
+def test_generation_begun_by_another_stands(run: Run, generations: Generations) -> None:
+    run(generations.begin(2))
+
+    assert run(generations.begin(3)) == 2
+
+
+def test_abandoned_generation_is_to_be_dropped_and_its_number_not_used_again(
+    run: Run, generations: Generations
+) -> None:
+    run(generations.begin(2))
+    run(generations.abandon(2))
+
+    assert run(generations.known()) == Known(active=1, building=None, last=2, to_drop=(2,))
+
+
+def test_claim_is_one_rebuilds_until_it_is_given_back_or_not_renewed(run: Run, generations: Generations) -> None:
+    assert run(generations.claim("me", 60_000)).holder == "me"
+    assert run(generations.claim("you", 60_000)).holder == "me"
+    run(generations.release("you"))
+    assert run(generations.claim("me", 30)).holder == "me", "renewed, for a shorter time"
+    run(wait_until_async(lambda: claimed_by(generations, "you"), 5, "the claim ends by itself"))
+    run(generations.release("you"))
+    assert run(generations.claim("me", 1)).holder == "me"
+
+
+async def claimed_by(generations: Generations, who: str) -> bool:
+    return (await generations.claim(who, 60_000)).holder == who
+
+
+# ---- the old keys
+
+
+def test_dropping_deletes_every_key_of_that_generation_and_no_other(
+    run: Run, generations: Generations, old: RedisSummaryStore, new: RefoldingStore, fresh_valkey: EmbeddedValkey
+) -> None:
+    """Generation 1 is not the beginning of 11."""
+    eleventh = RedisSummaryStore.from_settings(
+        Settings(_env_file=None, redis=fresh_valkey.url, generation=11)  # type: ignore[arg-type]
+    )
+    for store in (old, new, eleventh):
+        run(store.apply([enriched("r", f"p{number}") for number in range(700)], NOW_MS))
+    run(eleventh.close())
+    run(generations.begin(2))
+    run(generations.switch(1, 2, drop_old=True))
+
+    with Redis.from_url(fresh_valkey.url) as client:
+        kept = set(client.scan_iter(Keys(2).all)) | set(client.scan_iter(Keys(11).all))
+        assert dropped(run, generations, 1) > 4 * 700
+        assert set(client.scan_iter("v1:g*")) == kept
+    assert run(generations.known()).to_drop == ()
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_view_in_use_is_never_dropped(run: Run, generations: Generations, number: int) -> None:
+    run(generations.begin(2))
+
+    with pytest.raises(ValueError, match="in use"):
+        dropped(run, generations, number)
+
+
+# ---- readers
+
+
+def test_readers_follow_the_switch(
+    run: Run, generations: Generations, settings: Settings, old: RedisSummaryStore, new: RefoldingStore
+) -> None:
+    """Without a restart, and within a second or two."""
+    run(old.apply([enriched("r1")], NOW_MS))
+    run(new.apply([enriched("r1"), enriched("r2")], NOW_MS))
+    view = CurrentView.from_settings(settings)
+
+    async def reviews() -> int:
+        [summary] = await view.read(["p"], NOW_MS)
+        return summary.windows["all"].reviews if summary else 0
+
+    assert run(reviews()) == 1
+    assert view.generation == 1
+    run(generations.begin(2))
+    run(generations.switch(1, 2, drop_old=True))
+
+    async def follows() -> bool:
+        return await reviews() == 2
+
+    run(wait_until_async(follows, 3, "the reader follows"))
+    assert view.generation == 2
+    run(view.close())
+
+
+def test_reader_that_was_quiet_for_long_asks_before_it_reads(
+    run: Run,
+    generations: Generations,
+    settings: Settings,
+    old: RedisSummaryStore,
+    new: RefoldingStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The old keys are gone by then: what it knew would make every product unknown."""
+    run(old.apply([enriched("r1")], NOW_MS))
+    run(new.apply([enriched("r1")], NOW_MS))
+    view = CurrentView.from_settings(settings)
+    run(view.read(["p"], NOW_MS))
+    run(generations.begin(2))
+    run(generations.switch(1, 2, drop_old=True))
+    dropped(run, generations, 1)
+    monkeypatch.setattr(current, "_ASK_EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(current, "_TRUSTED_SECONDS", -1.0)
+
+    assert run(view.read(["p"], NOW_MS)) != [None]
+    run(view.close())
+
+
+def test_reader_asks_once_a_second_and_not_at_every_look_up(
+    run: Run, settings: Settings, old: RedisSummaryStore, fresh_valkey: EmbeddedValkey
+) -> None:
+    run(old.apply([enriched("r1")], NOW_MS))
+    view = CurrentView.from_settings(settings)
+
+    async def many() -> None:
+        await asyncio.gather(*(view.read(["p"], NOW_MS) for _ in range(200)))
+
+    with Redis.from_url(fresh_valkey.url) as client:
+        before = client.info("commandstats")["cmdstat_hget"]["calls"]
+        run(many())
+        run(many())
+        asked = client.info("commandstats")["cmdstat_hget"]["calls"] - before
+    assert 1 <= asked <= 2
+    run(view.close())
+
+
+# ---- what a rebuild brings back
+
+
+def sentence_text(reviews: list[EnrichedReview]) -> ProductText:
+    """The text that `describe` would make of these reviews' sentences."""
+    sentences = [review.text[review.key_sentence.start : review.key_sentence.end] for review in reviews]  # type: ignore[index,union-attr]
+    return ProductText(
+        "It works", " ".join(sentences), "extractive", tuple(r.review_id for r in reviews), None, NOW_MS - 1000
+    )
+
+
+@pytest.fixture
+def described(run: Run, old: RedisSummaryStore) -> Callable[..., ProductSummary]:
+    """Applies reviews to generation 1, writes a text that cites the first two, and returns what is published."""
+
+    def describe(reviews: list[EnrichedReview]) -> ProductSummary:
+        run(old.apply(reviews, NOW_MS))
+        cited = reviews[:2]
+        assert run(old.write_text("p", sentence_text(cited), {review.review_id: review.revision for review in cited}))
+        [summary] = run(old.read(["p"], NOW_MS))
+        return summary
+
+    return describe
+
+
+def due(run: Run, store: RefoldingStore) -> Any:
+    async def enter() -> list[str]:
+        entered = sum([due async for _, due in store.enter_due(NOW_MS)])
+        claimed = await store.claim_due(NOW_MS + 10**6, 100, 1000)
+        assert len(claimed) == entered
+        return claimed
+
+    return run(enter())
+
+
+def test_text_is_brought_back_where_its_evidence_is_the_same(
+    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary]
+) -> None:
+    """Also where cited reviews were edited before it was made; and its product is not due."""
+    reviews = [enriched("r1"), enriched("r2", kind="edited", revision=5), *(enriched(f"x{n}") for n in range(8))]
+    gone = [enriched("g1"), deletion("g1"), enriched("g2"), deletion("g2"), enriched("g3"), deletion("g3")]
+    published = described(reviews + gone)
+    run(new.apply(reviews + gone, NOW_MS))
+    assert due(run, new) == ["p"]
+    run(new.not_due("p", 0))
+
+    assert run(new.restore_texts([published])) == 1
+
+    [summary] = run(new.read(["p"], NOW_MS))
+    assert summary.text == published.text
+    assert run(new.claim_due(NOW_MS + 10**6, 10, 1000)) == [], "nothing new since: not due"
+
+
+def test_text_whose_evidence_was_edited_or_deleted_since_is_made_again(
+    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary]
+) -> None:
+    """It would say what no review says any more."""
+    reviews = [enriched("r1"), enriched("r2")]
+    published = described(reviews)
+    for later in (
+        enriched("r2", kind="edited", revision=1, text="Broke.", key_sentence=None),
+        deletion("r2", revision=2),
+    ):
+        run(new.apply([*reviews, later], NOW_MS))
+
+        assert run(new.restore_texts([published])) == 0
+    assert due(run, new) == ["p"]
+
+
+def test_older_text_never_replaces_a_newer_one(
+    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary]
+) -> None:
+    """A page of the topic that is read again changes nothing."""
+    reviews = [enriched("r1"), enriched("r2")]
+    published = described(reviews)
+    assert published.text is not None
+    newer = replace(published, text=replace(published.text, headline="Newer", made_at_ms=NOW_MS))
+    run(new.apply(reviews, NOW_MS))
+
+    assert run(new.restore_texts([published, newer])) == 1
+    assert run(new.restore_texts([newer])) == 0
+    assert run(new.restore_texts([published])) == 0
+    [summary] = run(new.read(["p"], NOW_MS))
+    assert summary.text == newer.text
+
+
+def test_text_that_many_reviews_came_after_is_brought_back_and_due(
+    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary]
+) -> None:
+    """How many there were when it was made is known from what was published."""
+    reviews = [enriched("r1"), enriched("r2")]
+    published = described(reviews)
+    run(new.apply([*reviews, *(enriched(f"x{number}") for number in range(3))], NOW_MS))
+
+    assert run(new.restore_texts([published])) == 1
+    assert due(run, new) == ["p"]
+
+
+def test_text_of_a_product_that_the_log_does_not_know_is_left_out(
+    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary]
+) -> None:
+    assert run(new.restore_texts([described([enriched("r1"), enriched("r2")])])) == 0
+
+
+def test_products_keep_the_time_of_their_last_review_not_of_the_rebuild(run: Run, new: RefoldingStore) -> None:
+    """The page shows first what changed last; a late original does not turn the order."""
+    run(new.apply([enriched("r1", "a", enriched_at_ms=5), enriched("r1", "b", enriched_at_ms=7)], NOW_MS))
+    run(new.apply([enriched("r2", "a", enriched_at_ms=9), enriched("r2", "b", enriched_at_ms=6)], NOW_MS))
+
+    assert run(new.product_ids(10)) == ["a", "b"]
+    assert run(new.claim_due(NOW_MS, 10, 1000)) == [], "no product is due by a replay alone"
+
+
+def test_alert_that_an_earlier_run_left_in_an_outbox_stays_there(
+    run: Run, new: RefoldingStore, fresh_valkey: EmbeddedValkey
+) -> None:
+    """It is not published while the view is built, so it must not be cleared; `summarize` finds it afterwards."""
+    run(new.apply([enriched("r1")], NOW_MS))
+    with Redis.from_url(fresh_valkey.url) as client:
+        client.hset(Keys(2).product("p").outbox, "alert", b"1 {}")
+
+        [applied] = run(new.apply([enriched("r1")], NOW_MS))
+
+        assert applied.outbox == ()
+        assert client.hgetall(Keys(2).product("p").outbox) == {b"alert": b"1 {}"}

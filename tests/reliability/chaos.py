@@ -1,0 +1,227 @@
+"""Breaks the system on purpose, many times, and says what was lost, doubled or stuck: `make chaos`.
+
+Real brokers, real Redis or Valkey, real worker processes; only the models are ruled, so that every answer is known.
+Each round publishes 500 messages in 5 seconds, breaks something meanwhile, heals it, and judges everything that came
+out. Exit code 1 where anything was lost, doubled, spoilt or stuck, or where a fault was felt by nobody.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tests.reliability.beds import BEDS
+from tests.reliability.faults import FAULTS, Fault
+from tests.reliability.rounds import Outcome, Rounds
+from tests.reliability.stores import can_mount, with_own_mounts
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "chaos.md"
+_SHOWN_DIFFERENCES = 20
+
+
+@dataclass(slots=True)
+class Row:
+    """What all rounds of one fault, or pair, came to."""
+
+    rounds: int = 0
+    lost: int = 0
+    double: int = 0
+    wrong: int = 0
+    stuck: int = 0
+    published_twice: int = 0
+    stall_seconds: float = 0.0
+    recovery_seconds: float = 0.0
+
+    def add(self, outcome: Outcome) -> None:
+        verdict = outcome.verdict
+        self.rounds += 1
+        self.lost += len(verdict.lost)
+        self.double += len(verdict.double)
+        self.wrong += len(verdict.wrong) + len(outcome.unexplained) + len(outcome.not_felt)
+        self.stuck += len(outcome.stuck)
+        self.published_twice += verdict.published_twice
+        self.stall_seconds = max(self.stall_seconds, verdict.stall_seconds)
+        self.recovery_seconds = max(self.recovery_seconds, outcome.recovery_seconds)
+
+    @property
+    def cells(self) -> list[str]:
+        counts = (self.rounds, self.lost, self.double, self.wrong, self.stuck, self.published_twice)
+        return [*map(str, counts), f"{self.stall_seconds:.1f}", f"{self.recovery_seconds:.1f}"]
+
+
+HEADINGS = (
+    "fault",
+    "rounds",
+    "lost",
+    "double",
+    "wrong",
+    "stuck",
+    "published twice",
+    "longest stall, s",
+    "longest recovery, s",
+)
+
+
+@dataclass(slots=True)
+class Result:
+    """A whole run."""
+
+    seed: int
+    rows: dict[str, Row] = field(default_factory=lambda: defaultdict(Row))
+    complaints: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def total(self) -> Row:
+        total = Row()
+        for row in self.rows.values():
+            for name in ("rounds", "lost", "double", "wrong", "stuck", "published_twice"):
+                setattr(total, name, getattr(total, name) + getattr(row, name))
+            total.stall_seconds = max(total.stall_seconds, row.stall_seconds)
+            total.recovery_seconds = max(total.recovery_seconds, row.recovery_seconds)
+        return total
+
+    def lines(self) -> list[list[str]]:
+        return [[name, *row.cells] for name, row in sorted(self.rows.items())] + [["all", *self.total.cells]]
+
+
+def schedule(rounds: int, seed: int, chosen: Sequence[Sequence[Fault]]) -> list[list[Fault]]:
+    """Which faults each round gets: the chosen ones in turn; or every single one in a shuffled order, then pairs and
+    singles in turn. A pair is of two different parts of one bed.
+    """
+    chance = random.Random(seed)
+    possible = [fault for fault in FAULTS.values() if not fault.needs_small_disk or can_mount()]
+    if chosen:
+        return [list(chosen[i % len(chosen)]) for i in range(rounds)]
+    singles = [[fault] for fault in possible]
+    chance.shuffle(singles)
+    planned = list(singles)
+    while len(planned) < rounds:
+        planned.append(_pair(chance, possible) if len(planned) % 2 else singles[len(planned) // 2 % len(singles)])
+    return planned[:rounds]
+
+
+def _pair(chance: random.Random, possible: Sequence[Fault]) -> list[Fault]:
+    while True:
+        first, second = chance.sample(possible, 2)
+        if first.bed == second.bed and first.part != second.part:
+            return [first, second]
+
+
+def run(plan: Sequence[Sequence[Fault]], seed: int, folder: Path, console: Console) -> Result:
+    """Run the plan, grouped by the bed that its faults need; each bed is started once."""
+    result = Result(seed)
+    began = time.monotonic()
+    by_bed: dict[str, list[tuple[int, Sequence[Fault]]]] = defaultdict(list)
+    for number, faults in enumerate(plan, start=1):
+        by_bed[faults[0].bed].append((number, faults))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("rounds", total=len(plan))
+        for name, numbered in by_bed.items():
+            progress.update(task, description=f"starting {name}")
+            with BEDS[name](folder / name.replace(" ", "-").replace(",", "")) as bed:
+                rounds = Rounds(bed)
+                for number, faults in numbered:
+                    label = " + ".join(fault.name for fault in faults)
+                    progress.update(task, description=label)
+                    outcome = rounds.run(number, faults, seed * 100_003 + number)
+                    result.rows[label].add(outcome)
+                    result.complaints += [f"round {number}, {label}: {what}" for what in outcome.complaints]
+                    if not outcome.passed or not console.is_terminal:
+                        said = f"round {number}, {label}: recovered in {outcome.recovery_seconds:.1f} s"
+                        progress.console.print(
+                            said, *outcome.complaints[:3], sep="\n    ", highlight=False, soft_wrap=True
+                        )
+                    progress.advance(task)
+                progress.update(task, description="judging all rounds again")
+                verdict = rounds.judge_everything()
+                result.rows["in the end, all rounds"].lost += len(verdict.lost)
+                result.rows["in the end, all rounds"].double += len(verdict.double)
+                result.complaints += [f"in the end: {what}" for what in verdict.differences]
+                rounds.close()
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def table_of(result: Result) -> Table:
+    table = Table(*HEADINGS, title=f"seed {result.seed}, {result.seconds / 60:.0f} minutes")
+    for line in result.lines():
+        table.add_row(*line)
+    return table
+
+
+def append_to(path: Path, result: Result) -> None:
+    """Add the run to the file of results, newest last."""
+    if not path.exists():
+        path.write_text(f"# Runs of `make chaos`\n\n{__doc__}\n")
+    at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
+    total = result.total
+    lines = [f"\n## {at} UTC, {total.rounds} rounds, seed {result.seed}, {result.seconds / 60:.0f} minutes\n"]
+    lines += [f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
+    lines += [f"| {' | '.join(line)} |" for line in result.lines()]
+    if result.complaints:
+        lines += ["", *(f"- {what}" for what in result.complaints[:_SHOWN_DIFFERENCES])]
+    with path.open("a") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+def chosen_faults(names: Sequence[str]) -> list[list[Fault]]:
+    """Each name is a fault's, or several joined by +; part of a name is enough where only one has it."""
+    return [[_named(one.strip()) for one in name.split("+")] for name in names]
+
+
+def _named(name: str) -> Fault:
+    if name in FAULTS:
+        return FAULTS[name]
+    found = [fault for full, fault in FAULTS.items() if name.lower() in full.lower()]
+    if len(found) != 1:
+        raise typer.BadParameter(f"{len(found)} faults are called {name!r}; --list shows all")
+    return found[0]
+
+
+def main(
+    rounds: Annotated[int, typer.Option(help="How many; each takes 10 to 30 seconds.")] = 15,
+    seed: Annotated[int | None, typer.Option(help="Of everything random; printed. Default: a new one.")] = None,
+    fault: Annotated[list[str] | None, typer.Option(help="Only this fault, or pair A+B; may be repeated.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Keep data and logs here instead of a temporary folder.")] = None,
+    write: Annotated[bool, typer.Option(help="Append the table to benchmarks/chaos.md.")] = True,
+    list_faults: Annotated[bool, typer.Option("--list", help="Only name the faults.")] = False,
+) -> None:
+    """Break the system on purpose and judge what comes out."""
+    with_own_mounts([sys.executable, "-m", "tests.reliability.chaos", *sys.argv[1:]])
+    console = Console()
+    if list_faults:
+        for name in FAULTS:
+            console.print(name, highlight=False)
+        return
+    seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
+    console.print(f"seed {seed}: `make chaos ROUNDS={rounds} SEED={seed}` repeats this run")
+    if not can_mount():
+        console.print("faults of full disks are left out: this system lets nobody mount a small one", style="yellow")
+    plan = schedule(rounds, seed, chosen_faults(fault or []))
+    with tempfile.TemporaryDirectory(prefix="stream-app-chaos-", ignore_cleanup_errors=True) as scratch:
+        result = run(plan, seed, (folder or Path(scratch)).absolute(), console)
+    console.print(table_of(result))
+    for what in result.complaints[:_SHOWN_DIFFERENCES]:
+        console.print(what, style="red", highlight=False, markup=False, soft_wrap=True)
+    if write:
+        append_to(RESULTS, result)
+    raise typer.Exit(1 if result.complaints else 0)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,220 @@
+"""Takes out what keeps each promise, one protection after another, and sees that a test notices.
+
+python -m tests.reliability.promises [--list] [--only NAME ...] [--write]
+
+Everything happens in a copy of the project. Exit code 1 when a protection can be taken out unnoticed, or when the same
+tests fail on the project as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.reliability.protections import PROMISES, PROTECTIONS, Protection
+
+PROJECT = Path(__file__).parents[2]
+RESULTS = PROJECT / "benchmarks" / "promises.md"
+
+_TEST_SECONDS = 60  # a mutant that hangs is noticed too
+_RUN_SECONDS = 1200
+_FAILED = 1  # pytest's exit code; 2 and more: it could not run the tests
+_MESSAGE_CHARACTERS = 110
+
+
+class Unusable(Exception):
+    """The run itself went wrong: its result says nothing about the promises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the tests of one protection said without it. ``said``: one line per test, None where it passed."""
+
+    protection: Protection
+    said: tuple[str | None, ...]
+    seconds: float
+
+    @property
+    def noticed(self) -> bool:
+        return None not in self.said
+
+
+class Copy:
+    """A copy of the project's files in which tests run on the copy's own package, in their subprocesses too."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=PROJECT,
+            capture_output=True,
+            check=True,
+        ).stdout
+        for name in filter(None, listed.decode().split("\0")):
+            if (PROJECT / name).is_file():  # not one that was deleted, and not committed yet
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(PROJECT / name, folder / name)
+        self._environment = {
+            **os.environ,
+            "PYTHONPATH": str(folder),
+            # a module that is changed twice within a second must not be taken for the one compiled before
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "OMP_NUM_THREADS": "1",
+        }
+        self._check_that_the_copy_is_imported()
+
+    def _check_that_the_copy_is_imported(self) -> None:
+        """From another folder, as a process that a test starts may do."""
+        where = subprocess.run(
+            [sys.executable, "-c", "import stream_app; print(stream_app.__file__)"],
+            cwd="/",
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        if where != str(self.folder / "stream_app" / "__init__.py"):
+            raise Unusable(f"Tests would run on {where} instead of the copy; remove that installation.")
+
+    @contextmanager
+    def without(self, protection: Protection) -> Iterator[None]:
+        """The protection is taken out meanwhile."""
+        path = self.folder / protection.file
+        text = path.read_text(encoding="utf-8")
+        try:
+            path.write_text(protection.taken_out_of(text), encoding="utf-8")
+            yield
+        finally:
+            path.write_text(text, encoding="utf-8")
+
+    def failures(self, tests: Sequence[str]) -> dict[str, str]:
+        """Run the tests; the first line of what each failed one said, by its id without parameters.
+
+        Raises Unusable when they could not be run.
+        """
+        report = self.folder / "report.xml"
+        report.unlink(missing_ok=True)
+        options = [f"--timeout={_TEST_SECONDS}", "-p", "no:cacheprovider", "-q", f"--junitxml={report}"]
+        with (self.folder / "pytest.log").open("w") as log:
+            code = subprocess.run(
+                [sys.executable, "-m", "pytest", *options, *tests],
+                cwd=self.folder,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                timeout=_RUN_SECONDS,
+            ).returncode
+        if code not in (0, _FAILED) or not report.exists():
+            tail = (self.folder / "pytest.log").read_text(errors="replace")[-3000:]
+            raise Unusable(f"pytest ended with {code} on {' '.join(tests)}:\n{tail}")
+        return _failures_in(report)
+
+
+def _failures_in(report: Path) -> dict[str, str]:
+    """Failures only: an error in a fixture is not a test that noticed something."""
+    found: dict[str, str] = {}
+    for case in ElementTree.parse(report).iter("testcase"):
+        failure = case.find("failure")
+        if failure is not None:
+            said = " ".join((failure.get("message") or "failed").split())
+            name = f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"
+            for known in (name, name.split("[")[0]):
+                found.setdefault(known, said.removeprefix("AssertionError: "))
+    return found
+
+
+def judge(copy: Copy, protection: Protection) -> Verdict:
+    """Take the protection out, run its tests, put it back."""
+    began = time.monotonic()
+    with copy.without(protection):
+        said = copy.failures(protection.tests)
+    return Verdict(protection, tuple(map(said.get, protection.tests)), time.monotonic() - began)
+
+
+def chosen(names: Sequence[str]) -> list[Protection]:
+    """Those with these names, or of promises with these numbers; all where none is given."""
+    unknown = set(names) - {one.name for one in PROTECTIONS} - {str(number) for number in PROMISES}
+    if unknown:
+        raise SystemExit(f"There is no protection {', '.join(sorted(unknown))}: --list names all.")
+    return [one for one in PROTECTIONS if not names or one.name in names or str(one.promise) in names]
+
+
+def lines_of(verdict: Verdict) -> Iterator[str]:
+    """As rows of the table: one per test."""
+    protection = verdict.protection
+    for test, said in zip(protection.tests, verdict.said, strict=True):
+        short = "**nothing: it passed**" if said is None else _cut(said)
+        name = test.removeprefix("tests/").replace("::", " :: ")
+        yield f"| {protection.promise} | {protection.name}: {protection.without} | {name} | {short} |"
+
+
+def _cut(said: str) -> str:
+    said = said.replace("|", "\\|")
+    return said if len(said) <= _MESSAGE_CHARACTERS else f"{said[: _MESSAGE_CHARACTERS - 1]}…"
+
+
+_HEAD = "| promise | what was taken out | test | what it said |\n|---|---|---|---|"
+
+
+def written(verdicts: Sequence[Verdict]) -> str:
+    """benchmarks/promises.md."""
+    promises = "\n".join(f"{number}. {words}" for number, words in PROMISES.items())
+    rows = "\n".join(line for verdict in verdicts for line in lines_of(verdict))
+    noticed = sum(verdict.noticed for verdict in verdicts)
+    return (
+        "# What keeps each promise, and the test that notices when it is gone\n\n"
+        "Written by `make promises`, which takes each line out in a copy of the project and runs its tests.\n\n"
+        f"{promises}\n\n{noticed} of {len(verdicts)} protections are noticed when they are taken out.\n\n"
+        f"{_HEAD}\n{rows}\n"
+    )
+
+
+def main() -> int:
+    """Exit code 1: a protection is not guarded, or a test fails without any change."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--list", action="store_true", help="names of the protections, by promise")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="names, or numbers of promises")
+    parser.add_argument("--write", action="store_true", help=f"write the table to {RESULTS.relative_to(PROJECT)}")
+    options = parser.parse_args()
+    protections = chosen(options.only)
+    if options.list:
+        for one in protections:
+            print(f"{one.promise}  {one.name:42} {one.without}")
+        return 0
+
+    with tempfile.TemporaryDirectory(prefix="stream-app-promises-") as folder:
+        copy = Copy(Path(folder).resolve())
+        print(_HEAD)
+        verdicts = []
+        for protection in protections:
+            verdicts.append(judge(copy, protection))
+            print("\n".join(lines_of(verdicts[-1])), flush=True)
+        wrong = copy.failures(sorted({test for one in protections for test in one.tests}))
+
+    survived = [verdict.protection.name for verdict in verdicts if not verdict.noticed]
+    seconds = sum(verdict.seconds for verdict in verdicts)
+    print(f"\n{len(verdicts) - len(survived)} of {len(verdicts)} noticed, in {seconds:.0f} s")
+    if survived:
+        print(f"SURVIVED: {', '.join(survived)}")
+    for test, said in wrong.items():
+        print(f"FAILS WITHOUT ANY CHANGE: {test}: {said}")
+    if options.write:
+        RESULTS.write_text(written(verdicts), encoding="utf-8")
+    return 1 if survived or wrong else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Unusable as error:
+        sys.exit(f"{error}")

@@ -1,0 +1,165 @@
+"""One round: load, faults during it, healing, a probe of every partition, and the judge."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from urllib.error import URLError
+
+from redis.exceptions import RedisError
+
+from tests.reliability.bed import PARTITIONS, Bed, Exit
+from tests.reliability.faults import Fault
+from tests.reliability.judge import Published, Reader, Verdict, judge_shown_alerts, judge_topics, judge_view, look_up
+from tests.reliability.workload import Sent, probe, workload
+
+LOAD_SECONDS = 5.0
+MESSAGES_A_SECOND = 100
+_CATCH_UP_SECONDS = 60.0
+_VIEW_SECONDS = 20.0
+_ACK_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a round came to. ``stuck``: what did not pass in time, in words."""
+
+    number: int
+    faults: tuple[str, ...]
+    seed: int
+    verdict: Verdict
+    stuck: list[str] = field(default_factory=list)
+    unexplained: list[str] = field(default_factory=list)
+    not_felt: list[str] = field(default_factory=list)
+    recovery_seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        return not (self.verdict.differences or self.stuck or self.unexplained or self.not_felt)
+
+    @property
+    def complaints(self) -> list[str]:
+        return self.stuck + self.unexplained + self.not_felt + self.verdict.differences
+
+
+class Rounds:
+    """The rounds on one bed; what earlier ones sent is judged once more at the end."""
+
+    def __init__(self, bed: Bed) -> None:
+        self._bed = bed
+        topics = bed.topics
+        self._reader = Reader(bed.settings.brokers, [topics.enriched, topics.dead_letter, topics.alerts])
+        self._published = Published()
+        self._all: list[Sent] = []
+
+    def run(self, number: int, faults: Sequence[Fault], seed: int) -> Outcome:
+        """One round under these faults."""
+        bed, chance = self._bed, random.Random(seed)
+        prefix = f"{bed.settings.topic_prefix}{number}"
+        killers = sum(fault.killers for fault in faults)
+        sent = workload(prefix, seed, int(LOAD_SECONDS * MESSAGES_A_SECOND), killers=killers)
+        outcome = Outcome(number, tuple(fault.name for fault in faults), seed, Verdict())
+        exits_before = len(bed.exits)
+
+        feeder = threading.Thread(target=self._feed, args=(sent,), name="feeder")
+        feeder.start()
+        self._break(faults, chance, outcome)
+        probes = [probe(prefix, number * 1000 + i) for i in range(3 * PARTITIONS)]
+        limit = max((fault.stall_seconds for fault in faults), default=5.0)
+        self._probe(probes, limit, outcome)
+        feeder.join()
+        self._judge([*sent, *probes], faults, outcome)
+        explained: frozenset[Exit] = frozenset().union(*(fault.exits for fault in faults))
+        ended = set(bed.exits[exits_before:]) - explained
+        outcome.unexplained = [f"a worker of {one.role} ended with exit code {one.code}" for one in ended]
+        return outcome
+
+    def judge_everything(self) -> Verdict:
+        """The views of all rounds' products again, after everything that came late."""
+        return judge_view(self._all, self._bed.api)
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def _feed(self, sent: Sequence[Sent]) -> None:
+        began = time.monotonic()
+        for i, one in enumerate(sent):
+            time.sleep(max(0.0, began + i / MESSAGES_A_SECOND - time.monotonic()))  # the stated rate
+            self._bed.send(one)
+
+    def _break(self, faults: Sequence[Fault], chance: random.Random, outcome: Outcome) -> None:
+        """All faults overlap: each begins within the last one's first half, and they heal in the order of their ends."""
+        time.sleep(chance.uniform(0.5, 1.5))
+        ends: list[tuple[float, Fault, ExitStack]] = []
+        for fault in faults:
+            stack = ExitStack()
+            try:
+                stack.enter_context(fault.during(self._bed, chance))
+            except AssertionError as error:
+                outcome.not_felt.append(f"{fault.name}: {error}")
+                continue
+            ends.append((time.monotonic() + fault.seconds, fault, stack))
+            if fault is not faults[-1]:
+                time.sleep(chance.uniform(0.0, fault.seconds / 2))
+        for end, fault, stack in sorted(ends, key=lambda one: one[0]):
+            time.sleep(max(0.0, end - time.monotonic()))
+            try:
+                stack.close()
+            except AssertionError as error:
+                outcome.not_felt.append(f"{fault.name}: {error}")
+
+    def _probe(self, probes: list[Sent], limit: float, outcome: Outcome) -> None:
+        """Fresh reviews over all partitions, each of a product of its own: how long until all are shown?"""
+        began = time.monotonic()
+        for one in probes:
+            self._bed.send(one)
+        waiting = {str((one.fields or {})["product_id"]) for one in probes}
+        while waiting:
+            self._bed.producer.poll(0)
+            try:
+                waiting -= look_up(self._bed.api, sorted(waiting)).keys()
+            except URLError:
+                pass  # the API says that Redis is away
+            outcome.recovery_seconds = time.monotonic() - began
+            if waiting and outcome.recovery_seconds > _CATCH_UP_SECONDS:
+                outcome.stuck.append(f"{len(waiting)} fresh reviews were not shown in {_CATCH_UP_SECONDS:.0f} s")
+                return
+            time.sleep(0.05)
+        if outcome.recovery_seconds > limit:
+            outcome.stuck.append(f"fresh reviews were shown after {outcome.recovery_seconds:.1f} s, not {limit:.0f}")
+
+    def _judge(self, sent: list[Sent], faults: Sequence[Fault], outcome: Outcome) -> None:
+        if self._bed.producer.flush(_ACK_SECONDS):
+            outcome.stuck.append("the broker did not acknowledge the workload itself")
+        late = any(fault.late_firsts for fault in faults)
+        until = time.monotonic() + _CATCH_UP_SECONDS
+        while True:
+            new = self._reader.read()
+            self._published.take(new, self._bed.topics.enriched, self._bed.topics.dead_letter)
+            verdict = judge_topics(sent, self._published, late_firsts_allowed=late)
+            if not verdict.lost or time.monotonic() > until:
+                break
+            time.sleep(0.2)
+        view = self._view_of(sent)
+        verdict.lost += view.lost
+        verdict.double += view.double
+        self._all += sent
+        outcome.verdict = verdict
+
+    def _view_of(self, sent: list[Sent]) -> Verdict:
+        """Judged when it is right, or after a while that is long enough for everything to arrive."""
+        until = time.monotonic() + _VIEW_SECONDS
+        while True:
+            try:
+                verdict = judge_view(sent, self._bed.api)
+                with self._bed.store.client() as client:
+                    verdict.lost += judge_shown_alerts(sent, client, self._bed.settings.generation).lost
+            except (URLError, RedisError) as error:
+                verdict = Verdict(lost=[f"the view cannot be read: {error}"])
+            if not verdict.differences or time.monotonic() > until:
+                return verdict
+            time.sleep(0.2)

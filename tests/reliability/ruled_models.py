@@ -1,0 +1,140 @@
+"""Models whose answer can be told from the text alone, and that fail, fill the device's memory or hang when asked to.
+
+A review says ``p0731`` of itself: P(negative) is 0.7310, P(positive) the rest. A long one says ``label L17``: its
+summary is ``label L17``. The judge knows this rule too, and shares no code with it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from stream_app.models.loading import Loaded, Sized
+from stream_app.ports import OutOfDeviceMemory, Tokens
+from stream_app.records import ModelName, Scores
+
+Result = TypeVar("Result")
+
+RAISES = "raises-always"
+"""A text with this word fails in the model, alone too."""
+KILLS = "kills-the-process"
+"""A text with this word ends the process that computes it."""
+
+_RUN_SECONDS = 0.03
+_TEXT_SECONDS = 0.0005
+_FULL_DEVICE_TOKENS = 50
+_RUN_TOKENS, _BATCH_TOKENS = 1500, 3000
+
+
+class Troubles:
+    """What goes wrong with the models now: files in a folder that the harness shares with its workers."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+
+    def begin(self, name: str, value: str = "") -> None:
+        scratch = self._folder / f".{name}"
+        scratch.write_text(value)
+        scratch.replace(self._folder / name)
+
+    def end(self, name: str) -> None:
+        (self._folder / name).unlink(missing_ok=True)
+
+    def __contains__(self, name: str) -> bool:
+        return (self._folder / name).exists()
+
+    def value(self, name: str, default: str) -> str:
+        try:
+            return (self._folder / name).read_text()
+        except FileNotFoundError:
+            return default
+
+    def was_felt(self, name: str) -> None:
+        """A worker met this trouble."""
+        (self._folder / f"felt-{name}").touch()
+
+    def felt(self, name: str) -> bool:
+        """Did any worker meet it since the last time that this was asked?"""
+        mark = self._folder / f"felt-{name}"
+        found = mark.exists()
+        mark.unlink(missing_ok=True)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    text: str
+    truncated: bool = False
+
+    @property
+    def length(self) -> int:
+        return len(self.text.split()) + 1
+
+
+class _Ruled(Generic[Result]):
+    """ports.TextModel by a rule on the text."""
+
+    languages: frozenset[str] | None = None
+
+    def __init__(self, name: str, answer: Callable[[str], Result], troubles: Troubles) -> None:
+        self.name = ModelName(name, "rule-1")
+        self._answer = answer
+        self._troubles = troubles
+
+    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
+        return [_Words(text) for text in texts]
+
+    def run(self, batch: Sequence[Tokens]) -> list[Result]:
+        words = [tokens for tokens in batch if isinstance(tokens, _Words)]
+        self._meet_troubles(words)
+        time.sleep(_RUN_SECONDS + _TEXT_SECONDS * len(words))  # else nothing is ever on the device
+        return [self._answer(one.text) for one in words]
+
+    def canary(self) -> bool:
+        return not self._has("broken")
+
+    def _meet_troubles(self, words: Sequence[_Words]) -> None:
+        while self._has("hangs"):
+            time.sleep(0.05)
+        if self._has("broken"):
+            raise RuntimeError("the device is broken, as asked for")
+        if len(words) > 1 and self._has("raises on batches"):
+            raise RuntimeError("a batch fails, as asked for")
+        if sum(one.length for one in words) > _FULL_DEVICE_TOKENS and self._has("memory is full"):
+            raise OutOfDeviceMemory("the device is full, as asked for")
+        if any(KILLS in one.text for one in words):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if any(RAISES in one.text for one in words):
+            raise RuntimeError("this text fails, as asked for")
+
+    def _has(self, name: str) -> bool:
+        if name not in self._troubles:
+            return False
+        self._troubles.was_felt(name)
+        return True
+
+
+def ruled_models(troubles: Troubles) -> Loaded:
+    """Both models of a worker."""
+    return Loaded(
+        Sized(_Ruled("ruled-sentiment", _scores, troubles), _RUN_TOKENS, _BATCH_TOKENS),
+        Sized(_Ruled("ruled-summary", _label, troubles), _RUN_TOKENS, _BATCH_TOKENS),
+    )
+
+
+def _scores(text: str) -> Scores:
+    found = re.search(r"\bp(\d{4,5})\b", text)
+    negative = int(found[1]) if found else 0
+    return Scores(negative / 10_000, 0.0, 1 - negative / 10_000)
+
+
+def _label(text: str) -> str:
+    found = re.search(r"label L\d+", text)
+    return found[0] if found else "no label"

@@ -1,0 +1,348 @@
+"""Whatever arrives, in whatever order and however often: the view on the real server equals a recount from scratch.
+
+The recount below shares no code with the product. That these properties find errors is tested too: on scripts with an
+error planted in them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from redis import Redis
+
+from stream_app.ports import Applied
+from stream_app.records import EnrichedReview, Label, Position, ProductSummary, Sentiment
+from stream_app.settings import Settings
+from stream_app.steps import fold
+from stream_app.store.keys import Keys
+from stream_app.store.packing import unpack_contribution, unpack_evidence, unpack_state
+from stream_app.store.scripts import APPLY
+from stream_app.store.summaries import RedisSummaryStore
+
+pytestmark = pytest.mark.store
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+NOW_MS = 1_800_000_000_000 + 7 * HOUR_MS + 1234
+GENERATION = 77
+WINDOWS = {"24h": 24, "7d": 168, "30d": 720, "all": None}
+EXAMPLES = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+# moments from which a page looks: a clock that lags by two days, one that is right, and later ones
+LOOKS_MS = (-2 * DAY_MS, -HOUR_MS, 0, 24 * HOUR_MS, 25 * HOUR_MS, 8 * DAY_MS, 31 * DAY_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Distinct events, and two ways in which they arrive: batches, with everything at least once."""
+
+    events: list[EnrichedReview]
+    one_way: list[list[EnrichedReview]]
+    other_way: list[list[EnrichedReview]]
+
+
+def _event(
+    product: int, review: str, kind: str, revision: int, version: int, at: int, scores: Any, rating: Any, text: str
+) -> EnrichedReview:
+    gone = kind == "deleted"
+    labels: tuple[Label, Label, Label] = ("negative", "neutral", "positive")
+    of_model = None if gone or scores is None else tuple(score / 10_000 for score in scores)
+    return EnrichedReview(
+        kind=kind,  # type: ignore[arg-type]
+        product_id=f"p{product}",
+        review_id=review,
+        revision=revision,
+        enrichment_version=version,
+        created_at_ms=at,
+        enriched_at_ms=NOW_MS,
+        input=Position("reviews", 0, 0),
+        rating=None if gone else rating,
+        text=None if gone else text,
+        sentiment=None
+        if of_model is None
+        else Sentiment(labels[of_model.index(max(of_model))], max(of_model), of_model),
+    )
+
+
+_LAST_MIDNIGHT = NOW_MS // DAY_MS * DAY_MS
+EVENTS = st.builds(
+    _event,
+    product=st.sampled_from([0, 0, 0, 1, 2]),
+    review=st.sampled_from(["a", "b", "c", "d", "déjà {vu}", " "]),
+    kind=st.sampled_from(["created", "edited", "edited", "deleted"]),
+    revision=st.sampled_from([0, 0, 1, 2, NOW_MS, 2**53 - 1]),
+    version=st.integers(1, 3),
+    at=st.one_of(
+        st.integers(0, 50).map(lambda hours: NOW_MS - hours * HOUR_MS),
+        st.integers(NOW_MS - 40 * DAY_MS, NOW_MS + 300_000),
+        st.tuples(st.integers(0, 35), st.sampled_from([-1, 0, 1])).map(
+            lambda it: _LAST_MIDNIGHT - it[0] * DAY_MS + it[1]
+        ),
+        st.sampled_from([0, -1, -62_135_596_800_000]),
+    ),
+    scores=st.one_of(st.none(), st.tuples(*[st.integers(0, 10_000)] * 3)),
+    rating=st.one_of(st.none(), st.integers(1, 5)),
+    text=st.sampled_from(["", "Fine.", "Ünïcödé 🙂 {x}", "long " * 100]),
+)
+
+
+def _version(event: EnrichedReview) -> tuple[Any, ...]:
+    """Events that agree in it are one event, delivered again."""
+    return event.product_id, event.review_id, event.revision, event.kind == "deleted", event.enrichment_version
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    events = list({_version(event): event for event in draw(st.lists(EVENTS, min_size=1, max_size=25))}.values())
+    return Case(events, draw(_arrivals(events)), draw(_arrivals(events)))
+
+
+@st.composite
+def _arrivals(draw: st.DrawFn, events: list[EnrichedReview]) -> list[list[EnrichedReview]]:
+    """All events in any order; now and then a consumer goes back to an earlier one; batches of any size."""
+    arrived = list(draw(st.permutations(events)))
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(arrived)))
+        arrived[at:at] = arrived[draw(st.integers(0, at)) : at]
+    ends = sorted(draw(st.sets(st.integers(1, len(arrived)), max_size=5)) | {0, len(arrived)})
+    return [arrived[first:end] for first, end in itertools.pairwise(ends)]
+
+
+def recount(events: Sequence[EnrichedReview], now_ms: int) -> dict[str, dict[str, Any]]:
+    """What a page must show of each product, from all events that ever arrived, in no order."""
+    latest: dict[tuple[str, str], EnrichedReview] = {}
+    written: dict[str, list[int]] = {event.product_id: [] for event in events}
+    for event in events:
+        one = latest.setdefault((event.product_id, event.review_id), event)
+        if _version(event) > _version(one):
+            latest[event.product_id, event.review_id] = event
+        if event.kind != "deleted":
+            written[event.product_id].append(event.created_at_ms)
+    shown: dict[str, dict[str, Any]] = {}
+    for product_id, times in written.items():
+        standing = [one for one in latest.values() if one.product_id == product_id and one.kind != "deleted"]
+        windows = {}
+        for name, hours in WINDOWS.items():
+            ages = [(now_ms // HOUR_MS - one.created_at_ms // HOUR_MS, one) for one in standing]
+            inside = [one for age, one in ages if hours is None or 0 <= age <= hours]
+            labels = [one.sentiment.label if one.sentiment else "unknown" for one in inside]
+            windows[name] = {
+                "reviews": len(inside),
+                **{label: labels.count(label) for label in ("negative", "neutral", "positive", "unknown")},
+                "stars": tuple([one.rating for one in inside].count(stars) for stars in (1, 2, 3, 4, 5)),
+                "p_negative_sum": sum(round(10_000 * one.sentiment.scores[0]) for one in inside if one.sentiment),
+            }
+        shown[product_id] = {
+            "windows": windows,
+            "last_review_at_ms": max(times) if standing else None,
+            "revisions": {one.review_id: one.revision for one in latest.values() if one.product_id == product_id},
+        }
+    return shown
+
+
+class View:
+    """A view that nothing was applied to, on the server of the run; each has products of its own."""
+
+    def __init__(self, store: RedisSummaryStore, client: Redis, run: Callable[..., Any]) -> None:
+        self._store, self._client, self._run = store, client, run
+        self._prefix = f"{uuid.uuid4().hex}/"
+
+    def apply(self, batches: Sequence[Sequence[EnrichedReview]]) -> list[Applied]:
+        """As `summarize` does: a pipeline for each batch."""
+        own = [[replace(one, product_id=self._prefix + one.product_id) for one in batch] for batch in batches]
+        return [applied for batch in own for applied in self._run(self._store.apply(batch, NOW_MS))]
+
+    def shown(self, product_ids: Sequence[str], review_ids: dict[str, list[str]], now_ms: int) -> dict[str, Any]:
+        """What a page shows, in the form of the recount."""
+        read: list[ProductSummary | None] = self._run(self._store.read([self._prefix + p for p in product_ids], now_ms))
+        shown = {}
+        for product_id, summary in zip(product_ids, read, strict=True):
+            assert summary is not None, product_id
+            revisions = self._run(self._store.revisions(self._prefix + product_id, review_ids[product_id]))
+            shown[product_id] = {
+                "windows": {name: asdict(counts) for name, counts in summary.windows.items()},
+                "last_review_at_ms": summary.last_review_at_ms,
+                "revisions": dict(zip(review_ids[product_id], revisions, strict=True)),
+            }
+        return shown
+
+    def state(self, product_id: str) -> fold.ProductState:
+        """Everything that the keys of a product hold."""
+        keys = Keys(GENERATION).product(self._prefix + product_id)
+        sentences = {key.decode(): unpack_evidence(one) for key, one in self._client.hgetall(keys.sentences).items()}
+        times = {key.decode(): int(at) for key, at in self._client.zrange(keys.sentence_times, 0, -1, withscores=True)}
+        assert times == {review_id: one.created_at_ms for review_id, one in sentences.items()}
+        held = {key.decode(): unpack_contribution(one) for key, one in self._client.hgetall(keys.reviews).items()}
+        state = unpack_state(product_id, self._client.hgetall(keys.state))
+        return replace(state, held=held, sentences=sentences)
+
+    def raw(self, product_id: str) -> list[Any]:
+        """The keys of a product as the server has them, byte by byte."""
+        keys = Keys(GENERATION).product(self._prefix + product_id)
+        hashes = [self._client.hgetall(key) for key in (keys.state, keys.reviews, keys.sentences, keys.outbox)]
+        return [*hashes, self._client.zrange(keys.sentence_times, 0, -1, withscores=True)]
+
+
+@pytest.fixture
+def new_view(valkey: str) -> Iterator[Callable[[], View]]:
+    with asyncio.Runner() as runner, Redis.from_url(valkey) as client:
+        store = RedisSummaryStore.from_settings(Settings(redis=valkey, generation=GENERATION))
+        yield lambda: View(store, client, runner.run)
+        runner.run(store.close())
+
+
+def check_equals_recount(new_view: Callable[[], View], case: Case) -> None:
+    for batches in (case.one_way, case.other_way):
+        view = new_view()
+        view.apply(batches)
+        expected = recount(case.events, NOW_MS)
+        review_ids = {product_id: list(of_one["revisions"]) for product_id, of_one in expected.items()}
+        newest_ms = max((one.created_at_ms for one in case.events if one.kind != "deleted"), default=NOW_MS)
+        for look_ms in {newest_ms + later for later in LOOKS_MS} | {NOW_MS}:
+            if look_ms >= newest_ms - 2 * DAY_MS:
+                expected = recount(case.events, look_ms)
+                assert view.shown(list(expected), review_ids, look_ms) == expected, f"seen at {look_ms}"
+
+
+def check_order_does_not_matter(new_view: Callable[[], View], case: Case) -> None:
+    ends = []
+    for batches in (case.one_way, case.other_way):
+        view = new_view()
+        view.apply(batches)
+        states = [view.state(product_id) for product_id in _products(case)]
+        # how often something changed, and how often a deleted review came back, is history, not state
+        ends.append([replace(state, version=0, arrived=0) for state in states])
+    assert ends[0] == ends[1]
+
+
+def check_second_time_changes_nothing(new_view: Callable[[], View], case: Case) -> None:
+    view = new_view()
+    for end in range(1, len(case.one_way) + 1):
+        view.apply(case.one_way[end - 1 : end])
+        before = [view.raw(product_id) for product_id in _products(case)]
+        again = view.apply(case.one_way[:end])
+        assert {one.changed for one in again} == {False}
+        assert [view.raw(product_id) for product_id in _products(case)] == before
+
+
+def check_equals_fold(new_view: Callable[[], View], case: Case) -> None:
+    view = new_view()
+    states = {product_id: fold.ProductState(product_id) for product_id in _products(case)}
+    for batch in case.one_way:
+        applied = view.apply([batch])
+        assert [one.changed for one in applied] == [states[event.product_id].apply(event) for event in batch]
+        assert {product_id: view.state(product_id) for product_id in states if states[product_id].version} == {
+            product_id: state for product_id, state in states.items() if state.version
+        }
+
+
+def _products(case: Case) -> list[str]:
+    return sorted({event.product_id for event in case.events})
+
+
+@given(case=cases())
+@EXAMPLES
+def test_view_equals_a_recount_of_all_that_arrived(new_view: Callable[[], View], case: Case) -> None:
+    """Counts of all windows, stars, probabilities, the last review's time and each review's revision."""
+    check_equals_recount(new_view, case)
+
+
+@given(case=cases())
+@EXAMPLES
+def test_order_of_arrival_does_not_change_the_end_state(new_view: Callable[[], View], case: Case) -> None:
+    """Everything that the keys hold is the same, but for how often it changed."""
+    check_order_does_not_matter(new_view, case)
+
+
+@given(case=cases())
+@EXAMPLES
+def test_whatever_arrived_may_arrive_again(new_view: Callable[[], View], case: Case) -> None:
+    """After each batch all the batches so far come again: not a byte on the server changes."""
+    check_second_time_changes_nothing(new_view, case)
+
+
+@given(case=cases())
+@EXAMPLES
+def test_script_and_fold_hold_the_same_after_each_batch(
+    new_view: Callable[[], View], monkeypatch: pytest.MonkeyPatch, case: Case
+) -> None:
+    """Field by field; with room for three sentences only, so that the oldest one leaves."""
+    monkeypatch.setattr(fold, "MAX_SENTENCES", 3)
+    check_equals_fold(new_view, case)
+
+
+PLANTED = {
+    "an edit adds, and nothing is taken away": ("    count(old, oldest_day, -1)\n", "\n"),
+    "a deletion is taken away though it was never added": ("old and old[DELETED] == 0", "old ~= nil"),
+    "equal revisions replace": (
+        "return new[part] > old[part]\n    end\n  end\n  return false",
+        "return new[part] > old[part]\n    end\n  end\n  return true",
+    ),
+    "the last one to arrive stands": ("if not old or replaces(new, old) then", "if true then"),
+    "a smaller revision replaces": ("return new[part] > old[part]", "return new[part] < old[part]"),
+    "a newer enrichment does not replace": (
+        "for part = REVISION, ENRICHMENT_VERSION do",
+        "for part = REVISION, DELETED do",
+    ),
+    "a deletion does not win over an edit of its revision": (
+        "REVISION, DELETED, ENRICHMENT_VERSION, HOUR",
+        "REVISION, ENRICHMENT_VERSION, DELETED, HOUR",
+    ),
+    "a late event moves the newest time back": ("tonumber(created_at) > tonumber(times[1])", "true"),
+    "a deletion moves the newest time": ("if new[DELETED] == 0 and (not times[1]", "if (not times[1]"),
+    "an event of the newest time moves it, too": ("tonumber(created_at) > tonumber", "created_at > tonumber"),
+    "old days stay": ("drop_days_before(moved_to)", ""),
+    "a day too many is dropped": ("if day and day < oldest_day", "if day and day <= oldest_day"),
+    "late events count in days that were dropped": ("if day_of(review) >= oldest_day then", "if true then"),
+    "the oldest day does not count": ("if day_of(review) >= oldest_day", "if day_of(review) > oldest_day"),
+    "hours are taken for others that begin like them": ("';%d ', review", "';%d', review"),
+    "stars are off by one": (
+        "sums[4 + review[STAR]] = sums[4 + review[STAR]] + sign",
+        "sums[3 + review[STAR]] = sums[3 + review[STAR]] + sign",
+    ),
+    "probabilities are never taken away": ("sums[10] + sign * review[P_NEGATIVE]", "sums[10] + review[P_NEGATIVE]"),
+    "empty hours stay": (
+        "local hours = tally == NOTHING and others or others .. prefix .. tally",
+        "local hours = others .. prefix .. tally",
+    ),
+    "the sentence of a deleted review stays": ("elseif was_counted then", "elseif false then"),
+    "the newest sentence leaves instead of the oldest": ("'ZPOPMIN'", "'ZPOPMAX'"),
+    "an edit counts as an arrival": ("if not was_counted then", "if true then"),
+    "duplicates raise the version": (
+        "local changed = 0\n",
+        "local changed = 0\nredis.call('HINCRBY', state, 'version', 1)\n",
+    ),
+}
+CHECKS = (check_equals_recount, check_order_does_not_matter, check_second_time_changes_nothing, check_equals_fold)
+
+
+@pytest.mark.parametrize("error", PLANTED)
+def test_properties_find_a_planted_error(
+    new_view: Callable[[], View], monkeypatch: pytest.MonkeyPatch, error: str
+) -> None:
+    """Else they would prove nothing."""
+    right, wrong = PLANTED[error]
+    source = APPLY.source.decode()
+    assert source.count(right) == 1, "the script says it differently now"
+    planted = source.replace(right, wrong).encode()
+    monkeypatch.setattr(APPLY, "source", planted)
+    monkeypatch.setattr(APPLY, "_sha", hashlib.sha1(planted, usedforsecurity=False).hexdigest())
+    monkeypatch.setattr(fold, "MAX_SENTENCES", 3)
+
+    @given(case=cases())
+    @settings(EXAMPLES, max_examples=300, derandomize=True, database=None, phases=[Phase.generate])
+    def check_all(case: Case) -> None:
+        for check in CHECKS:
+            check(new_view, case)
+
+    with pytest.raises(AssertionError):
+        check_all()

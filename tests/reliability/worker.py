@@ -1,0 +1,37 @@
+"""A worker as `stream-app worker ROLE` is one, with ruled models and a clock that the harness can move.
+
+python -m tests.reliability.worker ROLE FOLDER-OF-TROUBLES      (settings come from the environment)
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from stream_app import telemetry
+from stream_app.ports import Unavailable
+from stream_app.roles.run import now_ms, run_worker
+from stream_app.settings import Settings
+from tests.reliability.ruled_models import Troubles, ruled_models
+
+
+def main() -> None:
+    role, troubles = sys.argv[1], Troubles(Path(sys.argv[2]))
+    settings = Settings(_env_file=None)
+    telemetry.configure(settings.log_level, settings.log_json)
+
+    def moved_clock_ms() -> int:
+        if "clock" not in troubles:
+            return now_ms()
+        troubles.was_felt("clock")
+        return now_ms() + int(troubles.value("clock", "0"))
+
+    try:
+        run_worker(settings, role, load=lambda _: ruled_models(troubles), now_ms=moved_clock_ms)
+    except Unavailable as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""What happens when partitions are taken away: the steps in the head of frame.py, each of them, in their order."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.transport.drivers import aiokafka as driver
+
+from stream_app.kafka import frame
+from stream_app.kafka.frame import Batch, Consumer
+from stream_app.records import Partition
+
+P0 = Partition("reviews", 0)
+
+
+class Rig:
+    """A consumer between parts that write down what is asked of them."""
+
+    def __init__(self, *, drain_seconds: float = 20.0, stopping: bool = False) -> None:
+        self.calls: list[str] = []
+        self.hangs: set[str] = set()
+        self.partitions = frozenset({P0})
+        consumer: Any = object.__new__(Consumer)
+        consumer._settings = SimpleNamespace(drain_seconds=drain_seconds)
+        consumer._draining = asyncio.Lock()
+        consumer._hands_free = asyncio.Event()
+        consumer._hands_free.set()
+        consumer._role = SimpleNamespace(
+            drop_waiting=lambda partitions: self.calls.append("drop"), finish_started=self.asks("finish started")
+        )
+        consumer._publisher = SimpleNamespace(flush=self.asks("flush"))
+        consumer._acks = self
+        consumer.app = SimpleNamespace(role_name="test", should_stop=stopping)
+        consumer.stop_flow = lambda: self.calls.append("stop fetching")
+        consumer.maybe_wait_for_commit_to_finish = self.asks("wait for the other commit")
+        consumer.force_commit = self.asks("commit")
+        self.consumer = consumer
+
+    def asks(self, what: str) -> Any:
+        async def ask(*_: Any) -> None:
+            self.calls.append(what)
+            if what in self.hangs:
+                await asyncio.Event().wait()
+
+        return ask
+
+    def close(self, partitions: frozenset[Partition]) -> None:
+        self.calls.append("new epoch")
+        self.partitions -= partitions
+
+
+ALL = ["stop fetching", "drop", "drop", "finish started", "flush", "wait for the other commit", "commit", "new epoch"]
+
+
+@pytest.fixture
+def faust_goes_on(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which of Faust's own hooks were called."""
+    called: list[str] = []
+    for name in ("on_partitions_revoked", "on_partitions_assigned"):
+
+        async def hook(*_: Any, name: str = name) -> None:
+            called.append(name)
+
+        monkeypatch.setattr(driver.Consumer, name, hook, raising=False)
+    return called
+
+
+def test_started_work_is_finished_published_and_committed_before_the_epoch_ends(faust_goes_on: list[str]) -> None:
+    async def test() -> list[str]:
+        rig = Rig()
+        await rig.consumer.on_partitions_revoked({P0})
+        return rig.calls
+
+    assert asyncio.run(test()) == ALL
+    assert faust_goes_on == ["on_partitions_revoked"]
+
+
+def test_take_in_progress_is_waited_for_and_what_it_submitted_is_dropped_too() -> None:
+    async def test() -> list[str]:
+        rig = Rig()
+        rig.consumer._hands_free.clear()
+
+        def taken() -> None:
+            rig.calls.append("taken")
+            rig.consumer._hands_free.set()
+
+        asyncio.get_running_loop().call_later(0.05, taken)
+        await rig.consumer.finish_and_commit()
+        return rig.calls
+
+    assert asyncio.run(test()) == [*ALL[:2], "taken", *ALL[2:]]
+
+
+@pytest.mark.parametrize("what", ["finish started", "flush"])
+def test_work_that_hangs_is_given_up_after_the_drains_time_and_the_rest_is_committed(what: str) -> None:
+    async def test() -> list[str]:
+        rig = Rig(drain_seconds=0.05)
+        rig.hangs = {what}
+        await rig.consumer.finish_and_commit()
+        return rig.calls
+
+    assert asyncio.run(test())[-3:] == ALL[-3:]
+
+
+def test_commit_that_hangs_is_given_up_and_the_epoch_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frame, "_COMMIT_SECONDS", 0.05)
+
+    async def test() -> list[str]:
+        rig = Rig()
+        rig.hangs = {"commit"}
+        await rig.consumer.finish_and_commit()
+        return rig.calls
+
+    assert asyncio.run(test()) == ALL
+
+
+def test_where_nothing_is_assigned_nothing_is_done() -> None:
+    async def test() -> list[str]:
+        rig = Rig()
+        await rig.consumer.finish_and_commit()
+        await rig.consumer.finish_and_commit()
+        return rig.calls
+
+    assert asyncio.run(test()) == ALL
+
+
+def test_process_that_stops_drains_and_leaves_the_rest_of_a_rebalance_alone(faust_goes_on: list[str]) -> None:
+    """Faust would close the consumer from the wrong thread: no LeaveGroup, and the partitions are orphaned."""
+
+    async def test() -> list[str]:
+        rig = Rig(stopping=True)
+        await rig.consumer.on_partitions_revoked({P0})
+        await rig.consumer.on_partitions_assigned({P0})
+        return rig.calls
+
+    assert asyncio.run(test()) == [*ALL, "stop fetching"]
+    assert faust_goes_on == []
+
+
+def test_nothing_is_fetched_between_an_assignment_and_its_positions(faust_goes_on: list[str]) -> None:
+    async def test() -> list[str]:
+        rig = Rig()
+        await rig.consumer.on_partitions_assigned({P0})
+        return rig.calls
+
+    assert asyncio.run(test()) == ["stop fetching"]
+    assert faust_goes_on == ["on_partitions_assigned"]
+
+
+def test_error_in_a_drain_ends_the_process(monkeypatch: pytest.MonkeyPatch, faust_goes_on: list[str]) -> None:
+    """aiokafka would log it and carry on as if everything were finished."""
+    errors: list[BaseException] = []
+    monkeypatch.setattr(frame, "fatal", errors.append)
+
+    async def test() -> None:
+        rig = Rig()
+        rig.consumer._role.drop_waiting = lambda partitions: [].pop()
+        await rig.consumer.on_partitions_revoked({P0})
+
+    asyncio.run(test())
+    assert [type(error) for error in errors] == [IndexError]
+
+
+@pytest.mark.parametrize(("flows", "epoch", "taken"), [(True, 3, 1), (False, 3, 0), (True, 2, 0)])
+def test_role_is_given_a_batch_of_the_present_epoch_only(flows: bool, epoch: int, taken: int) -> None:
+    async def test() -> Consumer:
+        consumer: Any = object.__new__(Consumer)
+        consumer.flow_active = flows
+        consumer._acks = SimpleNamespace(epoch=3)
+        consumer._hands_free = asyncio.Event()
+        takes: list[Any] = []
+
+        async def take(slots: Any) -> None:
+            takes.append(slots)
+
+        consumer._role = SimpleNamespace(take=take)
+        await consumer.take(Batch(epoch, []))
+        assert len(takes) == taken
+        return consumer
+
+    assert asyncio.run(test())._hands_free.is_set()

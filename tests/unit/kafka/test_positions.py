@@ -1,0 +1,136 @@
+"""Where reading goes on after an assignment, and which commits count as done."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka.consumer.fetcher import OffsetResetStrategy
+from faust.types import TP
+
+from stream_app.kafka import frame
+from stream_app.kafka.acks import PartitionAcks
+from stream_app.kafka.frame import Consumer, ConsumerThread
+from stream_app.records import Partition, RawRecord
+from tests.fakes import FakePublisher
+
+P0, P1 = TP("reviews", 0), TP("reviews", 1)
+
+
+class Client:
+    """What aiokafka is to the thread: an assignment, its committed offsets, and where it was told to read."""
+
+    def __init__(self, committed: dict[TP, int], *, active: bool = True) -> None:
+        self.told: dict[TP, Any] = {}
+        assignment = SimpleNamespace(tps=frozenset({P0, P1}), active=active)
+        self._subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
+
+        async def fetch(partitions: list[TP]) -> Any:
+            return {tp: SimpleNamespace(offset=offset) for tp, offset in committed.items() if tp in partitions}
+
+        self._coordinator = SimpleNamespace(fetch_committed_offsets=fetch)
+        self._fetcher = SimpleNamespace(seek_to=self._seek, request_offset_reset=self._reset)
+
+    def _seek(self, tp: TP, offset: int) -> None:
+        self.told[tp] = offset
+
+    def _reset(self, tps: list[TP], to: Any) -> None:
+        self.told.update(dict.fromkeys(tps, to))
+
+
+def sought(client: Client) -> tuple[Any, int]:
+    """What the thread answers, and how often the positions' epoch was raised."""
+    thread: Any = object.__new__(ConsumerThread)
+    thread._ensure_consumer = lambda: client
+    before = thread.position_epoch
+    return asyncio.run(thread._seek_to_committed()), thread.position_epoch - before
+
+
+def test_reading_goes_on_at_the_committed_offset_and_begins_at_the_first_where_there_is_none() -> None:
+    client = Client({P0: 40, P1: -1})
+    assert sought(client) == ({P0: 40, P1: None}, 1)
+    assert client.told == {P0: 40, P1: OffsetResetStrategy.EARLIEST}
+
+
+def test_partitions_that_were_taken_away_meanwhile_are_left_alone() -> None:
+    client = Client({P0: 40}, active=False)
+    assert sought(client) == ({}, 0)
+    assert client.told == {}
+
+
+def consumer_with(offsets: dict[Any, int | None]) -> Any:
+    """A consumer whose thread set these positions."""
+    consumer: Any = object.__new__(Consumer)
+
+    async def seek() -> dict[Any, int | None]:
+        return offsets
+
+    consumer._thread = SimpleNamespace(seek_to_committed=seek)
+    consumer._acks = PartitionAcks(FakePublisher())
+    consumer._committed = {}
+    consumer.assignment = lambda: set(offsets)
+    return consumer
+
+
+def finish(consumer: Any, offset: int) -> None:
+    [slot] = consumer._acks.arrive([RawRecord("reviews", 0, offset, 0, None, b"")])
+    consumer._acks.finish(slot, [])
+
+
+def test_records_count_only_after_the_positions_are_set() -> None:
+    async def test() -> Any:
+        consumer = consumer_with({P0: 40})
+        early = consumer._acks.arrive([RawRecord("reviews", 0, 39, 0, None, b"")])
+        await consumer.perform_seek()
+        return early, consumer._acks.partitions
+
+    assert asyncio.run(test()) == ([], {Partition("reviews", 0)})
+
+
+@pytest.mark.parametrize(("accepted", "left"), [(True, {}), (False, {P0: 41})])
+def test_refused_commit_is_tried_again_and_a_done_one_is_not(accepted: bool, left: dict[TP, int]) -> None:
+    async def test() -> Any:
+        consumer = consumer_with({P0: 40})
+        await consumer.perform_seek()
+        finish(consumer, 40)
+
+        async def commit(offsets: Any) -> bool:
+            return accepted
+
+        consumer._commit = commit
+        offsets = consumer._filter_committable_offsets(())
+        assert offsets == {P0: 41}
+        assert await consumer._commit_offsets(offsets) is accepted
+        return consumer._filter_committable_offsets(())
+
+    assert asyncio.run(test()) == left
+
+
+def test_only_what_is_assigned_is_committed() -> None:
+    async def test() -> None:
+        consumer = consumer_with({P0: 40})
+        consumer.assignment = set
+        assert not await consumer._commit_offsets({P0: 41})
+
+    asyncio.run(test())
+
+
+def test_broker_that_tells_no_positions_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ended(Exception):
+        pass
+
+    def fatal(error: BaseException) -> None:
+        raise Ended from error
+
+    monkeypatch.setattr(frame, "fatal", fatal)
+    monkeypatch.setattr(frame, "_SEEK_SECONDS", 0.05)
+
+    async def test() -> None:
+        consumer = consumer_with({P0: 40})
+        consumer._thread.seek_to_committed = asyncio.Event().wait
+        await consumer.perform_seek()
+
+    with pytest.raises(Ended):
+        asyncio.run(test())
