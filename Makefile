@@ -1,12 +1,16 @@
 # The two commands of a newcomer: `make demo` and `make test`. `make help` lists all.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit store-test bench clean
+.PHONY: chaos fuzz help setup demo test lint unit store-test bench clean
 
 # uv from the PATH, else one of our own in .uv/ (system pythons refuse installs)
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 PYTHON ?= python3
 RUN := .venv/bin/python -m
 INPUT ?=
+ROUNDS ?= 15
+SEED ?=
+FAULT ?=
+INPUTS ?= 1000000
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -44,6 +48,12 @@ store-test: setup ## the store tests alone; STREAM_APP_TEST_REDIS_SERVER=redis-s
 
 bench: setup ## measure this machine: writes benchmarks/results.md, results.json and plots
 	$(RUN) benchmarks.run
+
+chaos: setup ## break the system on purpose, many times; ROUNDS=200 SEED=1 FAULT="redis: SIGKILL" (else all faults)
+	$(RUN) tests.reliability.chaos --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault "$(FAULT)")
+
+fuzz: setup ## throw a million inputs at the decoders and the steps; INPUTS=5000000 SEED=1
+	$(RUN) tests.reliability.fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))
 
 clean: ## remove what `make setup` made here (not the caches of uv and of this project)
 	rm -rf .venv .uv

@@ -229,8 +229,8 @@ class SummaryStore(SummaryReader, Protocol):
         """Changes when the server restarted or another one took over: what was applied shortly before may be gone."""
         ...
 
-    async def record_alert(self, alert: Alert) -> None:
-        """Keep it among the recent ones; the same alert_id once."""
+    async def record_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Keep them among the recent ones; the same alert_id once."""
         ...
 
     async def close(self) -> None:

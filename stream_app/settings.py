@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     redis_settle_seconds: float = Field(5.0, description="an applied event is acknowledged only after this time")
     redis_patience_seconds: float = Field(300.0, description="how long Redis may be away before the process ends")
     generation: int = Field(0, ge=0, description="which view in Redis is written and read; 0: the one Redis names")
+    rebuild_grace_seconds: float = Field(
+        10.0, ge=5.0, description="how long a rebuild leaves the old view's keys to readers after it switched"
+    )
 
     sentiment_model: str = Field("bundled", description="name or path of a BERT-family classifier")
     summary_model: str = Field("bundled", description="name or path of a T5")

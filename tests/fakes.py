@@ -140,6 +140,9 @@ class FakeFlightLog:
     def landed(self, slots: Iterable[Slot]) -> None:
         self.in_the_air.difference_update(position(slot) for slot in slots)
 
+    def all_landed(self) -> None:
+        self.in_the_air.clear()
+
     def close(self) -> None:
         self.closed = True
 

@@ -198,7 +198,7 @@ def _never(entry: Entry, ours: set[str], *, tombstones: bool) -> Left | None:
         return Left.foreign
     if entry.lacks_original:
         return Left.too_large
-    if entry.reason == contract.TOMBSTONE and False:
+    if entry.reason == contract.TOMBSTONE and not tombstones:
         return Left.tombstone
     return None
 

@@ -2,48 +2,61 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 
 from stream_app import contract, telemetry
 from stream_app.kafka.topics import Topics
 from stream_app.ports import Acks, Slot, SummaryStore
-from stream_app.records import Partition, Rejected
-from stream_app.roles.patience import Patience
+from stream_app.records import Alert, Partition, Rejected
+from stream_app.roles.settling import Batch, Settling
 from stream_app.settings import Settings
 
 
 class Notify:
-    """ports.StreamRole. An alert is finished after it was kept and logged; again after a crash, under the same id."""
+    """ports.StreamRole. An alert is kept, logged, and acknowledged when Redis will not forget it (see ``Settling``).
 
-    def __init__(self, settings: Settings, store: SummaryStore) -> None:
-        self._settings = settings
+    After a crash it is kept and logged again, under the same id.
+    """
+
+    def __init__(self, settings: Settings, store: SummaryStore, *, fatal: Callable[[BaseException], None]) -> None:
         self._topics = Topics(settings.topic_prefix)
         self._store = store
-        self._patiently = Patience("redis", settings.redis_patience_seconds)
+        self._settling: Settling[Alert] = Settling(settings, store, self._keep, fatal=fatal)
 
     async def start(self, acks: Acks) -> None:
         self._acks = acks
-        await self._patiently(self._store.check)
+        await self._settling.patiently(self._store.check)
+        self._settling.start(acks)
 
     async def take(self, slots: list[Slot]) -> None:
+        readable: list[Slot] = []
+        alerts: list[Alert] = []
         for slot in slots:
             alert = contract.decode_alert(slot.record)
             if isinstance(alert, Rejected):
                 telemetry.review_rejected(alert.reason, *slot.record[:3])
                 self._acks.finish(slot, [contract.dead_letter_message(self._topics.dead_letter, alert)])
-                continue
-            await self._patiently(partial(self._store.record_alert, alert))
+            else:
+                readable.append(slot)
+                alerts.append(alert)
+        if not readable:
+            return
+        await self._settling.add(readable, list(alerts))
+        for alert in alerts:
             telemetry.alert_notified(alert)
-            self._acks.finish(slot, [])
 
     def has_room(self) -> bool:
-        return True
+        return self._settling.has_room()
 
     def drop_waiting(self, partitions: frozenset[Partition]) -> None:
-        """Nothing waits: each alert is finished within ``take``."""
+        self._settling.drop(partitions)
 
     async def finish_started(self, partitions: frozenset[Partition]) -> None:
         return
 
     async def stop(self) -> None:
+        self._settling.stop()
         await self._store.close()
+
+    async def _keep(self, batch: Batch[Alert]) -> None:
+        await self._store.record_alerts(batch.values)

@@ -14,7 +14,7 @@ from stream_app.ports import Unavailable
 Value = TypeVar("Value")
 
 _FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 5.0
+_LONGEST_PAUSE_SECONDS = 3.0  # a dependency that is back is found soon
 
 
 class Patience:

@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Protocol, TypeVar
-from uuid import uuid4
 
-from stream_app import contract
-from stream_app.kafka.admin import (
-    TopicFacts,
-    begin_offsets,
-    committed_offsets,
-    end_offsets,
-    list_topics,
-    read_to_end,
-)
+from stream_app.kafka.admin import TopicFacts, begin_offsets, committed_offsets, end_offsets, list_topics
 from stream_app.kafka.groups import members, set_back
 from stream_app.kafka.topics import Topics
-from stream_app.ports import BrokerUnavailable, ConfigurationError, StoreUnavailable
-from stream_app.records import Alert, ProductSummary, RawRecord
+from stream_app.ports import BrokerUnavailable, ConfigurationError
 from stream_app.roles.patience import Patience
+from stream_app.roles.rebuild_claim import RebuildClaim
+from stream_app.roles.restore import Restore
 from stream_app.roles.run import now_ms
 from stream_app.settings import Settings
-from stream_app.store.generations import Claim, Generations, Known
-from stream_app.store.keys import MAX_RECENT_ALERTS
+from stream_app.store.generations import Generations, Known
 from stream_app.store.refold import RefoldingStore
 
 _ROLE = "summarize"
 _LOOK_EVERY_SECONDS = 0.3
 _LAP_SECONDS = 10.0  # a lap that is faster than this, settling apart, has caught up
-_CLAIM_MS = 15_000
 _HAND_OVER_SECONDS = 60.0
-_READERS_GRACE_SECONDS = 10.0  # API processes notice a switch within 5
-_RECORDS_AT_ONCE = 500
 
 Value = TypeVar("Value")
 
@@ -129,8 +113,8 @@ class Rebuild:
         self._generations = Generations.from_settings(settings)
         self._redis = Patience("redis", settings.redis_patience_seconds)
         self._brokers = Patience("kafka", settings.publish_patience_seconds)
-        self._who = f"{socket.gethostname()} process {os.getpid()} ({uuid4().hex[:8]})"
-        self._claim_lost: Claim | None = None
+        self._claim = RebuildClaim(self._generations, self._redis, progress.say)
+        self._alerts_read: Mapping[int, int] | None = None
 
     async def plan(self) -> Plan:
         """What ``run`` would do; changes nothing. Raises ConfigurationError where it would refuse."""
@@ -150,7 +134,7 @@ class Rebuild:
 
         Raises ConfigurationError (the log is cut, another rebuild runs or switched), Unavailable (patience spent).
         """
-        async with self._claimed():
+        async with self._claim.held():
             known = await self._redis(self._generations.known)
             if known.building is None and known.to_drop and not self._restart:
                 self._progress.say(
@@ -173,38 +157,6 @@ class Rebuild:
 
     # ---- the steps
 
-    @asynccontextmanager
-    async def _claimed(self) -> AsyncIterator[None]:
-        """Hold the claim. One that nobody renews ends by itself: it is waited for. Raises ConfigurationError."""
-        claim = await self._try_claim()
-        while claim.holder != self._who:
-            self._progress.say(f"A rebuild by {claim.holder} holds the claim; looking whether that process lives.")
-            await asyncio.sleep(max(claim.ms, 0) / 1000 + 0.2)
-            earlier, claim = claim, await self._try_claim()
-            if claim.holder == earlier.holder:
-                raise ConfigurationError(
-                    f"A rebuild runs already: {claim.holder}. Wait for its end, or stop it there; then run this again."
-                )
-        renewing = asyncio.create_task(self._renew(), name="renew the claim")
-        try:
-            yield
-        finally:
-            renewing.cancel()
-            with suppress(asyncio.CancelledError):
-                await renewing
-            with suppress(StoreUnavailable):  # it ends by itself
-                await self._generations.release(self._who)
-
-    async def _try_claim(self) -> Claim:
-        return await self._redis(lambda: self._generations.claim(self._who, _CLAIM_MS))
-
-    async def _renew(self) -> None:
-        while True:
-            await asyncio.sleep(_CLAIM_MS / 1000 / 5)
-            with suppress(StoreUnavailable):  # whoever needs Redis says so
-                claim = await self._generations.claim(self._who, _CLAIM_MS)
-                self._claim_lost = claim if claim.holder != self._who else None
-
     async def _refuse_incomplete(self) -> None:
         """Raises ConfigurationError where the log has lost its beginning, unless that was accepted."""
         facts = await self._kafka(lambda: list_topics(self._settings))
@@ -219,12 +171,13 @@ class Rebuild:
             self._progress.say(f"{wrong} Accepted: the new view will lack these reviews.")
 
     async def _begin(self, known: Known) -> int:
-        if known.building is not None and not self._restart:
-            self._progress.say(f"Going on with generation {known.building}, begun earlier.")
-            return known.building
-        if known.building is not None:
-            await self._redis(lambda: self._generations.abandon(known.building or 0))
-            self._progress.say(f"Generation {known.building}, begun earlier, is given up.")
+        begun = known.building
+        if begun is not None and not self._restart:
+            self._progress.say(f"Going on with generation {begun}, begun earlier.")
+            return begun
+        if begun is not None:
+            await self._redis(lambda: self._generations.abandon(begun))
+            self._progress.say(f"Generation {begun}, begun earlier, is given up.")
         number = await self._unused(known)
         building = await self._redis(lambda: self._generations.begin(number))
         self._progress.say(f"Building generation {building} while generation {known.active} serves.")
@@ -242,12 +195,13 @@ class Rebuild:
         try:
             self._workers.start(new, silently=True)
             await self._catch_up(new, "reviews folded")
-            await self._restore_texts(store)
-            self._alerts_read = await self._restore_alerts(store, None)
+            restore = Restore(self._settings, store, self._progress.advanced, self._redis, self._brokers)
+            self._progress.say(f"{await restore.texts()} product texts brought back.")
+            self._alerts_read = await restore.alerts()
             await self._workers.stop()
             await self._set_back(new, old)
             self._workers.start(new, silently=False)
-            await self._enter_due(store)
+            self._progress.say(f"{await restore.due(now_ms())} products are due for a new text.")
             await self._catch_up(new, "reviews folded")
         finally:
             await store.close()
@@ -264,7 +218,7 @@ class Rebuild:
                 done, total = _progress_of(await self._committed(new), begins, ends)
                 self._progress.advanced(step, done, total)
                 self._workers.keep_running(progressed=done > before)
-                self._refuse_lost_claim()
+                self._claim.refuse_if_lost()
                 before = done
                 if done >= total:
                     break
@@ -272,40 +226,10 @@ class Rebuild:
             if time.monotonic() - began < _LAP_SECONDS + self._settings.redis_settle_seconds:
                 return
 
-    async def _restore_texts(self, store: RefoldingStore) -> None:
-        total = sum((await self._kafka(lambda: end_offsets(self._settings, self._topics.summaries))).values())
-        done = restored = 0
-        records = read_to_end(self._settings, self._topics.summaries)
-        while page := await self._page(records):
-            published = [summary for record in page if (summary := _summary_in(record)) is not None]
-            restored += await self._redis(lambda published=published: store.restore_texts(published))  # type: ignore[misc]
-            done = min(done + len(page), total)
-            self._progress.advanced("product texts read", done, total)
-        self._progress.advanced("product texts read", total, total)
-        self._progress.say(f"{restored} product texts brought back.")
-
-    async def _restore_alerts(self, store: RefoldingStore, since: Mapping[int, int] | None) -> dict[int, int]:
-        """Where the topic ended before it was read. ``since``: where the last reading ended; None: the newest ones."""
-        ends = await self._kafka(lambda: end_offsets(self._settings, self._topics.alerts))
-        starts = since or {number: max(0, end - MAX_RECENT_ALERTS) for number, end in ends.items()}
-        records = read_to_end(self._settings, self._topics.alerts, starts)
-        while page := await self._page(records):
-            alerts = [alert for record in page if isinstance(alert := contract.decode_alert(record), Alert)]
-            await self._redis(lambda alerts=alerts: store.record_alerts(alerts))  # type: ignore[misc]
-        return ends
-
     async def _set_back(self, new: Settings, old: Settings) -> None:
         await self._wait_until_left(new, "the workers that filled it")
         offsets = await self._committed(old)
         await self._kafka(lambda: set_back(new, _ROLE, offsets))
-
-    async def _enter_due(self, store: RefoldingStore) -> None:
-        total = await self._redis(store.count_products)
-        looked_at = due = 0
-        async for looked_at_now, due_now in store.enter_due(now_ms()):
-            looked_at, due = looked_at + looked_at_now, due + due_now
-            self._progress.advanced("products looked at", min(looked_at, total), total)
-        self._progress.say(f"{due} products are due for a new text.")
 
     async def _switch(self, old: int, new: int) -> None:
         await self._refuse_incomplete()  # retention may have cut the log on the way
@@ -334,10 +258,11 @@ class Rebuild:
 
     async def _finish(self, active: int) -> None:
         """What comes after the switch, once readers and workers had time to notice it."""
-        await asyncio.sleep(_READERS_GRACE_SECONDS)
+        await asyncio.sleep(self._settings.rebuild_grace_seconds)
         store = RefoldingStore.from_settings(self._of(active))
         try:
-            await self._restore_alerts(store, self._alerts_read)
+            restore = Restore(self._settings, store, self._progress.advanced, self._redis, self._brokers)
+            await restore.alerts(self._alerts_read)
         finally:
             await store.close()
         known = await self._redis(self._generations.known)
@@ -351,14 +276,8 @@ class Rebuild:
 
     # ---- what the steps need
 
-    _alerts_read: Mapping[int, int] | None = None
-
     def _of(self, generation: int) -> Settings:
         return self._settings.model_copy(update={"generation": generation})
-
-    def _refuse_lost_claim(self) -> None:
-        if self._claim_lost is not None:
-            raise ConfigurationError(f"Another rebuild took over: {self._claim_lost.holder}. This one stops.")
 
     async def _wait_until_left(self, settings: Settings, who: str) -> None:
         deadline = time.monotonic() + _HAND_OVER_SECONDS
@@ -379,9 +298,6 @@ class Rebuild:
     async def _committed(self, settings: Settings) -> dict[int, int]:
         return await self._kafka(lambda: committed_offsets(settings, _ROLE))
 
-    async def _page(self, records: Iterator[RawRecord]) -> list[RawRecord]:
-        return await asyncio.to_thread(lambda: list(islice(records, _RECORDS_AT_ONCE)))
-
     async def _kafka(self, ask: Callable[[], Value]) -> Value:
         return await self._brokers(lambda: asyncio.to_thread(ask))
 
@@ -401,11 +317,3 @@ def _progress_of(committed: Mapping[int, int], begins: Mapping[int, int], ends: 
     """(events done, events in all) between ``begins`` and ``ends``."""
     done = sum(min(max(committed.get(number, 0), begins[number]), end) - begins[number] for number, end in ends.items())
     return done, sum(end - begins[number] for number, end in ends.items())
-
-
-def _summary_in(record: RawRecord) -> ProductSummary | None:
-    """None for a tombstone, and for what somebody else wrote there."""
-    try:
-        return contract.decode_product_summary(record.value) if record.value else None
-    except (KeyError, TypeError, ValueError):
-        return None

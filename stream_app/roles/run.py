@@ -65,7 +65,7 @@ def run_worker(
         return Summarize(settings, store, publisher, now_ms=now_ms, fatal=fatal)
 
     def notify(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:
-        return Notify(settings, RedisSummaryStore.from_settings(settings))
+        return Notify(settings, RedisSummaryStore.from_settings(settings), fatal=fatal)
 
     async def describe(publisher: ConfluentPublisher, stopping: asyncio.Event) -> None:
         summary = None if settings.summaries == "off" else await asyncio.to_thread(load_summary_model, settings)

@@ -16,7 +16,7 @@ from stream_app.store.server import Server
 from stream_app.store.summaries import RedisSummaryStore
 
 _ASK_EVERY_SECONDS = 1.0
-_TRUSTED_SECONDS = 4.0  # well below the time that a rebuild leaves to readers before it deletes the old keys
+_TRUSTED_SECONDS = 3.0  # with the next below the least rebuild_grace_seconds: older, the keys may be gone
 _ANSWER_SECONDS = 1.0
 
 

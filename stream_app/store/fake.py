@@ -98,9 +98,10 @@ class MemorySummaryStore:
         self._reach()
         return str(self.starts)
 
-    async def record_alert(self, alert: Alert) -> None:
+    async def record_alerts(self, alerts: Sequence[Alert]) -> None:
         self._reach()
-        self._alerts.setdefault(alert.alert_id, alert)
+        for alert in alerts:
+            self._alerts.setdefault(alert.alert_id, alert)
         kept = sorted(self._alerts.values(), key=lambda one: (one.raised_at_ms, one.alert_id))[-MAX_RECENT_ALERTS:]
         self._alerts = {one.alert_id: one for one in kept}
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from stream_app.ports import Applied
-from stream_app.records import Alert, EnrichedReview, ProductSummary, ProductText
+from stream_app.records import EnrichedReview, ProductSummary, ProductText
 from stream_app.steps.product_text import text_of
 from stream_app.store import packing
 from stream_app.store.server import Command
@@ -14,7 +14,6 @@ from stream_app.store.summaries import (
     RedisSummaryStore,
     applied_of,
     apply_command,
-    record_alert_command,
     write_text_command,
 )
 
@@ -65,10 +64,6 @@ class RefoldingStore(RedisSummaryStore):
                 reviews_then = summary.windows["all"].reviews
                 commands.append(write_text_command(self._keys, product_id, summary.text, revisions, reviews_then))
         return sum(await self._server.run(commands))
-
-    async def record_alerts(self, alerts: Sequence[Alert]) -> None:
-        """Keep them among the recent ones; the same alert_id once."""
-        await self._server.run([record_alert_command(self._keys, alert) for alert in alerts])
 
     async def count_products(self) -> int:
         """How many products this generation knows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
@@ -34,7 +35,9 @@ _AWAY = (
     exceptions.AskError,  # MovedError too: slots on the move
     exceptions.TryAgainError,
 )
-_AWAY_PREFIXES = ("MISCONF", "NOREPLICAS", "BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN")
+_AWAY_PREFIXES = ("MISCONF", "NOREPLICAS", "BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "OOM", "READONLY")
+# before 7.0, around what refused a command of a script: "Error running script (…): @user_script: 101: -OOM command …"
+_AROUND_A_SCRIPTS_ERROR = re.compile(r"Error running script .*: -(?=[A-Z]+ )")
 _REFUSED = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
 
 
@@ -92,9 +95,9 @@ class Server:
                 for i, reply in zip(missed, again, strict=True):
                     replies[i] = reply
             for reply in replies:
-                if isinstance(reply, exceptions.ReadOnlyError):
-                    await self._look_for_primaries()
                 if isinstance(reply, Exception):
+                    if isinstance(reply, exceptions.ReadOnlyError) or _code_and_text(reply).startswith("READONLY"):
+                        await self._look_for_primaries()
                     raise reply
         return replies
 
@@ -190,6 +193,11 @@ def _single(url: str, common: dict[str, Any]) -> Redis:
     return Redis.from_pool(pool)
 
 
+def _code_and_text(error: Exception) -> str:
+    """Of an error that redis-py has no class for: what the server meant."""
+    return _AROUND_A_SCRIPTS_ERROR.sub("", str(error))
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
@@ -202,7 +210,7 @@ def _translated() -> Iterator[None]:
     except _AWAY as error:
         raise StoreUnavailable(f"Redis cannot be used now: {error}") from error
     except exceptions.ResponseError as error:
-        if str(error).startswith(_AWAY_PREFIXES):
+        if _code_and_text(error).startswith(_AWAY_PREFIXES):
             raise StoreUnavailable(f"Redis cannot be used now: {error}") from error
         raise
     except exceptions.RedisClusterException as error:

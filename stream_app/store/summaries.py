@@ -100,8 +100,8 @@ class RedisSummaryStore:
     async def incarnation(self) -> str:
         return await self._server.incarnation()
 
-    async def record_alert(self, alert: Alert) -> None:
-        await self._server.run([record_alert_command(self._keys, alert)])
+    async def record_alerts(self, alerts: Sequence[Alert]) -> None:
+        await self._server.run([record_alert_command(self._keys, alert) for alert in alerts])
 
     async def recent_alerts(self, limit: int) -> list[Alert]:
         [alert_ids] = await self._server.run([("ZREVRANGE", self._keys.alert_times, 0, limit - 1)])

@@ -1,4 +1,4 @@
-"""The stores that the behaviour suite runs on: the one in memory, and the real one on the run's server."""
+"""The stores that the behaviour suite runs on: one in memory, and the real one on the run's server and on a cluster."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from stream_app.settings import Settings
 from stream_app.store.fake import MemorySummaryStore
 from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.running import Run
+from tests.reliability.valkeys import ValkeyCluster
 
 
 @pytest.fixture
@@ -29,13 +30,22 @@ def generation() -> int:
     return random.randrange(2**31)
 
 
-@pytest.fixture(params=["memory", pytest.param("server", marks=pytest.mark.store)])
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a cluster of three masters and three replicas."""
+    with ValkeyCluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running.url
+
+
+@pytest.fixture(
+    params=["memory", pytest.param("server", marks=pytest.mark.store), pytest.param("cluster", marks=pytest.mark.store)]
+)
 def store(request: pytest.FixtureRequest, run: Run, generation: int) -> Iterator[SummaryStore]:
     """An empty store; texts are made at most once a minute."""
     opened: Any = MemorySummaryStore()
-    if request.param == "server":
-        opened = RedisSummaryStore.from_settings(
-            Settings(redis=request.getfixturevalue("valkey"), generation=generation)
-        )
+    if request.param != "memory":
+        url = request.getfixturevalue("valkey" if request.param == "server" else "cluster")
+        on_a_cluster = request.param == "cluster"
+        opened = RedisSummaryStore.from_settings(Settings(redis=url, redis_cluster=on_a_cluster, generation=generation))
     yield opened
     run(opened.close())

@@ -364,16 +364,15 @@ def alert(number: int, **changes: Any) -> Alert:
 
 def test_recent_alerts_are_the_newest_first_and_each_once(run: Run, store: SummaryStore) -> None:
     full = alert(2, review_id="r", revision=1, rating=1, p_negative=0.9876, sentence="Fire!", safety_words=("fire",))
-    for one in (alert(1), full, alert(0), full, replace(full, raised_at_ms=NOW_MS + 99)):
-        run(store.record_alert(one))
+    run(store.record_alerts([alert(1), full, alert(0)]))
+    run(store.record_alerts([full, replace(full, raised_at_ms=NOW_MS + 99)]))
 
     assert run(store.recent_alerts(10)) == [full, alert(1), alert(0)]
     assert run(store.recent_alerts(1)) == [full]
 
 
 def test_recent_alerts_are_bounded(run: Run, store: SummaryStore) -> None:
-    for number in range(MAX_RECENT_ALERTS + 3):
-        run(store.record_alert(alert(number)))
+    run(store.record_alerts([alert(number) for number in range(MAX_RECENT_ALERTS + 3)]))
 
     kept = run(store.recent_alerts(2 * MAX_RECENT_ALERTS))
     assert kept == [alert(number) for number in range(MAX_RECENT_ALERTS + 2, 2, -1)]

@@ -29,7 +29,7 @@ from stream_app.kafka.topics import Topics
 from stream_app.settings import Settings
 from tests.reliability.proxy import Proxy
 from tests.reliability.ruled_models import Troubles
-from tests.reliability.stores import ClusterStore, PairStore, SingleStore
+from tests.reliability.stores import ClusterStore, PairStore, SingleStore, SmallDisk
 from tests.reliability.workload import Sent
 
 SESSION_SECONDS = 6.0
@@ -84,9 +84,9 @@ class Bed:
         self._exit = ExitStack()
         self.troubles = Troubles(folder / "troubles")
         self.kafka_proxies = [Proxy("127.0.0.1", 0) for _ in range(brokers)]
-        self.kafka = EmbeddedKafka(
-            folder / "kafka", nodes=brokers, port=0, advertised_ports=[proxy.port for proxy in self.kafka_proxies]
-        )
+        self.kafka_disk = SmallDisk(folder / "kafka", 2**30)
+        advertised = [proxy.port for proxy in self.kafka_proxies]
+        self.kafka = EmbeddedKafka(folder / "kafka" / "data", nodes=brokers, port=0, advertised_ports=advertised)
         self.exits: list[Exit] = []
         self.workers: list[Worker] = []
         self._numbers = dict.fromkeys(CREW, 0)
@@ -105,6 +105,7 @@ class Bed:
         self._exit.close()
 
     def _start(self) -> None:
+        self._exit.callback(self.kafka_disk.close)
         for proxy in self.kafka_proxies:  # first: their ports were only chosen until now
             self._exit.enter_context(proxy)
         self._exit.callback(self.kafka.stop)

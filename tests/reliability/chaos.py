@@ -203,7 +203,7 @@ def main(
 ) -> None:
     """Break the system on purpose and judge what comes out."""
     with_own_mounts([sys.executable, "-m", "tests.reliability.chaos", *sys.argv[1:]])
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 160)
     if list_faults:
         for name in FAULTS:
             console.print(name, highlight=False)

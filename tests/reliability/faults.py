@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from confluent_kafka import ElectionType
 
@@ -18,6 +19,7 @@ THREE_BROKERS = "3 brokers, single store"
 PAIR = "1 broker, pair store"
 CLUSTER = "1 broker, cluster store"
 
+Generator = Callable[[Bed, random.Random], Iterator[None]]
 Body = Callable[[Bed, random.Random], AbstractContextManager[None]]
 
 
@@ -30,6 +32,7 @@ class Fault:
     """``during`` is entered to inject and left to heal; it raises NotFelt where nothing was broken.
 
     ``seconds``: how long it lasts. ``stall_seconds``: how long, after it healed, a fresh review may take at most.
+    ``holds_up``: reviews may wait for as long as it lasts; else none may wait longer than ``stall_seconds`` even then.
     ``exits``: the ends of workers that it explains. Two of one ``part`` are not combined: the second would heal or
     hide the first.
     """
@@ -39,11 +42,12 @@ class Fault:
     during: Body
     seconds: float
     stall_seconds: float = 5.0
-    exits: frozenset[Exit] = frozenset()
+    exits: tuple[Exit, ...] = ()
     late_firsts: bool = False
     killers: int = 0
     bed: str = ONE_OF_EACH
     needs_small_disk: bool = False
+    holds_up: bool = True
 
     @property
     def name(self) -> str:
@@ -55,33 +59,14 @@ FAULTS: dict[str, Fault] = {}
 _AFTER_KILL = SESSION_SECONDS + 5.0  # a killed member is missed when its session ends
 
 
-def fault(
-    part: str,
-    what: str,
-    seconds: float,
-    *,
-    stall_seconds: float = 5.0,
-    exits: tuple[Exit, ...] = (),
-    late_firsts: bool = False,
-    killers: int = 0,
-    bed: str = ONE_OF_EACH,
-    needs_small_disk: bool = False,
-) -> Callable[[Callable[[Bed, random.Random], Iterator[None]]], None]:
-    """Enter a generator function into the table: before its yield it injects, behind it it heals and looks."""
+def fault(part: str, what: str, seconds: float, **more: Any) -> Callable[[Generator], None]:
+    """Enter a generator function into the table: before its yield it injects, behind it it heals and looks.
 
-    def enter(body: Callable[[Bed, random.Random], Iterator[None]]) -> None:
-        entry = Fault(
-            part,
-            what,
-            contextmanager(body),
-            seconds,
-            stall_seconds,
-            frozenset(exits),
-            late_firsts,
-            killers,
-            bed,
-            needs_small_disk,
-        )
+    ``more``: the other fields of Fault.
+    """
+
+    def enter(body: Generator) -> None:
+        entry = Fault(part, what, contextmanager(body), seconds, **more)
         FAULTS[entry.name] = entry
 
     return enter
@@ -117,6 +102,7 @@ def _end_of_a_worker(role: str, number: signal.Signals) -> None:
         1.0,
         stall_seconds=_AFTER_KILL if killed else 10.0,
         exits=(Exit(role, code),),
+        holds_up=False,
     )
     def body(bed: Bed, chance: random.Random) -> Iterator[None]:
         worker = _one(bed, role, chance)
@@ -153,7 +139,9 @@ _zombie("summarize")
 
 
 def _joins(role: str) -> None:
-    @fault("worker", f"another {role} joins and leaves", 3.0, stall_seconds=10.0, exits=(Exit(role, 0),))
+    @fault(
+        "worker", f"another {role} joins and leaves", 3.0, stall_seconds=10.0, exits=(Exit(role, 0),), holds_up=False
+    )
     def body(bed: Bed, chance: random.Random) -> Iterator[None]:
         with bed.another(role) as worker:
             _until(lambda: bed.is_ready(worker), 20, f"{worker.name} never got ready")
@@ -164,7 +152,7 @@ _joins("enrich")
 _joins("summarize")
 
 
-@fault("worker", "rolling restart of three enrich", 0.5, stall_seconds=10.0, exits=(Exit("enrich", 0),))
+@fault("worker", "rolling restart of three enrich", 0.5, stall_seconds=10.0, exits=(Exit("enrich", 0),), holds_up=False)
 def _rolling(bed: Bed, chance: random.Random) -> Iterator[None]:
     with bed.another("enrich") as third:
         _until(lambda: bed.is_ready(third), 20, f"{third.name} never got ready")
@@ -390,6 +378,19 @@ def _redis_disk(bed: Bed, chance: random.Random) -> Iterator[None]:
                 raise NotFelt("Redis could write although its disk was full")
         finally:
             bed.store.disk.free()
+
+
+@fault("kafka", "disk full", 3.0, stall_seconds=10.0, needs_small_disk=True)
+def _kafka_disk(bed: Bed, chance: random.Random) -> Iterator[None]:
+    """The broker gives up when it cannot write; it is started again when there is room."""
+    bed.kafka_disk.fill()
+    try:
+        yield
+        if bed.kafka.processes:
+            raise NotFelt("the broker could write although its disk was full")
+    finally:
+        bed.kafka_disk.free()
+        bed.kafka.start()
 
 
 # ---- clocks

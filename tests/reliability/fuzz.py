@@ -46,7 +46,7 @@ _CHUNK = 500
 _VALIDATED_SHARE = 4  # every so many-th message that would be published is held against its schema
 _FAILURES_SHOWN = 10
 _MODEL = ModelName("m", "1")
-_REASONS = frozenset(
+REASONS = frozenset(
     yaml.safe_load((contract.schema_folder() / "asyncapi.yaml").read_text())["components"]["schemas"]["errorHeaders"][
         "properties"
     ]["__connect.errors.exception.class.name"]["enum"]
@@ -151,7 +151,7 @@ def run(target: str, value: bytes, luck: int = 0) -> tuple[str, list[tuple[str, 
 
 
 def _rejected(record: RawRecord, rejected: Rejected) -> str:
-    _demand(rejected.reason in _REASONS, f"reason {rejected.reason!r} is not in asyncapi.yaml")
+    _demand(rejected.reason in REASONS, f"reason {rejected.reason!r} is not in asyncapi.yaml")
     letter = contract.dead_letter_message("dead", rejected)
     _demand(letter.value is record.value and rejected.detail != "", "the dead letter holds the original and says why")
     _demand(len(letter.headers[-1][1].decode()) <= 8192, "the dead letter's detail is short")

@@ -1,4 +1,4 @@
-"""Says what a round lost, doubled or spoilt, from the topics and the look-up API alone; shares no code with the product.
+"""Says what a round lost, doubled or spoilt, from topics and look-ups alone; shares no code with the product.
 
 What must be there follows from what was sent and from the rules of the contract:
 

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from urllib.error import URLError
 
@@ -67,13 +67,20 @@ class Rounds:
 
         feeder = threading.Thread(target=self._feed, args=(sent,), name="feeder")
         feeder.start()
+        broke_at = time.monotonic()
         self._break(faults, chance, outcome)
+        broken_seconds = time.monotonic() - broke_at if any(fault.holds_up for fault in faults) else 0.0
         probes = [probe(prefix, number * 1000 + i) for i in range(3 * PARTITIONS)]
         limit = max((fault.stall_seconds for fault in faults), default=5.0)
         self._probe(probes, limit, outcome)
         feeder.join()
         self._judge([*sent, *probes], faults, outcome)
-        explained: frozenset[Exit] = frozenset().union(*(fault.exits for fault in faults))
+        if outcome.verdict.stall_seconds > broken_seconds + limit:
+            outcome.stuck.append(
+                f"a review waited {outcome.verdict.stall_seconds:.1f} s, more than the fault's {broken_seconds:.1f} s "
+                f"and {limit:.0f} s"
+            )
+        explained: set[Exit] = {one for fault in faults for one in fault.exits}
         ended = set(bed.exits[exits_before:]) - explained
         outcome.unexplained = [f"a worker of {one.role} ended with exit code {one.code}" for one in ended]
         return outcome
@@ -92,7 +99,7 @@ class Rounds:
             self._bed.send(one)
 
     def _break(self, faults: Sequence[Fault], chance: random.Random, outcome: Outcome) -> None:
-        """All faults overlap: each begins within the last one's first half, and they heal in the order of their ends."""
+        """All faults overlap: each begins within the first half of the one before; each heals when its time is over."""
         time.sleep(chance.uniform(0.5, 1.5))
         ends: list[tuple[float, Fault, ExitStack]] = []
         for fault in faults:
@@ -120,10 +127,8 @@ class Rounds:
         waiting = {str((one.fields or {})["product_id"]) for one in probes}
         while waiting:
             self._bed.producer.poll(0)
-            try:
+            with suppress(URLError):  # the API says that Redis is away
                 waiting -= look_up(self._bed.api, sorted(waiting)).keys()
-            except URLError:
-                pass  # the API says that Redis is away
             outcome.recovery_seconds = time.monotonic() - began
             if waiting and outcome.recovery_seconds > _CATCH_UP_SECONDS:
                 outcome.stuck.append(f"{len(waiting)} fresh reviews were not shown in {_CATCH_UP_SECONDS:.0f} s")

@@ -16,7 +16,6 @@ from stream_app.embedded.valkey import EmbeddedValkey
 from tests.reliability.proxy import Proxy
 from tests.reliability.valkeys import ReplicaPair, ValkeyCluster
 
-SMALL_DISK_BYTES = 256 * 2**20
 _CHUNK = bytes(2**20)
 _OWN_MOUNTS = "STREAM_APP_OWN_MOUNTS"
 
@@ -24,7 +23,7 @@ _OWN_MOUNTS = "STREAM_APP_OWN_MOUNTS"
 class SmallDisk:
     """A folder that holds so many bytes and no more; an ordinary one where ``can_mount`` says no."""
 
-    def __init__(self, folder: Path, size_bytes: int = SMALL_DISK_BYTES) -> None:
+    def __init__(self, folder: Path, size_bytes: int) -> None:
         folder.mkdir(parents=True)
         self._ballast = folder / "ballast"
         if can_mount():
@@ -54,7 +53,7 @@ class SingleStore:
     is_cluster = False
 
     def __init__(self, folder: Path) -> None:
-        self.disk = SmallDisk(folder)
+        self.disk = SmallDisk(folder, 256 * 2**20)
         self.server = EmbeddedValkey(folder / "data", port=0)
         self.proxy = Proxy("127.0.0.1", 0)
 

@@ -35,19 +35,35 @@ DAY_MS = 24 * HOUR_MS
 NOW_MS = 1_800_000_000_000 + 7 * HOUR_MS + 1234
 GENERATION = 77
 WINDOWS = {"24h": 24, "7d": 168, "30d": 720, "all": None}
-EXAMPLES = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # moments from which a page looks: a clock that lags by two days, one that is right, and later ones
-LOOKS_MS = (-2 * DAY_MS, -HOUR_MS, 0, 24 * HOUR_MS, 25 * HOUR_MS, 8 * DAY_MS, 31 * DAY_MS)
+LOOKS_MS = (-2 * DAY_MS, 0, 25 * HOUR_MS, 8 * DAY_MS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Case:
     """Distinct events, and two ways in which they arrive: batches, with everything at least once."""
 
     events: list[EnrichedReview]
     one_way: list[list[EnrichedReview]]
     other_way: list[list[EnrichedReview]]
+
+    def __repr__(self) -> str:
+        """Short enough to be read: each event once, then how they arrive, by number."""
+        lines = [
+            f"{number}: {one.product_id} {one.review_id!r} {one.kind} revision {one.revision} "
+            f"enrichment {one.enrichment_version} at {one.created_at_ms} "
+            f"{one.rating} stars, {one.sentiment}, {one.text!r:.20}"
+            for number, one in enumerate(self.events)
+        ]
+        for way in (self.one_way, self.other_way):
+            lines.append(" | ".join(" ".join(str(self.events.index(one)) for one in batch) for batch in way))
+        return "\n".join(lines)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What hypothesis prints."""
+        printer.text(repr(self))
 
 
 def _event(
@@ -76,7 +92,7 @@ def _event(
 _LAST_MIDNIGHT = NOW_MS // DAY_MS * DAY_MS
 EVENTS = st.builds(
     _event,
-    product=st.sampled_from([0, 0, 0, 1, 2]),
+    product=st.sampled_from([0, 0, 0, 0, 1, 2]),
     review=st.sampled_from(["a", "b", "c", "d", "déjà {vu}", " "]),
     kind=st.sampled_from(["created", "edited", "edited", "deleted"]),
     revision=st.sampled_from([0, 0, 1, 2, NOW_MS, 2**53 - 1]),
@@ -102,7 +118,8 @@ def _version(event: EnrichedReview) -> tuple[Any, ...]:
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    events = list({_version(event): event for event in draw(st.lists(EVENTS, min_size=1, max_size=25))}.values())
+    drawn = draw(st.lists(EVENTS, min_size=draw(st.integers(1, 20)), max_size=25))
+    events = list({_version(event): event for event in drawn}.values())
     return Case(events, draw(_arrivals(events)), draw(_arrivals(events)))
 
 
@@ -117,19 +134,30 @@ def _arrivals(draw: st.DrawFn, events: list[EnrichedReview]) -> list[list[Enrich
     return [arrived[first:end] for first, end in itertools.pairwise(ends)]
 
 
-def recount(events: Sequence[EnrichedReview], now_ms: int) -> dict[str, dict[str, Any]]:
-    """What a page must show of each product, from all events that ever arrived, in no order."""
+def standing_of(events: Sequence[EnrichedReview]) -> dict[tuple[str, str], EnrichedReview]:
+    """(product, review) → its latest event."""
     latest: dict[tuple[str, str], EnrichedReview] = {}
-    written: dict[str, list[int]] = {event.product_id: [] for event in events}
     for event in events:
         one = latest.setdefault((event.product_id, event.review_id), event)
         if _version(event) > _version(one):
             latest[event.product_id, event.review_id] = event
-        if event.kind != "deleted":
-            written[event.product_id].append(event.created_at_ms)
+    return latest
+
+
+def latest_revisions(events: Sequence[EnrichedReview]) -> dict[str, dict[str, int]]:
+    """product → review → revision; a deleted review's is its deletion's."""
+    revisions: dict[str, dict[str, int]] = {event.product_id: {} for event in events}
+    for (product_id, review_id), one in standing_of(events).items():
+        revisions[product_id][review_id] = one.revision
+    return revisions
+
+
+def recount(events: Sequence[EnrichedReview], now_ms: int) -> dict[str, dict[str, Any]]:
+    """What a page must show of each product, from all events that ever arrived, in no order."""
     shown: dict[str, dict[str, Any]] = {}
-    for product_id, times in written.items():
-        standing = [one for one in latest.values() if one.product_id == product_id and one.kind != "deleted"]
+    for product_id in sorted({event.product_id for event in events}):
+        own = [event for event in events if event.product_id == product_id]
+        standing = [one for one in standing_of(own).values() if one.kind != "deleted"]
         windows = {}
         for name, hours in WINDOWS.items():
             ages = [(now_ms // HOUR_MS - one.created_at_ms // HOUR_MS, one) for one in standing]
@@ -141,11 +169,8 @@ def recount(events: Sequence[EnrichedReview], now_ms: int) -> dict[str, dict[str
                 "stars": tuple([one.rating for one in inside].count(stars) for stars in (1, 2, 3, 4, 5)),
                 "p_negative_sum": sum(round(10_000 * one.sentiment.scores[0]) for one in inside if one.sentiment),
             }
-        shown[product_id] = {
-            "windows": windows,
-            "last_review_at_ms": max(times) if standing else None,
-            "revisions": {one.review_id: one.revision for one in latest.values() if one.product_id == product_id},
-        }
+        written = max((one.created_at_ms for one in own if one.kind != "deleted"), default=None)
+        shown[product_id] = {"windows": windows, "last_review_at_ms": written if standing else None}
     return shown
 
 
@@ -161,35 +186,44 @@ class View:
         own = [[replace(one, product_id=self._prefix + one.product_id) for one in batch] for batch in batches]
         return [applied for batch in own for applied in self._run(self._store.apply(batch, NOW_MS))]
 
-    def shown(self, product_ids: Sequence[str], review_ids: dict[str, list[str]], now_ms: int) -> dict[str, Any]:
+    def shown(self, product_ids: Sequence[str], now_ms: int) -> dict[str, Any]:
         """What a page shows, in the form of the recount."""
         read: list[ProductSummary | None] = self._run(self._store.read([self._prefix + p for p in product_ids], now_ms))
-        shown = {}
-        for product_id, summary in zip(product_ids, read, strict=True):
-            assert summary is not None, product_id
-            revisions = self._run(self._store.revisions(self._prefix + product_id, review_ids[product_id]))
-            shown[product_id] = {
+        return {
+            product_id: {
                 "windows": {name: asdict(counts) for name, counts in summary.windows.items()},
                 "last_review_at_ms": summary.last_review_at_ms,
-                "revisions": dict(zip(review_ids[product_id], revisions, strict=True)),
             }
-        return shown
+            for product_id, summary in zip(product_ids, read, strict=True)
+            if summary is not None
+        }
 
-    def state(self, product_id: str) -> fold.ProductState:
-        """Everything that the keys of a product hold."""
-        keys = Keys(GENERATION).product(self._prefix + product_id)
-        sentences = {key.decode(): unpack_evidence(one) for key, one in self._client.hgetall(keys.sentences).items()}
-        times = {key.decode(): int(at) for key, at in self._client.zrange(keys.sentence_times, 0, -1, withscores=True)}
-        assert times == {review_id: one.created_at_ms for review_id, one in sentences.items()}
-        held = {key.decode(): unpack_contribution(one) for key, one in self._client.hgetall(keys.reviews).items()}
-        state = unpack_state(product_id, self._client.hgetall(keys.state))
-        return replace(state, held=held, sentences=sentences)
+    def revisions(self, product_id: str, review_ids: Sequence[str]) -> dict[str, int | None]:
+        """As `describe` asks for them."""
+        found = self._run(self._store.revisions(self._prefix + product_id, review_ids))
+        return dict(zip(review_ids, found, strict=True))
 
-    def raw(self, product_id: str) -> list[Any]:
-        """The keys of a product as the server has them, byte by byte."""
-        keys = Keys(GENERATION).product(self._prefix + product_id)
-        hashes = [self._client.hgetall(key) for key in (keys.state, keys.reviews, keys.sentences, keys.outbox)]
-        return [*hashes, self._client.zrange(keys.sentence_times, 0, -1, withscores=True)]
+    def states(self, product_ids: Sequence[str]) -> dict[str, fold.ProductState]:
+        """Everything that the keys of the products hold, as the fold names it."""
+        states = {}
+        for product_id, raw in zip(product_ids, self.raw(product_ids), strict=True):
+            state, reviews, sentences, _, times = raw
+            kept = {key.decode(): unpack_evidence(one) for key, one in sentences.items()}
+            assert dict(times) == {key.encode(): one.created_at_ms for key, one in kept.items()}
+            held = {key.decode(): unpack_contribution(one) for key, one in reviews.items()}
+            states[product_id] = replace(unpack_state(product_id, state), held=held, sentences=kept)
+        return states
+
+    def raw(self, product_ids: Sequence[str]) -> list[list[Any]]:
+        """The keys of the products as the server has them, byte by byte."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for product_id in product_ids:
+                keys = Keys(GENERATION).product(self._prefix + product_id)
+                for key in (keys.state, keys.reviews, keys.sentences, keys.outbox):
+                    pipeline.hgetall(key)
+                pipeline.zrange(keys.sentence_times, 0, -1, withscores=True)
+            answers = pipeline.execute()
+        return [answers[first : first + 5] for first in range(0, len(answers), 5)]
 
 
 @pytest.fixture
@@ -201,16 +235,14 @@ def new_view(valkey: str) -> Iterator[Callable[[], View]]:
 
 
 def check_equals_recount(new_view: Callable[[], View], case: Case) -> None:
-    for batches in (case.one_way, case.other_way):
-        view = new_view()
-        view.apply(batches)
-        expected = recount(case.events, NOW_MS)
-        review_ids = {product_id: list(of_one["revisions"]) for product_id, of_one in expected.items()}
-        newest_ms = max((one.created_at_ms for one in case.events if one.kind != "deleted"), default=NOW_MS)
-        for look_ms in {newest_ms + later for later in LOOKS_MS} | {NOW_MS}:
-            if look_ms >= newest_ms - 2 * DAY_MS:
-                expected = recount(case.events, look_ms)
-                assert view.shown(list(expected), review_ids, look_ms) == expected, f"seen at {look_ms}"
+    view = new_view()
+    view.apply(case.one_way)
+    for product_id, revisions in latest_revisions(case.events).items():
+        assert view.revisions(product_id, list(revisions)) == revisions
+    newest_ms = max((one.created_at_ms for one in case.events if one.kind != "deleted"), default=NOW_MS)
+    for later_ms in LOOKS_MS:
+        expected = recount(case.events, newest_ms + later_ms)
+        assert view.shown(list(expected), newest_ms + later_ms) == expected, f"seen {later_ms} ms after the newest"
 
 
 def check_order_does_not_matter(new_view: Callable[[], View], case: Case) -> None:
@@ -218,9 +250,9 @@ def check_order_does_not_matter(new_view: Callable[[], View], case: Case) -> Non
     for batches in (case.one_way, case.other_way):
         view = new_view()
         view.apply(batches)
-        states = [view.state(product_id) for product_id in _products(case)]
+        states = view.states(_products(case))
         # how often something changed, and how often a deleted review came back, is history, not state
-        ends.append([replace(state, version=0, arrived=0) for state in states])
+        ends.append({product_id: replace(state, version=0, arrived=0) for product_id, state in states.items()})
     assert ends[0] == ends[1]
 
 
@@ -228,10 +260,10 @@ def check_second_time_changes_nothing(new_view: Callable[[], View], case: Case) 
     view = new_view()
     for end in range(1, len(case.one_way) + 1):
         view.apply(case.one_way[end - 1 : end])
-        before = [view.raw(product_id) for product_id in _products(case)]
+        before = view.raw(_products(case))
         again = view.apply(case.one_way[:end])
         assert {one.changed for one in again} == {False}
-        assert [view.raw(product_id) for product_id in _products(case)] == before
+        assert view.raw(_products(case)) == before
 
 
 def check_equals_fold(new_view: Callable[[], View], case: Case) -> None:
@@ -240,9 +272,7 @@ def check_equals_fold(new_view: Callable[[], View], case: Case) -> None:
     for batch in case.one_way:
         applied = view.apply([batch])
         assert [one.changed for one in applied] == [states[event.product_id].apply(event) for event in batch]
-        assert {product_id: view.state(product_id) for product_id in states if states[product_id].version} == {
-            product_id: state for product_id, state in states.items() if state.version
-        }
+        assert view.states(_products(case)) == states
 
 
 def _products(case: Case) -> list[str]:
@@ -282,7 +312,7 @@ def test_script_and_fold_hold_the_same_after_each_batch(
 
 PLANTED = {
     "an edit adds, and nothing is taken away": ("    count(old, oldest_day, -1)\n", "\n"),
-    "a deletion is taken away though it was never added": ("old and old[DELETED] == 0", "old ~= nil"),
+    "a deletion is taken away though it was never added": ("old and old[DELETED] == 0", "old"),
     "equal revisions replace": (
         "return new[part] > old[part]\n    end\n  end\n  return false",
         "return new[part] > old[part]\n    end\n  end\n  return true",
@@ -299,12 +329,10 @@ PLANTED = {
     ),
     "a late event moves the newest time back": ("tonumber(created_at) > tonumber(times[1])", "true"),
     "a deletion moves the newest time": ("if new[DELETED] == 0 and (not times[1]", "if (not times[1]"),
-    "an event of the newest time moves it, too": ("tonumber(created_at) > tonumber", "created_at > tonumber"),
     "old days stay": ("drop_days_before(moved_to)", ""),
     "a day too many is dropped": ("if day and day < oldest_day", "if day and day <= oldest_day"),
     "late events count in days that were dropped": ("if day_of(review) >= oldest_day then", "if true then"),
     "the oldest day does not count": ("if day_of(review) >= oldest_day", "if day_of(review) > oldest_day"),
-    "hours are taken for others that begin like them": ("';%d ', review", "';%d', review"),
     "stars are off by one": (
         "sums[4 + review[STAR]] = sums[4 + review[STAR]] + sign",
         "sums[3 + review[STAR]] = sums[3 + review[STAR]] + sign",

@@ -6,6 +6,7 @@ STREAM_APP_TEST_REDIS_SERVER names a `redis-server` to run instead (7.0 or later
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -81,7 +82,7 @@ class ReplicaPair(_Servers):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        self.primary, self.replica = (_server(folder / str(number), _AT_ONCE) for number in (1, 2))
+        self.primary, self.replica = (server_in(folder / str(number), _AT_ONCE) for number in (1, 2))
 
     @property
     def direct_url(self) -> str:
@@ -136,6 +137,7 @@ class ValkeyCluster(_Servers):
         super().__init__()
         self._folder = folder
         self._buses: list[int] = []
+        self._frozen: list[EmbeddedValkey] = []
         self.nodes: list[EmbeddedValkey] = []
         for number in range(2 * _SHARDS):
             self._buses.append(free_port(0, "a cluster's bus", print, self._buses))
@@ -147,7 +149,7 @@ class ValkeyCluster(_Servers):
                 "repl-ping-replica-period": 1,  # a replica counts as one once something was replicated to it
                 "cluster-replica-validity-factor": 0,  # a replica takes over however long it was without its master
             }
-            self.nodes.append(_server(folder / str(number + 1), options))
+            self.nodes.append(server_in(folder / str(number + 1), options))
 
     @property
     def direct_url(self) -> str:
@@ -156,8 +158,9 @@ class ValkeyCluster(_Servers):
 
     @property
     def living(self) -> list[EmbeddedValkey]:
-        """The nodes that run."""
-        return [node for node in self.nodes if node.process is not None and node.process.running]
+        """The nodes that run, and are not frozen."""
+        running = [node for node in self.nodes if node.process is not None and node.process.running]
+        return [node for node in running if node not in self._frozen]
 
     def start(self) -> None:
         new = not (self._folder / "1" / "nodes.conf").exists()
@@ -208,6 +211,22 @@ class ValkeyCluster(_Servers):
         self._lead_to_the_living()
         wait_until(lambda: self._agreed_on(shard, heir), _FAIL_OVER_SECONDS, f"the replica of shard {shard} took over")
         return FailOver(time.monotonic() - began, lost_bytes)
+
+    @contextmanager
+    def frozen_master(self, shard: int) -> Iterator[None]:
+        """A shard's master stands still for the block, longer than the others wait: it wakes up as a replica."""
+        master, heir = self.master(shard), self.replica(shard)
+        pid = master.process.pid if master.process else 0
+        os.kill(pid, signal.SIGSTOP)
+        self._frozen.append(master)
+        try:
+            self._lead_to_the_living()
+            yield
+            wait_until(lambda: self._agreed_on(shard, heir), _FAIL_OVER_SECONDS, f"the heir of shard {shard} took over")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+            self._frozen.remove(master)
+        self._wait_until_whole()
 
     def restart_dead(self) -> None:
         """Start the nodes that do not run; returns when they follow the present masters."""
@@ -279,7 +298,8 @@ def client_of(server: EmbeddedValkey) -> Iterator[Redis]:
         yield client
 
 
-def _server(folder: Path, options: dict[str, object]) -> EmbeddedValkey:
+def server_in(folder: Path, options: dict[str, object]) -> EmbeddedValkey:
+    """A server to be started, with these settings besides those of EmbeddedValkey."""
     binary = os.environ.get("STREAM_APP_TEST_REDIS_SERVER")
     return EmbeddedValkey(folder, port=0, binary=Path(binary) if binary else None, options=options)
 

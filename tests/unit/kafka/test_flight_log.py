@@ -67,6 +67,15 @@ def test_suspects_stay_suspect_when_the_process_dies_before_it_comes_to_them(tmp
     assert FlightLog(tmp_path, GROUP).suspects() == {at(2): 1}
 
 
+def test_nobody_is_suspect_when_what_happened_is_nobodys_fault(tmp_path: Path) -> None:
+    """A device that fails its canary ends the process with innocent reviews on it."""
+    log = FlightLog(tmp_path, GROUP)
+    log.note(slots(1))
+    log.all_landed()
+    die(log)
+    assert FlightLog(tmp_path, GROUP).suspects() == {}
+
+
 def test_line_cut_short_by_the_death_is_left_out(tmp_path: Path) -> None:
     log = FlightLog(tmp_path, GROUP)
     log.note(slots(1))

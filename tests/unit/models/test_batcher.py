@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from stream_app.models import batcher
 from stream_app.models.batcher import Batcher, DeviceBroken, DeviceHung
 from stream_app.ports import ModelFailed
 from stream_app.records import Scores
@@ -155,6 +156,24 @@ def test_a_hung_device_is_fatal() -> None:
     assert isinstance(rig.error(), DeviceHung)
     rig.batcher.stop()
     rig.model.faults.let_go.set()
+
+
+def test_a_process_that_was_stopped_for_long_does_not_take_its_device_for_hung(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It computed nothing meanwhile; only what the watch itself saw pass counts."""
+    rig = Rig(hang_seconds=60.0)
+    rig.model.faults.let_go.clear()
+    rig.batcher.start()
+    rig.submit("good")
+    wait_until(lambda: bool(rig.started), 5, "the run did not begin")
+    clock = time.monotonic
+    monkeypatch.setattr(batcher.time, "monotonic", lambda: clock() + 3600)
+    with rig.batcher._changed:
+        rig.batcher._changed.notify_all()  # the watch looks now
+    time.sleep(0.3)
+    rig.model.faults.let_go.set()
+    monkeypatch.undo()
+    rig.results(1)
+    rig.batcher.stop()
 
 
 def test_an_error_of_whoever_takes_the_results_is_fatal() -> None:

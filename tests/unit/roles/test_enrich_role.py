@@ -11,6 +11,7 @@ import orjson
 from prometheus_client import REGISTRY
 
 from stream_app import contract
+from stream_app.models.batcher import DeviceBroken
 from stream_app.models.loading import Loaded, Sized
 from stream_app.ports import Slot
 from stream_app.records import EnrichedReview, Partition, Position, RawRecord, Rejected
@@ -367,6 +368,21 @@ def test_review_that_killed_the_worker_twice_alone_is_rejected_unseen() -> None:
             assert killer not in [one for run in stage.flight_log.noted for one in run]
             async with asyncio.timeout(_SECONDS):
                 await stage.role.finish_started(frozenset({P0}))
+
+    run(scenario)
+
+
+def test_reviews_on_a_broken_device_are_not_suspect() -> None:
+    """Were they, two restarts on a broken device would reject them as killers."""
+
+    async def scenario() -> None:
+        async with staged() as stage:
+            stage.bert.sane = False
+            stage.bert.fails_on.add("It hurts.")
+            await stage.take(review(0, "It hurts."))
+            await wait_until_async(lambda: bool(stage.errors), _SECONDS, "the broken device is told")
+            assert isinstance(stage.errors.pop(), DeviceBroken)
+            assert stage.flight_log.in_the_air == set()
 
     run(scenario)
 

@@ -27,8 +27,12 @@ async def _summarize() -> FakeAcks:
         return stage.acks
 
 
+def _raise(error: BaseException) -> None:
+    raise error
+
+
 async def _notify() -> FakeAcks:
-    acks, role = FakeAcks(), Notify(Settings(_env_file=None), MemorySummaryStore())
+    acks, role = FakeAcks(), Notify(Settings(_env_file=None), MemorySummaryStore(), fatal=_raise)
     await role.start(acks)
     await role.take([slot_of(b"{broken", 0)])
     return acks

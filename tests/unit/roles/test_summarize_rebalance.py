@@ -52,7 +52,8 @@ def test_rebalance_while_an_apply_is_retried_ends_nothing_and_acknowledges_only_
 def test_rebalance_in_the_middle_of_an_apply_ends_nothing_and_acknowledges_only_what_stayed() -> None:
     async def scenario() -> None:
         async with staged() as stage:
-            store = stage.store = stage.role._store = SlowStore()
+            store = SlowStore()
+            stage.use(store)
             taking = asyncio.create_task(stage.role.take([slot(0), slot(1, partition=1)]))
             await store.applying.wait()
             stage.role.drop_waiting(P0)

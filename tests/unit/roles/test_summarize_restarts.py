@@ -55,7 +55,7 @@ def test_server_that_restarts_right_after_the_apply_is_given_it_again() -> None:
 
     async def scenario() -> None:
         async with staged() as stage:
-            stage.store = stage.role._store = ForgetsOnce()
+            stage.use(ForgetsOnce())
             await stage.role.take([slot(0)])
             assert await stage.counted() == 0
             await stage.finished(0)
@@ -67,7 +67,7 @@ def test_server_that_restarts_right_after_the_apply_is_given_it_again() -> None:
 def test_nothing_is_started_on_a_server_that_would_forget() -> None:
     async def scenario() -> None:
         role = impatient(Unfit(), FakePublisher(), lambda error: None)
-        notify = Notify(Settings(_env_file=None), Unfit())
+        notify = Notify(Settings(_env_file=None), Unfit(), fatal=lambda error: None)
         for start in (role.start, notify.start):
             with pytest.raises(ConfigurationError, match="allkeys-lru"):
                 await start(FakeAcks())
@@ -86,9 +86,7 @@ async def _ends(
     await act(role, store, publisher)
     await wait_until_async(lambda: errors, _SECONDS, "it is told")
     assert acks.calls == []
-    for task in (role._settling, *role._clearing):
-        task.cancel()
-    await asyncio.gather(role._settling, return_exceptions=True)
+    await role.stop()
     return errors[0]
 
 

@@ -47,6 +47,10 @@ class Stage:
         settings = Settings(_env_file=None, redis_settle_seconds=settle_seconds, redis_patience_seconds=30)
         self.role = Summarize(settings, self.store, self.publisher, now_ms=lambda: NOW_MS, fatal=self.errors.append)
 
+    def use(self, store: CountingStore) -> None:
+        """Go on with another store."""
+        self.store = self.role._store = self.role._settling._store = store
+
     async def finished(self, *offsets: int) -> None:
         await wait_until_async(
             lambda: self.acks.finished() == list(offsets), _SECONDS, f"{offsets} finished, not {self.acks.calls}"

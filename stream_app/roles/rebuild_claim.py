@@ -1,0 +1,68 @@
+"""The claim that keeps two rebuilds apart: held in Redis, renewed while its process lives, and gone soon after."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from uuid import uuid4
+
+from stream_app.ports import ConfigurationError, StoreUnavailable
+from stream_app.roles.patience import Patience
+from stream_app.store.generations import Claim, Generations
+
+_CLAIM_MS = 15_000
+_RENEW_EVERY_SECONDS = _CLAIM_MS / 1000 / 5
+
+
+class RebuildClaim:
+    """This process's claim. Two rebuilds at once would spoil nothing, but take each other's partitions."""
+
+    def __init__(self, generations: Generations, patiently: Patience, say: Callable[[str], None]) -> None:
+        self._generations = generations
+        self._patiently = patiently
+        self._say = say
+        self._who = f"{socket.gethostname()} process {os.getpid()} ({uuid4().hex[:8]})"
+        self._lost_to: str | None = None
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Hold the claim. One that nobody renews ends by itself, so it is waited for.
+
+        Raises ConfigurationError where another process renews its own.
+        """
+        claim = await self._try()
+        while claim.holder != self._who:
+            self._say(f"A rebuild by {claim.holder} holds the claim; looking whether that process lives.")
+            await asyncio.sleep(max(claim.ms, 0) / 1000 + 0.2)
+            earlier, claim = claim, await self._try()
+            if claim.holder == earlier.holder:
+                raise ConfigurationError(
+                    f"A rebuild runs already: {claim.holder}. Wait for its end, or stop it there; then run this again."
+                )
+        renewing = asyncio.create_task(self._renew(), name="renew the claim")
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+            with suppress(StoreUnavailable):  # it ends by itself
+                await self._generations.release(self._who)
+
+    def refuse_if_lost(self) -> None:
+        """Raises ConfigurationError when Redis was away for so long that another rebuild took the claim."""
+        if self._lost_to is not None:
+            raise ConfigurationError(f"Another rebuild took over: {self._lost_to}. This one stops.")
+
+    async def _try(self) -> Claim:
+        return await self._patiently(lambda: self._generations.claim(self._who, _CLAIM_MS))
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(_RENEW_EVERY_SECONDS)
+            with suppress(StoreUnavailable):  # whoever needs Redis says so
+                claim = await self._generations.claim(self._who, _CLAIM_MS)
+                self._lost_to = claim.holder if claim.holder != self._who else None

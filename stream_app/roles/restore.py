@@ -1,0 +1,89 @@
+"""Brings back into a new generation what the log of reviews does not hold: texts, recent alerts, and what is due."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import islice
+
+from stream_app import contract
+from stream_app.kafka.admin import end_offsets, read_to_end
+from stream_app.kafka.topics import Topics
+from stream_app.records import Alert, ProductSummary, RawRecord
+from stream_app.roles.patience import Patience
+from stream_app.settings import Settings
+from stream_app.store.keys import MAX_RECENT_ALERTS
+from stream_app.store.refold import RefoldingStore
+
+_RECORDS_AT_ONCE = 500
+
+
+class Restore:
+    """Each method may be called again; memory is bounded by a page of records, whatever the topics hold."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: RefoldingStore,
+        advanced: Callable[[str, int, int], None],
+        redis: Patience,
+        brokers: Patience,
+    ) -> None:
+        """``advanced`` is told (step, done, total)."""
+        self._settings = settings
+        self._topics = Topics(settings.topic_prefix)
+        self._store = store
+        self._advanced = advanced
+        self._redis = redis
+        self._brokers = brokers
+
+    async def texts(self) -> int:
+        """Product texts, from products.summaries, where they still hold; returns how many were written."""
+        total = sum((await self._ends(self._topics.summaries)).values())
+        done = restored = 0
+        records = read_to_end(self._settings, self._topics.summaries)
+        while page := await _page(records):
+            published = [summary for record in page if (summary := _summary_in(record)) is not None]
+            restored += await self._redis(partial(self._store.restore_texts, published))
+            done = min(done + len(page), total)
+            self._advanced("product texts read", done, total)
+        self._advanced("product texts read", total, total)  # compaction made the topic shorter than its offsets
+        return restored
+
+    async def alerts(self, since: Mapping[int, int] | None = None) -> dict[int, int]:
+        """Recent alerts, from reviews.alerts; returns where the topic ended before it was read.
+
+        ``since``: where the last reading ended; None: the newest ones, as many as the view keeps.
+        """
+        ends = await self._ends(self._topics.alerts)
+        starts = since or {number: max(0, end - MAX_RECENT_ALERTS) for number, end in ends.items()}
+        records = read_to_end(self._settings, self._topics.alerts, starts)
+        while page := await _page(records):
+            alerts = [alert for record in page if isinstance(alert := contract.decode_alert(record), Alert)]
+            await self._redis(partial(self._store.record_alerts, alerts))
+        return ends
+
+    async def due(self, now_ms: int) -> int:
+        """Enter the products whose text is due, or will be; returns how many."""
+        total = await self._redis(self._store.count_products)
+        looked_at = due = 0
+        async for looked_at_now, due_now in self._store.enter_due(now_ms):
+            looked_at, due = looked_at + looked_at_now, due + due_now
+            self._advanced("products looked at", min(looked_at, total), total)
+        return due
+
+    async def _ends(self, topic: str) -> dict[int, int]:
+        return await self._brokers(lambda: asyncio.to_thread(end_offsets, self._settings, topic))
+
+
+async def _page(records: Iterator[RawRecord]) -> list[RawRecord]:
+    return await asyncio.to_thread(lambda: list(islice(records, _RECORDS_AT_ONCE)))
+
+
+def _summary_in(record: RawRecord) -> ProductSummary | None:
+    """None for a tombstone, and for what somebody else wrote there."""
+    try:
+        return contract.decode_product_summary(record.value) if record.value else None
+    except (KeyError, TypeError, ValueError):
+        return None

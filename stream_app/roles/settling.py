@@ -1,0 +1,129 @@
+"""Acknowledges what was written to Redis only when Redis will not forget it any more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from stream_app import telemetry
+from stream_app.ports import Acks, Slot, SummaryStore
+from stream_app.records import Partition
+from stream_app.roles.patience import Patience
+from stream_app.settings import Settings
+
+Value = TypeVar("Value")
+
+_LOOK_EVERY_SECONDS = 0.25
+_MAX_UNSETTLED_BYTES = 64 * 2**20
+
+
+@dataclass(slots=True, eq=False)
+class Batch(Generic[Value]):
+    """What one poll brought, and what it leads to in Redis; one value per slot.
+
+    ``holds``: reasons why it may not be acknowledged yet, such as messages on their way that came of it.
+    """
+
+    slots: list[Slot]
+    values: list[Value]
+    size_bytes: int
+    written_at: float = 0.0  # time.monotonic(); 0: not yet
+    incarnation: str = ""
+    holds: int = 0
+
+    def is_settled(self, written_before: float) -> bool:
+        return 0 < self.written_at <= written_before and not self.holds
+
+
+class Settling(Generic[Value]):
+    """Order of things for a batch:
+
+    1. written (``Unavailable``: retried until patience is spent)
+    2. after ``redis_settle_seconds``, if nothing holds it and the server is still the same one, its slots are finished;
+       if another one answers, everything unsettled is written again, and waits again
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: SummaryStore,
+        write: Callable[[Batch[Value]], Awaitable[None]],
+        *,
+        fatal: Callable[[BaseException], None],
+    ) -> None:
+        """``write`` writes a batch, as often as it is asked to; ``fatal`` is told what went wrong behind the scenes."""
+        self.patiently = Patience("redis", settings.redis_patience_seconds)
+        self._settle_seconds = settings.redis_settle_seconds
+        self._store = store
+        self._write = write
+        self._fatal = fatal
+        self._batches: deque[Batch[Value]] = deque()
+        self._bytes = 0
+
+    def start(self, acks: Acks) -> None:
+        """Slots are finished through ``acks`` from now on."""
+        self._acks = acks
+        self._looking = asyncio.create_task(self._look_for_ever(), name="settle")
+
+    def stop(self) -> None:
+        """What is unsettled stays unacknowledged: it comes again."""
+        self._looking.cancel()
+
+    async def add(self, slots: list[Slot], values: list[Value]) -> None:
+        """Returns when they are written, before they are acknowledged. Raises Unavailable when patience is spent."""
+        batch = Batch(slots, values, sum(len(slot.record.value or b"") for slot in slots))
+        self._batches.append(batch)
+        self._bytes += batch.size_bytes
+        await self._written(batch)
+
+    def has_room(self) -> bool:
+        return self._bytes < _MAX_UNSETTLED_BYTES
+
+    def drop(self, partitions: frozenset[Partition]) -> None:
+        """Forget these partitions' part: their next owner writes it again, which changes nothing."""
+        for batch in self._batches:
+            kept = [i for i, slot in enumerate(batch.slots) if slot.partition not in partitions]
+            batch.slots = [batch.slots[i] for i in kept]
+            batch.values = [batch.values[i] for i in kept]
+
+    async def _written(self, batch: Batch[Value]) -> None:
+        async def call() -> str:
+            incarnation = await self._store.incarnation()  # before the write: a restart in between is noticed
+            await self._write(batch)
+            return incarnation
+
+        batch.incarnation = await self.patiently(call)
+        batch.written_at = time.monotonic()
+
+    async def _look_for_ever(self) -> None:
+        try:
+            while True:
+                await asyncio.sleep(_LOOK_EVERY_SECONDS)
+                await self._settle()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._fatal(error)
+            raise
+
+    async def _settle(self) -> None:
+        """Finish what was written long ago by a server that is still there; if it is not, write all again."""
+        before = time.monotonic() - self._settle_seconds
+        if not self._batches or not self._batches[0].is_settled(before):
+            return
+        incarnation = await self.patiently(self._store.incarnation)
+        forgotten = [batch for batch in self._batches if batch.written_at and batch.incarnation != incarnation]
+        if forgotten:
+            telemetry.store_was_replaced(sum(len(batch.slots) for batch in forgotten))
+            for batch in forgotten:
+                await self._written(batch)
+            return
+        while self._batches and self._batches[0].is_settled(before):
+            batch = self._batches.popleft()
+            self._bytes -= batch.size_bytes
+            for slot in batch.slots:
+                self._acks.finish(slot, [])

@@ -1,0 +1,44 @@
+"""A short run of `make chaos`: workers and servers are killed under load, and nothing is lost, doubled or stuck."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.reliability.beds import BEDS
+from tests.reliability.chaos import append_to, chosen_faults, run, schedule
+from tests.reliability.faults import FAULTS
+
+SEED = 20_260_501
+
+
+def test_every_fault_names_a_bed() -> None:
+    """And names that `--fault` can tell apart."""
+    assert {fault.bed for fault in FAULTS.values()} == set(BEDS)
+    assert all(chosen_faults([name]) == [[fault]] for name, fault in FAULTS.items())
+
+
+def test_same_seed_plans_the_same_rounds_and_pairs_are_of_different_parts() -> None:
+    """A run that failed can be repeated."""
+    plan = schedule(300, 1, [])
+
+    assert plan == schedule(300, 1, []) != schedule(300, 2, [])
+    assert {fault for faults in plan for fault in faults} >= {f for f in FAULTS.values() if not f.needs_small_disk}
+    assert all(len({fault.part for fault in faults}) == len(faults) for faults in plan)
+    assert sum(len(faults) == 2 for faults in plan) > 100
+
+
+@pytest.mark.timeout(300)
+def test_nothing_is_lost_doubled_or_stuck(tmp_path: Path) -> None:
+    """Deaths of workers, servers and the network, one by one and in pairs."""
+    names = ["enrich SIGKILL + redis: SIGKILL", "summarize SIGKILL", "kafka: network cut"]
+    plan = schedule(len(names), SEED, chosen_faults(names))
+
+    result = run(plan, SEED, tmp_path / "run", Console())
+
+    assert result.complaints == []
+    assert result.total.rounds == len(names)
+    append_to(tmp_path / "chaos.md", result)
+    assert f"seed {SEED}" in (tmp_path / "chaos.md").read_text()

@@ -1,0 +1,70 @@
+"""What the errors of servers mean to us that no test here can start."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from redis import exceptions
+
+from stream_app.ports import StoreUnavailable
+from stream_app.store.server import Command, Server
+
+# Redis 6.2.14, to an EVALSHA
+IN_A_SCRIPT = (
+    "Error running script (call to f_eb915cba70132a25a4efdcc7f9b0b5b7696eaf54): "
+    "@user_script:101: @user_script: 101: -{} command not allowed"
+)
+
+
+class ServerThatReplies(Server):
+    """A server with a given reply to everything; never connected to."""
+
+    def __init__(self, reply: object) -> None:
+        super().__init__("redis://127.0.0.1:1/0", ())
+        self._reply = reply
+        self.looked_for_primaries = 0
+
+    async def _send(self, commands: Sequence[Command]) -> list[Any]:
+        return [self._reply for _ in commands]
+
+    async def _look_for_primaries(self) -> None:
+        self.looked_for_primaries += 1
+
+
+def run(server: Server) -> None:
+    asyncio.run(server.run([("HGET", "key", "field")]))
+
+
+@pytest.mark.parametrize("code", ["OOM", "READONLY", "MISCONF", "NOREPLICAS", "MASTERDOWN"])
+def test_refusal_that_an_old_server_wraps_into_a_scripts_error_is_an_outage(code: str) -> None:
+    server = ServerThatReplies(exceptions.ResponseError(IN_A_SCRIPT.format(code)))
+
+    with pytest.raises(StoreUnavailable, match=code):
+        run(server)
+    assert server.looked_for_primaries == (code == "READONLY")
+
+
+@pytest.mark.parametrize(
+    "text", [IN_A_SCRIPT.format("WRONGTYPE"), "unknown command 'OOM'", "wrong number of arguments"]
+)
+def test_error_that_is_a_bug_is_left_alone(text: str) -> None:
+    with pytest.raises(exceptions.ResponseError):
+        run(ServerThatReplies(exceptions.ResponseError(text)))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        exceptions.ClusterError("TTL exhausted."),
+        exceptions.MovedError("3999 127.0.0.1:6381"),
+        exceptions.AskError("3999 127.0.0.1:6381"),
+        exceptions.TryAgainError("Multiple keys request during rehashing of slot"),
+        exceptions.SlotNotCoveredError("Slot 1 not covered by the cluster."),
+    ],
+)
+def test_cluster_whose_slots_move_is_away(error: Exception) -> None:
+    with pytest.raises(StoreUnavailable):
+        run(ServerThatReplies(error))
