@@ -155,6 +155,7 @@ class Bed:
                 "log_level": 0,
             }
         )
+        threading.Thread(target=self._acknowledge, name="acknowledgements", daemon=True).start()
         self._api_port = free_port(0, "the look-up API", print)
         self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
         self._supervisor.start()
@@ -176,8 +177,12 @@ class Bed:
                 self.producer.produce(self.topics.reviews, key=sent.key, value=sent.value, on_delivery=acknowledged)
                 break
             except BufferError:
-                self.producer.poll(0.1)
-        self.producer.poll(0)
+                time.sleep(0.1)  # the acknowledging thread makes room
+
+    def _acknowledge(self) -> None:
+        """In a thread of its own, so that acknowledgements have the time at which they came."""
+        while not self._closing.wait(0.005):
+            self.producer.poll(0.05)
 
     @property
     def api(self) -> str:

@@ -126,7 +126,6 @@ class Rounds:
             self._bed.send(one)
         waiting = {str((one.fields or {})["product_id"]) for one in probes}
         while waiting:
-            self._bed.producer.poll(0)
             with suppress(URLError):  # the API says that Redis is away
                 waiting -= look_up(self._bed.api, sorted(waiting)).keys()
             outcome.recovery_seconds = time.monotonic() - began
