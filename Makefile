@@ -1,6 +1,6 @@
 # The two commands of a newcomer: `make demo` and `make test`. `make help` lists all.
 .DEFAULT_GOAL := help
-.PHONY: chaos fuzz help setup demo test lint unit store-test bench clean
+.PHONY: slow-test soak chaos promises fuzz help setup demo test lint unit store-test bench clean
 
 # uv from the PATH, else one of our own in .uv/ (system pythons refuse installs)
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
@@ -44,7 +44,10 @@ unit: setup ## the tests that need no server
 	$(RUN) pytest tests/unit tests/contract
 
 store-test: setup ## the store tests alone; STREAM_APP_TEST_REDIS_SERVER=redis-server runs them on another server
-	$(RUN) pytest -m store
+	$(RUN) pytest -m 'store and not slow'
+
+slow-test: setup ## the tests that take half a minute each, which `make test` leaves out
+	$(RUN) pytest -m slow
 
 bench: setup ## measure this machine: writes benchmarks/results.md, results.json and plots
 	$(RUN) benchmarks.run
@@ -52,8 +55,15 @@ bench: setup ## measure this machine: writes benchmarks/results.md, results.json
 chaos: setup ## break the system on purpose, many times; ROUNDS=200 SEED=1 FAULT="redis: SIGKILL" (else all faults)
 	$(RUN) tests.reliability.chaos --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault "$(FAULT)")
 
+promises: setup ## take out what keeps each promise, one after another, and see that a test notices; ONLY="names or numbers"
+	$(RUN) tests.reliability.promises $(if $(ONLY),--only $(ONLY),--write)
+
 fuzz: setup ## throw a million inputs at the decoders and the steps; INPUTS=5000000 SEED=1
 	$(RUN) tests.reliability.fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))
+
+MINUTES ?= 30
+soak: setup ## see whether anything grows under a steady feed: MINUTES=30 RATE=20 SEED=1; appends to benchmarks/soak.md
+	$(RUN) benchmarks.soak --minutes $(MINUTES) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED))
 
 clean: ## remove what `make setup` made here (not the caches of uv and of this project)
 	rm -rf .venv .uv

@@ -41,7 +41,7 @@ from stream_app.embedded.services import Services
 from stream_app.kafka.admin import create_topics, lag
 from stream_app.kafka.feed import Feed
 from stream_app.settings import Settings
-from stream_app.store.keys import Keys
+from stream_app.store.keys import Keys, ProductKeys
 from stream_app.store.summaries import RedisSummaryStore
 
 HERE = Path(__file__).parent
@@ -77,7 +77,8 @@ def main() -> None:
     warm_up = options.warm_up * 60 if options.warm_up is not None else min(seconds / 3, _LONGEST_WARM_UP_SECONDS)
     state = _State()
     samples: list[Sample] = []
-    ending = None
+    ending: Ending | None = None
+    parts: dict[str, tuple[int, int, int]] = {}
     console.print(
         f"seed {options.seed}, {options.rate:g} reviews/s for {options.minutes:g} min, warm-up {warm_up:.0f} s"
     )
@@ -106,12 +107,13 @@ def main() -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 samples.append(_look(settings, processes, servers, samples[-1].seconds + options.every, deep=True))
             ending = _ending(settings, since, traffic, caught_up)
+            parts = view_parts(settings)
     if options.samples:
         options.samples.write_bytes(b"".join(orjson.dumps(asdict(sample)) + b"\n" for sample in samples))
     if state.reads_failed:
         state.troubles.append(f"{state.reads_failed} of {state.reads} reads of the API failed")
     verdict = judge(samples, warm_up_seconds=warm_up, rate=options.rate, ending=ending, troubles=state.troubles)
-    text = report(verdict, ending, samples, state.reads, options, warm_up)
+    text = report(verdict, ending, parts, samples, state.reads, options, warm_up)
     print(text)
     append(text, options.output / "soak.md")
     plot(samples, warm_up, options.output / "soak.png")
@@ -289,6 +291,21 @@ def look_at_view(settings: Settings) -> ViewSample:
         )
 
 
+def view_parts(settings: Settings) -> dict[str, tuple[int, int, int]]:
+    """By kind of key: how many keys, their bytes (`MEMORY USAGE`), and how many items are in them."""
+    sizes = {"hash": "hlen", "zset": "zcard"}
+    parts: dict[str, tuple[int, int, int]] = {}
+    with redis.Redis.from_url(settings.redis.get_secret_value()) as client:
+        for key in client.scan_iter(Keys(settings.generation).all, count=1000):
+            of_a_product = key.decode().endswith(ProductKeys._fields)
+            part = key.decode().rsplit(":", 1)[-1] if of_a_product else key.decode().split(":")[2]
+            kind = client.type(key).decode()
+            items = getattr(client, sizes[kind])(key) if kind in sizes else 1
+            keys, total, inside = parts.get(part, (0, 0, 0))
+            parts[part] = keys + 1, total + client.memory_usage(key, samples=0), inside + items
+    return dict(sorted(parts.items(), key=lambda part: -part[1][1]))
+
+
 def _progress(samples: list[Sample], state: _State, seconds: float) -> str:
     now = samples[-1]
     memory = "  ".join(f"{name} {look.rss_bytes / 1e6:.0f}" for name, look in now.processes.items())
@@ -357,6 +374,7 @@ def _ending(settings: Settings, since: Offsets, traffic: Traffic, caught_up: boo
 def report(
     verdict: Verdict,
     ending: Ending | None,
+    parts: Mapping[str, tuple[int, int, int]],
     samples: list[Sample],
     reads: int,
     options: argparse.Namespace,
@@ -376,6 +394,13 @@ def report(
     ]
     if verdict.redis:
         lines.append(soak_judge.redis_sentence(verdict.redis))
+    if parts:
+        shown = ", ".join(
+            f"{name} {size / 1000:,.0f} KB in {keys:,} keys ({size / items:.0f} an item)"
+            for name, (keys, size, items) in parts.items()
+            if items
+        )
+        lines.append(f"By kind of key: {shown}.")
     if ending:
         lines.append(
             f"Published {ending.published:,} = enriched {ending.enriched:,} + dead letter {ending.dead_lettered:,}; "
@@ -418,7 +443,8 @@ def plot(samples: list[Sample], warm_up: float, file: Path) -> None:
     right.set(xlabel="minutes", ylabel="data in Redis, MB", ylim=(0, None))
     for axis in (left, right):
         axis.axvspan(0, warm_up / 60, color="#eeeeee")
-        axis.legend(fontsize="small")
+        if samples:
+            axis.legend(fontsize="small")
     figure.savefig(file, dpi=120)
     pyplot.close(figure)
 

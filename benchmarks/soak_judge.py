@@ -24,9 +24,9 @@ _MOST_PAIRS = 400  # points of a Theil-Sen fit, whose pairs are their square
 # ARCHITECTURE.md, "State in Redis", on Valkey; a test holds these numbers against that page.
 REVIEW_BYTES_FEW = 41
 REVIEW_BYTES_MANY = 59
-PRODUCT_BYTES = 750
-SENTENCE_BYTES = 230
-ALERT_BYTES = 600
+PRODUCT_BYTES = 1300
+SENTENCE_BYTES = 340
+ALERT_BYTES = 550
 MANY_REVIEWS = 128  # a hash of more fields than this is a hash table (hash-max-listpack-entries)
 
 

@@ -62,7 +62,7 @@ def tail(
 def _as_json(record: RawRecord, stream: Stream) -> str:
     if stream is not Stream.dead_letter:
         return (record.value or b"null").decode()
-    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+    headers = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
     value = None if record.value is None else record.value.decode("utf-8", "backslashreplace")
     return orjson.dumps({"offset": record.offset, "value": value, "headers": headers}).decode()
 

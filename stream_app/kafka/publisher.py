@@ -27,7 +27,7 @@ _LONGEST_PAUSE_SECONDS = 0.005
 
 def size_of(message: Message) -> int:
     """Bytes of key, value and headers together: what ``max_message_bytes`` bounds."""
-    headers = sum(len(name) + len(value) for name, value in message.headers)
+    headers = sum(len(name) + len(value or b"") for name, value in message.headers)  # a shop may send null headers
     return len(message.key or b"") + len(message.value or b"") + headers
 
 

@@ -17,7 +17,7 @@ from stream_app.models.transformer import (
     MAX_INPUT_TOKENS,
     SAFE,
     SAFE_WEIGHTS,
-    device_errors,
+    computing,
     loading,
     padded,
     revision_of,
@@ -59,7 +59,7 @@ class Classifier:
         return tokenize(self._tokenizer, texts, self.max_tokens)
 
     def run(self, batch: Sequence[Tokens]) -> list[Scores]:
-        with device_errors(), torch.inference_mode():
+        with computing(), torch.inference_mode():
             ids, mask = padded(batch, self._tokenizer.pad_token_id or 0, self.choice)
             logits = self._model(input_ids=ids, attention_mask=mask).logits
             probabilities = (logits.float().softmax(dim=-1).cpu() @ self._columns).tolist()

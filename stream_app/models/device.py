@@ -13,6 +13,7 @@ from typing import Any, Literal
 import orjson
 import torch
 
+from stream_app.models.memory import bound_caches
 from stream_app.ports import ConfigurationError, OutOfDeviceMemory, TextModel
 
 Precision = Literal["fp32", "bf16"]
@@ -58,8 +59,10 @@ class Budget:
 def choose_device(device: str = "auto", precision: str = "auto", threads: int = 0) -> DeviceChoice:
     """``device``: auto, cpu or cuda. ``precision``: auto, fp32 or bf16. ``threads``: of a CPU, 0 for all of ours.
 
-    Sets torch's number of threads for this process. Raises ConfigurationError for a device that isn't there.
+    Sets torch's number of threads and the bounds of its caches for this process.
+    Raises ConfigurationError for a device that isn't there.
     """
+    bound_caches()
     if device not in ("auto", "cpu", "cuda"):
         raise ConfigurationError(f"Device {device!r} is unknown. Set STREAM_APP_DEVICE to auto, cpu or cuda.")
     if device == "cuda" and not torch.cuda.is_available():

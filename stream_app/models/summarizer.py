@@ -15,7 +15,7 @@ from stream_app.models.transformer import (
     MAX_INPUT_TOKENS,
     SAFE,
     SAFE_WEIGHTS,
-    device_errors,
+    computing,
     loading,
     padded,
     revision_of,
@@ -56,7 +56,7 @@ class Summarizer:
         return tokenize(self._tokenizer, [self._prompt + text for text in texts], MAX_INPUT_TOKENS)
 
     def run(self, batch: Sequence[Tokens]) -> list[str]:
-        with device_errors(), torch.inference_mode():
+        with computing(), torch.inference_mode():
             ids, mask = padded(batch, self._tokenizer.pad_token_id, self.choice)
             out = self._model.generate(
                 input_ids=ids,

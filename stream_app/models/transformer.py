@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from stream_app.models.device import DeviceChoice
+from stream_app.models.memory import give_back
 from stream_app.ports import ConfigurationError, OutOfDeviceMemory, Tokens
 
 MAX_INPUT_TOKENS = 512
@@ -57,10 +58,11 @@ def padded(
 
 
 @contextmanager
-def device_errors() -> Iterator[None]:
-    """Turns the ways in which torch says "out of memory" into OutOfDeviceMemory."""
+def computing() -> Iterator[None]:
+    """Around a run: memory that is free afterwards goes back, and "out of memory" becomes OutOfDeviceMemory."""
     try:
         yield
+        give_back()
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
         raise OutOfDeviceMemory(str(error)) from error

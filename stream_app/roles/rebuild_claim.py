@@ -14,7 +14,8 @@ from stream_app.roles.patience import Patience
 from stream_app.store.generations import Claim, Generations
 
 _CLAIM_MS = 15_000
-_RENEW_EVERY_SECONDS = _CLAIM_MS / 1000 / 5
+_RENEW_EVERY_SECONDS = 3.0
+_LOOK_EVERY_SECONDS = 0.5
 
 
 class RebuildClaim:
@@ -34,11 +35,12 @@ class RebuildClaim:
         Raises ConfigurationError where another process renews its own.
         """
         claim = await self._try()
-        while claim.holder != self._who:
+        if claim.holder != self._who:
             self._say(f"A rebuild by {claim.holder} holds the claim; looking whether that process lives.")
-            await asyncio.sleep(max(claim.ms, 0) / 1000 + 0.2)
+        while claim.holder != self._who:
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
             earlier, claim = claim, await self._try()
-            if claim.holder == earlier.holder:
+            if claim.holder == earlier.holder and claim.ms > earlier.ms:  # renewed meanwhile
                 raise ConfigurationError(
                     f"A rebuild runs already: {claim.holder}. Wait for its end, or stop it there; then run this again."
                 )

@@ -280,6 +280,7 @@ def ordered_by_enrichment(products: Sequence[str]) -> list[bytes]:
     return [one.encode() for one in sorted(newest, key=lambda one: newest[one], reverse=True)]
 
 
+@pytest.mark.slow
 def test_rebuild_killed_in_the_middle_goes_on_where_it_was(kafka: str, place: Place) -> None:
     """kill -9 while it folds, again while its worker does, and once more after the switch: the end is the same."""
     products = [f"p{number}" for number in range(50)]
@@ -318,6 +319,7 @@ def test_rebuild_killed_in_the_middle_goes_on_where_it_was(kafka: str, place: Pl
     assert place.shown(2)[1] == [alert(1).alert_id.encode()]
 
 
+@pytest.mark.slow
 def test_what_the_old_view_did_not_get_to_has_its_effects_once_and_the_rest_none(place: Place) -> None:
     """A record that nobody can read goes to the dead letter when it is read for the first time, and never again."""
     place.publish([Message(place.topics.enriched, b"p", b"read by the old view"), *valid(place, "r1")])
@@ -362,6 +364,7 @@ def test_log_that_lost_its_beginning_is_refused(place: Place) -> None:
     assert len(place.view(2)) == 60 - sum(cut.values())
 
 
+@pytest.mark.slow
 def test_view_is_made_again_where_redis_has_lost_everything(kafka: str, place: Place) -> None:
     """Which generations there were is lost too: a generation is taken whose consumer group never committed anything."""
     place.publish_reviews(reviews_of(["a", "b"], 200))
@@ -377,6 +380,7 @@ def test_view_is_made_again_where_redis_has_lost_everything(kafka: str, place: P
     assert place.view(3) == before
 
 
+@pytest.mark.slow
 def test_second_rebuild_is_told_that_one_runs(place: Place) -> None:
     """Two at once would only take each other's partitions."""
     place.publish_reviews(reviews_of(["a"], 20_000))

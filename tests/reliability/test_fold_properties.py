@@ -353,6 +353,7 @@ PLANTED = {
 CHECKS = (check_equals_recount, check_order_does_not_matter, check_second_time_changes_nothing, check_equals_fold)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", PLANTED)
 def test_properties_find_a_planted_error(
     new_view: Callable[[], View], monkeypatch: pytest.MonkeyPatch, error: str

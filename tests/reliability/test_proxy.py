@@ -10,9 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 
+from stream_app.embedded.kafka import EmbeddedKafka
 from tests.reliability.proxy import FaultsSeen, Proxy
 from tests.waiting import wait_until
 
@@ -249,3 +253,26 @@ def test_stopped_proxy_is_gone_and_starts_again_on_its_port(echo: Echo) -> None:
         with proxy:
             assert_works(proxy)
     wait_until(lambda: threading.active_count() <= before, 5, "its threads have ended")
+
+
+def test_broker_behind_a_proxy_tells_its_clients_of_the_proxy_alone(tmp_path: Path, proxy: Proxy) -> None:
+    """Whom it told of its own port would pass by every fault."""
+    kafka = EmbeddedKafka(tmp_path, port=0, advertised_ports=[proxy.port])
+    kafka.start()
+    try:
+        proxy.redirect("127.0.0.1", kafka.proxied_ports[0])
+        troubled, direct = (AdminClient({"bootstrap.servers": one}) for one in (proxy.address, kafka.address))
+        [told] = troubled.list_topics(timeout=10).brokers.values()
+        assert f"{told.host}:{told.port}" == proxy.address
+
+        proxy.cut()
+        with pytest.raises(KafkaException):
+            troubled.list_topics(timeout=1)
+        [told] = direct.list_topics(timeout=10).brokers.values()
+        assert f"{told.host}:{told.port}" == kafka.address
+        assert proxy.faults_seen.refused > 0
+
+        proxy.heal()
+        assert troubled.list_topics(timeout=10).brokers
+    finally:
+        kafka.stop()

@@ -120,6 +120,7 @@ def test_fail_over_that_nobody_was_told_of_changes_the_incarnation(
     assert len(set(before.split()) & set(run(store.incarnation()).split())) == 2
 
 
+@pytest.mark.slow
 def test_master_that_froze_and_wakes_up_as_a_replica_is_not_taken_for_the_one_it_was(
     run: Run, cluster: ValkeyCluster, open_store: Opener, generation: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +187,7 @@ class Traffic:
         return [summarize(state, NOW_MS) for state in self.states.values()]
 
 
+@pytest.mark.slow
 def test_masters_that_die_under_load_cost_only_time(run: Run, cluster: ValkeyCluster, store: RedisSummaryStore) -> None:
     """One after the other is killed while several tasks apply: nothing but StoreUnavailable is raised meanwhile."""
     traffic, patiently = Traffic(), Patience("redis", 30)

@@ -120,6 +120,19 @@ def test_server_that_refuses_is_unavailable_until_it_takes_the_same_call(
     assert counted(run, store) == 2
 
 
+def test_server_that_was_a_replica_meanwhile_has_another_incarnation(
+    run: Run, store: RedisSummaryStore, admin: Redis
+) -> None:
+    """The same process, but what only it had may be gone; and while it is a replica, it vouches for nothing."""
+    before = run(store.incarnation())
+    admin.execute_command("REPLICAOF", "127.0.0.1", 1)
+    with pytest.raises(StoreUnavailable, match="a replica answers"):
+        run(store.incarnation())
+
+    admin.execute_command("REPLICAOF", "NO", "ONE")
+    assert run(store.incarnation()) != before
+
+
 def test_server_that_cannot_write_its_dump_refuses_and_recovers(
     run: Run, store: RedisSummaryStore, admin: Redis, tmp_path: Path
 ) -> None:

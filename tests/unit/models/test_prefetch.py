@@ -1,0 +1,25 @@
+"""One batch is prepared while another computes, and no more: the rest stays where it can still be dropped."""
+
+from __future__ import annotations
+
+import time
+
+from tests.unit.models.test_batcher import Rig, texts, wait_until
+
+
+def test_no_more_than_one_batch_is_prepared_ahead_of_the_device() -> None:
+    """What is tokenised is bounded, and what waits is given back when its partition goes."""
+    rig = Rig()
+    rig.model.faults.let_go.clear()
+    rig.batcher.start()
+    rig.submit(*texts(400))
+    wait_until(lambda: bool(rig.started), 5, "the device did not begin")
+    time_to_prepare_all = time.monotonic() + 0.5
+    wait_until(lambda: time.monotonic() > time_to_prepare_all, 5, "time stands still")
+
+    dropped = rig.batcher.drop_waiting(lambda tag: True)
+
+    rig.model.faults.let_go.set()
+    rig.results(400 - len(dropped))
+    rig.batcher.stop()
+    assert len(dropped) > 350  # a batch is 128 tokens, and these have 27 on average
