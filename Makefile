@@ -32,7 +32,7 @@ setup: .venv/.ready ## packages, Kafka and Valkey; everything else does this fir
 demo: setup ## the whole system on this machine; INPUT=file.jsonl replays your own reviews
 	.venv/bin/stream-app demo $(if $(INPUT),--input $(INPUT))
 
-test: setup lint ## format, lint, types and all tests, on a real Kafka and Valkey started for them
+test: setup lint ## format, lint, types and the tests, on a real Kafka and Valkey started for them
 	$(RUN) pytest
 
 lint: setup

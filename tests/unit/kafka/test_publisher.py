@@ -152,3 +152,18 @@ def test_exception_in_a_delivery_callback_is_fatal(make: Make) -> None:
         assert isinstance(fatal[0], IndexError)
 
     run(test)
+
+
+def test_null_header_of_a_shop_is_published_as_it_is(make: Make) -> None:
+    """A rejected review keeps its headers in the dead letter; one without a value once ended the worker."""
+
+    async def test() -> None:
+        publisher, fatal = make()
+        delivered: list[str] = []
+        null: Any = None
+        publisher.publish([Message("out", b"key", b"a", (("trace", null),))], lambda: delivered.append("done"))
+        await wait_until_async(lambda: delivered == ["done"], 10, "the message is acknowledged")
+        await publisher.close()
+        assert fatal == []
+
+    run(test)
