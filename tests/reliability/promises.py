@@ -100,9 +100,10 @@ class Copy:
         finally:
             path.write_text(text, encoding="utf-8")
 
-    def failures(self, tests: Sequence[str]) -> dict[str, str]:
-        """Run the tests; the first line of what each failed one said, by its id without parameters.
+    def failures(self, tests: Sequence[str], *, errors_too: bool = False) -> dict[str, str]:
+        """Run the tests; the first line of what each failed one said, by its id with and without parameters.
 
+        An error in a fixture is not a test that noticed something: it counts only where ``errors_too``.
         Raises Unusable when they could not be run.
         """
         report = self.folder / "report.xml"
@@ -121,15 +122,13 @@ class Copy:
         if code not in (0, _FAILED) or not report.exists():
             tail = (self.folder / "pytest.log").read_text(errors="replace")[-3000:]
             raise Unusable(f"pytest ended with {code} on {' '.join(tests)}:\n{tail}")
-        return _failures_in(report)
+        return _failures_in(report, ("failure", "error") if errors_too else ("failure",))
 
 
-def _failures_in(report: Path) -> dict[str, str]:
-    """Failures only: an error in a fixture is not a test that noticed something."""
+def _failures_in(report: Path, kinds: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for case in ElementTree.parse(report).iter("testcase"):
-        failure = case.find("failure")
-        if failure is not None:
+        for failure in (part for kind in kinds for part in case.findall(kind)):
             said = " ".join((failure.get("message") or "failed").split())
             name = f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"
             for known in (name, name.split("[")[0]):
@@ -203,7 +202,7 @@ def main() -> int:
         for protection in protections:
             verdicts.append(judge(copy, protection))
             print("\n".join(lines_of(verdicts[-1])), flush=True)
-        wrong = copy.failures(sorted({test for one in protections for test in one.tests}))
+        wrong = copy.failures(sorted({test for one in protections for test in one.tests}), errors_too=True)
 
     survived = [verdict.protection.name for verdict in verdicts if not verdict.noticed]
     seconds = sum(verdict.seconds for verdict in verdicts)
