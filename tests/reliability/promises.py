@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -162,6 +163,7 @@ def lines_of(verdict: Verdict) -> Iterator[str]:
 
 
 def _cut(said: str) -> str:
+    said = re.sub(r"/\S*stream-app-promises-\w+/", "", said.replace(sys.executable, "python"))  # this machine's paths
     said = said.replace("|", "\\|")
     return said if len(said) <= _MESSAGE_CHARACTERS else f"{said[: _MESSAGE_CHARACTERS - 1]}…"
 
