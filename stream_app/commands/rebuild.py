@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import sys
 import time
@@ -212,5 +211,5 @@ class Workers:
         for child in children:
             await asyncio.to_thread(child.join, deadline)
         if self._open is not None:
-            with contextlib.suppress(OSError):
-                self._open.flush()
+            self._open.close()
+            self._open = None

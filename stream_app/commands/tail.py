@@ -87,8 +87,6 @@ def _line(value: EnrichedReview | Alert | Rejected) -> Text:
 def _dead_letter_line(record: RawRecord) -> Text:
     from stream_app import contract
 
-    headers = dict(record.headers)
-    reason = headers.get(contract.HEADER_ERROR_REASON, b"?").decode()
-    detail = headers.get(contract.HEADER_ERROR_MESSAGE, b"").decode("utf-8", "replace")
+    letter = contract.read_letter(record)
     start = (record.value or b"").decode("utf-8", "backslashreplace")[:80]
-    return Text(f"{reason:17} ", "red").append(f"offset {record.offset}: {detail}  {start!r}", "default")
+    return Text(f"{letter.reason:17} ", "red").append(f"offset {record.offset}: {letter.detail}  {start!r}", "default")

@@ -50,7 +50,7 @@ class TopicFacts:
 
 def check_brokers(settings: Settings) -> str:
     """A sentence about the cluster. Raises BrokerUnavailable."""
-    metadata = _reach(settings, lambda admin: admin.list_topics(timeout=_SECONDS))
+    metadata = reach(settings, lambda admin: admin.list_topics(timeout=_SECONDS))
     brokers = ", ".join(f"{broker.host}:{broker.port}" for broker in metadata.brokers.values())
     return f"{len(metadata.brokers)} broker(s): {brokers}"
 
@@ -62,7 +62,7 @@ def create_topics(settings: Settings) -> dict[str, bool]:
     """
     topics = Topics(settings.topic_prefix)
     configs = topics.configs()
-    there = _reach(settings, lambda admin: admin.list_topics(timeout=_SECONDS)).topics
+    there = reach(settings, lambda admin: admin.list_topics(timeout=_SECONDS)).topics
     missing = [name for name in topics.all() if name not in there]
     made = dict.fromkeys(topics.all(), False)
     if not missing:
@@ -91,14 +91,14 @@ def create_topics(settings: Settings) -> dict[str, bool]:
 def list_topics(settings: Settings) -> list[TopicFacts]:
     """The topics of ours that exist, in the order in which data flows."""
     topics = Topics(settings.topic_prefix)
-    there = _reach(settings, lambda admin: admin.list_topics(timeout=_SECONDS)).topics
+    there = reach(settings, lambda admin: admin.list_topics(timeout=_SECONDS)).topics
     names = [name for name in topics.all() if name in there]
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
     described = _admin(settings).describe_configs(resources) if names else {}
     configs = {resource.name: future.result() for resource, future in described.items()}
     facts = []
     for name in names:
-        begins, ends = offsets(settings, name, OffsetSpec.earliest()), end_offsets(settings, name)
+        begins, ends = begin_offsets(settings, name), end_offsets(settings, name)
         messages = sum(ends.values()) - sum(begins.values())
         facts.append(TopicFacts(name, len(there[name].partitions), messages, _retention(configs[name])))
     return facts
@@ -116,7 +116,7 @@ def begin_offsets(settings: Settings, topic: str) -> dict[int, int]:
 
 def offsets(settings: Settings, topic: str, at: OffsetSpec) -> dict[int, int]:
     """Offsets per partition. Raises ConfigurationError when the topic is missing."""
-    metadata = _reach(settings, lambda client: client.list_topics(topic, timeout=_SECONDS)).topics[topic]
+    metadata = reach(settings, lambda client: client.list_topics(topic, timeout=_SECONDS)).topics[topic]
     if metadata.error is not None:
         raise ConfigurationError(f"Topic {topic} does not exist: `stream-app topics create` makes it.")
     asked = {TopicPartition(topic, number): at for number in metadata.partitions}
@@ -125,7 +125,7 @@ def offsets(settings: Settings, topic: str, at: OffsetSpec) -> dict[int, int]:
         found = client.list_offsets(asked, request_timeout=_SECONDS)
         return {partition.partition: future.result().offset for partition, future in found.items()}
 
-    return _reach(settings, ask)
+    return reach(settings, ask)
 
 
 def retention_ms(settings: Settings, topic: str) -> int | None:
@@ -144,25 +144,25 @@ def retention_ms(settings: Settings, topic: str) -> int | None:
 
 def lag(settings: Settings, role: str) -> int:
     """How many records of its topic the role has not committed yet."""
-    topic = _topic_of(settings, role)
+    topic = topic_of(settings, role)
     committed = committed_offsets(settings, role)
-    begins = offsets(settings, topic, OffsetSpec.earliest())
+    begins = begin_offsets(settings, topic)
     ends = end_offsets(settings, topic)
     return sum(max(0, end - max(committed.get(number, 0), begins[number])) for number, end in ends.items())
 
 
 def committed_offsets(settings: Settings, role: str) -> dict[int, int]:
     """What the role's group committed, per partition; partitions without a commit are left out."""
-    topic = _topic_of(settings, role)
+    topic = topic_of(settings, role)
     partitions = [TopicPartition(topic, number) for number in end_offsets(settings, topic)]
     member = _member_of(settings, settings.group(role))
-    found = _reach(settings, lambda _: member.committed(partitions, timeout=_SECONDS))
+    found = reach(settings, lambda _: member.committed(partitions, timeout=_SECONDS))
     return {partition.partition: partition.offset for partition in found if partition.offset >= 0}
 
 
 def read_to_end(settings: Settings, topic: str, since: Mapping[int, int] | None = None) -> Iterator[RawRecord]:
     """Every record from ``since`` (per partition; default: the beginning) to the end that the topic has now."""
-    begins = offsets(settings, topic, OffsetSpec.earliest())
+    begins = begin_offsets(settings, topic)
     ends = end_offsets(settings, topic)
     starts = {number: max(begin, (since or {}).get(number, 0)) for number, begin in begins.items()}
     left = {number for number, start in starts.items() if start < ends[number]}
@@ -239,12 +239,13 @@ def _member_of(settings: Settings, group: str) -> Consumer:
     return Consumer({**consumer_config(settings), "group.id": group})
 
 
-def _topic_of(settings: Settings, role: str) -> str:
+def topic_of(settings: Settings, role: str) -> str:
+    """Full name of the topic that a role reads."""
     topics = Topics(settings.topic_prefix)
     return {"enrich": topics.reviews, "summarize": topics.enriched, "notify": topics.alerts}[role]
 
 
-def _reach(settings: Settings, ask: Callable[[AdminClient], Answer]) -> Answer:
+def reach(settings: Settings, ask: Callable[[AdminClient], Answer]) -> Answer:
     """The answer; asked again for a while when leaders or coordinators are just being chosen."""
     until = time.monotonic() + _SECONDS
     while True:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from confluent_kafka import Consumer, TopicPartition
 
-from stream_app.kafka.admin import _reach, _topic_of, committed_offsets
+from stream_app.kafka.admin import committed_offsets, reach, topic_of
 from stream_app.kafka.client_config import consumer_config
 from stream_app.settings import Settings
 
@@ -21,7 +21,7 @@ def members(settings: Settings, role: str) -> int:
         [described] = client.describe_consumer_groups([group], request_timeout=_SECONDS).values()  # type: ignore[attr-defined]
         return len(described.result(_SECONDS).members)
 
-    return _reach(settings, ask)
+    return reach(settings, ask)
 
 
 def set_back(settings: Settings, role: str, offsets: Mapping[int, int]) -> None:
@@ -29,13 +29,13 @@ def set_back(settings: Settings, role: str, offsets: Mapping[int, int]) -> None:
 
     Raises BrokerUnavailable, also when somebody is in the group.
     """
-    topic = _topic_of(settings, role)
+    topic = topic_of(settings, role)
     later = committed_offsets(settings, role)
     wanted = [TopicPartition(topic, number, at) for number, at in offsets.items() if at < later.get(number, -1)]
     if not wanted:
         return
     consumer = Consumer({**consumer_config(settings), "group.id": settings.group(role)})
     try:
-        _reach(settings, lambda _: consumer.commit(offsets=wanted, asynchronous=False))
+        reach(settings, lambda _: consumer.commit(offsets=wanted, asynchronous=False))
     finally:
         consumer.close()

@@ -194,7 +194,7 @@ class Rebuild:
         store = RefoldingStore.from_settings(new)
         try:
             self._workers.start(new, silently=True)
-            await self._catch_up(new, "reviews folded")
+            await self._catch_up(new)
             restore = Restore(self._settings, store, self._progress.advanced, self._redis, self._brokers)
             self._progress.say(f"{await restore.texts()} product texts brought back.")
             self._alerts_read = await restore.alerts()
@@ -202,21 +202,20 @@ class Rebuild:
             await self._set_back(new, old)
             self._workers.start(new, silently=False)
             self._progress.say(f"{await restore.due(now_ms())} products are due for a new text.")
-            await self._catch_up(new, "reviews folded")
+            await self._catch_up(new)
         finally:
             await store.close()
 
-    async def _catch_up(self, new: Settings, step: str) -> None:
+    async def _catch_up(self, new: Settings) -> None:
         """Returns when the group has committed all that there was, in a last lap that took little time."""
         begins = await self._begins()
-        total = -1
         while True:
             began = time.monotonic()
             ends = await self._ends()
             before = -1
             while True:
                 done, total = _progress_of(await self._committed(new), begins, ends)
-                self._progress.advanced(step, done, total)
+                self._progress.advanced("reviews folded", done, total)
                 self._workers.keep_running(progressed=done > before)
                 self._claim.refuse_if_lost()
                 before = done

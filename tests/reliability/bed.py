@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -58,11 +58,6 @@ class Worker:
     process: subprocess.Popen[bytes]
     log: Path
     dismissed: bool = False
-    restarts: list[float] = field(default_factory=list)
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
 
     @property
     def running(self) -> bool:

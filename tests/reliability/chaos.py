@@ -105,6 +105,8 @@ def schedule(rounds: int, seed: int, chosen: Sequence[Sequence[Fault]]) -> list[
     chance = random.Random(seed)
     possible = [fault for fault in FAULTS.values() if not fault.needs_small_disk or can_mount()]
     if chosen:
+        if any(fault not in possible for faults in chosen for fault in faults):
+            raise typer.BadParameter("this system lets nobody mount a small disk to fill")
         return [list(chosen[i % len(chosen)]) for i in range(rounds)]
     singles = [[fault] for fault in possible]
     chance.shuffle(singles)
@@ -142,10 +144,9 @@ def run(plan: Sequence[Sequence[Fault]], seed: int, folder: Path, console: Conso
                     result.rows[label].add(outcome)
                     result.complaints += [f"round {number}, {label}: {what}" for what in outcome.complaints]
                     if not outcome.passed or not console.is_terminal:
-                        said = f"round {number}, {label}: recovered in {outcome.recovery_seconds:.1f} s"
-                        progress.console.print(
-                            said, *outcome.complaints[:3], sep="\n    ", highlight=False, soft_wrap=True
-                        )
+                        lines = [f"round {number}, {label}: recovered in {outcome.recovery_seconds:.1f} s"]
+                        lines += [f"    {what}" for what in outcome.complaints[:3]]
+                        progress.console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
                     progress.advance(task)
                 progress.update(task, description="judging all rounds again")
                 verdict = rounds.judge_everything()

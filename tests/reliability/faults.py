@@ -80,7 +80,7 @@ def _until(condition: Callable[[], object], seconds: float, message: str) -> Non
         time.sleep(0.02)
 
 
-def _ended(bed: Bed, worker: Worker, seconds: float = 25.0) -> None:
+def _ended(worker: Worker, seconds: float = 25.0) -> None:
     _until(lambda: not worker.running, seconds, f"{worker.name} did not end")
 
 
@@ -107,7 +107,7 @@ def _end_of_a_worker(role: str, number: signal.Signals) -> None:
     def body(bed: Bed, chance: random.Random) -> Iterator[None]:
         worker = _one(bed, role, chance)
         worker.signal(number)
-        _ended(bed, worker)
+        _ended(worker)
         yield
 
 
@@ -158,7 +158,7 @@ def _rolling(bed: Bed, chance: random.Random) -> Iterator[None]:
         _until(lambda: bed.is_ready(third), 20, f"{third.name} never got ready")
         for worker in [one for one in bed.of("enrich") if one is not third]:
             worker.signal(signal.SIGTERM)
-            _ended(bed, worker)
+            _ended(worker)
             _until(
                 lambda: len(bed.of("enrich")) == 3 and all(map(bed.is_ready, bed.of("enrich"))),
                 20,

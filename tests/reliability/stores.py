@@ -30,7 +30,9 @@ class SmallDisk:
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "none", str(folder)], check=True)
 
     def fill(self) -> None:
-        """Write until the disk is full."""
+        """Write until the disk is full. Raises RuntimeError where it is not a small one: it would be the machine's."""
+        if not can_mount():
+            raise RuntimeError(f"{self._ballast.parent} is on the machine's own disk; that is not filled")
         with self._ballast.open("wb", buffering=0) as file:
             try:
                 while True:
