@@ -51,13 +51,13 @@ class Exit:
 
 @dataclass(eq=False, slots=True)
 class Worker:
-    """One process; another one takes its place when it ends, unless it was dismissed."""
+    """One process; another one takes its place when it ends, unless it was only there for a while."""
 
     role: str
     name: str
     process: subprocess.Popen[bytes]
     log: Path
-    dismissed: bool = False
+    is_extra: bool = False
 
     @property
     def running(self) -> bool:
@@ -195,12 +195,11 @@ class Bed:
         """One more worker of a role, for a while; it leaves by SIGTERM."""
         with self._lock:
             worker = self._new_worker(role)
+            worker.is_extra = True  # should it die of another fault, a successor would stay for good
             self.workers.append(worker)
         try:
             yield worker
         finally:
-            with self._lock:
-                worker.dismissed = True
             worker.signal(signal.SIGTERM)
             worker.process.wait(_STOP_SECONDS)
 
@@ -225,7 +224,7 @@ class Bed:
                 continue
             self.workers.remove(worker)
             self.exits.append(Exit(worker.role, code))
-            if not worker.dismissed:
+            if not worker.is_extra:
                 time.sleep(_RESTART_PAUSE_SECONDS)
                 self.workers.append(self._new_worker(worker.role))
         if self._api.poll() is not None:
