@@ -163,6 +163,14 @@ def drain_was_cut_short(role: str, seconds: float) -> None:
     log.warning("drain_was_cut_short", role=role, seconds=round(seconds, 2), next_step="none: the rest comes again")
 
 
+def group_was_not_left(seconds: float) -> None:
+    log.warning(
+        "group_was_not_left",
+        error=f"Kafka gave no answer for {seconds:.0f} s",
+        next_step="none: others get the partitions after the session timeout",
+    )
+
+
 def dependency_unavailable(dependency: str, error: str, retry_in_seconds: float) -> None:
     _unavailable.labels(dependency).inc()
     log.warning(

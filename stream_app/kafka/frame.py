@@ -45,6 +45,7 @@ AIOKAFKA_VERSION = "0.14.0"
 
 _FETCH_MAX_WAIT_MS = 50
 _COMMIT_SECONDS = 3.0
+_LEAVE_SECONDS = 3.0
 _SEEK_SECONDS = 60.0
 _GATE_PAUSE_SECONDS = 0.01
 _SPARE_PAUSE_SECONDS = 0.1
@@ -91,6 +92,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer._coordinator.check_errors()
         with consumer._subscription.fetch_context():
             pass
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group where Kafka answers; where it doesn't, the group misses this member soon enough.
+
+        aiokafka would wait for an answer, or for a commit under way, as long as a request may take.
+        """
+        leaving = asyncio.ensure_future(super().on_thread_stop())
+        await asyncio.wait([leaving], timeout=_LEAVE_SECONDS)
+        if not leaving.done():
+            telemetry.group_was_not_left(_LEAVE_SECONDS)
+        elif not leaving.cancelled():  # as it is where aiokafka's fetcher is stopped in its pause between two tries
+            leaving.result()
 
     async def _fetch_records(
         self,
@@ -234,6 +247,9 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         finally:
             self._hands_free.set()
 
+    async def on_stop(self) -> None:
+        """Nothing: ``finish_and_commit`` has done it. Faust would wait without limit for a commit under way."""
+
     # ---- offsets out
 
     def _filter_committable_offsets(self, tps: Iterable[Any]) -> dict[Any, int]:
@@ -304,8 +320,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 telemetry.drain_was_cut_short(self.app.role_name, time.monotonic() - began)
             try:
                 async with asyncio.timeout(_COMMIT_SECONDS):
-                    # commit() does nothing while another commit runs, and that one does not know the latest offsets
-                    await self.maybe_wait_for_commit_to_finish()
+                    # commit() does nothing while another commit runs, and that one does not know the latest offsets.
+                    # maybe_wait_for_commit_to_finish() would swallow this timeout, and then wait for ever
+                    if self._commit_fut is not None:
+                        await asyncio.wait([self._commit_fut])
                     await self.force_commit()
             except TimeoutError:
                 telemetry.dependency_unavailable("kafka", "the last commit got no answer; records come again", 0.0)
@@ -370,7 +388,7 @@ class RoleApp(faust.App):  # type: ignore[misc]
             await self._consumer.finish_and_commit()
         await super().on_stop()
         await self.role.stop()
-        await self.publisher.close()
+        await self.publisher.close(0.0)  # the drain has flushed; what is acknowledged from here on comes again anyway
 
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
         fatal(exc)

@@ -26,7 +26,11 @@ _ACK_SECONDS = 30.0
 
 @dataclass(slots=True)
 class Outcome:
-    """What a round came to. ``stuck``: what did not pass in time, in words."""
+    """What a round came to. ``stuck``: what did not pass in time, in words.
+
+    ``not_felt``, ``hidden``: what nobody felt, by fault. A fault of a pair may be hidden by the other, which was felt:
+    nothing writes to Redis while Kafka is away. That is no failure of the round, but neither does it prove anything.
+    """
 
     number: int
     faults: tuple[str, ...]
@@ -34,7 +38,8 @@ class Outcome:
     verdict: Verdict
     stuck: list[str] = field(default_factory=list)
     unexplained: list[str] = field(default_factory=list)
-    not_felt: list[str] = field(default_factory=list)
+    not_felt: dict[str, str] = field(default_factory=dict)
+    hidden: dict[str, str] = field(default_factory=dict)
     recovery_seconds: float = 0.0
 
     @property
@@ -43,7 +48,13 @@ class Outcome:
 
     @property
     def complaints(self) -> list[str]:
-        return self.stuck + self.unexplained + self.not_felt + self.verdict.differences
+        not_felt = [f"{fault}: {what}" for fault, what in self.not_felt.items()]
+        return self.stuck + self.unexplained + not_felt + self.verdict.differences
+
+    def hide(self) -> None:
+        """Once all faults were told of: was one felt, then the other was hidden by it."""
+        if len(self.not_felt) < len(self.faults):
+            self.hidden, self.not_felt = self.not_felt, {}
 
 
 class Rounds:
@@ -69,6 +80,7 @@ class Rounds:
         feeder.start()
         broke_at = time.monotonic()
         self._break(faults, chance, outcome)
+        outcome.hide()
         broken_seconds = time.monotonic() - broke_at if any(fault.holds_up for fault in faults) else 0.0
         probes = [probe(prefix, number * 1000 + i) for i in range(3 * PARTITIONS)]
         limit = max((fault.stall_seconds for fault in faults), default=5.0)
@@ -107,7 +119,7 @@ class Rounds:
             try:
                 stack.enter_context(fault.during(self._bed, chance))
             except AssertionError as error:
-                outcome.not_felt.append(f"{fault.name}: {error}")
+                outcome.not_felt[fault.name] = str(error)
                 continue
             ends.append((time.monotonic() + fault.seconds, fault, stack))
             if fault is not faults[-1]:
@@ -117,7 +129,7 @@ class Rounds:
             try:
                 stack.close()
             except AssertionError as error:
-                outcome.not_felt.append(f"{fault.name}: {error}")
+                outcome.not_felt[fault.name] = str(error)
 
     def _probe(self, probes: list[Sent], limit: float, outcome: Outcome) -> None:
         """Fresh reviews over all partitions, each of a product of its own: how long until all are shown?"""

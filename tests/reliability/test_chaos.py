@@ -10,6 +10,8 @@ from rich.console import Console
 from tests.reliability.beds import BEDS
 from tests.reliability.chaos import append_to, chosen_faults, run, schedule
 from tests.reliability.faults import FAULTS
+from tests.reliability.judge import Verdict
+from tests.reliability.rounds import Outcome
 
 SEED = 20_260_501
 
@@ -42,3 +44,17 @@ def test_nothing_is_lost_doubled_or_stuck(tmp_path: Path) -> None:
     assert result.total.rounds == len(names)
     append_to(tmp_path / "chaos.md", result)
     assert f"seed {SEED}" in (tmp_path / "chaos.md").read_text()
+
+
+def test_fault_that_nobody_felt_fails_its_round_unless_its_partner_hid_it() -> None:
+    """One that hides both proves nothing."""
+    pair = ("kafka: stopped", "redis: slow")
+    alone = Outcome(1, pair[:1], SEED, Verdict(), not_felt={pair[0]: "nobody asked"})
+    one = Outcome(2, pair, SEED, Verdict(), not_felt={pair[1]: "nobody asked"})
+    both = Outcome(3, pair, SEED, Verdict(), not_felt=dict.fromkeys(pair, "nobody asked"))
+    for outcome in (alone, one, both):
+        outcome.hide()
+
+    assert [outcome.passed for outcome in (alone, one, both)] == [False, True, False]
+    assert one.hidden == {pair[1]: "nobody asked"}
+    assert both.complaints == [f"{name}: nobody asked" for name in pair]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from stream_app.embedded.kafka import EmbeddedKafka
 from tests.integration.kafka.conftest import Stage
 from tests.integration.kafka.test_frame import assert_in_order_within_epochs, assert_nothing_missing
 from tests.waiting import wait_until
@@ -47,3 +50,28 @@ def test_sigterm_at_any_moment_of_the_start_ends_the_process_with_0(stage: MakeS
     wait_until(lambda: time.monotonic() - began >= seconds, 5, "the moment comes")
     assert worker.stop(timeout=14.0) == 0, worker.log()
     assert s.committed().get(0, 0) == s.outputs()
+
+
+@pytest.mark.parametrize("kill", [signal.SIGSTOP, signal.SIGKILL])
+def test_sigterm_while_no_broker_answers_ends_the_process_with_0(
+    kill: signal.Signals, tmp_path: Path, topic_prefix: str
+) -> None:
+    """In time, well below the grace period of a container: what is not committed comes again."""
+    broker = EmbeddedKafka(tmp_path / "kafka", port=0)
+    broker.start()
+    stage = Stage(broker.address, topic_prefix, tmp_path)
+    try:
+        stage.create(3)
+        stage.produce(range(3000))
+        worker = stage.start(work_seconds=0.5)
+        wait_until(lambda: stage.outputs() >= 200, 30, "200 outputs")
+        [server] = broker.processes
+        os.kill(server.pid, kill)
+        time.sleep(2.0)  # requests are under way
+
+        assert worker.stop(timeout=14.0) == 0, worker.log()
+    finally:
+        stage.close()
+        if kill is signal.SIGSTOP:
+            os.kill(server.pid, signal.SIGCONT)
+        broker.stop()

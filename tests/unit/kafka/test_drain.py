@@ -35,7 +35,7 @@ class Rig:
         consumer._acks = self
         consumer.app = SimpleNamespace(role_name="test", should_stop=stopping)
         consumer.stop_flow = lambda: self.calls.append("stop fetching")
-        consumer.maybe_wait_for_commit_to_finish = self.asks("wait for the other commit")
+        consumer._commit_fut = None
         consumer.force_commit = self.asks("commit")
         self.consumer = consumer
 
@@ -52,7 +52,7 @@ class Rig:
         self.partitions -= partitions
 
 
-ALL = ["stop fetching", "drop", "drop", "finish started", "flush", "wait for the other commit", "commit", "new epoch"]
+ALL = ["stop fetching", "drop", "drop", "finish started", "flush", "commit", "new epoch"]
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_work_that_hangs_is_given_up_after_the_drains_time_and_the_rest_is_commi
         await rig.consumer.finish_and_commit()
         return rig.calls
 
-    assert asyncio.run(test())[-3:] == ALL[-3:]
+    assert asyncio.run(test())[-2:] == ALL[-2:]
 
 
 def test_commit_that_hangs_is_given_up_and_the_epoch_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,6 +115,38 @@ def test_commit_that_hangs_is_given_up_and_the_epoch_ends(monkeypatch: pytest.Mo
         return rig.calls
 
     assert asyncio.run(test()) == ALL
+
+
+def test_commit_under_way_is_waited_for_before_the_last_one() -> None:
+    """Faust's commit() does nothing meanwhile."""
+
+    async def test() -> list[str]:
+        rig = Rig()
+        under_way = rig.consumer._commit_fut = asyncio.Future()
+
+        def committed() -> None:
+            rig.calls.append("other commit")
+            under_way.set_result(None)
+
+        asyncio.get_running_loop().call_later(0.05, committed)
+        await rig.consumer.finish_and_commit()
+        return rig.calls
+
+    assert asyncio.run(test()) == [*ALL[:-2], "other commit", *ALL[-2:]]
+
+
+def test_commit_under_way_that_hangs_is_given_up_and_the_epoch_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is committed beside it; Faust's own wait for it would swallow the end of our patience."""
+    monkeypatch.setattr(frame, "_COMMIT_SECONDS", 0.05)
+
+    async def test() -> list[str]:
+        rig = Rig()
+        rig.consumer._commit_fut = asyncio.Future()
+        async with asyncio.timeout(5.0):
+            await rig.consumer.finish_and_commit()
+        return rig.calls
+
+    assert asyncio.run(test()) == [*ALL[:-2], "new epoch"]
 
 
 def test_where_nothing_is_assigned_nothing_is_done() -> None:
@@ -182,3 +214,59 @@ def test_role_is_given_a_batch_of_the_present_epoch_only(flows: bool, epoch: int
         return consumer
 
     assert asyncio.run(test())._hands_free.is_set()
+
+
+async def _answers() -> None:
+    """aiokafka leaves the group."""
+
+
+async def _waits() -> None:
+    await asyncio.Event().wait()
+
+
+async def _is_cancelled() -> None:
+    raise asyncio.CancelledError
+
+
+async def _raises() -> None:
+    raise ValueError("a bug")
+
+
+def _stop_thread(monkeypatch: pytest.MonkeyPatch, leave: Any) -> None:
+    async def on_thread_stop(_: Any) -> None:
+        await leave()
+
+    async def test() -> None:
+        async with asyncio.timeout(5.0):
+            await object.__new__(frame.ConsumerThread).on_thread_stop()
+
+    monkeypatch.setattr(frame, "_LEAVE_SECONDS", 0.05)
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_thread_stop", on_thread_stop)
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize("leave", [_answers, _waits, _is_cancelled])
+def test_group_is_left_or_given_up_soon_when_the_broker_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, leave: Any
+) -> None:
+    """aiokafka waits as long as a request may take, and its fetcher's cancellation comes out of its close."""
+    _stop_thread(monkeypatch, leave)
+
+
+def test_bug_while_the_group_is_left_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="a bug"):
+        _stop_thread(monkeypatch, _raises)
+
+
+def test_stopping_consumer_does_not_wait_for_a_commit_under_way() -> None:
+    """Faust's own would, without limit; finish_and_commit has waited for it already."""
+
+    async def test() -> list[str]:
+        rig = Rig()
+        rig.hangs = {"commit"}
+        rig.consumer._commit_fut = asyncio.Future()
+        async with asyncio.timeout(5.0):
+            await rig.consumer.on_stop()
+        return rig.calls
+
+    assert asyncio.run(test()) == []

@@ -57,7 +57,7 @@ def test_every_override_replaces_something_that_is_there(ours: type, theirs: typ
 @pytest.mark.parametrize(
     ("owner", "names"),
     [
-        (driver.Consumer, ["force_commit", "maybe_wait_for_commit_to_finish", "stop_flow", "_get_active_partitions"]),
+        (driver.Consumer, ["force_commit", "stop_flow", "_get_active_partitions"]),
         (driver.AIOKafkaConsumerThread, ["call_thread", "getmany", "_ensure_consumer"]),
         (Fetcher, ["fetched_records", "seek_to", "request_offset_reset"]),
         (GroupCoordinator, ["check_errors", "fetch_committed_offsets"]),
@@ -67,3 +67,7 @@ def test_every_override_replaces_something_that_is_there(ours: type, theirs: typ
 )
 def test_every_private_method_that_the_overrides_call_is_there(owner: type, names: list[str]) -> None:
     assert [name for name in names if not callable(getattr(owner, name, None))] == []
+
+
+def test_consumer_names_the_commit_under_way_as_the_drain_expects() -> None:
+    assert driver.Consumer._commit_fut is None
