@@ -72,6 +72,11 @@ class TextModel(Protocol[Result]):
         """Languages it was trained for, as ISO 639-1 codes; None: any."""
         ...
 
+    @property
+    def packs(self) -> bool:
+        """Does it compute the texts of a run end to end, without padding, so that their lengths may differ?"""
+        ...
+
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         """One Tokens per text; may run beside ``run``."""
         ...
@@ -108,7 +113,7 @@ class Slot:
 class Acks(Protocol):
     """Publishes what slots lead to, in offset order per partition, and knows what may be committed.
 
-    Slots of an older epoch (the partition was revoked since) are ignored by both calls.
+    Slots of an older epoch (the partition was revoked since) are ignored by all calls.
     """
 
     def publish_early(self, slot: Slot, messages: Sequence[Message]) -> None:
@@ -117,6 +122,10 @@ class Acks(Protocol):
 
     def finish(self, slot: Slot, messages: Sequence[Message]) -> None:
         """The slot is done. Its messages are published when every earlier slot of the partition is done."""
+        ...
+
+    def finish_all(self, finished: Iterable[tuple[Slot, Sequence[Message]]]) -> None:
+        """As ``finish`` of each, and cheaper."""
         ...
 
 

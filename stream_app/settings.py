@@ -50,9 +50,18 @@ class Settings(BaseSettings):
     summary_model: str = Field("bundled", description="name or path of a T5")
     model_languages: str = Field("auto", description="what the classifier reads: auto (its card), any, or en,de,…")
     device: str = Field("auto", description="auto, cpu or cuda")
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    backend: Literal["auto", "torch", "ctranslate2"] = Field("auto", description="auto: the fastest, measured once")
+    precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
+        "auto", description="auto: the fastest that keeps the model's answers, as its card states"
+    )
     threads: int = Field(0, description="threads of one model worker on a CPU; 0: one, with a worker per core")
+    device_workers: int = Field(
+        0, ge=0, description="model workers of one process on a CPU; 0: one per core, or its share under up --enrich N"
+    )
     device_patience_seconds: float = Field(120.0, description="a computation that takes longer ends the process")
+    cached_texts: int = Field(
+        20_000, ge=0, description="short texts whose results a worker remembers, per model (some 10 MB); 0: none"
+    )
     waiting_tokens: int = Field(200_000, description="tokens that may wait for the device before fetching pauses")
     max_text_characters: int = 20_000
     max_future_seconds: int = 300
@@ -62,9 +71,13 @@ class Settings(BaseSettings):
         ),
         description="where a worker notes what is on the device",
     )
+    worker_number: int = Field(
+        0, ge=0, description="which worker of its role on this machine, from 1: `up` numbers them; 0: not numbered"
+    )
     enrichment_version: int = Field(1, description="raise it when better models replay the log")
 
     summaries: Summaries = "best_effort"
+    summary_beams: int = Field(1, ge=1, le=8, description="answers that T5 follows at a time; 1: greedy search")
     summary_min_words: int = Field(20, description="shorter reviews are their own summary")
     summary_wait_ms: int = Field(1000, description="best_effort: how long a review waits for T5 after BERT")
 

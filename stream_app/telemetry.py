@@ -24,6 +24,7 @@ _unavailable = Counter("stream_app_dependency_unavailable_total", "Failed tries 
 _tokens = Counter("stream_app_model_tokens_total", "Tokens computed, padding included", ["model"])
 _padding = Counter("stream_app_model_padding_tokens_total", "Tokens computed that are padding", ["model"])
 _texts_run = Counter("stream_app_model_texts_total", "Texts that a model answered", ["model"])
+_known = Counter("stream_app_model_known_texts_total", "Texts whose result was known from an equal text", ["model"])
 _busy = Counter("stream_app_model_busy_seconds_total", "Seconds that a model computed", ["model"])
 _latency = Histogram(
     "stream_app_enrich_seconds",
@@ -41,15 +42,21 @@ _drains_cut_short = Counter("stream_app_drains_cut_short_total", "Hand-overs tha
 _ready = Gauge("stream_app_ready", "1 when the role takes records", ["role"])
 
 
-def configure(level: str, as_json: bool) -> None:
-    """Log lines to stderr: for people by default, JSON where machines read them."""
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+def configure(level: str, as_json: bool, worker: str = "") -> None:
+    """Log lines to stderr: for people by default, JSON where machines read them; each names the ``worker`` if given."""
+    whose = f"{worker} " if worker else ""
+    logging.basicConfig(level=level, stream=sys.stderr, format=f"%(levelname)s {whose}%(name)s: %(message)s")
+
+    def name_worker(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        return {**event, "worker": worker} if worker else event
+
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            name_worker,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -125,8 +132,8 @@ def key_mismatched() -> None:
     _key_mismatch.inc()
 
 
-def summary_was_late() -> None:
-    _late_summaries.inc()
+def summaries_were_late(count: int) -> None:
+    _late_summaries.inc(count)
 
 
 def run_computed(model: str, texts: int, tokens: int, padding: int, seconds: float) -> None:
@@ -134,6 +141,20 @@ def run_computed(model: str, texts: int, tokens: int, padding: int, seconds: flo
     _tokens.labels(model).inc(tokens)
     _padding.labels(model).inc(padding)
     _busy.labels(model).inc(seconds)
+
+
+def results_were_known(model: str, texts: int) -> None:
+    _known.labels(model).inc(texts)
+
+
+def backend_was_refused(model: str, backend: str) -> None:
+    log.warning(
+        "backend_was_refused",
+        model=model,
+        backend=backend,
+        error="it computes something else than torch does in fp32",
+        next_step="none: another one is used; report it with the processor's name",
+    )
 
 
 def device_memory_ran_out(model: str, run_tokens: int) -> None:

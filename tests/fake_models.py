@@ -46,6 +46,7 @@ class _Fake(Generic[Result]):
     """ports.TextModel by a rule on words. ``runs`` keeps the lengths of each run's texts, in tokens."""
 
     languages: frozenset[str] | None = None
+    packs = False
 
     def __init__(self, name: str, rule: Callable[[Words], Result], faults: Faults | None) -> None:
         self.name = ModelName(name, "fake")

@@ -32,6 +32,8 @@ class FakeModel(Generic[Result]):
     ``sane``, and computes nothing while ``gate`` is closed (cleared). ``ran``: the texts of each run that it began.
     """
 
+    packs = False
+
     def __init__(self, answer: Callable[[str], Result], *, languages: frozenset[str] | None = None) -> None:
         self.name = ModelName("fake", "1")
         self.languages = languages
@@ -88,6 +90,10 @@ class FakeAcks:
 
     def finish(self, slot: Slot, messages: Sequence[Message]) -> None:
         self._record("finish", slot, messages)
+
+    def finish_all(self, finished: Iterable[tuple[Slot, Sequence[Message]]]) -> None:
+        for slot, messages in finished:
+            self.finish(slot, messages)
 
     def finished(self) -> list[int]:
         """Offsets of what was finished, in order of finishing."""

@@ -81,9 +81,9 @@ def _redis(settings: Settings) -> str:
 
 
 def _device(settings: Settings) -> str:
-    from stream_app.models.loading import device_of
+    from stream_app.models.device import find_device
 
-    return device_of(settings).reason
+    return find_device(settings.device, settings.threads or 1)[2]
 
 
 def _sentiment_model(settings: Settings) -> str:
@@ -94,7 +94,7 @@ def _sentiment_model(settings: Settings) -> str:
     [scores] = model.run(model.tokenize(["It broke after two days and support never answered."]))
     languages = "any language" if model.languages is None else ", ".join(sorted(model.languages))
     return (
-        f"{model.name.name} {model.name.revision}, reads {languages}, {sized.run_tokens} tokens a run; "
+        f"{model.name.name} {model.name.revision}, reads {languages}, {sized.run_tokens} tokens a run; {sized.how}; "
         f"finds a complaint {scores.negative:.0%} negative"
     )
 
@@ -105,7 +105,7 @@ def _summary_model(settings: Settings) -> str:
     if settings.summaries == "off":
         return "off, as set"
     sized = load_summary_model(settings)
-    return f"{sized.model.name.name} {sized.model.name.revision}, {sized.run_tokens} tokens a run"
+    return f"{sized.model.name.name} {sized.model.name.revision}, {sized.run_tokens} tokens a run; {sized.how}"
 
 
 @app.command()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
+from rich.console import Console
 
 from stream_app.commands.options import Json, settings_from
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from stream_app.models.device import DeviceChoice
 
 app = typer.Typer()
+console = Console(stderr=True)
 train = typer.Typer(no_args_is_help=True, help="Train a model from labelled reviews (JSON lines).")
 evaluate = typer.Typer(no_args_is_help=True, help="Score a model on labelled reviews (JSON lines).")
 app.add_typer(train, name="train")
@@ -30,6 +33,13 @@ Epochs = Annotated[int | None, typer.Option(help="Passes over the data; default:
 Precision = Annotated[str | None, typer.Option(help="fp32 or bf16; default: what suits the device.")]
 Data = Annotated[list[Path], typer.Option("--data", help="Labelled reviews; may be given several times.")]
 Model = Annotated[str, typer.Option(help="Name or folder of the model; bundled: the one in this package.")]
+Precisions = Annotated[
+    bool,
+    typer.Option(
+        "--precisions",
+        help="Compare int8 and bf16 with fp32 and state it in the model's card: a worker uses only what is stated.",
+    ),
+]
 Plot = Annotated[Path | None, typer.Option(help="Write a plot to this PNG file.")]
 
 
@@ -89,15 +99,21 @@ def train_summary(
 
 
 @evaluate.command("sentiment")
-def evaluate_sentiment(data: Data, model: Model = "bundled", plot: Plot = None, as_json: Json = False) -> None:
+def evaluate_sentiment(
+    data: Data, model: Model = "bundled", plot: Plot = None, as_json: Json = False, precisions: Precisions = False
+) -> None:
     """Accuracy, macro-F1, calibration and confusion on labelled reviews."""
     from stream_app.models.loading import load_sentiment_model
     from stream_app.training.data import read_reviews
     from stream_app.training.evaluate import answers, score_sentiment
     from stream_app.training.plots import plot_confusion
+    from stream_app.training.precisions import compare_labels
     from stream_app.training.progress import tracked
 
     reviews = read_reviews(data)
+    if precisions:
+        _state(model, "sentiment", compare_labels(model, reviews, threads=settings_from().threads), as_json)
+        return
     classifier = load_sentiment_model(settings_from(sentiment_model=model)).model
     found = list(tracked(answers(classifier, [one.model_text for one in reviews]), "reading", len(reviews)))
     scores = score_sentiment(reviews, found)
@@ -107,19 +123,42 @@ def evaluate_sentiment(data: Data, model: Model = "bundled", plot: Plot = None, 
 
 
 @evaluate.command("summary")
-def evaluate_summary(data: Data, model: Model = "bundled", as_json: Json = False) -> None:
+def evaluate_summary(
+    data: Data, model: Model = "bundled", as_json: Json = False, precisions: Precisions = False
+) -> None:
     """ROUGE against the titles, and how much of each summary stands in its review."""
     from stream_app.models.loading import load_summary_model
     from stream_app.training.data import read_reviews
     from stream_app.training.evaluate import answers, score_summaries
+    from stream_app.training.precisions import compare_summaries
     from stream_app.training.progress import tracked
     from stream_app.training.summary import Recipe, learnable
 
-    pairs = learnable(read_reviews(data), Recipe())
+    reviews = read_reviews(data)
+    if precisions:
+        _state(model, "summary", compare_summaries(model, reviews, threads=settings_from().threads), as_json)
+        return
+    pairs = learnable(reviews, Recipe())
     summarizer = load_summary_model(settings_from(summary_model=model)).model
     texts = [text for text, _ in pairs]
     found = list(tracked(answers(summarizer, texts), "reading", len(texts)))
     _show(asdict(score_summaries(texts, found, [title for _, title in pairs])), as_json)
+
+
+def _state(model: str, kind: str, facts: dict[str, dict[str, Any]], as_json: bool) -> None:
+    """Show how the precisions compare, and write it into the card of the model's folder where it has one."""
+    from stream_app.models.precisions import keeps_answers
+    from stream_app.training.card import state_precisions
+
+    _show(facts, as_json)
+    folder = files("stream_app.models").joinpath("bundled", kind) if model == "bundled" else Path(model)
+    good = ", ".join(precision for precision, of in facts.items() if keeps_answers(of)) or "none"
+    try:
+        state_precisions(Path(str(folder)), facts)
+    except OSError:
+        console.print(f"Good enough: {good}. {model} has no card to state it in; name one with STREAM_APP_PRECISION.")
+    else:
+        console.print(f"Good enough: {good}. Stated in {folder}/card.json; workers choose among these.")
 
 
 def _training_device(precision: str | None) -> DeviceChoice:

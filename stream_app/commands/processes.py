@@ -1,4 +1,4 @@
-"""Starts one process per role and the API, starts again what dies, and leaves nothing behind."""
+"""Starts the processes of every role and the API, starts again what dies, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -22,10 +23,56 @@ from stream_app.roles.exit_codes import EXIT_VIEW_SWITCHED
 from stream_app.settings import Settings
 
 ROLES = ("enrich", "summarize", "describe", "notify")
+PROGRAM = (sys.executable, "-m", "stream_app")
 _LONGEST_PAUSE_SECONDS = 30.0
 _STABLE_AFTER_SECONDS = 60.0
 _GRACE_SECONDS = 20.0
 _EXIT_CONFIGURATION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One worker of a role on this machine; numbered from 1, so that a restarted one is the same as before."""
+
+    role: str
+    number: int = 1
+
+    @property
+    def name(self) -> str:
+        """enrich, enrich-2, enrich-3, …"""
+        return self.role if self.number == 1 else f"{self.role}-{self.number}"
+
+
+def members_of(roles: Sequence[str], enrich: int) -> list[Member]:
+    """One worker per role, then the further ones of ``enrich``. Raises ConfigurationError when there is to be none."""
+    if enrich < 1:
+        raise ConfigurationError(f"{enrich} processes of enrich cannot run: ask for 1 or more (--enrich).")
+    further = range(2, enrich + 1) if "enrich" in roles else ()
+    return [Member(role) for role in roles] + [Member("enrich", number) for number in further]
+
+
+def settings_of(members: Sequence[Member], settings: Settings) -> dict[Member, Settings]:
+    """What each worker is told besides ``settings``:
+
+    - its number, by which it finds what its predecessor noted in the state folder;
+    - its share of the cores for the model workers of ``enrich``, unless ``device_workers`` says how many;
+    - a metrics port of its own, where there are metrics: the first worker ``metrics_port``, the next one more, …
+    """
+    enrich = sum(member.role == "enrich" for member in members)
+    told: dict[Member, Settings] = {}
+    for place, member in enumerate(members):
+        own: dict[str, int] = {"worker_number": member.number}
+        if settings.metrics_port:
+            own["metrics_port"] = settings.metrics_port + place
+        if member.role == "enrich" and enrich > 1 and not settings.device_workers:
+            own["device_workers"] = _share_of_cores(enrich, settings.threads or 1)
+        told[member] = settings.model_copy(update=own)
+    return told
+
+
+def _share_of_cores(processes: int, threads: int) -> int:
+    """Model workers of one process, so that those of all processes have a core per thread."""
+    return max(1, len(os.sched_getaffinity(0)) // (processes * threads))
 
 
 class Child:
@@ -106,24 +153,31 @@ class Processes:
         say: Callable[[str], None],
         log_folder: Path | None = None,
         roles: Sequence[str] = ROLES,
+        enrich: int = 1,
         with_api: bool = True,
+        program: Sequence[str] = PROGRAM,
     ) -> None:
-        """``log_folder``: each process writes <name>.log there; None: all write to this terminal."""
+        """``enrich``: how many processes of that role, if it is among ``roles``; they share its partitions.
+
+        ``log_folder``: each process writes <name>.log there; None: all write to this terminal.
+        ``program``: the command before ``worker ROLE`` and ``api``.
+        Raises ConfigurationError when ``enrich`` is below 1.
+        """
         self._say = say
         self._open_logs: list[IO[bytes]] = []
-        self._settings = settings
         self._log_folder = log_folder
-        environment = environment_of(settings)
-        commands = {role: ["worker", role] for role in roles}
+        told = settings_of(members_of(roles, enrich), settings)
+        self.metrics_ports = {member.name: own.metrics_port for member, own in told.items() if own.metrics_port}
+        self._children = [
+            Child(member.name, [*program, "worker", member.role], environment_of(own), self._log(member.name))
+            for member, own in told.items()
+        ]
         self.page = ""
         if with_api:
             port = free_port(settings.api_port, "the page", say)
             self.page = f"http://{settings.api_host}:{port}/"
-            commands["api"] = ["api", "--port", str(port)]
-        self._children = [
-            Child(name, [sys.executable, "-m", "stream_app", *command], environment, self._log(name))
-            for name, command in commands.items()
-        ]
+            command = [*program, "api", "--port", str(port)]
+            self._children.append(Child("api", command, environment_of(settings), self._log("api")))
 
     def _log(self, name: str) -> IO[bytes] | None:
         if self._log_folder is None:

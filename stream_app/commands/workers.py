@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from stream_app.commands.options import Brokers, Redis, TopicPrefix, settings_from
+from stream_app.ports import BrokerUnavailable
+from stream_app.settings import Settings
 
 app = typer.Typer()
 
@@ -40,10 +42,12 @@ def worker(
     Run as many workers of a role as its topic has partitions.
     """
     from stream_app import telemetry
+    from stream_app.commands.processes import Member
     from stream_app.roles.run import run_worker
 
     settings = settings_from(brokers=brokers, redis=redis, topic_prefix=topic_prefix, summaries=summaries)
-    telemetry.configure(settings.log_level, settings.log_json)
+    name = Member(role.value, settings.worker_number).name if settings.worker_number else ""
+    telemetry.configure(settings.log_level, settings.log_json, worker=name)
     run_worker(settings, role.value)
 
 
@@ -54,8 +58,16 @@ def up(
     topic_prefix: TopicPrefix = None,
     summaries: Summaries = None,
     port: Annotated[int | None, typer.Option(help="Port of the API and the page.")] = None,
+    enrich: Annotated[
+        int,
+        typer.Option(min=1, help="Processes of enrich, the role with the models; at most one per partition is useful."),
+    ] = 1,
 ) -> None:
-    """Run every role and the API, one process each; a process that dies is started again with a growing pause."""
+    """Run every role and the API, one process each; a process that dies is started again with a growing pause.
+
+    With --enrich N, N processes share the partitions of the reviews and the cores of a CPU: enrich, enrich-2, …
+    With STREAM_APP_METRICS_PORT=9100 enrich has its metrics there, and each further worker one port higher.
+    """
     from rich.console import Console
 
     from stream_app.commands.processes import Processes
@@ -64,9 +76,35 @@ def up(
         brokers=brokers, redis=redis, topic_prefix=topic_prefix, summaries=summaries, api_port=port
     )
     console = Console(stderr=True)
-    with Processes(settings, say=console.print) as processes:
+    if enrich > 1 and (warning := spare_members(settings, enrich)):
+        console.print(warning)
+    with Processes(settings, say=console.print, enrich=enrich) as processes:
         console.print(f"Page: {processes.page}   Stop with Ctrl-C.")
+        if processes.metrics_ports:
+            ports = ", ".join(f"{name} {port}" for name, port in processes.metrics_ports.items())
+            console.print(f"Metrics on 127.0.0.1: {ports}")
         processes.wait()
+
+
+def spare_members(settings: Settings, enrich: int) -> str:
+    """A sentence for people when more processes run than there are partitions; "" otherwise, or when no broker answers.
+
+    Raises ConfigurationError when the topic does not exist.
+    """
+    from stream_app.kafka.admin import end_offsets
+    from stream_app.kafka.topics import Topics
+
+    topic = Topics(settings.topic_prefix).reviews
+    try:
+        partitions = len(end_offsets(settings, topic))
+    except BrokerUnavailable:  # the workers wait for it, and say so
+        return ""
+    if enrich <= partitions:
+        return ""
+    return (
+        f"{topic} has {partitions} partition(s) for {enrich} processes of enrich: {enrich - partitions} will only "
+        "stand by, and take over when another dies."
+    )
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from stream_app.contract.outputs import (
@@ -18,6 +19,7 @@ from stream_app.records import Alert, EnrichedReview, Message, Position, Product
 CONTENT_TYPE = b"application/json"
 SOURCE = b"stream-app"
 _EXTRA_HEADER_BYTES = 8 * 1024
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch  # what ids are mostly made of
 
 HEADER_ERROR_TOPIC = "__connect.errors.topic"
 HEADER_ERROR_PARTITION = "__connect.errors.partition"
@@ -86,4 +88,4 @@ def _cloud_event(schema: str, ce_id: str, time_ms: int, subject: str) -> tuple[t
 
 
 def _part(text: str) -> str:
-    return quote(text, safe="")
+    return text if _UNRESERVED(text) else quote(text, safe="")

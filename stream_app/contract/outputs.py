@@ -66,7 +66,11 @@ def encode_enriched(review: EnrichedReview) -> bytes:
             else {
                 "label": sentiment.label,
                 "confidence": sentiment.confidence,
-                "scores": dict(zip(LABELS, sentiment.scores, strict=True)),
+                "scores": {
+                    "negative": sentiment.scores[0],
+                    "neutral": sentiment.scores[1],
+                    "positive": sentiment.scores[2],
+                },
             },
             "sentiment_missing": review.sentiment_missing,
             "summary": review.summary,
@@ -75,7 +79,11 @@ def encode_enriched(review: EnrichedReview) -> bytes:
             "flags": review.flags,
             "safety_words": review.safety_words,
             "model": {"sentiment": _model(review.sentiment_model), "summary": _model(review.summary_model)},
-            "input": review.input._asdict(),
+            "input": {
+                "topic": review.input.topic,
+                "partition": review.input.partition,
+                "offset": review.input.offset,
+            },
         }
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _LONGEST = 64  # characters; fractions of a second may have any number of digits
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -12,10 +13,16 @@ _FIRST_MS = (datetime.min - _EPOCH_WITHOUT_ZONE).days * _DAY_MS  # the year 1 be
 _END_MS = ((datetime.max - _EPOCH_WITHOUT_ZONE).days + 1) * _DAY_MS  # the year 9999 ends
 
 
+@lru_cache(maxsize=4096)  # what is written together happened at the same time
 def to_rfc3339(ms: int) -> str:
     """Milliseconds since 1970 as RFC 3339 in UTC, e.g. 2026-05-01T12:00:00.000Z. Years 1 to 9999."""
-    moment = _EPOCH_WITHOUT_ZONE + timedelta(0, 0, 0, ms)
-    return moment.isoformat(timespec="milliseconds") + "Z"
+    seconds, rest = divmod(ms, 1000)
+    return f"{_to_the_second(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=4096)  # or within the same seconds
+def _to_the_second(seconds: int) -> str:
+    return (_EPOCH_WITHOUT_ZONE + timedelta(0, seconds)).isoformat()
 
 
 def from_rfc3339(text: str) -> int:

@@ -82,14 +82,21 @@ class PartitionAcks:
 
         Raises ValueError when it was finished before.
         """
-        line = self._line_of(slot)
-        if line is None:
-            return
-        released = line.sequencer.finish(slot.record.offset, messages)
-        if not released:
-            return
+        self.finish_all([(slot, messages)])
+
+    def finish_all(self, finished: Iterable[tuple[Slot, Sequence[Message]]]) -> None:
+        """As ``finish`` of each, but one publication per partition, which is far cheaper than one per slot."""
+        released: dict[_Line, list[tuple[int, Sequence[Message]]]] = {}
+        for slot, messages in finished:
+            line = self._line_of(slot)
+            if line is not None:
+                released.setdefault(line, []).extend(line.sequencer.finish(slot.record.offset, messages))
+        for line, in_order in released.items():
+            self._publish(line, in_order)
+
+    def _publish(self, line: _Line, released: Sequence[tuple[int, Sequence[Message]]]) -> None:
         offsets = [offset for offset, _ in released]
-        outgoing = [message for _, messages_of_one in released for message in messages_of_one]
+        outgoing = [message for _, messages in released for message in messages]
         if outgoing:
             self._publisher.publish(outgoing, lambda: self._delivered(line, offsets))
         else:

@@ -14,6 +14,9 @@ from stream_app.records import Position
 
 _REWRITE_AFTER_BYTES = 1 << 20
 
+_Place = tuple[str, int, int]
+"""A Position, as the first fields of a record are one: every review is noted twice."""
+
 # A line is a sign and positions:   + reviews 3 1042 reviews 0 77   taken off;   - reviews 3 1042   landed.
 # "! reviews 3 1042 2": suspect since an earlier death of the process; was alone in the air in two of them.
 
@@ -22,14 +25,18 @@ class FlightLog:
     """An append-only file of one process. Not fsynced: it must survive the process, not the machine.
 
     ``note`` and ``landed`` may be called from any thread. Several processes of a group on one machine have a file
-    each: the first one free is taken, so that a successor finds its predecessor's.
+    each, which no other opens while they live: that of their ``number``, or else the first one free, so that a
+    successor finds its predecessor's.
     """
 
-    def __init__(self, folder: Path, group: str) -> None:
-        """Reads what the process before left, and starts anew with it. Raises ConfigurationError without a place."""
+    def __init__(self, folder: Path, group: str, number: int = 0) -> None:
+        """Reads what the process before left, and starts anew with it. Raises ConfigurationError without a place.
+
+        ``number``: which of the group's processes on this machine, from 1; 0: not numbered.
+        """
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._path, self._lock_file = _first_free(folder, group)
+            self._path, self._lock_file = _free_file(folder, group, number)
         except OSError as error:
             raise ConfigurationError(
                 f"{folder} cannot be written ({error.strerror}): set STREAM_APP_STATE_FOLDER to a folder that can."
@@ -37,7 +44,7 @@ class FlightLog:
         in_the_air, self._suspects = _read(self._path)
         for position in in_the_air:
             self._suspects[position] = self._suspects.get(position, 0) + (len(in_the_air) == 1)
-        self._in_the_air: dict[Position, None] = {}
+        self._in_the_air: set[_Place] = set()
         self._lock = threading.Lock()
         self._file = -1
         self._rewrite()
@@ -51,27 +58,28 @@ class FlightLog:
 
     def note(self, slots: Iterable[Slot]) -> None:
         """These go to the device now. Called before they do."""
-        positions = [_position(slot) for slot in slots]
+        places = [_place(slot) for slot in slots]
         with self._lock:
-            self._in_the_air.update(dict.fromkeys(positions))
-            self._append("+", positions)
+            self._in_the_air.update(places)
+            self._append("+", places)
 
     def landed(self, slots: Iterable[Slot]) -> None:
         """These came back."""
-        positions = [_position(slot) for slot in slots]
+        places = [_place(slot) for slot in slots]
         with self._lock:
-            for position in positions:
-                self._in_the_air.pop(position, None)
-                self._suspects.pop(position, None)
-            self._append("-", positions)
+            self._in_the_air.difference_update(places)
+            if self._suspects:
+                for place in places:
+                    self._suspects.pop(Position(*place), None)
+            self._append("-", places)
 
     def all_landed(self) -> None:
         """Nothing that is in the air is to blame for what happens next."""
         with self._lock:
-            positions = list(self._in_the_air)
+            places = list(self._in_the_air)
             self._in_the_air.clear()
-            if positions:
-                self._append("-", positions)
+            if places:
+                self._append("-", places)
 
     def close(self) -> None:
         """A clean end: nothing is left in the air, and the next process finds nobody suspect."""
@@ -80,8 +88,8 @@ class FlightLog:
             self._path.unlink(missing_ok=True)
             os.close(self._lock_file)
 
-    def _append(self, sign: str, positions: Iterable[Position]) -> None:
-        line = _line(sign, positions)
+    def _append(self, sign: str, places: Iterable[_Place]) -> None:
+        line = _line(sign, places)
         self._written += os.write(self._file, line)  # one system call: whole, or not there at all
         if self._written > _REWRITE_AFTER_BYTES:
             self._rewrite()
@@ -100,9 +108,12 @@ class FlightLog:
         self._written = len(content)
 
 
-def _first_free(folder: Path, group: str) -> tuple[Path, int]:
-    """The first file of the group that no living process has, and the descriptor that holds its lock until it dies."""
-    for number in itertools.count():
+def _free_file(folder: Path, group: str, member: int) -> tuple[Path, int]:
+    """A file of the group that no living process has, and the descriptor that holds its lock until it dies.
+
+    The member's own; where another has it (two `up` with one folder), the first free one.
+    """
+    for number in itertools.chain([max(0, member - 1)], itertools.count()):
         lock = os.open(folder / f"{group}.{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -134,9 +145,10 @@ def _read(path: Path) -> tuple[set[Position], dict[Position, int]]:
     return in_the_air, suspects
 
 
-def _line(sign: str, positions: Iterable[Position], rest: str = "") -> bytes:
-    return f"{sign} {' '.join(f'{p.topic} {p.partition} {p.offset}' for p in positions)}{rest}\n".encode()
+def _line(sign: str, places: Iterable[_Place], rest: str = "") -> bytes:
+    written = " ".join([f"{topic} {partition} {offset}" for topic, partition, offset in places])
+    return f"{sign} {written}{rest}\n".encode()
 
 
-def _position(slot: Slot) -> Position:
-    return Position(slot.record.topic, slot.record.partition, slot.record.offset)
+def _place(slot: Slot) -> _Place:
+    return slot.record[:3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import signal
@@ -34,6 +35,7 @@ Service = Callable[[ConfluentPublisher, asyncio.Event], Awaitable[None]]
 
 _LONGEST_PAUSE_SECONDS = 3.0  # a broker that is back is found soon
 _STOP_SECONDS = 15.0  # beyond draining, committing and leaving the group: something hangs
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000  # some MiB
 _Result = TypeVar("_Result")
 
 
@@ -58,6 +60,7 @@ def run_role(
         acks = PartitionAcks(publisher)
         role = make_role(publisher, fatal)
         await role.start(acks)
+        _tune_garbage_collector()
         return RoleApp(settings, role_name, topic, role, acks, publisher, loop)
 
     app = loop.run_until_complete(_unless_signalled(prepare()))
@@ -115,6 +118,15 @@ def _new_loop(settings: Settings) -> asyncio.AbstractEventLoop:
     asyncio.set_event_loop(loop)
     catch_everything(loop)
     return loop
+
+
+def _tune_garbage_collector() -> None:
+    """Records on their way are no garbage, and libraries and models stay: looking at all of them again and again
+    took a tenth of the time of `enrich`.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 50)
 
 
 async def _unless_signalled(preparation: Coroutine[Any, Any, _Result]) -> _Result:

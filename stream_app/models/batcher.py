@@ -18,14 +18,16 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from stream_app import telemetry
+from stream_app.models.result_cache import ResultCache
 from stream_app.ports import ModelFailed, OutOfDeviceMemory, TextModel, Tokens
-from stream_app.steps.batch_plan import computed_tokens, cut_into_runs, prefix_size
+from stream_app.steps.batch_plan import computed_tokens, cut, prefix_size
 
 Result = TypeVar("Result")
 
 _CHARACTERS_PER_TOKEN = 4  # of English; only to bound what waits before it is tokenised
 _MOST_TEXTS = 512  # of one batch: bounds the tokeniser's step
 _WATCH_SECONDS = 1.0
+_GLANCE_SECONDS = 0.1  # at whether we are stopped while another goes first
 
 
 @dataclass(slots=True, eq=False)
@@ -64,12 +66,16 @@ class Batcher(Generic[Result]):
         on_start: Callable[[list[Any]], None] = lambda tags: None,
         workers: int = 1,
         hang_seconds: float = 120.0,
+        after: Batcher[Any] | None = None,
+        cached_texts: int = 0,
     ) -> None:
-        """``on_start`` and ``on_done`` are called from the device threads, before and after each run.
+        """``on_start`` and ``on_done`` are called from the device threads, before and after each run; ``on_done`` also
+        from ``submit``, for texts whose result is known: of the last ``cached_texts`` short ones.
 
         ``fatal`` is told when the device is broken, a thread died, or a run took longer than ``hang_seconds``.
         ``run_tokens``: the size of one run; halved when the device's memory does not hold it. ``batch_tokens``: of one
-        batch. ``max_waiting_tokens``: beyond it ``has_room`` says no.
+        batch. ``max_waiting_tokens``: beyond it ``has_room`` says no. ``after``: goes first on the same device: none of
+        our runs begins while it has anything to do.
         """
         self._model = model
         self._on_start, self._on_done, self._fatal = on_start, on_done, fatal
@@ -77,8 +83,11 @@ class Batcher(Generic[Result]):
         self._max_waiting_tokens = max_waiting_tokens
         self._name = name
         self._hang_seconds = hang_seconds
+        self._known: ResultCache[Result] = ResultCache(cached_texts)
         self._waiting: deque[_Item] = deque()
         self._waiting_tokens = 0
+        self._unfinished = 0
+        self._after = after
         self._changed = threading.Condition()
         self._stopped = False
         self._batches: queue.Queue[list[_Item] | _Stop] = queue.Queue(maxsize=1)
@@ -98,11 +107,21 @@ class Batcher(Generic[Result]):
 
     def submit(self, items: Sequence[tuple[Any, str]]) -> None:
         """(tag, text) each; the tag comes back with the result. Any thread; never blocks."""
-        new = [_Item(tag, text, 2 + len(text) // _CHARACTERS_PER_TOKEN) for tag, text in items]
+        new: list[_Item] = []
+        known: list[tuple[Any, Result | ModelFailed]] = []
+        for tag, text in items:
+            if (result := self._known.get(text)) is not None:
+                known.append((tag, result))
+            else:
+                new.append(_Item(tag, text, 2 + len(text) // _CHARACTERS_PER_TOKEN))
+        if known:
+            telemetry.results_were_known(self._name, len(known))
+            self._on_done(known)
         if not new:
             return
         with self._changed:
             self._waiting.extend(new)
+            self._unfinished += len(new)
             self._waiting_tokens += sum(item.size for item in new)
             self._changed.notify_all()
 
@@ -118,7 +137,20 @@ class Batcher(Generic[Result]):
                 gone = set(map(id, dropped))
                 self._waiting = deque(item for item in self._waiting if id(item) not in gone)
                 self._waiting_tokens -= sum(item.size for item in dropped)
+                self._finished(len(dropped))
         return [item.tag for item in dropped]
+
+    def wait_until_idle(self, given_up: Callable[[], bool]) -> None:
+        """Returns when nothing submitted is without its result, when stopped, or soon after ``given_up``."""
+        with self._changed:
+            while self._unfinished and not self._stopped and not given_up():
+                self._changed.wait(_GLANCE_SECONDS)
+
+    def _finished(self, count: int) -> None:
+        """Under the lock: so many have their result, or were forgotten."""
+        self._unfinished -= count
+        if not self._unfinished:
+            self._changed.notify_all()
 
     def stop(self) -> None:
         """Forget what waits and let the threads end; a run in progress is not waited for."""
@@ -154,6 +186,8 @@ class Batcher(Generic[Result]):
         except Exception as error:  # noqa: BLE001 - whatever a tokeniser raises: one result per text is kept
             if len(items) == 1:
                 self._on_done(self._failed(items[0], error))
+                with self._changed:
+                    self._finished(1)
                 return []
             half = len(items) // 2
             return self._tokenized(items[:half]) + self._tokenized(items[half:])
@@ -180,12 +214,16 @@ class Batcher(Generic[Result]):
                 self._batches.put(batch)  # for the other device threads
                 return
             lengths = [_length(item) for item in batch]
-            for run in cut_into_runs(lengths, self._run_tokens):
+            for run in cut(lengths, self._run_tokens, self._model.packs):
                 if self._stopped:
                     return
                 items = [batch[index] for index in run]
+                if self._after is not None:
+                    self._after.wait_until_idle(lambda: self._stopped)
                 self._on_start([item.tag for item in items])
                 self._on_done(self._results(items))
+                with self._changed:
+                    self._finished(len(items))
 
     def _results(self, items: list[_Item]) -> list[tuple[Any, Result | ModelFailed]]:
         """One result per item; a run that fails is halved until the guilty text is alone."""
@@ -208,8 +246,10 @@ class Batcher(Generic[Result]):
             results = self._model.run([item.tokens for item in items if item.tokens is not None])
         finally:
             del self._running_since[threading.get_ident()]
+        for item, result in zip(items, results, strict=True):
+            self._known.keep(item.text, result)
         lengths = [_length(item) for item in items]
-        computed = computed_tokens(lengths, range(len(items)))
+        computed = computed_tokens(lengths, self._model.packs)
         telemetry.run_computed(self._name, len(items), computed, computed - sum(lengths), time.monotonic() - began)
         return results
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from stream_app.models import labels
 from stream_app.models.base_encoder import base_encoder_folder
-from stream_app.models.device import DeviceChoice
+from stream_app.models.convert import converted
+from stream_app.models.device import Backend, DeviceChoice
+from stream_app.models.encoders import PACKABLE, CTranslate2Encoder, Encoder, PackedEncoder, PaddedEncoder
+from stream_app.models.precisions import proven_precisions
 from stream_app.models.transformer import (
     MAX_INPUT_TOKENS,
     SAFE,
     SAFE_WEIGHTS,
+    TextTokenizer,
+    TokenIds,
     computing,
     loading,
-    padded,
     revision_of,
-    tokenize,
 )
 from stream_app.ports import Tokens
 from stream_app.records import LABELS, ModelName, Scores
@@ -37,32 +42,27 @@ class Classifier:
 
     def __init__(
         self,
-        model: Any,
-        tokenizer: Any,
-        choice: DeviceChoice,
+        encoder: Encoder,
+        tokenizer: TextTokenizer,
+        columns: torch.Tensor,
         *,
         name: ModelName,
         languages: frozenset[str] | None,
     ) -> None:
-        self._model = model.to(device=choice.device, dtype=choice.dtype).eval()
-        self._tokenizer = tokenizer
-        self.choice = choice
+        """``columns``: [outputs, 3], sums the outputs that mean the same sentiment."""
+        self.encoder = encoder
+        self.packs = encoder.packs
+        self.tokenize = tokenizer
         self.name = name
         self.languages = languages
-        self.max_tokens = min(MAX_INPUT_TOKENS, _positions(model.config), tokenizer.model_max_length)
-        places = labels.columns(model.config.id2label)
-        self._columns = torch.eye(len(LABELS))[list(places)]  # [outputs, 3]: sums outputs of the same label
+        self._columns = columns
         self._canary = self.tokenize([_CANARY_TEXT])
         [self._canary_scores] = self.run(self._canary)
 
-    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
-        return tokenize(self._tokenizer, texts, self.max_tokens)
-
     def run(self, batch: Sequence[Tokens]) -> list[Scores]:
         with computing(), torch.inference_mode():
-            ids, mask = padded(batch, self._tokenizer.pad_token_id or 0, self.choice)
-            logits = self._model(input_ids=ids, attention_mask=mask).logits
-            probabilities = (logits.float().softmax(dim=-1).cpu() @ self._columns).tolist()
+            logits = self.encoder.logits(cast(Sequence[TokenIds], batch))
+            probabilities = (logits.softmax(dim=-1) @ self._columns).tolist()
         return [
             Scores(row[0], row[1], row[2], tokens.truncated) for row, tokens in zip(probabilities, batch, strict=True)
         ]
@@ -74,29 +74,72 @@ class Classifier:
         return all(abs(left - right) <= _CANARY_TOLERANCE for left, right in pairs)
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedClassifier:
+    """A classifier's weights in fp32 as transformers has them, from which one for each device is made."""
+
+    model: Any
+    tokenizer: Any
+    name: ModelName
+    languages: frozenset[str] | None
+    proven: frozenset[str]
+    """The precisions that keep its labels, as its card says."""
+
+    @property
+    def backends(self) -> frozenset[Backend]:
+        packable = self.model.config.model_type in PACKABLE
+        return frozenset({"torch", "ctranslate2"} if packable else {"torch"})
+
+    def on(self, choice: DeviceChoice) -> Classifier:
+        """The classifier on this device, in this precision, by this backend."""
+        max_tokens = min(MAX_INPUT_TOKENS, _positions(self.model.config), self.tokenizer.model_max_length)
+        columns = torch.eye(len(LABELS))[list(labels.columns(self.model.config.id2label))]
+        return Classifier(
+            self._encoder(choice),
+            TextTokenizer(self.tokenizer, max_tokens),
+            columns,
+            name=self.name,
+            languages=self.languages,
+        )
+
+    def _encoder(self, choice: DeviceChoice) -> Encoder:
+        if choice.backend == "ctranslate2":
+            folder = converted(lambda: self.model.base_model, self.tokenizer, self.name)
+            return CTranslate2Encoder(copy.deepcopy(self.model.classifier), self.model.config, folder, choice)
+        model = copy.deepcopy(self.model).to(device=choice.device, dtype=choice.dtype)
+        if self.model.config.model_type in PACKABLE and (choice.device == "cpu" or choice.precision == "bf16"):
+            return PackedEncoder(model, choice)
+        return PaddedEncoder(model, self.tokenizer.pad_token_id or 0, choice)
+
+
 def load_classifier(name: str, choice: DeviceChoice) -> Classifier:
+    """The classifier of this name on this device; raises ConfigurationError."""
+    return find_classifier(name).on(choice)
+
+
+def find_classifier(name: str) -> LoadedClassifier:
     """The classifier of this name (``bundled``, a model's name, or a folder); raises ConfigurationError."""
     if name == "bundled":
-        return load_adapted(Path(str(files("stream_app.models").joinpath("bundled", "sentiment"))), choice)
+        return _adapted(Path(str(files("stream_app.models").joinpath("bundled", "sentiment"))))
     folder = Path(name) if Path(name).is_dir() else None
     if folder is not None and (folder / ADAPTER_WEIGHTS).is_file():
-        return load_adapted(folder, choice)
+        return _adapted(folder)
     with loading("classifier", name, "STREAM_APP_SENTIMENT_MODEL"):
         tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, **SAFE)
         model = AutoModelForSequenceClassification.from_pretrained(name, **SAFE_WEIGHTS)
-    named = ModelName(folder.name if folder else name, revision_of(model, folder))
-    return Classifier(model, tokenizer, choice, name=named, languages=None)
+    named = ModelName(folder.name if folder else name, revision_of(model.config, folder))
+    return LoadedClassifier(model.float().eval(), tokenizer, named, None, proven_precisions(folder))
 
 
-def load_adapted(folder: Path, choice: DeviceChoice) -> Classifier:
+def _adapted(folder: Path) -> LoadedClassifier:
     """The base encoder with the adapter and head of ``folder`` merged into it; raises ConfigurationError."""
     from peft import PeftModel
 
     model, tokenizer = base_classifier()
     with loading("classifier's adapter", str(folder), "STREAM_APP_SENTIMENT_MODEL"):
         model = PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
-    name = ModelName(BUNDLED_NAME, revision_of(model, folder, ADAPTER_WEIGHTS))
-    return Classifier(model, tokenizer, choice, name=name, languages=frozenset({"en"}))
+    name = ModelName(BUNDLED_NAME, revision_of(model.config, folder, ADAPTER_WEIGHTS))
+    return LoadedClassifier(model.float().eval(), tokenizer, name, frozenset({"en"}), proven_precisions(folder))
 
 
 def base_classifier() -> tuple[Any, Any]:

@@ -5,33 +5,33 @@ torch and transformers are imported only when something is loaded: roles without
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from stream_app.ports import TextModel
 from stream_app.records import Scores
 from stream_app.settings import Settings
 
 if TYPE_CHECKING:
-    from stream_app.models.device import DeviceChoice
+    from stream_app.models.selection import Found
 
 Result = TypeVar("Result")
-
-THREADS_OF_A_WORKER = 1
-"""On a CPU one single-threaded worker per core beats one worker with all cores: small models leave little to split, and
-threads of two models that wait for each other's turn burn the cores.
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class Sized(Generic[Result]):
-    """A model, how many tokens one run and one batch of it should hold here, and how many threads should run it."""
+    """A model, how many tokens one run and one batch of it should hold here, and how many threads should run it.
+
+    ``tokens_per_second``: of all these threads together; 0: not measured. ``how``: on which device, by which backend,
+    in which precision, and why; for people.
+    """
 
     model: TextModel[Result]
     run_tokens: int
     batch_tokens: int
     workers: int = 1
+    tokens_per_second: float = 0.0
+    how: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,6 @@ class Loaded:
     summary: Sized[str] | None
 
 
-def device_of(settings: Settings) -> DeviceChoice:
-    """Where models run with these settings, and why. Raises ConfigurationError."""
-    from stream_app.models.device import choose_device
-
-    return choose_device(settings.device, settings.precision, settings.threads or THREADS_OF_A_WORKER)
-
-
 def load_models(settings: Settings) -> Loaded:
     """Both models, or the classifier alone where summaries are off. Raises ConfigurationError."""
     summary = None if settings.summaries == "off" else load_summary_model(settings)
@@ -57,35 +50,42 @@ def load_models(settings: Settings) -> Loaded:
 
 def load_sentiment_model(settings: Settings) -> Sized[Scores]:
     """The classifier that the settings name. Raises ConfigurationError."""
-    from stream_app.models.classifier import load_classifier
+    from stream_app.models.classifier import find_classifier
 
-    _quieten()
-    choice = device_of(settings)
-    classifier = load_classifier(settings.sentiment_model, choice)
+    quieten()
+    found = find_classifier(settings.sentiment_model)
     if settings.model_languages != "auto":
         named = frozenset(settings.model_languages.replace(" ", "").split(","))
-        classifier.languages = None if named == {"any"} else named
-    return _sized(classifier, choice)
+        found = replace(found, languages=None if named == {"any"} else named)
+    return _sized(found, settings)
 
 
 def load_summary_model(settings: Settings) -> Sized[str]:
     """The summarizer that the settings name. Raises ConfigurationError."""
-    from stream_app.models.summarizer import load_summarizer
+    from stream_app.models.summarizer import find_summarizer
 
-    _quieten()
-    choice = device_of(settings)
-    return _sized(load_summarizer(settings.summary_model, choice), choice)
-
-
-def _sized(model: TextModel[Result], choice: DeviceChoice) -> Sized[Result]:
-    from stream_app.models.device import measure_budget
-
-    budget = measure_budget(model, choice)
-    workers = 1 if choice.device == "cuda" else max(1, len(os.sched_getaffinity(0)) // choice.threads)
-    return Sized(model, budget.run_tokens, budget.batch_tokens, workers)
+    quieten()
+    return _sized(find_summarizer(settings.summary_model, settings.summary_beams), settings)
 
 
-def _quieten() -> None:
+def _sized(found: Found[Any], settings: Settings) -> Sized[Any]:
+    from stream_app.models.device import cores
+    from stream_app.models.selection import THREADS_OF_A_WORKER, select
+
+    by_the_machine = max(1, cores() // (settings.threads or THREADS_OF_A_WORKER))
+    selected = select(found, settings, workers=settings.device_workers or by_the_machine)
+    budget, choice = selected.budget, selected.choice
+    return Sized(
+        selected.model,
+        budget.run_tokens,
+        budget.batch_tokens,
+        choice.workers,
+        budget.tokens_per_second * choice.workers,
+        choice.reason,
+    )
+
+
+def quieten() -> None:
     """transformers reports the head that we replace as missing, and draws a bar per file."""
     from transformers.utils import logging as transformers_logging
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
+import ctranslate2
 import torch
-from transformers import AutoTokenizer, T5ForConditionalGeneration
+from transformers import AutoConfig, AutoTokenizer, T5ForConditionalGeneration
 
-from stream_app.models.device import DeviceChoice
+from stream_app.models.convert import converted
+from stream_app.models.device import Backend, DeviceChoice
+from stream_app.models.precisions import proven_precisions
 from stream_app.models.transformer import (
     MAX_INPUT_TOKENS,
     SAFE,
     SAFE_WEIGHTS,
+    TextTokenizer,
+    TokenIds,
     computing,
     loading,
     padded,
     revision_of,
-    tokenize,
 )
 from stream_app.ports import Tokens
 from stream_app.records import ModelName
@@ -27,60 +32,153 @@ from stream_app.records import ModelName
 BUNDLED_NAME = "stream-app/t5-review-title"
 MAX_SUMMARY_TOKENS = 24
 _PROMPT = "summarize: "
+_SETTING = "STREAM_APP_SUMMARY_MODEL"
+_NO_REPEAT = 3  # no three tokens twice
 _CANARY_TEXT = "The kettle boils fast and is easy to clean, but the lid broke after two weeks."
 
 
+class Generator(Protocol):
+    """The search of a T5: the most likely tokens that answer each text."""
+
+    def generate(self, batch: Sequence[TokenIds]) -> list[list[int]]:
+        """Token ids per text, special tokens among them. May be called from several threads."""
+        ...
+
+
+class TorchGenerator:
+    """transformers' ``generate``; ``model`` on its device."""
+
+    def __init__(self, model: Any, choice: DeviceChoice, beams: int) -> None:
+        self.model = model
+        self._choice = choice
+        self._beams = beams
+
+    def generate(self, batch: Sequence[TokenIds]) -> list[list[int]]:
+        ids, mask = padded(batch, self.model.config.pad_token_id, self._choice)
+        out: list[list[int]] = self.model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=MAX_SUMMARY_TOKENS,
+            num_beams=self._beams,
+            early_stopping=self._beams > 1,  # as CTranslate2 does; only beam search knows it
+            do_sample=False,
+            no_repeat_ngram_size=_NO_REPEAT,
+        ).tolist()
+        return out
+
+
+class CTranslate2Generator:
+    """The same search by CTranslate2 on a CPU; ``folder``: the converted model."""
+
+    def __init__(self, folder: Path, tokenizer: Any, choice: DeviceChoice, beams: int) -> None:
+        self._tokenizer = tokenizer
+        self._beams = beams
+        self._translator = ctranslate2.Translator(
+            str(folder),
+            device=choice.device,
+            compute_type="int8" if choice.precision == "int8" else "float32",
+            inter_threads=choice.workers,
+            intra_threads=choice.threads,
+        )
+
+    def generate(self, batch: Sequence[TokenIds]) -> list[list[int]]:
+        results = self._translator.translate_batch(
+            [self._tokenizer.convert_ids_to_tokens(tokens.ids) for tokens in batch],
+            max_decoding_length=MAX_SUMMARY_TOKENS,
+            beam_size=self._beams,
+            no_repeat_ngram_size=_NO_REPEAT,
+        )
+        return [self._tokenizer.convert_tokens_to_ids(result.hypotheses[0]) for result in results]
+
+
 class Summarizer:
-    """ports.TextModel[str]: greedy search, at most MAX_SUMMARY_TOKENS tokens; an empty text is never an answer."""
+    """ports.TextModel[str]: at most MAX_SUMMARY_TOKENS tokens; an empty text is never an answer."""
+
+    packs = False
 
     def __init__(
         self,
-        model: Any,
+        generator: Generator,
         tokenizer: Any,
-        choice: DeviceChoice,
         *,
         name: ModelName,
         languages: frozenset[str] | None,
         prompt: str,
     ) -> None:
-        self._model = model.to(device=choice.device, dtype=choice.dtype).eval()
+        self.generator = generator
         self._tokenizer = tokenizer
+        self._to_tokens = TextTokenizer(tokenizer, MAX_INPUT_TOKENS)
         self._prompt = prompt
-        self.choice = choice
         self.name = name
         self.languages = languages
         self._canary = self.tokenize([_CANARY_TEXT])
         [self._canary_summary] = self.run(self._canary)
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
-        return tokenize(self._tokenizer, [self._prompt + text for text in texts], MAX_INPUT_TOKENS)
+        return self._to_tokens([self._prompt + text for text in texts])
 
     def run(self, batch: Sequence[Tokens]) -> list[str]:
         with computing(), torch.inference_mode():
-            ids, mask = padded(batch, self._tokenizer.pad_token_id, self.choice)
-            out = self._model.generate(
-                input_ids=ids,
-                attention_mask=mask,
-                max_new_tokens=MAX_SUMMARY_TOKENS,
-                num_beams=1,
-                do_sample=False,
-                no_repeat_ngram_size=3,
-            )
+            out = self.generator.generate(cast(Sequence[TokenIds], batch))
         return [text.strip() for text in self._tokenizer.batch_decode(out, skip_special_tokens=True)]
 
     def canary(self) -> bool:
         return self.run(self._canary) == [self._canary_summary]
 
 
+@dataclass(frozen=True, slots=True)
+class FoundSummarizer:
+    """A summarizer's tokenizer and where its weights are, from which one for each device is made."""
+
+    where: str
+    tokenizer: Any
+    name: ModelName
+    languages: frozenset[str] | None
+    prompt: str
+    proven: frozenset[str]
+    """The precisions that keep its answers, as its card says."""
+    beams: int = 1
+    backends: frozenset[Backend] = frozenset({"torch", "ctranslate2"})
+
+    def on(self, choice: DeviceChoice) -> Summarizer:
+        """The summarizer on this device, in this precision, by this backend."""
+        if choice.backend == "ctranslate2":
+            folder = converted(self._weights, self.tokenizer, self.name)
+            generator: Generator = CTranslate2Generator(folder, self.tokenizer, choice, self.beams)
+        else:
+            generator = TorchGenerator(self._weights().to(device=choice.device, dtype=choice.dtype), choice, self.beams)
+        return Summarizer(generator, self.tokenizer, name=self.name, languages=self.languages, prompt=self.prompt)
+
+    def _weights(self) -> Any:
+        with loading("summary model", self.where, _SETTING):
+            return T5ForConditionalGeneration.from_pretrained(self.where, **SAFE_WEIGHTS).float().eval()
+
+
 def load_summarizer(name: str, choice: DeviceChoice) -> Summarizer:
-    """The summarizer of this name (``bundled``, a model's name, or a folder); raises ConfigurationError."""
+    """The summarizer of this name on this device; raises ConfigurationError."""
+    return find_summarizer(name).on(choice)
+
+
+def find_summarizer(name: str, beams: int = 1) -> FoundSummarizer:
+    """The summarizer of this name (``bundled``, a model's name, or a folder); raises ConfigurationError.
+
+    ``beams``: how many answers are followed at a time; 1 is greedy search.
+    """
     bundled = name == "bundled"
     where = str(files("stream_app.models").joinpath("bundled", "summary")) if bundled else name
     folder = Path(where) if Path(where).is_dir() else None
-    with loading("summary model", where, "STREAM_APP_SUMMARY_MODEL"):
+    with loading("summary model", where, _SETTING):
         tokenizer = AutoTokenizer.from_pretrained(where, use_fast=True, **SAFE)
-        model = T5ForConditionalGeneration.from_pretrained(where, **SAFE_WEIGHTS)
-    own = bool(getattr(model.config, "sums_up_reviews", False))  # trained by our own command: no prompt
-    named = ModelName(BUNDLED_NAME if bundled else Path(name).name if folder else name, revision_of(model, folder))
-    languages = frozenset({"en"}) if own else None
-    return Summarizer(model, tokenizer, choice, name=named, languages=languages, prompt="" if own else _PROMPT)
+        config = AutoConfig.from_pretrained(where, **SAFE)
+        if config.model_type != "t5":
+            raise ValueError(f"it is a {config.model_type}, not a T5")
+    own = bool(getattr(config, "sums_up_reviews", False))  # trained by our own command: no prompt
+    return FoundSummarizer(
+        where,
+        tokenizer,
+        ModelName(BUNDLED_NAME if bundled else Path(name).name if folder else name, revision_of(config, folder)),
+        frozenset({"en"}) if own else None,
+        "" if own else _PROMPT,
+        proven_precisions(folder),
+        beams,
+    )

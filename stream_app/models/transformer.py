@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,13 +35,19 @@ class TokenIds:
         return len(self.ids)
 
 
-def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[Tokens]:
-    """One TokenIds per text, special tokens included, cut at ``max_tokens``."""
-    if not texts:
-        return []
-    encoded = tokenizer(list(texts), truncation=True, max_length=max_tokens, return_attention_mask=False)
-    cut = [bool(one.overflowing) for one in encoded.encodings]
-    return [TokenIds(ids, truncated) for ids, truncated in zip(encoded["input_ids"], cut, strict=True)]
+class TextTokenizer:
+    """Texts to TokenIds, special tokens included, cut at ``max_tokens``. Belongs to one thread.
+
+    Goes to the tokeniser's Rust core: it is faster where nobody asks for the offsets of the tokens.
+    """
+
+    def __init__(self, tokenizer: Any, max_tokens: int) -> None:
+        self._core = copy.deepcopy(tokenizer.backend_tokenizer)
+        self._core.no_padding()
+        self._core.enable_truncation(max_length=max_tokens)
+
+    def __call__(self, texts: Sequence[str]) -> list[Tokens]:
+        return [TokenIds(one.ids, bool(one.overflowing)) for one in self._core.encode_batch_fast(list(texts))]
 
 
 def padded(
@@ -85,9 +92,9 @@ def loading(what: str, name: str, setting: str) -> Iterator[None]:
         ) from error
 
 
-def revision_of(model: Any, folder: Path | None, weights: str = "model.safetensors") -> str:
+def revision_of(config: Any, folder: Path | None, weights: str = "model.safetensors") -> str:
     """Short SHA-256 of the weights of a folder, or the commit under which a downloaded model was published."""
     if folder is not None and (folder / weights).is_file():
         with (folder / weights).open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()[:12]
-    return str(getattr(model.config, "_commit_hash", None) or "unknown")[:12]
+    return str(getattr(config, "_commit_hash", None) or "unknown")[:12]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,6 +16,7 @@ from stream_app.models.loading import Loaded, Sized
 from stream_app.ports import Acks, ModelFailed, Slot
 from stream_app.records import (
     EnrichedReview,
+    Message,
     ModelName,
     Partition,
     Position,
@@ -74,7 +74,8 @@ class Enrich:
         self._max_message_bytes = max_message_bytes
         self._now_ms = now_ms
         self._fatal = fatal
-        self._open: Counter[Partition] = Counter()
+        self._alert_max_age_ms = int(settings.alert_max_age_hours * 3_600_000)
+        self._open: set[_Open] = set()
         self._something_finished = asyncio.Event()
 
     # ---- ports.StreamRole
@@ -84,26 +85,38 @@ class Enrich:
         self._loop = asyncio.get_running_loop()
         loaded = await asyncio.to_thread(self._load)
         self._classifier = loaded.sentiment.model
-        self._sentiment: Batcher[Scores] = self._batcher("sentiment", loaded.sentiment, self._scored, share=1)
+        self._sentiment: Batcher[Scores] = self._batcher(
+            "sentiment", loaded.sentiment, self._scored, self._settings.waiting_tokens
+        )
         self._sentiment.start()
         self._summary: Batcher[str] | None = None
         self._summary_model: ModelName | None = None
         if loaded.summary is not None:
             self._summary_model = loaded.summary.model.name
-            # T5 is some ten times slower than BERT: a quarter of the tokens waits several times as long
-            self._summary = self._batcher("summary", loaded.summary, self._summarized, share=4)
+            self._summary = self._summary_batcher(loaded.summary)
             self._summary.start()
         self._suspects = self._flight_log.suspects()
+
+    def _summary_batcher(self, sized: Sized[str]) -> Batcher[str]:
+        """In best effort T5 begins a run only when BERT is idle (on a CPU it would take half the cores from it), and no
+        review joins a queue that is longer than a review waits.
+        """
+        waiting = self._settings.waiting_tokens // 4  # T5 is slower than BERT: a quarter waits several times as long
+        if self._settings.summaries != "best_effort":
+            return self._batcher("summary", sized, self._summarized, waiting)
+        if sized.tokens_per_second:
+            waiting = min(waiting, int(sized.tokens_per_second * self._settings.summary_wait_ms / 1000))
+        return self._batcher("summary", sized, self._summarized, waiting, after=self._sentiment)
 
     def _batcher(
         self,
         name: str,
         sized: Sized[Result],
         handle: Callable[[Sequence[tuple[_Open, Result | ModelFailed]]], None],
-        *,
-        share: int,
+        waiting_tokens: int,
+        after: Batcher[Scores] | None = None,
     ) -> Batcher[Result]:
-        """A batcher whose results come to ``handle`` on the event loop; ``share``: of the tokens that may wait, 1/n."""
+        """A batcher whose results come to ``handle`` on the event loop."""
 
         def on_loop(results: list[tuple[_Open, Result | ModelFailed]]) -> None:
             self._loop.call_soon_threadsafe(handle, results)
@@ -115,10 +128,12 @@ class Enrich:
             fatal=self._device_failed,
             run_tokens=sized.run_tokens,
             batch_tokens=sized.batch_tokens,
-            max_waiting_tokens=self._settings.waiting_tokens // share,
+            max_waiting_tokens=waiting_tokens,
             name=name,
+            after=after,
             workers=sized.workers,
             hang_seconds=self._settings.device_patience_seconds,
+            cached_texts=self._settings.cached_texts,
         )
 
     def _device_failed(self, error: BaseException) -> None:
@@ -162,10 +177,10 @@ class Enrich:
             if self._settings.summaries == "always":
                 self._close(review)
             else:
-                self._publish(review, None)
+                self._publish([(review, None)])
 
     async def finish_started(self, partitions: frozenset[Partition]) -> None:
-        while any(self._open[partition] for partition in partitions):
+        while any(review.slot.partition in partitions for review in self._open):
             self._something_finished.clear()
             await self._something_finished.wait()
 
@@ -195,21 +210,22 @@ class Enrich:
             deleted = step.deletion(
                 review, enrichment_version=settings.enrichment_version, now_ms=now_ms, position=_position(slot)
             )
-            self._finish(slot, deleted)
+            self._acks.finish(slot, [self._message(slot, deleted)])
             return None
         prepared = step.prepare(review, self._classifier.languages)
         if isinstance(prepared, step.Unusable):
             self._reject(slot, Rejected(slot.record, prepared.reason, prepared.detail))
             return None
-        self._open[slot.partition] += 1
-        return _Open(slot, review, prepared)
+        opened = _Open(slot, review, prepared)
+        self._open.add(opened)
+        return opened
 
     async def _submit(self, reviews: Sequence[_Open]) -> None:
         for_model = []
         for review in reviews:
             if not review.prepared.supported:
                 review.sentiment_missing = step.UNSUPPORTED_LANGUAGE
-                self._publish(review, None)
+                self._publish([(review, None)])
             elif self._suspects and _position(review.slot) in self._suspects:
                 await self._alone(review)
             else:
@@ -231,7 +247,7 @@ class Enrich:
             await self._something_finished.wait()
 
     async def _nothing_open(self, except_for: _Open) -> None:
-        while sum(self._open.values()) > 1:
+        while len(self._open) > 1:
             self._something_finished.clear()
             await self._something_finished.wait()
 
@@ -242,6 +258,7 @@ class Enrich:
     def _scored(self, results: Sequence[tuple[_Open, Scores | ModelFailed]]) -> None:
         now_ms = self._now_ms()
         self._flight_log.landed([review.slot for review, _ in results])
+        ready: list[tuple[_Open, str | None]] = []
         for_summary = []
         for review, scores in results:
             if isinstance(scores, ModelFailed):
@@ -254,7 +271,8 @@ class Enrich:
             if self._summary is not None and step.needs_summary(review.prepared, self._settings.summary_min_words):
                 for_summary.append(review)
             else:
-                self._publish(review, None)
+                ready.append((review, None))
+        self._publish(ready)
         if for_summary:
             self._to_summarize(for_summary)
 
@@ -272,20 +290,22 @@ class Enrich:
     def _give_up_summaries(self, reviews: list[_Open]) -> None:
         """T5 is late: these go out with their best sentence, and T5 need not begin with them any more."""
         assert self._summary is not None
-        late = {id(review) for review in reviews if not review.finished}
+        late = {review for review in reviews if not review.finished}
         if not late:
             return
-        self._summary.drop_waiting(lambda review: id(review) in late)
-        for review in reviews:
-            if not review.finished:
-                telemetry.summary_was_late()
-                self._publish(review, None)
+        self._summary.drop_waiting(late.__contains__)
+        telemetry.summaries_were_late(len(late))
+        self._publish([(review, None) for review in reviews if review in late])
 
     def _summarized(self, results: Sequence[tuple[_Open, str | ModelFailed]]) -> None:
         self._flight_log.landed([review.slot for review, _ in results])
-        for review, summary in results:
-            if not review.finished:
-                self._publish(review, None if isinstance(summary, ModelFailed) else summary)
+        self._publish(
+            [
+                (review, None if isinstance(summary, ModelFailed) else summary)
+                for review, summary in results
+                if not review.finished
+            ]
+        )
 
     # ---- what goes out
 
@@ -296,7 +316,7 @@ class Enrich:
             review.prepared,
             review.sentiment,
             threshold=self._settings.alert_threshold,
-            max_age_ms=int(self._settings.alert_max_age_hours * 3_600_000),
+            max_age_ms=self._alert_max_age_ms,
             now_ms=now_ms,
         )
         if alert is None:
@@ -304,9 +324,17 @@ class Enrich:
         telemetry.alert_raised(alert.rule, alert.severity)
         self._acks.publish_early(review.slot, [contract.alert_message(self._topics.alerts, alert)])
 
-    def _publish(self, review: _Open, abstract: str | None) -> None:
-        """Finish this review with T5's answer, or None: its own words."""
-        enriched = step.assemble(
+    def _publish(self, reviews: Sequence[tuple[_Open, str | None]]) -> None:
+        """Finish these reviews, each with T5's answer, or None: its own words."""
+        now_ms = self._now_ms()
+        finished = []
+        for review, abstract in reviews:
+            self._close(review)
+            finished.append((review.slot, [self._message(review.slot, self._enriched(review, abstract, now_ms))]))
+        self._acks.finish_all(finished)
+
+    def _enriched(self, review: _Open, abstract: str | None, now_ms: int) -> EnrichedReview:
+        return step.assemble(
             review.review,
             review.prepared,
             sentiment=review.sentiment,
@@ -318,31 +346,33 @@ class Enrich:
             sentiment_model=self._classifier.name,
             summary_model=self._summary_model,
             enrichment_version=self._settings.enrichment_version,
-            now_ms=self._now_ms(),
+            now_ms=now_ms,
             position=_position(review.slot),
         )
-        self._close(review)
-        self._finish(review.slot, enriched)
 
-    def _finish(self, slot: Slot, enriched: EnrichedReview) -> None:
+    def _message(self, slot: Slot, enriched: EnrichedReview) -> Message:
+        """What the slot leads to: its enriched review, or a letter where that is too large."""
         message = contract.enriched_message(self._topics.enriched, enriched)
         if size_of(message) > self._max_message_bytes:
-            self._reject(slot, Rejected(slot.record, "message_too_large", "its enriched form exceeds 2 MiB"))
-            return
+            return self._letter(Rejected(slot.record, "message_too_large", "its enriched form exceeds 2 MiB"))
         telemetry.review_enriched((enriched.enriched_at_ms - slot.record.timestamp_ms) / 1000)
-        self._acks.finish(slot, [message])
+        return message
 
     def _reject(self, slot: Slot, rejected: Rejected) -> None:
-        record = slot.record
+        letter = self._letter(rejected)
+        self._acks.finish(slot, [letter])
+
+    def _letter(self, rejected: Rejected) -> Message:
+        record = rejected.record
         telemetry.review_rejected(rejected.reason, record.topic, record.partition, record.offset)
         letter = contract.dead_letter_message(self._topics.dead_letter, rejected)
         if size_of(letter) > self._max_message_bytes:  # the shop's topic takes larger messages than ours
             letter = letter._replace(value=None)
-        self._acks.finish(slot, [letter])
+        return letter
 
     def _close(self, review: _Open) -> None:
         review.finished = True
-        self._open[review.slot.partition] -= 1
+        self._open.discard(review)
         self._something_finished.set()
 
 

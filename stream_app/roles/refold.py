@@ -47,6 +47,10 @@ class _NothingFollows:
     def finish(self, slot: Slot, messages: Sequence[Message]) -> None:
         self._acks.finish(slot, [])
 
+    def finish_all(self, finished: Iterable[tuple[Slot, Sequence[Message]]]) -> None:
+        for slot, messages in finished:
+            self.finish(slot, messages)
+
 
 class Silent:
     """ports.StreamRole around another one, whose messages go nowhere."""

@@ -50,7 +50,8 @@ def run_worker(
 
     def enrich(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:
         cluster = sha256(settings.brokers.encode()).hexdigest()[:8]  # offsets mean nothing elsewhere
-        flight_log = FlightLog(Path(settings.state_folder), f"{settings.group(role)}.{cluster}")
+        group = f"{settings.group(role)}.{cluster}"
+        flight_log = FlightLog(Path(settings.state_folder), group, settings.worker_number)
         return Enrich(
             settings,
             lambda: load(settings),

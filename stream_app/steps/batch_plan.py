@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-MAX_PADDING_SHARE = 0.05
+MAX_PADDING_SHARE = 0.02
 """Of the tokens that one run computes, at most this share is padding."""
 
 
@@ -48,6 +48,22 @@ def cut_into_runs(
     return runs
 
 
-def computed_tokens(lengths: Sequence[int], run: Sequence[int]) -> int:
-    """Size of a run's rectangle in tokens, padding included."""
-    return max((lengths[index] for index in run), default=0) * len(run)
+def cut_into_packs(lengths: Sequence[int], run_tokens: int) -> list[list[int]]:
+    """Indices of ``lengths`` in their order, cut into runs without padding of at most ``run_tokens`` together."""
+    packs: list[list[int]] = []
+    start = 0
+    while start < len(lengths):
+        size = prefix_size(lengths[start:], run_tokens)
+        packs.append(list(range(start, start + size)))
+        start += size
+    return packs
+
+
+def cut(lengths: Sequence[int], run_tokens: int, packs: bool) -> list[list[int]]:
+    """The runs of a batch, for a model that packs its texts or one that pads them."""
+    return cut_into_packs(lengths, run_tokens) if packs else cut_into_runs(lengths, run_tokens)
+
+
+def computed_tokens(lengths: Sequence[int], packs: bool) -> int:
+    """What a run of these lengths computes, in tokens; padding included where the model does not pack."""
+    return sum(lengths) if packs else max(lengths, default=0) * len(lengths)

@@ -36,11 +36,14 @@ def clean(text: str) -> tuple[str, bool]:
     marked_up = False
     if "<" in text or "&" in text:
         text, marked_up = _without_markup(text)
-    if not text.isprintable():  # it has something besides letters, signs and plain spaces
+    printable = text.isprintable()
+    if not printable:  # it has something besides letters, signs and plain spaces
         text = text.translate(_UNSEEN_ASCII) if text.isascii() else _UNSEEN.sub("", text)
         text = text.replace("\r", "\n")
     if not text.isascii():
         text = unicodedata.normalize("NFC", _ROW.sub(r"\1", text))
+    if printable and "  " not in text:
+        return text.strip(), marked_up
     if "\n" in text:
         lines = (" ".join(line.split()) for line in text.split("\n"))
         return "\n".join(line for line in lines if line), marked_up

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from stream_app.records import (
     LABELS,
     EnrichedReview,
@@ -13,6 +11,7 @@ from stream_app.records import (
     Scores,
     Sentiment,
     SummaryMethod,
+    value,
 )
 from stream_app.steps.clean import clean
 from stream_app.steps.language import is_supported, language_of
@@ -32,7 +31,7 @@ EMPTY_TEXT = "empty_text"
 _CONTRADICTION = 0.8  # the probability from which words and stars are said to contradict each other
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Prepared:
     """A review made ready for the models. ``text`` is what will be published; ``supported``: the models read it."""
 
@@ -57,7 +56,7 @@ class Prepared:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unusable:
     """Nothing is left of the review that could be processed."""
 
@@ -91,8 +90,8 @@ def prepare(review: Review, languages: frozenset[str] | None) -> Prepared | Unus
 def sentiment_of(scores: Scores) -> Sentiment:
     """Label, confidence and probabilities, rounded to 4 decimals."""
     rounded = (round(scores.negative, 4), round(scores.neutral, 4), round(scores.positive, 4))
-    best = max(range(len(LABELS)), key=rounded.__getitem__)
-    return Sentiment(LABELS[best], rounded[best], rounded)
+    confidence = max(rounded)
+    return Sentiment(LABELS[rounded.index(confidence)], confidence, rounded)
 
 
 def needs_summary(prepared: Prepared, min_words: int) -> bool:

@@ -186,22 +186,32 @@ def summarize(state: ProductState, now_ms: int) -> ProductSummary:
     So no review of the last H hours is missing, and some that are up to one hour older are counted too. The clock
     may lag the newest review by at most two days; earlier hours may be dropped already.
     """
-    now_hour = now_ms // _HOUR_MS
-    windows, total, newer_than = {}, EMPTY_TALLY, now_hour + 1
-    for name, hours in WINDOW_HOURS.items():  # each window holds the one before it
-        since = now_hour - hours
-        total = _total(total, (tally for hour, tally in state.buckets.items() if since <= hour < newer_than))
-        windows[name], newer_than = counts_of(total), since
+    return summary_of(state, now_ms, window_tallies(state.buckets, now_ms))
+
+
+def summary_of(state: ProductState, now_ms: int, windows: Mapping[str, Tally]) -> ProductSummary:
+    """``summarize``, for a state whose hours are summed already: ``windows`` as of ``window_tallies``."""
     everything = counts_of(state.totals)
     return ProductSummary(
         product_id=state.product_id,
         as_of_ms=now_ms,
         state_version=state.version + state.texts,
-        windows=windows | {"all": everything},
+        windows={name: counts_of(tally) for name, tally in windows.items()} | {"all": everything},
         last_review_at_ms=state.newest_ms if everything.reviews else None,
         text=state.text,
         low_evidence=everything.reviews < LOW_EVIDENCE_REVIEWS,
     )
+
+
+def window_tallies(buckets: Mapping[int, Tally], now_ms: int) -> dict[str, Tally]:
+    """The sum of each window's hours (since 1970, UTC) as of ``now_ms``, by the window's name."""
+    now_hour = now_ms // _HOUR_MS
+    tallies, total, newer_than = {}, EMPTY_TALLY, now_hour + 1
+    for name, hours in WINDOW_HOURS.items():  # each window holds the one before it
+        since = now_hour - hours
+        total = _total(total, (tally for hour, tally in buckets.items() if since <= hour < newer_than))
+        tallies[name], newer_than = total, since
+    return tallies
 
 
 def counts_of(tally: Tally) -> Counts:

@@ -95,6 +95,7 @@ def best_sentence(text: str, title: str | None, label: Label | None) -> Span | N
     return shortened(text, spans[max(range(len(spans)), key=score)])
 
 
+@lru_cache(maxsize=1024)  # asked for the alert and for the enriched review, with at most a batch of others in between
 def key_sentence(text: str) -> Span | None:
     """The sentence that weighs most in a complaint: safety words, then how much it complains, then early ones."""
     spans, words = _sentence_words(text)

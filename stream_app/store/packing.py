@@ -75,14 +75,23 @@ def unpack_state(product_id: str, fields: Mapping[bytes, bytes]) -> ProductState
     )
 
 
+def split_days(fields: Mapping[bytes, bytes]) -> tuple[dict[int, bytes], dict[bytes, bytes]]:
+    """The packed days of a state hash by day (since 1970, UTC), and its other fields."""
+    days: dict[int, bytes] = {}
+    others: dict[bytes, bytes] = {}
+    for name, packed in fields.items():
+        if name.lstrip(b"-").isdigit():
+            days[int(name)] = packed
+        else:
+            others[name] = packed
+    return days, others
+
+
 def _unpack_buckets(fields: Mapping[bytes, bytes]) -> dict[int, Tally]:
     """``;<hour of the day> <tally>;…`` of each day field → hour since 1970: tally. A busy product has 800 of them."""
     buckets: dict[int, Tally] = {}
-    for name, packed in fields.items():
-        if not name.lstrip(b"-").isdigit():
-            continue
+    for day, packed in split_days(fields)[0].items():
         integers = map(int, packed.replace(b";", b" ").split())
-        first_hour = 24 * int(name)
         for hour, *tally in zip(*[integers] * _INTEGERS_PER_HOUR, strict=True):
-            buckets[first_hour + hour] = tuple(tally)
+            buckets[24 * day + hour] = tuple(tally)
     return buckets

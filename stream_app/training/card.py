@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from stream_app.models.precisions import CARD_FILE, CARD_KEY
 from stream_app.training.data import describe_file
 
 
@@ -39,8 +40,18 @@ def write_card(
         "limits": list(limits),
     }
     output.mkdir(parents=True, exist_ok=True)
-    (output / "card.json").write_bytes(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    (output / "README.md").write_text(_for_people(card), encoding="utf-8")
+    _write(card, output)
+
+
+def state_precisions(folder: Path, facts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add to the card in ``folder`` how precisions compare with fp32. Raises OSError where there is no card."""
+    card = orjson.loads((folder / CARD_FILE).read_bytes())
+    _write(card | {CARD_KEY: dict(facts)}, folder)
+
+
+def _write(card: Mapping[str, Any], folder: Path) -> None:
+    (folder / CARD_FILE).write_bytes(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    (folder / "README.md").write_text(_for_people(card), encoding="utf-8")
 
 
 def _for_people(card: Mapping[str, Any]) -> str:
@@ -50,6 +61,13 @@ def _for_people(card: Mapping[str, Any]) -> str:
         lines += [f"| {use} | {one['name']} | {one['rows']:,} | {one['sha256'][:16]}… |" for one in card[use]]
     lines += ["", "## Scores on the development data", "", "| score | value |", "|---|---|"]
     lines += [f"| {name} | {_shown(value)} |" for name, value in flat(card["scores"])]
+    if card.get(CARD_KEY):
+        lines += ["", "## Precisions, compared with fp32", "", "| precision | | |", "|---|---|---|"]
+        lines += [
+            f"| {precision} | {name.replace('_', ' ')} | {_shown(value)} |"
+            for precision, facts in card[CARD_KEY].items()
+            for name, value in facts.items()
+        ]
     lines += ["", "## Limits", "", *(f"- {limit}" for limit in card["limits"])]
     lines += ["", "## Recipe", "", *(f"- {name}: {value}" for name, value in card["recipe"].items())]
     return "\n".join(lines) + "\n"

@@ -15,9 +15,9 @@ from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
 
 from stream_app.models.base_encoder import WHEEL
-from stream_app.models.classifier import ADAPTER_WEIGHTS, BUNDLED_NAME, base_classifier, load_adapted
+from stream_app.models.classifier import ADAPTER_WEIGHTS, BUNDLED_NAME, base_classifier, load_classifier
 from stream_app.models.device import DeviceChoice
-from stream_app.models.transformer import MAX_INPUT_TOKENS, padded, tokenize
+from stream_app.models.transformer import MAX_INPUT_TOKENS, TextTokenizer, padded
 from stream_app.ports import TextModel, Tokens
 from stream_app.records import LABELS, ModelName, Scores
 from stream_app.training.card import write_card
@@ -96,7 +96,7 @@ def train_sentiment(
             _write_card(output, train, dev, recipe, best)
         save_state(checkpoint, run.state())
     if best is None:  # the best epoch is one before the checkpoint
-        scores, title_scores = run.evaluate(load_adapted(output, choice))
+        scores, title_scores = run.evaluate(load_classifier(str(output), choice))
         best = SentimentTraining(output, run.best_epoch, scores, title_scores)
     return best
 
@@ -127,8 +127,8 @@ class _Run:
         rng = random.Random(f"{self._recipe.seed} {self.epoch}")
         reviews = self._sample()
         rng.shuffle(reviews)
-        examples = tokenize(
-            self._tokenizer, [_view(one, self._recipe, rng) for one in reviews], self._recipe.max_tokens
+        examples = TextTokenizer(self._tokenizer, self._recipe.max_tokens)(
+            [_view(one, self._recipe, rng) for one in reviews]
         )
         runs = batches_of_few_shapes([one.length for one in examples], self._recipe.run_tokens, rng)
         self.model.train()
@@ -207,12 +207,14 @@ class _Judge:
 
     name = ModelName(BUNDLED_NAME, "in training")
     languages = None
+    packs = False
 
     def __init__(self, model: Any, tokenizer: Any, choice: DeviceChoice) -> None:
         self._model, self._tokenizer, self._choice = model, tokenizer, choice
+        self._tokenize = TextTokenizer(tokenizer, MAX_INPUT_TOKENS)
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
-        return tokenize(self._tokenizer, texts, MAX_INPUT_TOKENS)
+        return self._tokenize(texts)
 
     def run(self, batch: Sequence[Tokens]) -> list[Scores]:
         ids, mask = padded(batch, self._tokenizer.pad_token_id, self._choice)

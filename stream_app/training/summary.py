@@ -6,7 +6,7 @@ import copy
 import random
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 from stream_app.models.device import DeviceChoice
-from stream_app.models.summarizer import Summarizer
-from stream_app.models.transformer import padded, tokenize
+from stream_app.models.summarizer import Summarizer, TorchGenerator
+from stream_app.models.transformer import TextTokenizer, padded
 from stream_app.records import ModelName
 from stream_app.steps.summary_text import content_words
 from stream_app.training.card import write_card
@@ -139,9 +139,8 @@ def evaluate_titles(
     model.eval()
     pairs = learnable(reviews, recipe)[:most]
     judged = Summarizer(
-        copy.deepcopy(model),
+        TorchGenerator(copy.deepcopy(model).float(), choice, beams=1),
         tokenizer,
-        replace(choice, precision="fp32"),
         name=ModelName("in training", ""),
         languages=None,
         prompt="",
@@ -188,8 +187,8 @@ class _Run:
         warming_up = self.epoch <= self._recipe.warm_up_epochs
         pairs = [_key_sentence(one, rng) for one in self._reviews] if warming_up else list(self.pairs)
         rng.shuffle(pairs)
-        inputs = tokenize(self._tokenizer, [text for text, _ in pairs], self._recipe.max_tokens)
-        targets = tokenize(self._tokenizer, [target for _, target in pairs], 48)
+        inputs = TextTokenizer(self._tokenizer, self._recipe.max_tokens)([text for text, _ in pairs])
+        targets = TextTokenizer(self._tokenizer, 48)([target for _, target in pairs])
         self.model.train()
         losses = []
         runs = batches_of_few_shapes([one.length for one in inputs], self._recipe.run_tokens, rng)

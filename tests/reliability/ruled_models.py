@@ -82,6 +82,7 @@ class _Ruled(Generic[Result]):
     """ports.TextModel by a rule on the text."""
 
     languages: frozenset[str] | None = None
+    packs = False
 
     def __init__(self, name: str, answer: Callable[[str], Result], troubles: Troubles) -> None:
         self.name = ModelName(name, "rule-1")

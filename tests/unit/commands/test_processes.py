@@ -6,9 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from stream_app.commands.processes import Child
+from stream_app.commands.processes import PROGRAM, ROLES, Child, Processes, members_of, settings_of
+from stream_app.commands.workers import app
 from stream_app.ports import ConfigurationError
+from stream_app.settings import Settings
 from tests.waiting import wait_until
 
 
@@ -78,3 +81,77 @@ def test_process_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     assert not sleeper.join(time.monotonic() + 0.3)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def told(enrich: int, **settings: int) -> dict[str, Settings]:
+    """What each worker is told, by its name."""
+    found = settings_of(members_of(ROLES, enrich), Settings(_env_file=None, **settings))  # type: ignore[arg-type]
+    return {member.name: own for member, own in found.items()}
+
+
+@pytest.fixture
+def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+
+
+def test_further_processes_of_enrich_are_numbered_behind_the_others() -> None:
+    """The first of each role keeps the name that it has alone."""
+    assert [member.name for member in members_of(ROLES, 3)] == [*ROLES, "enrich-2", "enrich-3"]
+    assert [member.name for member in members_of(["summarize"], 3)] == ["summarize"]
+
+
+def test_each_process_is_told_its_number() -> None:
+    """By it a restarted one finds what its predecessor noted."""
+    assert [(name, own.worker_number) for name, own in told(3).items() if name.startswith("enrich")] == [
+        ("enrich", 1),
+        ("enrich-2", 2),
+        ("enrich-3", 3),
+    ]
+
+
+@pytest.mark.usefixtures("four_cores")
+@pytest.mark.parametrize(
+    ("enrich", "threads", "workers"), [(1, 0, 0), (2, 0, 2), (3, 0, 1), (4, 0, 1), (8, 0, 1), (2, 2, 1)]
+)
+def test_processes_of_enrich_share_the_cores(enrich: int, threads: int, workers: int) -> None:
+    """A thread per core over all of them, but at least one each; alone, the machine decides."""
+    own = told(enrich, threads=threads)
+    assert {own[name].device_workers for name in own if name.startswith("enrich")} == {workers}
+    assert own["describe"].device_workers == 0
+
+
+@pytest.mark.usefixtures("four_cores")
+def test_number_of_model_workers_that_is_set_stands() -> None:
+    """For a machine that has other work too."""
+    assert told(2, device_workers=3)["enrich-2"].device_workers == 3
+
+
+def test_each_worker_has_a_metrics_port_of_its_own() -> None:
+    """One more `enrich` changes nobody else's."""
+    ports = {name: own.metrics_port for name, own in told(2, metrics_port=9100).items()}
+    assert ports == {"enrich": 9100, "summarize": 9101, "describe": 9102, "notify": 9103, "enrich-2": 9104}
+    assert {own.metrics_port for own in told(2).values()} == {0}
+
+
+def test_no_process_of_enrich_is_refused_in_words() -> None:
+    """On the command line and behind it."""
+    with pytest.raises(ConfigurationError, match="ask for 1 or more"):
+        members_of(ROLES, 0)
+    refused = CliRunner().invoke(app, ["up", "--enrich", "0"])
+    assert refused.exit_code == 2
+    assert "--enrich" in refused.output
+
+
+def test_processes_have_names_logs_and_settings_of_their_own(tmp_path: Path) -> None:
+    """Each log shows what its process was told."""
+    show = "import os; print([os.environ[f'STREAM_APP_{name}'] for name in ('WORKER_NUMBER', 'METRICS_PORT')])"
+    settings = Settings(_env_file=None, metrics_port=9100)
+    program = (PROGRAM[0], "-c", show)
+    with Processes(
+        settings, say=print, log_folder=tmp_path, roles=["enrich"], enrich=2, with_api=False, program=program
+    ) as processes:
+        assert list(processes.pids()) == ["enrich", "enrich-2"]
+        logs = [tmp_path / "enrich.log", tmp_path / "enrich-2.log"]
+        wait_until(lambda: all(log.read_text().endswith("\n") for log in logs), 10, "nothing in the logs")
+    assert processes.metrics_ports == {"enrich": 9100, "enrich-2": 9101}
+    assert [log.read_text() for log in logs] == ["['1', '9100']\n", "['2', '9101']\n"]

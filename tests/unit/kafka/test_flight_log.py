@@ -108,3 +108,25 @@ def test_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="STREAM_APP_STATE_FOLDER"):
         FlightLog(tmp_path / "file", GROUP)
+
+
+def test_numbered_process_finds_its_own_notes_whoever_comes_back_first(tmp_path: Path) -> None:
+    """Both died; the second comes back before the first."""
+    first, second = FlightLog(tmp_path, GROUP, 1), FlightLog(tmp_path, GROUP, 2)
+    first.note(slots(1))
+    second.note(slots(2))
+    die(first)
+    die(second)
+    assert FlightLog(tmp_path, GROUP, 2).suspects() == {at(2): 1}
+    assert FlightLog(tmp_path, GROUP, 1).suspects() == {at(1): 1}
+
+
+def test_two_processes_of_one_number_do_not_mix_their_notes(tmp_path: Path) -> None:
+    """Somebody ran `up` twice with one state folder."""
+    logs = [FlightLog(tmp_path, GROUP, 1), FlightLog(tmp_path, GROUP, 1)]
+    for offset, log in enumerate(logs):
+        log.note(slots(offset))
+    for log in logs:
+        die(log)
+    found = [FlightLog(tmp_path, GROUP).suspects(), FlightLog(tmp_path, GROUP).suspects()]
+    assert found == [{at(0): 1}, {at(1): 1}]

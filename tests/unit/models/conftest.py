@@ -46,7 +46,7 @@ def classifier_folder(tmp_path: Path) -> Callable[[dict[int, str]], Path]:
         )
         folder = tmp_path / "classifier"
         BertForSequenceClassification(config).save_pretrained(str(folder))
-        _tokenizer().save_pretrained(str(folder))
+        word_tokenizer().save_pretrained(str(folder))
         return folder
 
     return make
@@ -69,11 +69,11 @@ def t5_folder(tmp_path: Path) -> Path:
     )
     folder = tmp_path / "t5"
     T5ForConditionalGeneration(config).save_pretrained(str(folder))
-    _tokenizer().save_pretrained(str(folder))
+    word_tokenizer().save_pretrained(str(folder))
     return folder
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
+def word_tokenizer() -> PreTrainedTokenizerFast:
     words = Tokenizer(models.WordLevel({word: number for number, word in enumerate(_WORDS)}, unk_token="[UNK]"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     words.post_processor = processors.TemplateProcessing(single="$A [END]", special_tokens=[("[END]", 2)])

@@ -234,3 +234,18 @@ def test_several_workers_share_the_batches() -> None:
 
 def _alive(batcher: Batcher[Any]) -> list[threading.Thread]:
     return [thread for thread in batcher._threads if thread.is_alive()]
+
+
+def test_no_run_begins_while_the_batcher_that_goes_first_has_anything_to_do(rig: Rig) -> None:
+    """T5 takes no core from BERT: it computes when BERT is idle, and then it does."""
+    rig.model.faults.let_go.clear()
+    second = Rig(after=rig.batcher)
+    second.batcher.start()
+    rig.submit("this one hangs for a while")
+    wait_until(lambda: bool(rig.started), 10, "the first did not begin")
+    second.submit("waits")
+    time.sleep(0.3)  # long enough for it to begin, were it not held back
+    assert not second.started
+    rig.model.faults.let_go.set()
+    assert second.results(1)
+    second.batcher.stop()

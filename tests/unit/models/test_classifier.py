@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoModelForSequenceClassification
 
 from stream_app.models.classifier import load_classifier
 from stream_app.models.device import DeviceChoice
@@ -26,7 +27,8 @@ def test_stars_are_summed_to_three_sentiments(classifier_folder: Folder, cpu: De
     classifier = load_classifier(str(folder), cpu)
     [tokens] = classifier.tokenize(["the zip broke"])
     [scores] = classifier.run([tokens])
-    logits = classifier._model(input_ids=torch.tensor([tokens.ids])).logits  # type: ignore[attr-defined]
+    plain = AutoModelForSequenceClassification.from_pretrained(str(folder))
+    logits = plain(input_ids=torch.tensor([tokens.ids])).logits  # type: ignore[attr-defined]
     one, two, three, four, five = logits.softmax(-1)[0].tolist()
     assert as_tuple(scores) == pytest.approx((one + two, three, four + five), abs=1e-6)
 
@@ -58,14 +60,14 @@ def test_the_canary_notices_a_device_that_answers_differently(classifier_folder:
     classifier = load_classifier(str(classifier_folder(STARS)), cpu)
     assert classifier.canary()
     with torch.no_grad():
-        classifier._model.classifier.bias += torch.tensor([5.0, 0, 0, 0, 0])
+        classifier.encoder.model.classifier.bias += torch.tensor([5.0, 0, 0, 0, 0])
     assert not classifier.canary()
 
 
 def test_the_canary_notices_a_device_that_answers_nan(classifier_folder: Folder, cpu: DeviceChoice) -> None:
     classifier = load_classifier(str(classifier_folder(STARS)), cpu)
     with torch.no_grad():
-        classifier._model.classifier.bias += float("nan")
+        classifier.encoder.model.classifier.bias += float("nan")
     assert not classifier.canary()
 
 
@@ -85,7 +87,7 @@ def test_pickled_weights_are_refused(classifier_folder: Folder, cpu: DeviceChoic
     folder = classifier_folder(STARS)
     classifier = load_classifier(str(folder), cpu)
     (folder / "model.safetensors").unlink()
-    torch.save(classifier._model.state_dict(), folder / "pytorch_model.bin")
+    torch.save(classifier.encoder.model.state_dict(), folder / "pytorch_model.bin")
     with pytest.raises(ConfigurationError, match="STREAM_APP_SENTIMENT_MODEL"):
         load_classifier(str(folder), cpu)
 

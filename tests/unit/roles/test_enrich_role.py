@@ -41,7 +41,7 @@ class Stage:
         self.errors: list[BaseException] = []
         run_tokens, batch_tokens = sizes.get("run_tokens", 1000), sizes.get("batch_tokens", 1000)
         self.role = Enrich(
-            Settings(_env_file=None, **settings),
+            Settings(_env_file=None, **({"cached_texts": 0} | settings)),
             lambda: Loaded(
                 Sized(self.bert, run_tokens, batch_tokens),
                 None if settings.get("summaries") == "off" else Sized(self.t5, run_tokens, batch_tokens),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.steps.batch_plan import MAX_PADDING_SHARE, computed_tokens, cut_into_runs, prefix_size
+from stream_app.steps.batch_plan import MAX_PADDING_SHARE, computed_tokens, cut, cut_into_runs, prefix_size
 
 _lengths = st.lists(st.integers(1, 512), max_size=60)
 
@@ -21,14 +21,26 @@ def test_each_text_is_in_exactly_one_run(lengths: list[int], run_tokens: int) ->
 @given(_lengths, st.integers(1, 5000))
 def test_run_keeps_its_budget_unless_one_text_exceeds_it(lengths: list[int], run_tokens: int) -> None:
     for run in cut_into_runs(lengths, run_tokens):
-        assert len(run) == 1 or computed_tokens(lengths, run) <= run_tokens
+        assert len(run) == 1 or computed_tokens([lengths[index] for index in run], packs=False) <= run_tokens
 
 
 @given(_lengths, st.integers(1, 5000))
 def test_little_of_a_run_is_padding(lengths: list[int], run_tokens: int) -> None:
     for run in cut_into_runs(lengths, run_tokens):
-        computed = computed_tokens(lengths, run)
-        assert computed - sum(lengths[index] for index in run) <= MAX_PADDING_SHARE * computed
+        of_run = [lengths[index] for index in run]
+        computed = computed_tokens(of_run, packs=False)
+        assert computed - sum(of_run) <= MAX_PADDING_SHARE * computed
+
+
+@given(_lengths, st.integers(1, 5000))
+def test_packs_keep_the_order_and_the_budget_and_pad_nothing(lengths: list[int], run_tokens: int) -> None:
+    packs = cut(lengths, run_tokens, packs=True)
+
+    assert [index for pack in packs for index in pack] == list(range(len(lengths)))
+    for pack in packs:
+        of_pack = [lengths[index] for index in pack]
+        assert len(pack) == 1 or sum(of_pack) <= run_tokens
+        assert computed_tokens(of_pack, packs=True) == sum(of_pack)
 
 
 @given(_lengths)

@@ -1,0 +1,410 @@
+"""The classifier alone, in every way that it can be computed, against the naive ways and against the device's limit.
+
+Each way runs in a process of its own (libraries that share a process change each other's speed), all of them in turn and
+that several times, so that a machine that slows down slows all. Every timed run's labels are compared with those of
+transformers in fp32, and a result above the measured peak is refused: it would be a mistake of the measurement.
+
+    python -m benchmarks.encoders --input reviews.jsonl     prints the table
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from benchmarks.workload import SAMPLE, workload
+from stream_app.settings import Settings
+
+NAIVE, ARRIVAL, SORTED = "one at a time, fp32", "32 in arrival order, fp32", "sorted and padded, fp32"
+OURS = {
+    "packed, torch fp32": ("torch", "fp32"),
+    "packed, torch bf16": ("torch", "bf16"),
+    "CTranslate2 fp32": ("ctranslate2", "fp32"),
+    "CTranslate2 int8": ("ctranslate2", "int8"),
+}
+_ARRIVAL_BATCH = 32
+_NAIVE_SHARE = 4  # the naive ways are slow, and their rate does not depend on how many texts there are
+_PEAK_SECONDS = 0.5
+console = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class EncoderRun:
+    """One timed run. ``peak_flops``: of the same precision and as many workers, measured right after it."""
+
+    way: str
+    reviews: int
+    seconds: float
+    tokens: int
+    computed_tokens: int
+    flops: float
+    peak_flops: float
+    labels: dict[int, int]
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens / self.seconds
+
+    @property
+    def share_of_peak(self) -> float:
+        """Arithmetic on tokens that are not padding, as a share of what the device can do."""
+        return self.flops / self.seconds / self.peak_flops
+
+    @property
+    def padding_share(self) -> float:
+        return 1 - self.tokens / self.computed_tokens
+
+
+@dataclass(frozen=True)
+class EncoderResult:
+    """All runs by way; ``chosen``: the way that a worker takes here by itself, and why."""
+
+    mean_tokens: float
+    runs: dict[str, list[EncoderRun]]
+    chosen: str
+    reason: str
+
+    def rates(self, way: str) -> list[float]:
+        """Reviews per second of the mix, a value per repeat."""
+        return [run.tokens_per_second / self.mean_tokens for run in self.runs[way]]
+
+    def same_labels(self, way: str) -> float:
+        """The share of the reviews with the label of transformers in fp32, one at a time where it was asked."""
+        reference: dict[int, int] = {}
+        for one in (self.runs[SORTED][0], self.runs[NAIVE][0]):
+            reference |= one.labels
+        labels = self.runs[way][0].labels
+        return sum(reference[index] == label for index, label in labels.items()) / len(labels)
+
+
+def measure_encoders(path: Path, reviews: int, repeats: int, say: Callable[[str], None]) -> EncoderResult:
+    """Every way that this device and model offer, ``repeats`` times each."""
+    from stream_app.models.device import BF16_MUST_GAIN, bf16_gain, find_device
+    from stream_app.models.loading import load_sentiment_model
+
+    where = find_device(threads=1)[0]
+    offered = [
+        NAIVE,
+        ARRIVAL,
+        SORTED,
+        *(way for way, (backend, _) in OURS.items() if where == "cpu" or backend == "torch"),
+    ]
+    if where == "cpu" and bf16_gain("cpu") < BF16_MUST_GAIN:
+        offered.remove("packed, torch bf16")
+    how = load_sentiment_model(Settings(device=where)).how
+    runs: dict[str, list[EncoderRun]] = {way: [] for way in offered}
+    for repeat in range(repeats):
+        for way in offered:
+            say(f"encoder: {way}, {repeat + 1} of {repeats}")
+            runs[way].append(_in_a_process(way, path, reviews))
+    for way, of_way in runs.items():
+        if (share := max(run.share_of_peak for run in of_way)) > 1:
+            raise RuntimeError(f"{way} computed {share:.2f} of the measured peak: the measurement is wrong")
+    every = runs[SORTED][0]
+    chosen = next((way for way, parts in OURS.items() if f"; {' '.join(parts)}, because" in how), SORTED)
+    return EncoderResult(every.tokens / every.reviews, runs, chosen, how)
+
+
+def _in_a_process(way: str, path: Path, reviews: int) -> EncoderRun:
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.encoders",
+        "--way",
+        way,
+        "--input",
+        str(path),
+        "--reviews",
+        str(reviews),
+    ]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{way} failed:\n{done.stderr.decode()[-2000:]}")
+    answer = orjson.loads(done.stdout.splitlines()[-1])
+    return EncoderRun(**answer | {"labels": {int(index): label for index, label in answer["labels"].items()}})
+
+
+# ---- in the process of its own
+
+
+def run_way(way: str, texts: Sequence[str]) -> EncoderRun:
+    """Time one way on these texts."""
+    from stream_app.models.classifier import find_classifier
+    from stream_app.models.device import cores, find_device
+    from stream_app.models.loading import quieten
+
+    quieten()
+    found = find_classifier("bundled")
+    where = find_device()[0]
+    if way in (NAIVE, ARRIVAL):
+        texts = texts[::_NAIVE_SHARE]
+        find_device(threads=cores())
+        labels, seconds = (_one_at_a_time if way == NAIVE else _in_arrival_order)(found, texts, where)
+        indices = range(0, len(texts) * _NAIVE_SHARE, _NAIVE_SHARE)
+        precision, workers = "fp32", cores()
+    else:
+        backend, precision = OURS.get(way, ("torch", "fp32"))
+        workers = cores() if where == "cpu" else 1
+        labels, seconds = _through_the_batcher(found, texts, where, backend, precision, workers, padded=way == SORTED)
+        indices = range(len(texts))
+    lengths = _lengths(found, texts)
+    return EncoderRun(
+        way,
+        len(texts),
+        seconds,
+        sum(lengths),
+        _computed(way, lengths),
+        flops_of(found.model.config, lengths),
+        peak_flops(where, precision, workers),
+        dict(zip(indices, labels, strict=True)),
+    )
+
+
+def flops_of(config: Any, lengths: Sequence[int]) -> float:
+    """Floating-point operations of an encoder on texts of these lengths in tokens: two per multiply-add of its matrices
+    (4 h² + 2 h i a layer and token) and of attention (2 L h a layer and token).
+    """
+    h, i, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
+    return float(sum(layers * length * 2 * (4 * h * h + 2 * h * i + 2 * length * h) for length in lengths))
+
+
+def peak_flops(device: str, precision: str, workers: int) -> float:
+    """Operations per second of the fastest matrix product known here, of shapes as an encoder has them, on all workers.
+
+    Several libraries are tried: on some processors torch's default one uses half of the arithmetic units.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    best = 0.0
+    for product in _products(device, precision):
+        product()
+        counts = [0] * workers
+        until = time.perf_counter() + _PEAK_SECONDS
+
+        def work(
+            number: int, product: Callable[[], float] = product, counts: list[float] = counts, until: float = until
+        ) -> None:
+            while time.perf_counter() < until:
+                counts[number] += product()
+
+        began = time.perf_counter()
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(workers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        best = max(best, sum(counts) / (time.perf_counter() - began))
+    return best
+
+
+def _products(device: str, precision: str) -> list[Callable[[], float]]:
+    """Functions that multiply [1024, 1536] by [1536, 384] and say how many operations that took."""
+    import numpy as np
+    import torch
+    from torch.utils import mkldnn
+
+    rows, inner, columns = (1024, 1536, 384) if device == "cpu" else (16384, 3072, 768)
+    operations = 2.0 * rows * inner * columns
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}[precision]
+    left = torch.ones(rows, inner, device=device).to(dtype)
+    right = torch.ones(inner, columns, device=device).to(dtype)
+
+    def counted(multiply: Callable[[], Any]) -> Callable[[], float]:
+        def run() -> float:
+            with torch.inference_mode():
+                multiply()
+            if device == "cuda":
+                torch.cuda.synchronize()
+            return operations
+
+        return run
+
+    if precision == "int8":
+        return [counted(lambda: torch._int_mm(left, right))]
+    products = [counted(lambda: torch.mm(left, right))]
+    if device == "cpu" and precision == "fp32":
+        prepared, given = mkldnn.to_mkldnn(torch.nn.Linear(inner, columns).eval()), left.to_mkldnn()
+        products.append(counted(lambda: prepared(given)))
+        a, b = left.numpy(), np.ascontiguousarray(right.numpy())
+        products.append(counted(lambda: a @ b))
+    return products
+
+
+def _one_at_a_time(found: Any, texts: Sequence[str], device: str) -> tuple[list[int], float]:
+    """As first programs do it: transformers.pipeline, a call per review."""
+    from transformers import pipeline
+
+    from stream_app.models import labels
+
+    classify = pipeline(
+        "text-classification", model=found.model.to(device), tokenizer=found.tokenizer, truncation=True, device=device
+    )
+    names = {
+        name: place
+        for place, name in zip(
+            labels.columns(found.model.config.id2label), found.model.config.id2label.values(), strict=True
+        )
+    }
+    classify(texts[0])
+    began = time.perf_counter()
+    answers = [classify(text)[0]["label"] for text in texts]
+    return [int(names[answer]) for answer in answers], time.perf_counter() - began
+
+
+def _in_arrival_order(found: Any, texts: Sequence[str], device: str) -> tuple[list[int], float]:
+    """Plain micro-batching: 32 as they come, padded to the longest."""
+    import torch
+
+    model = found.model.to(device)
+
+    def run(batch: Sequence[str]) -> list[int]:
+        given = found.tokenizer(list(batch), padding=True, truncation=True, return_tensors="pt").to(device)
+        with torch.inference_mode():
+            return model(**given).logits.argmax(-1).tolist()  # type: ignore[no-any-return]
+
+    run(texts[:4])
+    began = time.perf_counter()
+    judged: list[int] = []
+    for start in range(0, len(texts), _ARRIVAL_BATCH):
+        judged += run(texts[start : start + _ARRIVAL_BATCH])
+    return judged, time.perf_counter() - began
+
+
+def _through_the_batcher(
+    found: Any, texts: Sequence[str], device: str, backend: Any, precision: Any, workers: int, *, padded: bool
+) -> tuple[list[int], float]:
+    """What a worker does with a backlog, tokenising included; ``padded``: with transformers' forward."""
+    from stream_app.models.classifier import Classifier
+    from stream_app.models.device import DeviceChoice
+    from stream_app.models.encoders import PaddedEncoder
+    from stream_app.models.selection import measure_budget
+
+    choice = DeviceChoice(device, precision, 1, "", backend, workers)
+    classifier: Classifier = found.on(choice)
+    if padded:
+        classifier.encoder = PaddedEncoder(found.model.to(device), found.tokenizer.pad_token_id, choice)
+        classifier.packs = False
+    budget = measure_budget(classifier, choice)
+    drain(classifier, texts[: max(8, len(texts) // 8)], budget.run_tokens, budget.batch_tokens, workers)  # warm-up
+    scores, seconds = drain(classifier, texts, budget.run_tokens, budget.batch_tokens, workers)
+    judged = [(one.negative, one.neutral, one.positive) for one in scores]
+    return [row.index(max(row)) for row in judged], seconds
+
+
+def drain(
+    model: Any, texts: Sequence[str], run_tokens: int, batch_tokens: int, workers: int
+) -> tuple[list[Any], float]:
+    """(results, seconds) of a batcher that has all texts waiting from the start."""
+    from stream_app.models.batcher import Batcher
+    from stream_app.ports import ModelFailed
+
+    found: dict[int, Any] = {}
+    done = threading.Event()
+
+    def on_done(results: list[tuple[int, Any]]) -> None:
+        for index, result in results:
+            assert not isinstance(result, ModelFailed), result
+            found[index] = result
+        if len(found) == len(texts):
+            done.set()
+
+    def fatal(error: BaseException) -> None:
+        console.print(f"[red]{type(error).__name__}: {error}")
+        done.set()
+
+    batcher: Batcher[Any] = Batcher(
+        model,
+        on_done=on_done,
+        fatal=fatal,
+        run_tokens=run_tokens,
+        batch_tokens=batch_tokens,
+        max_waiting_tokens=10**9,
+        name="bench",
+        workers=workers,
+    )
+    batcher.start()
+    began = time.perf_counter()
+    batcher.submit(list(enumerate(texts)))
+    done.wait()
+    seconds = time.perf_counter() - began
+    batcher.stop()
+    return [found[index] for index in range(len(texts))], seconds
+
+
+def _lengths(found: Any, texts: Sequence[str]) -> list[int]:
+    from stream_app.models.transformer import MAX_INPUT_TOKENS, TextTokenizer
+
+    return [one.length for one in TextTokenizer(found.tokenizer, MAX_INPUT_TOKENS)(texts)]
+
+
+def _computed(way: str, lengths: Sequence[int]) -> int:
+    """Tokens computed, padding included; of the batcher's ways from its own metric."""
+    if way == NAIVE:
+        return sum(lengths)
+    if way == ARRIVAL:
+        starts = range(0, len(lengths), _ARRIVAL_BATCH)
+        return sum(max(batch) * len(batch) for batch in (lengths[i : i + _ARRIVAL_BATCH] for i in starts))
+    from prometheus_client import REGISTRY
+
+    computed, padding = (
+        REGISTRY.get_sample_value(f"stream_app_model_{name}_total", {"model": "bench"}) or 0.0
+        for name in ("tokens", "padding_tokens")
+    )
+    return round(sum(lengths) / (1 - padding / computed))
+
+
+def model_texts(path: Path, count: int) -> list[str]:
+    """What the classifier is given of the mix: cleaned and masked, titles included."""
+    from benchmarks.models_alone import prepared_texts
+
+    return [one.model_text for one in prepared_texts(workload(path, count), Settings())]
+
+
+def table(result: EncoderResult) -> list[str]:
+    """Markdown lines."""
+    from benchmarks.report import median, shown
+
+    naive, arrival = median(result.rates(NAIVE)), median(result.rates(ARRIVAL))
+    lines = [
+        "| way | reviews/s | ÷ one at a time | ÷ arrival order | share of the peak of its precision | padding | labels as fp32 |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for way, runs in result.runs.items():
+        rate = median(result.rates(way))
+        bold = "**" if way == result.chosen else ""
+        lines.append(
+            f"| {bold}{way}{bold} | {shown(result.rates(way))} | {rate / naive:.2f} | {rate / arrival:.2f} "
+            f"| {median([run.share_of_peak for run in runs]):.0%} of {median([r.peak_flops for r in runs]) / 1e9:,.0f} G/s "
+            f"| {median([run.padding_share for run in runs]):.1%} | {result.same_labels(way):.1%} |"
+        )
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--input", type=Path, default=SAMPLE, help="reviews; default: the sample stream")
+    parser.add_argument("--reviews", type=int, default=1200)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--way", help="only this one, in this process; prints it as JSON (what the others are run by)")
+    options = parser.parse_args()
+    if options.way:
+        run = run_way(options.way, model_texts(options.input, options.reviews))
+        print(orjson.dumps(run, option=orjson.OPT_NON_STR_KEYS).decode())
+        return
+    result = measure_encoders(options.input, options.reviews, options.repeats, console.print)
+    print("\n".join([*table(result), "", result.reason]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""The ways to compute a classifier's logits: texts packed end to end, padded runs, or CTranslate2.
+
+Packed: the texts of a run lie one after another in one row, [1, tokens], without padding; only attention is told where
+each begins. Padded: one row per text, [texts, longest]; what transformers does, for every architecture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Protocol
+
+import ctranslate2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from transformers import AttentionInterface
+
+from stream_app.models.device import DeviceChoice
+from stream_app.models.transformer import TokenIds, padded
+
+_PACKED = "stream_app_packed"
+_BERTS = ("bert",)
+_ROBERTAS = ("roberta", "xlm-roberta", "camembert")
+PACKABLE = (*_BERTS, *_ROBERTAS)
+"""The architectures (``config.model_type``) whose classifiers can be packed or given to CTranslate2."""
+
+
+class Encoder(Protocol):
+    """``packs``: the texts of a run need not be of near-equal length."""
+
+    packs: bool
+
+    def logits(self, batch: Sequence[TokenIds]) -> torch.Tensor:
+        """[texts, outputs], fp32, in the CPU's memory. May be called from several threads."""
+        ...
+
+
+class PaddedEncoder:
+    """The classifier as transformers runs it; ``model`` is a ...ForSequenceClassification on its device."""
+
+    packs = False
+
+    def __init__(self, model: Any, padding_id: int, choice: DeviceChoice) -> None:
+        self.model = model
+        self._padding_id = padding_id
+        self._choice = choice
+
+    def logits(self, batch: Sequence[TokenIds]) -> torch.Tensor:
+        ids, mask = padded(batch, self._padding_id, self._choice)
+        logits: torch.Tensor = self.model(input_ids=ids, attention_mask=mask).logits
+        return logits.float().cpu()
+
+
+class PackedEncoder:
+    """A classifier of the PACKABLE architectures over packed runs."""
+
+    packs = True
+
+    def __init__(self, model: Any, choice: DeviceChoice) -> None:
+        model.set_attn_implementation(_PACKED)
+        self.model = model
+        self._device = choice.device
+        self._pooled = model.config.model_type in _BERTS
+        self._first_position = model.config.pad_token_id + 1 if model.config.model_type in _ROBERTAS else 0
+
+    def logits(self, batch: Sequence[TokenIds]) -> torch.Tensor:
+        lengths = [tokens.length for tokens in batch]
+        starts = [0, *accumulate(lengths)]
+        ids = torch.tensor([[number for tokens in batch for number in tokens.ids]])
+        first = self._first_position
+        positions = torch.cat([torch.arange(first, first + length) for length in lengths])[None]
+        bounds = torch.tensor(starts, dtype=torch.int32, device=self._device)
+        base = self.model.base_model
+        hidden = base.embeddings(input_ids=ids.to(self._device), position_ids=positions.to(self._device))
+        hidden = base.encoder(hidden, attention_mask=None, lengths=lengths, bounds=bounds)[0]
+        of_first_tokens = hidden[0, bounds[:-1].long()][:, None]  # [texts, 1, width]
+        pooled = base.pooler(of_first_tokens) if self._pooled else of_first_tokens
+        logits: torch.Tensor = self.model.classifier(pooled)
+        return logits.float().cpu()
+
+
+class CTranslate2Encoder:
+    """A classifier of the PACKABLE architectures on a CPU; ``folder``: its converted encoder, without the head."""
+
+    packs = False
+
+    def __init__(self, classifier: Any, config: Any, folder: Path, choice: DeviceChoice) -> None:
+        """``classifier``: the head's module, as the architecture ``config.model_type`` has it."""
+        self.classifier = classifier
+        self._pooled = config.model_type in _BERTS  # the other heads take the first token as the encoder leaves it
+        self._encoder = ctranslate2.Encoder(
+            str(folder),
+            device=choice.device,
+            compute_type="int8" if choice.precision == "int8" else "float32",
+            inter_threads=choice.workers,
+            intra_threads=choice.threads,
+        )
+
+    def logits(self, batch: Sequence[TokenIds]) -> torch.Tensor:
+        out = self._encoder.forward_batch([list(tokens.ids) for tokens in batch])
+        vectors = out.pooler_output if self._pooled else out.last_hidden_state
+        logits: torch.Tensor = self.classifier(torch.from_numpy(np.array(vectors)))
+        return logits
+
+
+def _attend_packed(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: None,
+    *,
+    scaling: float,
+    lengths: Sequence[int],
+    bounds: torch.Tensor,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """transformers' attention interface for one packed row: query, key and value are [1, heads, tokens, width]."""
+    if query.is_cuda:
+        from torch.nn.attention.varlen import varlen_attn
+
+        longest = max(lengths)
+        q, k, v = (one[0].transpose(0, 1).contiguous() for one in (query, key, value))  # [tokens, heads, width]
+        attended = varlen_attn(q, k, v, bounds, bounds, longest, longest, scale=scaling)
+        assert isinstance(attended, torch.Tensor)
+        return attended[None], None
+    out = torch.empty_like(query.transpose(1, 2))  # [1, tokens, heads, width]
+    start = 0
+    for length in lengths:
+        here = slice(start, start + length)
+        out[:, here] = _attend(query[:, :, here], key[:, :, here], value[:, :, here], scaling).transpose(1, 2)
+        start += length
+    return out, None
+
+
+def _attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float) -> torch.Tensor:
+    """Attention of one text. In bf16 by plain products: torch's own kernel is half as fast on a CPU's bf16 units."""
+    if query.dtype != torch.bfloat16:
+        return F.scaled_dot_product_attention(query, key, value, scale=scaling)
+    queries, keys, values = (one[0].contiguous() for one in (query, key, value))
+    weights = torch.bmm(queries * scaling, keys.transpose(1, 2)).softmax(-1)
+    return torch.bmm(weights, values)[None]
+
+
+AttentionInterface.register(_PACKED, _attend_packed)

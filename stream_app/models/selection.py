@@ -1,0 +1,196 @@
+"""Chooses backend, precision and token budgets for a model on this machine: by measuring, once.
+
+No backend is fast everywhere. What may be chosen is fp32, and those lower precisions that the model's card states to
+keep its answers; of these the fastest is taken. A model that is not computed rightly by a backend is not offered to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Generic, Protocol, TypeVar
+
+from stream_app import telemetry
+from stream_app.models import device
+from stream_app.models.device import Backend, DeviceChoice, Precision
+from stream_app.ports import ConfigurationError, OutOfDeviceMemory, TextModel
+from stream_app.records import ModelName, Scores
+from stream_app.settings import Settings
+from stream_app.steps.batch_plan import cut
+
+Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
+
+BATCH_SECONDS = 0.25
+"""Device time of one batch: what newer reviews wait for at most."""
+
+THREADS_OF_A_WORKER = 1
+"""On a CPU one single-threaded worker per core beats one worker with all cores: small models leave little to split, and
+threads of two models that wait for each other's turn burn the cores.
+"""
+
+_ENOUGH = 0.95  # of the best throughput: a smaller run answers sooner
+_RUN_SIZES: dict[str, tuple[int, ...]] = {
+    "cpu": (256, 512, 1024, 2048),
+    "cuda": (1024, 4096, 16384, 32768, 65536),
+}
+_SENTENCE = "The zip broke after two days and the shop did not answer, which is a pity because I liked the colour. "
+_SWEEP_TEXTS = [_SENTENCE * times for times in (1, 2, 3, 4, 6, 10)]  # of about 25 to 250 tokens
+_MOST_APART = {"fp32": 0.01, "bf16": 0.05, "int8": 0.25}
+"""How far a probability may be from torch's in fp32. int8 is judged by its labels (its card); this finds nonsense."""
+
+_CANDIDATES: dict[str, tuple[tuple[Backend, Precision], ...]] = {
+    # the first is the one that the others are compared with
+    "cpu": (("torch", "fp32"), ("ctranslate2", "fp32"), ("ctranslate2", "int8"), ("torch", "bf16")),
+    "cuda": (("torch", "fp32"), ("torch", "bf16")),
+}
+
+
+class Found(Protocol[Result_co]):
+    """A model that was found but not yet put on a device: LoadedClassifier, FoundSummarizer."""
+
+    @property
+    def name(self) -> ModelName: ...
+    @property
+    def proven(self) -> frozenset[str]: ...
+    @property
+    def backends(self) -> frozenset[Backend]: ...
+    def on(self, choice: DeviceChoice) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many tokens one run and one batch may hold, and the throughput that this follows from (one worker)."""
+
+    run_tokens: int
+    batch_tokens: int
+    tokens_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Selected(Generic[Result]):
+    """The model on its device, how, and with which budgets."""
+
+    model: TextModel[Result]
+    choice: DeviceChoice
+    budget: Budget
+
+
+def select(found: Found[Any], settings: Settings, workers: int) -> Selected[Any]:
+    """The fastest of what may be chosen. The first time on a machine each candidate is measured for about a second.
+
+    Raises ConfigurationError where the settings name what this device or model can't do.
+    """
+    choices = candidates(found, settings, workers)
+    if len(choices) == 1:
+        model = found.on(choices[0])
+        return Selected(model, choices[0], measure_budget(model, choices[0]))
+    by_key = {f"{one.backend} {one.precision}": one for one in choices}
+
+    def measure() -> dict[str, float]:
+        rates: dict[str, float] = {}
+        reference = found.on(replace(choices[0], backend="torch", precision="fp32"))
+        for key, choice in by_key.items():
+            model = found.on(choice)
+            if agrees(reference, model, choice.precision):
+                rates[key] = measure_budget(model, choice).tokens_per_second
+            else:
+                telemetry.backend_was_refused(found.name.name, key)
+        return rates
+
+    key = f"rates {_key(found.name, choices[0])} of {', '.join(by_key)}"
+    rates: dict[str, float] = device.remembered(key, measure)
+    best = max(rates, key=lambda one: rates[one])
+    others = ", ".join(
+        f"{name} {rate:,.0f}" for name, rate in sorted(rates.items(), key=lambda r: -r[1]) if name != best
+    )
+    reason = f"{best}, because it computes {rates[best]:,.0f} tokens/s a worker ({others})"
+    choice = replace(by_key[best], reason=f"{choices[0].reason}; {reason}")
+    model = found.on(choice)
+    return Selected(model, choice, measure_budget(model, choice))
+
+
+def candidates(found: Found[Any], settings: Settings, workers: int) -> list[DeviceChoice]:
+    """What the settings, the model and its card leave to choose from on this device; at least one.
+
+    Raises ConfigurationError where nothing is left.
+    """
+    where, threads, words = device.find_device(settings.device, settings.threads or THREADS_OF_A_WORKER)
+    possible = [
+        (backend, precision)
+        for backend, precision in _CANDIDATES[where]
+        if backend in found.backends and settings.backend in ("auto", backend)
+    ]
+    if settings.precision == "auto":
+        chosen = [one for one in possible if one[1] in found.proven]
+        if where == "cpu" and ("torch", "bf16") in chosen and device.bf16_gain(where) < device.BF16_MUST_GAIN:
+            chosen.remove(("torch", "bf16"))  # without units for it one run takes seconds
+        chosen = chosen or possible
+    else:
+        chosen = [one for one in possible if one[1] == settings.precision]
+    if not chosen:
+        raise ConfigurationError(
+            f"{found.name.name} cannot be computed on {where} with STREAM_APP_BACKEND={settings.backend} and "
+            f"STREAM_APP_PRECISION={settings.precision}. Set both to auto, or one of: "
+            + ", ".join(
+                f"{backend} {precision}" for backend, precision in _CANDIDATES[where] if backend in found.backends
+            )
+        )
+    workers = 1 if where == "cuda" else workers
+    return [DeviceChoice(where, precision, threads, words, backend, workers) for backend, precision in chosen]
+
+
+def agrees(reference: TextModel[Any], model: TextModel[Any], precision: str) -> bool:
+    """Does a backend compute what torch computes in fp32? Some fail silently on some machines.
+
+    Scores are compared with a tolerance, summaries word for word in fp32; in lower ones the card is believed.
+    """
+    expected, found = (one.run(one.tokenize(_SWEEP_TEXTS)) for one in (reference, model))
+    if isinstance(expected[0], Scores):
+        most = _MOST_APART[precision]
+        return all(
+            abs(before.negative - now.negative) <= most and abs(before.positive - now.positive) <= most
+            for before, now in zip(expected, found, strict=True)
+        )
+    return precision != "fp32" or expected == found
+
+
+def measure_budget(model: TextModel[Any], choice: DeviceChoice) -> Budget:
+    """Times the model on runs of growing size; the smallest that is nearly as fast as the best becomes the budget.
+
+    Takes about a second, once per machine, model and choice.
+    """
+
+    def measure() -> dict[str, float]:
+        texts = model.tokenize(_SWEEP_TEXTS)
+        model.run(texts[:1])
+        rates: dict[int, float] = {}
+        for size in _RUN_SIZES[choice.device]:
+            mix = [texts[number % len(texts)] for number in range(max(1, size * len(texts) // _tokens(texts)))]
+            runs = [[mix[index] for index in run] for run in cut([one.length for one in mix], size, model.packs)]
+            try:
+                seconds = min(device.seconds_of(lambda runs=runs: _all(model, runs)) for _ in range(2))  # type: ignore[misc]
+            except OutOfDeviceMemory:
+                break
+            rates[size] = _tokens(mix) / seconds
+            if seconds > BATCH_SECONDS:
+                break
+        best = max(rates.values())
+        run_tokens = min(size for size, rate in rates.items() if rate >= _ENOUGH * best)
+        return asdict(Budget(run_tokens, max(run_tokens, int(rates[run_tokens] * BATCH_SECONDS)), rates[run_tokens]))
+
+    key = f"budget {choice.backend} {choice.precision} {_key(model.name, choice)}"
+    return Budget(**device.remembered(key, measure))
+
+
+def _key(name: ModelName, choice: DeviceChoice) -> str:
+    return f"{choice.device} {choice.threads} {name.name} {name.revision}"
+
+
+def _tokens(texts: Sequence[Any]) -> int:
+    return sum(one.length for one in texts)
+
+
+def _all(model: TextModel[Any], runs: Sequence[Sequence[Any]]) -> None:
+    for run in runs:
+        model.run(run)

@@ -1,0 +1,28 @@
+"""`stream-app worker ROLE` with models that cost nothing: python -m tests.integration.ruled_program worker ROLE
+
+The environment variable TROUBLES names the folder by which tests/reliability/ruled_models.py is told what goes wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from stream_app import telemetry
+from stream_app.roles.run import run_worker
+from stream_app.settings import Settings
+from tests.reliability.ruled_models import Troubles, ruled_models
+
+PROGRAM = (sys.executable, "-m", "tests.integration.ruled_program")
+
+
+def main() -> None:
+    settings = Settings(_env_file=None)
+    troubles = Troubles(Path(os.environ["TROUBLES"]))
+    telemetry.configure(settings.log_level, settings.log_json)
+    run_worker(settings, sys.argv[2], load=lambda _: ruled_models(troubles))
+
+
+if __name__ == "__main__":
+    main()

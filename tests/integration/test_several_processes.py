@@ -1,0 +1,173 @@
+"""Several processes of `enrich` on one machine: one group, its partitions shared, nothing mixed and nothing lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import orjson
+import psutil
+import pytest
+
+from benchmarks.worker_metrics import free_ports, partitions_assigned
+from stream_app import contract
+from stream_app.commands.options import environment_of
+from stream_app.commands.processes import Processes
+from stream_app.commands.workers import spare_members
+from stream_app.kafka import admin
+from stream_app.kafka.admin import create_topics, end_offsets, lag, read_to_end
+from stream_app.kafka.feed import Feed
+from stream_app.kafka.topics import Topics
+from stream_app.records import EnrichedReview
+from stream_app.settings import Settings
+from tests.integration.ruled_program import PROGRAM
+from tests.reliability.ruled_models import KILLS
+from tests.waiting import wait_until
+
+PARTITIONS = 4
+PRODUCTS = 40
+
+
+class Machine:
+    """Two processes of `enrich` with models that cost nothing, and what was published to them."""
+
+    def __init__(self, kafka: str, topic_prefix: str, folder: Path) -> None:
+        self.settings = Settings(
+            brokers=kafka,
+            topic_prefix=topic_prefix,
+            state_folder=str(folder / "state"),
+            partitions=PARTITIONS,
+            session_timeout_seconds=6.0,
+            summaries="off",
+            metrics_port=free_ports(2),
+        )
+        self.said: list[str] = []
+        self.logs = folder / "logs"
+        self.published = 0
+        create_topics(self.settings)
+        self.processes = Processes(
+            self.settings,
+            say=self.said.append,
+            log_folder=self.logs,
+            roles=("enrich",),
+            enrich=2,
+            with_api=False,
+            program=PROGRAM,
+        )
+
+    def publish(self, count: int, text: str = "All good.") -> None:
+        with Feed(self.settings) as feed:
+            for number in range(self.published, self.published + count):
+                product = f"p{number % PRODUCTS}"
+                review = {"product_id": product, "review_id": f"r{number}", "text": text}
+                feed.send(product.encode(), orjson.dumps(review))
+        self.published += count
+
+    def partitions(self) -> dict[str, int]:
+        return {name: partitions_assigned(port) for name, port in self.processes.metrics_ports.items()}
+
+    def wait_until_shared(self) -> None:
+        def shared() -> bool:
+            self.processes.keep_running()
+            return self.partitions() == {"enrich": 2, "enrich-2": 2}
+
+        wait_until(shared, 60, f"the partitions were not shared: {self.partitions()}, see {self.logs}")
+
+    def wait_until_done(self, seconds: float = 60) -> None:
+        def done() -> bool:
+            self.processes.keep_running()
+            return lag(self.settings, "enrich") == 0
+
+        wait_until(done, seconds, f"enrich did not catch up; said {self.said}, see {self.logs}")
+
+    def enriched(self) -> Counter[str]:
+        """How often each review was published."""
+        topic = Topics(self.settings.topic_prefix).enriched
+        found = [contract.decode_enriched(record) for record in read_to_end(self.settings, topic)]
+        return Counter(review.review_id for review in found if isinstance(review, EnrichedReview))
+
+    def rejected(self) -> int:
+        return sum(end_offsets(self.settings, Topics(self.settings.topic_prefix).dead_letter).values())
+
+    def notes(self) -> list[str]:
+        """The flight logs that are there, by the end of their names."""
+        return sorted(path.name[-9:] for path in Path(self.settings.state_folder).glob("*.flight"))
+
+
+@pytest.fixture
+def machine(kafka: str, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    monkeypatch.setenv("TROUBLES", str(tmp_path / "troubles"))
+    return Machine(kafka, topic_prefix, tmp_path)
+
+
+@pytest.mark.timeout(200)
+def test_a_killed_member_comes_back_to_its_share_and_nothing_is_lost(machine: Machine) -> None:
+    """Both have partitions and a flight log of their own, before and after; SIGTERM leaves none of them running."""
+    with machine.processes as processes:
+        machine.wait_until_shared()
+        machine.publish(800)
+        wait_until(lambda: len(machine.enriched()) > 50, 30, "nothing was enriched")
+        pids = processes.pids()
+        killed = pids["enrich-2"]
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: not psutil.pid_exists(killed) or psutil.Process(killed).status() == "zombie", 5, "it lives")
+        machine.wait_until_shared()
+        machine.publish(400)
+        machine.wait_until_done()
+        assert machine.notes() == [".0.flight", ".1.flight"]
+        pids_at_the_end = processes.pids()
+
+    assert machine.said == ["enrich-2 ended with exit code -9; starting it again in 1 s."]
+    assert pids_at_the_end["enrich"] == pids["enrich"] != pids_at_the_end["enrich-2"] != killed
+    assert [pid for pid in pids_at_the_end.values() if pid is None or psutil.pid_exists(pid)] == []
+    assert set(machine.enriched()) == {f"r{number}" for number in range(1200)}
+    assert machine.rejected() == 0
+    assert machine.notes() == []  # a clean end leaves no suspects
+
+
+def test_worker_notes_what_it_computes_under_its_number(machine: Machine) -> None:
+    """It finds these notes again when it comes back, whoever else starts before it."""
+    third = machine.settings.model_copy(update={"worker_number": 3})
+    worker = subprocess.Popen(
+        [*PROGRAM, "worker", "enrich"], env=environment_of(third), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until(machine.notes, 30, "no notes")
+        assert machine.notes() == [".2.flight"]
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.slow
+def test_a_review_that_kills_is_found_although_it_wanders_between_the_members(machine: Machine) -> None:
+    """Each member remembers its own deaths, so a killer costs some more of them; then it is rejected, and alone."""
+    with machine.processes:
+        machine.wait_until_shared()
+        machine.publish(200)
+        machine.publish(1, KILLS)
+        machine.publish(200)
+        machine.wait_until_done(240)
+
+    assert machine.rejected() == 1
+    assert set(machine.enriched()) == {f"r{number}" for number in range(401) if number != 200}
+    assert 2 <= len(machine.said) <= 6, machine.said
+
+
+def test_more_members_than_partitions_are_warned_of(machine: Machine) -> None:
+    """The spare ones are no mistake, but they do nothing."""
+    assert spare_members(machine.settings, PARTITIONS) == ""
+    assert "4 partition(s) for 6 processes of enrich: 2 will only stand by" in spare_members(machine.settings, 6)
+
+
+def test_no_broker_is_no_reason_to_warn(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workers wait for it themselves."""
+    monkeypatch.setattr(admin, "_SECONDS", 0.5)
+    nowhere = machine.settings.model_copy(update={"brokers": f"127.0.0.1:{free_ports(1)}"})
+
+    assert spare_members(nowhere, 100) == ""

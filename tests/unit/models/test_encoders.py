@@ -1,0 +1,158 @@
+"""Packed, padded and converted: every way to compute a classifier gives what transformers gives."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import RobertaConfig, RobertaForSequenceClassification
+
+from stream_app.models import convert
+from stream_app.models.classifier import find_classifier
+from stream_app.models.convert import converted
+from stream_app.models.device import DeviceChoice
+from stream_app.models.encoders import CTranslate2Encoder, PackedEncoder, PaddedEncoder
+from stream_app.models.summarizer import find_summarizer
+from stream_app.ports import ConfigurationError
+from tests.unit.models.conftest import word_tokenizer
+
+TEXTS = ["the zip broke", "good", "the kettle was good and the lid broke after two days .", "great lid"]
+STARS = {index: f"{index + 1} star{'s' * (index > 0)}" for index in range(5)}
+Folder = Callable[[dict[int, str]], Path]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "stream-app" / "converted"
+
+
+@pytest.fixture(params=["bert", "roberta"])
+def folder(request: pytest.FixtureRequest, classifier_folder: Folder, tmp_path: Path) -> Path:
+    """A classifier of each architecture that can be packed."""
+    if request.param == "bert":
+        return classifier_folder(STARS)
+    torch.manual_seed(2)
+    tokenizer = word_tokenizer()
+    config = RobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=67,
+        pad_token_id=1,  # as RoBERTa has it; positions begin behind it
+        num_labels=5,
+        id2label=STARS,
+        label2id={label: index for index, label in STARS.items()},
+    )
+    RobertaForSequenceClassification(config).save_pretrained(str(tmp_path / "roberta"))
+    tokenizer.save_pretrained(str(tmp_path / "roberta"))
+    return tmp_path / "roberta"
+
+
+@pytest.mark.parametrize(
+    ("backend", "precision", "kind", "tolerance"),
+    [
+        ("torch", "fp32", PackedEncoder, 1e-5),
+        ("torch", "bf16", PackedEncoder, 0.02),
+        ("ctranslate2", "fp32", CTranslate2Encoder, 1e-5),
+        ("ctranslate2", "int8", CTranslate2Encoder, 0.05),
+    ],
+)
+def test_each_way_gives_what_transformers_gives(
+    folder: Path, cpu: DeviceChoice, backend: str, precision: str, kind: type, tolerance: float
+) -> None:
+    found = find_classifier(str(folder))
+    classifier = found.on(replace(cpu, backend=backend, precision=precision))
+    tokens = classifier.tokenize(TEXTS)
+    expected = PaddedEncoder(found.model, 0, cpu).logits(tokens)
+
+    assert isinstance(classifier.encoder, kind)
+    with torch.inference_mode():
+        torch.testing.assert_close(classifier.encoder.logits(tokens), expected, atol=tolerance, rtol=0.0)
+        alone = torch.cat([classifier.encoder.logits([one]) for one in tokens])
+        torch.testing.assert_close(alone, expected, atol=tolerance, rtol=0.0)
+
+
+def test_making_one_for_a_device_leaves_the_found_weights_as_they_are(folder: Path, cpu: DeviceChoice) -> None:
+    """Candidates are made one after another from the same weights."""
+    found = find_classifier(str(folder))
+    before = {name: weight.clone() for name, weight in found.model.state_dict().items()}
+    found.on(replace(cpu, precision="bf16"))
+
+    after = found.model.state_dict()
+    assert all(after[name].dtype == torch.float32 and torch.equal(after[name], old) for name, old in before.items())
+
+
+def test_converted_model_is_kept_by_its_revision(folder: Path, cpu: DeviceChoice, cache: Path) -> None:
+    found = find_classifier(str(folder))
+    found.on(replace(cpu, backend="ctranslate2"))
+    [kept] = cache.iterdir()
+
+    assert found.name.revision in kept.name
+    again = converted(lambda: pytest.fail("converted again"), found.tokenizer, found.name)
+    assert again == kept
+
+
+def test_conversion_that_dies_leaves_nothing_behind_under_the_name(
+    folder: Path, cpu: DeviceChoice, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    found = find_classifier(str(folder))
+    monkeypatch.setattr(convert, "_convert", dies)
+    with pytest.raises(KeyboardInterrupt):
+        found.on(replace(cpu, backend="ctranslate2"))
+    assert list(cache.iterdir()) == []
+
+
+def test_processes_that_convert_at_the_same_time_agree(folder: Path, cache: Path) -> None:
+    found = find_classifier(str(folder))
+    ready = threading.Barrier(2)
+    folders: list[Path] = []
+
+    def weights() -> object:
+        ready.wait(10)  # both found nothing there
+        return found.model.base_model
+
+    def convert_it() -> None:
+        folders.append(converted(weights, found.tokenizer, found.name))
+
+    threads = [threading.Thread(target=convert_it) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(folders) == 2
+    assert len(set(folders)) == 1
+    assert (folders[0] / "model.bin").is_file()
+    assert list(cache.iterdir()) == [folders[0]]
+
+
+def test_home_that_cannot_be_written_is_done_without(
+    folder: Path, cpu: DeviceChoice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("a file where a folder should be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    classifier = find_classifier(str(folder)).on(replace(cpu, backend="ctranslate2"))
+    assert classifier.canary()
+
+
+def test_ctranslate2_writes_what_generate_writes(t5_folder: Path, cpu: DeviceChoice) -> None:
+    found = find_summarizer(str(t5_folder))
+    torch_one, converted_one = found.on(cpu), found.on(replace(cpu, backend="ctranslate2"))
+    tokens = torch_one.tokenize(TEXTS)
+
+    assert converted_one.run(tokens) == torch_one.run(tokens)
+    assert converted_one.canary()
+
+
+def test_only_a_t5_is_taken_for_a_summarizer(folder: Path) -> None:
+    with pytest.raises(ConfigurationError, match="not a T5"):
+        find_summarizer(str(folder))

@@ -1,0 +1,125 @@
+"""What may be chosen is chosen by measuring: only what keeps the answers, only what the device and settings allow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from stream_app.models import device, selection
+from stream_app.models.classifier import find_classifier
+from stream_app.models.precisions import proven_precisions
+from stream_app.models.selection import candidates, select
+from stream_app.ports import ConfigurationError
+from stream_app.settings import Settings
+from tests.fake_models import FakeClassifier
+
+Folder = Callable[[dict[int, str]], Path]
+LABELS = {0: "negative", 1: "neutral", 2: "positive"}
+GOOD = {"same_labels": 0.99, "accuracy_lost": 0.001, "reviews": 100}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(device, "bf16_gain", lambda _: 3.0)
+    return tmp_path / "cache"
+
+
+def card(folder: Path, **precisions: dict[str, Any]) -> str:
+    (folder / "card.json").write_bytes(orjson.dumps({"precisions": precisions}))
+    return str(folder)
+
+
+def offered(model: str, **settings: Any) -> list[str]:
+    chosen = candidates(find_classifier(model), Settings(_env_file=None, device="cpu", **settings), 2)
+    return [f"{one.backend} {one.precision}" for one in chosen]
+
+
+def test_model_without_a_card_is_computed_in_fp32(classifier_folder: Folder) -> None:
+    """Nobody showed that it keeps its labels in anything else."""
+    assert offered(str(classifier_folder(LABELS))) == ["torch fp32", "ctranslate2 fp32"]
+
+
+def test_what_the_card_states_to_keep_the_labels_is_offered(classifier_folder: Folder) -> None:
+    model = card(classifier_folder(LABELS), int8=GOOD, bf16=GOOD)
+    assert offered(model) == ["torch fp32", "ctranslate2 fp32", "ctranslate2 int8", "torch bf16"]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"same_labels": 0.979, "accuracy_lost": 0.0},
+        {"same_labels": 1.0, "accuracy_lost": 0.0031},
+        {"same_summaries": 0.949},
+    ],
+)
+def test_what_moves_too_many_answers_is_not_offered(tmp_path: Path, facts: dict[str, float]) -> None:
+    card(tmp_path, int8=facts)
+    assert proven_precisions(tmp_path) == {"fp32"}
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", '{"precisions": {}}'])
+def test_card_that_says_nothing_proves_nothing(tmp_path: Path, content: str) -> None:
+    (tmp_path / "card.json").write_text(content)
+    assert proven_precisions(tmp_path) == {"fp32"}
+
+
+def test_bf16_is_not_tried_where_the_processor_has_no_units_for_it(
+    classifier_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One run would take seconds."""
+    monkeypatch.setattr(device, "bf16_gain", lambda _: 0.01)
+    assert "torch bf16" not in offered(card(classifier_folder(LABELS), bf16=GOOD))
+
+
+def test_what_the_settings_name_is_taken_whatever_the_card_says(classifier_folder: Folder) -> None:
+    model = str(classifier_folder(LABELS))
+    assert offered(model, precision="int8") == ["ctranslate2 int8"]
+    assert offered(model, backend="torch") == ["torch fp32"]
+    assert offered(model, backend="torch", precision="bf16") == ["torch bf16"]
+
+
+def test_what_no_backend_can_is_refused_with_what_can_be_set(classifier_folder: Folder) -> None:
+    with pytest.raises(ConfigurationError, match=r"STREAM_APP_PRECISION=int8.*ctranslate2 int8"):
+        offered(str(classifier_folder(LABELS)), backend="torch", precision="int8")
+
+
+def test_fastest_is_chosen_and_remembered(classifier_folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = find_classifier(card(classifier_folder(LABELS), int8=GOOD, bf16=GOOD))
+    settings = Settings(_env_file=None, device="cpu")
+    rates = {"torch fp32": 10.0, "ctranslate2 fp32": 20.0, "ctranslate2 int8": 40.0, "torch bf16": 30.0}
+    measured: list[str] = []
+
+    def measure(_: object, choice: device.DeviceChoice) -> selection.Budget:
+        key = f"{choice.backend} {choice.precision}"
+        measured.append(key)
+        return selection.Budget(100, 200, rates[key])
+
+    monkeypatch.setattr(selection, "measure_budget", measure)
+    chosen = select(found, settings, 2)
+    assert (chosen.choice.backend, chosen.choice.precision, chosen.choice.workers) == ("ctranslate2", "int8", 2)
+    assert "torch bf16 30" in chosen.choice.reason
+    assert set(measured) == set(rates)
+
+    measured.clear()
+    assert select(found, settings, 2).choice == chosen.choice
+    assert measured == ["ctranslate2 int8"], "only what was chosen is loaded the next time"
+
+
+def test_backend_that_computes_nonsense_is_not_chosen(
+    classifier_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However fast it is."""
+    found = find_classifier(card(classifier_folder(LABELS), int8=GOOD))
+    on = type(found).on
+
+    def sabotaged(self: Any, choice: device.DeviceChoice) -> Any:
+        return FakeClassifier() if choice.precision == "int8" else on(self, choice)
+
+    monkeypatch.setattr(type(found), "on", sabotaged)
+    chosen = select(found, Settings(_env_file=None, device="cpu"), 1)
+    assert chosen.choice.precision == "fp32"
