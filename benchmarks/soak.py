@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.live import Live
 
 from benchmarks import soak_judge
-from benchmarks.run import processor
+from benchmarks.report import processor
 from benchmarks.soak_judge import MANY_REVIEWS, Ending, ProcessSample, Sample, Verdict, ViewSample, judge
 from benchmarks.soak_traffic import Traffic
 from benchmarks.workload import SAMPLE
@@ -53,6 +53,8 @@ _TICK_SECONDS = 0.5
 _LOOK_EVERY = 6  # samples between two looks into Redis and at the lags, which cost more than one at the processes
 _LINE_SECONDS = 30.0  # between two progress lines where there is no terminal
 _LONGEST_WARM_UP_SECONDS = 300.0
+# Kafka's heap, all of it from the start: else it grows towards its bound for hours, whatever Kafka holds on to
+_WHOLE_HEAP = "-Xms256m -XX:+AlwaysPreTouch"
 console = Console(stderr=True)
 
 
@@ -85,6 +87,7 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stream-app-soak-")))
         stopped = stack.enter_context(stopped_by_signal())
+        os.environ["JAVA_TOOL_OPTIONS"] = _WHOLE_HEAP
         services = stack.enter_context(Services(folder, kafka_port=0, valkey_port=0, say=console.print))
         settings = Settings(
             brokers=services.brokers,
