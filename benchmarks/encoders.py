@@ -1,7 +1,7 @@
 """The classifier alone, in every way that it can be computed, against the naive ways and against the device's limit.
 
-Each way runs in a process of its own (libraries that share a process change each other's speed), all of them in turn and
-that several times, so that a machine that slows down slows all. Every timed run's labels are compared with those of
+Each way runs in a process of its own (libraries that share a process change each other's speed), all of them in turn
+and that several times, so that a machine that slows down slows all. Every timed run's labels are compared with those of
 transformers in fp32, and a result above the measured peak is refused: it would be a mistake of the measurement.
 
     python -m benchmarks.encoders --input reviews.jsonl     prints the table
@@ -10,11 +10,10 @@ transformers in fp32, and a result above the measured peak is refused: it would 
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ from typing import Any
 import orjson
 from rich.console import Console
 
+from benchmarks.own_process import measured
+from benchmarks.report import median, shown
 from benchmarks.workload import SAMPLE, workload
 from stream_app.settings import Settings
 
@@ -116,21 +117,7 @@ def measure_encoders(path: Path, reviews: int, repeats: int, say: Callable[[str]
 
 
 def _in_a_process(way: str, path: Path, reviews: int) -> EncoderRun:
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.encoders",
-        "--way",
-        way,
-        "--input",
-        str(path),
-        "--reviews",
-        str(reviews),
-    ]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{way} failed:\n{done.stderr.decode()[-2000:]}")
-    answer = orjson.loads(done.stdout.splitlines()[-1])
+    answer = measured("benchmarks.encoders", "--way", way, "--input", path, "--reviews", reviews)
     return EncoderRun(**answer | {"labels": {int(index): label for index, label in answer["labels"].items()}})
 
 
@@ -189,23 +176,21 @@ def peak_flops(device: str, precision: str, workers: int) -> float:
     best = 0.0
     for product in _products(device, precision):
         product()
-        counts = [0] * workers
-        until = time.perf_counter() + _PEAK_SECONDS
-
-        def work(
-            number: int, product: Callable[[], float] = product, counts: list[float] = counts, until: float = until
-        ) -> None:
-            while time.perf_counter() < until:
-                counts[number] += product()
 
         began = time.perf_counter()
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(workers)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        best = max(best, sum(counts) / (time.perf_counter() - began))
+        with ThreadPoolExecutor(workers) as pool:
+            done = sum(pool.map(lambda _, product=product: _repeated(product), range(workers)))  # type: ignore[misc]
+        best = max(best, done / (time.perf_counter() - began))
     return best
+
+
+def _repeated(product: Callable[[], float]) -> float:
+    """Operations done in _PEAK_SECONDS."""
+    until = time.perf_counter() + _PEAK_SECONDS
+    done = 0.0
+    while time.perf_counter() < until:
+        done += product()
+    return done
 
 
 def _products(device: str, precision: str) -> list[Callable[[], float]]:
@@ -339,6 +324,7 @@ def drain(
     done.wait()
     seconds = time.perf_counter() - began
     batcher.stop()
+    batcher.join()
     return [found[index] for index in range(len(texts))], seconds
 
 
@@ -373,19 +359,18 @@ def model_texts(path: Path, count: int) -> list[str]:
 
 def table(result: EncoderResult) -> list[str]:
     """Markdown lines."""
-    from benchmarks.report import median, shown
-
     naive, arrival = median(result.rates(NAIVE)), median(result.rates(ARRIVAL))
     lines = [
-        "| way | reviews/s | ÷ one at a time | ÷ arrival order | share of the peak of its precision | padding | labels as fp32 |",
+        "| way | reviews/s | ÷ one at a time | ÷ arrival order | of its precision's peak | padding | labels as fp32 |",
         "|---|---|---|---|---|---|---|",
     ]
     for way, runs in result.runs.items():
         rate = median(result.rates(way))
         bold = "**" if way == result.chosen else ""
+        peak = median([run.peak_flops for run in runs]) / 1e9
         lines.append(
             f"| {bold}{way}{bold} | {shown(result.rates(way))} | {rate / naive:.2f} | {rate / arrival:.2f} "
-            f"| {median([run.share_of_peak for run in runs]):.0%} of {median([r.peak_flops for r in runs]) / 1e9:,.0f} G/s "
+            f"| {median([run.share_of_peak for run in runs]):.0%} of {peak:,.0f} G/s "
             f"| {median([run.padding_share for run in runs]):.1%} | {result.same_labels(way):.1%} |"
         )
     return lines

@@ -1,22 +1,30 @@
-"""The models without a stream: fed perfect batches from memory (the limit), and one review per call (the naive way)."""
+"""Both models without a stream: fed from memory as a worker feeds them (the limit), or one review per call (naive)."""
 
 from __future__ import annotations
 
-import threading
+import argparse
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from transformers import pipeline
+import orjson
 
-from benchmarks.workload import Workload
+from benchmarks.own_process import measured
+from benchmarks.workload import SAMPLE, Workload, workload
 from stream_app import contract
-from stream_app.models.batcher import Batcher
-from stream_app.models.classifier import Classifier
-from stream_app.models.loading import Loaded
-from stream_app.ports import ModelFailed
 from stream_app.records import RawRecord, Review
 from stream_app.settings import Settings
 from stream_app.steps import enrich as step
+
+FROM_MEMORY, ONE_AT_A_TIME = "from memory", "one at a time"
+
+
+def models_alone(way: str, path: Path, reviews: int, *, with_summaries: bool) -> float:
+    """Reviews per second, in a process of its own."""
+    summaries = ["--summaries"] if with_summaries else []
+    rate: float = measured("benchmarks.models_alone", "--way", way, "--input", path, "--reviews", reviews, *summaries)
+    return rate
 
 
 def prepared_texts(work: Workload, settings: Settings) -> list[step.Prepared]:
@@ -37,64 +45,66 @@ def prepared_texts(work: Workload, settings: Settings) -> list[step.Prepared]:
     return prepared
 
 
-def from_memory(texts: Sequence[step.Prepared], models: Loaded, settings: Settings, with_summaries: bool) -> float:
-    """Reviews per second through the same batchers with everything waiting from the start: nothing but the models."""
-    left = threading.Semaphore(0)
-    failures: list[ModelFailed] = []
+def _from_memory(texts: Sequence[step.Prepared], settings: Settings) -> float:
+    """Through the worker's own batchers, with everything waiting from the start: nothing but the models."""
+    from benchmarks.encoders import drain
+    from stream_app.models.loading import load_models
 
-    def done(results: Sequence[tuple[int, object]]) -> None:
-        for _, result in results:
-            if isinstance(result, ModelFailed):
-                failures.append(result)
-            left.release()
-
-    def fatal(error: BaseException) -> None:
-        raise error
-
-    work = [(models.sentiment, list(enumerate(text.model_text for text in texts)))]
-    if with_summaries and models.summary is not None:
+    models = load_models(settings)
+    jobs = [(models.sentiment, [text.model_text for text in texts])]
+    if models.summary is not None:
         long = [text for text in texts if step.needs_summary(text, settings.summary_min_words)]
-        work.append((models.summary, list(enumerate(text.summary_input for text in long))))
-    batchers = []
-    began = time.perf_counter()
-    for sized, items in work:
-        assert sized is not None
-        batcher: Batcher[object] = Batcher(
-            sized.model,
-            on_done=done,
-            fatal=fatal,
-            run_tokens=sized.run_tokens,
-            batch_tokens=sized.batch_tokens,
-            max_waiting_tokens=10**9,
-            name="bench",
-            workers=sized.workers,
-        )
-        batcher.start()
-        batcher.submit(items)
-        batchers.append(batcher)
-    for _ in range(sum(len(items) for _, items in work)):
-        left.acquire()
-    seconds = time.perf_counter() - began
-    for batcher in batchers:
-        batcher.stop()
-    assert not failures, failures[:3]
-    return len(texts) / seconds
+        jobs.append((models.summary, [text.summary_input for text in long]))
+    with ThreadPoolExecutor(len(jobs)) as pool:
+
+        def run(share: int) -> float:
+            began = time.perf_counter()
+            work = [(sized, given[::share]) for sized, given in jobs]
+            list(pool.map(lambda job: drain(job[0].model, job[1], *_sizes(job[0])), work))
+            return time.perf_counter() - began
+
+        run(10)  # warm-up
+        return len(texts) / run(1)
 
 
-def one_at_a_time(texts: Sequence[step.Prepared], models: Loaded, settings: Settings, with_summaries: bool) -> float:
-    """Reviews per second when each review is a call of its own, as first programs do it.
+def _sizes(sized: object) -> tuple[int, int, int]:
+    return sized.run_tokens, sized.batch_tokens, sized.workers  # type: ignore[attr-defined]
 
-    BERT through ``transformers.pipeline``, T5 through ``generate``; the same weights and precision as ours.
-    """
-    classifier = models.sentiment.model
-    assert isinstance(classifier, Classifier)
-    classify = pipeline(
-        "text-classification", model=classifier._model, tokenizer=classifier._tokenizer, truncation=True, top_k=None
-    )
+
+def _one_at_a_time(texts: Sequence[step.Prepared], settings: Settings) -> float:
+    """As first programs do it: ``transformers.pipeline`` and ``generate`` in fp32, a call per review, on all cores."""
+    from transformers import pipeline
+
+    from stream_app.models.classifier import find_classifier
+    from stream_app.models.device import DeviceChoice, cores, find_device
+    from stream_app.models.loading import quieten
+    from stream_app.models.summarizer import load_summarizer
+
+    quieten()
+    device, _, _ = find_device(threads=cores())
+    found = find_classifier("bundled")
+    classify = pipeline("text-classification", model=found.model.to(device), tokenizer=found.tokenizer, truncation=True)
+    summarizer = load_summarizer("bundled", DeviceChoice(device, "fp32", cores(), ""))
     began = time.perf_counter()
     for text in texts:
         classify(text.model_text)
-        if with_summaries and models.summary is not None and step.needs_summary(text, settings.summary_min_words):
-            summarizer = models.summary.model
+        if settings.summaries != "off" and step.needs_summary(text, settings.summary_min_words):
             summarizer.run(summarizer.tokenize([text.summary_input]))
     return len(texts) / (time.perf_counter() - began)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--way", choices=(FROM_MEMORY, ONE_AT_A_TIME), default=FROM_MEMORY)
+    parser.add_argument("--input", type=Path, default=SAMPLE, help="reviews; default: the sample stream")
+    parser.add_argument("--reviews", type=int, default=1000)
+    parser.add_argument("--summaries", action="store_true", help="T5 too, for all reviews that are long enough")
+    options = parser.parse_args()
+    settings = Settings(summaries="always" if options.summaries else "off")
+    texts = prepared_texts(workload(options.input, options.reviews), settings)
+    measure = _from_memory if options.way == FROM_MEMORY else _one_at_a_time
+    print(orjson.dumps(measure(texts, settings)).decode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,177 +1,283 @@
-"""`make bench`: a first table of this machine. End to end against the models alone, and against one review at a time.
+"""`make bench`: measures this machine and writes results.md, results.json and results.png.
 
-Each repeat takes the three measurements one after the other, so that a machine that slows down slows all of them;
-medians and spreads over the repeats. Writes results.md, results.json and results.png beside this file.
+One section after another: the classifier, T5, end to end on Kafka and Valkey, plumbing against other frameworks,
+latency under load, look-ups, several processes. Each section's ratios come from one run of it, its repeats taken in
+turns; a section is written when it is done, so that `--only` measures one anew and leaves the others (of the same
+machine) alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
-import platform
-import statistics
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import orjson
 import torch
 from rich.console import Console
-from rich.progress import Progress
 
+from benchmarks import encoders, latency, lookups, plumbing, plumbing_profile, scaling, summaries
 from benchmarks.end_to_end import end_to_end
-from benchmarks.models_alone import from_memory, one_at_a_time, prepared_texts
-from benchmarks.workload import SAMPLE, Workload, workload
+from benchmarks.models_alone import FROM_MEMORY, ONE_AT_A_TIME, models_alone, prepared_texts
+from benchmarks.plot import plot
+from benchmarks.report import median, processor, shown
+from benchmarks.workload import SAMPLE, workload
+from stream_app.embedded.kafka import EmbeddedKafka
 from stream_app.embedded.services import Services
-from stream_app.models.loading import Loaded, device_of, load_models
+from stream_app.models.result_cache import LONGEST_TEXT
 from stream_app.settings import Settings
 
 HERE = Path(__file__).parent
-CONFIGURATIONS = {"BERT": False, "BERT and T5": True}
-NAIVE_TEXTS = 60  # one at a time is slow, and its rate does not depend on how many there are
 console = Console(stderr=True)
 
 
 @dataclass(frozen=True)
-class Row:
-    """Reviews per second of one configuration, a value per repeat, and the ratios of the medians."""
+class Options:
+    """``quick``: sizes that mean nothing; does it run at all?"""
 
-    models: str
-    end_to_end: list[float]
-    from_memory: list[float]
-    one_at_a_time: list[float]
+    input: Path
+    quick: bool
+    repeats: int
+    peers: bool
 
-    @property
-    def efficiency(self) -> float:
-        return statistics.median(self.end_to_end) / statistics.median(self.from_memory)
-
-    @property
-    def over_naive(self) -> float:
-        return statistics.median(self.end_to_end) / statistics.median(self.one_at_a_time)
+    def size(self, full: int, quick: int) -> int:
+        return quick if self.quick else full
 
 
-def measure(name: str, work: Workload, models: Loaded, settings: Settings, services: Services, repeats: int) -> Row:
-    """One configuration, ``repeats`` times."""
-    with_summaries = CONFIGURATIONS[name]
-    texts = prepared_texts(work, settings)
-    every = max(1, len(texts) // NAIVE_TEXTS)
-    row = Row(name, [], [], [])
-    from_memory(texts[:50], models, settings, with_summaries)  # warm-up
-    for number in range(repeats):
-        row.from_memory.append(from_memory(texts, models, settings, with_summaries))
-        run = f"{os.getpid()}-{len(name)}-{number}"
-        row.end_to_end.append(end_to_end(work, services, with_summaries=with_summaries, run=run))
-        row.one_at_a_time.append(one_at_a_time(texts[::every], models, settings, with_summaries))
-    return row
+@dataclass(frozen=True)
+class Measured:
+    """What a section found: its text in Markdown, numbers for the head of results.json, and bars for the plot."""
+
+    text: str
+    numbers: dict[str, float]
+    bars: dict[str, list[float]]
+
+
+def _encoders(options: Options) -> Measured:
+    """The classifier, in every way"""
+    found = encoders.measure_encoders(options.input, options.size(1400, 40), options.repeats, console.print)
+    exact = [way for way in found.runs if way.endswith("fp32") and way not in (encoders.NAIVE, encoders.ARRIVAL)]
+    best = max(exact, key=lambda way: median(found.rates(way)))
+    chosen = found.runs[found.chosen]
+    naive, arrival = (median(found.rates(way)) for way in (encoders.NAIVE, encoders.ARRIVAL))
+    numbers = {
+        "encoder_share_of_peak": median([run.share_of_peak for run in found.runs[best]]),
+        "padding_share": median([run.padding_share for run in chosen]),
+        "encoder_over_naive": median(found.rates(found.chosen)) / naive,
+        "encoder_over_arrival_order": median(found.rates(found.chosen)) / arrival,
+    }
+    if (bf16 := "packed, torch bf16") in found.runs:
+        numbers["encoder_share_of_bf16_peak"] = median([run.share_of_peak for run in found.runs[bf16]])
+    text = "\n".join([f"{found.reason}. {found.mean_tokens:.0f} tokens a review.", "", *encoders.table(found)])
+    return Measured(text, numbers, {way: found.rates(way) for way in found.runs})
+
+
+def _summaries(options: Options) -> Measured:
+    """T5, against generate in batches of 16"""
+    found = summaries.measure_summaries(options.input, options.size(400, 16), options.repeats, console.print)
+    numbers = {
+        "t5_int8_over_generate": found.over_generate(summaries.SMALL, summaries.INT8),
+        "t5_fp32_over_generate": found.over_generate(summaries.SMALL, summaries.FP32),
+        "t5_fp32_same_text": found.same_text(summaries.FP32),
+        "t5_int8_same_text": found.same_text(summaries.INT8),
+    }
+    bars = {way: found.rates(summaries.SMALL, way) for way in summaries.WAYS}
+    return Measured("\n".join(summaries.table(found)), numbers, bars)
+
+
+def _end_to_end(options: Options) -> Measured:
+    """End to end, against the same models fed from memory, and against one review at a time"""
+    lines = [
+        "| models | end to end, reviews/s | the same models fed from memory | ÷ | one review at a time, fp32 | ÷ |",
+        "|---|---|---|---|---|---|",
+    ]
+    numbers: dict[str, float] = {}
+    bars: dict[str, list[float]] = {}
+    with Services(kafka_port=0, valkey_port=0, say=console.print) as services:
+        for models, with_summaries in (("BERT", False), ("BERT and T5", True)):
+            count = options.size(4000, 60)
+            work = workload(options.input, count)
+            memory: list[float] = []
+            whole: list[float] = []
+            naive: list[float] = []
+            for repeat in range(options.repeats):
+                console.print(f"end to end: {models}, {repeat + 1} of {options.repeats}")
+                memory.append(models_alone(FROM_MEMORY, options.input, count, with_summaries=with_summaries))
+                run = f"{os.getpid()}-{with_summaries:d}-{repeat}"
+                whole.append(end_to_end(work, services, with_summaries=with_summaries, run=run))
+                few = max(20, count // 20)
+                naive.append(models_alone(ONE_AT_A_TIME, options.input, few, with_summaries=with_summaries))
+            numbers["end_to_end_efficiency"] = median(whole) / median(memory)
+            numbers["end_to_end_over_naive"] = median(whole) / median(naive)
+            lines.append(
+                f"| {models} | {shown(whole)} | {shown(memory)} | **{median(whole) / median(memory):.2f}** "
+                f"| {shown(naive)} | **{median(whole) / median(naive):.1f}** |"
+            )
+            bars |= {f"{models}: naive": naive, f"{models}: end to end": whole, f"{models}: from memory": memory}
+    lines += [
+        "",
+        "End to end: Kafka → `enrich` → Kafka → `summarize` → Valkey, all on this machine, timed on the enriched topic "
+        "from the first record to the last, with a backlog. Summaries: `always`; nothing is answered from known texts.",
+        "",
+        _known(options.input),
+    ]
+    return Measured("\n".join(lines), numbers, bars)
+
+
+def _known(path: Path) -> str:
+    """How many reviews of the file a worker would answer from an equal text."""
+    given = workload(path, 10**6, repeat=False)
+    texts = [one.model_text for one in prepared_texts(given, Settings())]
+    repeated = sum(len(text) <= LONGEST_TEXT for text in texts) - len({t for t in texts if len(t) <= LONGEST_TEXT})
+    return (
+        f"Of the {len(texts):,} reviews of {path.name}, {repeated / len(texts):.1%} are word for word an earlier one."
+    )
+
+
+def _plumbing(options: Options) -> Measured:
+    """Plumbing: everything but the models"""
+    with _broker() as address:
+        work = workload(options.input, options.size(30_000, 300))
+        found = plumbing.plumbing(work, address, repeats=options.repeats, with_peers=options.peers, say=console.print)
+        text = plumbing.table(found)
+        if not options.quick:
+            try:
+                text += "\n\n" + plumbing_profile.profile_table(plumbing_profile.profile(work, address))
+            except plumbing_profile.ProfilerMissing as missing:
+                text += f"\n\nNo profile: {missing}"
+    numbers = {"plumbing_over_bare_faust": found.over_bare_faust}
+    if found.over_peers:
+        numbers["plumbing_over_best_peer"] = min(found.over_peers.values())
+    bars = {way.name: [run.reviews_per_second for run in way.runs] for way in found.ways if way.runs}
+    return Measured(text, numbers, bars)
+
+
+def _latency(options: Options) -> Measured:
+    """Latency of alerts and of enriched reviews under load"""
+    seconds, backlog = options.size(30, 3), options.size(4000, 100)
+    with _broker() as address:
+        found = latency.latency(
+            address, input=options.input, seconds=seconds, backlog=backlog, overload=not options.quick
+        )
+    high = found.load(0.8).alert_ms
+    numbers = {"alert_p50_ms_at_80_percent": high.p50, "alert_p99_ms_at_80_percent": high.p99}
+    return Measured(latency.table(found), numbers, {})
+
+
+def _look_ups(options: Options) -> Measured:
+    """Look-ups through the API"""
+    if options.quick:
+        found = lookups.look_ups(products=5, reviews=50, rate=50, seconds=1, connections=4, ladder=())
+        name = found.runs[0].name
+    else:
+        found = lookups.look_ups()
+        name = found.runs[0].name
+    return Measured(lookups.table(found), {"look_up_p99_ms": found.run(name).answers.latency_ms.p99}, {})
+
+
+def _scaling(options: Options) -> Measured:
+    """Several processes of `enrich` on this machine"""
+    with _broker() as address:
+        settings = Settings(brokers=address)
+        found = scaling.scaling(
+            workload(options.input, options.size(4000, 48)), settings, processes=(1, 2), repeats=options.repeats
+        )
+    lines = ["| models | processes | reviews/s | ÷ one | memory, MB (PSS) |", "|---|---|---|---|---|"]
+    for row in found.rows:
+        rates = shown([run.reviews_per_second for run in row.runs])
+        lines.append(f"| {row.models} | {row.processes} | {rates} | {found.over_one(row):.2f} | {row.megabytes:.0f} |")
+    return Measured("\n".join(lines), {}, {})
+
+
+SECTIONS: dict[str, Callable[[Options], Measured]] = {
+    "encoders": _encoders,
+    "summaries": _summaries,
+    "end-to-end": _end_to_end,
+    "plumbing": _plumbing,
+    "latency": _latency,
+    "look-ups": _look_ups,
+    "scaling": _scaling,
+}
+
+
+@contextlib.contextmanager
+def _broker() -> Iterator[str]:
+    with TemporaryDirectory(prefix="stream-app-bench-", ignore_cleanup_errors=True) as folder:
+        broker = EmbeddedKafka(Path(folder), port=0, say=console.print)
+        broker.start()
+        try:
+            yield broker.address
+        finally:
+            broker.stop()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", type=Path, default=SAMPLE, help="reviews to repeat; default: the sample stream")
-    parser.add_argument("--reviews", type=int, default=6000, help="how many reviews a run has (T5: a third of them)")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", choices=SECTIONS, nargs="+", help="measure these sections anew, keep the others")
+    parser.add_argument("--no-peers", action="store_true", help="install no other frameworks")
     parser.add_argument("--output", type=Path, default=HERE, help="folder for the results")
-    parser.add_argument("--quick", action="store_true", help="one small repeat: does it run at all?")
-    options = parser.parse_args()
-    count, repeats = (60, 1) if options.quick else (options.reviews, options.repeats)
-    settings = Settings(summaries="always")
-    models = load_models(settings)
-    rows = []
-    with Services(kafka_port=0, valkey_port=0, say=console.print) as services, Progress(console=console) as progress:
-        for name, with_summaries in progress.track(CONFIGURATIONS.items(), description="measuring"):
-            work = workload(options.input, count // 3 if with_summaries else count)
-            rows.append(measure(name, work, models, settings, services, repeats))
-    write(rows, work, device_of(settings).reason, options.output)
+    parser.add_argument("--quick", action="store_true", help="one small repeat of each: does it run at all?")
+    given = parser.parse_args()
+    options = Options(
+        given.input, given.quick, 1 if given.quick else given.repeats, not (given.no_peers or given.quick)
+    )
+    given.output.mkdir(parents=True, exist_ok=True)
+    for name in given.only or SECTIONS:
+        began = time.monotonic()
+        console.rule(name)
+        measured = SECTIONS[name](options)
+        minutes = (time.monotonic() - began) / 60
+        write(name, measured, workload(options.input, 1, repeat=False).source, minutes, given.output)
+        print(f"{measured.text}\n")
 
 
-def write(rows: list[Row], work: Workload, device: str, folder: Path) -> None:
-    """results.md, results.json, results.png."""
-    folder.mkdir(parents=True, exist_ok=True)
-    both = rows[-1]
-    results = {
-        "end_to_end_efficiency": round(both.efficiency, 3),
-        "end_to_end_over_naive": round(both.over_naive, 2),
-        "measured_at": datetime.now(UTC).date().isoformat(),
-        "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "device": device,
-        "torch": torch.__version__,
-        "mix": work.source,
-        "rows": [
-            asdict(row) | {"efficiency": round(row.efficiency, 3), "over_naive": round(row.over_naive, 2)}
-            for row in rows
-        ],
-    }
-    (folder / "results.json").write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    (folder / "results.md").write_text(table(rows, results), encoding="utf-8")
-    plot(rows, folder / "results.png")
-    print(table(rows, results))
-
-
-def table(rows: list[Row], results: dict[str, object]) -> str:
-    """The results for people: reviews per second as median (least - most)."""
-    lines = [
-        "# Measured",
-        "",
-        f"{results['measured_at']}, {results['processor']}, {results['cores']} cores, torch {results['torch']}; "
-        f"{results['device']}. Mix: {results['mix']}. Written by `make bench`.",
-        "",
-        "| models | end to end, reviews/s | the same models fed from memory | ÷ | one review at a time | ÷ |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        lines.append(
-            f"| {row.models} | {shown(row.end_to_end)} | {shown(row.from_memory)} | **{row.efficiency:.2f}** "
-            f"| {shown(row.one_at_a_time)} | **{row.over_naive:.1f}** |"
-        )
-    lines += [
-        "",
-        "End to end: Kafka → `enrich` → Kafka → `summarize` → Valkey, all on this machine, timed on the enriched topic "
-        "from the first record to the last, with a backlog. Summaries: `always`.",
-        "",
-        "![reviews per second](results.png)",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def shown(values: list[float]) -> str:
-    return f"{statistics.median(values):.1f} ({min(values):.1f} – {max(values):.1f})"
-
-
-def plot(rows: list[Row], file: Path) -> None:
-    """Bars per configuration, with the spread over the repeats."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, len(rows), figsize=(4.2 * len(rows), 3.4), layout="constrained", squeeze=False)
-    for axis, row in zip(axes[0], rows, strict=True):
-        bars = {"one at a time": row.one_at_a_time, "end to end": row.end_to_end, "from memory": row.from_memory}
-        for place, values in enumerate(bars.values()):
-            middle = statistics.median(values)
-            error = [[middle - min(values)], [max(values) - middle]]
-            axis.bar(place, middle, yerr=error, capsize=4, color=("#b0b0b0", "#2563eb", "#94b8f5")[place])
-            axis.text(place, middle, f" {middle:.0f}", ha="left", va="bottom")
-        axis.set_xticks(range(len(bars)), list(bars))
-        axis.set_title(row.models)
-        axis.set_ylabel("reviews per second")
-    figure.savefig(file, dpi=120)
-    pyplot.close(figure)
-
-
-def processor() -> str:
-    """The processor's name and what decides its speed here."""
+def write(name: str, measured: Measured, mix: str, minutes: float, folder: Path) -> None:
+    """Put the section into results.json in place of an older one, and draw results.md and results.png from all."""
+    file = folder / "results.json"
+    machine = {"processor": processor(), "cores": len(os.sched_getaffinity(0)), "torch": torch.__version__}
+    if torch.cuda.is_available():
+        machine["gpu"] = torch.cuda.get_device_name()
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    facts = {line.split(":")[0].strip(): line.split(":", 1)[1].strip() for line in lines if ":" in line}
-    features = [
-        one for one in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile") if one in facts["flags"].split()
-    ]
-    return f"{facts['model name']} family {facts['cpu family']} ({', '.join(features)})"
+        results = orjson.loads(file.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        results = {}
+    if results.get("machine") != machine:
+        results = {"machine": machine, "sections": {}}
+    results["sections"][name] = {
+        "title": SECTIONS[name].__doc__,
+        "measured_at": datetime.now(UTC).date().isoformat(),
+        "mix": mix,
+        "minutes": round(minutes, 1),
+        "numbers": {key: round(value, 4) for key, value in measured.numbers.items()},
+        "bars": measured.bars,
+        "text": measured.text,
+    }
+    ordered = {one: results["sections"][one] for one in SECTIONS if one in results["sections"]}
+    head = {key: value for section in ordered.values() for key, value in section["numbers"].items()}
+    results = head | {"machine": machine, "sections": ordered}
+    file.write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    (folder / "results.md").write_text(_page(results), encoding="utf-8")
+    plot({section["title"]: section["bars"] for section in ordered.values()}, folder / "results.png")
+
+
+def _page(results: dict[str, Any]) -> str:
+    machine = results["machine"]
+    where = f"{machine['processor']}, {machine['cores']} cores, torch {machine['torch']}"
+    where += f", {machine['gpu']}" if "gpu" in machine else ""
+    lines = ["# Measured", "", f"{where}. Written by `make bench`: medians (least – most).", ""]
+    lines += ["![reviews per second](results.png)", ""]
+    for section in results["sections"].values():
+        lines += [f"## {section['title']}", "", f"{section['measured_at']}, {section['mix']}.", "", section["text"], ""]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ class Workload:
     lines: list[Line]
 
 
-def workload(path: Path, count: int) -> Workload:
-    """``count`` reviews: those of the file, again and again, each time under other ids."""
+def workload(path: Path, count: int, *, repeat: bool = True) -> Workload:
+    """``count`` reviews: those of the file, again and again, each time under other ids; or each once, at most."""
     rows = [orjson.loads(line.value) for line in read_lines(path) if line.key is not None]
     usable = [
         row
@@ -30,8 +30,9 @@ def workload(path: Path, count: int) -> Workload:
         if row.get("text", "").strip() and row.get("text", "").isascii() and row.get("rating") in (None, 1, 2, 3, 4, 5)
     ]
     lines = []
-    for number, row in zip(range(count), itertools.cycle(usable)):
+    for number, row in enumerate(itertools.islice(itertools.cycle(usable) if repeat else usable, count)):
         kept = {name: row[name] for name in ("product_id", "title", "text", "rating") if row.get(name) is not None}
         kept["review_id"] = f"bench-{number}"
         lines.append(Line(row["product_id"].encode(), orjson.dumps(kept)))
-    return Workload(f"{path.name}, {len(usable)} reviews repeated to {count}", lines)
+    repeated = f" repeated to {count}" if repeat else ""
+    return Workload(f"{path.name}, {len(usable)} reviews{repeated}", lines)

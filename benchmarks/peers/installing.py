@@ -75,7 +75,9 @@ def python_of(peer: Peer) -> Path:
 
 def _uv() -> str:
     # `make setup` brings one into .uv/ where the PATH has none
-    found = os.environ.get("UV") or shutil.which("uv") or shutil.which("uv", path=Path(__file__).parents[2] / ".uv" / "bin")
+    found = (
+        os.environ.get("UV") or shutil.which("uv") or shutil.which("uv", path=Path(__file__).parents[2] / ".uv" / "bin")
+    )
     if found is None:
         raise PeerMissing("uv is not installed here")
     return found

@@ -92,12 +92,15 @@ class Batcher(Generic[Result]):
         self._stopped = False
         self._batches: queue.Queue[list[_Item] | _Stop] = queue.Queue(maxsize=1)
         self._running_since: dict[int, float] = {}
-        self._threads = [threading.Thread(target=self._guarded, args=(self._tokenize,), name=f"{name}-tokens")]
-        self._threads += [
+        self._computing = [
             threading.Thread(target=self._guarded, args=(self._compute,), name=f"{name}-{number}")
             for number in range(workers)
         ]
-        self._threads.append(threading.Thread(target=self._guarded, args=(self._watch,), name=f"{name}-watch"))
+        self._threads = [
+            *self._computing,
+            threading.Thread(target=self._guarded, args=(self._tokenize,), name=f"{name}-tokens"),
+            threading.Thread(target=self._guarded, args=(self._watch,), name=f"{name}-watch"),
+        ]
 
     def start(self) -> None:
         """Start the threads; they never keep the process alive."""
@@ -153,12 +156,21 @@ class Batcher(Generic[Result]):
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Forget what waits and let the threads end; a run in progress is not waited for."""
+        """Forget what waits and let the threads end; ``join`` waits for their last runs."""
         with self._changed:
             self._stopped = True
             self._waiting.clear()
             self._waiting_tokens = 0
             self._changed.notify_all()
+
+    def join(self, seconds: float = 3.0) -> None:
+        """Wait until no run is in progress, at most so long. Blocks.
+
+        A thread that is still inside a C++ library when Python ends takes the whole process down with SIGABRT.
+        """
+        until = time.monotonic() + seconds
+        for thread in self._computing:
+            thread.join(max(0.0, until - time.monotonic()))
 
     # ---- the threads
 

@@ -83,6 +83,7 @@ class Describe:
         finally:
             if self._batcher is not None:
                 self._batcher.stop()
+                await asyncio.to_thread(self._batcher.join)
             await self._store.close()
 
     async def _describe(self, product_id: str) -> None:

@@ -185,9 +185,11 @@ class Enrich:
             await self._something_finished.wait()
 
     async def stop(self) -> None:
-        self._sentiment.stop()
-        if self._summary is not None:
-            self._summary.stop()
+        batchers = [batcher for batcher in (self._sentiment, self._summary) if batcher is not None]
+        for batcher in batchers:
+            batcher.stop()
+        for batcher in batchers:
+            await asyncio.to_thread(batcher.join)
         self._flight_log.close()
 
     # ---- the way of a review

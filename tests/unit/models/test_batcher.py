@@ -249,3 +249,21 @@ def test_no_run_begins_while_the_batcher_that_goes_first_has_anything_to_do(rig:
     rig.model.faults.let_go.set()
     assert second.results(1)
     second.batcher.stop()
+
+
+def test_join_waits_for_the_run_in_progress_and_not_for_one_that_hangs() -> None:
+    """A thread inside a C++ library when Python ends would take the process down with SIGABRT."""
+    rig = Rig(workers=2)
+    rig.batcher.start()
+    rig.model.faults.let_go.clear()
+    rig.submit("good")
+    wait_until(lambda: bool(rig.started), 10, "the run began")
+    rig.batcher.stop()
+    began = time.monotonic()
+    rig.batcher.join(0.2)
+    assert 0.2 <= time.monotonic() - began < 2.0
+    assert not rig.done
+
+    threading.Timer(0.2, rig.model.faults.let_go.set).start()
+    rig.batcher.join(10.0)
+    assert len(rig.done) == 1
