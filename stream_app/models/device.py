@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -144,6 +146,20 @@ def _remember(file: Path, machine: str, key: str, answer: Any) -> None:
         temporary.replace(file)
     except OSError:
         return  # a read-only home: it is measured again next time
+
+
+@contextmanager
+def measuring() -> Iterator[None]:
+    """Only one process of this machine measures at a time: the others would slow it down, and find its answer then."""
+    try:
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        file = (cache_folder() / "measuring.lock").open("wb")
+    except OSError:  # a read-only home
+        yield
+        return
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # gone with the process, however it ends
+        yield
 
 
 def cache_folder() -> Path:

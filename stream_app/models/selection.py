@@ -81,7 +81,11 @@ def select(found: Found[Any], settings: Settings, workers: int) -> Selected[Any]
 
     Raises ConfigurationError where the settings name what this device or model can't do.
     """
-    choices = candidates(found, settings, workers)
+    with device.measuring():
+        return _select(found, candidates(found, settings, workers))
+
+
+def _select(found: Found[Any], choices: Sequence[DeviceChoice]) -> Selected[Any]:
     if len(choices) == 1:
         model = found.on(choices[0])
         return Selected(model, choices[0], measure_budget(model, choices[0]))

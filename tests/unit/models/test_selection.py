@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -123,3 +125,21 @@ def test_backend_that_computes_nonsense_is_not_chosen(
     monkeypatch.setattr(type(found), "on", sabotaged)
     chosen = select(found, Settings(_env_file=None, device="cpu"), 1)
     assert chosen.choice.precision == "fp32"
+
+
+def test_processes_measure_one_after_another(cache: Path) -> None:
+    """Beside each other they would measure each other."""
+    inside: list[str] = []
+
+    def measure(name: str) -> None:
+        with device.measuring():
+            inside.append(f"{name} in")
+            time.sleep(0.05)
+            inside.append(f"{name} out")
+
+    threads = [threading.Thread(target=measure, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [entry.split()[1] for entry in inside] == ["in", "out", "in", "out"]
