@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     )
     device_patience_seconds: float = Field(120.0, description="a computation that takes longer ends the process")
     cached_texts: int = Field(
-        20_000, ge=0, description="short texts whose results a worker remembers, per model (some 10 MB); 0: none"
+        20_000, ge=0, description="short texts whose results a worker remembers, per model (10 to 40 MB); 0: none"
     )
     waiting_tokens: int = Field(200_000, description="tokens that may wait for the device before fetching pauses")
     max_text_characters: int = 20_000

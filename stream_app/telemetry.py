@@ -8,6 +8,7 @@ import sys
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
+from stream_app.quick_histogram import QuickHistogram
 from stream_app.records import Alert
 
 log = structlog.get_logger("stream_app")
@@ -26,10 +27,10 @@ _padding = Counter("stream_app_model_padding_tokens_total", "Tokens computed tha
 _texts_run = Counter("stream_app_model_texts_total", "Texts that a model answered", ["model"])
 _known = Counter("stream_app_model_known_texts_total", "Texts whose result was known from an equal text", ["model"])
 _busy = Counter("stream_app_model_busy_seconds_total", "Seconds that a model computed", ["model"])
-_latency = Histogram(
+_latency = QuickHistogram(
     "stream_app_enrich_seconds",
     "From the record's timestamp to the enriched review's publication",
-    buckets=(0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300),
+    bounds=(0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300),
 )
 _look_ups = Histogram(
     "stream_app_api_seconds",
@@ -147,12 +148,12 @@ def results_were_known(model: str, texts: int) -> None:
     _known.labels(model).inc(texts)
 
 
-def backend_was_refused(model: str, backend: str) -> None:
+def backend_was_refused(model: str, backend: str, error: str) -> None:
     log.warning(
         "backend_was_refused",
         model=model,
         backend=backend,
-        error="it computes something else than torch does in fp32",
+        error=error[:500],
         next_step="none: another one is used; report it with the processor's name",
     )
 

@@ -155,7 +155,7 @@ def _state(model: str, kind: str, facts: dict[str, dict[str, Any]], as_json: boo
     good = ", ".join(precision for precision, of in facts.items() if keeps_answers(of)) or "none"
     try:
         state_precisions(Path(str(folder)), facts)
-    except OSError:
+    except (OSError, ValueError):
         console.print(f"Good enough: {good}. {model} has no card to state it in; name one with STREAM_APP_PRECISION.")
     else:
         console.print(f"Good enough: {good}. Stated in {folder}/card.json; workers choose among these.")

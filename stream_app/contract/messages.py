@@ -30,21 +30,22 @@ HEADER_ERROR_MESSAGE = "__connect.errors.exception.message"
 
 def enriched_message(topic: str, review: EnrichedReview) -> Message:
     """Keyed by product. ``ce_id`` is product/review/revision: consumers drop duplicates by it."""
-    ce_id = f"{_part(review.product_id)}/{_part(review.review_id)}/{review.revision}"
-    headers = _cloud_event(ENRICHED_REVIEW, ce_id, review.enriched_at_ms, review.product_id)
+    product = _part(review.product_id)
+    ce_id = f"{product}/{_part(review.review_id)}/{review.revision}"
+    headers = _cloud_event(ENRICHED_REVIEW, ce_id, review.enriched_at_ms, product)
     return Message(topic, review.product_id.encode(), encode_enriched(review), headers)
 
 
 def alert_message(topic: str, alert: Alert) -> Message:
     """Keyed by product; ``ce_id`` is the alert's id, which is the same when it is published again."""
-    headers = _cloud_event(ALERT, alert.alert_id, alert.raised_at_ms, alert.product_id)
+    headers = _cloud_event(ALERT, alert.alert_id, alert.raised_at_ms, _part(alert.product_id))
     return Message(topic, alert.product_id.encode(), encode_alert(alert), headers)
 
 
 def product_summary_message(topic: str, summary: ProductSummary) -> Message:
     """Keyed by product: the topic is compacted, the last one stands."""
-    ce_id = f"{_part(summary.product_id)}/{summary.state_version}"
-    headers = _cloud_event(PRODUCT_SUMMARY, ce_id, summary.as_of_ms, summary.product_id)
+    product = _part(summary.product_id)
+    headers = _cloud_event(PRODUCT_SUMMARY, f"{product}/{summary.state_version}", summary.as_of_ms, product)
     return Message(topic, summary.product_id.encode(), encode_product_summary(summary), headers)
 
 
@@ -81,7 +82,7 @@ def _cloud_event(schema: str, ce_id: str, time_ms: int, subject: str) -> tuple[t
         ("ce_id", ce_id.encode()),
         ("ce_source", SOURCE),
         ("ce_type", schema.encode()),
-        ("ce_subject", _part(subject).encode()),
+        ("ce_subject", subject.encode()),
         ("ce_time", to_rfc3339(time_ms).encode()),
         ("content-type", CONTENT_TYPE),
     )

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -67,6 +68,7 @@ class Batcher(Generic[Result]):
         workers: int = 1,
         hang_seconds: float = 120.0,
         after: Batcher[Any] | None = None,
+        unwanted: Callable[[Any], bool] = lambda tag: False,
         cached_texts: int = 0,
     ) -> None:
         """``on_start`` and ``on_done`` are called from the device threads, before and after each run; ``on_done`` also
@@ -75,7 +77,8 @@ class Batcher(Generic[Result]):
         ``fatal`` is told when the device is broken, a thread died, or a run took longer than ``hang_seconds``.
         ``run_tokens``: the size of one run; halved when the device's memory does not hold it. ``batch_tokens``: of one
         batch. ``max_waiting_tokens``: beyond it ``has_room`` says no. ``after``: goes first on the same device: none of
-        our runs begins while it has anything to do.
+        our runs begins while it has anything to do. ``unwanted``: asked of a tag just before its run; if so it is
+        forgotten.
         """
         self._model = model
         self._on_start, self._on_done, self._fatal = on_start, on_done, fatal
@@ -88,6 +91,7 @@ class Batcher(Generic[Result]):
         self._waiting_tokens = 0
         self._unfinished = 0
         self._after = after
+        self._unwanted = unwanted
         self._changed = threading.Condition()
         self._stopped = False
         self._batches: queue.Queue[list[_Item] | _Stop] = queue.Queue(maxsize=1)
@@ -96,9 +100,10 @@ class Batcher(Generic[Result]):
             threading.Thread(target=self._guarded, args=(self._compute,), name=f"{name}-{number}")
             for number in range(workers)
         ]
+        self._tokenizing = threading.Thread(target=self._guarded, args=(self._tokenize,), name=f"{name}-tokens")
         self._threads = [
             *self._computing,
-            threading.Thread(target=self._guarded, args=(self._tokenize,), name=f"{name}-tokens"),
+            self._tokenizing,
             threading.Thread(target=self._guarded, args=(self._watch,), name=f"{name}-watch"),
         ]
 
@@ -131,6 +136,15 @@ class Batcher(Generic[Result]):
     def has_room(self) -> bool:
         """May more be submitted? Any thread, without a lock: a glance, not a promise."""
         return self._waiting_tokens < self._max_waiting_tokens
+
+    @property
+    def waiting_tokens(self) -> int:
+        """About so many tokens wait. Any thread, without a lock."""
+        return self._waiting_tokens
+
+    def knows(self, text: str) -> bool:
+        """Would this text be answered at once, from an equal one?"""
+        return self._known.get(text) is not None
 
     def drop_waiting(self, unwanted: Callable[[Any], bool]) -> list[Any]:
         """Forget what has not been taken into a batch yet; returns the tags of what was forgotten."""
@@ -171,6 +185,9 @@ class Batcher(Generic[Result]):
         until = time.monotonic() + seconds
         for thread in self._computing:
             thread.join(max(0.0, until - time.monotonic()))
+        with suppress(queue.Empty):
+            self._batches.get_nowait()  # nobody takes it any more, and the tokeniser may wait to put another
+        self._tokenizing.join(max(0.0, until - time.monotonic()))
 
     # ---- the threads
 
@@ -232,10 +249,22 @@ class Batcher(Generic[Result]):
                 items = [batch[index] for index in run]
                 if self._after is not None:
                     self._after.wait_until_idle(lambda: self._stopped)
+                    if self._stopped:
+                        return
+                if not (items := self._still_wanted(items)):
+                    continue
                 self._on_start([item.tag for item in items])
                 self._on_done(self._results(items))
                 with self._changed:
                     self._finished(len(items))
+
+    def _still_wanted(self, items: list[_Item]) -> list[_Item]:
+        """Those that nobody gave up meanwhile; the others get no result."""
+        wanted = [item for item in items if not self._unwanted(item.tag)]
+        if len(wanted) < len(items):
+            with self._changed:
+                self._finished(len(items) - len(wanted))
+        return wanted
 
     def _results(self, items: list[_Item]) -> list[tuple[Any, Result | ModelFailed]]:
         """One result per item; a run that fails is halved until the guilty text is alone."""

@@ -86,6 +86,10 @@ class LoadedClassifier:
     """The precisions that keep its labels, as its card says."""
 
     @property
+    def key(self) -> str:
+        return f"{self.name.name} {self.name.revision}"
+
+    @property
     def backends(self) -> frozenset[Backend]:
         packable = self.model.config.model_type in PACKABLE
         return frozenset({"torch", "ctranslate2"} if packable else {"torch"})
@@ -102,9 +106,13 @@ class LoadedClassifier:
             languages=self.languages,
         )
 
+    def _convertible(self) -> Any:
+        """What CTranslate2's converter asks for: of XLM-RoBERTa the whole, of the others the encoder."""
+        return self.model if self.model.config.model_type == "xlm-roberta" else self.model.base_model
+
     def _encoder(self, choice: DeviceChoice) -> Encoder:
         if choice.backend == "ctranslate2":
-            folder = converted(lambda: self.model.base_model, self.tokenizer, self.name)
+            folder = converted(self._convertible, self.tokenizer, self.name)
             return CTranslate2Encoder(copy.deepcopy(self.model.classifier), self.model.config, folder, choice)
         model = copy.deepcopy(self.model).to(device=choice.device, dtype=choice.dtype)
         if self.model.config.model_type in PACKABLE and (choice.device == "cpu" or choice.precision == "bf16"):

@@ -5,6 +5,7 @@ CTranslate2 computes encoders and T5 on a CPU two to eight times as fast as torc
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -40,17 +41,17 @@ def converted(weights: Callable[[], Any], tokenizer: Any, name: ModelName) -> Pa
     """
     kept = cache_folder() / "converted"
     target = kept / f"{name.name.replace('/', '--')}-{name.revision}-ctranslate2-{ctranslate2.__version__}"
-    if name.revision != "unknown" and _is_whole(target):
+    if name.revision == "unknown":
+        return _for_this_process(weights, tokenizer)
+    if _is_whole(target):
         return target
     try:
         kept.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix="converting-", dir=kept))
-    except OSError:  # a read-only home: converted again at each start
-        scratch = Path(tempfile.mkdtemp(prefix="stream-app-converting-"))
+    except OSError:  # a read-only home
+        return _for_this_process(weights, tokenizer)
     try:
         _convert(weights(), tokenizer, scratch)
-        if name.revision == "unknown" or scratch.parent != kept:
-            target = Path(tempfile.mkdtemp(prefix="stream-app-converted-")) / "model"
         try:
             os.rename(scratch / "new", target)
         except OSError:
@@ -59,6 +60,14 @@ def converted(weights: Callable[[], Any], tokenizer: Any, name: ModelName) -> Pa
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return target
+
+
+def _for_this_process(weights: Callable[[], Any], tokenizer: Any) -> Path:
+    """What has no name to be kept under, or no place, is converted again at each start."""
+    folder = Path(tempfile.mkdtemp(prefix="stream-app-converted-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _convert(weights(), tokenizer, folder)
+    return folder / "new"
 
 
 def _is_whole(folder: Path) -> bool:

@@ -7,11 +7,12 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import ctranslate2
 import orjson
 import torch
 
@@ -122,23 +123,38 @@ def seconds_of(call: Callable[[], object]) -> float:
 
 def remembered(key: str, measure: Callable[[], Any]) -> Any:
     """The answer that was measured on this machine before, else a new measurement; a broken file is measured anew."""
-    file = cache_folder() / "measured.json"
-    machine = f"{_processor()} torch {torch.__version__}"
-    try:
-        known = orjson.loads(file.read_bytes())
-        return known[machine][key]
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
-        answer = measure()
-    _remember(file, machine, key, answer)
+    if (known := recalled(key)) is not None:
+        return known
+    answer = measure()
+    _remember(key, answer)
     return answer
 
 
-def _remember(file: Path, machine: str, key: str, answer: Any) -> None:
+def recalled(key: str) -> Any:
+    """The answer that was measured on this machine with these libraries before; None: none."""
+    try:
+        return orjson.loads(_measured().read_bytes())[_machine()][key]
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+
+
+def _measured() -> Path:
+    return cache_folder() / "measured.json"
+
+
+def _machine() -> str:
+    return f"{_processor()} torch {torch.__version__} ctranslate2 {ctranslate2.__version__}"
+
+
+def _remember(key: str, answer: Any) -> None:
+    file = _measured()
     try:
         known = orjson.loads(file.read_bytes())
     except (OSError, orjson.JSONDecodeError):
         known = {}
-    known.setdefault(machine, {})[key] = answer
+    if not isinstance(known, dict):
+        known = {}
+    known.setdefault(_machine(), {})[key] = answer
     temporary = file.with_suffix(f".{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -151,14 +167,13 @@ def _remember(file: Path, machine: str, key: str, answer: Any) -> None:
 @contextmanager
 def measuring() -> Iterator[None]:
     """Only one process of this machine measures at a time: the others would slow it down, and find its answer then."""
-    try:
-        cache_folder().mkdir(parents=True, exist_ok=True)
-        file = (cache_folder() / "measuring.lock").open("wb")
-    except OSError:  # a read-only home
-        yield
-        return
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # gone with the process, however it ends
+    with ExitStack() as held:
+        try:
+            cache_folder().mkdir(parents=True, exist_ok=True)
+            file = held.enter_context((cache_folder() / "measuring.lock").open("wb"))
+            fcntl.flock(file, fcntl.LOCK_EX)  # gone with the process, however it ends
+        except OSError:
+            pass  # a home that is read-only, or without locks
         yield
 
 

@@ -19,10 +19,11 @@ def proven_precisions(folder: Path | None) -> frozenset[str]:
     """fp32, and what the card in ``folder`` states to keep the answers. A model without a card: fp32 alone."""
     proven = {"fp32"}
     try:
-        stated = orjson.loads((folder / CARD_FILE).read_bytes()).get(CARD_KEY, {}) if folder else {}
-    except (OSError, orjson.JSONDecodeError):
-        stated = {}
-    return frozenset(proven | {precision for precision, facts in stated.items() if keeps_answers(facts)})
+        stated = orjson.loads((folder / CARD_FILE).read_bytes())[CARD_KEY] if folder else {}
+        proven |= {precision for precision, facts in stated.items() if keeps_answers(facts)}
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        pass  # no card, somebody else's, or a damaged one: nothing is shown
+    return frozenset(proven)
 
 
 def keeps_answers(facts: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ keep its answers; of these the fastest is taken. A model that is not computed ri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -52,6 +52,11 @@ class Found(Protocol[Result_co]):
     @property
     def name(self) -> ModelName: ...
     @property
+    def key(self) -> str:
+        """Names everything that its speed follows from."""
+        ...
+
+    @property
     def proven(self) -> frozenset[str]: ...
     @property
     def backends(self) -> frozenset[Backend]: ...
@@ -81,37 +86,54 @@ def select(found: Found[Any], settings: Settings, workers: int) -> Selected[Any]
 
     Raises ConfigurationError where the settings name what this device or model can't do.
     """
-    with device.measuring():
-        return _select(found, candidates(found, settings, workers))
-
-
-def _select(found: Found[Any], choices: Sequence[DeviceChoice]) -> Selected[Any]:
+    choices = candidates(found, settings, workers)
     if len(choices) == 1:
         model = found.on(choices[0])
-        return Selected(model, choices[0], measure_budget(model, choices[0]))
-    by_key = {f"{one.backend} {one.precision}": one for one in choices}
+        return Selected(model, choices[0], measure_budget(model, choices[0], found.key))
+    by_name = {f"{one.backend} {one.precision}": one for one in choices}
+    key = f"rates {choices[0].device} {choices[0].threads} {found.key} of {', '.join(by_name)}"
 
     def measure() -> dict[str, float]:
-        rates: dict[str, float] = {}
-        reference = found.on(replace(choices[0], backend="torch", precision="fp32"))
-        for key, choice in by_key.items():
-            model = found.on(choice)
-            if agrees(reference, model, choice.precision):
-                rates[key] = measure_budget(model, choice).tokens_per_second
-            else:
-                telemetry.backend_was_refused(found.name.name, key)
-        return rates
+        with device.measuring():
+            known: dict[str, float] | None = device.recalled(key)  # another process was faster
+            return known or _rates(found, by_name)
 
-    key = f"rates {_key(found.name, choices[0])} of {', '.join(by_key)}"
-    rates: dict[str, float] = device.remembered(key, measure)
+    rates: dict[str, float] = measure() if _is_unknown(found) else device.remembered(key, measure)
     best = max(rates, key=lambda one: rates[one])
     others = ", ".join(
         f"{name} {rate:,.0f}" for name, rate in sorted(rates.items(), key=lambda r: -r[1]) if name != best
     )
     reason = f"{best}, because it computes {rates[best]:,.0f} tokens/s a worker ({others})"
-    choice = replace(by_key[best], reason=f"{choices[0].reason}; {reason}")
+    choice = replace(by_name[best], reason=f"{choices[0].reason}; {reason}")
     model = found.on(choice)
-    return Selected(model, choice, measure_budget(model, choice))
+    return Selected(model, choice, measure_budget(model, choice, found.key))
+
+
+def _rates(found: Found[Any], choices: Mapping[str, DeviceChoice]) -> dict[str, float]:
+    """Tokens per second of each candidate that computes rightly. Raises ConfigurationError where none does."""
+    rates: dict[str, float] = {}
+    some = next(iter(choices.values()))
+    reference = found.on(replace(some, backend="torch", precision="fp32"))
+    for name, choice in choices.items():
+        try:
+            model = found.on(choice)
+            if agrees(reference, model, choice.precision):
+                rates[name] = measure_budget(model, choice, found.key).tokens_per_second
+            else:
+                telemetry.backend_was_refused(found.name.name, name, "it computes something else than torch in fp32")
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises on a model it can't do: others can
+            telemetry.backend_was_refused(found.name.name, name, f"{type(error).__name__}: {error}")
+    if not rates:
+        raise ConfigurationError(
+            f"None of {', '.join(choices)} computes {found.name.name} here; the log above says why. "
+            "Set STREAM_APP_BACKEND and STREAM_APP_PRECISION to auto."
+        )
+    return rates
+
+
+def _is_unknown(found: Found[Any]) -> bool:
+    """Weights without a hash: another model may have the same name."""
+    return found.name.revision == "unknown"
 
 
 def candidates(found: Found[Any], settings: Settings, workers: int) -> list[DeviceChoice]:
@@ -159,13 +181,13 @@ def agrees(reference: TextModel[Any], model: TextModel[Any], precision: str) -> 
     return precision != "fp32" or expected == found
 
 
-def measure_budget(model: TextModel[Any], choice: DeviceChoice) -> Budget:
+def measure_budget(model: TextModel[Any], choice: DeviceChoice, key: str = "") -> Budget:
     """Times the model on runs of growing size; the smallest that is nearly as fast as the best becomes the budget.
 
-    Takes about a second, once per machine, model and choice.
+    Takes about a second, once per machine, model (``key``; by default its name and revision) and choice.
     """
 
-    def measure() -> dict[str, float]:
+    def measure() -> dict[str, Any]:
         texts = model.tokenize(_SWEEP_TEXTS)
         model.run(texts[:1])
         rates: dict[int, float] = {}
@@ -183,12 +205,11 @@ def measure_budget(model: TextModel[Any], choice: DeviceChoice) -> Budget:
         run_tokens = min(size for size, rate in rates.items() if rate >= _ENOUGH * best)
         return asdict(Budget(run_tokens, max(run_tokens, int(rates[run_tokens] * BATCH_SECONDS)), rates[run_tokens]))
 
-    key = f"budget {choice.backend} {choice.precision} {_key(model.name, choice)}"
-    return Budget(**device.remembered(key, measure))
-
-
-def _key(name: ModelName, choice: DeviceChoice) -> str:
-    return f"{choice.device} {choice.threads} {name.name} {name.revision}"
+    if model.name.revision == "unknown":
+        return Budget(**measure())
+    key = key or f"{model.name.name} {model.name.revision}"
+    where = f"{choice.device} {choice.threads} {choice.backend} {choice.precision}"
+    return Budget(**device.remembered(f"budget {where} {key}", measure))
 
 
 def _tokens(texts: Sequence[Any]) -> int:

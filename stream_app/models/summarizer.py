@@ -140,6 +140,10 @@ class FoundSummarizer:
     beams: int = 1
     backends: frozenset[Backend] = frozenset({"torch", "ctranslate2"})
 
+    @property
+    def key(self) -> str:
+        return f"{self.name.name} {self.name.revision} {self.beams} beams"
+
     def on(self, choice: DeviceChoice) -> Summarizer:
         """The summarizer on this device, in this precision, by this backend."""
         if choice.backend == "ctranslate2":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from stream_app import contract, telemetry
 from stream_app.kafka.flight_log import FlightLog
@@ -94,6 +94,7 @@ class Enrich:
         if loaded.summary is not None:
             self._summary_model = loaded.summary.model.name
             self._summary = self._summary_batcher(loaded.summary)
+            self._bert_tokens_of_a_wait = self._tokens_of_a_wait(loaded.sentiment)
             self._summary.start()
         self._suspects = self._flight_log.suspects()
 
@@ -104,9 +105,14 @@ class Enrich:
         waiting = self._settings.waiting_tokens // 4  # T5 is slower than BERT: a quarter waits several times as long
         if self._settings.summaries != "best_effort":
             return self._batcher("summary", sized, self._summarized, waiting)
-        if sized.tokens_per_second:
-            waiting = min(waiting, int(sized.tokens_per_second * self._settings.summary_wait_ms / 1000))
+        waiting = min(waiting, self._tokens_of_a_wait(sized))
         return self._batcher("summary", sized, self._summarized, waiting, after=self._sentiment)
+
+    def _tokens_of_a_wait(self, sized: Sized[Any]) -> int:
+        """So many tokens this model computes while a review waits for its summary; no bound where it isn't measured."""
+        if not sized.tokens_per_second:
+            return self._settings.waiting_tokens
+        return int(sized.tokens_per_second * self._settings.summary_wait_ms / 1000)
 
     def _batcher(
         self,
@@ -131,6 +137,7 @@ class Enrich:
             max_waiting_tokens=waiting_tokens,
             name=name,
             after=after,
+            unwanted=lambda review: review.finished,
             workers=sized.workers,
             hang_seconds=self._settings.device_patience_seconds,
             cached_texts=self._settings.cached_texts,
@@ -283,11 +290,16 @@ class Enrich:
         if self._settings.summaries == "always":
             self._summary.submit([(review, review.prepared.summary_input) for review in reviews])
             return
-        if not self._summary.has_room():
-            self._give_up_summaries(reviews)
-            return
+        if self._has_no_time():
+            self._give_up_summaries([one for one in reviews if not self._summary.knows(one.prepared.summary_input)])
+            reviews = [one for one in reviews if not one.finished]
         self._summary.submit([(review, review.prepared.summary_input) for review in reviews])
         self._loop.call_later(self._settings.summary_wait_ms / 1000, self._give_up_summaries, reviews)
+
+    def _has_no_time(self) -> bool:
+        """Is T5's queue full, or BERT's longer than a review waits? Then a review would wait for nothing."""
+        assert self._summary is not None
+        return not self._summary.has_room() or self._sentiment.waiting_tokens > self._bert_tokens_of_a_wait
 
     def _give_up_summaries(self, reviews: list[_Open]) -> None:
         """T5 is late: these go out with their best sentence, and T5 need not begin with them any more."""

@@ -13,7 +13,9 @@ from stream_app.models.device import BF16_MUST_GAIN, DeviceChoice, bf16_gain, fi
 from stream_app.models.loading import quieten
 from stream_app.models.selection import Found
 from stream_app.models.summarizer import find_summarizer
+from stream_app.ports import ConfigurationError
 from stream_app.records import LABELS, Scores
+from stream_app.settings import Settings
 from stream_app.training.data import LabelledReview
 from stream_app.training.evaluate import answers
 from stream_app.training.progress import tracked
@@ -50,8 +52,12 @@ def compare_summaries(model: str, reviews: Sequence[LabelledReview], threads: in
 
     On at most a thousand reviews. Raises ConfigurationError for a model that cannot be loaded.
     """
+    quieten()
     found = find_summarizer(model)
-    texts = [one.text for one in reviews if len(one.text.split()) >= 20][:_MOST_SUMMARIES]
+    least = int(Settings.model_fields["summary_min_words"].default)
+    texts = [one.text for one in reviews if len(one.text.split()) >= least][:_MOST_SUMMARIES]
+    if not texts:
+        raise ConfigurationError(f"No review has {least} words: shorter ones are their own summary.")
     summaries = dict(_answers(found, texts, threads))
     full = summaries.pop("fp32")
     for precision, made in summaries.items():

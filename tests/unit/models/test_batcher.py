@@ -267,3 +267,45 @@ def test_join_waits_for_the_run_in_progress_and_not_for_one_that_hangs() -> None
     threading.Timer(0.2, rig.model.faults.let_go.set).start()
     rig.batcher.join(10.0)
     assert len(rig.done) == 1
+
+
+def test_stop_while_another_goes_first_begins_no_run() -> None:
+    """The process is ending: what is still to run comes again."""
+    first, second = Rig(), None
+    first.model.faults.let_go.clear()
+    second = Rig(after=first.batcher)
+    first.batcher.start()
+    second.batcher.start()
+    first.submit("hangs")
+    wait_until(lambda: bool(first.started), 10, "the first began")
+    second.submit("waits")
+    first.batcher.stop()
+    second.batcher.stop()
+    second.batcher.join(5.0)
+    first.model.faults.let_go.set()
+    first.batcher.join(5.0)
+
+    assert not _alive(second.batcher) or not second.started
+    assert (second.started, second.done) == ([], [])
+
+
+def test_what_was_given_up_before_its_run_is_forgotten() -> None:
+    """Also where it was in a batch already; whoever waits for the batcher to be idle does not wait for it."""
+    given_up: set[str] = set()
+    first = Rig()
+    first.model.faults.let_go.clear()
+    second = Rig(after=first.batcher, unwanted=given_up.__contains__)
+    first.batcher.start()
+    second.batcher.start()
+    first.submit("hangs")
+    wait_until(lambda: bool(first.started), 10, "the first began")
+    second.submit("late", "good")
+    wait_until(lambda: not second.batcher.waiting_tokens, 10, "both are in a batch")
+    given_up.add("late")
+    first.model.faults.let_go.set()
+
+    assert list(second.results(1)) == ["good"]
+    second.batcher.wait_until_idle(lambda: False)
+    assert second.started == [["good"]]
+    first.batcher.stop()
+    second.batcher.stop()

@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import RobertaConfig, RobertaForSequenceClassification
+from transformers import (
+    RobertaConfig,
+    RobertaForSequenceClassification,
+    XLMRobertaConfig,
+    XLMRobertaForSequenceClassification,
+)
 
 from stream_app.models import convert
 from stream_app.models.classifier import find_classifier
@@ -31,14 +36,18 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "stream-app" / "converted"
 
 
-@pytest.fixture(params=["bert", "roberta"])
+@pytest.fixture(params=["bert", "roberta", "xlm-roberta"])
 def folder(request: pytest.FixtureRequest, classifier_folder: Folder, tmp_path: Path) -> Path:
     """A classifier of each architecture that can be packed."""
     if request.param == "bert":
         return classifier_folder(STARS)
     torch.manual_seed(2)
     tokenizer = word_tokenizer()
-    config = RobertaConfig(
+    kind, config_kind = {
+        "roberta": (RobertaForSequenceClassification, RobertaConfig),
+        "xlm-roberta": (XLMRobertaForSequenceClassification, XLMRobertaConfig),
+    }[request.param]
+    config = config_kind(
         vocab_size=len(tokenizer),
         hidden_size=16,
         num_hidden_layers=2,
@@ -50,7 +59,7 @@ def folder(request: pytest.FixtureRequest, classifier_folder: Folder, tmp_path: 
         id2label=STARS,
         label2id={label: index for index, label in STARS.items()},
     )
-    RobertaForSequenceClassification(config).save_pretrained(str(tmp_path / "roberta"))
+    kind(config).save_pretrained(str(tmp_path / "roberta"))
     tokenizer.save_pretrained(str(tmp_path / "roberta"))
     return tmp_path / "roberta"
 
@@ -119,7 +128,7 @@ def test_processes_that_convert_at_the_same_time_agree(folder: Path, cache: Path
 
     def weights() -> object:
         ready.wait(10)  # both found nothing there
-        return found.model.base_model
+        return found._convertible()
 
     def convert_it() -> None:
         folders.append(converted(weights, found.tokenizer, found.name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from stream_app.models.classifier import find_classifier
 from stream_app.models.precisions import proven_precisions
 from stream_app.models.selection import candidates, select
 from stream_app.ports import ConfigurationError
+from stream_app.records import ModelName
 from stream_app.settings import Settings
 from tests.fake_models import FakeClassifier
 
@@ -64,7 +66,10 @@ def test_what_moves_too_many_answers_is_not_offered(tmp_path: Path, facts: dict[
     assert proven_precisions(tmp_path) == {"fp32"}
 
 
-@pytest.mark.parametrize("content", ["", "{", "{}", '{"precisions": {}}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "{}", "[]", '{"precisions": {}}', '{"precisions": null}', '{"precisions": {"int8": {"good": 1}}}'],
+)
 def test_card_that_says_nothing_proves_nothing(tmp_path: Path, content: str) -> None:
     (tmp_path / "card.json").write_text(content)
     assert proven_precisions(tmp_path) == {"fp32"}
@@ -96,7 +101,7 @@ def test_fastest_is_chosen_and_remembered(classifier_folder: Folder, monkeypatch
     rates = {"torch fp32": 10.0, "ctranslate2 fp32": 20.0, "ctranslate2 int8": 40.0, "torch bf16": 30.0}
     measured: list[str] = []
 
-    def measure(_: object, choice: device.DeviceChoice) -> selection.Budget:
+    def measure(_: object, choice: device.DeviceChoice, __: str) -> selection.Budget:
         key = f"{choice.backend} {choice.precision}"
         measured.append(key)
         return selection.Budget(100, 200, rates[key])
@@ -125,6 +130,43 @@ def test_backend_that_computes_nonsense_is_not_chosen(
     monkeypatch.setattr(type(found), "on", sabotaged)
     chosen = select(found, Settings(_env_file=None, device="cpu"), 1)
     assert chosen.choice.precision == "fp32"
+
+
+def test_backend_that_cannot_do_the_model_leaves_it_to_the_others(
+    classifier_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker starts with what works."""
+    found = find_classifier(str(classifier_folder(LABELS)))
+    on = type(found).on
+
+    def fails(self: Any, choice: device.DeviceChoice) -> Any:
+        if choice.backend == "ctranslate2":
+            raise RuntimeError("unknown activation")
+        return on(self, choice)
+
+    monkeypatch.setattr(type(found), "on", fails)
+    assert select(found, Settings(_env_file=None, device="cpu"), 1).choice.backend == "torch"
+
+
+def test_model_that_no_named_backend_can_do_is_refused_each_time(
+    classifier_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With words, and without remembering that nothing works."""
+    found = find_classifier(card(classifier_folder(LABELS), int8=GOOD))
+    monkeypatch.setattr(selection, "agrees", lambda *_: False)
+    settings = Settings(_env_file=None, device="cpu", backend="ctranslate2")
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="STREAM_APP_BACKEND"):
+            select(found, settings, 1)
+
+
+def test_weights_without_a_hash_are_measured_each_time(
+    classifier_folder: Folder, monkeypatch: pytest.MonkeyPatch, cache: Path
+) -> None:
+    """Another model may have the same name."""
+    found = replace(find_classifier(str(classifier_folder(LABELS))), name=ModelName("classifier", "unknown"))
+    select(found, Settings(_env_file=None, device="cpu"), 1)
+    assert not (cache / "stream-app" / "measured.json").exists()
 
 
 def test_processes_measure_one_after_another(cache: Path) -> None:

@@ -171,6 +171,41 @@ def test_best_effort_does_not_wait_where_t5_has_no_room() -> None:
     run(scenario)
 
 
+def test_text_that_was_answered_before_is_answered_from_memory_by_both_models() -> None:
+    """Also where T5 has no room for anything new; a review that was on no device is no suspect."""
+
+    async def scenario() -> None:
+        async with staged(cached_texts=10, summary_wait_ms=60_000) as stage:
+            await stage.take(review(0, LONG_BAD))
+            await stage.finished(0)
+            stage.bert.gate.clear()
+            stage.t5.gate.clear()
+            stage.role._has_no_time = lambda: True  # type: ignore[method-assign]
+            await stage.take(review(1, LONG_BAD))
+            await stage.finished(0, 1)
+            first, second = stage.enriched()[0], stage.enriched()[1]
+            assert (first.sentiment, first.summary) == (second.sentiment, second.summary)
+            assert second.summary_method == "abstractive"
+            assert not any(one.offset == 1 for run in stage.flight_log.noted for one in run)
+            stage.bert.gate.set()
+            stage.t5.gate.set()
+
+    run(scenario)
+
+
+def test_best_effort_does_not_wait_where_bert_leaves_t5_no_pause() -> None:
+    """BERT's queue is longer than a review waits: T5 could not begin in time."""
+
+    async def scenario() -> None:
+        async with staged(summary_wait_ms=60_000) as stage:
+            stage.role._bert_tokens_of_a_wait = -1
+            await stage.take(review(0, LONG_BAD))
+            await stage.finished(0)
+            assert stage.enriched()[0].summary_method == "extractive"
+
+    run(scenario)
+
+
 def test_always_waits_for_t5_whatever_it_takes() -> None:
     async def scenario() -> None:
         async with staged(summaries="always", summary_wait_ms=1) as stage:
