@@ -25,6 +25,8 @@ class ResultCache(Generic[Result]):
 
     def get(self, text: str) -> Result | None:
         """The result of exactly this text, if it is still known."""
+        if not self._results:
+            return None
         with self._lock:
             result = self._results.get(text)
             if result is not None:

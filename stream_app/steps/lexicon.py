@@ -69,6 +69,7 @@ _FIRST_WORDS = {
     for word in (re.split("[_-]", entry)[0] for entry in words.split())
 }
 _ANY_FIRST_WORD = frozenset(_FIRST_WORDS)
+_NOTHING: frozenset[str] = frozenset()
 _NO_LETTERS = string.punctuation + "“”‘’„‚«»…–—。，！？、（）"
 _TO_WORDS = str.maketrans(string.ascii_uppercase + _NO_LETTERS, string.ascii_lowercase + " " * len(_NO_LETTERS))
 # the same for ASCII, as bytes: these are translated several times as fast. bytes.split knows less white space
@@ -113,7 +114,8 @@ def safety_words_in(text: str) -> tuple[str, ...]:
 def _first_words_in(text: str) -> Set[str]:
     if text.isascii():
         words = text.encode().translate(_ASCII_TO_WORDS).split()
-        return set(map(bytes.decode, _ASCII_FIRST_WORDS.intersection(words)))
+        found = _ASCII_FIRST_WORDS.intersection(words)
+        return set(map(bytes.decode, found)) if found else _NOTHING
     return _ANY_FIRST_WORD.intersection(text.translate(_TO_WORDS).split())
 
 

@@ -54,6 +54,11 @@ def word_count(text: str) -> int:
     return len(_CJK.sub(" ", text).split()) + (cjk + 1) // 2
 
 
+def clean_word_count(text: str) -> int:
+    """``word_count`` of what ``clean`` and ``mask`` gave: not empty, with one white space between two words."""
+    return text.count(" ") + text.count("\n") + 1 if text.isascii() else word_count(text)
+
+
 def content_words(text: str) -> frozenset[str]:
     """The words that carry meaning, lower case, cut to their stems; CJK characters stand for themselves."""
     words = _WORD.findall(text.lower())

@@ -67,7 +67,7 @@ def _takes_long(text: str) -> int:
         (json_bytes, "_has_lone_surrogate", _raises, "IndexError in json_bytes.py"),
         (enrich, "mask", lambda text: (f"{text}\x07.", True), "no control characters"),
         (enrich, "clean", lambda text: (text, False), "the text is not empty"),
-        (enrich, "word_count", _takes_long, "slow"),
+        (enrich, "clean_word_count", _takes_long, "slow"),
         (enrich, "is_supported", _raises, "IndexError in enrich.py:prepare"),
         (contract, "encode_alert", lambda alert: b"{}", ""),
     ],

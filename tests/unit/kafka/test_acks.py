@@ -63,6 +63,19 @@ def test_each_release_is_one_publication_in_offset_order(acks: PartitionAcks, pu
     assert acks.next_offset(P0) == 5
 
 
+def test_slots_finished_together_are_one_publication_per_partition(
+    acks: PartitionAcks, publisher: FakePublisher
+) -> None:
+    a, b, late, other = acks.arrive([record(1), record(2), record(4), record(9, partition=1)])
+    acks.finish_all([(b, [message(b"b")]), (other, [message(b"x")]), (a, [message(b"a")])])
+    assert publisher.values == [[b"a", b"b"], [b"x"]]
+    publisher.deliver(0)
+    assert (acks.next_offset(P0), acks.next_offset(P1)) == (3, None)
+    publisher.deliver(1)
+    acks.finish_all([(late, [])])
+    assert (acks.next_offset(P0), acks.next_offset(P1)) == (5, 10)
+
+
 def test_partitions_do_not_wait_for_each_other(acks: PartitionAcks, publisher: FakePublisher) -> None:
     _, other = acks.arrive([record(1), record(9, partition=1)])
     acks.finish(other, [message(b"x")])

@@ -102,6 +102,12 @@ def test_sentiment_is_the_largest_probability_in_four_decimals() -> None:
     assert enrich.sentiment_of(Scores(0.123456, 0.2, 0.676544)) == Sentiment("positive", 0.6765, (0.1235, 0.2, 0.6765))
 
 
+@given(st.floats(0, 1, width=32))
+def test_probabilities_of_a_model_are_rounded_as_python_rounds(p: float) -> None:
+    """Models compute in single precision; for these the quick way of rounding is exact."""
+    assert enrich.sentiment_of(Scores(p, p, p)).scores == (round(p, 4),) * 3
+
+
 def test_short_review_is_its_own_summary() -> None:
     """No model is asked; none is named."""
     enriched = assembled(review("Good, cheap and quick."), sentiment=POSITIVE)

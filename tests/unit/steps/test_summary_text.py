@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 
 from stream_app.records import Label
 from stream_app.steps import summary_text
+from stream_app.steps.clean import clean
+from stream_app.steps.privacy import mask
 from stream_app.steps.summary_text import (
     MAX_SENTENCE_CHARACTERS,
     best_sentence,
+    clean_word_count,
     content_words,
     faithful,
     key_sentence,
@@ -150,6 +153,13 @@ def test_summary_that_says_something_else_is_not(summary: str, label: Label | No
 def test_negation_must_stand_in_the_review() -> None:
     """A small model likes to deny."""
     assert not faithful("Lid never broke", "The lid broke.", "negative")
+
+
+@given(st.text(st.sampled_from("ab.,-+ 0123456789\n\t\r\x1c\x0b\xa0\u3000é好<b>&")))
+def test_words_of_a_cleaned_text_are_counted_as_those_of_any(text: str) -> None:
+    plain, _ = mask(clean(text)[0])
+
+    assert not plain or clean_word_count(plain) == word_count(plain)
 
 
 @pytest.mark.parametrize("piece", ["a. ", "。", "\n", "a ", '."', "...", "Mr. ", "好"])
