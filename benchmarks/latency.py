@@ -35,12 +35,12 @@ import psutil
 from rich.console import Console
 
 from benchmarks.open_loop import Spread, percentile, poisson_times, spread
+from benchmarks.own_broker import own_broker
 from benchmarks.review_load import Arrived, Listener, Matched, Sent, match, sending
 from benchmarks.workload import SAMPLE, workload
 from stream_app.commands.options import environment_of
 from stream_app.commands.review_files import Line
 from stream_app.embedded.free_port import free_port
-from stream_app.embedded.kafka import EmbeddedKafka
 from stream_app.embedded.server_process import die_with
 from stream_app.kafka.admin import create_topics
 from stream_app.kafka.topics import Topics
@@ -471,13 +471,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the raw values instead of a table")
     options = vars(parser.parse_args())
     as_json = options.pop("json")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        broker = EmbeddedKafka(Path(folder), port=0, say=console.print)
-        broker.start()
-        try:
-            found = latency(broker.address, **options)
-        finally:
-            broker.stop()
+    with own_broker(console.print) as address:
+        found = latency(address, **options)
     print(orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2).decode() if as_json else table(found))
 
 

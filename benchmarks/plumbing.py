@@ -28,6 +28,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from rich.console import Console
 
+from benchmarks.own_broker import own_broker
 from benchmarks.peers.installing import PEERS, Peer, PeerMissing, python_of
 from benchmarks.peers.job import Job
 from benchmarks.plumbing_work import MODEL, first_difference
@@ -35,7 +36,6 @@ from benchmarks.workload import SAMPLE, Workload, workload
 from stream_app import contract
 from stream_app.commands.options import environment_of
 from stream_app.commands.publish import send
-from stream_app.embedded.kafka import EmbeddedKafka
 from stream_app.embedded.server_process import die_with
 from stream_app.kafka.admin import end_offsets, read_to_end
 from stream_app.kafka.feed import Feed
@@ -349,18 +349,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="runs of each way, taken in turns")
     parser.add_argument("--no-peers", action="store_true", help="ours and bare Faust alone; nothing is installed")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="stream-app-plumbing-", ignore_cleanup_errors=True) as folder:
-        broker = EmbeddedKafka(Path(folder), port=0, say=console.print)
-        broker.start()
-        try:
-            results = plumbing(
-                workload(options.input, options.reviews),
-                broker.address,
-                repeats=options.repeats,
-                with_peers=not options.no_peers,
-            )
-        finally:
-            broker.stop()
+    with own_broker(console.print) as address:
+        work = workload(options.input, options.reviews)
+        results = plumbing(work, address, repeats=options.repeats, with_peers=not options.no_peers)
     print(table(results))
 
 

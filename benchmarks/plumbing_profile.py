@@ -25,9 +25,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.own_broker import own_broker
 from benchmarks.plumbing import LIMIT_SECONDS, Bench, backlog, failure, our_worker, running
 from benchmarks.workload import SAMPLE, Workload, workload
-from stream_app.embedded.kafka import EmbeddedKafka
 from stream_app.kafka.admin import end_offsets
 
 PY_SPY = "py-spy==0.4.3"  # what uv brings where the PATH has none
@@ -178,7 +178,7 @@ def _wait_for_outputs(bench: Bench, process: subprocess.Popen[bytes], log: Path,
     while (there := sum(end_offsets(bench.settings, bench.topics.enriched).values())) < count:
         if process.poll() is not None or time.monotonic() > until:
             raise failure(process, log)
-        time.sleep(0.02)
+        time.sleep(0.02)  # between two looks: the profile begins with the first output
     return there
 
 
@@ -200,15 +200,11 @@ def main() -> None:
     parser.add_argument("--summaries", choices=("off", "always"), default="off", help="always: a free summarizer, too")
     options = parser.parse_args()
     work = workload(options.input, options.reviews)
-    with tempfile.TemporaryDirectory(prefix="stream-app-plumbing-", ignore_cleanup_errors=True) as folder:
-        broker = EmbeddedKafka(Path(folder), port=0, say=console.print)
-        broker.start()
+    with own_broker(console.print) as address:
         try:
-            measured = profile(work, broker.address, summaries=options.summaries)
+            measured = profile(work, address, summaries=options.summaries)
         except ProfilerMissing as reason:
             sys.exit(str(reason))
-        finally:
-            broker.stop()
     print(profile_table(measured))
 
 

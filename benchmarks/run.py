@@ -9,14 +9,12 @@ machine) alone.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -26,10 +24,10 @@ from rich.console import Console
 from benchmarks import encoders, latency, lookups, plumbing, plumbing_profile, scaling, summaries
 from benchmarks.end_to_end import end_to_end
 from benchmarks.models_alone import FROM_MEMORY, ONE_AT_A_TIME, models_alone, prepared_texts
+from benchmarks.own_broker import own_broker
 from benchmarks.plot import plot
 from benchmarks.report import median, processor, shown
 from benchmarks.workload import SAMPLE, workload
-from stream_app.embedded.kafka import EmbeddedKafka
 from stream_app.embedded.services import Services
 from stream_app.models.result_cache import LONGEST_TEXT
 from stream_app.settings import Settings
@@ -143,7 +141,7 @@ def _known(path: Path) -> str:
 
 def _plumbing(options: Options) -> Measured:
     """Plumbing: everything but the models"""
-    with _broker() as address:
+    with own_broker(console.print) as address:
         work = workload(options.input, options.size(30_000, 300))
         found = plumbing.plumbing(work, address, repeats=options.repeats, with_peers=options.peers, say=console.print)
         text = plumbing.table(found)
@@ -162,7 +160,7 @@ def _plumbing(options: Options) -> Measured:
 def _latency(options: Options) -> Measured:
     """Latency of alerts and of enriched reviews under load"""
     seconds, backlog = options.size(30, 3), options.size(4000, 100)
-    with _broker() as address:
+    with own_broker(console.print) as address:
         found = latency.latency(
             address, input=options.input, seconds=seconds, backlog=backlog, overload=not options.quick
         )
@@ -175,16 +173,14 @@ def _look_ups(options: Options) -> Measured:
     """Look-ups through the API"""
     if options.quick:
         found = lookups.look_ups(products=5, reviews=50, rate=50, seconds=1, connections=4, ladder=())
-        name = found.runs[0].name
     else:
         found = lookups.look_ups()
-        name = found.runs[0].name
-    return Measured(lookups.table(found), {"look_up_p99_ms": found.run(name).answers.latency_ms.p99}, {})
+    return Measured(lookups.table(found), {"look_up_p99_ms": found.runs[0].answers.latency_ms.p99}, {})
 
 
 def _scaling(options: Options) -> Measured:
     """Several processes of `enrich` on this machine"""
-    with _broker() as address:
+    with own_broker(console.print) as address:
         settings = Settings(brokers=address)
         found = scaling.scaling(
             workload(options.input, options.size(4000, 48)), settings, processes=(1, 2), repeats=options.repeats
@@ -205,17 +201,6 @@ SECTIONS: dict[str, Callable[[Options], Measured]] = {
     "look-ups": _look_ups,
     "scaling": _scaling,
 }
-
-
-@contextlib.contextmanager
-def _broker() -> Iterator[str]:
-    with TemporaryDirectory(prefix="stream-app-bench-", ignore_cleanup_errors=True) as folder:
-        broker = EmbeddedKafka(Path(folder), port=0, say=console.print)
-        broker.start()
-        try:
-            yield broker.address
-        finally:
-            broker.stop()
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.own_broker import own_broker
 from benchmarks.process_memory import Memory, device_bytes, memory_of
 from benchmarks.worker_metrics import free_ports, metric, partitions_assigned
 from benchmarks.workload import SAMPLE, Workload, workload
@@ -29,7 +30,6 @@ from stream_app.commands.options import settings_from
 from stream_app.commands.processes import PROGRAM, Processes
 from stream_app.commands.publish import send
 from stream_app.commands.review_files import Line
-from stream_app.embedded.kafka import EmbeddedKafka
 from stream_app.kafka.admin import create_topics, end_offsets, read_to_end
 from stream_app.kafka.feed import Feed
 from stream_app.kafka.topics import Topics
@@ -216,13 +216,8 @@ def _brokers(settings: Settings, given: str | None) -> Iterator[Settings]:
     if given is not None:
         yield settings
         return
-    with tempfile.TemporaryDirectory(prefix="stream-app-bench-", ignore_cleanup_errors=True) as folder:
-        kafka = EmbeddedKafka(Path(folder), port=0, say=console.print)
-        try:
-            kafka.start()
-            yield settings.model_copy(update={"brokers": kafka.address})
-        finally:
-            kafka.stop()
+    with own_broker(console.print) as address:
+        yield settings.model_copy(update={"brokers": address})
 
 
 def table(result: Scaling) -> Table:

@@ -82,8 +82,9 @@ def _redis(settings: Settings) -> str:
 
 def _device(settings: Settings) -> str:
     from stream_app.models.device import find_device
+    from stream_app.models.selection import THREADS_OF_A_WORKER
 
-    return find_device(settings.device, settings.threads or 1)[2]
+    return find_device(settings.device, settings.threads or THREADS_OF_A_WORKER)[2]
 
 
 def _sentiment_model(settings: Settings) -> str:

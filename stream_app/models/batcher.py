@@ -177,7 +177,7 @@ class Batcher(Generic[Result]):
             self._waiting_tokens = 0
             self._changed.notify_all()
 
-    def join(self, seconds: float = 3.0) -> None:
+    def join(self, seconds: float = 1.5) -> None:
         """Wait until no run is in progress, at most so long. Blocks.
 
         A thread that is still inside a C++ library when Python ends takes the whole process down with SIGABRT.

@@ -16,7 +16,7 @@ from typing import Any
 import ctranslate2
 from ctranslate2.converters import TransformersConverter
 
-from stream_app.models.device import cache_folder
+from stream_app.models.device import DeviceChoice, cache_folder
 from stream_app.records import ModelName
 
 
@@ -32,6 +32,16 @@ class _Converter(TransformersConverter):  # type: ignore[misc]
 
     def load_tokenizer(self, *_: Any, **__: Any) -> Any:
         return self._tokenizer
+
+
+def options_of(choice: DeviceChoice) -> dict[str, Any]:
+    """What CTranslate2's Encoder and Translator are told about the device."""
+    return {
+        "device": choice.device,
+        "compute_type": "int8" if choice.precision == "int8" else "float32",
+        "inter_threads": choice.workers,
+        "intra_threads": choice.threads,
+    }
 
 
 def converted(weights: Callable[[], Any], tokenizer: Any, name: ModelName) -> Path:

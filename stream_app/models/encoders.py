@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from transformers import AttentionInterface
 
+from stream_app.models.convert import options_of
 from stream_app.models.device import DeviceChoice
 from stream_app.models.transformer import TokenIds, padded
 
@@ -90,13 +91,7 @@ class CTranslate2Encoder:
         """``classifier``: the head's module, as the architecture ``config.model_type`` has it."""
         self.classifier = classifier
         self._pooled = config.model_type in _BERTS  # the other heads take the first token as the encoder leaves it
-        self._encoder = ctranslate2.Encoder(
-            str(folder),
-            device=choice.device,
-            compute_type="int8" if choice.precision == "int8" else "float32",
-            inter_threads=choice.workers,
-            intra_threads=choice.threads,
-        )
+        self._encoder = ctranslate2.Encoder(str(folder), **options_of(choice))
 
     def logits(self, batch: Sequence[TokenIds]) -> torch.Tensor:
         out = self._encoder.forward_batch([list(tokens.ids) for tokens in batch])

@@ -12,7 +12,7 @@ import ctranslate2
 import torch
 from transformers import AutoConfig, AutoTokenizer, T5ForConditionalGeneration
 
-from stream_app.models.convert import converted
+from stream_app.models.convert import converted, options_of
 from stream_app.models.device import Backend, DeviceChoice
 from stream_app.models.precisions import proven_precisions
 from stream_app.models.transformer import (
@@ -73,13 +73,7 @@ class CTranslate2Generator:
     def __init__(self, folder: Path, tokenizer: Any, choice: DeviceChoice, beams: int) -> None:
         self._tokenizer = tokenizer
         self._beams = beams
-        self._translator = ctranslate2.Translator(
-            str(folder),
-            device=choice.device,
-            compute_type="int8" if choice.precision == "int8" else "float32",
-            inter_threads=choice.workers,
-            intra_threads=choice.threads,
-        )
+        self._translator = ctranslate2.Translator(str(folder), **options_of(choice))
 
     def generate(self, batch: Sequence[TokenIds]) -> list[list[int]]:
         results = self._translator.translate_batch(

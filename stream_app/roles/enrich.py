@@ -367,8 +367,7 @@ class Enrich:
     def _message(self, slot: Slot, enriched: EnrichedReview) -> Message:
         """What the slot leads to: its enriched review, or a letter where that is too large."""
         message = contract.enriched_message(self._topics.enriched, enriched)
-        # what is long in it is its value
-        if len(message.value or b"") > self._max_message_bytes // 2 and size_of(message) > self._max_message_bytes:
+        if size_of(message) > self._max_message_bytes:
             return self._letter(Rejected(slot.record, "message_too_large", "its enriched form exceeds 2 MiB"))
         telemetry.review_enriched((enriched.enriched_at_ms - slot.record.timestamp_ms) / 1000)
         return message

@@ -599,8 +599,8 @@ _BAD = (
         "too-large-is-a-reject",
         "a review that became too large ends the process",
         "stream_app/roles/enrich.py",
-        " and size_of(message) > self._max_message_bytes:\n",
-        " and False:\n",
+        "        if size_of(message) > self._max_message_bytes:\n",
+        "        if False:\n",
         (_ENRICH + "test_message_that_became_too_large_is_rejected",),
     ),
     Protection(
