@@ -1,4 +1,4 @@
-"""Reviews per second through Kafka, `enrich`, Kafka, `summarize` and Valkey, as the broker's timestamps tell it."""
+"""Reviews per second through Kafka, `enrich`, Kafka, `summarize` and Valkey, and where the processor time goes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from pydantic import SecretStr
 
 from benchmarks.workload import Workload
@@ -22,9 +25,31 @@ from stream_app.kafka.feed import Feed
 from stream_app.kafka.topics import Topics
 from stream_app.settings import Settings
 
+BENCHMARK = "this benchmark's looks at offsets"
+_LOOK_SECONDS = 1.0
+_LIMIT_SECONDS = 900.0
 
-def end_to_end(work: Workload, services: Services, *, with_summaries: bool, run: str) -> float:
+
+@dataclass(frozen=True)
+class EndToEnd:
+    """``cpu_us``: processor time per review of each process, over the same stretch, in microseconds."""
+
+    reviews_per_second: float
+    cpu_us: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class _Spent:
+    """Processor time of each process so far, in seconds, and how many enriched reviews there were."""
+
+    enriched: int
+    seconds: Mapping[str, float]
+
+
+def end_to_end(work: Workload, services: Services, *, with_summaries: bool, run: str) -> EndToEnd:
     """Publish everything, start the two roles on that backlog, and time the enriched topic from first to last record.
+
+    The broker's timestamps are the clock.
 
     The models are loaded before the first record, so loading is not in it. Waits until the view has everything too.
     """
@@ -42,8 +67,8 @@ def end_to_end(work: Workload, services: Services, *, with_summaries: bool, run:
         send(work.lines, feed, rate=0, on_sent=lambda: None)
     topics = Topics(settings.topic_prefix)
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
-        roles = [
-            subprocess.Popen(
+        roles = {
+            role: subprocess.Popen(
                 [sys.executable, "-m", "stream_app", "worker", role],
                 env=environment_of(settings),
                 stdout=log,
@@ -51,25 +76,40 @@ def end_to_end(work: Workload, services: Services, *, with_summaries: bool, run:
                 preexec_fn=die_with(os.getpid()),
             )
             for role in ("enrich", "summarize")
-        ]
+        }
         try:
-            _wait(settings, topics, roles, len(work.lines), Path(folder) / "log")
+            pids = {role: process.pid for role, process in roles.items()} | _server_pids(services)
+            before, after = _watch(settings, roles, pids, len(work.lines), Path(folder) / "log")
         finally:
-            for role in roles:
-                role.send_signal(signal.SIGTERM)
-            for role in roles:
-                role.wait(30)
-    return _rate([record.timestamp_ms for record in read_to_end(settings, topics.enriched)])
+            for process in roles.values():
+                process.send_signal(signal.SIGTERM)
+            for process in roles.values():
+                process.wait(30)
+    reviews = after.enriched - before.enriched
+    cpu_us = {name: 1e6 * (after.seconds[name] - before.seconds[name]) / max(1, reviews) for name in after.seconds}
+    return EndToEnd(_rate([record.timestamp_ms for record in read_to_end(settings, topics.enriched)]), cpu_us)
 
 
-def _wait(
-    settings: Settings, topics: Topics, roles: list[subprocess.Popen[bytes]], total: int, log: Path, limit: float = 900
-) -> None:
-    until = time.monotonic() + limit
-    while sum(end_offsets(settings, topics.enriched).values()) < total or lag(settings, "summarize"):
-        if time.monotonic() > until or any(role.poll() is not None for role in roles):
+def _server_pids(services: Services) -> dict[str, int]:
+    [kafka] = services.kafka.processes
+    assert services.valkey.process is not None
+    return {"Kafka": kafka.pid, "Valkey": services.valkey.process.pid, BENCHMARK: os.getpid()}
+
+
+def _watch(
+    settings: Settings, roles: Mapping[str, subprocess.Popen[bytes]], pids: Mapping[str, int], total: int, log: Path
+) -> tuple[_Spent, _Spent]:
+    """What was spent when the first reviews were enriched, and when all were. Returns when the view has them too."""
+    enriched = Topics(settings.topic_prefix).enriched
+    until = time.monotonic() + _LIMIT_SECONDS
+    looks: list[_Spent] = []
+    while not looks or looks[-1].enriched < total or lag(settings, "summarize"):
+        if time.monotonic() > until or any(process.poll() is not None for process in roles.values()):
             raise RuntimeError(f"the roles did not finish; their log ends with\n{log.read_text()[-3000:]}")
-        time.sleep(0.5)  # between two looks at the offsets
+        time.sleep(_LOOK_SECONDS)  # between two looks at the offsets
+        if (count := sum(end_offsets(settings, enriched).values())) and (not looks or looks[-1].enriched < total):
+            looks.append(_Spent(count, {name: sum(psutil.Process(pid).cpu_times()[:2]) for name, pid in pids.items()}))
+    return looks[0], looks[-1]
 
 
 def _rate(timestamps_ms: list[int]) -> float:

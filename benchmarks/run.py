@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ import torch
 from rich.console import Console
 
 from benchmarks import encoders, latency, lookups, plumbing, plumbing_profile, scaling, summaries
-from benchmarks.end_to_end import end_to_end
+from benchmarks.end_to_end import EndToEnd, end_to_end
 from benchmarks.models_alone import FROM_MEMORY, ONE_AT_A_TIME, models_alone, prepared_texts
 from benchmarks.own_broker import own_broker
 from benchmarks.plot import plot
@@ -33,6 +33,7 @@ from stream_app.models.result_cache import LONGEST_TEXT
 from stream_app.settings import Settings
 
 HERE = Path(__file__).parent
+_MODELS_ALONE = "for comparison: the models alone, fed from memory, on all cores"
 console = Console(stderr=True)
 
 
@@ -98,20 +99,24 @@ def _end_to_end(options: Options) -> Measured:
     ]
     numbers: dict[str, float] = {}
     bars: dict[str, list[float]] = {}
+    spent: dict[str, dict[str, float]] = {}
     with Services(kafka_port=0, valkey_port=0, say=console.print) as services:
         for models, with_summaries in (("BERT", False), ("BERT and T5", True)):
             count = options.size(4000, 60)
             work = workload(options.input, count)
             memory: list[float] = []
-            whole: list[float] = []
+            runs: list[EndToEnd] = []
             naive: list[float] = []
             for repeat in range(options.repeats):
                 console.print(f"end to end: {models}, {repeat + 1} of {options.repeats}")
                 memory.append(models_alone(FROM_MEMORY, options.input, count, with_summaries=with_summaries))
                 run = f"{os.getpid()}-{with_summaries:d}-{repeat}"
-                whole.append(end_to_end(work, services, with_summaries=with_summaries, run=run))
+                runs.append(end_to_end(work, services, with_summaries=with_summaries, run=run))
                 few = max(20, count // 20)
                 naive.append(models_alone(ONE_AT_A_TIME, options.input, few, with_summaries=with_summaries))
+            whole = [one.reviews_per_second for one in runs]
+            spent[models] = {name: median([one.cpu_us[name] for one in runs]) for name in runs[0].cpu_us}
+            spent[models][_MODELS_ALONE] = 1e6 * len(os.sched_getaffinity(0)) / median(memory)
             numbers["end_to_end_efficiency"] = median(whole) / median(memory)
             numbers["end_to_end_over_naive"] = median(whole) / median(naive)
             lines.append(
@@ -124,9 +129,19 @@ def _end_to_end(options: Options) -> Measured:
         "End to end: Kafka → `enrich` → Kafka → `summarize` → Valkey, all on this machine, timed on the enriched topic "
         "from the first record to the last, with a backlog. Summaries: `always`; nothing is answered from known texts.",
         "",
+        *_processor_time(spent),
+        "",
         _known(options.input),
     ]
     return Measured("\n".join(lines), numbers, bars)
+
+
+def _processor_time(spent: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Where the microseconds of a review go, by process; ``spent``: by models, then by process."""
+    lines = [f"| processor time of a review, µs | {' | '.join(spent)} |", "|---|" + "---|" * len(spent)]
+    for name in next(iter(spent.values())):
+        lines.append(f"| {name} | " + " | ".join(f"{of_one[name]:,.0f}" for of_one in spent.values()) + " |")
+    return lines
 
 
 def _known(path: Path) -> str:

@@ -46,7 +46,8 @@ async def life(folder: Path) -> None:
         fatal=lambda error: os._exit(1),
     )
     await stage.role.start(stage.acks)
-    texts = ["a deadly review" if offset == KILLER else f"I love it, {offset}." for offset in range(REVIEWS)]
+    # of equal length: they go to the device in one run
+    texts = ["A very deadly review." if offset == KILLER else f"I love it, {offset}." for offset in range(REVIEWS)]
     await stage.take(*(review(offset, text) for offset, text in enumerate(texts)))
     await wait_until_async(lambda: len(stage.acks.finished()) == REVIEWS, 10, "all are finished")
     print(json.dumps({"enriched": sorted(stage.enriched()), "reasons": stage.reasons()}))
