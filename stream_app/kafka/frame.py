@@ -44,6 +44,7 @@ AIOKAFKA_VERSION = "0.14.0"
 """What these overrides were written against; the tests fail when another one is installed."""
 
 _FETCH_MAX_WAIT_MS = 50
+_GATHER_BYTES = 256 * 1024
 _COMMIT_SECONDS = 3.0
 _LEAVE_SECONDS = 3.0
 _SEEK_SECONDS = 60.0
@@ -77,6 +78,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = super()._create_worker_consumer(transport)
         # Faust fixes 1500 ms: an idle partition would hold back a busy one's next fetch from the same broker
         consumer._fetch_max_wait_ms = _FETCH_MAX_WAIT_MS
+        if gather_ms := self.consumer.app.gather_ms:
+            consumer._fetch_max_wait_ms, consumer._fetch_min_bytes = gather_ms, _GATHER_BYTES
         return consumer
 
     async def touch(self) -> None:
@@ -359,7 +362,11 @@ class RoleApp(faust.App):  # type: ignore[misc]
         acks: PartitionAcks,
         publisher: ConfluentPublisher,
         loop: asyncio.AbstractEventLoop,
+        *,
+        gather_ms: int = 0,
     ) -> None:
+        """``gather_ms``: so long the broker may hold records back until there are many of them."""
+        self.gather_ms = gather_ms
         self.settings = settings
         self.role_name = role_name
         self.role = role

@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from stream_app import telemetry
 from stream_app.kafka.client_config import producer_config
 from stream_app.kafka.fatal import fatal
-from stream_app.kafka.topics import KIB, MAX_MESSAGE_BYTES, MIB
+from stream_app.kafka.topics import KIB, MAX_MESSAGE_BYTES, MIB, Topics
 from stream_app.ports import BrokerUnavailable
 from stream_app.records import Message
 from stream_app.settings import Settings
@@ -22,7 +22,8 @@ _RECORD_OVERHEAD_BYTES = 4 * KIB  # of the batch and the record around key, valu
 _MAX_OUTSTANDING_MESSAGES = 50_000
 _MAX_OUTSTANDING_BYTES = 64 * MIB
 _SHORTEST_PAUSE_SECONDS = 0.001
-_LONGEST_PAUSE_SECONDS = 0.005
+_LONGEST_PAUSE_SECONDS = 0.02  # acknowledgements only move offsets on; each look has its price
+_GATHER_MS = 100
 
 
 def size_of(message: Message) -> int:
@@ -59,6 +60,9 @@ class _Delivery:
 class ConfluentPublisher:
     """ports.Publisher on confluent-kafka. Use it from one event loop.
 
+    Alerts go out at once. Everything else is gathered for 100 ms: a request to the broker costs as much as several
+    reviews, and each of them goes to one partition.
+
     Retries are librdkafka's: in order, for ever. A delivery error, or ``publish_patience_seconds`` without a single
     acknowledgement while something is outstanding, goes to ``on_fatal``.
     """
@@ -71,7 +75,9 @@ class ConfluentPublisher:
         self._on_fatal = on_fatal
         self._patience_seconds = settings.publish_patience_seconds
         self._brokers = settings.brokers
-        self._producer = Producer({**producer_config(settings), "error_cb": self._on_error})
+        config = {**producer_config(settings), "error_cb": self._on_error}
+        self._alerts = Topics(settings.topic_prefix).alerts
+        self._prompt, self._gathering = Producer(config), Producer({**config, "linger.ms": _GATHER_MS})
         self._queued: deque[tuple[Message, _Delivery]] = deque()  # librdkafka's own queue is full: order is kept here
         self.delivered: deque[_Delivery] = deque()  # acknowledged, and nobody told yet
         self._outstanding = 0
@@ -123,7 +129,8 @@ class ConfluentPublisher:
         await self.flush(seconds)
         if self._poller is not None:
             self._poller.cancel()
-        self._producer.purge()  # else its destruction would wait for ever for a broker that is away
+        for producer in (self._prompt, self._gathering):
+            producer.purge()  # else its destruction would wait for ever for a broker that is away
 
     def failed(self, error: BaseException) -> None:
         """A message cannot be delivered."""
@@ -132,7 +139,8 @@ class ConfluentPublisher:
     def _produce(self, message: Message, delivery: _Delivery) -> bool:
         """False: librdkafka's queue is full; try again after a poll."""
         try:
-            self._producer.produce(
+            producer = self._prompt if message.topic == self._alerts else self._gathering
+            producer.produce(
                 message.topic,
                 value=message.value,
                 key=message.key,
@@ -147,7 +155,8 @@ class ConfluentPublisher:
         pause = _SHORTEST_PAUSE_SECONDS
         try:
             while self._outstanding:
-                self._producer.poll(0)
+                self._prompt.poll(0)
+                self._gathering.poll(0)
                 pause = _SHORTEST_PAUSE_SECONDS if self.delivered else min(2 * pause, _LONGEST_PAUSE_SECONDS)
                 self._tell_delivered()
                 while self._queued and self._produce(*self._queued[0]):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib.metadata import version
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
@@ -71,3 +75,22 @@ def test_every_private_method_that_the_overrides_call_is_there(owner: type, name
 
 def test_consumer_names_the_commit_under_way_as_the_drain_expects() -> None:
     assert driver.Consumer._commit_fut is None
+
+
+@pytest.mark.parametrize(("gather_ms", "asked_for"), [(0, (50, 1)), (250, (250, 256 * 1024))])
+def test_broker_holds_records_back_only_for_a_role_that_may_wait(
+    gather_ms: int, asked_for: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """(longest wait in milliseconds, bytes to wait for) of each fetch; aiokafka reads both from these names."""
+
+    async def consumer() -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(bootstrap_servers="127.0.0.1:1")
+
+    made = asyncio.run(consumer())
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_create_worker_consumer", lambda self, transport: made)
+    thread: Any = object.__new__(frame.ConsumerThread)
+    thread.consumer = SimpleNamespace(app=SimpleNamespace(gather_ms=gather_ms))
+
+    thread._create_worker_consumer(None)
+
+    assert (made._fetch_max_wait_ms, made._fetch_min_bytes) == asked_for

@@ -10,6 +10,7 @@ import pytest
 from stream_app.kafka import publisher as module
 from stream_app.kafka.client_config import producer_config
 from stream_app.kafka.publisher import ConfluentPublisher, _Delivery
+from stream_app.kafka.topics import Topics
 from stream_app.records import Message
 from stream_app.settings import Settings
 
@@ -65,3 +66,21 @@ def test_message_published_while_others_wait_for_room_goes_after_them(monkeypatc
 
     asyncio.run(test())
     assert produced == list(range(21))
+
+
+def test_alert_does_not_wait_for_what_is_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enriched reviews wait for others of their partition; an alert that is published after them is there before."""
+    told: list[str] = []
+
+    async def test() -> None:
+        publisher = publisher_on_a_mock_broker(monkeypatch, **{"test.mock.broker.rtt": 1})
+        topics = Topics(Settings(_env_file=None).topic_prefix)
+        for round_ in ("first", "second"):  # the first also connects
+            for topic in (topics.enriched, topics.alerts):
+                publisher.publish(
+                    [Message(topic, b"key", b"value")], lambda what=f"{round_} {topic}": told.append(what)
+                )
+            assert await publisher.flush(10)
+        assert told[2:] == [f"second {topics.alerts}", f"second {topics.enriched}"]
+
+    asyncio.run(test())
