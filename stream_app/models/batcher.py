@@ -90,6 +90,7 @@ class Batcher(Generic[Result]):
         self._waiting: deque[_Item] = deque()
         self._waiting_tokens = 0
         self._unfinished = 0
+        self._unfinished_tokens = 0
         self._after = after
         self._unwanted = unwanted
         self._changed = threading.Condition()
@@ -121,7 +122,7 @@ class Batcher(Generic[Result]):
             if (result := self._known.get(text)) is not None:
                 known.append((tag, result))
             else:
-                new.append(_Item(tag, text, 2 + len(text) // _CHARACTERS_PER_TOKEN))
+                new.append(_Item(tag, text, estimated_tokens(text)))
         if known:
             telemetry.results_were_known(self._name, len(known))
             self._on_done(known)
@@ -130,7 +131,9 @@ class Batcher(Generic[Result]):
         with self._changed:
             self._waiting.extend(new)
             self._unfinished += len(new)
-            self._waiting_tokens += sum(item.size for item in new)
+            size = sum(item.size for item in new)
+            self._unfinished_tokens += size
+            self._waiting_tokens += size
             self._changed.notify_all()
 
     def has_room(self) -> bool:
@@ -141,6 +144,11 @@ class Batcher(Generic[Result]):
     def waiting_tokens(self) -> int:
         """About so many tokens wait. Any thread, without a lock."""
         return self._waiting_tokens
+
+    @property
+    def unfinished_tokens(self) -> int:
+        """About so many tokens have no result yet, those on the device too. Any thread, without a lock."""
+        return self._unfinished_tokens
 
     def knows(self, text: str) -> bool:
         """Would this text be answered at once, from an equal one?"""
@@ -154,7 +162,7 @@ class Batcher(Generic[Result]):
                 gone = set(map(id, dropped))
                 self._waiting = deque(item for item in self._waiting if id(item) not in gone)
                 self._waiting_tokens -= sum(item.size for item in dropped)
-                self._finished(len(dropped))
+                self._finished(dropped)
         return [item.tag for item in dropped]
 
     def wait_until_idle(self, given_up: Callable[[], bool]) -> None:
@@ -163,9 +171,10 @@ class Batcher(Generic[Result]):
             while self._unfinished and not self._stopped and not given_up():
                 self._changed.wait(_GLANCE_SECONDS)
 
-    def _finished(self, count: int) -> None:
-        """Under the lock: so many have their result, or were forgotten."""
-        self._unfinished -= count
+    def _finished(self, items: Sequence[_Item]) -> None:
+        """Under the lock: these have their result, or were forgotten."""
+        self._unfinished -= len(items)
+        self._unfinished_tokens -= sum(item.size for item in items)
         if not self._unfinished:
             self._changed.notify_all()
 
@@ -216,7 +225,7 @@ class Batcher(Generic[Result]):
             if len(items) == 1:
                 self._on_done(self._failed(items[0], error))
                 with self._changed:
-                    self._finished(1)
+                    self._finished(items)
                 return []
             half = len(items) // 2
             return self._tokenized(items[:half]) + self._tokenized(items[half:])
@@ -256,14 +265,17 @@ class Batcher(Generic[Result]):
                 self._on_start([item.tag for item in items])
                 self._on_done(self._results(items))
                 with self._changed:
-                    self._finished(len(items))
+                    self._finished(items)
 
     def _still_wanted(self, items: list[_Item]) -> list[_Item]:
         """Those that nobody gave up meanwhile; the others get no result."""
-        wanted = [item for item in items if not self._unwanted(item.tag)]
-        if len(wanted) < len(items):
+        wanted: list[_Item] = []
+        forgotten: list[_Item] = []
+        for item in items:
+            (forgotten if self._unwanted(item.tag) else wanted).append(item)
+        if forgotten:
             with self._changed:
-                self._finished(len(items) - len(wanted))
+                self._finished(forgotten)
         return wanted
 
     def _results(self, items: list[_Item]) -> list[tuple[Any, Result | ModelFailed]]:
@@ -313,6 +325,11 @@ class Batcher(Generic[Result]):
                 for seconds in watched.values():
                     if seconds > self._hang_seconds:
                         raise DeviceHung(f"the {self._name} model has computed one run for {self._hang_seconds:.0f} s")
+
+
+def estimated_tokens(text: str) -> int:
+    """About so many tokens a text has, before it is tokenised."""
+    return 2 + len(text) // _CHARACTERS_PER_TOKEN
 
 
 def _length(item: _Item) -> int:

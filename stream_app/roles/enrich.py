@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from stream_app import contract, telemetry
 from stream_app.kafka.flight_log import FlightLog
 from stream_app.kafka.publisher import size_of
 from stream_app.kafka.topics import Topics
-from stream_app.models.batcher import Batcher, DeviceBroken
+from stream_app.models.batcher import Batcher, DeviceBroken, estimated_tokens
 from stream_app.models.loading import Loaded, Sized
 from stream_app.ports import Acks, ModelFailed, Slot
 from stream_app.records import (
@@ -100,12 +100,19 @@ class Enrich:
 
     def _summary_batcher(self, sized: Sized[str]) -> Batcher[str]:
         """In best effort T5 begins a run only when BERT is idle (on a CPU it would take half the cores from it), and no
-        review joins a queue that is longer than a review waits.
+        review joins what would take longer than it waits, nor does a run: T5 would work for nobody.
+
+        What T5 can do in that time depends on what BERT leaves it. So the window, the tokens that it may have before
+        it, is halved when an answer is late, and grows with each that is in time, as TCP's does (RFC 5681, 3.1).
         """
         waiting = self._settings.waiting_tokens // 4  # T5 is slower than BERT: a quarter waits several times as long
         if self._settings.summaries != "best_effort":
             return self._batcher("summary", sized, self._summarized, waiting)
-        waiting = min(waiting, self._tokens_of_a_wait(sized))
+        self._most_summary_tokens = self._summary_window = min(waiting, self._tokens_of_a_wait(sized))
+        of_a_worker = max(1, self._most_summary_tokens // (2 * sized.workers))  # BERT, which goes first, slows it down
+        sized = replace(
+            sized, run_tokens=min(sized.run_tokens, of_a_worker), batch_tokens=min(sized.batch_tokens, of_a_worker)
+        )
         return self._batcher("summary", sized, self._summarized, waiting, after=self._sentiment)
 
     def _tokens_of_a_wait(self, sized: Sized[Any]) -> int:
@@ -290,19 +297,33 @@ class Enrich:
         if self._settings.summaries == "always":
             self._summary.submit([(review, review.prepared.summary_input) for review in reviews])
             return
-        if self._has_no_time():
-            self._give_up_summaries([one for one in reviews if not self._summary.knows(one.prepared.summary_input)])
+        room = self._room_for_summaries()
+        too_late = []
+        for review in reviews:
+            if not self._summary.knows(text := review.prepared.summary_input):
+                if room <= 0:
+                    too_late.append(review)
+                room -= estimated_tokens(text)
+        if too_late:
+            self._give_up_summaries(too_late)
             reviews = [one for one in reviews if not one.finished]
         self._summary.submit([(review, review.prepared.summary_input) for review in reviews])
-        self._loop.call_later(self._settings.summary_wait_ms / 1000, self._give_up_summaries, reviews)
+        self._loop.call_later(self._settings.summary_wait_ms / 1000, self._summaries_are_late, reviews)
 
-    def _has_no_time(self) -> bool:
-        """Is T5's queue full, or BERT's longer than a review waits? Then a review would wait for nothing."""
+    def _room_for_summaries(self) -> int:
+        """About so many tokens more T5 can answer in time; none where BERT's queue is longer than a review waits."""
         assert self._summary is not None
-        return not self._summary.has_room() or self._sentiment.waiting_tokens > self._bert_tokens_of_a_wait
+        if self._sentiment.waiting_tokens > self._bert_tokens_of_a_wait:
+            return 0
+        return self._summary_window - self._summary.unfinished_tokens
+
+    def _summaries_are_late(self, reviews: list[_Open]) -> None:
+        if any(not review.finished for review in reviews):
+            self._summary_window = max(1, self._summary_window // 2)  # an idle T5 gets a review with any window
+            self._give_up_summaries(reviews)
 
     def _give_up_summaries(self, reviews: list[_Open]) -> None:
-        """T5 is late: these go out with their best sentence, and T5 need not begin with them any more."""
+        """These go out with their best sentence, and T5 need not begin with them any more."""
         assert self._summary is not None
         late = {review for review in reviews if not review.finished}
         if not late:
@@ -313,13 +334,12 @@ class Enrich:
 
     def _summarized(self, results: Sequence[tuple[_Open, str | ModelFailed]]) -> None:
         self._flight_log.landed([review.slot for review, _ in results])
-        self._publish(
-            [
-                (review, None if isinstance(summary, ModelFailed) else summary)
-                for review, summary in results
-                if not review.finished
-            ]
-        )
+        in_time = [(review, summary) for review, summary in results if not review.finished]
+        self._publish([(one, None if isinstance(summary, ModelFailed) else summary) for one, summary in in_time])
+        if self._settings.summaries == "best_effort":
+            for size in [estimated_tokens(one.prepared.summary_input) for one, _ in in_time]:
+                grown = self._summary_window + size * size // max(size, self._summary_window)
+                self._summary_window = min(self._most_summary_tokens, grown)
 
     # ---- what goes out
 

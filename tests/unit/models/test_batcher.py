@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stream_app.models import batcher
-from stream_app.models.batcher import Batcher, DeviceBroken, DeviceHung
+from stream_app.models.batcher import Batcher, DeviceBroken, DeviceHung, estimated_tokens
 from stream_app.ports import ModelFailed
 from stream_app.records import Scores
 from tests.fake_models import FakeClassifier, Faults
@@ -208,6 +208,21 @@ def test_there_is_room_again_when_what_waited_is_taken() -> None:
     rig.results(50)
     assert rig.batcher.has_room()
     rig.batcher.stop()
+
+
+def test_what_has_no_result_yet_counts_as_unfinished() -> None:
+    """Also what has been taken into a batch, which no longer waits."""
+    rig = Rig(after=(first := Rig()).batcher)
+    first.submit("goes first")
+    rig.submit("one two three four", "five six")
+    rig.batcher.start()
+    wait_until(lambda: not rig.batcher.waiting_tokens, 10, "a batch is formed")
+    assert rig.batcher.unfinished_tokens == estimated_tokens("one two three four") + estimated_tokens("five six")
+    first.batcher.start()
+    rig.results(2)
+    wait_until(lambda: not rig.batcher.unfinished_tokens, 10, "they have their results")
+    for one in (first, rig):
+        one.batcher.stop()
 
 
 def test_nothing_is_reported_after_a_stop() -> None:

@@ -24,6 +24,7 @@ NOW_MS = 1_800_000_000_000
 P0, P1 = Partition("reviews", 0), Partition("reviews", 1)
 ENGLISH = frozenset({"en"})
 _SECONDS = 10
+_SIZES = ("run_tokens", "batch_tokens", "max_message_bytes", "t5_tokens_per_second")
 LONG_BAD = (
     "The kettle came in May and I used it each day in my own kitchen. The lid broke after two weeks of careful use. "
     "The shop has never answered any of my letters."
@@ -33,18 +34,19 @@ LONG_BAD = (
 class Stage:
     """An Enrich between fake models and fake acknowledgements."""
 
-    def __init__(self, suspects: dict[Position, int] | None, sizes: dict[str, int], **settings: Any) -> None:
+    def __init__(self, suspects: dict[Position, int] | None, sizes: dict[str, Any], **settings: Any) -> None:
         self.bert = FakeModel(fake_scores, languages=ENGLISH)
         self.t5 = FakeModel(fake_summary, languages=ENGLISH)
         self.acks = FakeAcks()
         self.flight_log = FakeFlightLog(suspects)
         self.errors: list[BaseException] = []
         run_tokens, batch_tokens = sizes.get("run_tokens", 1000), sizes.get("batch_tokens", 1000)
+        t5_rate = sizes.get("t5_tokens_per_second", 0)
         self.role = Enrich(
             Settings(_env_file=None, **({"cached_texts": 0} | settings)),
             lambda: Loaded(
                 Sized(self.bert, run_tokens, batch_tokens),
-                None if settings.get("summaries") == "off" else Sized(self.t5, run_tokens, batch_tokens),
+                None if settings.get("summaries") == "off" else Sized(self.t5, run_tokens, batch_tokens, 1, t5_rate),
             ),
             flight_log=self.flight_log,  # type: ignore[arg-type]
             max_message_bytes=sizes.get("max_message_bytes", 2**21),
@@ -80,7 +82,7 @@ class Stage:
 
 @asynccontextmanager
 async def staged(suspects: dict[Position, int] | None = None, **options: Any) -> AsyncIterator[Stage]:
-    sizes = {name: options.pop(name) for name in ("run_tokens", "batch_tokens", "max_message_bytes") if name in options}
+    sizes = {name: options.pop(name) for name in _SIZES if name in options}
     stage = Stage(suspects, sizes, **options)
     await stage.role.start(stage.acks)
     try:
@@ -171,6 +173,46 @@ def test_best_effort_does_not_wait_where_t5_has_no_room() -> None:
     run(scenario)
 
 
+def test_best_effort_gives_t5_only_what_it_can_answer_in_time() -> None:
+    """About 40 tokens each: the third begins while there is room, the others go out at once."""
+
+    async def scenario() -> None:
+        async with staged(summary_wait_ms=60_000, t5_tokens_per_second=100 / 60) as stage:
+            stage.t5.gate.clear()
+            for offset in range(5):
+                await stage.take(review(offset, LONG_BAD))
+            await stage.finished(3, 4)
+            assert {made.summary_method for made in stage.enriched().values()} == {"extractive"}
+            stage.t5.gate.set()
+            await stage.finished(0, 1, 2)
+            assert [stage.enriched()[offset].summary_method for offset in range(3)] == ["abstractive"] * 3
+
+    run(scenario)
+
+
+def test_late_answer_halves_what_t5_is_given_and_answers_in_time_give_it_back() -> None:
+    """However little that is, an idle T5 gets a review."""
+
+    async def scenario() -> None:
+        async with staged(summary_wait_ms=500, t5_tokens_per_second=200) as stage:
+            windows = []
+            for offset in range(8):
+                stage.t5.gate.clear()
+                await stage.take(review(offset, LONG_BAD))
+                await stage.finished(offset)
+                windows.append(stage.role._summary_window)
+                stage.t5.gate.set()
+                await wait_until_async(lambda: not stage.flight_log.in_the_air, _SECONDS, "T5's late answer lands")
+            assert windows == [50, 25, 12, 6, 3, 1, 1, 1]
+            for offset in range(8, 12):
+                await stage.take(review(offset, LONG_BAD))
+                await stage.finished(offset)
+                assert stage.enriched()[offset].summary_method == "abstractive"
+            assert stage.role._summary_window == 100
+
+    run(scenario)
+
+
 def test_text_that_was_answered_before_is_answered_from_memory_by_both_models() -> None:
     """Also where T5 has no room for anything new; a review that was on no device is no suspect."""
 
@@ -180,7 +222,7 @@ def test_text_that_was_answered_before_is_answered_from_memory_by_both_models() 
             await stage.finished(0)
             stage.bert.gate.clear()
             stage.t5.gate.clear()
-            stage.role._has_no_time = lambda: True  # type: ignore[method-assign]
+            stage.role._room_for_summaries = lambda: 0  # type: ignore[method-assign]
             await stage.take(review(1, LONG_BAD))
             await stage.finished(0, 1)
             first, second = stage.enriched()[0], stage.enriched()[1]
