@@ -91,7 +91,7 @@ class Enrich:
         self._sentiment.start()
         self._summary: Batcher[str] | None = None
         self._summary_model: ModelName | None = None
-        if loaded.summary is not None:
+        if loaded.summary is not None and self._settings.summaries != "off":
             self._summary_model = loaded.summary.model.name
             self._summary = self._summary_batcher(loaded.summary)
             self._bert_tokens_of_a_wait = self._tokens_of_a_wait(loaded.sentiment)
