@@ -175,11 +175,9 @@ def test_best_effort_does_not_wait_where_t5_has_no_room() -> None:
 
 def test_summarizer_that_nobody_asked_for_has_nothing_to_do() -> None:
     async def scenario() -> None:
-        async with staged(summaries="best_effort") as stage:
-            loaded = Loaded(Sized(stage.bert, 1000, 1000), Sized(stage.t5, 1000, 1000))
         async with staged(summaries="off") as stage:
             await stage.role.stop()
-            stage.role._load = lambda: loaded
+            stage.role._load = lambda: Loaded(Sized(stage.bert, 1000, 1000), Sized(stage.t5, 1000, 1000))
             await stage.role.start(stage.acks)
             await stage.take(review(0, LONG_BAD))
             await stage.finished(0)
