@@ -45,6 +45,7 @@ from stream_app.store.summaries import RedisSummaryStore
 LADDER = (500, 1000, 1500, 2000, 2500, 3000, 4000)
 MOST_P99_MS = 5.0  # what a look-up may take
 BATCH = 20  # products of one batch look-up: a page of search results
+NOTHING = "the limit: as many bytes at once, of an application that does nothing"
 _GENERATION = 1
 _DAYS = 30
 _DAY_MS = 86_400_000
@@ -108,10 +109,14 @@ def look_ups(
             settings = Settings(redis=SecretStr(valkey.url), generation=_GENERATION)
             console.print(f"applying {reviews} reviews of {products} products …")
             hours_read, store_read_ms = asyncio.run(_fill_and_read(settings, shares, reviews, asked, seed))
-            with _api(settings) as (api, host, port):
+            with _serving("stream_app", "api", "--port", "0", settings=settings) as (api, host, port):
                 assert valkey.process is not None
                 bench = _Bench(psutil.Process(api.pid), _process_on(valkey.port), host, port, connections, seed)
                 runs, steps = _loads(bench, settings, asked, rate, seconds, ladder)
+                size = round(runs[0].answers.bytes_per_answer)
+            with _serving("benchmarks.idle_api", str(size), settings=settings) as (api, host, port):
+                bench = bench.of(psutil.Process(api.pid), host, port)
+                runs.insert(1, bench.run(NOTHING, [("/", "")], rate, seconds))
         finally:
             valkey.stop()
     return LookUps(products, reviews, hours_read, connections, seed, store_read_ms, runs, steps, highest_rate(steps))
@@ -164,6 +169,10 @@ class _Bench:
         used = [_cpu_seconds(server) - cpu for server, cpu in zip(self._servers, before, strict=True)]
         lasted = answers.asked / answers.rate_achieved if answers.rate_achieved else seconds
         return LookUpRun(name, rate, seconds, answers, used[0] / lasted, used[1] / lasted)
+
+    def of(self, api: psutil.Process, host: str, port: int) -> _Bench:
+        """The same load for another server."""
+        return _Bench(api, self._servers[1], host, port, self._connections, self._seed)
 
     def with_tags(self, targets: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """The same targets with the ETag that each has now."""
@@ -280,11 +289,11 @@ def _writing(settings: Settings, asked: Sequence[int], rate: float = 50) -> Iter
 
 
 @contextmanager
-def _api(settings: Settings) -> Iterator[tuple[subprocess.Popen[str], str, int]]:
-    """`stream-app api` on a free port of loopback, until the end of the block: (process, host, port)."""
+def _serving(module: str, *arguments: str, settings: Settings) -> Iterator[tuple[subprocess.Popen[str], str, int]]:
+    """A module that serves on a free port of loopback and says where, until the end of the block."""
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "stream_app", "api", "--port", "0"],
+            [sys.executable, "-m", module, *arguments],
             env=environment_of(settings),
             stdout=subprocess.PIPE,
             stderr=log,
@@ -296,7 +305,7 @@ def _api(settings: Settings) -> Iterator[tuple[subprocess.Popen[str], str, int]]
             said = process.stdout.readline()
             if not said.startswith("Page: "):
                 log.seek(0)
-                raise RuntimeError(f"the API did not come up: {said}{log.read()[-2000:]}")
+                raise RuntimeError(f"{module} did not come up: {said}{log.read()[-2000:]}")
             address = urlsplit(said.removeprefix("Page: ").strip())
             assert address.hostname is not None
             assert address.port is not None

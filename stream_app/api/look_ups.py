@@ -8,6 +8,7 @@ from urllib.parse import unquote_plus
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
+from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from stream_app import contract
@@ -129,6 +130,11 @@ def router(store: SummaryReader, now_ms: Callable[[], int], generation: Callable
         return _no_cache(orjson.dumps({"alerts": [orjson.Fragment(contract.encode_alert(a)) for a in recent]}))
 
     return routes
+
+
+def summary_route(routes: APIRouter) -> APIRoute:
+    """The route of one product's summary, among those of ``router``."""
+    return next(one for one in routes.routes if isinstance(one, APIRoute) and one.name == "product_summary")
 
 
 def _products_body(ids: Sequence[str], summaries: Sequence[ProductSummary | None]) -> bytes:

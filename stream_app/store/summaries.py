@@ -14,9 +14,9 @@ from stream_app.steps import fold
 from stream_app.store import packing
 from stream_app.store.due import DueProducts
 from stream_app.store.keys import MAX_RECENT_ALERTS, Keys
+from stream_app.store.reads import SummaryReads
 from stream_app.store.scripts import APPLY, RECORD_ALERT, SCRIPTS, WRITE_TEXT
 from stream_app.store.server import Command, Server
-from stream_app.store.windows import window_tallies
 
 
 class RedisSummaryStore:
@@ -28,6 +28,7 @@ class RedisSummaryStore:
     def __init__(self, server: Server, generation: int, *, text_min_interval_ms: int) -> None:
         self._server = server
         self._keys = Keys(generation)
+        self._reads = SummaryReads(server, self._keys)
         self._due = DueProducts(server, self._keys, text_min_interval_ms)
 
     @classmethod
@@ -66,11 +67,7 @@ class RedisSummaryStore:
             await self._server.run([("HDEL", self._keys.product(product_id).outbox, *alert_ids)])
 
     async def read(self, product_ids: Sequence[str], now_ms: int) -> list[ProductSummary | None]:
-        states = await self._server.run([("HGETALL", self._keys.product(one).state) for one in product_ids])
-        return [
-            _summary(product_id, fields, now_ms) if fields else None
-            for product_id, fields in zip(product_ids, states, strict=True)
-        ]
+        return await self._reads.read(product_ids, now_ms)
 
     async def product_ids(self, limit: int) -> list[str]:
         [found] = await self._server.run([("ZREVRANGE", self._keys.products, 0, limit - 1)])
@@ -154,12 +151,6 @@ def applied_of(reply: list[Any]) -> Applied:
         version, alert = numbered.split(b" ", 1)
         waiting.append((int(version), alert_id.decode(), alert))
     return Applied(bool(changed), tuple((alert_id, alert) for _, alert_id, alert in sorted(waiting)))
-
-
-def _summary(product_id: str, fields: Mapping[bytes, bytes], now_ms: int) -> ProductSummary:
-    """The product as fold.summarize says it: the look-ups' hot path, so no hour becomes an object."""
-    days, others = packing.split_days(fields)
-    return fold.summary_of(packing.unpack_state(product_id, others), now_ms, window_tallies(days, now_ms))
 
 
 def _decoded(texts: Iterable[bytes]) -> list[str]:

@@ -13,6 +13,7 @@ def test_look_ups_are_measured_in_every_way() -> None:
 
     assert [run.name for run in found.runs] == [
         "one summary",
+        lookups.NOTHING,
         "one summary, reviews applied meanwhile",
         "unchanged (304)",
         "20 summaries at once",

@@ -1,0 +1,147 @@
+"""Look-ups of summaries, cheap under load: those asked for at the same time share one round trip, and a product that
+has not changed since it was read last is not read and summed again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from stream_app.ports import StoreUnavailable
+from stream_app.records import ProductSummary
+from stream_app.steps import fold
+from stream_app.store import packing
+from stream_app.store.keys import Keys
+from stream_app.store.server import Command, Server
+from stream_app.store.windows import window_tallies
+
+_HOUR_MS = 3_600_000
+_SUMMARIES_KEPT = 4096  # about 5 KB each
+
+# the fields of a state that change with everything that a summary says; the totals and the newest review are here for
+# a server that forgot its last moments: it gives their version numbers again
+_TELLING = ("version", "texts", "totals", "newest", "text")
+
+
+class SummaryReads:
+    """Summaries of one generation, for one event loop."""
+
+    def __init__(self, server: Server, keys: Keys) -> None:
+        self._gathered = _Gathered(server)
+        self._keys = keys
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+
+    async def read(self, product_ids: Sequence[str], now_ms: int) -> list[ProductSummary | None]:
+        """As of ports.SummaryReader. A product that changed costs a second round trip."""
+        hour = now_ms // _HOUR_MS
+        kept = [self._kept_of(product_id, hour) for product_id in product_ids]
+        replies = await self._gathered.run(
+            [
+                self._read(product_id) if one is None else ("HMGET", self._keys.product(product_id).state, *_TELLING)
+                for product_id, one in zip(product_ids, kept, strict=True)
+            ]
+        )
+        summaries: dict[str, ProductSummary | None] = {}
+        changed = []
+        for product_id, one, reply in zip(product_ids, kept, replies, strict=True):
+            if one is None:
+                summaries[product_id] = self._keep(product_id, reply, now_ms)
+            elif reply == one.telling:
+                summaries[product_id] = replace(one.summary, as_of_ms=now_ms)
+            else:
+                changed.append(product_id)
+        for product_id, reply in zip(changed, await self._gathered.run([*map(self._read, changed)]), strict=True):
+            summaries[product_id] = self._keep(product_id, reply, now_ms)
+        return [summaries[product_id] for product_id in product_ids]
+
+    def _read(self, product_id: str) -> Command:
+        return ("HGETALL", self._keys.product(product_id).state)
+
+    def _kept_of(self, product_id: str, hour: int) -> _Kept | None:
+        """What is known of the product; nothing where an hour has entered its windows, and another left them."""
+        one = self._kept.get(product_id)
+        if one is None or one.hour != hour:
+            return None
+        self._kept.move_to_end(product_id)
+        return one
+
+    def _keep(self, product_id: str, fields: Mapping[bytes, bytes], now_ms: int) -> ProductSummary | None:
+        """The product as fold.summarize says it: no hour becomes an object. None: unknown."""
+        if not fields:
+            self._kept.pop(product_id, None)
+            return None
+        days, others = packing.split_days(fields)
+        state = packing.unpack_state(product_id, others)
+        summary = fold.summary_of(state, now_ms, window_tallies(days, now_ms))
+        telling = [fields.get(name.encode()) for name in _TELLING]
+        self._kept[product_id] = _Kept(telling, now_ms // _HOUR_MS, summary)
+        self._kept.move_to_end(product_id)
+        if len(self._kept) > _SUMMARIES_KEPT:
+            self._kept.popitem(last=False)
+        return summary
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A summary as of some time in ``hour`` (since 1970, UTC), and the fields that told its state then."""
+
+    telling: list[bytes | None]
+    hour: int
+    summary: ProductSummary
+
+
+class _Asked(NamedTuple):
+    commands: Sequence[Command]
+    answer: asyncio.Future[list[Any]]
+
+
+class _Gathered:
+    """Commands asked for while others are on their way go out together behind them, in one pipeline."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._waiting: list[_Asked] = []
+        self._sending: asyncio.Task[None] | None = None
+
+    async def run(self, commands: Sequence[Command]) -> list[Any]:
+        """As Server.run."""
+        if not commands:
+            return []
+        answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Asked(commands, answer))
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send_all(), name="gathered look-ups")
+        return await answer
+
+    async def _send_all(self) -> None:
+        try:
+            while self._waiting:
+                together, self._waiting = self._waiting, []
+                try:
+                    await self._send(together)
+                except StoreUnavailable as error:
+                    _fail(together, error)
+                except Exception:  # noqa: BLE001 - a key of one caller that is broken is not the others' error
+                    for one in together:
+                        try:
+                            await self._send([one])
+                        except Exception as error:  # noqa: BLE001 - raised where it was asked
+                            _fail([one], error)
+        finally:
+            self._sending = None
+
+    async def _send(self, together: Sequence[_Asked]) -> None:
+        replies = iter(await self._server.run([command for commands, _ in together for command in commands]))
+        for commands, answer in together:
+            own = [next(replies) for _ in commands]
+            if not answer.done():  # its caller may have given up
+                answer.set_result(own)
+
+
+def _fail(together: Sequence[_Asked], error: Exception) -> None:
+    for _, answer in together:
+        if not answer.done():
+            answer.set_exception(error)
