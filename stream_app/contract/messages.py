@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import quote
 
 from stream_app.contract.outputs import (
@@ -30,7 +31,7 @@ HEADER_ERROR_MESSAGE = "__connect.errors.exception.message"
 
 def enriched_message(topic: str, review: EnrichedReview) -> Message:
     """Keyed by product. ``ce_id`` is product/review/revision: consumers drop duplicates by it."""
-    product = _part(review.product_id)
+    product = _known_part(review.product_id)
     ce_id = f"{product}/{_part(review.review_id)}/{review.revision}"
     headers = _cloud_event(ENRICHED_REVIEW, ce_id, review.enriched_at_ms, product)
     return Message(topic, review.product_id.encode(), encode_enriched(review), headers)
@@ -86,6 +87,11 @@ def _cloud_event(schema: str, ce_id: str, time_ms: int, subject: str) -> tuple[t
         ("ce_time", to_rfc3339(time_ms).encode()),
         ("content-type", CONTENT_TYPE),
     )
+
+
+@lru_cache(maxsize=4096)  # a product has many reviews
+def _known_part(text: str) -> str:
+    return _part(text)
 
 
 def _part(text: str) -> str:

@@ -23,7 +23,7 @@ _UNSEEN = re.compile(
     "|(?<![\u0600-\u0dff])\u200c"
     "|(?<![\u0600-\u0dff\ufe0f\u2190-\u2bff\U0001f000-\U0001faff])\u200d"
 )
-_UNSEEN_ASCII = dict.fromkeys((*range(9), *range(0x0E, 0x1C), 0x7F))
+_UNSEEN_ASCII = bytes((*range(9), *range(0x0E, 0x1C), 0x7F))
 # a row of signs or stacked marks: past 64 of them it says no more, and NFC takes quadratic time over marks
 _ROW = re.compile(r"([^\w\s\x00-\x7f]{64})[^\w\s\x00-\x7f]+")
 
@@ -36,18 +36,25 @@ def clean(text: str) -> tuple[str, bool]:
     marked_up = False
     if "<" in text or "&" in text:
         text, marked_up = _without_markup(text)
-    printable = text.isprintable()
-    if not printable:  # it has something besides letters, signs and plain spaces
-        text = text.translate(_UNSEEN_ASCII) if text.isascii() else _UNSEEN.sub("", text)
-        text = text.replace("\r", "\n")
+    if not text.isprintable():  # it has something besides letters, signs and plain spaces
+        if text.isascii():  # as bytes: several times as fast
+            text = text.encode().translate(None, _UNSEEN_ASCII).replace(b"\r", b"\n").decode()
+        else:
+            text = _UNSEEN.sub("", text).replace("\r", "\n")
     if not text.isascii():
         text = unicodedata.normalize("NFC", _ROW.sub(r"\1", text))
-    if printable and "  " not in text:
-        return text.strip(), marked_up
-    if "\n" in text:
-        lines = (" ".join(line.split()) for line in text.split("\n"))
-        return "\n".join(line for line in lines if line), marked_up
-    return " ".join(text.split()), marked_up
+    if "\n" not in text:
+        return _collapsed(text), marked_up
+    return "\n".join([line for line in map(_collapsed, text.split("\n")) if line]), marked_up
+
+
+def _collapsed(line: str) -> str:
+    """With one plain space where there is white space, and none around."""
+    if not line.isprintable():
+        return " ".join(line.split())
+    while "  " in line:  # a plain space is the only white space in it; faster than to split
+        line = line.replace("  ", " ")
+    return line.strip()
 
 
 def _without_markup(text: str) -> tuple[str, bool]:

@@ -33,6 +33,7 @@ _TELEPHONING = re.compile(
 )
 _HINT_CHARACTERS = 48
 _LONG_NUMBER = re.compile(r"\d[\d ().-]{5}")
+_FEWEST_DIGITS = 7  # of a number without an area code; no country's account numbers have fewer in practice
 _ASCII_BUT_DIGITS = bytes(code for code in range(128) if not chr(code).isdigit())
 
 
@@ -44,16 +45,16 @@ def mask(text: str) -> tuple[str, bool]:
     masked = text
     if "@" in masked:
         masked = _MAIL.sub("[email]", masked)
-    if _may_have_digits(masked) and _LONG_NUMBER.search(masked):
+    if _may_have_numbers(masked) and _LONG_NUMBER.search(masked):
         masked = _IBAN.sub(_iban, masked)
         masked = _CARD.sub(_card, masked)
         masked = _PHONE.sub(_phone, masked)
     return masked, masked != text
 
 
-def _may_have_digits(text: str) -> bool:
-    """Most reviews have none, which this finds in half the time of a search."""
-    return not text.isascii() or bool(text.encode().translate(None, _ASCII_BUT_DIGITS))
+def _may_have_numbers(text: str) -> bool:
+    """Most reviews have too few digits for any of these, which this finds in a fraction of the time of a search."""
+    return not text.isascii() or len(text.encode().translate(None, _ASCII_BUT_DIGITS)) >= _FEWEST_DIGITS
 
 
 def _card(found: re.Match[str]) -> str:
