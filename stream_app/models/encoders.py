@@ -62,7 +62,7 @@ class PackedEncoder:
     def __init__(self, model: Any, choice: DeviceChoice) -> None:
         """``model`` is ours to change."""
         model.set_attn_implementation(_PACKED)
-        if choice.device == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        if choice.device == "cpu" and _can_prepack(choice.dtype):
             _prepack(model)
         self.model = model
         self._device = choice.device
@@ -118,6 +118,13 @@ class _PrepackedLinear(torch.nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = torch.ops.mkldnn._linear_pointwise(inputs, self._weight, self._bias, *self._then)
         return out
+
+
+def _can_prepack(dtype: torch.dtype) -> bool:
+    """oneDNN refuses weights in bf16 where the processor has no AVX-512; torch computes them all the same, slowly."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    return dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _prepack(model: Any) -> None:

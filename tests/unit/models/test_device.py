@@ -72,3 +72,15 @@ def test_bf16_is_chosen_where_it_is_measured_to_be_faster(
     choice = choose_device("cpu", threads=1)
     assert choice.precision == expected
     assert f"{gain:.1f} x" in choice.reason
+
+
+def test_no_run_of_the_sweep_has_the_shape_of_one_before(cpu: DeviceChoice) -> None:
+    """In bf16 a shape that was computed before is faster, and real runs hardly ever have one."""
+    model = FakeClassifier()
+    model.packs = True
+
+    measure_budget(model, cpu)
+
+    shapes = list(map(sum, model.runs[1:]))
+    assert len(shapes) > 4
+    assert len(shapes) == len(set(shapes)), shapes
