@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -216,7 +217,15 @@ def _products(device: str, precision: str) -> list[Callable[[], float]]:
         return run
 
     if precision == "int8":
-        return [counted(lambda: torch._int_mm(left, right))]
+        products = [counted(lambda: torch._int_mm(left, right))]  # without VNNI units it is not optimised at all
+        if device == "cpu":
+            with warnings.catch_warnings(action="ignore"):  # torch calls the module's place deprecated
+                quantized = torch.ao.quantization.quantize_dynamic(
+                    torch.nn.Sequential(torch.nn.Linear(inner, columns)).eval(), {torch.nn.Linear}, dtype=torch.qint8
+                )
+            given = torch.ones(rows, inner)
+            products.append(counted(lambda: quantized(given)))
+        return products
     products = [counted(lambda: torch.mm(left, right))]
     if device == "cpu" and precision == "fp32":
         prepared, given = mkldnn.to_mkldnn(torch.nn.Linear(inner, columns).eval()), left.to_mkldnn()
