@@ -27,7 +27,13 @@ async def _serve(size: int) -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     gc.freeze()
     print(f"Page: http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
-    quiet = {"log_config": None, "access_log": False, "server_header": False, "proxy_headers": False}
+    quiet = {
+        "timeout_keep_alive": 30,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+    }
     await uvicorn.Server(uvicorn.Config(answer, lifespan="off", **quiet)).serve([listener])  # type: ignore[arg-type]
 
 

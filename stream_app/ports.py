@@ -180,7 +180,8 @@ class SummaryReader(Protocol):
     """What readers need of the view in Redis. Every call raises StoreUnavailable when the server is away."""
 
     async def read(self, product_ids: Sequence[str], now_ms: int) -> list[ProductSummary | None]:
-        """Summaries as of ``now_ms``; None where the product is unknown. One round trip for all."""
+        """Summaries as of ``now_ms``; None where the product is unknown. One round trip for all,
+        and a second one for those that changed since they were read last."""
         ...
 
     async def product_ids(self, limit: int) -> list[str]:

@@ -36,7 +36,7 @@ class FastLane:
         try:
             response = await self._route.endpoint(request, **found["path_params"])
         except Exception as error:
-            handler = self._handlers.get(type(error))
+            handler = next((self._handlers[one] for one in type(error).__mro__ if one in self._handlers), None)
             if handler is None:
                 raise
             response = await handler(request, error)

@@ -1,4 +1,4 @@
-"""The /v1 routes: a product's summary, many at once, recent alerts; one trip to the store each."""
+"""The /v1 routes: a product's summary, many at once, recent alerts; one or two trips to the store each."""
 
 from __future__ import annotations
 

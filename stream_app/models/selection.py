@@ -195,7 +195,7 @@ def measure_budget(model: TextModel[Any], choice: DeviceChoice, key: str = "") -
             count = size * len(texts) // _tokens(texts)
             try:
                 # other texts the second time: a real run hardly ever has the shape of one before, and oneDNN compiles
-                # for each; a run seen before would look faster than any that comes
+                # for each; a packed run seen before would look faster than any that comes
                 timed = [_timed(model, texts, size, first, max(1, count - first)) for first in (0, 1)]
             except OutOfDeviceMemory:
                 break

@@ -33,7 +33,7 @@ _TELEPHONING = re.compile(
 )
 _HINT_CHARACTERS = 48
 _LONG_NUMBER = re.compile(r"\d[\d ().-]{5}")
-_FEWEST_DIGITS = 7  # of a number without an area code; no country's account numbers have fewer in practice
+_FEWEST_DIGITS = 2  # of an account number, by format; telephone numbers have seven at least
 _ASCII_BUT_DIGITS = bytes(code for code in range(128) if not chr(code).isdigit())
 
 

@@ -65,7 +65,10 @@ class CurrentView:
             self._asking.cancel()
             with suppress(asyncio.CancelledError, StoreUnavailable, TimeoutError):
                 await self._asking
-        await self._server.close()
+        if self._store is None:
+            await self._server.close()
+        else:
+            await self._store.close()
 
     async def _current(self) -> RedisSummaryStore:
         age = time.monotonic() - self._told_at

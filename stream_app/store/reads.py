@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from stream_app.ports import StoreUnavailable
+from stream_app.ports import ConfigurationError, StoreUnavailable
 from stream_app.records import ProductSummary
 from stream_app.steps import fold
 from stream_app.store import packing
@@ -30,7 +30,9 @@ class SummaryReads:
     """Summaries of one generation, for one event loop."""
 
     def __init__(self, server: Server, keys: Keys) -> None:
-        self._gathered = _Gathered(server)
+        # a cluster's nodes fail one by one: a trip to all of them would make one node's failure everybody's
+        self._gathered = None if server.is_cluster else _Gathered(server)
+        self._run = server.run if self._gathered is None else self._gathered.run
         self._keys = keys
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
@@ -38,7 +40,7 @@ class SummaryReads:
         """As of ports.SummaryReader. A product that changed costs a second round trip."""
         hour = now_ms // _HOUR_MS
         kept = [self._kept_of(product_id, hour) for product_id in product_ids]
-        replies = await self._gathered.run(
+        replies = await self._run(
             [
                 self._read(product_id) if one is None else ("HMGET", self._keys.product(product_id).state, *_TELLING)
                 for product_id, one in zip(product_ids, kept, strict=True)
@@ -53,9 +55,15 @@ class SummaryReads:
                 summaries[product_id] = replace(one.summary, as_of_ms=now_ms)
             else:
                 changed.append(product_id)
-        for product_id, reply in zip(changed, await self._gathered.run([*map(self._read, changed)]), strict=True):
+        again = await self._run([*map(self._read, changed)]) if changed else []
+        for product_id, reply in zip(changed, again, strict=True):
             summaries[product_id] = self._keep(product_id, reply, now_ms)
         return [summaries[product_id] for product_id in product_ids]
+
+    def close(self) -> None:
+        """Give up what is on its way."""
+        if self._gathered is not None:
+            self._gathered.close()
 
     def _read(self, product_id: str) -> Command:
         return ("HGETALL", self._keys.product(product_id).state)
@@ -116,22 +124,35 @@ class _Gathered:
             self._sending = asyncio.create_task(self._send_all(), name="gathered look-ups")
         return await answer
 
+    def close(self) -> None:
+        """Whoever waits is cancelled."""
+        if self._sending is not None:
+            self._sending.cancel()
+
     async def _send_all(self) -> None:
+        together: list[_Asked] = []
         try:
             while self._waiting:
                 together, self._waiting = self._waiting, []
                 try:
                     await self._send(together)
-                except StoreUnavailable as error:
-                    _fail(together, error)
+                except (StoreUnavailable, ConfigurationError) as error:
+                    # those that came meanwhile would wait as long again, and hear the same
+                    _fail([*together, *self._waiting], error)
+                    self._waiting = []
                 except Exception:  # noqa: BLE001 - a key of one caller that is broken is not the others' error
-                    for one in together:
-                        try:
-                            await self._send([one])
-                        except Exception as error:  # noqa: BLE001 - raised where it was asked
-                            _fail([one], error)
+                    await self._send_one_by_one(together)
         finally:
             self._sending = None
+            for one in (*together, *self._waiting):
+                one.answer.cancel()  # of those without an answer: we were cancelled
+
+    async def _send_one_by_one(self, together: Sequence[_Asked]) -> None:
+        for one in together:
+            try:
+                await self._send([one])
+            except Exception as error:  # noqa: BLE001 - raised where it was asked
+                _fail([one], error)
 
     async def _send(self, together: Sequence[_Asked]) -> None:
         replies = iter(await self._server.run([command for commands, _ in together for command in commands]))

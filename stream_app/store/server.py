@@ -77,6 +77,11 @@ class Server:
         """Connects at the first command."""
         return cls(settings.redis.get_secret_value(), scripts, cluster=settings.redis_cluster)
 
+    @property
+    def is_cluster(self) -> bool:
+        """Are there several nodes, each with its own products?"""
+        return self._cluster
+
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """One reply per command, in one round trip (per node of a cluster).
 

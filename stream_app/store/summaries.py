@@ -109,6 +109,7 @@ class RedisSummaryStore:
         return [packing.unpack_alert(alert) for alert in packed if alert]
 
     async def close(self) -> None:
+        self._reads.close()
         await self._server.close()
 
 

@@ -16,7 +16,7 @@ from transformers import (
     XLMRobertaForSequenceClassification,
 )
 
-from stream_app.models import convert
+from stream_app.models import convert, encoders
 from stream_app.models.classifier import find_classifier
 from stream_app.models.convert import converted
 from stream_app.models.device import DeviceChoice
@@ -165,3 +165,15 @@ def test_ctranslate2_writes_what_generate_writes(t5_folder: Path, cpu: DeviceCho
 def test_only_a_t5_is_taken_for_a_summarizer(folder: Path) -> None:
     with pytest.raises(ConfigurationError, match="not a T5"):
         find_summarizer(str(folder))
+
+
+@pytest.mark.parametrize("supported", [True, False])
+@pytest.mark.parametrize(("dtype", "expected"), [(torch.float32, None), (torch.bfloat16, "supported")])
+def test_weights_are_reordered_where_onednn_can(
+    dtype: torch.dtype, expected: str | None, supported: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In bf16 it asks for AVX-512; in fp32 for nothing."""
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: supported)
+
+    assert encoders._can_prepack(dtype) is (expected is None or supported)

@@ -30,6 +30,7 @@ from stream_app.steps.privacy import mask
         ("378282246310005 (Amex), 3782 822463 10005", "[card] (Amex), [card]"),
         ("IBAN DE89 3704 0044 0532 0130 00 is mine", "IBAN [iban] is mine"),
         ("GB29NWBK60161331926819", "[iban]"),
+        ("1 ( ). - IBAN KZ67123ABCDEFGHIJKLM", "1 ( ). - IBAN [iban]"),  # five digits are enough
         ("AT61 1904 3002 3457 3201 CALL NOW", "[iban] CALL NOW"),
     ],
 )

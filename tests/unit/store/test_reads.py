@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from stream_app.ports import StoreUnavailable
+from stream_app.ports import ConfigurationError, StoreUnavailable
 from stream_app.records import ProductText
 from stream_app.store import packing
 from stream_app.store.keys import Keys
@@ -29,15 +29,19 @@ class HashServer:
     def __init__(self) -> None:
         self.hashes: dict[str, dict[bytes, bytes]] = {}
         self.broken: set[str] = set()
-        self.away = False
+        self.is_cluster = False
+        self.error: Exception | None = None
+        self.held: asyncio.Event | None = None
         self.trips: list[list[str]] = []
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """As Server.run."""
         self.trips.append([command[0] for command in commands])
         await asyncio.sleep(0)
-        if self.away:
-            raise StoreUnavailable("away")
+        if self.held is not None:
+            await self.held.wait()
+        if self.error is not None:
+            raise self.error
         if broken := self.broken.intersection(command[1] for command in commands):
             raise ValueError(f"{broken} hold no hash")
         return [self._answer(*command) for command in commands]
@@ -103,7 +107,8 @@ async def test_product_that_changed_is_read_anew(server: HashServer, reads: Summ
 
 
 @pytest.mark.parametrize(
-    ("name", "now"), [(b"texts", b"1"), (b"text", TEXT), (b"newest", b"1"), (b"totals", b"0 0 9 0 0 0 0 0 9 0")]
+    ("name", "now"),
+    [(b"version", b"4"), (b"texts", b"1"), (b"text", TEXT), (b"newest", b"1"), (b"totals", b"0 0 9 0 0 0 0 0 9 0")],
 )
 async def test_each_telling_field_tells(server: HashServer, reads: SummaryReads, name: bytes, now: bytes) -> None:
     """Totals too: a server that forgot its last moments gives their version numbers again."""
@@ -133,15 +138,56 @@ async def test_product_that_is_gone_is_unknown(server: HashServer, reads: Summar
     assert await reads.read(["p"], NOW_MS) == [None]
 
 
-async def test_look_ups_at_the_same_time_share_round_trips(server: HashServer, reads: SummaryReads) -> None:
-    """Those that come while the first is on its way go out together behind it."""
+async def under_way(server: HashServer, reads: SummaryReads) -> asyncio.Task[list[int | None]]:
+    """A look-up whose trip has begun and is held up, until ``server.held`` is set."""
+    server.held = asyncio.Event()
+    first = asyncio.create_task(reviews_of(reads, "p0"))
+    while not server.trips:
+        await asyncio.sleep(0)
+    return first
+
+
+async def test_look_ups_that_come_meanwhile_share_the_next_trip(server: HashServer, reads: SummaryReads) -> None:
+    """The first is on its way; the others go out together behind it."""
     for number in range(5):
         server.put(f"p{number}", number)
+    first = await under_way(server, reads)
+    others = [asyncio.create_task(reviews_of(reads, f"p{number}")) for number in range(1, 5)]
+    await asyncio.sleep(0)
+    assert len(server.trips) == 1
 
-    found = await asyncio.gather(*(reviews_of(reads, f"p{number}") for number in range(5)))
+    assert server.held is not None
+    server.held.set()
 
-    assert found == [[0], [1], [2], [3], [4]]
-    assert len(server.trips) <= 2
+    assert [await first, *[await one for one in others]] == [[0], [1], [2], [3], [4]]
+    assert [len(trip) for trip in server.trips] == [1, 4]
+
+
+async def test_nodes_of_a_cluster_fail_one_by_one(server: HashServer) -> None:
+    """Nothing is gathered there: the trip of a look-up goes to its own node."""
+    server.is_cluster = True
+    server.put("p0", 0)
+    server.put("p1", 1)
+    reads = SummaryReads(cast(Server, server), KEYS)
+
+    assert list(await asyncio.gather(reviews_of(reads, "p0"), reviews_of(reads, "p1"))) == [[0], [1]]
+    assert [len(trip) for trip in server.trips] == [1, 1]
+
+
+async def test_no_more_summaries_are_kept_than_the_bound(
+    server: HashServer, reads: SummaryReads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked for the longest ago is read whole again."""
+    monkeypatch.setattr("stream_app.store.reads._SUMMARIES_KEPT", 2)
+    for product_id in ("a", "b", "c"):
+        server.put(product_id, 1)
+        await reads.read([product_id], NOW_MS)
+    server.trips.clear()
+
+    await reads.read(["c"], NOW_MS)
+    await reads.read(["a"], NOW_MS)
+
+    assert server.trips == [["HMGET"], ["HGETALL"]]
 
 
 async def test_broken_key_of_one_look_up_is_not_the_others_error(server: HashServer, reads: SummaryReads) -> None:
@@ -155,24 +201,48 @@ async def test_broken_key_of_one_look_up_is_not_the_others_error(server: HashSer
     assert good == [3]
 
 
-async def test_store_that_is_away_is_told_to_every_look_up(server: HashServer, reads: SummaryReads) -> None:
-    """And once it is back, the next ones are answered."""
-    server.put("p", 3)
-    server.away = True
-    found = await asyncio.gather(*(reviews_of(reads, "p") for _ in range(3)), return_exceptions=True)
-    assert [type(one) for one in found] == [StoreUnavailable] * 3
+@pytest.mark.parametrize("error", [StoreUnavailable("away"), ConfigurationError("refused")])
+async def test_failed_trip_is_told_to_everyone_at_once(
+    server: HashServer, reads: SummaryReads, error: Exception
+) -> None:
+    """To those who came meanwhile too: another trip would take them as long to fail. The next ones are answered."""
+    server.put("p0", 3)
+    first = await under_way(server, reads)
+    others = [asyncio.create_task(reviews_of(reads, "p0")) for _ in range(3)]
+    await asyncio.sleep(0)
+    server.error = error
+    assert server.held is not None
+    server.held.set()
 
-    server.away = False
+    found = await asyncio.gather(first, *others, return_exceptions=True)
+    assert found == [error] * 4
+    assert len(server.trips) == 1
 
-    assert await reviews_of(reads, "p") == [3]
+    server.error = None
+    assert await reviews_of(reads, "p0") == [3]
 
 
 async def test_look_up_that_was_given_up_does_not_disturb_the_others(server: HashServer, reads: SummaryReads) -> None:
-    """A caller that went away, as one whose client closed its connection."""
-    server.put("p", 3)
-    given_up = asyncio.create_task(reviews_of(reads, "p"))
-    waiting = asyncio.create_task(reviews_of(reads, "p"))
+    """A caller that went away, as one whose client closed its connection: nobody is asked a second time for it."""
+    server.put("p0", 3)
+    given_up = await under_way(server, reads)
+    waiting = asyncio.create_task(reviews_of(reads, "p0"))
     await asyncio.sleep(0)
     given_up.cancel()
+    assert server.held is not None
+    server.held.set()
 
     assert await waiting == [3]
+    assert len(server.trips) == 2
+
+
+async def test_closing_leaves_nobody_waiting(server: HashServer, reads: SummaryReads) -> None:
+    """Neither who is on the way nor who came meanwhile."""
+    first = await under_way(server, reads)
+    second = asyncio.create_task(reviews_of(reads, "p0"))
+    await asyncio.sleep(0)
+
+    reads.close()
+
+    found = await asyncio.wait_for(asyncio.gather(first, second, return_exceptions=True), 5)
+    assert [type(one) for one in found] == [asyncio.CancelledError] * 2
