@@ -1,8 +1,8 @@
 """Keeps the device busy: forms a batch whenever the device is free, and gives every text exactly one result.
 
-    submit ─► waiting (FIFO) ─► tokeniser thread ─► one prefetched batch ─► device threads ─► on_done, once per run
+    submit ─► waiting ─► tokeniser thread ─► one prefetched batch ─► runs ─► device threads ─► on_done, once per run
 
-A batch is a prefix of what waits, all of it computed before newer texts are let in; within it, sorting by length is
+A batch is what has waited longest, all of it computed before newer texts are let in; within it, sorting by length is
 free, since nobody starves. While one batch computes, the next is tokenised. Nothing ever waits for a timer.
 """
 
@@ -15,18 +15,17 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from stream_app import telemetry
 from stream_app.models.result_cache import ResultCache
+from stream_app.models.waiting import Waiting
 from stream_app.ports import ModelFailed, OutOfDeviceMemory, TextModel, Tokens
-from stream_app.steps.batch_plan import computed_tokens, cut, prefix_size
+from stream_app.steps.batch_plan import computed_tokens, cut
 
 Result = TypeVar("Result")
 
-_CHARACTERS_PER_TOKEN = 4  # of English; only to bound what waits before it is tokenised
-_MOST_TEXTS = 512  # of one batch: bounds the tokeniser's step
+_BYTES_PER_TOKEN = 4  # of UTF-8: about a token of English, and one and a third Chinese characters
 _WATCH_SECONDS = 1.0
 _GLANCE_SECONDS = 0.1  # at whether we are stopped while another goes first
 
@@ -36,6 +35,7 @@ class _Item:
     tag: Any
     text: str
     size: int  # estimated tokens
+    first: bool  # does it overtake those that wait?
     tokens: Tokens | None = None
 
 
@@ -69,6 +69,7 @@ class Batcher(Generic[Result]):
         hang_seconds: float = 120.0,
         after: Batcher[Any] | None = None,
         unwanted: Callable[[Any], bool] = lambda tag: False,
+        goes_first: Callable[[Any], bool] = lambda tag: False,
         cached_texts: int = 0,
     ) -> None:
         """``on_start`` and ``on_done`` are called from the device threads, before and after each run; ``on_done`` also
@@ -78,7 +79,8 @@ class Batcher(Generic[Result]):
         ``run_tokens``: the size of one run; halved when the device's memory does not hold it. ``batch_tokens``: of one
         batch. ``max_waiting_tokens``: beyond it ``has_room`` says no. ``after``: goes first on the same device: none of
         our runs begins while it has anything to do. ``unwanted``: asked of a tag just before its run; if so it is
-        forgotten.
+        forgotten. ``goes_first``: asked of each tag submitted; if so it overtakes those that wait, which still get half
+        of each batch.
         """
         self._model = model
         self._on_start, self._on_done, self._fatal = on_start, on_done, fatal
@@ -87,15 +89,16 @@ class Batcher(Generic[Result]):
         self._name = name
         self._hang_seconds = hang_seconds
         self._known: ResultCache[Result] = ResultCache(cached_texts)
-        self._waiting: deque[_Item] = deque()
-        self._waiting_tokens = 0
+        self._waiting: Waiting[_Item] = Waiting()
         self._unfinished = 0
         self._unfinished_tokens = 0
         self._after = after
-        self._unwanted = unwanted
+        self._unwanted, self._goes_first = unwanted, goes_first
         self._changed = threading.Condition()
         self._stopped = False
         self._batches: queue.Queue[list[_Item] | _Stop] = queue.Queue(maxsize=1)
+        self._runs: deque[list[_Item]] = deque()  # of the batch that is on the device
+        self._taking_a_run = threading.Lock()
         self._running_since: dict[int, float] = {}
         self._computing = [
             threading.Thread(target=self._guarded, args=(self._compute,), name=f"{name}-{number}")
@@ -122,28 +125,26 @@ class Batcher(Generic[Result]):
             if (result := self._known.get(text)) is not None:
                 known.append((tag, result))
             else:
-                new.append(_Item(tag, text, estimated_tokens(text)))
+                new.append(_Item(tag, text, estimated_tokens(text), self._goes_first(tag)))
         if known:
             telemetry.results_were_known(self._name, len(known))
             self._on_done(known)
         if not new:
             return
         with self._changed:
-            self._waiting.extend(new)
+            self._waiting.add(new)
             self._unfinished += len(new)
-            size = sum(item.size for item in new)
-            self._unfinished_tokens += size
-            self._waiting_tokens += size
+            self._unfinished_tokens += sum(item.size for item in new)
             self._changed.notify_all()
 
     def has_room(self) -> bool:
         """May more be submitted? Any thread, without a lock: a glance, not a promise."""
-        return self._waiting_tokens < self._max_waiting_tokens
+        return self._waiting.tokens < self._max_waiting_tokens
 
     @property
     def waiting_tokens(self) -> int:
         """About so many tokens wait. Any thread, without a lock."""
-        return self._waiting_tokens
+        return self._waiting.tokens
 
     @property
     def unfinished_tokens(self) -> int:
@@ -157,12 +158,8 @@ class Batcher(Generic[Result]):
     def drop_waiting(self, unwanted: Callable[[Any], bool]) -> list[Any]:
         """Forget what has not been taken into a batch yet; returns the tags of what was forgotten."""
         with self._changed:
-            dropped = [item for item in self._waiting if unwanted(item.tag)]
-            if dropped:
-                gone = set(map(id, dropped))
-                self._waiting = deque(item for item in self._waiting if id(item) not in gone)
-                self._waiting_tokens -= sum(item.size for item in dropped)
-                self._finished(dropped)
+            dropped = self._waiting.drop(lambda item: unwanted(item.tag))
+            self._finished(dropped)
         return [item.tag for item in dropped]
 
     def wait_until_idle(self, given_up: Callable[[], bool]) -> None:
@@ -183,7 +180,6 @@ class Batcher(Generic[Result]):
         with self._changed:
             self._stopped = True
             self._waiting.clear()
-            self._waiting_tokens = 0
             self._changed.notify_all()
 
     def join(self, seconds: float = 1.5) -> None:
@@ -209,12 +205,9 @@ class Batcher(Generic[Result]):
                 self._fatal(error)
 
     def _tokenize(self) -> None:
-        while (taken := self._next_prefix()) is not None:
-            rest = self._tokenized(taken)
-            while rest:
-                size = prefix_size((_length(item) for item in rest), self._batch_tokens)
-                self._batches.put(rest[:size])
-                rest = rest[size:]
+        while (taken := self._next_taken()) is not None:
+            if batch := self._tokenized(taken):
+                self._batches.put(batch)
         self._batches.put(_Stop())
 
     def _tokenized(self, items: list[_Item]) -> list[_Item]:
@@ -233,39 +226,40 @@ class Batcher(Generic[Result]):
             item.tokens = tokens
         return items
 
-    def _next_prefix(self) -> list[_Item] | None:
-        """The oldest waiting texts, about one batch; waits for them. None: stopped."""
+    def _next_taken(self) -> list[_Item] | None:
+        """What has waited longest, about one batch; waits for it. None: stopped."""
         with self._changed:
             while not self._waiting and not self._stopped:
                 self._changed.wait()
             if self._stopped:
                 return None
-            estimates = (item.size for item in islice(self._waiting, _MOST_TEXTS))
-            taken = [self._waiting.popleft() for _ in range(prefix_size(estimates, self._batch_tokens))]
-            self._waiting_tokens -= sum(item.size for item in taken)
-        return taken
+            return self._waiting.take(self._batch_tokens)
 
     def _compute(self) -> None:
-        while True:
-            batch = self._batches.get()
-            if isinstance(batch, _Stop):
-                self._batches.put(batch)  # for the other device threads
+        while (run := self._next_run()) is not None:
+            if self._after is not None:
+                self._after.wait_until_idle(lambda: self._stopped)
+            if self._stopped:
                 return
-            lengths = [_length(item) for item in batch]
-            for run in cut(lengths, self._run_tokens, self._model.packs):
-                if self._stopped:
-                    return
-                items = [batch[index] for index in run]
-                if self._after is not None:
-                    self._after.wait_until_idle(lambda: self._stopped)
-                    if self._stopped:
-                        return
-                if not (items := self._still_wanted(items)):
-                    continue
-                self._on_start([item.tag for item in items])
-                self._on_done(self._results(items))
-                with self._changed:
-                    self._finished(items)
+            if not (items := self._still_wanted(run)):
+                continue
+            self._on_start([item.tag for item in items])
+            self._on_done(self._results(items))
+            with self._changed:
+                self._finished(items)
+
+    def _next_run(self) -> list[_Item] | None:
+        """The next run of the batch that the device threads share; waits for a batch. None: stopped."""
+        with self._taking_a_run:
+            while not self._runs:
+                batch = self._batches.get()
+                if isinstance(batch, _Stop):
+                    self._batches.put(batch)  # for the other device threads
+                    return None
+                cuts = cut([_length(item) for item in batch], self._run_tokens, self._model.packs)
+                runs = [[batch[index] for index in one] for one in cuts]
+                self._runs.extend(sorted(runs, key=lambda run: not any(item.first for item in run)))
+            return self._runs.popleft()
 
     def _still_wanted(self, items: list[_Item]) -> list[_Item]:
         """Those that nobody gave up meanwhile; the others get no result."""
@@ -329,7 +323,8 @@ class Batcher(Generic[Result]):
 
 def estimated_tokens(text: str) -> int:
     """About so many tokens a text has, before it is tokenised."""
-    return 2 + len(text) // _CHARACTERS_PER_TOKEN
+    size = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+    return 2 + size // _BYTES_PER_TOKEN
 
 
 def _length(item: _Item) -> int:

@@ -21,8 +21,10 @@ from stream_app.steps.batch_plan import cut
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
 
-BATCH_SECONDS = 0.25
-"""Device time of one batch: what newer reviews wait for at most."""
+BATCH_SECONDS = 0.1
+"""A worker's time for one batch of small runs: what newer reviews wait for, those that go first too."""
+
+_RUN_SECONDS = 0.25  # a run that takes longer is not made larger
 
 THREADS_OF_A_WORKER = 1
 """On a CPU one single-threaded worker per core beats one worker with all cores: small models leave little to split, and
@@ -30,6 +32,7 @@ threads of two models that wait for each other's turn burn the cores.
 """
 
 _ENOUGH = 0.95  # of the best throughput: a smaller run answers sooner
+_ROUNDS = 3  # of the sweep: neighbours on the same machine can take a third of its time for seconds
 _RUN_SIZES: dict[str, tuple[int, ...]] = {
     "cpu": (256, 512, 1024, 2048),
     "cuda": (1024, 4096, 16384, 32768, 65536),
@@ -65,11 +68,15 @@ class Found(Protocol[Result_co]):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many tokens one run and one batch may hold, and the throughput that this follows from (one worker)."""
+    """How many tokens one run may hold, and the throughput that this follows from (one worker)."""
 
     run_tokens: int
-    batch_tokens: int
     tokens_per_second: float
+
+    @property
+    def batch_tokens(self) -> int:
+        """How many tokens one batch may hold."""
+        return max(self.run_tokens, int(self.tokens_per_second * BATCH_SECONDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,7 @@ class Selected(Generic[Result]):
 
 
 def select(found: Found[Any], settings: Settings, workers: int) -> Selected[Any]:
-    """The fastest of what may be chosen. The first time on a machine each candidate is measured for about a second.
+    """The fastest of what may be chosen. The first time on a machine each candidate is measured for some seconds.
 
     Raises ConfigurationError where the settings name what this device or model can't do.
     """
@@ -184,33 +191,38 @@ def agrees(reference: TextModel[Any], model: TextModel[Any], precision: str) -> 
 def measure_budget(model: TextModel[Any], choice: DeviceChoice, key: str = "") -> Budget:
     """Times the model on runs of growing size; the smallest that is nearly as fast as the best becomes the budget.
 
-    Takes about a second, once per machine, model (``key``; by default its name and revision) and choice.
+    Takes some seconds, once per machine, model (``key``; by default its name and revision) and choice.
     """
 
     def measure() -> dict[str, Any]:
         texts = model.tokenize(_SWEEP_TEXTS)
         model.run(texts[:1])
         rates: dict[int, float] = {}
-        for size in _RUN_SIZES[choice.device]:
-            count = size * len(texts) // _tokens(texts)
-            try:
-                # other texts the second time: a real run hardly ever has the shape of one before, and oneDNN compiles
-                # for each; a packed run seen before would look faster than any that comes
-                timed = [_timed(model, texts, size, first, max(1, count - first)) for first in (0, 1)]
-            except OutOfDeviceMemory:
-                break
-            rates[size] = max(tokens / seconds for tokens, seconds in timed)
-            if min(seconds for _, seconds in timed) > BATCH_SECONDS:
-                break
+        sizes = _RUN_SIZES[choice.device]
+        for number in range(_ROUNDS):
+            for size in sizes:
+                count = size * len(texts) // _tokens(texts)
+                try:
+                    # other texts each time: a real run hardly ever has the shape of one before, and oneDNN compiles
+                    # for each; a packed run seen before would look faster than any that comes
+                    tokens, seconds = _timed(model, texts, size, number, max(1, count - number))
+                except OutOfDeviceMemory:
+                    rates.pop(size, None)
+                    sizes = tuple(one for one in sizes if one < size)
+                    break
+                rates[size] = max(rates.get(size, 0.0), tokens / seconds)
+                if seconds > _RUN_SECONDS:
+                    sizes = tuple(one for one in sizes if one <= size)
+                    break
         best = max(rates.values())
         run_tokens = min(size for size, rate in rates.items() if rate >= _ENOUGH * best)
-        return asdict(Budget(run_tokens, max(run_tokens, int(rates[run_tokens] * BATCH_SECONDS)), rates[run_tokens]))
+        return asdict(Budget(run_tokens, rates[run_tokens]))
 
     if model.name.revision == "unknown":
         return Budget(**measure())
     key = key or f"{model.name.name} {model.name.revision}"
     where = f"{choice.device} {choice.threads} {choice.backend} {choice.precision}"
-    return Budget(**device.remembered(f"budget {where} {key}", measure))
+    return Budget(**device.remembered(f"run {where} {key}", measure))
 
 
 def _tokens(texts: Sequence[Any]) -> int:

@@ -51,7 +51,7 @@ class Enrich:
     """ports.StreamRole. Order of things for one review:
 
     1. decoded; a reject or a deletion is finished at once
-    2. BERT, in the batcher's threads
+    2. BERT, in the batcher's threads; reviews that may alarm go first
     3. the alert, if due, is published (out of order: nothing of T5 is in its way)
     4. T5 for long reviews; best_effort waits ``summary_wait_ms`` for it, then takes the best sentence
     5. finished: published when every earlier offset of the partition is finished too
@@ -145,6 +145,7 @@ class Enrich:
             name=name,
             after=after,
             unwanted=lambda review: review.finished,
+            goes_first=self._may_alarm,
             workers=sized.workers,
             hang_seconds=self._settings.device_patience_seconds,
             cached_texts=self._settings.cached_texts,
@@ -342,6 +343,12 @@ class Enrich:
                 self._summary_window = min(self._most_summary_tokens, grown)
 
     # ---- what goes out
+
+    def _may_alarm(self, review: _Open) -> bool:
+        """These go first to the models: an alert should take a second also where the device is behind."""
+        return alert_rules.may_alarm(
+            review.review, review.prepared, max_age_ms=self._alert_max_age_ms, now_ms=self._now_ms()
+        )
 
     def _alert(self, review: _Open, now_ms: int) -> None:
         assert review.sentiment is not None

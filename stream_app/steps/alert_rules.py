@@ -9,6 +9,13 @@ from stream_app.steps.enrich import Prepared
 from stream_app.steps.summary_text import key_sentence
 
 _SURE = 0.95  # P(negative) from which one or two stars, or none given, make it a warning
+_CONTENT = 4  # stars from which hardly any review alarms
+
+
+def may_alarm(review: Review, prepared: Prepared, *, max_age_ms: int, now_ms: int) -> bool:
+    """Is an alert to be expected, before a model has read the review? By its stars, or their absence, and its words."""
+    alarming = review.rating is None or review.rating < _CONTENT or bool(prepared.safety_words)
+    return alarming and not _is_old(review, max_age_ms, now_ms)
 
 
 def negative_review(
@@ -26,7 +33,7 @@ def negative_review(
     sentence that weighs most.
     """
     p_negative = sentiment.scores[0]
-    if p_negative < threshold or now_ms - review.created_at_ms > max_age_ms:
+    if p_negative < threshold or _is_old(review, max_age_ms, now_ms):
         return None
     severity = severity_of(p_negative, review.rating, prepared.safety_words)
     span = key_sentence(prepared.text)
@@ -55,3 +62,7 @@ def severity_of(p_negative: float, rating: int | None, safety_words: tuple[str, 
     if p_negative >= _SURE and (rating is None or rating <= 2):
         return "warning"
     return "info"
+
+
+def _is_old(review: Review, max_age_ms: int, now_ms: int) -> bool:
+    return now_ms - review.created_at_ms > max_age_ms

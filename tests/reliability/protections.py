@@ -868,12 +868,21 @@ _BOUNDED = (
         "tokens-that-wait",
         "reviews wait for the device without a limit",
         "stream_app/models/batcher.py",
-        "        return self._waiting_tokens < self._max_waiting_tokens\n",
+        "        return self._waiting.tokens < self._max_waiting_tokens\n",
         "        return True\n",
         (
             _BATCHER + "test_there_is_room_again_when_what_waited_is_taken",
             _ENRICH + "test_always_stops_fetching_while_t5_is_full",
         ),
+    ),
+    Protection(
+        6,
+        "who-goes-first-starves-nobody",
+        "a review that is overtaken for ever keeps all behind it in memory",
+        "stream_app/models/waiting.py",
+        "max(half, budget_tokens - sum(item.size for item in taken))",
+        "0 if taken else budget_tokens",
+        ("tests/unit/models/test_waiting.py::test_the_others_get_half_of_each_batch",),
     ),
     Protection(
         6,

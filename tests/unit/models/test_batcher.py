@@ -110,6 +110,34 @@ def test_newer_texts_never_overtake_an_older_batch(rig: Rig) -> None:
     assert all(len(run) * max(run) <= 64 or len(run) == 1 for run in rig.model.runs)
 
 
+def test_who_goes_first_overtakes_what_waits_also_within_a_batch() -> None:
+    rig = Rig(goes_first=lambda tag: tag.startswith("alarming"))
+    rig.submit(*(f"text {number} " + "word " * 10 for number in range(60)), "alarming one", "alarming two")
+    rig.batcher.start()
+    rig.results(62)
+    rig.batcher.stop()
+    assert rig.started[0] == ["alarming one", "alarming two"]
+
+
+def test_several_workers_share_the_runs_of_one_batch() -> None:
+    """Else the second one would begin with what came later."""
+    rig = Rig(workers=2, batch_tokens=1000, run_tokens=10)
+    rig.model.faults.let_go.clear()
+    rig.submit("one two", "three four five six seven eight")
+    rig.batcher.start()
+    wait_until(lambda: len(rig.started) == 2, 5, "one run waits for the other")
+    rig.model.faults.let_go.set()
+    rig.results(2)
+    rig.batcher.stop()
+
+
+def test_a_text_is_estimated_by_its_bytes() -> None:
+    """A Chinese character is about a token, a word of English too."""
+    assert estimated_tokens("word " * 100) == 127
+    assert estimated_tokens("\u597d" * 100) == 77
+    assert estimated_tokens("\ud800") > 0  # half a character is counted as well
+
+
 def test_only_the_guilty_text_of_a_failing_run_fails(rig: Rig) -> None:
     rig.model.faults.fails_on = lambda text: "poison" in text
     rig.submit(*(f"text {number}" for number in range(20)), "poison pill")

@@ -104,7 +104,7 @@ def test_fastest_is_chosen_and_remembered(classifier_folder: Folder, monkeypatch
     def measure(_: object, choice: device.DeviceChoice, __: str) -> selection.Budget:
         key = f"{choice.backend} {choice.precision}"
         measured.append(key)
-        return selection.Budget(100, 200, rates[key])
+        return selection.Budget(100, rates[key])
 
     monkeypatch.setattr(selection, "measure_budget", measure)
     chosen = select(found, settings, 2)

@@ -107,6 +107,20 @@ def late_summaries() -> float:
     return REGISTRY.get_sample_value("stream_app_summaries_late_total") or 0.0
 
 
+def test_a_review_that_may_alarm_overtakes_what_waits_for_the_device() -> None:
+    async def scenario() -> None:
+        async with staged(summaries="off", run_tokens=1, batch_tokens=1) as stage:
+            stage.bert.gate.clear()
+            content = [review(offset, f"I love it {offset}.", rating=5) for offset in range(20)]
+            await stage.take(*content, review(20, "It broke and I am angry.", rating=1))
+            stage.bert.gate.set()
+            await stage.finished(*range(21))
+            order = [text for run in stage.bert.ran for text in run]
+            assert order.index("It broke and I am angry.") < 6  # behind what was on its way to the device already
+
+    run(scenario)
+
+
 def test_alert_goes_out_before_the_summary_is_made() -> None:
     async def scenario() -> None:
         async with staged(summaries="always") as stage:

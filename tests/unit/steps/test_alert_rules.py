@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stream_app.records import Alert, Review, Scores
-from stream_app.steps.alert_rules import negative_review, severity_of
+from stream_app.steps.alert_rules import may_alarm, negative_review, severity_of
 from stream_app.steps.enrich import Prepared, prepare, sentiment_of
 
 HOUR_MS = 3_600_000
@@ -56,6 +56,29 @@ def test_old_reviews_raise_none(age_ms: int, alarming: bool) -> None:
 )
 def test_severity(p_negative: float, rating: int | None, safety_words: tuple[str, ...], severity: str) -> None:
     assert severity_of(p_negative, rating, safety_words) == severity
+
+
+@pytest.mark.parametrize(
+    ("rating", "text", "age_ms", "expected"),
+    [
+        (1, "Broke.", 0, True),
+        (3, "So so.", 0, True),
+        (None, "So so.", 0, True),
+        (4, "Good.", 0, False),
+        (5, "Good.", 0, False),
+        (5, "It caught fire.", 0, True),
+        (1, "Broke.", 48 * HOUR_MS, True),
+        (1, "Broke.", 48 * HOUR_MS + 1, False),
+    ],
+)
+def test_few_stars_none_or_safety_words_make_an_alert_likely(
+    rating: int | None, text: str, age_ms: int, expected: bool
+) -> None:
+    now_ms = 1000 * HOUR_MS
+    review = Review("p", "r", 0, "created", created_at_ms=now_ms - age_ms, text=text, rating=rating)
+    prepared = prepare(review, None)
+    assert isinstance(prepared, Prepared)
+    assert may_alarm(review, prepared, max_age_ms=48 * HOUR_MS, now_ms=now_ms) is expected
 
 
 def test_same_review_has_the_same_id_at_any_time() -> None:

@@ -1,0 +1,71 @@
+"""Two lanes: who goes first overtakes, and nobody starves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_app.models.waiting import Waiting
+
+
+@dataclass(eq=False)
+class Text:
+    size: int
+    first: bool = False
+
+
+def waiting(*texts: Text) -> Waiting[Text]:
+    lanes: Waiting[Text] = Waiting()
+    lanes.add(texts)
+    return lanes
+
+
+def test_who_goes_first_overtakes_what_waits() -> None:
+    others = [Text(10) for _ in range(20)]
+    alarming = Text(10, first=True)
+    assert waiting(*others, alarming).take(40) == [alarming, *others[:3]]
+
+
+def test_the_others_get_half_of_each_batch() -> None:
+    lanes = waiting(*(Text(10, first) for _ in range(20) for first in (True, False)))
+    assert [text.first for text in lanes.take(40)] == [True, True, False, False]
+
+
+def test_the_others_get_their_half_beside_texts_larger_than_a_batch() -> None:
+    large, others = [Text(500, first=True) for _ in range(3)], [Text(10) for _ in range(20)]
+    assert waiting(*large, *others).take(40) == [large[0], *others[:2]]
+
+
+def test_a_lane_alone_gets_the_whole_batch() -> None:
+    for first in (True, False):
+        assert len(waiting(*(Text(10, first) for _ in range(20))).take(40)) == 4
+
+
+def test_what_is_dropped_is_gone_and_counts_no_more() -> None:
+    kept, gone, also_gone = Text(10), Text(20), Text(40, first=True)
+    lanes = waiting(kept, gone, also_gone)
+    assert set(map(id, lanes.drop(lambda text: text is not kept))) == {id(gone), id(also_gone)}
+    assert lanes.tokens == 10
+    assert lanes.take(1000) == [kept]
+    assert not lanes
+
+
+def test_the_step_of_the_tokeniser_is_bounded_also_for_tiny_texts() -> None:
+    assert len(waiting(*(Text(1) for _ in range(2000))).take(100_000)) == 512
+
+
+@given(st.lists(st.tuples(st.integers(1, 600), st.booleans())), st.integers(1, 1000))
+def test_each_text_is_taken_once_and_in_the_order_of_its_lane(made: list[tuple[int, bool]], budget: int) -> None:
+    texts = [Text(size, first) for size, first in made]
+    lanes = waiting(*texts)
+    taken: list[Text] = []
+    while lanes:
+        assert lanes.tokens == sum(text.size for text in texts) - sum(text.size for text in taken)
+        batch = lanes.take(budget)
+        assert batch
+        taken += batch
+    assert lanes.tokens == 0
+    for first in (True, False):
+        assert [text for text in taken if text.first is first] == [text for text in texts if text.first is first]
