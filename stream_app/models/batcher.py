@@ -1,19 +1,17 @@
 """Keeps the device busy: forms a batch whenever the device is free, and gives every text exactly one result.
 
-    submit ─► waiting ─► tokeniser thread ─► one prefetched batch ─► runs ─► device threads ─► on_done, once per run
+    submit ─► waiting ─► tokeniser thread ─► one prepared batch ─► runs ─► device threads ─► on_done, once per run
 
-A batch is what has waited longest, all of it computed before newer texts are let in; within it, sorting by length is
-free, since nobody starves. While one batch computes, the next is tokenised. Nothing ever waits for a timer.
+A batch is the oldest of those that go first and the oldest of the others; within it, sorting by length is free, since
+nobody starves. While one batch computes, the next is tokenised. Nothing ever waits for a timer.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -37,10 +35,6 @@ class _Item:
     size: int  # estimated tokens
     first: bool  # does it overtake those that wait?
     tokens: Tokens | None = None
-
-
-class _Stop:
-    """The last thing in the queue of batches."""
 
 
 class DeviceHung(Exception):
@@ -77,10 +71,10 @@ class Batcher(Generic[Result]):
 
         ``fatal`` is told when the device is broken, a thread died, or a run took longer than ``hang_seconds``.
         ``run_tokens``: the size of one run; halved when the device's memory does not hold it. ``batch_tokens``: of one
-        batch. ``max_waiting_tokens``: beyond it ``has_room`` says no. ``after``: goes first on the same device: none of
-        our runs begins while it has anything to do. ``unwanted``: asked of a tag just before its run; if so it is
-        forgotten. ``goes_first``: asked of each tag submitted; if so it overtakes those that wait, which still get half
-        of each batch.
+        batch, estimated. ``max_waiting_tokens``: beyond it ``has_room`` says no. ``after``: goes first on the same
+        device: none of our runs begins while it has anything to do. ``unwanted``: asked of a tag just before its run;
+        if so it is forgotten. ``goes_first``: asked of each tag submitted; if so it overtakes the others, which still
+        get a quarter of each batch.
         """
         self._model = model
         self._on_start, self._on_done, self._fatal = on_start, on_done, fatal
@@ -96,9 +90,8 @@ class Batcher(Generic[Result]):
         self._unwanted, self._goes_first = unwanted, goes_first
         self._changed = threading.Condition()
         self._stopped = False
-        self._batches: queue.Queue[list[_Item] | _Stop] = queue.Queue(maxsize=1)
+        self._prepared: deque[list[list[_Item]]] = deque()  # the runs of the next batch
         self._runs: deque[list[_Item]] = deque()  # of the batch that is on the device
-        self._taking_a_run = threading.Lock()
         self._running_since: dict[int, float] = {}
         self._computing = [
             threading.Thread(target=self._guarded, args=(self._compute,), name=f"{name}-{number}")
@@ -188,11 +181,8 @@ class Batcher(Generic[Result]):
         A thread that is still inside a C++ library when Python ends takes the whole process down with SIGABRT.
         """
         until = time.monotonic() + seconds
-        for thread in self._computing:
+        for thread in (*self._computing, self._tokenizing):
             thread.join(max(0.0, until - time.monotonic()))
-        with suppress(queue.Empty):
-            self._batches.get_nowait()  # nobody takes it any more, and the tokeniser may wait to put another
-        self._tokenizing.join(max(0.0, until - time.monotonic()))
 
     # ---- the threads
 
@@ -206,9 +196,16 @@ class Batcher(Generic[Result]):
 
     def _tokenize(self) -> None:
         while (taken := self._next_taken()) is not None:
-            if batch := self._tokenized(taken):
-                self._batches.put(batch)
-        self._batches.put(_Stop())
+            if runs := self._runs_of(self._tokenized(taken)):
+                with self._changed:
+                    self._prepared.append(runs)
+                    self._changed.notify_all()
+
+    def _runs_of(self, batch: list[_Item]) -> list[list[_Item]]:
+        """The batch cut into runs, those with texts that go first before the others."""
+        cuts = cut([_length(item) for item in batch], self._run_tokens, self._model.packs)
+        runs = [[batch[index] for index in one] for one in cuts]
+        return sorted(runs, key=lambda run: not any(item.first for item in run))
 
     def _tokenized(self, items: list[_Item]) -> list[_Item]:
         """The items with their tokens, without those that cannot be tokenised: they have their result already."""
@@ -227,13 +224,11 @@ class Batcher(Generic[Result]):
         return items
 
     def _next_taken(self) -> list[_Item] | None:
-        """What has waited longest, about one batch; waits for it. None: stopped."""
+        """Texts for about one batch; waits for them, and until the last batch is on the device. None: stopped."""
         with self._changed:
-            while not self._waiting and not self._stopped:
+            while not self._stopped and (not self._waiting or self._prepared):
                 self._changed.wait()
-            if self._stopped:
-                return None
-            return self._waiting.take(self._batch_tokens)
+            return None if self._stopped else self._waiting.take(self._batch_tokens)
 
     def _compute(self) -> None:
         while (run := self._next_run()) is not None:
@@ -249,17 +244,15 @@ class Batcher(Generic[Result]):
                 self._finished(items)
 
     def _next_run(self) -> list[_Item] | None:
-        """The next run of the batch that the device threads share; waits for a batch. None: stopped."""
-        with self._taking_a_run:
-            while not self._runs:
-                batch = self._batches.get()
-                if isinstance(batch, _Stop):
-                    self._batches.put(batch)  # for the other device threads
-                    return None
-                cuts = cut([_length(item) for item in batch], self._run_tokens, self._model.packs)
-                runs = [[batch[index] for index in one] for one in cuts]
-                self._runs.extend(sorted(runs, key=lambda run: not any(item.first for item in run)))
-            return self._runs.popleft()
+        """The next run of the batch that the device threads share; waits for it. None: stopped."""
+        with self._changed:
+            while not self._stopped and not self._runs:
+                if self._prepared:
+                    self._runs.extend(self._prepared.popleft())
+                    self._changed.notify_all()
+                else:
+                    self._changed.wait()
+            return None if self._stopped else self._runs.popleft()
 
     def _still_wanted(self, items: list[_Item]) -> list[_Item]:
         """Those that nobody gave up meanwhile; the others get no result."""

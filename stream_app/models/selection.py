@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import cycle, islice
 from typing import Any, Generic, Protocol, TypeVar
 
 from stream_app import telemetry
@@ -22,7 +23,9 @@ Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
 
 BATCH_SECONDS = 0.1
-"""A worker's time for one batch of small runs: what newer reviews wait for, those that go first too."""
+"""A worker's time for one batch of small runs, which all workers share. A review that goes first waits for what is left
+of the batch on the device, and for the one that is prepared.
+"""
 
 _RUN_SECONDS = 0.25  # a run that takes longer is not made larger
 
@@ -98,7 +101,7 @@ def select(found: Found[Any], settings: Settings, workers: int) -> Selected[Any]
         model = found.on(choices[0])
         return Selected(model, choices[0], measure_budget(model, choices[0], found.key))
     by_name = {f"{one.backend} {one.precision}": one for one in choices}
-    key = f"rates {choices[0].device} {choices[0].threads} {found.key} of {', '.join(by_name)}"
+    key = f"tokens per second {choices[0].device} {choices[0].threads} {found.key} of {', '.join(by_name)}"
 
     def measure() -> dict[str, float]:
         with device.measuring():
@@ -195,24 +198,22 @@ def measure_budget(model: TextModel[Any], choice: DeviceChoice, key: str = "") -
     """
 
     def measure() -> dict[str, Any]:
-        texts = model.tokenize(_SWEEP_TEXTS)
-        model.run(texts[:1])
+        model.run(model.tokenize(_SWEEP_TEXTS[:1]))
         rates: dict[int, float] = {}
         sizes = _RUN_SIZES[choice.device]
         for number in range(_ROUNDS):
+            # other lengths each time: a real run hardly ever has the shape of one before, and oneDNN compiles for each;
+            # a packed run seen before would look faster than any that comes
+            texts = model.tokenize([text + " and so on" * number for text in _SWEEP_TEXTS])
             for size in sizes:
-                count = size * len(texts) // _tokens(texts)
                 try:
-                    # other texts each time: a real run hardly ever has the shape of one before, and oneDNN compiles
-                    # for each; a packed run seen before would look faster than any that comes
-                    tokens, seconds = _timed(model, texts, size, number, max(1, count - number))
+                    tokens, seconds = _timed(model, texts, size)
                 except OutOfDeviceMemory:
-                    rates.pop(size, None)
+                    rates = {one: rate for one, rate in rates.items() if one < size}
                     sizes = tuple(one for one in sizes if one < size)
                     break
                 rates[size] = max(rates.get(size, 0.0), tokens / seconds)
                 if seconds > _RUN_SECONDS:
-                    sizes = tuple(one for one in sizes if one <= size)
                     break
         best = max(rates.values())
         run_tokens = min(size for size, rate in rates.items() if rate >= _ENOUGH * best)
@@ -229,9 +230,12 @@ def _tokens(texts: Sequence[Any]) -> int:
     return sum(one.length for one in texts)
 
 
-def _timed(model: TextModel[Any], texts: Sequence[Any], size: int, first: int, count: int) -> tuple[int, float]:
-    """(tokens, seconds) of ``count`` texts, from the ``first`` on and round again, in runs of ``size`` tokens."""
-    mix = [texts[number % len(texts)] for number in range(first, first + count)]
+def _timed(model: TextModel[Any], texts: Sequence[Any], size: int) -> tuple[int, float]:
+    """(tokens, seconds) of these texts, again and again, as many as fit ``size`` tokens, in runs of that size."""
+    mix: list[Any] = []
+    for one in islice(cycle(texts), len(texts) * (2 + size // _tokens(texts))):
+        if not mix or _tokens(mix) + one.length <= size:
+            mix.append(one)
     runs = [[mix[index] for index in run] for run in cut([one.length for one in mix], size, model.packs)]
 
     def compute() -> None:

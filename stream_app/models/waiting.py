@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 from stream_app.steps.batch_plan import prefix_size
 
 _MOST_TEXTS = 512  # of one batch and lane: bounds the tokeniser's step
+_OTHERS_SHARE = 0.25  # of a batch's budget, where both lanes have texts
 
 
 class Waits(Protocol):
@@ -25,48 +26,61 @@ Item = TypeVar("Item", bound=Waits)
 class Waiting(Generic[Item]):
     """Not safe for several threads by itself; ``tokens`` may be read by any.
 
-    Neither lane starves: where both have texts, the others get half of a batch at least. Reviews are published in
-    order, so what overtook them waits for them all the same, and is kept meanwhile.
+    Neither lane starves: the others get at least a quarter of each batch's budget. Reviews are published in order, so
+    what overtook one waits for it all the same, and is kept meanwhile.
     """
 
     def __init__(self) -> None:
-        self._first: deque[Item] = deque()
-        self._others: deque[Item] = deque()
-        self.tokens = 0
-        """Estimated, of all that wait."""
+        self._first: _Lane[Item] = _Lane()
+        self._others: _Lane[Item] = _Lane()
 
     def __bool__(self) -> bool:
-        return bool(self._first or self._others)
+        return bool(self._first.items or self._others.items)
+
+    @property
+    def tokens(self) -> int:
+        """Estimated, of all that wait."""
+        return self._first.tokens + self._others.tokens
 
     def add(self, items: Iterable[Item]) -> None:
         for item in items:
-            (self._first if item.first else self._others).append(item)
-            self.tokens += item.size
+            (self._first if item.first else self._others).add(item)
 
     def take(self, budget_tokens: int) -> list[Item]:
-        """About one batch: of each lane half of the budget, what the other one leaves, and one text at least."""
-        half = budget_tokens // 2
-        taken = _taken(self._first, half if self._others else budget_tokens)
-        taken += _taken(self._others, max(half, budget_tokens - sum(item.size for item in taken)))
-        self.tokens -= sum(item.size for item in taken)
-        return taken
+        """About one batch, of each lane one text at least where any waits; what goes first comes first."""
+        share = int(budget_tokens * _OTHERS_SHARE)
+        taken = self._first.take(budget_tokens - min(share, self._others.tokens))
+        left = budget_tokens - sum(item.size for item in taken)
+        return taken + self._others.take(max(share, left))
 
     def drop(self, unwanted: Callable[[Item], bool]) -> list[Item]:
         """Forget these; returns what was forgotten."""
-        dropped: list[Item] = []
-        for lane in (self._first, self._others):
-            kept: list[Item] = []
-            for item in lane:
-                (dropped if unwanted(item) else kept).append(item)
-            lane.clear()
-            lane.extend(kept)
-        self.tokens -= sum(item.size for item in dropped)
-        return dropped
+        return self._first.drop(unwanted) + self._others.drop(unwanted)
 
     def clear(self) -> None:
         self.drop(lambda item: True)
 
 
-def _taken(lane: deque[Item], budget_tokens: int) -> list[Item]:
-    sizes = (item.size for item in islice(lane, _MOST_TEXTS))
-    return [lane.popleft() for _ in range(prefix_size(sizes, budget_tokens))]
+class _Lane(Generic[Item]):
+    def __init__(self) -> None:
+        self.items: deque[Item] = deque()
+        self.tokens = 0
+
+    def add(self, item: Item) -> None:
+        self.items.append(item)
+        self.tokens += item.size
+
+    def take(self, budget_tokens: int) -> list[Item]:
+        sizes = (item.size for item in islice(self.items, _MOST_TEXTS))
+        taken = [self.items.popleft() for _ in range(prefix_size(sizes, budget_tokens))]
+        self.tokens -= sum(item.size for item in taken)
+        return taken
+
+    def drop(self, unwanted: Callable[[Item], bool]) -> list[Item]:
+        kept: deque[Item] = deque()
+        dropped: list[Item] = []
+        for item in self.items:
+            (dropped if unwanted(item) else kept).append(item)
+        self.items = kept
+        self.tokens -= sum(item.size for item in dropped)
+        return dropped

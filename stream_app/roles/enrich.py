@@ -86,7 +86,7 @@ class Enrich:
         loaded = await asyncio.to_thread(self._load)
         self._classifier = loaded.sentiment.model
         self._sentiment: Batcher[Scores] = self._batcher(
-            "sentiment", loaded.sentiment, self._scored, self._settings.waiting_tokens
+            "sentiment", loaded.sentiment, self._scored, self._settings.waiting_tokens, goes_first=self._may_alarm
         )
         self._sentiment.start()
         self._summary: Batcher[str] | None = None
@@ -128,6 +128,7 @@ class Enrich:
         handle: Callable[[Sequence[tuple[_Open, Result | ModelFailed]]], None],
         waiting_tokens: int,
         after: Batcher[Scores] | None = None,
+        goes_first: Callable[[_Open], bool] = lambda review: False,
     ) -> Batcher[Result]:
         """A batcher whose results come to ``handle`` on the event loop."""
 
@@ -145,7 +146,7 @@ class Enrich:
             name=name,
             after=after,
             unwanted=lambda review: review.finished,
-            goes_first=self._may_alarm,
+            goes_first=goes_first,
             workers=sized.workers,
             hang_seconds=self._settings.device_patience_seconds,
             cached_texts=self._settings.cached_texts,
@@ -345,7 +346,7 @@ class Enrich:
     # ---- what goes out
 
     def _may_alarm(self, review: _Open) -> bool:
-        """These go first to the models: an alert should take a second also where the device is behind."""
+        """These go first to BERT: their alerts wait neither for a burst of others nor for a backlog of old reviews."""
         return alert_rules.may_alarm(
             review.review, review.prepared, max_age_ms=self._alert_max_age_ms, now_ms=self._now_ms()
         )

@@ -29,8 +29,7 @@ def cut_into_runs(
     """Indices of ``lengths`` (tokens per text, at least 1), cut into runs that the device computes one after another.
 
     A run is a rectangle: its longest text times its number of texts. Each index is in exactly one run; a run is at
-    most ``run_tokens`` large (a longer text is alone), at most ``max_padding_share`` of it padding. Longest first, so
-    that what doesn't fit the device's memory fails at once.
+    most ``run_tokens`` large (a longer text is alone), at most ``max_padding_share`` of it padding. Longest first.
     """
     runs: list[list[int]] = []
     longest = filled = 0

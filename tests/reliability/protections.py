@@ -880,9 +880,9 @@ _BOUNDED = (
         "who-goes-first-starves-nobody",
         "a review that is overtaken for ever keeps all behind it in memory",
         "stream_app/models/waiting.py",
-        "max(half, budget_tokens - sum(item.size for item in taken))",
-        "0 if taken else budget_tokens",
-        ("tests/unit/models/test_waiting.py::test_the_others_get_half_of_each_batch",),
+        "return taken + self._others.take(max(share, left))",
+        "return taken or self._others.take(max(share, left))",
+        ("tests/unit/models/test_waiting.py::test_the_others_get_a_quarter_of_each_batch",),
     ),
     Protection(
         6,
@@ -898,8 +898,8 @@ _BOUNDED = (
         "one-prefetched-batch",
         "all that waits is tokenised at once",
         "stream_app/models/batcher.py",
-        "queue.Queue(maxsize=1)",
-        "queue.Queue()",
+        "(not self._waiting or self._prepared)",
+        "not self._waiting",
         ("tests/unit/models/test_prefetch.py::test_no_more_than_one_batch_is_prepared_ahead_of_the_device",),
     ),
     Protection(

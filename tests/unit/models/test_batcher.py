@@ -308,8 +308,11 @@ def test_join_waits_for_the_run_in_progress_and_not_for_one_that_hangs() -> None
     assert not rig.done
 
     threading.Timer(0.2, rig.model.faults.let_go.set).start()
+    began = time.monotonic()
     rig.batcher.join(10.0)
     assert len(rig.done) == 1
+    assert time.monotonic() - began < 5.0
+    assert not [thread for thread in rig.batcher._threads if thread.is_alive() and "watch" not in thread.name]
 
 
 def test_stop_while_another_goes_first_begins_no_run() -> None:

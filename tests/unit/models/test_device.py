@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from stream_app.models import device
+from stream_app.models import device, selection
 from stream_app.models.device import DeviceChoice, choose_device
 from stream_app.models.selection import measure_budget
-from stream_app.ports import ConfigurationError
+from stream_app.ports import ConfigurationError, OutOfDeviceMemory
 from tests.fake_models import FakeClassifier, Faults
 
 
@@ -62,6 +63,43 @@ def test_a_cache_that_cannot_be_written_is_done_without(
 
 def test_runs_that_do_not_fit_the_memory_are_not_chosen(cpu: DeviceChoice) -> None:
     assert measure_budget(FakeClassifier(Faults(memory_tokens=600)), cpu).run_tokens <= 1024
+
+
+def test_memory_that_runs_out_later_rules_out_that_size_and_all_larger_ones(
+    cpu: DeviceChoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By then another process may have its share of the device's memory."""
+    seen: list[int] = []
+
+    def second_round_of_1024_is_too_large(model: Any, texts: Any, size: int) -> tuple[int, float]:
+        seen.append(size)
+        if size == 1024 and seen.count(size) == 2:
+            raise OutOfDeviceMemory("the device is full")
+        return size, 0.1  # the larger, the faster
+
+    monkeypatch.setattr(selection, "_timed", second_round_of_1024_is_too_large)
+    assert measure_budget(FakeClassifier(), cpu).run_tokens == 512
+
+
+def test_a_neighbour_that_takes_the_time_of_one_run_does_not_decide(
+    cpu: DeviceChoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def stalled_at_first(model: Any, texts: Any, size: int) -> tuple[int, float]:
+        seen.append(size)
+        return size, 1.0 if len(seen) == 1 else 0.1  # the larger, the faster
+
+    monkeypatch.setattr(selection, "_timed", stalled_at_first)
+    assert measure_budget(FakeClassifier(), cpu).run_tokens == 2048
+
+
+def test_a_run_is_timed_at_the_size_that_it_stands_for(cpu: DeviceChoice) -> None:
+    model = FakeClassifier()
+    model.packs = True
+    measure_budget(model, cpu)
+    largest = [max(sum(run) for run in model.runs if sum(run) <= size) for size in (256, 512, 1024, 2048)]
+    assert all(found > 0.8 * size for found, size in zip(largest, (256, 512, 1024, 2048), strict=True)), largest
 
 
 @pytest.mark.parametrize(("gain", "expected"), [(0.01, "fp32"), (1.1, "fp32"), (3.0, "bf16")])

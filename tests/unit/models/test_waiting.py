@@ -28,14 +28,19 @@ def test_who_goes_first_overtakes_what_waits() -> None:
     assert waiting(*others, alarming).take(40) == [alarming, *others[:3]]
 
 
-def test_the_others_get_half_of_each_batch() -> None:
+def test_the_others_get_a_quarter_of_each_batch() -> None:
     lanes = waiting(*(Text(10, first) for _ in range(20) for first in (True, False)))
-    assert [text.first for text in lanes.take(40)] == [True, True, False, False]
+    assert [text.first for text in lanes.take(80)] == [True] * 6 + [False] * 2
 
 
-def test_the_others_get_their_half_beside_texts_larger_than_a_batch() -> None:
+def test_the_others_get_their_quarter_beside_texts_larger_than_a_batch() -> None:
     large, others = [Text(500, first=True) for _ in range(3)], [Text(10) for _ in range(20)]
-    assert waiting(*large, *others).take(40) == [large[0], *others[:2]]
+    assert waiting(*large, *others).take(80) == [large[0], *others[:2]]
+
+
+def test_what_one_lane_leaves_the_other_gets() -> None:
+    few = [Text(10), *(Text(10, first=True) for _ in range(20))]
+    assert [text.first for text in waiting(*few).take(80)] == [True] * 7 + [False]
 
 
 def test_a_lane_alone_gets_the_whole_batch() -> None:
