@@ -286,10 +286,12 @@ def _through_the_batcher(
 
     choice = DeviceChoice(device, precision, 1, "", backend, workers)
     classifier: Classifier = found.on(choice)
-    if padded:
+    budget = measure_budget(classifier, choice)
+    if padded:  # with the runs of the packed one, and as much to sort
         classifier.encoder = PaddedEncoder(found.model.to(device), found.tokenizer.pad_token_id, choice)
         classifier.packs = False
-    budget = measure_budget(classifier, choice)
+    else:
+        budget = budget.prompt(packs=classifier.packs)
     drain(classifier, texts[: max(8, len(texts) // 8)], budget.run_tokens, budget.batch_tokens, workers)  # warm-up
     scores, seconds = drain(classifier, texts, budget.run_tokens, budget.batch_tokens, workers)
     judged = [(one.negative, one.neutral, one.positive) for one in scores]

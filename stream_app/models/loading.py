@@ -57,7 +57,7 @@ def load_sentiment_model(settings: Settings) -> Sized[Scores]:
     if settings.model_languages != "auto":
         named = frozenset(settings.model_languages.replace(" ", "").split(","))
         found = replace(found, languages=None if named == {"any"} else named)
-    return _sized(found, settings)
+    return _sized(found, settings, alerts_wait=True)
 
 
 def load_summary_model(settings: Settings) -> Sized[str]:
@@ -65,16 +65,18 @@ def load_summary_model(settings: Settings) -> Sized[str]:
     from stream_app.models.summarizer import find_summarizer
 
     quieten()
-    return _sized(find_summarizer(settings.summary_model, settings.summary_beams), settings)
+    return _sized(find_summarizer(settings.summary_model, settings.summary_beams), settings, alerts_wait=False)
 
 
-def _sized(found: Found[Any], settings: Settings) -> Sized[Any]:
+def _sized(found: Found[Any], settings: Settings, *, alerts_wait: bool) -> Sized[Any]:
     from stream_app.models.device import cores
     from stream_app.models.selection import THREADS_OF_A_WORKER, select
 
     by_the_machine = max(1, cores() // (settings.threads or THREADS_OF_A_WORKER))
     selected = select(found, settings, workers=settings.device_workers or by_the_machine)
     budget, choice = selected.budget, selected.choice
+    if alerts_wait:
+        budget = budget.prompt(packs=selected.model.packs)
     return Sized(
         selected.model,
         budget.run_tokens,

@@ -79,7 +79,17 @@ class Budget:
     @property
     def batch_tokens(self) -> int:
         """How many tokens one batch may hold."""
-        return max(self.run_tokens, int(self.tokens_per_second * BATCH_SECONDS))
+        return max(self.run_tokens, self._soon)
+
+    @property
+    def _soon(self) -> int:
+        return int(self.tokens_per_second * BATCH_SECONDS)
+
+    def prompt(self, *, packs: bool) -> Budget:
+        """For answers that alerts wait for. Texts of mixed lengths hardly ever fill a large run without padding, so that
+        smaller batches cost a model that does not pack next to nothing.
+        """
+        return self if packs else replace(self, run_tokens=min(self.run_tokens, self._soon))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 
 from stream_app.models import device, selection
 from stream_app.models.device import DeviceChoice, choose_device
-from stream_app.models.selection import measure_budget
+from stream_app.models.selection import Budget, measure_budget
 from stream_app.ports import ConfigurationError, OutOfDeviceMemory
 from tests.fake_models import FakeClassifier, Faults
 
@@ -45,6 +45,17 @@ def test_a_budget_is_measured_once(cpu: DeviceChoice, cache: Path) -> None:
     assert len(model.runs) == runs
     assert cache.is_file()
     assert first.batch_tokens >= first.run_tokens > 0
+
+
+def test_alerts_wait_for_a_tenth_of_a_second_unless_the_model_packs() -> None:
+    """A model that packs needs its large runs; one that pads seldom fills them."""
+    measured = Budget(run_tokens=1024, tokens_per_second=4000.0)
+    assert measured.batch_tokens == 1024
+    padding = measured.prompt(packs=False)
+    assert (padding.run_tokens, padding.batch_tokens) == (400, 400)
+    assert measured.prompt(packs=True) == measured
+    small = Budget(run_tokens=256, tokens_per_second=4000.0).prompt(packs=False)
+    assert (small.run_tokens, small.batch_tokens) == (256, 400)
 
 
 def test_a_damaged_cache_is_measured_anew(cpu: DeviceChoice, cache: Path) -> None:
