@@ -86,7 +86,7 @@ class Budget:
         return int(self.tokens_per_second * BATCH_SECONDS)
 
     def prompt(self, *, packs: bool) -> Budget:
-        """For answers that alerts wait for. Texts of mixed lengths hardly ever fill a large run without padding, so that
+        """For answers that alerts wait for. Texts of mixed lengths hardly ever fill a large run without padding, so
         smaller batches cost a model that does not pack next to nothing.
         """
         return self if packs else replace(self, run_tokens=min(self.run_tokens, self._soon))
