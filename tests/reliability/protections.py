@@ -599,7 +599,7 @@ _BAD = (
         "too-large-is-a-reject",
         "a review that became too large ends the process",
         "stream_app/roles/enrich.py",
-        "        if size_of(message) > self._max_message_bytes:\n",
+        "        if may_exceed and size_of(message) > self._max_message_bytes:\n",
         "        if False:\n",
         (_ENRICH + "test_message_that_became_too_large_is_rejected",),
     ),
