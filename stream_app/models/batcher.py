@@ -1,4 +1,4 @@
-"""Keeps the device busy: forms a batch whenever the device is free, and gives every text exactly one result.
+"""Keeps the device busy: has one batch ready when the device is free, and gives every text exactly one result.
 
     submit ─► waiting ─► tokeniser thread ─► one prepared batch ─► runs ─► device threads ─► on_done, once per run
 

@@ -396,7 +396,8 @@ class Enrich:
     def _message(self, slot: Slot, enriched: EnrichedReview) -> Message:
         """What the slot leads to: its enriched review, or a letter where that is too large."""
         message = contract.enriched_message(self._topics.enriched, enriched)
-        may_exceed = len(message.value or b"") > self._max_message_bytes - _AROUND_VALUE_BYTES  # measured twice else
+        # the publisher counts every message anyway: here only those that may be too large
+        may_exceed = len(message.value or b"") > self._max_message_bytes - _AROUND_VALUE_BYTES
         if may_exceed and size_of(message) > self._max_message_bytes:
             return self._letter(Rejected(slot.record, "message_too_large", "its enriched form exceeds 2 MiB"))
         telemetry.review_enriched((enriched.enriched_at_ms - slot.record.timestamp_ms) / 1000)

@@ -24,5 +24,5 @@ def test_no_more_than_one_batch_is_prepared_ahead_of_the_device() -> None:
     rig.results(400 - len(dropped))
     rig.batcher.stop()
     taken = texts(400)[: 400 - len(dropped)]
-    # the one that is on the device, and one more; each is 128 tokens and at most one text too large, estimated
+    # the one that is on the device, and one more; each has at most 128 tokens, estimated
     assert sum(map(estimated_tokens, taken)) <= 2 * 128
