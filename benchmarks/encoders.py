@@ -15,7 +15,8 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,12 @@ OURS = {
     "CTranslate2 fp32": ("ctranslate2", "fp32"),
     "CTranslate2 int8": ("ctranslate2", "int8"),
 }
+BUNDLED, BASE = "bundled", "BERT-base's shape, 128 tokens"
+REVIEWS = {"cpu": 1400, "cuda": 60_000}
 _ARRIVAL_BATCH = 32
 _NAIVE_SHARE = 4  # the naive ways are slow, and their rate does not depend on how many texts there are
+_MOST_NAIVE = 400
+_BASE_TOKENS = 128
 _PEAK_SECONDS = 0.5
 console = Console(stderr=True)
 
@@ -89,7 +94,9 @@ class EncoderResult:
         return sum(reference[index] == label for index, label in labels.items()) / len(labels)
 
 
-def measure_encoders(path: Path, reviews: int, repeats: int, say: Callable[[str], None]) -> EncoderResult:
+def measure_encoders(
+    path: Path, reviews: int, repeats: int, say: Callable[[str], None], model: str = BUNDLED
+) -> EncoderResult:
     """Every way that this device and model offer, ``repeats`` times each."""
     from stream_app.models.device import BF16_MUST_GAIN, bf16_gain, find_device
     from stream_app.models.loading import load_sentiment_model
@@ -99,16 +106,16 @@ def measure_encoders(path: Path, reviews: int, repeats: int, say: Callable[[str]
         NAIVE,
         ARRIVAL,
         SORTED,
-        *(way for way, (backend, _) in OURS.items() if where == "cpu" or backend == "torch"),
+        *(way for way, parts in OURS.items() if where == "cpu" or parts == ("torch", "bf16")),
     ]
     if where == "cpu" and bf16_gain("cpu") < BF16_MUST_GAIN:
         offered.remove("packed, torch bf16")
-    how = load_sentiment_model(Settings(device=where)).how
+    how = load_sentiment_model(Settings(device=where)).how if model == BUNDLED else f"{where}; torch bf16, because set"
     runs: dict[str, list[EncoderRun]] = {way: [] for way in offered}
     for repeat in range(repeats):
         for way in offered:
-            say(f"encoder: {way}, {repeat + 1} of {repeats}")
-            runs[way].append(_in_a_process(way, path, reviews))
+            say(f"encoder, {model}: {way}, {repeat + 1} of {repeats}")
+            runs[way].append(_in_a_process(way, path, reviews, model))
     for way, of_way in runs.items():
         if (share := max(run.share_of_peak for run in of_way)) > 1:
             raise RuntimeError(f"{way} computed {share:.2f} of the measured peak: the measurement is wrong")
@@ -117,35 +124,35 @@ def measure_encoders(path: Path, reviews: int, repeats: int, say: Callable[[str]
     return EncoderResult(every.tokens / every.reviews, runs, chosen, how)
 
 
-def _in_a_process(way: str, path: Path, reviews: int) -> EncoderRun:
-    answer = measured("benchmarks.encoders", "--way", way, "--input", path, "--reviews", reviews)
+def _in_a_process(way: str, path: Path, reviews: int, model: str) -> EncoderRun:
+    answer = measured("benchmarks.encoders", "--way", way, "--input", path, "--reviews", reviews, "--model", model)
     return EncoderRun(**answer | {"labels": {int(index): label for index, label in answer["labels"].items()}})
 
 
 # ---- in the process of its own
 
 
-def run_way(way: str, texts: Sequence[str]) -> EncoderRun:
+def run_way(way: str, texts: Sequence[str], model: str = BUNDLED) -> EncoderRun:
     """Time one way on these texts."""
-    from stream_app.models.classifier import find_classifier
     from stream_app.models.device import cores, find_device
     from stream_app.models.loading import quieten
 
     quieten()
-    found = find_classifier("bundled")
+    found = _found(model)
     where = find_device()[0]
     if way in (NAIVE, ARRIVAL):
-        texts = texts[::_NAIVE_SHARE]
+        share = max(_NAIVE_SHARE, len(texts) // _MOST_NAIVE)
+        texts = texts[::share]
         find_device(threads=cores())
         labels, seconds = (_one_at_a_time if way == NAIVE else _in_arrival_order)(found, texts, where)
-        indices = range(0, len(texts) * _NAIVE_SHARE, _NAIVE_SHARE)
+        indices = range(0, len(texts) * share, share)
         precision, workers = "fp32", cores()
     else:
         backend, precision = OURS.get(way, ("torch", "fp32"))
         workers = cores() if where == "cpu" else 1
         labels, seconds = _through_the_batcher(found, texts, where, backend, precision, workers, padded=way == SORTED)
         indices = range(len(texts))
-    lengths = _lengths(found, texts)
+    lengths = [one.length for one in found.text_tokenizer()(texts)]
     return EncoderRun(
         way,
         len(texts),
@@ -156,6 +163,25 @@ def run_way(way: str, texts: Sequence[str]) -> EncoderRun:
         peak_flops(where, precision, workers),
         dict(zip(indices, labels, strict=True)),
     )
+
+
+def _found(model: str) -> Any:
+    """The classifier; one of BERT-base's shape has random weights (its rate depends on the shape alone)."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    from stream_app.models.classifier import find_classifier
+    from stream_app.records import LABELS, ModelName
+
+    found = find_classifier("bundled")
+    if model == BUNDLED:
+        return found
+    torch.manual_seed(1)
+    names = dict(enumerate(LABELS))
+    config = BertConfig(num_labels=len(names), id2label=names, label2id={name: i for i, name in names.items()})
+    found.tokenizer.model_max_length = _BASE_TOKENS
+    base = BertForSequenceClassification(config).eval()
+    return replace(found, model=base, name=ModelName("bert-base-shape", "random-1"))
 
 
 def flops_of(config: Any, lengths: Sequence[int]) -> float:
@@ -195,16 +221,19 @@ def _repeated(product: Callable[[], float]) -> float:
 
 
 def _products(device: str, precision: str) -> list[Callable[[], float]]:
-    """Functions that multiply [1024, 1536] by [1536, 384] and say how many operations that took."""
+    """Functions that multiply matrices and say how many operations that took: [1024, 1536] by [1536, 384], on a GPU as
+    large as its libraries are quoted with.
+    """
     import numpy as np
     import torch
     from torch.utils import mkldnn
 
-    rows, inner, columns = (1024, 1536, 384) if device == "cpu" else (16384, 3072, 768)
+    rows, inner, columns = (1024, 1536, 384) if device == "cpu" else (8192, 8192, 8192)
     operations = 2.0 * rows * inner * columns
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}[precision]
-    left = torch.ones(rows, inner, device=device).to(dtype)
-    right = torch.ones(inner, columns, device=device).to(dtype)
+    # not ones or zeros: a GPU multiplies those faster
+    left = torch.randint(-99, 99, (rows, inner), device=device).to(dtype)
+    right = torch.randint(-99, 99, (inner, columns), device=device).to(dtype)
 
     def counted(multiply: Callable[[], Any]) -> Callable[[], float]:
         def run() -> float:
@@ -250,7 +279,8 @@ def _one_at_a_time(found: Any, texts: Sequence[str], device: str) -> tuple[list[
             labels.columns(found.model.config.id2label), found.model.config.id2label.values(), strict=True
         )
     }
-    classify(texts[0])
+    for text in texts[:10]:
+        classify(text)
     began = time.perf_counter()
     answers = [classify(text)[0]["label"] for text in texts]
     return [int(names[answer]) for answer in answers], time.perf_counter() - began
@@ -339,12 +369,6 @@ def drain(
     return [found[index] for index in range(len(texts))], seconds
 
 
-def _lengths(found: Any, texts: Sequence[str]) -> list[int]:
-    from stream_app.models.transformer import MAX_INPUT_TOKENS, TextTokenizer
-
-    return [one.length for one in TextTokenizer(found.tokenizer, MAX_INPUT_TOKENS)(texts)]
-
-
 def _computed(way: str, lengths: Sequence[int]) -> int:
     """Tokens computed, padding included; of the batcher's ways from its own metric."""
     if way == NAIVE:
@@ -361,11 +385,20 @@ def _computed(way: str, lengths: Sequence[int]) -> int:
     return round(sum(lengths) / (1 - padding / computed))
 
 
-def model_texts(path: Path, count: int) -> list[str]:
-    """What the classifier is given of the mix: cleaned and masked, titles included."""
+def model_texts(path: Path, count: int, model: str = BUNDLED) -> list[str]:
+    """What the classifier is given of the mix: cleaned and masked, titles included. For BERT-base's shape so many of
+    them in a row that they fill its 128 tokens, cut where they do.
+    """
     from benchmarks.models_alone import prepared_texts
 
-    return [one.model_text for one in prepared_texts(workload(path, count), Settings())]
+    if model == BUNDLED:
+        return [one.model_text for one in prepared_texts(workload(path, count), Settings())]
+    texts = [one.model_text for one in prepared_texts(workload(path, min(count, 2000)), Settings())]
+    rows = [" ".join(texts[start : start + 12]) for start in range(len(texts) - 12)]
+    core = _found(BASE).tokenizer.backend_tokenizer
+    core.enable_truncation(_BASE_TOKENS)
+    ends = [encoding.offsets[-2][1] for encoding in core.encode_batch(rows)]  # the last is the separator's
+    return list(islice(cycle(row[:end] for row, end in zip(rows, ends, strict=True)), count))
 
 
 def table(result: EncoderResult) -> list[str]:
@@ -390,15 +423,16 @@ def table(result: EncoderResult) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", type=Path, default=SAMPLE, help="reviews; default: the sample stream")
-    parser.add_argument("--reviews", type=int, default=1200)
+    parser.add_argument("--reviews", type=int, default=REVIEWS["cpu"])
+    parser.add_argument("--model", choices=(BUNDLED, BASE), default=BUNDLED)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--way", help="only this one, in this process; prints it as JSON (what the others are run by)")
     options = parser.parse_args()
     if options.way:
-        run = run_way(options.way, model_texts(options.input, options.reviews))
+        run = run_way(options.way, model_texts(options.input, options.reviews, options.model), options.model)
         print(orjson.dumps(run, option=orjson.OPT_NON_STR_KEYS).decode())
         return
-    result = measure_encoders(options.input, options.reviews, options.repeats, console.print)
+    result = measure_encoders(options.input, options.reviews, options.repeats, console.print, options.model)
     print("\n".join([*table(result), "", result.reason]))
 
 

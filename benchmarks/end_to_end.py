@@ -46,8 +46,9 @@ class _Spent:
     seconds: Mapping[str, float]
 
 
-def end_to_end(work: Workload, services: Services, *, with_summaries: bool, run: str) -> EndToEnd:
+def end_to_end(work: Workload, services: Services, *, with_summaries: bool, run: str, processes: int = 1) -> EndToEnd:
     """Publish everything, start the two roles on that backlog, and time the enriched topic from first to last record.
+    ``processes``: of `enrich`.
 
     The broker's timestamps are the clock.
 
@@ -67,15 +68,16 @@ def end_to_end(work: Workload, services: Services, *, with_summaries: bool, run:
         send(work.lines, feed, rate=0, on_sent=lambda: None)
     topics = Topics(settings.topic_prefix)
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
+        members = {"enrich" if number == 1 else f"enrich {number}": "enrich" for number in range(1, processes + 1)}
         roles = {
-            role: subprocess.Popen(
+            name: subprocess.Popen(
                 [sys.executable, "-m", "stream_app", "worker", role],
-                env=environment_of(settings),
+                env=environment_of(settings.model_copy(update={"worker_number": number})),
                 stdout=log,
                 stderr=log,
                 preexec_fn=die_with(os.getpid()),
             )
-            for role in ("enrich", "summarize")
+            for number, (name, role) in enumerate((members | {"summarize": "summarize"}).items(), 1)
         }
         try:
             pids = {role: process.pid for role, process in roles.items()} | _server_pids(services)

@@ -33,6 +33,8 @@ from stream_app.models.result_cache import LONGEST_TEXT
 from stream_app.settings import Settings
 
 HERE = Path(__file__).parent
+_REVIEWS = {"cpu": 4000, "cuda": 60_000}  # of a backlog
+_ENRICH = {"cpu": 1, "cuda": 4}  # processes that it takes to feed the device
 _MODELS_ALONE = "for comparison: the models alone, fed from memory, on all cores"
 console = Console(stderr=True)
 
@@ -45,6 +47,7 @@ class Options:
     quick: bool
     repeats: int
     peers: bool
+    device: str
 
     def size(self, full: int, quick: int) -> int:
         return quick if self.quick else full
@@ -61,7 +64,8 @@ class Measured:
 
 def _encoders(options: Options) -> Measured:
     """The classifier, in every way"""
-    found = encoders.measure_encoders(options.input, options.size(1400, 40), options.repeats, console.print)
+    reviews = options.size(encoders.REVIEWS[options.device], 40)
+    found = encoders.measure_encoders(options.input, reviews, options.repeats, console.print)
     exact = [way for way in found.runs if way.endswith("fp32") and way not in (encoders.NAIVE, encoders.ARRIVAL)]
     best = max(exact, key=lambda way: median(found.rates(way)))
     chosen = found.runs[found.chosen]
@@ -75,19 +79,23 @@ def _encoders(options: Options) -> Measured:
     if (bf16 := "packed, torch bf16") in found.runs:
         numbers["encoder_share_of_bf16_peak"] = median([run.share_of_peak for run in found.runs[bf16]])
     text = "\n".join([f"{found.reason}. {found.mean_tokens:.0f} tokens a review.", "", *encoders.table(found)])
+    if options.device == "cuda":
+        base = encoders.measure_encoders(options.input, reviews, options.repeats, console.print, encoders.BASE)
+        numbers["bert_base_share_of_bf16_peak"] = median([run.share_of_peak for run in base.runs[bf16]])
+        numbers["bert_base_reviews_per_second"] = median(base.rates(bf16))
+        text += "\n".join(["", "", f"{encoders.BASE} (random weights):", "", *encoders.table(base)])
     return Measured(text, numbers, {way: found.rates(way) for way in found.runs})
 
 
 def _summaries(options: Options) -> Measured:
     """T5, against generate in batches of 16"""
-    found = summaries.measure_summaries(options.input, options.size(400, 16), options.repeats, console.print)
-    numbers = {
-        "t5_int8_over_generate": found.over_generate(summaries.SMALL, summaries.INT8),
-        "t5_fp32_over_generate": found.over_generate(summaries.SMALL, summaries.FP32),
-        "t5_fp32_same_text": found.same_text(summaries.FP32),
-        "t5_int8_same_text": found.same_text(summaries.INT8),
-    }
-    bars = {way: found.rates(summaries.SMALL, way) for way in summaries.WAYS}
+    texts = options.size(summaries.TEXTS[options.device], 16)
+    found = summaries.measure_summaries(options.input, texts, options.repeats, console.print)
+    numbers: dict[str, float] = {}
+    for precision, way in summaries.OURS[options.device].items():
+        numbers[f"t5_{precision}_over_generate"] = found.over_generate(summaries.SMALL, way)
+        numbers[f"t5_{precision}_same_text"] = found.same_text(way)
+    bars = {way: found.rates(summaries.SMALL, way) for way in found.runs[summaries.SMALL]}
     return Measured("\n".join(summaries.table(found)), numbers, bars)
 
 
@@ -102,7 +110,8 @@ def _end_to_end(options: Options) -> Measured:
     spent: dict[str, dict[str, float]] = {}
     with Services(kafka_port=0, valkey_port=0, say=console.print) as services:
         for models, with_summaries in (("BERT", False), ("BERT and T5", True)):
-            count = options.size(4000, 60)
+            count = options.size(_REVIEWS[options.device], 60)
+            processes = _ENRICH[options.device]
             work = workload(options.input, count)
             memory: list[float] = []
             runs: list[EndToEnd] = []
@@ -111,8 +120,8 @@ def _end_to_end(options: Options) -> Measured:
                 console.print(f"end to end: {models}, {repeat + 1} of {options.repeats}")
                 memory.append(models_alone(FROM_MEMORY, options.input, count, with_summaries=with_summaries))
                 run = f"{os.getpid()}-{with_summaries:d}-{repeat}"
-                runs.append(end_to_end(work, services, with_summaries=with_summaries, run=run))
-                few = max(20, count // 20)
+                runs.append(end_to_end(work, services, with_summaries=with_summaries, run=run, processes=processes))
+                few = max(20, min(200, count // 20))
                 naive.append(models_alone(ONE_AT_A_TIME, options.input, few, with_summaries=with_summaries))
             whole = [one.reviews_per_second for one in runs]
             spent[models] = {name: median([one.cpu_us[name] for one in runs]) for name in runs[0].cpu_us}
@@ -126,8 +135,9 @@ def _end_to_end(options: Options) -> Measured:
             bars |= {f"{models}: naive": naive, f"{models}: end to end": whole, f"{models}: from memory": memory}
     lines += [
         "",
-        "End to end: Kafka → `enrich` → Kafka → `summarize` → Valkey, all on this machine, timed on the enriched topic "
-        "from the first record to the last, with a backlog. Summaries: `always`; nothing is answered from known texts.",
+        f"End to end: Kafka → `enrich` ({_ENRICH[options.device]} process(es)) → Kafka → `summarize` → Valkey, all on "
+        "this machine, timed on the enriched topic from the first record to the last, with a backlog. Summaries: "
+        "`always`; nothing is answered from known texts.",
         "",
         *_processor_time(spent),
         "",
@@ -174,7 +184,7 @@ def _plumbing(options: Options) -> Measured:
 
 def _latency(options: Options) -> Measured:
     """Latency of alerts and of enriched reviews under load"""
-    seconds, backlog = options.size(30, 3), options.size(4000, 100)
+    seconds, backlog = options.size(30, 3), options.size(_REVIEWS[options.device], 100)
     with own_broker(console.print) as address:
         found = latency.latency(
             address, input=options.input, seconds=seconds, backlog=backlog, overload=not options.quick
@@ -198,7 +208,10 @@ def _scaling(options: Options) -> Measured:
     with own_broker(console.print) as address:
         settings = Settings(brokers=address)
         found = scaling.scaling(
-            workload(options.input, options.size(4000, 48)), settings, processes=(1, 2), repeats=options.repeats
+            workload(options.input, options.size(_REVIEWS[options.device], 48)),
+            settings,
+            processes=(1, 2) if options.device == "cpu" else (1, 2, 4, 12),
+            repeats=options.repeats,
         )
     lines = ["| models | processes | reviews/s | ÷ one | memory, MB (PSS) |", "|---|---|---|---|---|"]
     for row in found.rows:
@@ -228,7 +241,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one small repeat of each: does it run at all?")
     given = parser.parse_args()
     options = Options(
-        given.input, given.quick, 1 if given.quick else given.repeats, not (given.no_peers or given.quick)
+        given.input,
+        given.quick,
+        1 if given.quick else given.repeats,
+        not (given.no_peers or given.quick),
+        "cuda" if torch.cuda.is_available() else "cpu",
     )
     given.output.mkdir(parents=True, exist_ok=True)
     for name in given.only or SECTIONS:

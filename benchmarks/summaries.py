@@ -1,7 +1,7 @@
-"""T5 alone: CTranslate2 against transformers' ``generate``, on a model of T5-small's shape and on the bundled one.
+"""T5 alone, as a worker computes it, against transformers' ``generate`` in batches of 16.
 
-T5-small's shape has random weights here (its rate depends on the shape alone): 256 tokens in, 32 out, 4 beams. The
-bundled one answers real reviews as a worker asks it to; its answers are compared with those of ``generate`` in fp32.
+On a model of T5-small's shape (random weights: its rate depends on the shape alone), 256 tokens in, 32 out, 4 beams;
+and on the bundled one, which answers real reviews as a worker asks it to, and is compared with ``generate`` in fp32.
 """
 
 from __future__ import annotations
@@ -20,18 +20,24 @@ from rich.console import Console
 from benchmarks.own_process import measured
 from benchmarks.report import median, shown
 from benchmarks.workload import SAMPLE, workload
+from stream_app.models.device import Precision
 from stream_app.settings import Settings
 
-BATCHES, ALONE, FP32, INT8 = (
-    "generate fp32, batches of 16",
-    "generate fp32, one at a time",
-    "CTranslate2 fp32",
-    "CTranslate2 int8",
-)
-WAYS = (BATCHES, ALONE, FP32, INT8)
+BATCHES, ALONE = "generate fp32, batches of 16", "generate fp32, one at a time"
+FP32, INT8 = "CTranslate2 fp32", "CTranslate2 int8"
+GPU_FP32, GPU_BF16 = "generate fp32, batches by tokens", "generate bf16, batches by tokens"
+NAIVE = (BATCHES, ALONE)
+OURS: dict[str, dict[Precision, str]] = {
+    "cpu": {"fp32": FP32, "int8": INT8},
+    "cuda": {"fp32": GPU_FP32, "bf16": GPU_BF16},
+}
+WAYS = (*NAIVE, *(way for ways in OURS.values() for way in ways.values()))
+TEXTS = {"cpu": 400, "cuda": 4096}
+_GPU_BATCH = 1024  # texts of 256 tokens: as much as a worker's sweep tries on a GPU
 SMALL, BUNDLED = "T5-small's shape, 256 tokens in, 32 out, 4 beams", "bundled, real reviews, greedy"
 _IN, _OUT, _BEAMS = 256, 32, 4
 _BATCH = 16
+_MOST_ALONE = 100
 console = Console(stderr=True)
 
 
@@ -70,17 +76,28 @@ class SummaryResult:
 
 def measure_summaries(path: Path, texts: int, repeats: int, say: Callable[[str], None]) -> SummaryResult:
     """Every model in every way, in turns. ``texts``: of the bundled model; the other has an eighth of them."""
-    runs: dict[str, dict[str, list[SummaryRun]]] = {model: {way: [] for way in WAYS} for model in (SMALL, BUNDLED)}
+    from stream_app.models.device import find_device
+
+    device = find_device(threads=1)[0]
+    offered = (*NAIVE, *OURS[device].values())
+    runs: dict[str, dict[str, list[SummaryRun]]] = {model: {way: [] for way in offered} for model in (SMALL, BUNDLED)}
     for repeat in range(repeats):
         for model, ways in runs.items():
             for way, of_way in ways.items():
                 say(f"T5: {model}: {way}, {repeat + 1} of {repeats}")
-                count = texts if model == BUNDLED else max(2 * _BATCH, texts // 8)
-                # slow ways get fewer: their rate does not depend on it
-                count = count if way in (FP32, INT8) else max(_BATCH if way == BATCHES else 4, count // 4)
+                count = _count(model, way, texts, device)
                 arguments = ("--model", model, "--way", way, "--input", path, "--texts", count)
                 of_way.append(SummaryRun(**measured("benchmarks.summaries", *arguments)))
     return SummaryResult(runs)
+
+
+def _count(model: str, way: str, texts: int, device: str) -> int:
+    """How many texts: slow ways get fewer, their rate does not depend on it."""
+    of_small = max(2 * _BATCH, texts // 8) if device == "cpu" else max(2 * _BATCH, texts // 2)
+    count = texts if model == BUNDLED else of_small
+    if way not in NAIVE:
+        return count
+    return max(_BATCH, count // 4) if way == BATCHES else min(max(4, count // 4), _MOST_ALONE)
 
 
 # ---- in a process of its own
@@ -91,26 +108,31 @@ def run_small(way: str, count: int) -> SummaryRun:
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 
+    from stream_app.models.device import find_device
+
     torch.manual_seed(1)
     model: Any = T5ForConditionalGeneration(T5Config(decoder_start_token_id=0)).eval()  # the defaults are T5-small's
     ids = torch.randint(10, 30_000, (count, _IN - 1)).tolist()
     texts = [[*row, 1] for row in ids]
-    if way in (FP32, INT8):
+    if way in OURS["cpu"].values():
         return _small_by_ctranslate2(model, texts, way)
-    torch.set_num_threads(_cores())
+    device = find_device(threads=_cores())[0]
+    model = model.to(device, torch.bfloat16 if way == GPU_BF16 else torch.float32)
 
     def generate(batch: Sequence[list[int]]) -> None:
+        given = torch.tensor(batch, device=device)
         with torch.inference_mode():
             model.generate(
-                input_ids=torch.tensor(batch),
+                input_ids=given,
+                attention_mask=torch.ones_like(given),
                 num_beams=_BEAMS,
                 min_new_tokens=_OUT,
                 max_new_tokens=_OUT,
                 do_sample=False,
-            )
+            ).tolist()
 
-    size = _BATCH if way == BATCHES else 1
-    generate(texts[:1])
+    size = {BATCHES: _BATCH, ALONE: 1}.get(way, _GPU_BATCH)
+    generate(texts[:1] if device == "cpu" else texts[:size])
     began = time.perf_counter()
     for start in range(0, count, size):
         generate(texts[start : start + size])
@@ -155,11 +177,9 @@ def _small_by_ctranslate2(model: Any, texts: list[list[int]], way: str) -> Summa
 
 def run_bundled(way: str, path: Path, count: int) -> SummaryRun:
     """Real reviews through the bundled T5; ours through a worker's batcher."""
-    from benchmarks.encoders import drain
     from benchmarks.models_alone import prepared_texts
     from stream_app.models.device import DeviceChoice, find_device
     from stream_app.models.loading import quieten
-    from stream_app.models.selection import measure_budget
     from stream_app.models.summarizer import load_summarizer
     from stream_app.steps.enrich import needs_summary
 
@@ -167,22 +187,37 @@ def run_bundled(way: str, path: Path, count: int) -> SummaryRun:
     settings = Settings()
     prepared = prepared_texts(workload(path, 4 * count), settings)
     texts = [one.summary_input for one in prepared if needs_summary(one, settings.summary_min_words)][:count]
-    if way in (FP32, INT8):
-        find_device("cpu", 1)
-        choice = DeviceChoice("cpu", "int8" if way == INT8 else "fp32", 1, "", "ctranslate2", _cores())
-        summarizer = load_summarizer("bundled", choice)
-        budget = measure_budget(summarizer, choice)
-        drain(summarizer, texts[:8], budget.run_tokens, budget.batch_tokens, _cores())
-        summaries, seconds = drain(summarizer, texts, budget.run_tokens, budget.batch_tokens, _cores())
-        return SummaryRun(len(texts), seconds, summaries)
+    for device, ways in OURS.items():
+        for precision, one in ways.items():
+            if one == way:
+                return _by_a_worker(device, precision, texts)
     device, threads, _ = find_device(threads=_cores())
     summarizer = load_summarizer("bundled", DeviceChoice(device, "fp32", threads, ""))
     size = _BATCH if way == BATCHES else 1
+    summarizer.run(summarizer.tokenize(texts[:size]))
     summaries = []
     began = time.perf_counter()
     for start in range(0, len(texts), size):
         summaries += summarizer.run(summarizer.tokenize(texts[start : start + size]))
     return SummaryRun(len(texts), time.perf_counter() - began, summaries)
+
+
+def _by_a_worker(device: str, precision: Precision, texts: Sequence[str]) -> SummaryRun:
+    """Through a worker's batcher."""
+    from benchmarks.encoders import drain
+    from stream_app.models.device import DeviceChoice, find_device
+    from stream_app.models.selection import measure_budget
+    from stream_app.models.summarizer import find_summarizer
+
+    find_device(device, 1)
+    found = find_summarizer("bundled")
+    backend, workers = ("ctranslate2", _cores()) if device == "cpu" else ("torch", found.gpu_workers)
+    choice = DeviceChoice(device, precision, 1, "", backend, workers)
+    summarizer = found.on(choice)
+    budget = measure_budget(summarizer, choice)
+    drain(summarizer, texts[:8], budget.run_tokens, budget.batch_tokens, workers)
+    summaries, seconds = drain(summarizer, texts, budget.run_tokens, budget.batch_tokens, workers)
+    return SummaryRun(len(texts), seconds, summaries)
 
 
 def _cores() -> int:

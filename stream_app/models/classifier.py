@@ -13,10 +13,11 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from stream_app.models import labels
+from stream_app.models.architectures import PACKABLE
 from stream_app.models.base_encoder import base_encoder_folder
 from stream_app.models.convert import converted
 from stream_app.models.device import Backend, DeviceChoice
-from stream_app.models.encoders import PACKABLE, CTranslate2Encoder, Encoder, PackedEncoder, PaddedEncoder
+from stream_app.models.encoders import CTranslate2Encoder, Encoder, PackedEncoder, PaddedEncoder
 from stream_app.models.precisions import proven_precisions
 from stream_app.models.transformer import (
     MAX_INPUT_TOKENS,
@@ -94,17 +95,25 @@ class LoadedClassifier:
         packable = self.model.config.model_type in PACKABLE
         return frozenset({"torch", "ctranslate2"} if packable else {"torch"})
 
+    @property
+    def gpu_workers(self) -> int:
+        return 2  # one prepares its run while the other's is on the device
+
     def on(self, choice: DeviceChoice) -> Classifier:
         """The classifier on this device, in this precision, by this backend."""
-        max_tokens = min(MAX_INPUT_TOKENS, _positions(self.model.config), self.tokenizer.model_max_length)
         columns = torch.eye(len(LABELS))[list(labels.columns(self.model.config.id2label))]
         return Classifier(
             self._encoder(choice),
-            TextTokenizer(self.tokenizer, max_tokens),
+            self.text_tokenizer(),
             columns,
             name=self.name,
             languages=self.languages,
         )
+
+    def text_tokenizer(self) -> TextTokenizer:
+        """Cuts texts at what the model reads."""
+        max_tokens = min(MAX_INPUT_TOKENS, _positions(self.model.config), self.tokenizer.model_max_length)
+        return TextTokenizer(self.tokenizer, max_tokens)
 
     def _convertible(self) -> Any:
         """What CTranslate2's converter asks for: of XLM-RoBERTa the whole, of the others the encoder."""
@@ -114,8 +123,13 @@ class LoadedClassifier:
         if choice.backend == "ctranslate2":
             folder = converted(self._convertible, self.tokenizer, self.name)
             return CTranslate2Encoder(copy.deepcopy(self.model.classifier), self.model.config, folder, choice)
+        packable = self.model.config.model_type in PACKABLE
+        if packable and choice.device == "cuda" and choice.precision == "bf16":  # attention's kernel has no fp32
+            from stream_app.models.fused_encoder import FusedEncoder
+
+            return FusedEncoder(self.model, choice)
         model = copy.deepcopy(self.model).to(device=choice.device, dtype=choice.dtype)
-        if self.model.config.model_type in PACKABLE and (choice.device == "cpu" or choice.precision == "bf16"):
+        if packable and choice.device == "cpu":
             return PackedEncoder(model, choice)
         return PaddedEncoder(model, self.tokenizer.pad_token_id or 0, choice)
 

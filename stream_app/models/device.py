@@ -41,6 +41,11 @@ class DeviceChoice:
     workers: int = 1
 
     @property
+    def at_full_speed(self) -> int:
+        """How many of the workers do not slow each other down: a GPU computes one run after another."""
+        return 1 if self.device == "cuda" else self.workers
+
+    @property
     def dtype(self) -> torch.dtype:
         return torch.bfloat16 if self.precision == "bf16" else torch.float32
 

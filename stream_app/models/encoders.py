@@ -17,15 +17,12 @@ import torch
 import torch.nn.functional as F
 from transformers import AttentionInterface
 
+from stream_app.models.architectures import BERTS, ROBERTAS
 from stream_app.models.convert import options_of
 from stream_app.models.device import DeviceChoice
 from stream_app.models.transformer import TokenIds, padded
 
 _PACKED = "stream_app_packed"
-_BERTS = ("bert",)
-_ROBERTAS = ("roberta", "xlm-roberta", "camembert")
-PACKABLE = (*_BERTS, *_ROBERTAS)
-"""The architectures (``config.model_type``) whose classifiers can be packed or given to CTranslate2."""
 
 
 class Encoder(Protocol):
@@ -55,19 +52,18 @@ class PaddedEncoder:
 
 
 class PackedEncoder:
-    """A classifier of the PACKABLE architectures over packed runs."""
+    """A classifier of the PACKABLE architectures over packed runs, on a CPU (on a GPU: fused_encoder)."""
 
     packs = True
 
     def __init__(self, model: Any, choice: DeviceChoice) -> None:
         """``model`` is ours to change."""
         model.set_attn_implementation(_PACKED)
-        if choice.device == "cpu" and _can_prepack(choice.dtype):
+        if _can_prepack(choice.dtype):
             _prepack(model)
         self.model = model
-        self._device = choice.device
-        self._pooled = model.config.model_type in _BERTS
-        self._first_position = model.config.pad_token_id + 1 if model.config.model_type in _ROBERTAS else 0
+        self._pooled = model.config.model_type in BERTS
+        self._first_position = model.config.pad_token_id + 1 if model.config.model_type in ROBERTAS else 0
 
     def logits(self, batch: Sequence[TokenIds]) -> torch.Tensor:
         lengths = [tokens.length for tokens in batch]
@@ -75,11 +71,10 @@ class PackedEncoder:
         ids = torch.tensor([[number for tokens in batch for number in tokens.ids]])
         first = self._first_position
         positions = torch.cat([torch.arange(first, first + length) for length in lengths])[None]
-        bounds = torch.tensor(starts, dtype=torch.int32, device=self._device)
         base = self.model.base_model
-        hidden = base.embeddings(input_ids=ids.to(self._device), position_ids=positions.to(self._device))
-        hidden = base.encoder(hidden, attention_mask=None, lengths=lengths, bounds=bounds)[0]
-        of_first_tokens = hidden[0, bounds[:-1].long()][:, None]  # [texts, 1, width]
+        hidden = base.embeddings(input_ids=ids, position_ids=positions)
+        hidden = base.encoder(hidden, attention_mask=None, lengths=lengths)[0]
+        of_first_tokens = hidden[0, starts[:-1]][:, None]  # [texts, 1, width]
         pooled = base.pooler(of_first_tokens) if self._pooled else of_first_tokens
         logits: torch.Tensor = self.model.classifier(pooled)
         return logits.float().cpu()
@@ -93,7 +88,7 @@ class CTranslate2Encoder:
     def __init__(self, classifier: Any, config: Any, folder: Path, choice: DeviceChoice) -> None:
         """``classifier``: the head's module, as the architecture ``config.model_type`` has it."""
         self.classifier = classifier
-        self._pooled = config.model_type in _BERTS  # the other heads take the first token as the encoder leaves it
+        self._pooled = config.model_type in BERTS  # the other heads take the first token as the encoder leaves it
         self._encoder = ctranslate2.Encoder(str(folder), **options_of(choice))
 
     def logits(self, batch: Sequence[TokenIds]) -> torch.Tensor:
@@ -150,18 +145,9 @@ def _attend_packed(
     *,
     scaling: float,
     lengths: Sequence[int],
-    bounds: torch.Tensor,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """transformers' attention interface for one packed row: query, key and value are [1, heads, tokens, width]."""
-    if query.is_cuda:
-        from torch.nn.attention.varlen import varlen_attn
-
-        longest = max(lengths)
-        q, k, v = (one[0].transpose(0, 1).contiguous() for one in (query, key, value))  # [tokens, heads, width]
-        attended = varlen_attn(q, k, v, bounds, bounds, longest, longest, scale=scaling)
-        assert isinstance(attended, torch.Tensor)
-        return attended[None], None
     out = torch.empty_like(query.transpose(1, 2))  # [1, tokens, heads, width]
     start = 0
     for length in lengths:

@@ -82,7 +82,7 @@ def _sized(found: Found[Any], settings: Settings, *, alerts_wait: bool) -> Sized
         budget.run_tokens,
         budget.batch_tokens,
         choice.workers,
-        budget.tokens_per_second * choice.workers,
+        budget.tokens_per_second * choice.at_full_speed,
         choice.reason,
     )
 

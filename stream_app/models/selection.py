@@ -27,7 +27,8 @@ BATCH_SECONDS = 0.1
 of the batch on the device, and for the one that is prepared.
 """
 
-_RUN_SECONDS = 0.25  # a run that takes longer is not made larger
+_RUN_SECONDS = 0.25  # a run that takes longer is made larger only where that still pays:
+_STILL_PAYS = 1.2  # times the throughput of the size before
 
 THREADS_OF_A_WORKER = 1
 """On a CPU one single-threaded worker per core beats one worker with all cores: small models leave little to split, and
@@ -38,7 +39,7 @@ _ENOUGH = 0.95  # of the best throughput: a smaller run answers sooner
 _ROUNDS = 3  # of the sweep: neighbours on the same machine can take a third of its time for seconds
 _RUN_SIZES: dict[str, tuple[int, ...]] = {
     "cpu": (256, 512, 1024, 2048),
-    "cuda": (1024, 4096, 16384, 32768, 65536),
+    "cuda": (1024, 4096, 16384, 32768, 65536, 131072, 262144),
 }
 _SENTENCE = "The zip broke after two days and the shop did not answer, which is a pity because I liked the colour. "
 _SWEEP_TEXTS = [_SENTENCE * times for times in (1, 2, 3, 4, 6, 10)]  # of about 25 to 250 tokens
@@ -66,6 +67,11 @@ class Found(Protocol[Result_co]):
     def proven(self) -> frozenset[str]: ...
     @property
     def backends(self) -> frozenset[Backend]: ...
+    @property
+    def gpu_workers(self) -> int:
+        """How many threads it takes to keep a GPU busy with it."""
+        ...
+
     def on(self, choice: DeviceChoice) -> Any: ...
 
 
@@ -182,7 +188,7 @@ def candidates(found: Found[Any], settings: Settings, workers: int) -> list[Devi
                 f"{backend} {precision}" for backend, precision in _CANDIDATES[where] if backend in found.backends
             )
         )
-    workers = 1 if where == "cuda" else workers
+    workers = found.gpu_workers if where == "cuda" else workers
     return [DeviceChoice(where, precision, threads, words, backend, workers) for backend, precision in chosen]
 
 
@@ -215,6 +221,7 @@ def measure_budget(model: TextModel[Any], choice: DeviceChoice, key: str = "") -
             # other lengths each time: a real run hardly ever has the shape of one before, and oneDNN compiles for each;
             # a packed run seen before would look faster than any that comes
             texts = model.tokenize([text + " and so on" * number for text in _SWEEP_TEXTS])
+            rate = 0.0
             for size in sizes:
                 try:
                     tokens, seconds = _timed(model, texts, size)
@@ -222,8 +229,9 @@ def measure_budget(model: TextModel[Any], choice: DeviceChoice, key: str = "") -
                     rates = {one: rate for one, rate in rates.items() if one < size}
                     sizes = tuple(one for one in sizes if one < size)
                     break
-                rates[size] = max(rates.get(size, 0.0), tokens / seconds)
-                if seconds > _RUN_SECONDS:
+                rate, before = tokens / seconds, rate
+                rates[size] = max(rates.get(size, 0.0), rate)
+                if seconds > _RUN_SECONDS and rate < _STILL_PAYS * before:
                     break
         best = max(rates.values())
         run_tokens = min(size for size, rate in rates.items() if rate >= _ENOUGH * best)

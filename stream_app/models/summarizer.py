@@ -138,6 +138,10 @@ class FoundSummarizer:
     def key(self) -> str:
         return f"{self.name.name} {self.name.revision} {self.beams} beams"
 
+    @property
+    def gpu_workers(self) -> int:
+        return 1  # `generate` needs Python all the time: two would take turns
+
     def on(self, choice: DeviceChoice) -> Summarizer:
         """The summarizer on this device, in this precision, by this backend."""
         if choice.backend == "ctranslate2":

@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 from stream_app.steps.batch_plan import prefix_size
 
-_MOST_TEXTS = 512  # of one batch and lane: bounds the tokeniser's step
+_MOST_TEXTS = 4096  # of one batch and lane: bounds the tokeniser's step
 _OTHERS_SHARE = 0.25  # of a batch's budget, where both lanes have texts
 
 

@@ -143,7 +143,7 @@ class Enrich:
             fatal=self._device_failed,
             run_tokens=sized.run_tokens,
             batch_tokens=sized.batch_tokens,
-            max_waiting_tokens=waiting_tokens,
+            max_waiting_tokens=max(waiting_tokens, 2 * sized.batch_tokens),  # a GPU's batch may hold more than waits
             name=name,
             after=after,
             unwanted=lambda review: review.finished,

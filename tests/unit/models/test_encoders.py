@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +18,12 @@ from transformers import (
     XLMRobertaForSequenceClassification,
 )
 
-from stream_app.models import convert, encoders
+from stream_app.models import convert, encoders, fused_encoder
 from stream_app.models.classifier import find_classifier
 from stream_app.models.convert import converted
 from stream_app.models.device import DeviceChoice
 from stream_app.models.encoders import CTranslate2Encoder, PackedEncoder, PaddedEncoder
+from stream_app.models.fused_encoder import FusedEncoder
 from stream_app.models.summarizer import find_summarizer
 from stream_app.ports import ConfigurationError
 from tests.unit.models.conftest import word_tokenizer
@@ -86,6 +89,51 @@ def test_each_way_gives_what_transformers_gives(
         torch.testing.assert_close(classifier.encoder.logits(tokens), expected, atol=tolerance, rtol=0.0)
         alone = torch.cat([classifier.encoder.logits([one]) for one in tokens])
         torch.testing.assert_close(alone, expected, atol=tolerance, rtol=0.0)
+
+
+def attend_one_by_one(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bounds: torch.Tensor, *_: object
+) -> torch.Tensor:
+    """In place of the GPU's kernel; all [tokens, heads, width]."""
+    parts = []
+    for start, end in itertools.pairwise(bounds.tolist()):
+        q, k, v = (one[start:end].transpose(0, 1) for one in (query, key, value))
+        parts.append(torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(0, 1))
+    return torch.cat(parts)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("bf16", 0.02)])
+def test_what_a_gpu_computes_in_few_kernels_is_what_transformers_gives(
+    folder: Path, cpu: DeviceChoice, precision: str, tolerance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it but attention's kernel: the folded biases, the packed texts, the head. With biases that count."""
+    monkeypatch.setattr(fused_encoder, "varlen_attn", attend_one_by_one)
+    found = find_classifier(str(folder))
+    for name, weight in found.model.named_parameters():
+        if name.endswith("bias") or "LayerNorm" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    tokens = found.on(cpu).tokenize(TEXTS)
+    expected = PaddedEncoder(found.model, found.tokenizer.pad_token_id, cpu).logits(tokens)
+    encoder = FusedEncoder(found.model, replace(cpu, precision=precision))
+
+    with torch.inference_mode():
+        torch.testing.assert_close(encoder.logits(tokens), expected, atol=tolerance, rtol=0.0)
+        alone = torch.cat([encoder.logits([one]) for one in tokens])
+        torch.testing.assert_close(alone, expected, atol=tolerance, rtol=0.0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_gpu_gives_what_transformers_gives(folder: Path, cpu: DeviceChoice) -> None:
+    found = find_classifier(str(folder))
+    gpu = replace(cpu, device="cuda", precision="bf16")
+    classifier = found.on(gpu)
+    tokens = classifier.tokenize(TEXTS)
+    expected = PaddedEncoder(found.model, found.tokenizer.pad_token_id, cpu).logits(tokens)
+
+    assert isinstance(classifier.encoder, FusedEncoder)
+    with torch.inference_mode(), ThreadPoolExecutor(4) as pool:
+        for logits in pool.map(classifier.encoder.logits, [tokens] * 50):
+            torch.testing.assert_close(logits, expected, atol=0.02, rtol=0.0)
 
 
 def test_making_one_for_a_device_leaves_the_found_weights_as_they_are(folder: Path, cpu: DeviceChoice) -> None:

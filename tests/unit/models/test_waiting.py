@@ -58,7 +58,7 @@ def test_what_is_dropped_is_gone_and_counts_no_more() -> None:
 
 
 def test_the_step_of_the_tokeniser_is_bounded_also_for_tiny_texts() -> None:
-    assert len(waiting(*(Text(1) for _ in range(2000))).take(100_000)) == 512
+    assert len(waiting(*(Text(1) for _ in range(5000))).take(100_000)) == 4096
 
 
 @given(st.lists(st.tuples(st.integers(1, 600), st.booleans())), st.integers(1, 1000))
