@@ -33,7 +33,7 @@ from stream_app.models.result_cache import LONGEST_TEXT
 from stream_app.settings import Settings
 
 HERE = Path(__file__).parent
-_REVIEWS = {"cpu": 4000, "cuda": 60_000}  # of a backlog
+_REVIEWS = {"cpu": 4000, "cuda": 40_000}  # of a backlog
 _ENRICH = {"cpu": 1, "cuda": 4}  # processes that it takes to feed the device
 _MODELS_ALONE = "for comparison: the models alone, fed from memory, on all cores"
 console = Console(stderr=True)
@@ -121,7 +121,7 @@ def _end_to_end(options: Options) -> Measured:
                 memory.append(models_alone(FROM_MEMORY, options.input, count, with_summaries=with_summaries))
                 run = f"{os.getpid()}-{with_summaries:d}-{repeat}"
                 runs.append(end_to_end(work, services, with_summaries=with_summaries, run=run, processes=processes))
-                few = max(20, min(200, count // 20))
+                few = max(20, min(100, count // 20))
                 naive.append(models_alone(ONE_AT_A_TIME, options.input, few, with_summaries=with_summaries))
             whole = [one.reviews_per_second for one in runs]
             spent[models] = {name: median([one.cpu_us[name] for one in runs]) for name in runs[0].cpu_us}

@@ -37,7 +37,7 @@ _GPU_BATCH = 1024  # texts of 256 tokens: as much as a worker's sweep tries on a
 SMALL, BUNDLED = "T5-small's shape, 256 tokens in, 32 out, 4 beams", "bundled, real reviews, greedy"
 _IN, _OUT, _BEAMS = 256, 32, 4
 _BATCH = 16
-_MOST_ALONE = 100
+_MOST_ALONE = 40
 console = Console(stderr=True)
 
 

@@ -3,7 +3,9 @@
     submit ─► waiting ─► tokeniser thread ─► one prepared batch ─► runs ─► device threads ─► on_done, once per run
 
 A batch is the oldest of those that go first and the oldest of the others; within it, sorting by length is free, since
-nobody starves. While one batch computes, the next is tokenised. Nothing ever waits for a timer.
+nobody starves. While one batch computes, the next is tokenised. On a CPU nothing ever waits for a timer: the next batch
+gathers while one computes. A GPU answers a few texts before the next arrive, and what every batch costs Python would be
+paid for each of them; there a batch that is not full begins so long after the one before (``gather_seconds``).
 """
 
 from __future__ import annotations
@@ -65,6 +67,7 @@ class Batcher(Generic[Result]):
         unwanted: Callable[[Any], bool] = lambda tag: False,
         goes_first: Callable[[Any], bool] = lambda tag: False,
         cached_texts: int = 0,
+        gather_seconds: float = 0.0,
     ) -> None:
         """``on_start`` and ``on_done`` are called from the device threads, before and after each run; ``on_done`` also
         from ``submit``, for texts whose result is known: of the last ``cached_texts`` short ones.
@@ -74,7 +77,7 @@ class Batcher(Generic[Result]):
         batch, estimated. ``max_waiting_tokens``: beyond it ``has_room`` says no. ``after``: goes first on the same
         device: none of our runs begins while it has anything to do. ``unwanted``: asked of a tag just before its run;
         if so it is forgotten. ``goes_first``: asked of each tag submitted; if so it overtakes the others, which still
-        get a quarter of each batch.
+        get a quarter of each batch. ``gather_seconds``: between the beginnings of two batches that are not full.
         """
         self._model = model
         self._on_start, self._on_done, self._fatal = on_start, on_done, fatal
@@ -88,6 +91,8 @@ class Batcher(Generic[Result]):
         self._unfinished_tokens = 0
         self._after = after
         self._unwanted, self._goes_first = unwanted, goes_first
+        self._gather_seconds = gather_seconds
+        self._taken_at = 0.0
         self._changed = threading.Condition()
         self._stopped = False
         self._prepared: deque[list[list[_Item]]] = deque()  # the runs of the next batch
@@ -226,9 +231,21 @@ class Batcher(Generic[Result]):
     def _next_taken(self) -> list[_Item] | None:
         """Texts for about one batch; waits for them, and until the last batch is on the device. None: stopped."""
         with self._changed:
-            while not self._stopped and (not self._waiting or self._prepared):
-                self._changed.wait()
-            return None if self._stopped else self._waiting.take(self._batch_tokens)
+            while not self._stopped:
+                if not self._waiting or self._prepared:
+                    self._changed.wait()
+                elif (early := self._seconds_too_early()) > 0:
+                    self._changed.wait(early)
+                else:
+                    self._taken_at = time.monotonic()
+                    return self._waiting.take(self._batch_tokens)
+            return None
+
+    def _seconds_too_early(self) -> float:
+        """Until a batch of what waits may begin."""
+        if self._waiting.tokens >= self._batch_tokens:
+            return 0.0
+        return self._taken_at + self._gather_seconds - time.monotonic()
 
     def _compute(self) -> None:
         while (run := self._next_run()) is not None:

@@ -5,6 +5,9 @@
 
 On an H100 the bare products take two thirds of the time; every kernel beside them that passes over the tokens costs
 3 to 7 % of a layer. So what a product can do on its way out, it does: add a bias, add what it is added to, or GELU.
+
+A small run takes the GPU a millisecond, but Python several to launch it kernel by kernel, and all that time the event
+loop waits for Python. So small runs are graphs, recorded once for a few sizes and launched whole.
 """
 
 from __future__ import annotations
@@ -25,6 +28,9 @@ from transformers.activations import ACT2FN
 from stream_app.models.architectures import BERTS, ROBERTAS
 from stream_app.models.device import DeviceChoice
 from stream_app.models.transformer import TokenIds
+
+_GRAPH_TOKENS = (256, 512, 1024, 2048, 4096, 8192)
+_GRAPH_TOKENS_A_TEXT = 16  # a graph has room for so many texts; a run of many tiny texts takes a larger one
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,19 @@ class _Layer:
     norm: _Norm
 
 
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    """A recorded forward pass over ``tokens`` tokens of at most ``texts`` texts; what it reads and writes has its place
+    in the GPU's memory. ``given``: as _packed gives it. ``logits``: [texts, outputs].
+    """
+
+    tokens: int
+    texts: int
+    given: torch.Tensor
+    logits: torch.Tensor
+    recorded: torch.cuda.CUDAGraph
+
+
 class FusedEncoder:
     """A classifier of the PACKABLE architectures over packed runs.
 
@@ -74,6 +93,7 @@ class FusedEncoder:
         self._pooler = self._moved(copy.deepcopy(base.pooler)) if config.model_type in BERTS else None
         self._classifier = self._moved(copy.deepcopy(model.classifier))
         self._streams = threading.local()
+        self._one_replays = threading.Lock()
         with torch.inference_mode():
             embeddings, layers = base.embeddings, list(base.encoder.layer)
             self._words = self._moved(embeddings.word_embeddings.weight)
@@ -85,8 +105,10 @@ class FusedEncoder:
             self._layers = [
                 self._layer(layer, after) for layer, after in zip(layers, [*nexts, torch.zeros(())], strict=True)
             ]
-        if self._device == "cuda":
-            torch.cuda.synchronize()  # the weights are there before another stream reads them
+            self._graphs: list[_Graph] = []
+            if self._device == "cuda":
+                torch.cuda.synchronize()  # the weights are there before another stream reads them
+                self._record()
 
     def _moved(self, what: Any) -> Any:
         return what.to(device=self._device, dtype=self._dtype)
@@ -115,14 +137,37 @@ class FusedEncoder:
     def logits(self, batch: Sequence[TokenIds]) -> torch.Tensor:
         """Encoder.logits; each thread has a stream of its own, so that one prepares while another's run computes."""
         lengths = [tokens.length for tokens in batch]
+        total = sum(lengths)
         with torch.cuda.stream(self._stream()):
-            ids, positions, bounds = self._on_device(batch, lengths)
-            x = self._embedding_norm(F.embedding(ids, self._words) + F.embedding(positions, self._positions))
-            for layer in self._layers:
-                x = self._computed(layer, x, bounds, max(lengths))
-            first = x.index_select(0, bounds[:-1])[:, None]  # [texts, 1, width]
-            logits: torch.Tensor = self._classifier(first if self._pooler is None else self._pooler(first))
-            return logits.float().cpu()
+            # a text of no tokens, as those behind the last are, begins at a token: one more than there are
+            for graph in self._graphs:
+                if total < graph.tokens and len(batch) <= graph.texts:
+                    return self._replayed(graph, batch, lengths)
+            given = self._packed(batch, lengths, total, len(batch)).to(self._device, non_blocking=True)
+            return self._forward(given, total, max(lengths)).float().cpu()
+
+    def _replayed(self, graph: _Graph, batch: Sequence[TokenIds], lengths: list[int]) -> torch.Tensor:
+        host = self._packed(batch, lengths, graph.tokens, graph.texts)
+        with self._one_replays:
+            graph.given.copy_(host, non_blocking=True)
+            graph.recorded.replay()
+            return graph.logits[: len(batch)].float().cpu()
+
+    def _record(self) -> None:
+        longest = len(self._positions) - self._first_position
+        pool, stream = None, torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        for tokens in _GRAPH_TOKENS:
+            texts = tokens // _GRAPH_TOKENS_A_TEXT
+            given = torch.zeros(2 * tokens + texts + 1, dtype=torch.int32, device=self._device)
+            torch.cuda.synchronize()
+            with torch.cuda.stream(stream):
+                self._forward(given, tokens, longest)  # libraries choose their kernels at the first call
+            torch.cuda.synchronize()
+            recorded = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(recorded, pool=pool, stream=stream, capture_error_mode="thread_local"):
+                logits = self._forward(given, tokens, longest)
+            pool = recorded.pool()  # one at a time is replayed: they may share their memory
+            self._graphs.append(_Graph(tokens, texts, given, logits, recorded))
 
     def _stream(self) -> torch.cuda.Stream | None:
         if self._device != "cuda":
@@ -132,19 +177,30 @@ class FusedEncoder:
         mine: torch.cuda.Stream = self._streams.mine
         return mine
 
-    def _on_device(self, batch: Sequence[TokenIds], lengths: list[int]) -> tuple[torch.Tensor, ...]:
-        """(token ids [tokens], positions [tokens], where each text begins, and the end [texts + 1]), in one copy."""
+    def _packed(self, batch: Sequence[TokenIds], lengths: list[int], tokens: int, texts: int) -> torch.Tensor:
+        """Token ids [tokens], their positions [tokens], where each text begins and the end [texts + 1]: one int32
+        vector, so one copy. ``tokens`` and ``texts`` may be more than there are: what is behind them is no text's.
+        """
         total = sum(lengths)
-        sizes = [total, total, len(batch) + 1]
-        host = torch.empty(sum(sizes), dtype=torch.int32, pin_memory=self._device == "cuda")
+        sizes = [tokens, tokens, texts + 1]
+        host = torch.zeros(sum(sizes), dtype=torch.int32, pin_memory=self._device == "cuda")
         ids, positions, bounds = (part.numpy() for part in torch.split(host, sizes))
-        ids[:] = np.fromiter(chain.from_iterable(tokens.ids for tokens in batch), np.int32, total)
-        bounds[0] = 0
-        np.cumsum(lengths, out=bounds[1:])
-        positions[:] = np.arange(self._first_position, self._first_position + total)
-        positions -= np.repeat(bounds[:-1], lengths)
-        parts: tuple[torch.Tensor, ...] = torch.split(host.to(self._device, non_blocking=True), sizes)
-        return parts
+        ids[:total] = np.fromiter(chain.from_iterable(one.ids for one in batch), np.int32, total)
+        np.cumsum(lengths, out=bounds[1 : len(batch) + 1])
+        bounds[len(batch) + 1 :] = total
+        positions[:total] = np.arange(self._first_position, self._first_position + total)
+        positions[:total] -= np.repeat(bounds[: len(batch)], lengths)
+        return host
+
+    def _forward(self, given: torch.Tensor, tokens: int, longest: int) -> torch.Tensor:
+        """Logits [texts, outputs] of what _packed gave; ``longest``: no text has more tokens."""
+        ids, positions, bounds = given[:tokens], given[tokens : 2 * tokens], given[2 * tokens :]
+        x = self._embedding_norm(F.embedding(ids, self._words) + F.embedding(positions, self._positions))
+        for layer in self._layers:
+            x = self._computed(layer, x, bounds, longest)
+        first = x.index_select(0, bounds[:-1])[:, None]  # [texts, 1, width]
+        logits: torch.Tensor = self._classifier(first if self._pooler is None else self._pooler(first))
+        return logits
 
     def _computed(self, layer: _Layer, x: torch.Tensor, bounds: torch.Tensor, longest: int) -> torch.Tensor:
         """[tokens, width], of the layer; overwrites ``x``."""

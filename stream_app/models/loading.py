@@ -23,7 +23,7 @@ class Sized(Generic[Result]):
     """A model, how many tokens one run and one batch of it should hold here, and how many threads should run it.
 
     ``tokens_per_second``: of all these threads together; 0: not measured. ``how``: on which device, by which backend,
-    in which precision, and why; for people.
+    in which precision, and why; for people. ``device``: cpu or cuda.
     """
 
     model: TextModel[Result]
@@ -32,6 +32,7 @@ class Sized(Generic[Result]):
     workers: int = 1
     tokens_per_second: float = 0.0
     how: str = ""
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ def _sized(found: Found[Any], settings: Settings, *, alerts_wait: bool) -> Sized
         choice.workers,
         budget.tokens_per_second * choice.at_full_speed,
         choice.reason,
+        choice.device,
     )
 
 

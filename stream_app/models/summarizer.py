@@ -10,7 +10,13 @@ from typing import Any, Protocol, cast
 
 import ctranslate2
 import torch
-from transformers import AutoConfig, AutoTokenizer, T5ForConditionalGeneration
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    LogitsProcessor,
+    LogitsProcessorList,
+    T5ForConditionalGeneration,
+)
 
 from stream_app.models.convert import converted, options_of
 from stream_app.models.device import Backend, DeviceChoice
@@ -62,9 +68,22 @@ class TorchGenerator:
             num_beams=self._beams,
             early_stopping=self._beams > 1,  # as CTranslate2 does; only beam search knows it
             do_sample=False,
-            no_repeat_ngram_size=_NO_REPEAT,
+            logits_processor=LogitsProcessorList([NoRepeat()]),
         ).tolist()
         return out
+
+
+class NoRepeat(LogitsProcessor):  # type: ignore[misc]
+    """As transformers' ``no_repeat_ngram_size``, for all rows at once: that one is a loop in Python over each row."""
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """``input_ids``: [rows, tokens so far]; ``scores``: [rows, vocabulary]."""
+        if input_ids.shape[1] < _NO_REPEAT:
+            return scores
+        before = input_ids.unfold(1, _NO_REPEAT, 1)  # [rows, places, 3]
+        written = (before[:, :, :-1] == input_ids[:, None, 1 - _NO_REPEAT :]).all(-1)  # were the last tokens here too?
+        times = torch.zeros_like(scores).scatter_add_(1, before[:, :, -1], written.to(scores.dtype))
+        return scores.masked_fill(times > 0, -torch.inf)
 
 
 class CTranslate2Generator:

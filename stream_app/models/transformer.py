@@ -45,9 +45,13 @@ class TextTokenizer:
         self._core = copy.deepcopy(tokenizer.backend_tokenizer)
         self._core.no_padding()
         self._core.enable_truncation(max_length=max_tokens)
+        self._max_tokens = max_tokens
 
     def __call__(self, texts: Sequence[str]) -> list[Tokens]:
-        return [TokenIds(one.ids, bool(one.overflowing)) for one in self._core.encode_batch_fast(list(texts))]
+        return [
+            TokenIds(one.ids, len(one) == self._max_tokens and bool(one.overflowing))  # the list costs half of the ids
+            for one in self._core.encode_batch_fast(list(texts))
+        ]
 
 
 def padded(

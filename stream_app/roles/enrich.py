@@ -32,6 +32,7 @@ from stream_app.steps import enrich as step
 Result = TypeVar("Result")
 
 _AROUND_VALUE_BYTES = 8 * 1024  # more than key and headers of an enriched review have: ids have 128 characters at most
+_GATHER_SECONDS = 0.02  # on a GPU: a fifth of what an alert may take there
 _YIELD_EVERY = 100  # records decoded before the event loop gets a turn: about 5 ms
 
 
@@ -100,7 +101,7 @@ class Enrich:
         self._suspects = self._flight_log.suspects()
 
     def _summary_batcher(self, sized: Sized[str]) -> Batcher[str]:
-        """In best effort T5 begins a run only when BERT is idle (on a CPU it would take half the cores from it), and no
+        """In best effort T5 begins a run on a CPU only when BERT is idle (it would take half the cores from it), and no
         review joins what would take longer than it waits, nor does a run: T5 would work for nobody.
 
         What T5 can do in that time depends on what BERT leaves it. So the window, the tokens that it may have before
@@ -114,7 +115,8 @@ class Enrich:
         sized = replace(
             sized, run_tokens=min(sized.run_tokens, of_a_worker), batch_tokens=min(sized.batch_tokens, of_a_worker)
         )
-        return self._batcher("summary", sized, self._summarized, waiting, after=self._sentiment)
+        after = self._sentiment if sized.device == "cpu" else None
+        return self._batcher("summary", sized, self._summarized, waiting, after=after)
 
     def _tokens_of_a_wait(self, sized: Sized[Any]) -> int:
         """So many tokens this model computes while a review waits for its summary; no bound where it isn't measured."""
@@ -151,6 +153,7 @@ class Enrich:
             workers=sized.workers,
             hang_seconds=self._settings.device_patience_seconds,
             cached_texts=self._settings.cached_texts,
+            gather_seconds=_GATHER_SECONDS if sized.device == "cuda" else 0.0,
         )
 
     def _device_failed(self, error: BaseException) -> None:

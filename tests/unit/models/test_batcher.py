@@ -76,6 +76,27 @@ def test_every_text_gets_its_own_result_exactly_once(rig: Rig) -> None:
         assert (scores.positive > scores.negative) == text.startswith("good")
 
 
+def test_texts_gather_where_a_batch_costs_more_than_its_texts() -> None:
+    """A full batch does not wait, nor does the first after a pause."""
+    rig = Rig(gather_seconds=0.5)
+    rig.batcher.start()
+    began = time.monotonic()
+    rig.submit("first")
+    rig.results(1)
+    assert time.monotonic() - began < 0.4
+    rig.submit("second")
+    rig.submit("third")
+    rig.results(3)
+    assert time.monotonic() - began >= 0.5
+    assert [sorted(tags) for tags in rig.started] == [["first"], ["second", "third"]]
+
+    began = time.monotonic()
+    rig.submit(*texts(40))  # more than one batch
+    wait_until(lambda: len(rig.done) > 3, 10, "nothing came")
+    assert time.monotonic() - began < 0.4
+    rig.batcher.stop()
+
+
 def test_start_is_told_before_the_device_gets_a_text(rig: Rig) -> None:
     rig.model.faults.let_go.clear()
     rig.submit("good")

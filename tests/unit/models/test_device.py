@@ -105,6 +105,22 @@ def test_a_neighbour_that_takes_the_time_of_one_run_does_not_decide(
     assert measure_budget(FakeClassifier(), cpu).run_tokens == 2048
 
 
+def test_long_runs_are_made_larger_while_that_pays(cpu: DeviceChoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T5 on a GPU waits for Python: a run of many texts takes it no longer than one of few."""
+    monkeypatch.setattr(selection, "_timed", lambda model, texts, size: (size, 0.4 if size <= 1024 else 0.9))
+    assert measure_budget(FakeClassifier(), cpu).run_tokens == 1024
+
+    seen: list[int] = []
+
+    def in_proportion(model: Any, texts: Any, size: int) -> tuple[int, float]:
+        seen.append(size)
+        return size, size / 500
+
+    monkeypatch.setattr(selection, "_timed", in_proportion)
+    measure_budget(FakeClassifier(), cpu, "another")
+    assert set(seen) == {256, 512}  # seconds a run, for nothing
+
+
 def test_a_run_is_timed_at_the_size_that_it_stands_for(cpu: DeviceChoice) -> None:
     model = FakeClassifier()
     model.packs = True
