@@ -319,6 +319,7 @@ def _through_the_batcher(
     from stream_app.models.classifier import Classifier
     from stream_app.models.device import DeviceChoice
     from stream_app.models.encoders import PaddedEncoder
+    from stream_app.models.loading import Sized
     from stream_app.models.selection import measure_budget
 
     choice = DeviceChoice(device, precision, 1, "", backend, workers)
@@ -329,14 +330,16 @@ def _through_the_batcher(
         classifier.packs = False
     else:
         budget = budget.prompt(packs=classifier.packs)
-    drain(classifier, texts[: max(8, len(texts) // 8)], budget.run_tokens, budget.batch_tokens, workers)  # warm-up
-    scores, seconds = drain(classifier, texts, budget.run_tokens, budget.batch_tokens, workers)
+    sized = Sized(classifier, budget.run_tokens, budget.batch_tokens, workers, device=device)
+    sizes = sized.run_tokens, sized.batch_tokens, sized.workers, sized.tokenizers
+    drain(classifier, texts[: max(8, len(texts) // 8)], *sizes)  # warm-up
+    scores, seconds = drain(classifier, texts, *sizes)
     judged = [(one.negative, one.neutral, one.positive) for one in scores]
     return [row.index(max(row)) for row in judged], seconds
 
 
 def drain(
-    model: Any, texts: Sequence[str], run_tokens: int, batch_tokens: int, workers: int
+    model: Any, texts: Sequence[str], run_tokens: int, batch_tokens: int, workers: int, tokenizers: int = 1
 ) -> tuple[list[Any], float]:
     """(results, seconds) of a batcher that has all texts waiting, as soon as they can be given to it."""
     from stream_app.models.batcher import Batcher
@@ -365,6 +368,7 @@ def drain(
         max_waiting_tokens=10**9,
         name="bench",
         workers=workers,
+        tokenizers=tokenizers,
     )
     batcher.start()
     began = time.perf_counter()

@@ -7,12 +7,14 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from benchmarks.own_process import measured
 from benchmarks.workload import SAMPLE, Workload, workload
 from stream_app import contract
+from stream_app.models.loading import Sized
 from stream_app.records import RawRecord, Review
 from stream_app.settings import Settings
 from stream_app.steps import enrich as step
@@ -67,8 +69,8 @@ def _from_memory(texts: Sequence[step.Prepared], settings: Settings) -> float:
         return len(texts) / run(1)
 
 
-def _sizes(sized: object) -> tuple[int, int, int]:
-    return sized.run_tokens, sized.batch_tokens, sized.workers  # type: ignore[attr-defined]
+def _sizes(sized: Sized[Any]) -> tuple[int, int, int, int]:
+    return sized.run_tokens, sized.batch_tokens, sized.workers, sized.tokenizers
 
 
 def _one_at_a_time(texts: Sequence[step.Prepared], settings: Settings) -> float:

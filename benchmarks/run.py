@@ -34,7 +34,7 @@ from stream_app.settings import Settings
 
 HERE = Path(__file__).parent
 _REVIEWS = {"cpu": 4000, "cuda": 40_000}  # of a backlog
-_ENRICH = {"cpu": 1, "cuda": 4}  # processes that it takes to feed the device
+_ENRICH = {"cpu": 1, "cuda": 6}  # processes that it takes to feed the device
 _MODELS_ALONE = "for comparison: the models alone, fed from memory, on all cores"
 console = Console(stderr=True)
 
@@ -113,6 +113,8 @@ def _end_to_end(options: Options) -> Measured:
             count = options.size(_REVIEWS[options.device], 60)
             processes = _ENRICH[options.device]
             work = workload(options.input, count)
+            if processes > 1:
+                work = scaling.a_product_each(work)  # else one has most of the reviews
             memory: list[float] = []
             runs: list[EndToEnd] = []
             naive: list[float] = []

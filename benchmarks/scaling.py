@@ -99,7 +99,7 @@ def scaling(
     ``settings``: the brokers, and whatever the models need; topics, state and ports are the benchmark's own.
     Raises RuntimeError, with the end of the logs, when a run does not come to its end.
     """
-    evenly = Workload(work.source, list(_a_product_each(work.lines)))
+    evenly = a_product_each(work)
     warm_up = evenly.lines[: max(PARTITIONS, len(evenly.lines) // _WARM_UP_SHARE)]
     runs: dict[tuple[str, int], list[Run]] = {(name, count): [] for name in models for count in processes}
     for repeat in range(repeats):
@@ -122,11 +122,13 @@ def scaling(
     return Scaling(work.source, len(work.lines), rows)
 
 
-def _a_product_each(lines: Sequence[Line]) -> Iterator[Line]:
+def a_product_each(work: Workload) -> Workload:
     """Each review under a product of its own: the partitions, and so the processes, get equal shares."""
-    for number, line in enumerate(lines):
+    lines = []
+    for number, line in enumerate(work.lines):
         review = {**orjson.loads(line.value), "product_id": f"scaling-{number}"}
-        yield Line(review["product_id"].encode(), orjson.dumps(review))
+        lines.append(Line(review["product_id"].encode(), orjson.dumps(review)))
+    return Workload(work.source, lines)
 
 
 def _run(settings: Settings, warm_up: list[Line], backlog: list[Line], count: int, program: Sequence[str]) -> Run:

@@ -79,7 +79,8 @@ def measure_summaries(path: Path, texts: int, repeats: int, say: Callable[[str],
     from stream_app.models.device import find_device
 
     device = find_device(threads=1)[0]
-    offered = (*NAIVE, *OURS[device].values())
+    naive = NAIVE if device == "cpu" else (BATCHES,)  # one at a time takes a GPU minutes
+    offered = (*naive, *OURS[device].values())
     runs: dict[str, dict[str, list[SummaryRun]]] = {model: {way: [] for way in offered} for model in (SMALL, BUNDLED)}
     for repeat in range(repeats):
         for model, ways in runs.items():

@@ -77,6 +77,11 @@ class TextModel(Protocol[Result]):
         """Does it compute the texts of a run end to end, without padding, so that their lengths may differ?"""
         ...
 
+    @property
+    def most_padding(self) -> float:
+        """The share of a run's tokens that may be padding, where it does not pack."""
+        ...
+
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         """One Tokens per text; may run beside ``run``."""
         ...

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from stream_app.ports import OutOfDeviceMemory, Tokens
 from stream_app.records import ModelName, Scores
+from stream_app.steps.batch_plan import MAX_PADDING_SHARE
 
 Result = TypeVar("Result")
 
@@ -47,6 +48,7 @@ class _Fake(Generic[Result]):
 
     languages: frozenset[str] | None = None
     packs = False
+    most_padding = MAX_PADDING_SHARE
 
     def __init__(self, name: str, rule: Callable[[Words], Result], faults: Faults | None) -> None:
         self.name = ModelName(name, "fake")

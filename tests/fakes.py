@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from stream_app.ports import OutOfDeviceMemory, Slot
 from stream_app.records import Message, ModelName, Partition, Position, RawRecord, Scores
+from stream_app.steps.batch_plan import MAX_PADDING_SHARE
 
 Result = TypeVar("Result")
 
@@ -33,6 +34,7 @@ class FakeModel(Generic[Result]):
     """
 
     packs = False
+    most_padding = MAX_PADDING_SHARE
 
     def __init__(self, answer: Callable[[str], Result], *, languages: frozenset[str] | None = None) -> None:
         self.name = ModelName("fake", "1")

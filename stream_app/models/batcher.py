@@ -48,7 +48,7 @@ class DeviceBroken(Exception):
 
 
 class Batcher(Generic[Result]):
-    """One model, its tokeniser thread and its device threads, which share the model's weights."""
+    """One model, its tokeniser threads and its device threads, which share the model's weights."""
 
     def __init__(
         self,
@@ -68,6 +68,7 @@ class Batcher(Generic[Result]):
         goes_first: Callable[[Any], bool] = lambda tag: False,
         cached_texts: int = 0,
         gather_seconds: float = 0.0,
+        tokenizers: int = 1,
     ) -> None:
         """``on_start`` and ``on_done`` are called from the device threads, before and after each run; ``on_done`` also
         from ``submit``, for texts whose result is known: of the last ``cached_texts`` short ones.
@@ -78,6 +79,7 @@ class Batcher(Generic[Result]):
         device: none of our runs begins while it has anything to do. ``unwanted``: asked of a tag just before its run;
         if so it is forgotten. ``goes_first``: asked of each tag submitted; if so it overtakes the others, which still
         get a quarter of each batch. ``gather_seconds``: between the beginnings of two batches that are not full.
+        ``tokenizers``: threads, each with a batch of its own; so many are prepared ahead.
         """
         self._model = model
         self._on_start, self._on_done, self._fatal = on_start, on_done, fatal
@@ -102,10 +104,13 @@ class Batcher(Generic[Result]):
             threading.Thread(target=self._guarded, args=(self._compute,), name=f"{name}-{number}")
             for number in range(workers)
         ]
-        self._tokenizing = threading.Thread(target=self._guarded, args=(self._tokenize,), name=f"{name}-tokens")
+        self._tokenizing = [
+            threading.Thread(target=self._guarded, args=(self._tokenize,), name=f"{name}-tokens-{number}")
+            for number in range(tokenizers)
+        ]
         self._threads = [
             *self._computing,
-            self._tokenizing,
+            *self._tokenizing,
             threading.Thread(target=self._guarded, args=(self._watch,), name=f"{name}-watch"),
         ]
 
@@ -186,7 +191,7 @@ class Batcher(Generic[Result]):
         A thread that is still inside a C++ library when Python ends takes the whole process down with SIGABRT.
         """
         until = time.monotonic() + seconds
-        for thread in (*self._computing, self._tokenizing):
+        for thread in (*self._computing, *self._tokenizing):
             thread.join(max(0.0, until - time.monotonic()))
 
     # ---- the threads
@@ -208,7 +213,7 @@ class Batcher(Generic[Result]):
 
     def _runs_of(self, batch: list[_Item]) -> list[list[_Item]]:
         """The batch cut into runs, those with texts that go first before the others."""
-        cuts = cut([_length(item) for item in batch], self._run_tokens, self._model.packs)
+        cuts = cut([_length(item) for item in batch], self._run_tokens, self._model.packs, self._model.most_padding)
         runs = [[batch[index] for index in one] for one in cuts]
         return sorted(runs, key=lambda run: not any(item.first for item in run))
 
@@ -232,7 +237,7 @@ class Batcher(Generic[Result]):
         """Texts for about one batch; waits for them, and until the last batch is on the device. None: stopped."""
         with self._changed:
             while not self._stopped:
-                if not self._waiting or self._prepared:
+                if not self._waiting or len(self._prepared) >= len(self._tokenizing):
                     self._changed.wait()
                 elif (early := self._seconds_too_early()) > 0:
                     self._changed.wait(early)

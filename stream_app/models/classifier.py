@@ -31,6 +31,7 @@ from stream_app.models.transformer import (
 )
 from stream_app.ports import Tokens
 from stream_app.records import LABELS, ModelName, Scores
+from stream_app.steps.batch_plan import MAX_PADDING_SHARE
 
 BUNDLED_NAME = "stream-app/minilm-sentiment"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -39,7 +40,7 @@ _CANARY_TOLERANCE = 0.02
 
 
 class Classifier:
-    """ports.TextModel[Scores]: one forward pass per run; ``tokenize`` belongs to one thread, ``run`` to any."""
+    """ports.TextModel[Scores]: one forward pass per run. Any thread."""
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class Classifier:
     ) -> None:
         """``columns``: [outputs, 3], sums the outputs that mean the same sentiment."""
         self.encoder = encoder
-        self.packs = encoder.packs
+        self.packs, self.most_padding = encoder.packs, MAX_PADDING_SHARE
         self.tokenize = tokenizer
         self.name = name
         self.languages = languages

@@ -34,6 +34,11 @@ class Sized(Generic[Result]):
     how: str = ""
     device: str = "cpu"
 
+    @property
+    def tokenizers(self) -> int:
+        """Threads that tokenise. With one a GPU waits for it: its cores are idle while Python takes the tokens over."""
+        return 2 if self.device == "cuda" else 1
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:

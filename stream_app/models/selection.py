@@ -114,8 +114,7 @@ def select(found: Found[Any], settings: Settings, workers: int) -> Selected[Any]
     """
     choices = candidates(found, settings, workers)
     if len(choices) == 1:
-        model = found.on(choices[0])
-        return Selected(model, choices[0], measure_budget(model, choices[0], found.key))
+        return _selected(found, choices[0])
     by_name = {f"{one.backend} {one.precision}": one for one in choices}
     key = f"tokens per second {choices[0].device} {choices[0].threads} {found.key} of {', '.join(by_name)}"
 
@@ -130,9 +129,23 @@ def select(found: Found[Any], settings: Settings, workers: int) -> Selected[Any]
         f"{name} {rate:,.0f}" for name, rate in sorted(rates.items(), key=lambda r: -r[1]) if name != best
     )
     reason = f"{best}, because it computes {rates[best]:,.0f} tokens/s a worker ({others})"
-    choice = replace(by_name[best], reason=f"{choices[0].reason}; {reason}")
+    return _selected(found, replace(by_name[best], reason=f"{choices[0].reason}; {reason}"))
+
+
+def _selected(found: Found[Any], choice: DeviceChoice) -> Selected[Any]:
     model = found.on(choice)
-    return Selected(model, choice, measure_budget(model, choice, found.key))
+    budget = measure_budget(model, choice, found.key)
+    if choice.device == "cuda":
+        _warm_up(model, budget.run_tokens)
+    return Selected(model, choice, budget)
+
+
+def _warm_up(model: TextModel[Any], most_tokens: int) -> None:
+    """A GPU's libraries load the kernels of a size when it comes first: up to a second, which no review should wait."""
+    texts = model.tokenize(_SWEEP_TEXTS)
+    for size in _RUN_SIZES["cuda"]:
+        if size <= most_tokens:
+            _timed(model, texts, size)
 
 
 def _rates(found: Found[Any], choices: Mapping[str, DeviceChoice]) -> dict[str, float]:
@@ -254,7 +267,8 @@ def _timed(model: TextModel[Any], texts: Sequence[Any], size: int) -> tuple[int,
     for one in islice(cycle(texts), len(texts) * (2 + size // _tokens(texts))):
         if not mix or _tokens(mix) + one.length <= size:
             mix.append(one)
-    runs = [[mix[index] for index in run] for run in cut([one.length for one in mix], size, model.packs)]
+    cuts = cut([one.length for one in mix], size, model.packs, model.most_padding)
+    runs = [[mix[index] for index in run] for run in cuts]
 
     def compute() -> None:
         for run in runs:

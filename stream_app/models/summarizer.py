@@ -34,11 +34,13 @@ from stream_app.models.transformer import (
 )
 from stream_app.ports import Tokens
 from stream_app.records import ModelName
+from stream_app.steps.batch_plan import MAX_PADDING_SHARE
 
 BUNDLED_NAME = "stream-app/t5-review-title"
 MAX_SUMMARY_TOKENS = 24
 _PROMPT = "summarize: "
 _SETTING = "STREAM_APP_SUMMARY_MODEL"
+_MOST_PADDING_ON_A_GPU = 0.5  # `generate` waits for Python there: a run of few texts takes as long as one of many
 _NO_REPEAT = 3  # no three tokens twice
 _CANARY_TEXT = "The kettle boils fast and is easy to clean, but the lid broke after two weeks."
 
@@ -117,8 +119,10 @@ class Summarizer:
         name: ModelName,
         languages: frozenset[str] | None,
         prompt: str,
+        most_padding: float = MAX_PADDING_SHARE,
     ) -> None:
         self.generator = generator
+        self.most_padding = most_padding
         self._tokenizer = tokenizer
         self._to_tokens = TextTokenizer(tokenizer, MAX_INPUT_TOKENS)
         self._prompt = prompt
@@ -168,7 +172,14 @@ class FoundSummarizer:
             generator: Generator = CTranslate2Generator(folder, self.tokenizer, choice, self.beams)
         else:
             generator = TorchGenerator(self._weights().to(device=choice.device, dtype=choice.dtype), choice, self.beams)
-        return Summarizer(generator, self.tokenizer, name=self.name, languages=self.languages, prompt=self.prompt)
+        return Summarizer(
+            generator,
+            self.tokenizer,
+            name=self.name,
+            languages=self.languages,
+            prompt=self.prompt,
+            most_padding=_MOST_PADDING_ON_A_GPU if choice.device == "cuda" else MAX_PADDING_SHARE,
+        )
 
     def _weights(self) -> Any:
         with loading("summary model", self.where, _SETTING):

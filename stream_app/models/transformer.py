@@ -36,7 +36,7 @@ class TokenIds:
 
 
 class TextTokenizer:
-    """Texts to TokenIds, special tokens included, cut at ``max_tokens``. Belongs to one thread.
+    """Texts to TokenIds, special tokens included, cut at ``max_tokens``. Any thread: its core is never changed.
 
     Goes to the tokeniser's Rust core: it is faster where nobody asks for the offsets of the tokens.
     """

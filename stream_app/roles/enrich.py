@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -33,6 +34,7 @@ Result = TypeVar("Result")
 
 _AROUND_VALUE_BYTES = 8 * 1024  # more than key and headers of an enriched review have: ids have 128 characters at most
 _GATHER_SECONDS = 0.02  # on a GPU: a fifth of what an alert may take there
+_SWITCH_SECONDS = 0.0005  # T5 on a GPU runs Python all the time, and the event loop asks for its turn often
 _YIELD_EVERY = 100  # records decoded before the event loop gets a turn: about 5 ms
 
 
@@ -95,6 +97,8 @@ class Enrich:
         self._summary_model: ModelName | None = None
         if loaded.summary is not None and self._settings.summaries != "off":
             self._summary_model = loaded.summary.model.name
+            if loaded.summary.device == "cuda":
+                sys.setswitchinterval(_SWITCH_SECONDS)
             self._summary = self._summary_batcher(loaded.summary)
             self._bert_tokens_of_a_wait = self._tokens_of_a_wait(loaded.sentiment)
             self._summary.start()
@@ -107,7 +111,8 @@ class Enrich:
         What T5 can do in that time depends on what BERT leaves it. So the window, the tokens that it may have before
         it, is halved when an answer is late, and grows with each that is in time, as TCP's does (RFC 5681, 3.1).
         """
-        waiting = self._settings.waiting_tokens // 4  # T5 is slower than BERT: a quarter waits several times as long
+        # T5 is slower than BERT: a quarter waits several times as long
+        waiting = max(self._settings.waiting_tokens // 4, 2 * sized.batch_tokens)
         if self._settings.summaries != "best_effort":
             return self._batcher("summary", sized, self._summarized, waiting)
         self._most_summary_tokens = self._summary_window = min(waiting, self._tokens_of_a_wait(sized))
@@ -154,6 +159,7 @@ class Enrich:
             hang_seconds=self._settings.device_patience_seconds,
             cached_texts=self._settings.cached_texts,
             gather_seconds=_GATHER_SECONDS if sized.device == "cuda" else 0.0,
+            tokenizers=sized.tokenizers,
         )
 
     def _device_failed(self, error: BaseException) -> None:

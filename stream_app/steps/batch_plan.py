@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 MAX_PADDING_SHARE = 0.02
-"""Of the tokens that one run computes, at most this share is padding."""
+"""Of the tokens that one run computes, at most this share is padding, where computing is what costs."""
 
 
 def prefix_size(lengths: Iterable[int], budget_tokens: int) -> int:
@@ -58,9 +58,11 @@ def cut_into_packs(lengths: Sequence[int], run_tokens: int) -> list[list[int]]:
     return packs
 
 
-def cut(lengths: Sequence[int], run_tokens: int, packs: bool) -> list[list[int]]:
+def cut(
+    lengths: Sequence[int], run_tokens: int, packs: bool, most_padding: float = MAX_PADDING_SHARE
+) -> list[list[int]]:
     """The runs of a batch, for a model that packs its texts or one that pads them."""
-    return cut_into_packs(lengths, run_tokens) if packs else cut_into_runs(lengths, run_tokens)
+    return cut_into_packs(lengths, run_tokens) if packs else cut_into_runs(lengths, run_tokens, most_padding)
 
 
 def computed_tokens(lengths: Sequence[int], packs: bool) -> int:

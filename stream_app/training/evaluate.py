@@ -45,7 +45,7 @@ def answers(model: TextModel[Result], texts: Sequence[str], run_tokens: int = 20
     for start in range(0, len(texts), _CHUNK_TEXTS):
         tokens = model.tokenize(texts[start : start + _CHUNK_TEXTS])
         found: dict[int, Result] = {}
-        for run in cut([one.length for one in tokens], run_tokens, model.packs):
+        for run in cut([one.length for one in tokens], run_tokens, model.packs, model.most_padding):
             found.update(zip(run, model.run([tokens[index] for index in run]), strict=True))
         yield from (found[index] for index in range(len(tokens)))
 

@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 from stream_app.models.loading import Loaded, Sized
 from stream_app.ports import OutOfDeviceMemory, Tokens
 from stream_app.records import ModelName, Scores
+from stream_app.steps.batch_plan import MAX_PADDING_SHARE
 
 Result = TypeVar("Result")
 
@@ -83,6 +84,7 @@ class _Ruled(Generic[Result]):
 
     languages: frozenset[str] | None = None
     packs = False
+    most_padding = MAX_PADDING_SHARE
 
     def __init__(self, name: str, answer: Callable[[str], Result], troubles: Troubles) -> None:
         self.name = ModelName(name, "rule-1")

@@ -29,6 +29,8 @@ from stream_app.ports import ConfigurationError
 from tests.unit.models.conftest import word_tokenizer
 
 TEXTS = ["the zip broke", "good", "the kettle was good and the lid broke after two days .", "great lid"]
+TIMES = [1, 3, 10, 30, 100, 300, 1000] * 10
+"""On a GPU: from the smallest recorded run to those that are too large for one."""
 STARS = {index: f"{index + 1} star{'s' * (index > 0)}" for index in range(5)}
 Folder = Callable[[dict[int, str]], Path]
 
@@ -131,9 +133,14 @@ def test_gpu_gives_what_transformers_gives(folder: Path, cpu: DeviceChoice) -> N
     expected = PaddedEncoder(found.model, found.tokenizer.pad_token_id, cpu).logits(tokens)
 
     assert isinstance(classifier.encoder, FusedEncoder)
-    with torch.inference_mode(), ThreadPoolExecutor(4) as pool:
-        for logits in pool.map(classifier.encoder.logits, [tokens] * 50):
-            torch.testing.assert_close(logits, expected, atol=0.02, rtol=0.0)
+
+    def logits(times: int) -> torch.Tensor:
+        with torch.inference_mode():  # of this thread
+            return classifier.encoder.logits(tokens * times)
+
+    with ThreadPoolExecutor(4) as pool:
+        for times, found_logits in zip(TIMES, pool.map(logits, TIMES), strict=True):
+            torch.testing.assert_close(found_logits, expected.repeat(times, 1), atol=0.02, rtol=0.0)
 
 
 def test_making_one_for_a_device_leaves_the_found_weights_as_they_are(folder: Path, cpu: DeviceChoice) -> None:
