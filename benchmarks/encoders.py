@@ -403,9 +403,10 @@ def model_texts(path: Path, count: int, model: str = BUNDLED) -> list[str]:
     """
     from benchmarks.models_alone import prepared_texts
 
+    each_once = workload(path, count, repeat=False)  # as workload() repeats them, they need not be prepared again
+    texts = [one.model_text for one in prepared_texts(each_once, Settings())]
     if model == BUNDLED:
-        return [one.model_text for one in prepared_texts(workload(path, count), Settings())]
-    texts = [one.model_text for one in prepared_texts(workload(path, min(count, 2000)), Settings())]
+        return list(islice(cycle(texts), count))
     rows = [" ".join(texts[start : start + 12]) for start in range(len(texts) - 12)]
     core = _found(BASE).tokenizer.backend_tokenizer
     core.enable_truncation(_BASE_TOKENS)

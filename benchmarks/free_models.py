@@ -36,6 +36,7 @@ class _Free(Generic[Result]):
 
     languages: frozenset[str] | None = None
     packs = True
+    most_padding = 0.0
 
     def __init__(self, name: ModelName, answer: Callable[[str], Result]) -> None:
         self.name = name
