@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -34,7 +33,6 @@ Result = TypeVar("Result")
 
 _AROUND_VALUE_BYTES = 8 * 1024  # more than key and headers of an enriched review have: ids have 128 characters at most
 _GATHER_SECONDS = 0.02  # on a GPU: a fifth of what an alert may take there
-_SWITCH_SECONDS = 0.0005  # T5 on a GPU runs Python all the time, and the event loop asks for its turn often
 _YIELD_EVERY = 100  # records decoded before the event loop gets a turn: about 5 ms
 
 
@@ -97,8 +95,6 @@ class Enrich:
         self._summary_model: ModelName | None = None
         if loaded.summary is not None and self._settings.summaries != "off":
             self._summary_model = loaded.summary.model.name
-            if loaded.summary.device == "cuda":
-                sys.setswitchinterval(_SWITCH_SECONDS)
             self._summary = self._summary_batcher(loaded.summary)
             self._bert_tokens_of_a_wait = self._tokens_of_a_wait(loaded.sentiment)
             self._summary.start()
