@@ -156,7 +156,7 @@ def run_way(way: str, texts: Sequence[str], model: str = BUNDLED) -> EncoderRun:
         share = _GPU_FP32_SHARE if way == SORTED and where == "cuda" else 1
         texts = texts[::share]
         backend, precision = OURS.get(way, ("torch", "fp32"))
-        workers = cores() if where == "cpu" else 1
+        workers = cores() if where == "cpu" else found.gpu_workers
         labels, seconds = _through_the_batcher(found, texts, where, backend, precision, workers, padded=way == SORTED)
         indices = range(0, len(texts) * share, share)
     lengths = [one.length for one in found.text_tokenizer()(texts)]
@@ -407,7 +407,7 @@ def model_texts(path: Path, count: int, model: str = BUNDLED) -> list[str]:
     texts = [one.model_text for one in prepared_texts(each_once, Settings())]
     if model == BUNDLED:
         return list(islice(cycle(texts), count))
-    rows = [" ".join(texts[start : start + 12]) for start in range(len(texts) - 12)]
+    rows = [" ".join(texts[start : start + 12]) for start in range(max(1, len(texts) - 12))]
     core = _found(BASE).tokenizer.backend_tokenizer
     core.enable_truncation(_BASE_TOKENS)
     ends = [encoding.offsets[-2][1] for encoding in core.encode_batch(rows)]  # the last is the separator's

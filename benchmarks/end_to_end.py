@@ -52,7 +52,8 @@ def end_to_end(work: Workload, services: Services, *, with_summaries: bool, run:
 
     The broker's timestamps are the clock.
 
-    The models are loaded before the first record, so loading is not in it. Waits until the view has everything too.
+    The models are loaded before the first record, so loading is not in it; of several processes, those that load longer
+    than the first join while it works. Waits until the view has everything too.
     """
     settings = Settings(
         brokers=services.brokers,

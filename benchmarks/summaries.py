@@ -207,6 +207,7 @@ def _by_a_worker(device: str, precision: Precision, texts: Sequence[str]) -> Sum
     """Through a worker's batcher."""
     from benchmarks.encoders import drain
     from stream_app.models.device import DeviceChoice, find_device
+    from stream_app.models.loading import Sized
     from stream_app.models.selection import measure_budget
     from stream_app.models.summarizer import find_summarizer
 
@@ -216,8 +217,10 @@ def _by_a_worker(device: str, precision: Precision, texts: Sequence[str]) -> Sum
     choice = DeviceChoice(device, precision, 1, "", backend, workers)
     summarizer = found.on(choice)
     budget = measure_budget(summarizer, choice)
-    drain(summarizer, texts[:8], budget.run_tokens, budget.batch_tokens, workers)
-    summaries, seconds = drain(summarizer, texts, budget.run_tokens, budget.batch_tokens, workers)
+    sized = Sized(summarizer, budget.run_tokens, budget.batch_tokens, workers, device=device)
+    sizes = sized.run_tokens, sized.batch_tokens, sized.workers, sized.tokenizers
+    drain(summarizer, texts[: max(8, len(texts) // 8)], *sizes)  # warm-up
+    summaries, seconds = drain(summarizer, texts, *sizes)
     return SummaryRun(len(texts), seconds, summaries)
 
 

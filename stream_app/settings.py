@@ -62,7 +62,9 @@ class Settings(BaseSettings):
     cached_texts: int = Field(
         20_000, ge=0, description="short texts whose results a worker remembers, per model (10 to 40 MB); 0: none"
     )
-    waiting_tokens: int = Field(200_000, description="tokens that may wait for the device before fetching pauses")
+    waiting_tokens: int = Field(
+        200_000, description="tokens that may wait for the device before fetching pauses; a GPU's two batches may too"
+    )
     max_text_characters: int = 20_000
     max_future_seconds: int = 300
     state_folder: str = Field(

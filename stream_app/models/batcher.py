@@ -97,7 +97,8 @@ class Batcher(Generic[Result]):
         self._taken_at = 0.0
         self._changed = threading.Condition()
         self._stopped = False
-        self._prepared: deque[list[list[_Item]]] = deque()  # the runs of the next batch
+        self._prepared: deque[list[list[_Item]]] = deque()  # the runs of the next batches
+        self._being_tokenized = 0  # batches
         self._runs: deque[list[_Item]] = deque()  # of the batch that is on the device
         self._running_since: dict[int, float] = {}
         self._computing = [
@@ -206,10 +207,12 @@ class Batcher(Generic[Result]):
 
     def _tokenize(self) -> None:
         while (taken := self._next_taken()) is not None:
-            if runs := self._runs_of(self._tokenized(taken)):
-                with self._changed:
+            runs = self._runs_of(self._tokenized(taken))
+            with self._changed:
+                self._being_tokenized -= 1
+                if runs:
                     self._prepared.append(runs)
-                    self._changed.notify_all()
+                self._changed.notify_all()
 
     def _runs_of(self, batch: list[_Item]) -> list[list[_Item]]:
         """The batch cut into runs, those with texts that go first before the others."""
@@ -237,12 +240,13 @@ class Batcher(Generic[Result]):
         """Texts for about one batch; waits for them, and until the last batch is on the device. None: stopped."""
         with self._changed:
             while not self._stopped:
-                if not self._waiting or len(self._prepared) >= len(self._tokenizing):
+                if not self._waiting or len(self._prepared) + self._being_tokenized >= len(self._tokenizing):
                     self._changed.wait()
                 elif (early := self._seconds_too_early()) > 0:
                     self._changed.wait(early)
                 else:
                     self._taken_at = time.monotonic()
+                    self._being_tokenized += 1
                     return self._waiting.take(self._batch_tokens)
             return None
 

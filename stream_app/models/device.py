@@ -108,6 +108,12 @@ def synchronize(device: str) -> None:
         torch.cuda.synchronize()
 
 
+def give_back_memory() -> None:
+    """What torch keeps of a GPU's memory for later, to other streams and processes."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def _matmul_seconds(device: str, dtype: torch.dtype) -> float:
     left = torch.ones(256, 384, dtype=dtype, device=device)
     right = torch.ones(384, 1536, dtype=dtype, device=device)

@@ -27,7 +27,7 @@ from transformers.activations import ACT2FN
 
 from stream_app.models.architectures import BERTS, ROBERTAS
 from stream_app.models.device import DeviceChoice
-from stream_app.models.transformer import TokenIds
+from stream_app.models.transformer import MAX_INPUT_TOKENS, TokenIds
 
 _GRAPH_TOKENS = (256, 512, 1024, 2048, 4096, 8192)
 _GRAPH_TOKENS_A_TEXT = 16  # a graph has room for so many texts; a run of many tiny texts takes a larger one
@@ -154,7 +154,7 @@ class FusedEncoder:
             return graph.logits[: len(batch)].float().cpu()
 
     def _record(self) -> None:
-        longest = len(self._positions) - self._first_position
+        longest = min(MAX_INPUT_TOKENS, len(self._positions) - self._first_position)
         pool, stream = None, torch.cuda.Stream()  # type: ignore[no-untyped-call]
         for tokens in _GRAPH_TOKENS:
             texts = tokens // _GRAPH_TOKENS_A_TEXT

@@ -7,6 +7,7 @@ keep its answers; of these the fastest is taken. A model that is not computed ri
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import cycle, islice
 from typing import Any, Generic, Protocol, TypeVar
@@ -24,10 +25,10 @@ Result_co = TypeVar("Result_co", covariant=True)
 
 BATCH_SECONDS = 0.1
 """A worker's time for one batch of small runs, which all workers share. A review that goes first waits for what is left
-of the batch on the device, and for the one that is prepared.
+of the batch on the device, and for what is prepared: one batch, two on a GPU.
 """
 
-_RUN_SECONDS = 0.25  # a run that takes longer is made larger only where that still pays:
+_RUN_SECONDS = 0.25  # a run that takes longer is not made larger; on a GPU it is where that still pays:
 _STILL_PAYS = 1.2  # times the throughput of the size before
 
 THREADS_OF_A_WORKER = 1
@@ -143,9 +144,11 @@ def _selected(found: Found[Any], choice: DeviceChoice) -> Selected[Any]:
 def _warm_up(model: TextModel[Any], most_tokens: int) -> None:
     """A GPU's libraries load the kernels of a size when it comes first: up to a second, which no review should wait."""
     texts = model.tokenize(_SWEEP_TEXTS)
-    for size in _RUN_SIZES["cuda"]:
-        if size <= most_tokens:
-            _timed(model, texts, size)
+    with suppress(OutOfDeviceMemory):  # another process has its share now; a run that does not fit is halved
+        for size in _RUN_SIZES["cuda"]:
+            if size <= most_tokens:
+                _timed(model, texts, size)
+    device.give_back_memory()
 
 
 def _rates(found: Found[Any], choices: Mapping[str, DeviceChoice]) -> dict[str, float]:
@@ -244,7 +247,7 @@ def measure_budget(model: TextModel[Any], choice: DeviceChoice, key: str = "") -
                     break
                 rate, before = tokens / seconds, rate
                 rates[size] = max(rates.get(size, 0.0), rate)
-                if seconds > _RUN_SECONDS and rate < _STILL_PAYS * before:
+                if seconds > _RUN_SECONDS and (choice.device == "cpu" or rate < _STILL_PAYS * before):
                     break
         best = max(rates.values())
         run_tokens = min(size for size, rate in rates.items() if rate >= _ENOUGH * best)
@@ -264,9 +267,11 @@ def _tokens(texts: Sequence[Any]) -> int:
 def _timed(model: TextModel[Any], texts: Sequence[Any], size: int) -> tuple[int, float]:
     """(tokens, seconds) of these texts, again and again, as many as fit ``size`` tokens, in runs of that size."""
     mix: list[Any] = []
+    filled = 0
     for one in islice(cycle(texts), len(texts) * (2 + size // _tokens(texts))):
-        if not mix or _tokens(mix) + one.length <= size:
+        if not mix or filled + one.length <= size:
             mix.append(one)
+            filled += one.length
     cuts = cut([one.length for one in mix], size, model.packs, model.most_padding)
     runs = [[mix[index] for index in run] for run in cuts]
 
@@ -274,4 +279,4 @@ def _timed(model: TextModel[Any], texts: Sequence[Any], size: int) -> tuple[int,
         for run in runs:
             model.run(run)
 
-    return _tokens(mix), device.seconds_of(compute)
+    return filled, device.seconds_of(compute)

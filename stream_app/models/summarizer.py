@@ -70,6 +70,7 @@ class TorchGenerator:
             num_beams=self._beams,
             early_stopping=self._beams > 1,  # as CTranslate2 does; only beam search knows it
             do_sample=False,
+            no_repeat_ngram_size=0,  # whatever the model's own settings say: ours does it
             logits_processor=LogitsProcessorList([NoRepeat()]),
         ).tolist()
         return out

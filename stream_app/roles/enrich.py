@@ -88,7 +88,11 @@ class Enrich:
         loaded = await asyncio.to_thread(self._load)
         self._classifier = loaded.sentiment.model
         self._sentiment: Batcher[Scores] = self._batcher(
-            "sentiment", loaded.sentiment, self._scored, self._settings.waiting_tokens, goes_first=self._may_alarm
+            "sentiment",
+            loaded.sentiment,
+            self._scored,
+            _waiting(loaded.sentiment, self._settings.waiting_tokens),
+            goes_first=self._may_alarm,
         )
         self._sentiment.start()
         self._summary: Batcher[str] | None = None
@@ -108,7 +112,7 @@ class Enrich:
         it, is halved when an answer is late, and grows with each that is in time, as TCP's does (RFC 5681, 3.1).
         """
         # T5 is slower than BERT: a quarter waits several times as long
-        waiting = max(self._settings.waiting_tokens // 4, 2 * sized.batch_tokens)
+        waiting = _waiting(sized, self._settings.waiting_tokens // 4)
         if self._settings.summaries != "best_effort":
             return self._batcher("summary", sized, self._summarized, waiting)
         self._most_summary_tokens = self._summary_window = min(waiting, self._tokens_of_a_wait(sized))
@@ -146,7 +150,7 @@ class Enrich:
             fatal=self._device_failed,
             run_tokens=sized.run_tokens,
             batch_tokens=sized.batch_tokens,
-            max_waiting_tokens=max(waiting_tokens, 2 * sized.batch_tokens),  # a GPU's batch may hold more than waits
+            max_waiting_tokens=waiting_tokens,
             name=name,
             after=after,
             unwanted=lambda review: review.finished,
@@ -424,6 +428,11 @@ class Enrich:
         review.finished = True
         self._open.discard(review)
         self._something_finished.set()
+
+
+def _waiting(sized: Sized[Any], set_tokens: int) -> int:
+    """How many tokens may wait: what is set, but on a GPU, whose batches may be larger, two batches at least."""
+    return max(set_tokens, 2 * sized.batch_tokens) if sized.device == "cuda" else set_tokens
 
 
 def _position(slot: Slot) -> Position:

@@ -898,7 +898,7 @@ _BOUNDED = (
         "one-prefetched-batch",
         "all that waits is tokenised at once",
         "stream_app/models/batcher.py",
-        "if not self._waiting or len(self._prepared) >= len(self._tokenizing):",
+        "if not self._waiting or len(self._prepared) + self._being_tokenized >= len(self._tokenizing):",
         "if not self._waiting:",
         ("tests/unit/models/test_prefetch.py::test_no_more_than_one_batch_is_prepared_ahead_of_the_device",),
     ),

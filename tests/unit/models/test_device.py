@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +108,9 @@ def test_a_neighbour_that_takes_the_time_of_one_run_does_not_decide(
 
 def test_long_runs_are_made_larger_while_that_pays(cpu: DeviceChoice, monkeypatch: pytest.MonkeyPatch) -> None:
     """T5 on a GPU waits for Python: a run of many texts takes it no longer than one of few."""
-    monkeypatch.setattr(selection, "_timed", lambda model, texts, size: (size, 0.4 if size <= 1024 else 0.9))
-    assert measure_budget(FakeClassifier(), cpu).run_tokens == 1024
+    gpu = replace(cpu, device="cuda")
+    monkeypatch.setattr(selection, "_timed", lambda model, texts, size: (size, 0.4 if size <= 65536 else 0.9))
+    assert measure_budget(FakeClassifier(), gpu).run_tokens == 65536
 
     seen: list[int] = []
 
@@ -117,8 +119,11 @@ def test_long_runs_are_made_larger_while_that_pays(cpu: DeviceChoice, monkeypatc
         return size, size / 500
 
     monkeypatch.setattr(selection, "_timed", in_proportion)
+    measure_budget(FakeClassifier(), gpu, "another")
+    assert set(seen) == {1024, 4096}  # seconds a run, for nothing
+    seen.clear()
     measure_budget(FakeClassifier(), cpu, "another")
-    assert set(seen) == {256, 512}  # seconds a run, for nothing
+    assert set(seen) == {256}
 
 
 def test_a_run_is_timed_at_the_size_that_it_stands_for(cpu: DeviceChoice) -> None:
