@@ -1,6 +1,6 @@
 """Keeps the device busy: has one batch ready when the device is free, and gives every text exactly one result.
 
-    submit ─► waiting ─► tokeniser thread ─► one prepared batch ─► runs ─► device threads ─► on_done, once per run
+    submit ─► waiting ─► tokeniser threads ─► a prepared batch each ─► runs ─► device threads ─► on_done, once per run
 
 A batch is the oldest of those that go first and the oldest of the others; within it, sorting by length is free, since
 nobody starves. While one batch computes, the next is tokenised. On a CPU nothing ever waits for a timer: the next batch
