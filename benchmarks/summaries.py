@@ -75,7 +75,7 @@ class SummaryResult:
 
 
 def measure_summaries(path: Path, texts: int, repeats: int, say: Callable[[str], None]) -> SummaryResult:
-    """Every model in every way, in turns. ``texts``: of the bundled model; the other has an eighth of them."""
+    """Every model in every way, in turns. ``texts``: of the bundled model; the other has fewer."""
     from stream_app.models.device import find_device
 
     device = find_device(threads=1)[0]
