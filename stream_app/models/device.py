@@ -65,8 +65,8 @@ def find_device(device: str = "auto", threads: int = 0) -> tuple[str, int, str]:
             f"torch {torch.__version__}."
         )
     if device != "cpu" and torch.cuda.is_available():
-        # cuDNN's attention builds a plan for each new shape, and shapes hardly ever come twice: most likely why T5's first
-        # run of a shape took 0.5 to 1.2 s in bf16 on an H100, and 0.2 s the second time. The others ask for no plan
+        # cuDNN's attention builds a plan for each new shape, and shapes hardly ever come twice: most likely why T5's
+        # first run of a shape took 0.5 to 1.2 s in bf16 on an H100, and the second 0.2 s. The others ask for no plan
         torch.backends.cuda.enable_cudnn_sdp(False)
         return "cuda", 1, torch.cuda.get_device_name()
     threads = threads or cores()
