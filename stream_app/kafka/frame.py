@@ -43,12 +43,13 @@ FAUST_VERSION = "0.15.3"
 AIOKAFKA_VERSION = "0.14.0"
 """What these overrides were written against; the tests fail when another one is installed."""
 
-_FETCH_MAX_WAIT_MS = 50
+_LONG_POLL_MS = 500
+_SHORT_POLL_MS = 50
 _GATHER_BYTES = 256 * 1024
 _COMMIT_SECONDS = 3.0
 _LEAVE_SECONDS = 3.0
 _SEEK_SECONDS = 60.0
-_GATE_PAUSE_SECONDS = 0.01
+_GATE_PAUSE_SECONDS, _LONGEST_GATE_PAUSE_SECONDS = 0.01, 0.08
 _SPARE_PAUSE_SECONDS = 0.1
 
 
@@ -76,10 +77,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        # Faust fixes 1500 ms: an idle partition would hold back a busy one's next fetch from the same broker
-        consumer._fetch_max_wait_ms = _FETCH_MAX_WAIT_MS
         if gather_ms := self.consumer.app.gather_ms:
             consumer._fetch_max_wait_ms, consumer._fetch_min_bytes = gather_ms, _GATHER_BYTES
+        else:
+            consumer._fetch_max_wait_ms = _LONG_POLL_MS
         return consumer
 
     async def touch(self) -> None:
@@ -130,6 +131,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             polled.update(first)
             for partition in [tp for tp in fetcher._records if tp in active_partitions and tp not in polled]:
                 polled.update(await fetcher.fetched_records([partition], timeout=0, max_records=share))
+        if not self.consumer.app.gather_ms:
+            # aiokafka has one fetch under way per broker, for the partitions of which it holds no records: those that
+            # it does hold are fetched again only when that one ends. Faust fixes 1500 ms
+            fetcher._fetch_max_wait_ms = _SHORT_POLL_MS if fetcher._records else _LONG_POLL_MS
         return polled
 
     async def seek_to_committed(self) -> Mapping[Any, int | None]:
@@ -174,6 +179,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._hands_free.set()
         self._draining = asyncio.Lock()
         self._touched_at = 0.0
+        self._gate_pause = _GATE_PAUSE_SECONDS
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -198,8 +204,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         nothing = Polled(-1)
         if not active or not self._has_room():
             await self._touch()
-            await self._pause(_SPARE_PAUSE_SECONDS if not active else _GATE_PAUSE_SECONDS)
+            await self._pause(_SPARE_PAUSE_SECONDS if not active else self._gate_pause)
+            self._gate_pause = min(2 * self._gate_pause, _LONGEST_GATE_PAUSE_SECONDS)
             return nothing, active
+        self._gate_pause = _GATE_PAUSE_SECONDS
         polled: Polled = await self._getmany(frozenset(active), timeout)
         await self._until_flowing()
         if polled.position_epoch != self._thread.position_epoch:

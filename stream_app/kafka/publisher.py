@@ -22,7 +22,7 @@ _RECORD_OVERHEAD_BYTES = 4 * KIB  # of the batch and the record around key, valu
 _MAX_OUTSTANDING_MESSAGES = 50_000
 _MAX_OUTSTANDING_BYTES = 64 * MIB
 _SHORTEST_PAUSE_SECONDS = 0.001
-_LONGEST_PAUSE_SECONDS = 0.02  # acknowledgements only move offsets on; each look has its price
+_LONGEST_PAUSE_SECONDS = 0.04  # acknowledgements only move offsets on; each look has its price
 _GATHER_MS = 100
 
 
@@ -157,7 +157,7 @@ class ConfluentPublisher:
             while self._outstanding:
                 self._prompt.poll(0)
                 self._gathering.poll(0)
-                pause = _SHORTEST_PAUSE_SECONDS if self.delivered else min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
                 self._tell_delivered()
                 while self._queued and self._produce(*self._queued[0]):
                     self._queued.popleft()

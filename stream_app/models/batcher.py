@@ -85,6 +85,7 @@ class Batcher(Generic[Result]):
         self._on_start, self._on_done, self._fatal = on_start, on_done, fatal
         self._run_tokens, self._batch_tokens = run_tokens, batch_tokens
         self._max_waiting_tokens = max_waiting_tokens
+        self._was_full = False
         self._name = name
         self._hang_seconds = hang_seconds
         self._known: ResultCache[Result] = ResultCache(cached_texts)
@@ -96,7 +97,7 @@ class Batcher(Generic[Result]):
         self._gather_seconds = gather_seconds
         self._taken_at = 0.0
         self._changed = threading.Condition()
-        self._stopped = False
+        self._stopped = threading.Event()
         self._prepared: deque[list[list[_Item]]] = deque()  # the runs of the next batches
         self._being_tokenized = 0  # batches
         self._runs: deque[list[_Item]] = deque()  # of the batch that is on the device
@@ -142,8 +143,13 @@ class Batcher(Generic[Result]):
             self._changed.notify_all()
 
     def has_room(self) -> bool:
-        """May more be submitted? Any thread, without a lock: a glance, not a promise."""
-        return self._waiting.tokens < self._max_waiting_tokens
+        """May more be submitted? Once it was full, not before an eighth is free: who asks has its price, too.
+
+        Any thread, without a lock: a glance, not a promise.
+        """
+        most = self._max_waiting_tokens - self._max_waiting_tokens // 8 if self._was_full else self._max_waiting_tokens
+        self._was_full = self._waiting.tokens >= most
+        return not self._was_full
 
     @property
     def waiting_tokens(self) -> int:
@@ -169,7 +175,7 @@ class Batcher(Generic[Result]):
     def wait_until_idle(self, given_up: Callable[[], bool]) -> None:
         """Returns when nothing submitted is without its result, when stopped, or soon after ``given_up``."""
         with self._changed:
-            while self._unfinished and not self._stopped and not given_up():
+            while self._unfinished and not self._stopped.is_set() and not given_up():
                 self._changed.wait(_GLANCE_SECONDS)
 
     def _finished(self, items: Sequence[_Item]) -> None:
@@ -182,7 +188,7 @@ class Batcher(Generic[Result]):
     def stop(self) -> None:
         """Forget what waits and let the threads end; ``join`` waits for their last runs."""
         with self._changed:
-            self._stopped = True
+            self._stopped.set()
             self._waiting.clear()
             self._changed.notify_all()
 
@@ -202,7 +208,7 @@ class Batcher(Generic[Result]):
         try:
             work()
         except BaseException as error:  # noqa: BLE001 - told to the one who ends the process
-            if not self._stopped:  # whoever stopped us may not be there any more
+            if not self._stopped.is_set():  # whoever stopped us may not be there any more
                 self._fatal(error)
 
     def _tokenize(self) -> None:
@@ -239,7 +245,7 @@ class Batcher(Generic[Result]):
     def _next_taken(self) -> list[_Item] | None:
         """Texts for about one batch; waits for them, and until the last batch is on the device. None: stopped."""
         with self._changed:
-            while not self._stopped:
+            while not self._stopped.is_set():
                 if not self._waiting or len(self._prepared) + self._being_tokenized >= len(self._tokenizing):
                     self._changed.wait()
                 elif (early := self._seconds_too_early()) > 0:
@@ -259,8 +265,8 @@ class Batcher(Generic[Result]):
     def _compute(self) -> None:
         while (run := self._next_run()) is not None:
             if self._after is not None:
-                self._after.wait_until_idle(lambda: self._stopped)
-            if self._stopped:
+                self._after.wait_until_idle(lambda: self._stopped.is_set())
+            if self._stopped.is_set():
                 return
             if not (items := self._still_wanted(run)):
                 continue
@@ -272,13 +278,13 @@ class Batcher(Generic[Result]):
     def _next_run(self) -> list[_Item] | None:
         """The next run of the batch that the device threads share; waits for it. None: stopped."""
         with self._changed:
-            while not self._stopped and not self._runs:
+            while not self._stopped.is_set() and not self._runs:
                 if self._prepared:
                     self._runs.extend(self._prepared.popleft())
                     self._changed.notify_all()
                 else:
                     self._changed.wait()
-            return None if self._stopped else self._runs.popleft()
+            return None if self._stopped.is_set() else self._runs.popleft()
 
     def _still_wanted(self, items: list[_Item]) -> list[_Item]:
         """Those that nobody gave up meanwhile; the others get no result."""
@@ -328,16 +334,14 @@ class Batcher(Generic[Result]):
     def _watch(self) -> None:
         watched: dict[float, float] = {}  # a run, by when it began -> the seconds that we saw it run
         looked_at = time.monotonic()
-        with self._changed:
-            while not self._stopped:
-                self._changed.wait(_WATCH_SECONDS)
-                now = time.monotonic()
-                # a process that was stopped for a while, or whose machine slept, computed nothing meanwhile
-                passed, looked_at = min(now - looked_at, 2 * _WATCH_SECONDS), now
-                watched = {since: watched.get(since, 0.0) + passed for since in list(self._running_since.values())}
-                for seconds in watched.values():
-                    if seconds > self._hang_seconds:
-                        raise DeviceHung(f"the {self._name} model has computed one run for {self._hang_seconds:.0f} s")
+        while not self._stopped.wait(_WATCH_SECONDS):
+            now = time.monotonic()
+            # a process that was stopped for a while, or whose machine slept, computed nothing meanwhile
+            passed, looked_at = min(now - looked_at, 2 * _WATCH_SECONDS), now
+            watched = {since: watched.get(since, 0.0) + passed for since in list(self._running_since.values())}
+            for seconds in watched.values():
+                if seconds > self._hang_seconds:
+                    raise DeviceHung(f"the {self._name} model has computed one run for {self._hang_seconds:.0f} s")
 
 
 def estimated_tokens(text: str) -> int:

@@ -179,10 +179,10 @@ def test_partitions_with_backlog_are_served_side_by_side(stage: MakeStage) -> No
 def test_backlog_of_one_partition_does_not_hold_another_back(stage: MakeStage) -> None:
     s = stage(2)
     s.produce(range(40_000), partition=0)
-    worker = s.start(work_seconds=0.5, settings={"max_poll_records": 500})  # with at most 5,500 at work
+    worker = s.start(work_seconds=3.0, settings={"max_poll_records": 500})  # with at most 5,500 at work
     wait_until(lambda: s.outputs() >= 1, 20, "it works at the backlog")
-    taken_before = sum(event["partitions"].get("0", 0) for event in worker.events("took"))
     s.produce(range(40_000, 40_001), partition=1)
+    taken_before = sum(event["partitions"].get("0", 0) for event in worker.events("took"))
     wait_until(lambda: any("1" in event["partitions"] for event in worker.events("took")), 20, "the other's turn comes")
 
     taken = 0
