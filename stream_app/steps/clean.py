@@ -24,6 +24,7 @@ _UNSEEN = re.compile(
     "|(?<![\u0600-\u0dff\ufe0f\u2190-\u2bff\U0001f000-\U0001faff])\u200d"
 )
 _UNSEEN_ASCII = bytes((*range(9), *range(0x0E, 0x1C), 0x7F))
+_LINES_ASCII = b"\n" + bytes(range(0x20, 0x7F))  # letters, signs and plain spaces, and what ends a line
 # a row of signs or stacked marks: past 64 of them it says no more, and NFC takes quadratic time over marks
 _ROW = re.compile(r"([^\w\s\x00-\x7f]{64})[^\w\s\x00-\x7f]+")
 
@@ -36,29 +37,40 @@ def clean(text: str) -> tuple[str, bool]:
     marked_up = False
     if "<" in text or "&" in text:
         text, marked_up = _without_markup(text)
-    if not text.isprintable():  # it has something besides letters, signs and plain spaces
-        if text.isascii():  # as bytes: several times as fast
-            text = text.encode().translate(None, _UNSEEN_ASCII).replace(b"\r", b"\n").decode()
+    collapsed = _collapsed
+    if text.isascii():
+        encoded = text.encode()  # as bytes: several times as fast
+        if encoded.translate(None, _LINES_ASCII):
+            text = encoded.translate(None, _UNSEEN_ASCII).replace(b"\r", b"\n").decode()
         else:
+            collapsed = _with_single_spaces
+    else:
+        if not text.isprintable():
             text = _UNSEEN.sub("", text).replace("\r", "\n")
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", _ROW.sub(r"\1", text))
+        if not text.isascii():
+            text = unicodedata.normalize("NFC", _ROW.sub(r"\1", text))
     if "\n" not in text:
-        return _collapsed(text), marked_up
-    return "\n".join([line for line in map(_collapsed, text.split("\n")) if line]), marked_up
+        return collapsed(text), marked_up
+    return "\n".join([line for line in map(collapsed, text.split("\n")) if line]), marked_up
 
 
 def _collapsed(line: str) -> str:
     """With one plain space where there is white space, and none around."""
-    if not line.isprintable():
-        return " ".join(line.split())
-    while "  " in line:  # a plain space is the only white space in it; faster than to split
+    return _with_single_spaces(line) if line.isprintable() else " ".join(line.split())
+
+
+def _with_single_spaces(line: str) -> str:
+    """The same for a line whose only white space is plain spaces: faster than to split it."""
+    while "  " in line:
         line = line.replace("  ", " ")
     return line.strip()
 
 
 def _without_markup(text: str) -> tuple[str, bool]:
     plain = text
+    if "<" in plain:
+        # what nearly all markup in reviews is; where nothing else is left, the patterns would find no more
+        plain = plain.replace("<br />", "\n").replace("<br>", "\n")
     if "<" in plain:
         lower = plain.lower()
         if "<script" in lower or "<style" in lower:

@@ -33,8 +33,11 @@ _TELEPHONING = re.compile(
 )
 _HINT_CHARACTERS = 48
 _LONG_NUMBER = re.compile(r"\d[\d ().-]{5}")
-_FEWEST_DIGITS = 2  # of an account number, by format; telephone numbers have seven at least
-_ASCII_BUT_DIGITS = bytes(code for code in range(128) if not chr(code).isdigit())
+# the same for ASCII as bytes, written with one digit and one sign: a pattern that begins with a byte is found by memchr
+_LONG_NUMBER_ASCII = re.compile(b"0[0-]{5}")
+_TO_DIGIT_OR_SIGN = bytes(
+    ord("0") if chr(code).isdigit() else ord("-") if chr(code) in " ().-" else ord("x") for code in range(128)
+).ljust(256)
 
 
 def mask(text: str) -> tuple[str, bool]:
@@ -45,16 +48,18 @@ def mask(text: str) -> tuple[str, bool]:
     masked = text
     if "@" in masked:
         masked = _MAIL.sub("[email]", masked)
-    if _may_have_numbers(masked) and _LONG_NUMBER.search(masked):
+    if _has_long_number(masked):
         masked = _IBAN.sub(_iban, masked)
         masked = _CARD.sub(_card, masked)
         masked = _PHONE.sub(_phone, masked)
     return masked, masked != text
 
 
-def _may_have_numbers(text: str) -> bool:
-    """Most reviews have too few digits for any of these, which this finds in a fraction of the time of a search."""
-    return not text.isascii() or len(text.encode().translate(None, _ASCII_BUT_DIGITS)) >= _FEWEST_DIGITS
+def _has_long_number(text: str) -> bool:
+    """Most reviews have none, which this finds in a fraction of the time that the patterns would take."""
+    if text.isascii():
+        return _LONG_NUMBER_ASCII.search(text.encode().translate(_TO_DIGIT_OR_SIGN)) is not None
+    return _LONG_NUMBER.search(text) is not None
 
 
 def _card(found: re.Match[str]) -> str:

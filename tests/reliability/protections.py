@@ -868,7 +868,7 @@ _BOUNDED = (
         "tokens-that-wait",
         "reviews wait for the device without a limit",
         "stream_app/models/batcher.py",
-        "        return self._waiting.tokens < self._max_waiting_tokens\n",
+        "        return not self._was_full\n",
         "        return True\n",
         (
             _BATCHER + "test_there_is_room_again_when_what_waited_is_taken",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+from contextlib import nullcontext
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
@@ -77,7 +79,7 @@ def test_consumer_names_the_commit_under_way_as_the_drain_expects() -> None:
     assert driver.Consumer._commit_fut is None
 
 
-@pytest.mark.parametrize(("gather_ms", "asked_for"), [(0, (50, 1)), (250, (250, 256 * 1024))])
+@pytest.mark.parametrize(("gather_ms", "asked_for"), [(0, (500, 1)), (250, (250, 256 * 1024))])
 def test_broker_holds_records_back_only_for_a_role_that_may_wait(
     gather_ms: int, asked_for: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,3 +96,30 @@ def test_broker_holds_records_back_only_for_a_role_that_may_wait(
     thread._create_worker_consumer(None)
 
     assert (made._fetch_max_wait_ms, made._fetch_min_bytes) == asked_for
+
+
+@pytest.mark.parametrize(("gather_ms", "held", "wait_ms"), [(0, {}, 500), (0, {"P0": 1}, 50), (250, {"P0": 1}, 250)])
+def test_broker_may_wait_long_only_where_no_partition_with_records_waits_for_it(
+    gather_ms: int, held: dict[str, int], wait_ms: int
+) -> None:
+    """A fetch that waits for idle partitions holds back those that aiokafka still has records of."""
+    assert "self._fetch_max_wait_ms" in inspect.getsource(Fetcher._get_actions_per_node), "it is read for each fetch"
+
+    async def fetched_records(*of: Any, **limits: Any) -> dict[str, list[str]]:
+        return {}
+
+    fetcher = SimpleNamespace(
+        fetched_records=fetched_records,
+        _records=held,
+        _closed=False,
+        _fetch_max_wait_ms=gather_ms,
+        _subscriptions=SimpleNamespace(fetch_context=nullcontext),
+    )
+    coordinator = SimpleNamespace(check_errors=lambda: None)
+    consumer = SimpleNamespace(_closed=False, _fetcher=fetcher, _coordinator=coordinator)
+    thread: Any = object.__new__(frame.ConsumerThread)
+    thread.consumer = SimpleNamespace(flow_active=True, app=SimpleNamespace(gather_ms=gather_ms))
+
+    asyncio.run(thread._fetch_records(consumer, frozenset({"P0"}), timeout=0.0, max_records=10))
+
+    assert fetcher._fetch_max_wait_ms == wait_ms

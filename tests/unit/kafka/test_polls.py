@@ -25,6 +25,7 @@ def consumer_on(thread: Any, *, room: bool = True) -> Any:
     consumer._settings = SimpleNamespace(max_poll_interval_seconds=300.0)
     consumer._role = consumer._publisher = SimpleNamespace(has_room=lambda: room)
     consumer._touched_at = 0.0
+    consumer._gate_pause = 0.001
     consumer._thread = thread
     return consumer
 

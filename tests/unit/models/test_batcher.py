@@ -259,6 +259,23 @@ def test_there_is_room_again_when_what_waited_is_taken() -> None:
     rig.batcher.stop()
 
 
+def test_full_batcher_has_room_only_when_an_eighth_is_free() -> None:
+    """Who has no room asks again and again, and a review taken at a time would make of each poll a single review."""
+    rig = Rig(max_waiting_tokens=400)
+    several = texts(100)
+    assert sum(map(estimated_tokens, several)) > 400
+    rig.submit(*several)
+    assert not rig.batcher.has_room()
+
+    rooms = []
+    for text in several:
+        rig.batcher.drop_waiting(lambda tag, text=text: tag == text)
+        rooms.append((rig.batcher.waiting_tokens, rig.batcher.has_room()))
+
+    assert any(350 <= waiting < 400 for waiting, _ in rooms), "some are in between"
+    assert all(room == (waiting < 350) for waiting, room in rooms), rooms
+
+
 def test_what_has_no_result_yet_counts_as_unfinished() -> None:
     """Also what has been taken into a batch, which no longer waits."""
     rig = Rig(after=(first := Rig()).batcher)
