@@ -33,6 +33,7 @@ OURS: dict[str, dict[Precision, str]] = {
 }
 WAYS = (*NAIVE, *(way for ways in OURS.values() for way in ways.values()))
 TEXTS = {"cpu": 400, "cuda": 4096}
+_CPU_BATCHES = (4, 8, 16)
 _GPU_BATCH = 1024  # texts of 256 tokens: as much as a worker's sweep tries on a GPU
 SMALL, BUNDLED = "T5-small's shape, 256 tokens in, 32 out, 4 beams", "bundled, real reviews, greedy"
 _IN, _OUT, _BEAMS = 256, 32, 4
@@ -169,11 +170,19 @@ def _small_by_ctranslate2(model: Any, texts: list[list[int]], way: str) -> Summa
             max_decoding_length=_OUT,
         )
 
+    def seconds(size: int, count: int) -> float:
+        """For so many texts in runs of ``size``, each thread as many."""
+        of_all = (texts * (count // len(texts) + 1))[:count]
+        began = time.perf_counter()
+        with ThreadPoolExecutor(_cores()) as pool:
+            list(pool.map(translate, [of_all[start : start + size] for start in range(0, count, size)]))
+        return time.perf_counter() - began
+
     translate(texts[:1])
-    began = time.perf_counter()
-    with ThreadPoolExecutor(_cores()) as pool:
-        list(pool.map(translate, [texts[start : start + 8] for start in range(0, len(texts), 8)]))
-    return SummaryRun(len(texts), time.perf_counter() - began, [])
+    size = min(_CPU_BATCHES, key=lambda size: seconds(size, _cores() * size) / size)  # as a worker's sweep chooses
+    together = _cores() * size
+    count = together * max(1, round(len(texts) / together))
+    return SummaryRun(count, seconds(size, count), [])
 
 
 def run_bundled(way: str, path: Path, count: int) -> SummaryRun:
