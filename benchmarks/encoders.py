@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 import threading
 import time
-import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
@@ -24,6 +22,7 @@ import orjson
 from rich.console import Console
 
 from benchmarks.own_process import measured
+from benchmarks.peak import flops_of, peak_flops
 from benchmarks.report import median, shown
 from benchmarks.workload import SAMPLE, workload
 from stream_app.settings import Settings
@@ -43,7 +42,6 @@ _MOST_NAIVE = 400
 _GPU_FP32_SHARE = 8  # likewise
 _BASE_TOKENS = 128
 _SUBMITTED_AT_ONCE = 2000
-_PEAK_SECONDS = 0.5
 console = Console(stderr=True)
 
 
@@ -82,6 +80,8 @@ class EncoderResult:
     runs: dict[str, list[EncoderRun]]
     chosen: str
     reason: str
+    products_shares: tuple[float, ...] = ()
+    """What the bundled model's matrix products alone reach of the fp32 peak of a CPU, a value per repeat."""
 
     def rates(self, way: str) -> list[float]:
         """Reviews per second of the mix, a value per repeat."""
@@ -117,7 +117,10 @@ def measure_encoders(
         offered.remove("packed, torch bf16")
     how = load_sentiment_model(Settings(device=where)).how if model == BUNDLED else f"{where}; torch bf16, because set"
     runs: dict[str, list[EncoderRun]] = {way: [] for way in offered}
+    shares: list[float] = []
     for repeat in range(repeats):
+        if where == "cpu":
+            shares.append(measured("benchmarks.peak")["products_share"])
         for way in offered:
             say(f"encoder, {model}: {way}, {repeat + 1} of {repeats}")
             runs[way].append(_in_a_process(way, path, reviews, model))
@@ -126,7 +129,7 @@ def measure_encoders(
             raise RuntimeError(f"{way} computed {share:.2f} of the measured peak: the measurement is wrong")
     every = runs[SORTED][0]
     chosen = next((way for way, parts in OURS.items() if f"; {' '.join(parts)}, because" in how), SORTED)
-    return EncoderResult(every.tokens / every.reviews, runs, chosen, how)
+    return EncoderResult(every.tokens / every.reviews, runs, chosen, how, tuple(shares))
 
 
 def _in_a_process(way: str, path: Path, reviews: int, model: str) -> EncoderRun:
@@ -189,86 +192,6 @@ def _found(model: str) -> Any:
     found.tokenizer.model_max_length = _BASE_TOKENS
     base = BertForSequenceClassification(config).eval()
     return replace(found, model=base, name=ModelName("bert-base-shape", "random-1"))
-
-
-def flops_of(config: Any, lengths: Sequence[int]) -> float:
-    """Floating-point operations of an encoder on texts of these lengths in tokens: two per multiply-add of its matrices
-    (4 h² + 2 h i a layer and token) and of attention (2 L h a layer and token).
-    """
-    h, i, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
-    return float(sum(layers * length * 2 * (4 * h * h + 2 * h * i + 2 * length * h) for length in lengths))
-
-
-def peak_flops(device: str, precision: str, workers: int) -> float:
-    """Operations per second of the fastest matrix product known here, of shapes as an encoder has them, on all workers.
-
-    Several libraries are tried: on some processors torch's default one uses half of the arithmetic units.
-    """
-    import torch
-
-    torch.set_num_threads(1)
-    best = 0.0
-    for product in _products(device, precision):
-        product()
-
-        began = time.perf_counter()
-        with ThreadPoolExecutor(workers) as pool:
-            done = sum(pool.map(lambda _, product=product: _repeated(product), range(workers)))  # type: ignore[misc]
-        best = max(best, done / (time.perf_counter() - began))
-    return best
-
-
-def _repeated(product: Callable[[], float]) -> float:
-    """Operations done in _PEAK_SECONDS."""
-    until = time.perf_counter() + _PEAK_SECONDS
-    done = 0.0
-    while time.perf_counter() < until:
-        done += product()
-    return done
-
-
-def _products(device: str, precision: str) -> list[Callable[[], float]]:
-    """Functions that multiply matrices and say how many operations that took: [1024, 1536] by [1536, 384], on a GPU as
-    large as its libraries are quoted with.
-    """
-    import numpy as np
-    import torch
-    from torch.utils import mkldnn
-
-    rows, inner, columns = (1024, 1536, 384) if device == "cpu" else (8192, 8192, 8192)
-    operations = 2.0 * rows * inner * columns
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}[precision]
-    # not ones or zeros: a GPU multiplies those faster
-    left = torch.randint(-99, 99, (rows, inner), device=device).to(dtype)
-    right = torch.randint(-99, 99, (inner, columns), device=device).to(dtype)
-
-    def counted(multiply: Callable[[], Any]) -> Callable[[], float]:
-        def run() -> float:
-            with torch.inference_mode():
-                multiply()
-            if device == "cuda":
-                torch.cuda.synchronize()
-            return operations
-
-        return run
-
-    if precision == "int8":
-        products = [counted(lambda: torch._int_mm(left, right))]  # without VNNI units it is not optimised at all
-        if device == "cpu":
-            with warnings.catch_warnings(action="ignore"):  # torch calls the module's place deprecated
-                quantized = torch.ao.quantization.quantize_dynamic(
-                    torch.nn.Sequential(torch.nn.Linear(inner, columns)).eval(), {torch.nn.Linear}, dtype=torch.qint8
-                )
-            given = torch.ones(rows, inner)
-            products.append(counted(lambda: quantized(given)))
-        return products
-    products = [counted(lambda: torch.mm(left, right))]
-    if device == "cpu" and precision == "fp32":
-        prepared, given = mkldnn.to_mkldnn(torch.nn.Linear(inner, columns).eval()), left.to_mkldnn()
-        products.append(counted(lambda: prepared(given)))
-        a, b = left.numpy(), np.ascontiguousarray(right.numpy())
-        products.append(counted(lambda: a @ b))
-    return products
 
 
 def _one_at_a_time(found: Any, texts: Sequence[str], device: str) -> tuple[list[int], float]:

@@ -79,6 +79,12 @@ def _encoders(options: Options) -> Measured:
     if (bf16 := "packed, torch bf16") in found.runs:
         numbers["encoder_share_of_bf16_peak"] = median([run.share_of_peak for run in found.runs[bf16]])
     text = "\n".join([f"{found.reason}. {found.mean_tokens:.0f} tokens a review.", "", *encoders.table(found)])
+    if found.products_shares:
+        numbers["encoder_products_share_of_peak"] = median(found.products_shares)
+        text += (
+            "\n\nThe products of matrices of this shape alone, each by the fastest library here and nothing between them, "
+            f"reach {median(found.products_shares):.0%} of the fp32 peak: that is the limit of every way in fp32."
+        )
     if options.device == "cuda":
         base = encoders.measure_encoders(options.input, reviews, options.repeats, console.print, encoders.BASE)
         numbers["bert_base_share_of_bf16_peak"] = median([run.share_of_peak for run in base.runs[bf16]])

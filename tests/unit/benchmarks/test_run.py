@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from benchmarks import run
-from benchmarks.encoders import ARRIVAL, NAIVE, SORTED, EncoderResult, EncoderRun, flops_of
+from benchmarks.encoders import ARRIVAL, NAIVE, SORTED, EncoderResult, EncoderRun
+from benchmarks.peak import flops_of
 from benchmarks.run import Measured, write
 from benchmarks.summaries import BATCHES, BUNDLED, INT8, SummaryResult, SummaryRun
 

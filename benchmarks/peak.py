@@ -1,0 +1,148 @@
+"""What a device can do at most: the measured rate of its matrix products, which every encoder is held against.
+
+python -m benchmarks.peak     how much of it the bundled classifier's own products reach on this CPU in fp32, as JSON
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import orjson
+
+_PEAK_SECONDS = 0.5
+_RUN_TOKENS = 512  # rows of the products of one run
+
+
+def flops_of(config: Any, lengths: Sequence[int]) -> float:
+    """Floating-point operations of an encoder on texts of these lengths in tokens: two per multiply-add of its matrices
+    (4 h² + 2 h i a layer and token) and of attention (2 L h a layer and token).
+    """
+    h, i, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
+    return float(sum(layers * length * 2 * (4 * h * h + 2 * h * i + 2 * length * h) for length in lengths))
+
+
+def peak_flops(device: str, precision: str, workers: int) -> float:
+    """Operations per second of the fastest matrix product known here, of shapes as an encoder has them, on all workers.
+
+    Several libraries are tried: on some processors torch's default one uses half of the arithmetic units.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    return max(_rate(product, workers) for product in _products(device, precision))
+
+
+def _rate(product: Callable[[], float], workers: int) -> float:
+    """Operations per second on all workers."""
+    product()
+    began = time.perf_counter()
+    with ThreadPoolExecutor(workers) as pool:
+        done = sum(pool.map(lambda _: _repeated(product), range(workers)))
+    return done / (time.perf_counter() - began)
+
+
+def _repeated(product: Callable[[], float]) -> float:
+    """Operations done in _PEAK_SECONDS."""
+    until = time.perf_counter() + _PEAK_SECONDS
+    done = 0.0
+    while time.perf_counter() < until:
+        done += product()
+    return done
+
+
+def _products(device: str, precision: str) -> list[Callable[[], float]]:
+    """Functions that multiply matrices and say how many operations that took: [1024, 1536] by [1536, 384], on a GPU as
+    large as its libraries are quoted with.
+    """
+    import numpy as np
+    import torch
+    from torch.utils import mkldnn
+
+    rows, inner, columns = (1024, 1536, 384) if device == "cpu" else (8192, 8192, 8192)
+    operations = 2.0 * rows * inner * columns
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}[precision]
+    # not ones or zeros: a GPU multiplies those faster
+    left = torch.randint(-99, 99, (rows, inner), device=device).to(dtype)
+    right = torch.randint(-99, 99, (inner, columns), device=device).to(dtype)
+
+    def counted(multiply: Callable[[], Any]) -> Callable[[], float]:
+        return _counted(multiply, operations, device)
+
+    if precision == "int8":
+        products = [counted(lambda: torch._int_mm(left, right))]  # without VNNI units it is not optimised at all
+        if device == "cpu":
+            with warnings.catch_warnings(action="ignore"):  # torch calls the module's place deprecated
+                quantized = torch.ao.quantization.quantize_dynamic(
+                    torch.nn.Sequential(torch.nn.Linear(inner, columns)).eval(), {torch.nn.Linear}, dtype=torch.qint8
+                )
+            given = torch.ones(rows, inner)
+            products.append(counted(lambda: quantized(given)))
+        return products
+    products = [counted(lambda: torch.mm(left, right))]
+    if device == "cpu" and precision == "fp32":
+        prepared, given = mkldnn.to_mkldnn(torch.nn.Linear(inner, columns).eval()), left.to_mkldnn()
+        products.append(counted(lambda: prepared(given)))
+        a, b = left.numpy(), np.ascontiguousarray(right.numpy())
+        products.append(counted(lambda: a @ b))
+    return products
+
+
+def _counted(multiply: Callable[[], Any], operations: float, device: str = "cpu") -> Callable[[], float]:
+    """Multiplies, waits for it, and says how many operations that took."""
+    import torch
+
+    def run() -> float:
+        with torch.inference_mode():
+            multiply()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return operations
+
+    return run
+
+
+def products_share(config: Any, workers: int) -> float:
+    """What an encoder of this shape would reach of the fp32 peak if it were nothing but its matrix products, each by
+    the library that is fastest for it: softmax, GELU, norms and attention come on top.
+    """
+    import numpy as np
+    import torch
+    from torch.utils import mkldnn
+
+    torch.set_num_threads(1)
+    hidden, inner = config.hidden_size, config.intermediate_size
+    shapes = [(hidden, 3 * hidden), (hidden, hidden), (hidden, inner), (inner, hidden)]  # rows, columns of the weights
+    seconds = 0.0
+    for rows, columns in shapes:
+        layers = [torch.nn.Linear(rows, columns).eval() for _ in range(config.num_hidden_layers)]
+        given = torch.randn(_RUN_TOKENS, rows)
+        prepared, blocked = [mkldnn.to_mkldnn(layer) for layer in layers], given.to_mkldnn()
+        arrays, array = [np.ascontiguousarray(layer.weight.detach().numpy().T) for layer in layers], given.numpy()
+        ways: list[Callable[[], Any]] = [
+            lambda layers=layers, given=given: [layer(given) for layer in layers],  # type: ignore[misc]
+            lambda prepared=prepared, blocked=blocked: [layer(blocked) for layer in prepared],  # type: ignore[misc]
+            lambda arrays=arrays, array=array: [array @ weights for weights in arrays],  # type: ignore[misc]
+        ]
+        operations = 2.0 * _RUN_TOKENS * rows * columns * len(layers)
+        rate = max(_rate(_counted(way, operations), workers) for way in ways)
+        seconds += operations / rate
+    all_operations = sum(2.0 * _RUN_TOKENS * rows * columns for rows, columns in shapes) * config.num_hidden_layers
+    return all_operations / seconds / peak_flops("cpu", "fp32", workers)
+
+
+def main() -> None:
+    from stream_app.models.classifier import find_classifier
+    from stream_app.models.device import cores
+
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    share = products_share(find_classifier("bundled").model.config, cores())
+    print(orjson.dumps({"products_share": share}).decode())
+
+
+if __name__ == "__main__":
+    main()
