@@ -82,8 +82,8 @@ def _encoders(options: Options) -> Measured:
     if found.products_shares:
         numbers["encoder_products_share_of_peak"] = median(found.products_shares)
         text += (
-            "\n\nThe products of matrices of this shape alone, each by the fastest library here and nothing between them, "
-            f"reach {median(found.products_shares):.0%} of the fp32 peak: that is the limit of every way in fp32."
+            "\n\nThe products of matrices of this shape alone, each by the fastest library here and nothing between "
+            f"them, reach {median(found.products_shares):.0%} of the fp32 peak: that is the limit of every way in fp32."
         )
     if options.device == "cuda":
         base = encoders.measure_encoders(options.input, reviews, options.repeats, console.print, encoders.BASE)
