@@ -21,7 +21,7 @@ class ServerThatSays(Server):
         super().__init__("redis://127.0.0.1:1/0", ())
         self._answers = list(answers)
 
-    async def infos(self, section: str | None = None) -> list[dict[str, Any]]:
+    async def infos(self, *sections: str) -> list[dict[str, Any]]:
         return self._answers
 
 
