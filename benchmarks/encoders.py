@@ -81,7 +81,7 @@ class EncoderResult:
     chosen: str
     reason: str
     products_shares: tuple[float, ...] = ()
-    """What the bundled model's matrix products alone reach of the fp32 peak of a CPU, a value per repeat."""
+    """What the products with the bundled model's weights reach of a CPU's fp32 peak by themselves, one per repeat."""
 
     def rates(self, way: str) -> list[float]:
         """Reviews per second of the mix, a value per repeat."""
@@ -119,7 +119,7 @@ def measure_encoders(
     runs: dict[str, list[EncoderRun]] = {way: [] for way in offered}
     shares: list[float] = []
     for repeat in range(repeats):
-        if where == "cpu":
+        if where == "cpu" and model == BUNDLED:
             shares.append(measured("benchmarks.peak")["products_share"])
         for way in offered:
             say(f"encoder, {model}: {way}, {repeat + 1} of {repeats}")

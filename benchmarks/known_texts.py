@@ -53,8 +53,8 @@ def known_texts(texts: Iterable[str], cached: int) -> Known:
 
 
 def model_texts(path: Path) -> Iterator[str]:
-    """What the classifier is given of each review of a file of JSON lines: of ``text`` and ``title`` alone, so that
-    data sets without ids do, too. Lines without a text are passed over.
+    """What a classifier for any language is given of each review of a file of JSON lines: of ``text`` and ``title``
+    alone, so that data sets without ids do, too. Lines without a text are passed over.
     """
     with path.open("rb") as file:
         for line in file:
@@ -84,6 +84,9 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for path in options.input:
         found = known_texts(track(model_texts(path), path.name, console=console, transient=True), options.cached)
+        if not found.reviews:
+            console.print(f"{path.name} has no line with a text")
+            continue
         print(
             f"| {path.name} | {found.reviews:,} | {found.short / found.reviews:.1%} "
             f"| {found.known / found.reviews:.2%} | {found.known_tokens / found.tokens:.2%} |"

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 _PEAK_SECONDS = 0.5
-_RUN_TOKENS = 512  # rows of the products of one run
+_RUN_TOKENS = (512, 1024)  # rows of the products of one run, as a worker's sweep chooses them
 
 
 def flops_of(config: Any, lengths: Sequence[int]) -> float:
@@ -107,20 +107,23 @@ def _counted(multiply: Callable[[], Any], operations: float, device: str = "cpu"
 
 
 def products_share(config: Any, workers: int) -> float:
-    """What an encoder of this shape would reach of the fp32 peak if it were nothing but its matrix products, each by
-    the library that is fastest for it: softmax, GELU, norms and attention come on top.
+    """What an encoder of this shape would reach of the fp32 peak if it were nothing but the products with its weights,
+    in runs of the better size, each by the fastest library known here.
     """
+    return max(_products_rate(config, rows, workers) for rows in _RUN_TOKENS) / peak_flops("cpu", "fp32", workers)
+
+
+def _products_rate(config: Any, tokens: int, workers: int) -> float:
+    """Operations per second of all layers' products, with weights of their own: they don't stay in a core's cache."""
     import numpy as np
     import torch
     from torch.utils import mkldnn
 
-    torch.set_num_threads(1)
     hidden, inner = config.hidden_size, config.intermediate_size
-    shapes = [(hidden, 3 * hidden), (hidden, hidden), (hidden, inner), (inner, hidden)]  # rows, columns of the weights
-    seconds = 0.0
-    for rows, columns in shapes:
+    operations = seconds = 0.0
+    for rows, columns in ((hidden, 3 * hidden), (hidden, hidden), (hidden, inner), (inner, hidden)):  # of the weights
         layers = [torch.nn.Linear(rows, columns).eval() for _ in range(config.num_hidden_layers)]
-        given = torch.randn(_RUN_TOKENS, rows)
+        given = torch.randn(tokens, rows)
         prepared, blocked = [mkldnn.to_mkldnn(layer) for layer in layers], given.to_mkldnn()
         arrays, array = [np.ascontiguousarray(layer.weight.detach().numpy().T) for layer in layers], given.numpy()
         ways: list[Callable[[], Any]] = [
@@ -128,11 +131,10 @@ def products_share(config: Any, workers: int) -> float:
             lambda prepared=prepared, blocked=blocked: [layer(blocked) for layer in prepared],  # type: ignore[misc]
             lambda arrays=arrays, array=array: [array @ weights for weights in arrays],  # type: ignore[misc]
         ]
-        operations = 2.0 * _RUN_TOKENS * rows * columns * len(layers)
-        rate = max(_rate(_counted(way, operations), workers) for way in ways)
-        seconds += operations / rate
-    all_operations = sum(2.0 * _RUN_TOKENS * rows * columns for rows, columns in shapes) * config.num_hidden_layers
-    return all_operations / seconds / peak_flops("cpu", "fp32", workers)
+        of_these = 2.0 * tokens * rows * columns * len(layers)
+        operations += of_these
+        seconds += of_these / max(_rate(_counted(way, of_these), workers) for way in ways)
+    return operations / seconds
 
 
 def main() -> None:

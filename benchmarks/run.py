@@ -80,10 +80,10 @@ def _encoders(options: Options) -> Measured:
         numbers["encoder_share_of_bf16_peak"] = median([run.share_of_peak for run in found.runs[bf16]])
     text = "\n".join([f"{found.reason}. {found.mean_tokens:.0f} tokens a review.", "", *encoders.table(found)])
     if found.products_shares:
-        numbers["encoder_products_share_of_peak"] = median(found.products_shares)
+        share = numbers["encoder_products_share_of_peak"] = median(found.products_shares)
         text += (
-            "\n\nThe products of matrices of this shape alone, each by the fastest library here and nothing between "
-            f"them, reach {median(found.products_shares):.0%} of the fp32 peak: that is the limit of every way in fp32."
+            "\n\nThe products with weights of this shape alone, by the fastest of torch, oneDNN and numpy and with "
+            f"nothing between them, reach {share:.0%} of the fp32 peak: about what can be hoped for."
         )
     if options.device == "cuda":
         base = encoders.measure_encoders(options.input, reviews, options.repeats, console.print, encoders.BASE)

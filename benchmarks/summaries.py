@@ -1,7 +1,8 @@
-"""T5 alone, as a worker computes it, against transformers' ``generate`` in batches of 16.
+"""T5 alone against transformers' ``generate`` in batches of 16.
 
-On a model of T5-small's shape (random weights: its rate depends on the shape alone), 256 tokens in, 32 out, 4 beams;
-and on the bundled one, which answers real reviews as a worker asks it to, and is compared with ``generate`` in fp32.
+On a model of T5-small's shape (random weights: its rate depends on the shape alone), 256 tokens in, 32 out, 4 beams, in
+runs of the fastest size; and on the bundled one, which answers real reviews as a worker asks it to, and is compared
+with ``generate`` in fp32.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ OURS: dict[str, dict[Precision, str]] = {
 }
 WAYS = (*NAIVE, *(way for ways in OURS.values() for way in ways.values()))
 TEXTS = {"cpu": 400, "cuda": 4096}
-_CPU_BATCHES = (4, 8, 16)
+_CPU_BATCHES = (4, 8, 16)  # texts of 256 tokens: the fastest counts; a worker keeps its runs shorter
 _GPU_BATCH = 1024  # texts of 256 tokens: as much as a worker's sweep tries on a GPU
 SMALL, BUNDLED = "T5-small's shape, 256 tokens in, 32 out, 4 beams", "bundled, real reviews, greedy"
 _IN, _OUT, _BEAMS = 256, 32, 4
@@ -179,7 +180,7 @@ def _small_by_ctranslate2(model: Any, texts: list[list[int]], way: str) -> Summa
         return time.perf_counter() - began
 
     translate(texts[:1])
-    size = min(_CPU_BATCHES, key=lambda size: seconds(size, _cores() * size) / size)  # as a worker's sweep chooses
+    size = min(_CPU_BATCHES, key=lambda size: seconds(size, _cores() * size) / size)
     together = _cores() * size
     count = together * max(1, round(len(texts) / together))
     return SummaryRun(count, seconds(size, count), [])

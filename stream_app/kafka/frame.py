@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import faust
-from aiokafka.consumer.fetcher import OffsetResetStrategy
+from aiokafka.consumer.fetcher import Fetcher, OffsetResetStrategy
 from aiokafka.errors import ConsumerStoppedError
 from faust.app.base import BootStrategy
 from faust.transport.drivers import aiokafka as driver
@@ -49,7 +49,8 @@ _GATHER_BYTES = 256 * 1024
 _COMMIT_SECONDS = 3.0
 _LEAVE_SECONDS = 3.0
 _SEEK_SECONDS = 60.0
-_GATE_PAUSE_SECONDS, _LONGEST_GATE_PAUSE_SECONDS = 0.01, 0.08
+_GATE_PAUSE_SECONDS = 0.01
+_LONGEST_GATE_PAUSE_SECONDS = 0.08
 _SPARE_PAUSE_SECONDS = 0.1
 
 
@@ -59,6 +60,20 @@ class Polled(dict[Any, list[Any]]):
     def __init__(self, position_epoch: int) -> None:
         super().__init__()
         self.position_epoch = position_epoch
+
+
+class PatientFetcher(Fetcher):  # type: ignore[misc]
+    """Lets the broker wait long where that holds nobody back; Faust fixes 1500 ms for all.
+
+    aiokafka has one fetch under way per broker, for those partitions of which it holds no records. The others are
+    fetched again only when that one ends: with a long wait idle partitions would hold back a busy one. Where none is
+    held, all are asked for, and the first record ends the wait.
+    """
+
+    @property
+    def _fetch_max_wait_ms(self) -> int:
+        """Read for each request."""
+        return _SHORT_POLL_MS if self._records else _LONG_POLL_MS
 
 
 @dataclass(slots=True)
@@ -79,9 +94,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = super()._create_worker_consumer(transport)
         if gather_ms := self.consumer.app.gather_ms:
             consumer._fetch_max_wait_ms, consumer._fetch_min_bytes = gather_ms, _GATHER_BYTES
-        else:
-            consumer._fetch_max_wait_ms = _LONG_POLL_MS
         return consumer
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        if not self.consumer.app.gather_ms:
+            self._consumer._fetcher.__class__ = PatientFetcher  # aiokafka makes it itself
 
     async def touch(self) -> None:
         """Say that this process lives although it fetches nothing: resets aiokafka's idle clock.
@@ -131,10 +149,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             polled.update(first)
             for partition in [tp for tp in fetcher._records if tp in active_partitions and tp not in polled]:
                 polled.update(await fetcher.fetched_records([partition], timeout=0, max_records=share))
-        if not self.consumer.app.gather_ms:
-            # aiokafka has one fetch under way per broker, for the partitions of which it holds no records: those that
-            # it does hold are fetched again only when that one ends. Faust fixes 1500 ms
-            fetcher._fetch_max_wait_ms = _SHORT_POLL_MS if fetcher._records else _LONG_POLL_MS
         return polled
 
     async def seek_to_committed(self) -> Mapping[Any, int | None]:
@@ -204,8 +218,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         nothing = Polled(-1)
         if not active or not self._has_room():
             await self._touch()
-            await self._pause(_SPARE_PAUSE_SECONDS if not active else self._gate_pause)
-            self._gate_pause = min(2 * self._gate_pause, _LONGEST_GATE_PAUSE_SECONDS)
+            if active and self._hands_free.is_set():
+                await asyncio.sleep(self._gate_pause)
+                self._gate_pause = min(2 * self._gate_pause, _LONGEST_GATE_PAUSE_SECONDS)
+            else:
+                await self._pause(_SPARE_PAUSE_SECONDS)
             return nothing, active
         self._gate_pause = _GATE_PAUSE_SECONDS
         polled: Polled = await self._getmany(frozenset(active), timeout)

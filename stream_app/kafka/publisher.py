@@ -22,7 +22,7 @@ _RECORD_OVERHEAD_BYTES = 4 * KIB  # of the batch and the record around key, valu
 _MAX_OUTSTANDING_MESSAGES = 50_000
 _MAX_OUTSTANDING_BYTES = 64 * MIB
 _SHORTEST_PAUSE_SECONDS = 0.001
-_LONGEST_PAUSE_SECONDS = 0.04  # acknowledgements only move offsets on; each look has its price
+_LONGEST_PAUSE_SECONDS = 0.04  # hardly anybody waits for acknowledgements, and each look has its price
 _GATHER_MS = 100
 
 

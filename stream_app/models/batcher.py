@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from stream_app import telemetry
 from stream_app.models.result_cache import ResultCache
-from stream_app.models.waiting import Waiting
+from stream_app.steps.waiting import Waiting
 from stream_app.ports import ModelFailed, OutOfDeviceMemory, TextModel, Tokens
 from stream_app.steps.batch_plan import computed_tokens, cut
 
@@ -75,7 +75,7 @@ class Batcher(Generic[Result]):
 
         ``fatal`` is told when the device is broken, a thread died, or a run took longer than ``hang_seconds``.
         ``run_tokens``: the size of one run; halved when the device's memory does not hold it. ``batch_tokens``: of one
-        batch, estimated. ``max_waiting_tokens``: beyond it ``has_room`` says no. ``after``: goes first on the same
+        batch, estimated. ``max_waiting_tokens``: from then on ``has_room`` says no. ``after``: goes first on the same
         device: none of our runs begins while it has anything to do. ``unwanted``: asked of a tag just before its run;
         if so it is forgotten. ``goes_first``: asked of each tag submitted; if so it overtakes the others, which still
         get a quarter of each batch. ``gather_seconds``: between the beginnings of two batches that are not full.
@@ -265,7 +265,7 @@ class Batcher(Generic[Result]):
     def _compute(self) -> None:
         while (run := self._next_run()) is not None:
             if self._after is not None:
-                self._after.wait_until_idle(lambda: self._stopped.is_set())
+                self._after.wait_until_idle(self._stopped.is_set)
             if self._stopped.is_set():
                 return
             if not (items := self._still_wanted(run)):

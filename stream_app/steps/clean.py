@@ -66,18 +66,21 @@ def _with_single_spaces(line: str) -> str:
     return line.strip()
 
 
+def _without_tags(text: str) -> str:
+    lower = text.lower()
+    if "<script" in lower or "<style" in lower:
+        text = _DROPPED.sub(" ", text)
+    if "<!--" in text:
+        text = _COMMENT.sub(" ", text)
+    return _TAG.sub("", _BREAK.sub("\n", text))
+
+
 def _without_markup(text: str) -> tuple[str, bool]:
     plain = text
     if "<" in plain:
-        # what nearly all markup in reviews is; where nothing else is left, the patterns would find no more
-        plain = plain.replace("<br />", "\n").replace("<br>", "\n")
-    if "<" in plain:
-        lower = plain.lower()
-        if "<script" in lower or "<style" in lower:
-            plain = _DROPPED.sub(" ", plain)
-        if "<!--" in plain:
-            plain = _COMMENT.sub(" ", plain)
-        plain = _TAG.sub("", _BREAK.sub("\n", plain))
+        plain = text.replace("<br />", "\n").replace("<br>", "\n")  # what nearly all markup in reviews is
+        if "<" in plain:
+            plain = _without_tags(text)
     marked_up = plain != text
     if "&" in plain:
         plain = html.unescape(_NO_CHARACTER.sub("", plain))

@@ -127,18 +127,14 @@ class Server:
                     break
 
     async def infos(self, *sections: str) -> list[dict[str, Any]]:
-        """INFO of every primary, in a stable order; of these sections alone, where any are named."""
-        commands: list[Command] = [("INFO", section) for section in sections] or [("INFO",)]
+        """INFO of every primary, in a stable order; of a single server these sections alone, where any are named."""
         if not self._cluster:
-            parts = await self.run(commands)
+            parts = await self.run([("INFO", section) for section in sections] or [("INFO",)])
             return [{name: fact for part in parts for name, fact in part.items()}]
-        by_node: dict[str, dict[str, Any]] = {}
-        for _, *section in commands:
-            with _translated():
-                told = await self._client.info(*section, target_nodes=RedisCluster.PRIMARIES)
-            # a cluster of one primary answers without the node's name
-            for node, info in (told if _is_by_node(told) else {"": told}).items():
-                by_node.setdefault(node, {}).update(info)
+        with _translated():  # all at once: who is a primary may change between two calls
+            by_node = await self._client.info(target_nodes=RedisCluster.PRIMARIES)
+        if "run_id" in by_node:  # a cluster of one primary answers without the node's name
+            return [by_node]
         return [info for _, info in sorted(by_node.items())]
 
     async def incarnation(self) -> str:
@@ -148,7 +144,7 @@ class Server:
         data that it took over from another one meanwhile (another master_replid). Raises StoreUnavailable when a
         replica answers: it was a primary once, and the next call looks for the present one.
         """
-        infos = await self.infos("server", "replication")  # all sections are ten times as long, and asked for each poll
+        infos = await self.infos("server", "replication")  # all would be ten times as long, with each poll
         if any(info.get("role") == "slave" for info in infos):
             with _translated():
                 await self._look_for_primaries()
@@ -189,10 +185,6 @@ class Server:
             pipeline.execute_command(*command)
         replies: list[Any] = await pipeline.execute(raise_on_error=False)
         return replies
-
-
-def _is_by_node(told: dict[str, Any]) -> bool:
-    return bool(told) and all(isinstance(info, dict) for info in told.values())
 
 
 def _single(url: str, common: dict[str, Any]) -> Redis:

@@ -879,10 +879,10 @@ _BOUNDED = (
         6,
         "who-goes-first-starves-nobody",
         "a review that is overtaken for ever keeps all behind it in memory",
-        "stream_app/models/waiting.py",
+        "stream_app/steps/waiting.py",
         "return taken + self._others.take(max(share, left))",
         "return taken or self._others.take(max(share, left))",
-        ("tests/unit/models/test_waiting.py::test_the_others_get_a_quarter_of_each_batch",),
+        ("tests/unit/steps/test_waiting.py::test_the_others_get_a_quarter_of_each_batch",),
     ),
     Protection(
         6,
@@ -947,8 +947,8 @@ _BOUNDED = (
         "gate-stays-in-the-group",
         "a process that waits at the gate is taken for dead",
         "stream_app/kafka/frame.py",
-        "            await self._touch()\n            await self._pause(",
-        "            await self._pause(",
+        "            await self._touch()\n            if active and",
+        "            if active and",
         (
             _POLLS + "test_nothing_is_fetched_without_room_but_the_group_hears_of_us",
             _FRAME + "test_role_without_room_for_longer_than_the_poll_interval_stays_in_the_group",

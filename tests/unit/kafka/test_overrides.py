@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-from contextlib import nullcontext
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.structs import TopicPartition
 from faust.app.base import App
 from faust.transport.drivers import aiokafka as driver
 from faust.worker import Worker
@@ -98,28 +98,42 @@ def test_broker_holds_records_back_only_for_a_role_that_may_wait(
     assert (made._fetch_max_wait_ms, made._fetch_min_bytes) == asked_for
 
 
-@pytest.mark.parametrize(("gather_ms", "held", "wait_ms"), [(0, {}, 500), (0, {"P0": 1}, 50), (250, {"P0": 1}, 250)])
-def test_broker_may_wait_long_only_where_no_partition_with_records_waits_for_it(
-    gather_ms: int, held: dict[str, int], wait_ms: int
+@pytest.mark.parametrize(("gather_ms", "ours"), [(0, True), (250, False)])
+def test_fetcher_is_ours_from_the_start_but_for_a_role_that_may_wait(
+    gather_ms: int, ours: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fetch that waits for idle partitions holds back those that aiokafka still has records of."""
-    assert "self._fetch_max_wait_ms" in inspect.getsource(Fetcher._get_actions_per_node), "it is read for each fetch"
+    async def start(self: Any) -> None:
+        self._consumer = SimpleNamespace(_fetcher=object.__new__(Fetcher))
 
-    async def fetched_records(*of: Any, **limits: Any) -> dict[str, list[str]]:
-        return {}
-
-    fetcher = SimpleNamespace(
-        fetched_records=fetched_records,
-        _records=held,
-        _closed=False,
-        _fetch_max_wait_ms=gather_ms,
-        _subscriptions=SimpleNamespace(fetch_context=nullcontext),
-    )
-    coordinator = SimpleNamespace(check_errors=lambda: None)
-    consumer = SimpleNamespace(_closed=False, _fetcher=fetcher, _coordinator=coordinator)
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_start", start)
     thread: Any = object.__new__(frame.ConsumerThread)
-    thread.consumer = SimpleNamespace(flow_active=True, app=SimpleNamespace(gather_ms=gather_ms))
+    thread.consumer = SimpleNamespace(app=SimpleNamespace(gather_ms=gather_ms))
 
-    asyncio.run(thread._fetch_records(consumer, frozenset({"P0"}), timeout=0.0, max_records=10))
+    asyncio.run(thread.on_start())
 
-    assert fetcher._fetch_max_wait_ms == wait_ms
+    assert isinstance(thread._consumer._fetcher, frame.PatientFetcher) == ours
+
+
+def test_broker_may_wait_long_only_where_no_partition_with_records_waits_for_it() -> None:
+    """A fetch that waits for idle partitions holds back those that aiokafka still has records of: what counts is
+    whether it has any when it makes the request.
+    """
+    topic = "reviews"
+    held, idle = TopicPartition(topic, 0), TopicPartition(topic, 1)
+
+    async def waits() -> list[int]:
+        client = AIOKafkaClient(bootstrap_servers="127.0.0.1:1")
+        client.cluster.leader_for_partition = lambda tp: 1
+        fetcher = Fetcher(client, SubscriptionState(), fetch_max_wait_ms=1500)
+        fetcher.__class__ = frame.PatientFetcher
+        state = SimpleNamespace(has_valid_position=True, paused=False, position=7)
+        assignment = SimpleNamespace(tps=[held, idle], state_value=lambda tp: state)
+        found = []
+        for records in ({}, {held: SimpleNamespace(calculate_backoff=lambda: 0)}):
+            fetcher._records = records
+            [(_, request)] = fetcher._get_actions_per_node(assignment)[0]
+            found.append(request._max_wait_ms)
+        await fetcher.close()
+        return found
+
+    assert asyncio.run(waits()) == [500, 50]

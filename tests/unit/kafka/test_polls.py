@@ -6,8 +6,10 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from faust.types import TP
 
+from stream_app.kafka import frame
 from stream_app.kafka.frame import Consumer, Polled
 
 P0 = TP("reviews", 0)
@@ -106,3 +108,25 @@ def test_group_hears_of_us_while_a_rebalance_takes_its_time() -> None:
         return thread
 
     assert asyncio.run(test()).polls == 1
+
+
+def test_gate_is_looked_at_less_and_less_often_until_it_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def test() -> None:
+        consumer = consumer_on(Thread(), room=False)
+        consumer._gate_pause = frame._GATE_PAUSE_SECONDS
+        with monkeypatch.context() as patched:
+            patched.setattr(frame.asyncio, "sleep", sleep)
+            for _ in range(5):
+                await consumer._wait_next_records(1.0)
+            consumer._role = consumer._publisher = SimpleNamespace(has_room=lambda: True)
+            await consumer._wait_next_records(1.0)
+            consumer._role = consumer._publisher = SimpleNamespace(has_room=lambda: False)
+            await consumer._wait_next_records(1.0)
+
+    asyncio.run(test())
+    assert pauses == [0.01, 0.02, 0.04, 0.08, 0.08, 0.01]

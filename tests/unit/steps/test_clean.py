@@ -23,6 +23,9 @@ from stream_app.steps.clean import clean
         ("Seen<!-- not seen -->again", "Seen again"),
         ("<!DOCTYPE html><?xml version='1.0'?>Text", "Text"),
         (f"<img src='data:image/png;base64,{'A' * 5000}'>Nice", "Nice"),
+        ("I like <script <br> tags> and more", "I like and more"),
+        ("<style<br>>z", "z"),
+        ("One<br />two<br> <3", "One\ntwo\n<3"),
         ("<table><tr><td>big</td><td>red</td></tr></table>", "big\nred"),
     ],
 )

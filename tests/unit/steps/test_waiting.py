@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.models.waiting import Waiting
+from stream_app.steps.waiting import Waiting
 
 
 @dataclass(eq=False)
