@@ -19,9 +19,9 @@ from typing import Any, Generic, TypeVar
 
 from stream_app import telemetry
 from stream_app.models.result_cache import ResultCache
-from stream_app.steps.waiting import Waiting
 from stream_app.ports import ModelFailed, OutOfDeviceMemory, TextModel, Tokens
 from stream_app.steps.batch_plan import computed_tokens, cut
+from stream_app.steps.waiting import Waiting
 
 Result = TypeVar("Result")
 
