@@ -31,13 +31,17 @@ _CANDIDATES = " a0.,-_<>/@é…中\u0301👍\n\x07"  # for classes that say what
 
 
 def patterns() -> dict[str, re.Pattern[str]]:
-    """Every pattern that a module of the contract or the steps holds, by name."""
+    """Every pattern for text that a module of the contract or the steps holds, by name."""
     found: dict[str, re.Pattern[str]] = {}
     for room in _ROOMS:
         for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
             for name, value in vars(importlib.import_module(module.name)).items():
                 members = value.items() if isinstance(value, dict) else [("", value)]
-                found |= {f"{module.name}.{name}{key}": one for key, one in members if isinstance(one, re.Pattern)}
+                found |= {
+                    f"{module.name}.{name}{key}": one
+                    for key, one in members
+                    if isinstance(one, re.Pattern) and isinstance(one.pattern, str)
+                }
     return found
 
 
