@@ -1,6 +1,6 @@
 """What a device can do at most: the measured rate of its matrix products, which every encoder is held against.
 
-python -m benchmarks.peak     how much of it the bundled classifier's own products reach on this CPU in fp32, as JSON
+python -m benchmarks.peak     how much of it the bundled classifier's products reach on this CPU in fp32, as JSON
 """
 
 from __future__ import annotations
