@@ -63,17 +63,22 @@ class Polled(dict[Any, list[Any]]):
 
 
 class PatientFetcher(Fetcher):  # type: ignore[misc]
-    """Lets the broker wait long where that holds nobody back; Faust fixes 1500 ms for all.
+    """Lets the broker wait long where that holds nobody back, and gather records where the role may wait for them;
+    Faust fixes 1500 ms, and one byte, for all.
 
     aiokafka has one fetch under way per broker, for those partitions of which it holds no records. The others are
     fetched again only when that one ends: with a long wait idle partitions would hold back a busy one. Where none is
     held, all are asked for, and the first record ends the wait.
     """
 
-    @property
-    def _fetch_max_wait_ms(self) -> int:
-        """Read for each request."""
-        return _SHORT_POLL_MS if self._records else _LONG_POLL_MS
+    role: StreamRole
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        """Makes the requests; what they ask for is set before."""
+        gather_ms = self.role.gather_ms()
+        self._fetch_min_bytes = _GATHER_BYTES if gather_ms else 1
+        self._fetch_max_wait_ms = gather_ms or (_SHORT_POLL_MS if self._records else _LONG_POLL_MS)
+        return super()._get_actions_per_node(assignment)
 
 
 @dataclass(slots=True)
@@ -90,16 +95,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     position_epoch = 0
     """Raised in this thread, together with the positions themselves, whenever these are set anew."""
 
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        if gather_ms := self.consumer.app.gather_ms:
-            consumer._fetch_max_wait_ms, consumer._fetch_min_bytes = gather_ms, _GATHER_BYTES
-        return consumer
-
     async def on_start(self) -> None:
         await super().on_start()
-        if not self.consumer.app.gather_ms:
-            self._consumer._fetcher.__class__ = PatientFetcher  # aiokafka makes it itself
+        fetcher = self._consumer._fetcher
+        fetcher.__class__ = PatientFetcher  # aiokafka makes it itself
+        fetcher.role = self.consumer.app.role
 
     async def touch(self) -> None:
         """Say that this process lives although it fetches nothing: resets aiokafka's idle clock.
@@ -387,11 +387,7 @@ class RoleApp(faust.App):  # type: ignore[misc]
         acks: PartitionAcks,
         publisher: ConfluentPublisher,
         loop: asyncio.AbstractEventLoop,
-        *,
-        gather_ms: int = 0,
     ) -> None:
-        """``gather_ms``: so long the broker may hold records back until there are many of them."""
-        self.gather_ms = gather_ms
         self.settings = settings
         self.role_name = role_name
         self.role = role

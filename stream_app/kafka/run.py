@@ -44,12 +44,8 @@ def run_role(
     role_name: str,
     topic: str,
     make_role: Callable[[ConfluentPublisher, Fatal], StreamRole],
-    *,
-    gather_ms: int = 0,
 ) -> None:
     """The main of a process that runs ``role_name`` on ``topic`` (full name). Returns after SIGTERM or SIGINT.
-
-    ``gather_ms``: so long the broker may hold records back until there are many of them: each poll has its price.
 
     Order: brokers and topic are there, the role is made and started (models load), then the group is joined: a member
     that still loads would only hold partitions back. Anything that goes wrong later ends the process with code 1.
@@ -65,7 +61,7 @@ def run_role(
         role = make_role(publisher, fatal)
         await role.start(acks)
         _tune_garbage_collector()
-        return RoleApp(settings, role_name, topic, role, acks, publisher, loop, gather_ms=gather_ms)
+        return RoleApp(settings, role_name, topic, role, acks, publisher, loop)
 
     app = loop.run_until_complete(_unless_signalled(prepare()))
     worker = RoleWorker(app, loop, on_signal=_end_at_the_latest)

@@ -32,6 +32,7 @@ class DeviceChoice:
     """Where and how a model runs, and why (a sentence for people).
 
     ``threads``: of a CPU for one computation. ``workers``: how many computations run at the same time.
+    ``background``: CTranslate2's threads yield to all others of the machine.
     """
 
     device: str
@@ -40,6 +41,7 @@ class DeviceChoice:
     reason: str
     backend: Backend = "torch"
     workers: int = 1
+    background: bool = False
 
     @property
     def at_full_speed(self) -> int:

@@ -79,7 +79,9 @@ def _sized(found: Found[Any], settings: Settings, *, alerts_wait: bool) -> Sized
     from stream_app.models.selection import THREADS_OF_A_WORKER, select
 
     by_the_machine = max(1, cores() // (settings.threads or THREADS_OF_A_WORKER))
-    selected = select(found, settings, workers=settings.device_workers or by_the_machine)
+    workers = settings.device_workers or by_the_machine
+    background = not alerts_wait and settings.summaries == "best_effort"
+    selected = select(found, settings, workers, background=background)
     budget, choice = selected.budget, selected.choice
     if alerts_wait:
         budget = budget.prompt(packs=selected.model.packs)

@@ -108,14 +108,16 @@ class Selected(Generic[Result]):
     budget: Budget
 
 
-def select(found: Found[Any], settings: Settings, workers: int) -> Selected[Any]:
+def select(found: Found[Any], settings: Settings, workers: int, *, background: bool = False) -> Selected[Any]:
     """The fastest of what may be chosen. The first time on a machine each candidate is measured for some seconds.
+
+    ``background``: on a CPU its threads yield to all others.
 
     Raises ConfigurationError where the settings name what this device or model can't do.
     """
     choices = candidates(found, settings, workers)
     if len(choices) == 1:
-        return _selected(found, choices[0])
+        return _selected(found, choices[0], background)
     by_name = {f"{one.backend} {one.precision}": one for one in choices}
     key = f"tokens per second {choices[0].device} {choices[0].threads} {found.key} of {', '.join(by_name)}"
 
@@ -130,10 +132,11 @@ def select(found: Found[Any], settings: Settings, workers: int) -> Selected[Any]
         f"{name} {rate:,.0f}" for name, rate in sorted(rates.items(), key=lambda r: -r[1]) if name != best
     )
     reason = f"{best}, because it computes {rates[best]:,.0f} tokens/s a worker ({others})"
-    return _selected(found, replace(by_name[best], reason=f"{choices[0].reason}; {reason}"))
+    return _selected(found, replace(by_name[best], reason=f"{choices[0].reason}; {reason}"), background)
 
 
-def _selected(found: Found[Any], choice: DeviceChoice) -> Selected[Any]:
+def _selected(found: Found[Any], choice: DeviceChoice, background: bool) -> Selected[Any]:
+    choice = replace(choice, background=background)
     model = found.on(choice)
     budget = measure_budget(model, choice, found.key)
     if choice.device == "cuda":

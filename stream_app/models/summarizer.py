@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -18,6 +19,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from stream_app.models.background import in_background
 from stream_app.models.convert import converted, options_of
 from stream_app.models.device import Backend, DeviceChoice
 from stream_app.models.precisions import proven_precisions
@@ -95,7 +97,8 @@ class CTranslate2Generator:
     def __init__(self, folder: Path, tokenizer: Any, choice: DeviceChoice, beams: int) -> None:
         self._tokenizer = tokenizer
         self._beams = beams
-        self._translator = ctranslate2.Translator(str(folder), **options_of(choice))
+        make = partial(ctranslate2.Translator, str(folder), **options_of(choice))
+        self._translator = in_background(make) if choice.background else make()
 
     def generate(self, batch: Sequence[TokenIds]) -> list[list[int]]:
         results = self._translator.translate_batch(

@@ -33,6 +33,7 @@ Result = TypeVar("Result")
 
 _AROUND_VALUE_BYTES = 8 * 1024  # more than key and headers of an enriched review have: ids have 128 characters at most
 _GATHER_SECONDS = 0.02  # on a GPU: a fifth of what an alert may take there
+_GATHER_MS = {"cuda": 20, "cpu": 50}  # from the broker, while the device is busy: about half a batch's time
 _YIELD_EVERY = 100  # records decoded before the event loop gets a turn: about 5 ms
 
 
@@ -95,6 +96,8 @@ class Enrich:
             goes_first=self._may_alarm,
         )
         self._sentiment.start()
+        self._batch_tokens = loaded.sentiment.batch_tokens
+        self._gather_ms = _GATHER_MS[loaded.sentiment.device]
         self._summary: Batcher[str] | None = None
         self._summary_model: ModelName | None = None
         if loaded.summary is not None and self._settings.summaries != "off":
@@ -105,8 +108,8 @@ class Enrich:
         self._suspects = self._flight_log.suspects()
 
     def _summary_batcher(self, sized: Sized[str]) -> Batcher[str]:
-        """In best effort T5 begins a run on a CPU only when BERT is idle (it would take half the cores from it), and no
-        review joins what would take longer than it waits, nor does a run: T5 would work for nobody.
+        """In best effort T5 begins a run on a CPU only when one of BERT's threads is idle, and its own yield to those
+        that are not. No review joins what would take longer than it waits, nor does a run: T5 would work for nobody.
 
         What T5 can do in that time depends on what BERT leaves it. So the window, the tokens that it may have before
         it, is halved when an answer is late, and grows with each that is in time, as TCP's does (RFC 5681, 3.1).
@@ -190,6 +193,10 @@ class Enrich:
         if not self._sentiment.has_room():
             return False
         return self._summary is None or self._settings.summaries != "always" or self._summary.has_room()
+
+    def gather_ms(self) -> int:
+        """While a batch waits for the device, what comes would wait too: to fetch each by itself only costs more."""
+        return self._gather_ms if self._sentiment.unfinished_tokens > self._batch_tokens else 0
 
     def drop_waiting(self, partitions: frozenset[Partition]) -> None:
         def unwanted(review: _Open) -> bool:

@@ -48,6 +48,9 @@ class Notify:
     def has_room(self) -> bool:
         return self._settling.has_room()
 
+    def gather_ms(self) -> int:
+        return 0
+
     def drop_waiting(self, partitions: frozenset[Partition]) -> None:
         self._settling.drop(partitions)
 

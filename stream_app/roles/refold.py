@@ -67,6 +67,9 @@ class Silent:
     def has_room(self) -> bool:
         return self._role.has_room()
 
+    def gather_ms(self) -> int:
+        return self._role.gather_ms()
+
     def drop_waiting(self, partitions: frozenset[Partition]) -> None:
         self._role.drop_waiting(partitions)
 

@@ -24,7 +24,6 @@ from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore
 
 _OF_THE_VIEW = ("summarize", "describe", "notify")
-_GATHER_MS = 250  # of summarize: a page may lag so much behind a review, and a poll costs as much as ten reviews
 
 
 def now_ms() -> int:
@@ -78,7 +77,7 @@ def run_worker(
         case "enrich":
             run_role(settings, role, topics.reviews, enrich)
         case "summarize":
-            run_role(settings, role, topics.enriched, summarize, gather_ms=_GATHER_MS)
+            run_role(settings, role, topics.enriched, summarize)
         case "notify":
             run_role(settings, role, topics.alerts, notify)
         case "describe":

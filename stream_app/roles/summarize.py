@@ -13,6 +13,8 @@ from stream_app.records import EnrichedReview, Message, Partition, Rejected
 from stream_app.roles.settling import Batch, Settling
 from stream_app.settings import Settings
 
+_GATHER_MS = 250  # a page may lag so much behind a review, and a poll costs as much as ten reviews
+
 
 class Summarize:
     """ports.StreamRole. Order of things:
@@ -64,6 +66,9 @@ class Summarize:
 
     def has_room(self) -> bool:
         return self._settling.has_room()
+
+    def gather_ms(self) -> int:
+        return _GATHER_MS
 
     def drop_waiting(self, partitions: frozenset[Partition]) -> None:
         self._settling.drop(partitions)

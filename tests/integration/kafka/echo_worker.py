@@ -75,6 +75,9 @@ class Echo:
         full = self._no_room_file is not None and self._no_room_file.exists()
         return not full and sum(self._open.values()) < self._room
 
+    def gather_ms(self) -> int:
+        return 0
+
     def drop_waiting(self, partitions: frozenset[Partition]) -> None:
         self._tell("drop_waiting", partitions=sorted(partition.number for partition in partitions))
 

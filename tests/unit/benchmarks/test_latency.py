@@ -6,22 +6,30 @@ import math
 
 import pytest
 
-from benchmarks.latency import Look, by_fifth, growth, middle_rate
+from benchmarks.latency import Look, by_fifth, growth, rate_of
 
 
-def test_rate_of_a_backlog_leaves_out_its_start_and_its_end() -> None:
-    """A slow first batch, and the last reviews that wait for T5, are not what a worker can do."""
+def test_rate_of_a_backlog_leaves_out_its_end() -> None:
+    """The last reviews wait for T5 while BERT is idle: that is not what a worker can do."""
     steady = [10 + n / 50 for n in range(100)]
 
-    assert middle_rate([0.0, 1.0, *steady, 30.0, 31.0]) == pytest.approx(50, rel=0.01)
+    assert rate_of([*steady, 13.0, 14.0]) == pytest.approx(50, rel=0.01)
+
+
+def test_rate_of_a_backlog_is_that_of_the_device_although_some_reviews_overtake() -> None:
+    """For 20 s half of what is computed has overtaken what it is published behind."""
+    first = [n / 25 for n in range(500)]
+    then = [20 + n / 75 for n in range(1500)]
+
+    assert rate_of([*first, *then]) == pytest.approx(50, rel=0.03)
 
 
 def test_rate_of_reviews_that_all_came_at_once_is_an_error() -> None:
     """Not infinity, nor a division by zero."""
     with pytest.raises(RuntimeError, match="too few"):
-        middle_rate([1.0, 1.0])
+        rate_of([1.0, 1.0])
     with pytest.raises(RuntimeError, match="too few"):
-        middle_rate([])
+        rate_of([])
 
 
 def test_medians_by_fifth_follow_the_order_in_which_reviews_were_due() -> None:

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
@@ -33,8 +32,9 @@ def test_faust_and_aiokafka_are_the_versions_that_the_overrides_were_written_aga
         (
             frame.ConsumerThread,
             driver.AIOKafkaConsumerThread,
-            ["_create_worker_consumer", "_fetch_records", "seek_to_committed"],
+            ["on_start", "_fetch_records", "seek_to_committed"],
         ),
+        (frame.PatientFetcher, Fetcher, ["_get_actions_per_node"]),
         (
             frame.Consumer,
             driver.Consumer,
@@ -79,61 +79,46 @@ def test_consumer_names_the_commit_under_way_as_the_drain_expects() -> None:
     assert driver.Consumer._commit_fut is None
 
 
-@pytest.mark.parametrize(("gather_ms", "asked_for"), [(0, (500, 1)), (250, (250, 256 * 1024))])
-def test_broker_holds_records_back_only_for_a_role_that_may_wait(
-    gather_ms: int, asked_for: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """(longest wait in milliseconds, bytes to wait for) of each fetch; aiokafka reads both from these names."""
+def test_fetcher_is_ours_from_the_start_and_knows_the_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    role = object()
 
-    async def consumer() -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(bootstrap_servers="127.0.0.1:1")
-
-    made = asyncio.run(consumer())
-    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_create_worker_consumer", lambda self, transport: made)
-    thread: Any = object.__new__(frame.ConsumerThread)
-    thread.consumer = SimpleNamespace(app=SimpleNamespace(gather_ms=gather_ms))
-
-    thread._create_worker_consumer(None)
-
-    assert (made._fetch_max_wait_ms, made._fetch_min_bytes) == asked_for
-
-
-@pytest.mark.parametrize(("gather_ms", "ours"), [(0, True), (250, False)])
-def test_fetcher_is_ours_from_the_start_but_for_a_role_that_may_wait(
-    gather_ms: int, ours: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
     async def start(self: Any) -> None:
         self._consumer = SimpleNamespace(_fetcher=object.__new__(Fetcher))
 
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_start", start)
     thread: Any = object.__new__(frame.ConsumerThread)
-    thread.consumer = SimpleNamespace(app=SimpleNamespace(gather_ms=gather_ms))
+    thread.consumer = SimpleNamespace(app=SimpleNamespace(role=role))
 
     asyncio.run(thread.on_start())
 
-    assert isinstance(thread._consumer._fetcher, frame.PatientFetcher) == ours
+    assert isinstance(thread._consumer._fetcher, frame.PatientFetcher)
+    assert thread._consumer._fetcher.role is role
 
 
-def test_broker_may_wait_long_only_where_no_partition_with_records_waits_for_it() -> None:
-    """A fetch that waits for idle partitions holds back those that aiokafka still has records of: what counts is
-    whether it has any when it makes the request.
+def test_broker_waits_long_or_for_many_records_only_where_that_holds_nobody_back() -> None:
+    """A fetch that waits for idle partitions holds back those that aiokafka still has records of. What counts is
+    whether it has any, and whether the role may wait, when the request is made: (longest wait in milliseconds, bytes
+    to wait for).
     """
     topic = "reviews"
     held, idle = TopicPartition(topic, 0), TopicPartition(topic, 1)
 
-    async def waits() -> list[int]:
+    async def waits() -> list[tuple[int, int]]:
         client = AIOKafkaClient(bootstrap_servers="127.0.0.1:1")
         client.cluster.leader_for_partition = lambda tp: 1
         fetcher = Fetcher(client, SubscriptionState(), fetch_max_wait_ms=1500)
         fetcher.__class__ = frame.PatientFetcher
+        busy = [0, 0, 40, 40]
+        fetcher.role = SimpleNamespace(gather_ms=lambda: busy.pop(0))
+        some = {held: SimpleNamespace(calculate_backoff=lambda: 0)}
         state = SimpleNamespace(has_valid_position=True, paused=False, position=7)
         assignment = SimpleNamespace(tps=[held, idle], state_value=lambda tp: state)
         found = []
-        for records in ({}, {held: SimpleNamespace(calculate_backoff=lambda: 0)}):
+        for records in ({}, some, some, {}):
             fetcher._records = records
             [(_, request)] = fetcher._get_actions_per_node(assignment)[0]
-            found.append(request._max_wait_ms)
+            found.append((request._max_wait_ms, request._min_bytes))
         await fetcher.close()
         return found
 
-    assert asyncio.run(waits()) == [500, 50]
+    assert asyncio.run(waits()) == [(500, 1), (50, 1), (40, 256 * 1024), (40, 256 * 1024)]

@@ -317,8 +317,8 @@ def _alive(batcher: Batcher[Any]) -> list[threading.Thread]:
     return [thread for thread in batcher._threads if thread.is_alive()]
 
 
-def test_no_run_begins_while_the_batcher_that_goes_first_has_anything_to_do(rig: Rig) -> None:
-    """T5 takes no core from BERT: it computes when BERT is idle, and then it does."""
+def test_no_run_begins_while_all_threads_of_the_batcher_that_goes_first_have_something_to_do(rig: Rig) -> None:
+    """T5 takes no core from BERT: it computes when BERT leaves it one, and then it does."""
     rig.model.faults.let_go.clear()
     second = Rig(after=rig.batcher)
     second.batcher.start()
@@ -330,6 +330,30 @@ def test_no_run_begins_while_the_batcher_that_goes_first_has_anything_to_do(rig:
     rig.model.faults.let_go.set()
     assert second.results(1)
     second.batcher.stop()
+
+
+def test_run_begins_beside_the_batcher_that_goes_first_when_that_leaves_a_thread_idle() -> None:
+    first = Rig(workers=2, run_tokens=1)  # each text is a run of its own
+    first.model.faults.let_go.clear()
+    second = Rig(after=first.batcher)
+    first.batcher.start()
+    second.batcher.start()
+    first.submit("hangs", "hangs")
+    wait_until(lambda: len(first.started) == 2, 10, "both threads of the first have begun")
+    second.submit("waits")
+    time.sleep(0.3)  # long enough for it to begin, were it not held back
+    assert not second.started
+    first.model.faults.let_go.set()
+    assert second.results(1)
+
+    first.model.faults.let_go.clear()
+    first.submit("hangs")
+    second.submit("good")
+    assert second.results(2)
+    assert len(first.done) == 2
+    first.model.faults.let_go.set()
+    for one in (first, second):
+        one.batcher.stop()
 
 
 def test_join_waits_for_the_run_in_progress_and_not_for_one_that_hangs() -> None:
@@ -389,7 +413,7 @@ def test_what_was_given_up_before_its_run_is_forgotten() -> None:
     first.model.faults.let_go.set()
 
     assert list(second.results(1)) == ["good"]
-    second.batcher.wait_until_idle(lambda: False)
+    second.batcher.wait_for_a_free_thread(lambda: False)
     assert second.started == [["good"]]
     first.batcher.stop()
     second.batcher.stop()

@@ -308,6 +308,19 @@ def test_always_stops_fetching_while_t5_is_full() -> None:
     run(scenario)
 
 
+def test_broker_may_gather_reviews_only_while_the_device_has_more_than_a_batch_to_do() -> None:
+    async def scenario() -> None:
+        async with staged(summaries="off", **_SMALL) as stage:
+            assert stage.role.gather_ms() == 0
+            stage.bert.gate.clear()
+            await stage.take(review(0))
+            assert 0 < stage.role.gather_ms() <= 100  # what an alert may wait beside its model
+            stage.bert.gate.set()
+            await wait_until_async(lambda: not stage.role.gather_ms(), _SECONDS, "BERT is idle")
+
+    run(scenario)
+
+
 def test_best_effort_goes_on_fetching_although_t5_is_full() -> None:
     async def scenario() -> None:
         async with staged(**_SMALL) as stage:
