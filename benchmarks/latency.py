@@ -53,6 +53,7 @@ _WARM_UP = 60  # reviews
 _LOOK_SECONDS = 0.25
 _READY_SECONDS = 180.0
 _DRAIN_SECONDS = 240.0
+_TAIL_SECONDS = 2.0  # twice what a review waits for its summary
 _ALERT_THRESHOLD = Settings.model_fields["alert_threshold"].default
 _MIN_WORDS = Settings.model_fields["summary_min_words"].default
 console = Console(stderr=True)
@@ -288,17 +289,18 @@ def _capacity(worker: _Worker, lines: _Lines, backlog: int) -> float:
 
 
 def rate_of(times: Sequence[float]) -> float:
-    """Events per second from the first on, without the last twentieth: those may wait for T5, when BERT is through.
+    """Events per second after the first ones and before the last two seconds (at most half the time): BERT is
+    through by then, and the last reviews wait for T5.
 
     Not of a stretch in the middle. Reviews that may alarm overtake the others, but are published behind them: at first
     a backlog comes out more slowly than the device computes it, and later faster.
     """
-    ascending = sorted(times)
-    last = len(ascending) - 1 - len(ascending) // 20
-    lasted = ascending[last] - ascending[0] if ascending else 0.0
-    if lasted <= 0:
-        raise RuntimeError(f"{len(ascending)} reviews are too few to measure a rate")
-    return last / lasted
+    first, last = (min(times), max(times)) if times else (0.0, 0.0)
+    lasted = (last - first) - min(_TAIL_SECONDS, (last - first) / 2)
+    counted = sum(first < at <= first + lasted for at in times)
+    if not counted:
+        raise RuntimeError(f"{len(times)} reviews are too few to measure a rate")
+    return counted / lasted
 
 
 def _at_once(worker: _Worker, lines: list[Line], seconds: float) -> list[Arrived]:

@@ -298,7 +298,7 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[tuple[s
             process = subprocess.Popen(
                 command,
                 cwd=PROJECT,
-                env=environment,
+                env={**environment, "APP_DATADIR": folder},  # Faust's own folder would stay in the project
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -143,9 +143,7 @@ class Publisher(Protocol):
 
 
 class StreamRole(Protocol):
-    """What a role gives to the Kafka frame. All methods run on the event loop but ``has_room`` and ``gather_ms``, which
-    the consumer's thread calls: they are cheap, and without locks that the loop may hold.
-    """
+    """What a role gives to the Kafka frame. All methods run on the event loop but ``gather_ms``."""
 
     async def start(self, acks: Acks) -> None:
         """Load models, check the store. Called once before the first record; ready when it returns."""
@@ -156,11 +154,14 @@ class StreamRole(Protocol):
         ...
 
     def has_room(self) -> bool:
-        """May more be fetched?"""
+        """May more be fetched? Asked before each poll: cheap."""
         ...
 
     def gather_ms(self) -> int:
-        """So long the broker may hold records back until there are many of them, as each poll has its price; 0: not."""
+        """So long the broker may hold records back until there are many of them, as each poll has its price; 0: not.
+
+        Asked before each request on the consumer's thread: cheap, and without locks that the loop may hold.
+        """
         ...
 
     def drop_waiting(self, partitions: frozenset[Partition]) -> None:

@@ -68,7 +68,7 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
 
     aiokafka has one fetch under way per broker, for those partitions of which it holds no records. The others are
     fetched again only when that one ends: with a long wait idle partitions would hold back a busy one. Where none is
-    held, all are asked for, and the first record ends the wait.
+    held, all are asked for, and the first record ends the wait; unless the role lets the broker gather.
     """
 
     role: StreamRole

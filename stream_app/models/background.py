@@ -1,4 +1,4 @@
-"""Threads that yield to all others: T5's, where nobody waits for it."""
+"""Threads that yield to the others of their process: T5's, where nobody waits for it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,28 @@ from typing import TypeVar
 
 Made = TypeVar("Made")
 
-_NICE = 10
-"""Beside a thread of usual priority one of 10 gets a tenth of a core, as long as both compute (setpriority(2),
-sched(7)). One of 19 gets 1.5 %: beside a machine's other work a run would last long enough to look hung.
+THREADS_CAN_YIELD = sys.platform == "linux"
+"""Only there a thread has a priority of its own, which the threads that it starts inherit."""
+
+_NICER = 10
+"""Beside a thread of the usual priority one of 10 more gets a tenth of a core, as long as both compute (sched(7)). One
+of 19 gets 1.5 %: where many compute, a run would last long enough to look hung.
 """
+_NICEST = 19
 
 
 def in_background(make: Callable[[], Made]) -> Made:
-    """What ``make`` makes; the threads that it starts yield to all others. Any thread; blocks until it is made.
+    """What ``make`` makes; the threads that it starts yield to the others of this process, and of its control group.
+    Any thread; blocks until it is made. Where THREADS_CAN_YIELD.
 
-    On Linux alone a thread has a priority of its own, which those that it starts inherit. For threads of a library that
-    never hold Python's lock: one that does holds up all others of the process while it waits for its turn.
+    For threads of a library that never hold Python's lock: one that does holds up all others of the process while it
+    waits for its turn.
     """
 
     def work() -> Made:
-        if sys.platform == "linux":
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        me = threading.get_native_id()
+        nicer = min(_NICEST, os.getpriority(os.PRIO_PROCESS, me) + _NICER)  # the whole process may be nice already
+        os.setpriority(os.PRIO_PROCESS, me, nicer)
         return make()
 
     with ThreadPoolExecutor(1, "background") as pool:

@@ -64,6 +64,7 @@ class Batcher(Generic[Result]):
         workers: int = 1,
         hang_seconds: float = 120.0,
         after: Batcher[Any] | None = None,
+        beside: int = 0,
         unwanted: Callable[[Any], bool] = lambda tag: False,
         goes_first: Callable[[Any], bool] = lambda tag: False,
         cached_texts: int = 0,
@@ -76,10 +77,10 @@ class Batcher(Generic[Result]):
         ``fatal`` is told when the device is broken, a thread died, or a run took longer than ``hang_seconds``.
         ``run_tokens``: the size of one run; halved when the device's memory does not hold it. ``batch_tokens``: of one
         batch, estimated. ``max_waiting_tokens``: from then on ``has_room`` says no. ``after``: goes first on the same
-        device: none of our runs begins while all of its threads have something to do. ``unwanted``: asked of a tag
-        just before its run; if so it is forgotten. ``goes_first``: asked of each tag submitted; if so it overtakes the
-        others, which still get a quarter of each batch. ``gather_seconds``: between the beginnings of two batches that
-        are not full. ``tokenizers``: threads, each with a batch of its own; so many are prepared ahead.
+        device: none of our runs begins while more than ``beside`` of its texts have no result. ``unwanted``: asked of a
+        tag just before its run; if so it is forgotten. ``goes_first``: asked of each tag submitted; if so it overtakes
+        the others, which still get a quarter of each batch. ``gather_seconds``: between the beginnings of two batches
+        that are not full. ``tokenizers``: threads, each with a batch of its own; so many are prepared ahead.
         """
         self._model = model
         self._on_start, self._on_done, self._fatal = on_start, on_done, fatal
@@ -92,7 +93,7 @@ class Batcher(Generic[Result]):
         self._waiting: Waiting[_Item] = Waiting()
         self._unfinished = 0
         self._unfinished_tokens = 0
-        self._after = after
+        self._after, self._beside = after, beside
         self._unwanted, self._goes_first = unwanted, goes_first
         self._gather_seconds = gather_seconds
         self._taken_at = 0.0
@@ -172,22 +173,19 @@ class Batcher(Generic[Result]):
             self._finished(dropped)
         return [item.tag for item in dropped]
 
-    def wait_for_a_free_thread(self, given_up: Callable[[], bool]) -> None:
-        """Returns when fewer texts than device threads are without their result, when stopped, or soon after
+    def wait_until_few(self, most: int, given_up: Callable[[], bool]) -> None:
+        """Returns when at most ``most`` texts that were submitted are without their result, when stopped, or soon after
         ``given_up``.
         """
         with self._changed:
-            while not self._has_free_thread() and not self._stopped.is_set() and not given_up():
+            while self._unfinished > most and not self._stopped.is_set() and not given_up():
                 self._changed.wait(_GLANCE_SECONDS)
-
-    def _has_free_thread(self) -> bool:
-        return self._unfinished < len(self._computing)
 
     def _finished(self, items: Sequence[_Item]) -> None:
         """Under the lock: these have their result, or were forgotten."""
         self._unfinished -= len(items)
         self._unfinished_tokens -= sum(item.size for item in items)
-        if self._has_free_thread():
+        if self._unfinished < len(self._computing):  # who waits for few waits for one thread at least to be idle
             self._changed.notify_all()
 
     def stop(self) -> None:
@@ -197,7 +195,7 @@ class Batcher(Generic[Result]):
             self._waiting.clear()
             self._changed.notify_all()
 
-    def join(self, seconds: float = 5.0) -> None:
+    def join(self, seconds: float = 3.0) -> None:
         """Wait until no run is in progress, at most so long. Blocks.
 
         A thread that is still inside a C++ library when Python ends takes the whole process down with SIGABRT.
@@ -270,7 +268,7 @@ class Batcher(Generic[Result]):
     def _compute(self) -> None:
         while (run := self._next_run()) is not None:
             if self._after is not None:
-                self._after.wait_for_a_free_thread(self._stopped.is_set)
+                self._after.wait_until_few(self._beside, self._stopped.is_set)
             if self._stopped.is_set():
                 return
             if not (items := self._still_wanted(run)):

@@ -32,7 +32,7 @@ class DeviceChoice:
     """Where and how a model runs, and why (a sentence for people).
 
     ``threads``: of a CPU for one computation. ``workers``: how many computations run at the same time.
-    ``background``: CTranslate2's threads yield to all others of the machine.
+    ``background``: its threads yield to the others of this process.
     """
 
     device: str

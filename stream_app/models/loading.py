@@ -23,7 +23,8 @@ class Sized(Generic[Result]):
     """A model, how many tokens one run and one batch of it should hold here, and how many threads should run it.
 
     ``tokens_per_second``: of all these threads together; 0: not measured. ``how``: on which device, by which backend,
-    in which precision, and why; for people. ``device``: cpu or cuda.
+    in which precision, and why; for people. ``device``: cpu or cuda. ``background``: its threads yield to the others
+    of this process.
     """
 
     model: TextModel[Result]
@@ -33,6 +34,7 @@ class Sized(Generic[Result]):
     tokens_per_second: float = 0.0
     how: str = ""
     device: str = "cpu"
+    background: bool = False
 
     @property
     def tokenizers(self) -> int:
@@ -50,7 +52,8 @@ class Loaded:
 
 def load_models(settings: Settings) -> Loaded:
     """Both models, or the classifier alone where summaries are off. Raises ConfigurationError."""
-    summary = None if settings.summaries == "off" else load_summary_model(settings)
+    background = settings.summaries == "best_effort"
+    summary = None if settings.summaries == "off" else load_summary_model(settings, background=background)
     return Loaded(load_sentiment_model(settings), summary)
 
 
@@ -66,21 +69,20 @@ def load_sentiment_model(settings: Settings) -> Sized[Scores]:
     return _sized(found, settings, alerts_wait=True)
 
 
-def load_summary_model(settings: Settings) -> Sized[str]:
-    """The summarizer that the settings name. Raises ConfigurationError."""
+def load_summary_model(settings: Settings, *, background: bool = False) -> Sized[str]:
+    """The summarizer that the settings name; in the ``background`` if it can. Raises ConfigurationError."""
     from stream_app.models.summarizer import find_summarizer
 
     quieten()
-    return _sized(find_summarizer(settings.summary_model, settings.summary_beams), settings, alerts_wait=False)
+    return _sized(find_summarizer(settings.summary_model, settings.summary_beams), settings, background=background)
 
 
-def _sized(found: Found[Any], settings: Settings, *, alerts_wait: bool) -> Sized[Any]:
+def _sized(found: Found[Any], settings: Settings, *, alerts_wait: bool = False, background: bool = False) -> Sized[Any]:
     from stream_app.models.device import cores
     from stream_app.models.selection import THREADS_OF_A_WORKER, select
 
     by_the_machine = max(1, cores() // (settings.threads or THREADS_OF_A_WORKER))
     workers = settings.device_workers or by_the_machine
-    background = not alerts_wait and settings.summaries == "best_effort"
     selected = select(found, settings, workers, background=background)
     budget, choice = selected.budget, selected.choice
     if alerts_wait:
@@ -93,6 +95,7 @@ def _sized(found: Found[Any], settings: Settings, *, alerts_wait: bool) -> Sized
         budget.tokens_per_second * choice.at_full_speed,
         choice.reason,
         choice.device,
+        choice.background,
     )
 
 

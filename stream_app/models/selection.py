@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from stream_app import telemetry
 from stream_app.models import device
+from stream_app.models.background import THREADS_CAN_YIELD
 from stream_app.models.device import Backend, DeviceChoice, Precision
 from stream_app.ports import ConfigurationError, OutOfDeviceMemory, TextModel
 from stream_app.records import ModelName, Scores
@@ -111,7 +112,7 @@ class Selected(Generic[Result]):
 def select(found: Found[Any], settings: Settings, workers: int, *, background: bool = False) -> Selected[Any]:
     """The fastest of what may be chosen. The first time on a machine each candidate is measured for some seconds.
 
-    ``background``: on a CPU its threads yield to all others.
+    ``background``: its threads are to yield to the others of this process, where they can: the choice says so.
 
     Raises ConfigurationError where the settings name what this device or model can't do.
     """
@@ -136,9 +137,11 @@ def select(found: Found[Any], settings: Settings, workers: int, *, background: b
 
 
 def _selected(found: Found[Any], choice: DeviceChoice, background: bool) -> Selected[Any]:
-    choice = replace(choice, background=background)
     model = found.on(choice)
     budget = measure_budget(model, choice, found.key)
+    if background and THREADS_CAN_YIELD and choice.backend == "ctranslate2":  # torch computes in Python's threads
+        choice = replace(choice, background=True)
+        model = found.on(choice)  # once more: what was measured, and is remembered, yielded to nobody
     if choice.device == "cuda":
         _warm_up(model, budget.run_tokens)
     return Selected(model, choice, budget)

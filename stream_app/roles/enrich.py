@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 _AROUND_VALUE_BYTES = 8 * 1024  # more than key and headers of an enriched review have: ids have 128 characters at most
 _GATHER_SECONDS = 0.02  # on a GPU: a fifth of what an alert may take there
-_GATHER_MS = {"cuda": 20, "cpu": 50}  # from the broker, while the device is busy: about half a batch's time
+_GATHER_MS = {"cuda": 20, "cpu": 50}  # at the broker, while the device is busy
 _YIELD_EVERY = 100  # records decoded before the event loop gets a turn: about 5 ms
 
 
@@ -96,20 +96,22 @@ class Enrich:
             goes_first=self._may_alarm,
         )
         self._sentiment.start()
-        self._batch_tokens = loaded.sentiment.batch_tokens
         self._gather_ms = _GATHER_MS[loaded.sentiment.device]
+        rate = loaded.sentiment.tokens_per_second
+        self._gather_tokens = int(rate * self._gather_ms / 1000) if rate else loaded.sentiment.batch_tokens
         self._summary: Batcher[str] | None = None
         self._summary_model: ModelName | None = None
         if loaded.summary is not None and self._settings.summaries != "off":
             self._summary_model = loaded.summary.model.name
-            self._summary = self._summary_batcher(loaded.summary)
+            self._summary = self._summary_batcher(loaded.summary, loaded.sentiment.workers)
             self._bert_tokens_of_a_wait = self._tokens_of_a_wait(loaded.sentiment)
             self._summary.start()
         self._suspects = self._flight_log.suspects()
 
-    def _summary_batcher(self, sized: Sized[str]) -> Batcher[str]:
-        """In best effort T5 begins a run on a CPU only when one of BERT's threads is idle, and its own yield to those
-        that are not. No review joins what would take longer than it waits, nor does a run: T5 would work for nobody.
+    def _summary_batcher(self, sized: Sized[str], bert_workers: int) -> Batcher[str]:
+        """In best effort T5 begins a run on a CPU only when BERT has nothing to do (it would take half the cores from
+        it); where T5's threads yield to BERT's, already when one of these has nothing to do. No review joins what would
+        take longer than it waits, nor does a run: T5 would work for nobody.
 
         What T5 can do in that time depends on what BERT leaves it. So the window, the tokens that it may have before
         it, is halved when an answer is late, and grows with each that is in time, as TCP's does (RFC 5681, 3.1).
@@ -124,7 +126,8 @@ class Enrich:
             sized, run_tokens=min(sized.run_tokens, of_a_worker), batch_tokens=min(sized.batch_tokens, of_a_worker)
         )
         after = self._sentiment if sized.device == "cpu" else None
-        return self._batcher("summary", sized, self._summarized, waiting, after=after)
+        beside = bert_workers - 1 if sized.background else 0
+        return self._batcher("summary", sized, self._summarized, waiting, after=after, beside=beside)
 
     def _tokens_of_a_wait(self, sized: Sized[Any]) -> int:
         """So many tokens this model computes while a review waits for its summary; no bound where it isn't measured."""
@@ -139,6 +142,7 @@ class Enrich:
         handle: Callable[[Sequence[tuple[_Open, Result | ModelFailed]]], None],
         waiting_tokens: int,
         after: Batcher[Scores] | None = None,
+        beside: int = 0,
         goes_first: Callable[[_Open], bool] = lambda review: False,
     ) -> Batcher[Result]:
         """A batcher whose results come to ``handle`` on the event loop."""
@@ -156,6 +160,7 @@ class Enrich:
             max_waiting_tokens=waiting_tokens,
             name=name,
             after=after,
+            beside=beside,
             unwanted=lambda review: review.finished,
             goes_first=goes_first,
             workers=sized.workers,
@@ -195,8 +200,10 @@ class Enrich:
         return self._summary is None or self._settings.summaries != "always" or self._summary.has_room()
 
     def gather_ms(self) -> int:
-        """While a batch waits for the device, what comes would wait too: to fetch each by itself only costs more."""
-        return self._gather_ms if self._sentiment.unfinished_tokens > self._batch_tokens else 0
+        """While the device has as much to do as the broker would gather for, it lacks nothing, and each fetch costs
+        as much as a review. What overtakes the others waits so much longer.
+        """
+        return self._gather_ms if self._sentiment.unfinished_tokens > self._gather_tokens else 0
 
     def drop_waiting(self, partitions: frozenset[Partition]) -> None:
         def unwanted(review: _Open) -> bool:
@@ -221,8 +228,7 @@ class Enrich:
         batchers = [batcher for batcher in (self._sentiment, self._summary) if batcher is not None]
         for batcher in batchers:
             batcher.stop()
-        for batcher in batchers:
-            await asyncio.to_thread(batcher.join)
+        await asyncio.gather(*(asyncio.to_thread(batcher.join) for batcher in batchers))
         self._flight_log.close()
 
     # ---- the way of a review

@@ -317,8 +317,8 @@ def _alive(batcher: Batcher[Any]) -> list[threading.Thread]:
     return [thread for thread in batcher._threads if thread.is_alive()]
 
 
-def test_no_run_begins_while_all_threads_of_the_batcher_that_goes_first_have_something_to_do(rig: Rig) -> None:
-    """T5 takes no core from BERT: it computes when BERT leaves it one, and then it does."""
+def test_no_run_begins_while_the_batcher_that_goes_first_has_anything_to_do(rig: Rig) -> None:
+    """T5 takes no core from BERT: it computes when BERT is idle, and then it does."""
     rig.model.faults.let_go.clear()
     second = Rig(after=rig.batcher)
     second.batcher.start()
@@ -332,10 +332,10 @@ def test_no_run_begins_while_all_threads_of_the_batcher_that_goes_first_have_som
     second.batcher.stop()
 
 
-def test_run_begins_beside_the_batcher_that_goes_first_when_that_leaves_a_thread_idle() -> None:
+def test_run_begins_beside_the_few_texts_of_the_batcher_that_goes_first_that_it_may() -> None:
     first = Rig(workers=2, run_tokens=1)  # each text is a run of its own
     first.model.faults.let_go.clear()
-    second = Rig(after=first.batcher)
+    second = Rig(after=first.batcher, beside=1)
     first.batcher.start()
     second.batcher.start()
     first.submit("hangs", "hangs")
@@ -413,7 +413,7 @@ def test_what_was_given_up_before_its_run_is_forgotten() -> None:
     first.model.faults.let_go.set()
 
     assert list(second.results(1)) == ["good"]
-    second.batcher.wait_for_a_free_thread(lambda: False)
+    second.batcher.wait_until_few(0, lambda: False)
     assert second.started == [["good"]]
     first.batcher.stop()
     second.batcher.stop()

@@ -13,7 +13,9 @@ import orjson
 import pytest
 
 from stream_app.models import device, selection
+from stream_app.models.background import THREADS_CAN_YIELD
 from stream_app.models.classifier import find_classifier
+from stream_app.models.device import Backend
 from stream_app.models.precisions import proven_precisions
 from stream_app.models.selection import candidates, select
 from stream_app.ports import ConfigurationError
@@ -115,6 +117,31 @@ def test_fastest_is_chosen_and_remembered(classifier_folder: Folder, monkeypatch
     measured.clear()
     assert select(found, settings, 2).choice == chosen.choice
     assert measured == ["ctranslate2 int8"], "only what was chosen is loaded the next time"
+
+
+@pytest.mark.parametrize(("backend", "yields"), [("ctranslate2", THREADS_CAN_YIELD), ("torch", False)])
+def test_model_in_the_background_is_measured_before_its_threads_yield(
+    backend: Backend, yields: bool, classifier_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its speed is remembered for those, too, that do not. torch computes in Python's threads, which must not yield."""
+    found = find_classifier(str(classifier_folder(LABELS)))
+    made: list[bool] = []
+    on = type(found).on
+
+    def noted(self: Any, choice: device.DeviceChoice) -> Any:
+        made.append(choice.background)
+        return on(self, choice)
+
+    def measure(_: object, choice: device.DeviceChoice, __: str) -> selection.Budget:
+        assert made == [False]
+        return selection.Budget(100, 10.0)
+
+    monkeypatch.setattr(type(found), "on", noted)
+    monkeypatch.setattr(selection, "measure_budget", measure)
+    settings = Settings(_env_file=None, device="cpu", backend=backend, precision="fp32")
+
+    assert select(found, settings, 1, background=True).choice.background == yields
+    assert made == [False, True][: 1 + yields]
 
 
 def test_backend_that_computes_nonsense_is_not_chosen(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
+import pytest
 from prometheus_client import REGISTRY
 
 from stream_app import contract
-from stream_app.models.batcher import DeviceBroken
+from stream_app.models.batcher import DeviceBroken, estimated_tokens
 from stream_app.models.loading import Loaded, Sized
 from stream_app.ports import Slot
-from stream_app.records import EnrichedReview, Partition, Position, RawRecord, Rejected
+from stream_app.records import EnrichedReview, Partition, Position, RawRecord, Rejected, Scores
 from stream_app.roles.enrich import Enrich
 from stream_app.settings import Settings
 from tests.fakes import FakeAcks, FakeFlightLog, FakeModel, fake_scores, fake_summary, slot_of
@@ -201,6 +203,31 @@ def test_summarizer_that_nobody_asked_for_has_nothing_to_do() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("background", [False, True])
+def test_t5_begins_beside_one_of_two_busy_threads_of_bert_only_where_its_own_yield(background: bool) -> None:
+    async def scenario() -> None:
+        go_on = threading.Event()
+
+        def scores(text: str) -> Scores:
+            assert "slow" not in text or go_on.wait(_SECONDS)
+            return fake_scores(text)
+
+        async with staged(summary_wait_ms=60_000) as stage:
+            await stage.role.stop()
+            bert = Sized(FakeModel(scores, languages=ENGLISH), 1, 1000, workers=2)
+            stage.role._load = lambda: Loaded(bert, Sized(stage.t5, 1000, 1000, background=background))
+            await stage.role.start(stage.acks)
+            await stage.take(review(0, "slow"), review(1, LONG_BAD))
+            await wait_until_async(lambda: bool(stage.acks.messages.get("reviews.alerts")), _SECONDS, "BERT answered")
+            await asyncio.sleep(0.3)  # long enough for T5 to begin, were it not held back
+            assert bool(stage.t5.ran) == background
+            go_on.set()
+            await stage.finished(0, 1)
+            assert stage.t5.ran
+
+    run(scenario)
+
+
 def test_best_effort_gives_t5_only_what_it_can_answer_in_time() -> None:
     """About 40 tokens each: the third begins while there is room, the others go out at once."""
 
@@ -310,11 +337,14 @@ def test_always_stops_fetching_while_t5_is_full() -> None:
 
 def test_broker_may_gather_reviews_only_while_the_device_has_more_than_a_batch_to_do() -> None:
     async def scenario() -> None:
-        async with staged(summaries="off", **_SMALL) as stage:
+        one = estimated_tokens("I love it.")
+        async with staged(summaries="off", run_tokens=1, batch_tokens=2 * one) as stage:
             assert stage.role.gather_ms() == 0
             stage.bert.gate.clear()
-            await stage.take(review(0))
-            assert 0 < stage.role.gather_ms() <= 100  # what an alert may wait beside its model
+            await stage.take(review(0), review(1))
+            assert stage.role.gather_ms() == 0
+            await stage.take(review(2))
+            assert 0 < stage.role.gather_ms() <= 50  # an alert waits so much longer
             stage.bert.gate.set()
             await wait_until_async(lambda: not stage.role.gather_ms(), _SECONDS, "BERT is idle")
 
