@@ -335,10 +335,21 @@ def test_always_stops_fetching_while_t5_is_full() -> None:
     run(scenario)
 
 
-def test_broker_may_gather_reviews_only_while_the_device_has_more_than_a_batch_to_do() -> None:
+@pytest.mark.parametrize(
+    ("batch_reviews", "reviews_per_second"), [(2, 0), (1, 40)], ids=["a batch, where not measured", "50 ms of work"]
+)
+def test_broker_may_gather_reviews_only_while_the_device_has_enough_to_do(
+    batch_reviews: int, reviews_per_second: int
+) -> None:
+    """Two reviews are just enough."""
+
     async def scenario() -> None:
         one = estimated_tokens("I love it.")
-        async with staged(summaries="off", run_tokens=1, batch_tokens=2 * one) as stage:
+        async with staged(summaries="off") as stage:
+            await stage.role.stop()
+            bert = Sized(stage.bert, 1, batch_reviews * one, tokens_per_second=reviews_per_second * one)
+            stage.role._load = lambda: Loaded(bert, None)
+            await stage.role.start(stage.acks)
             assert stage.role.gather_ms() == 0
             stage.bert.gate.clear()
             await stage.take(review(0), review(1))
