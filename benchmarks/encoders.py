@@ -244,15 +244,16 @@ def _through_the_batcher(
     from stream_app.models.encoders import PaddedEncoder
     from stream_app.models.loading import Sized
     from stream_app.models.selection import measure_budget
+    from stream_app.steps.batch_plan import PaddedRows
 
     choice = DeviceChoice(device, precision, 1, "", backend, workers)
     classifier: Classifier = found.on(choice)
     budget = measure_budget(classifier, choice)
     if padded:  # with the runs of the packed one, and as much to sort
         classifier.encoder = PaddedEncoder(found.model.to(device), found.tokenizer.pad_token_id, choice)
-        classifier.packs = False
+        classifier.plan = PaddedRows()
     else:
-        budget = budget.prompt(packs=classifier.packs)
+        budget = budget.prompt(packs=classifier.plan.packs)
     sized = Sized(classifier, budget.run_tokens, budget.batch_tokens, workers, device=device)
     sizes = sized.run_tokens, sized.batch_tokens, sized.workers, sized.tokenizers
     drain(classifier, texts[: max(8, len(texts) // 8)], *sizes)  # warm-up

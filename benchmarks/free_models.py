@@ -17,6 +17,7 @@ from stream_app.ports import Tokens, Unavailable
 from stream_app.records import ModelName
 from stream_app.roles.run import run_worker
 from stream_app.settings import Settings
+from stream_app.steps.batch_plan import Packed
 
 Result = TypeVar("Result")
 _BATCH_TOKENS = 32_768  # what waits is one batch: a device that costs nothing is never what bounds it
@@ -35,8 +36,7 @@ class _Free(Generic[Result]):
     """ports.TextModel that answers without computing."""
 
     languages: frozenset[str] | None = None
-    packs = True
-    most_padding = 0.0
+    plan = Packed()
 
     def __init__(self, name: ModelName, answer: Callable[[str], Result]) -> None:
         self.name = name

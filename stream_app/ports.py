@@ -62,6 +62,25 @@ class Tokens(Protocol):
     def truncated(self) -> bool: ...
 
 
+class RunPlan(Protocol):
+    """How the texts of a batch become runs, by what differing lengths cost a model. steps/batch_plan has them."""
+
+    @property
+    def packs(self) -> bool:
+        """Are texts computed end to end, so that lengths may differ and runs are full?"""
+        ...
+
+    def cut(self, lengths: Sequence[int], run_tokens: int) -> list[list[int]]:
+        """Indices of ``lengths`` (tokens per text, at least 1), each in exactly one run of at most ``run_tokens``; a
+        longer text is alone.
+        """
+        ...
+
+    def padding(self, lengths: Sequence[int]) -> int:
+        """What one run of these lengths computes for nothing, in tokens."""
+        ...
+
+
 class TextModel(Protocol[Result]):
     """A model that answers one text with one result: a classifier (Scores) or a summarizer (str)."""
 
@@ -73,13 +92,8 @@ class TextModel(Protocol[Result]):
         ...
 
     @property
-    def packs(self) -> bool:
-        """Does it compute the texts of a run end to end, without padding, so that their lengths may differ?"""
-        ...
-
-    @property
-    def most_padding(self) -> float:
-        """The share of a run's tokens that may be padding, where it does not pack."""
+    def plan(self) -> RunPlan:
+        """Which texts it should compute together."""
         ...
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:

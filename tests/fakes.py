@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from stream_app.ports import OutOfDeviceMemory, Slot
+from stream_app.ports import OutOfDeviceMemory, RunPlan, Slot
 from stream_app.records import Message, ModelName, Partition, Position, RawRecord, Scores
-from stream_app.steps.batch_plan import MAX_PADDING_SHARE
+from stream_app.steps.batch_plan import PaddedRows
 
 Result = TypeVar("Result")
 
@@ -33,8 +33,7 @@ class FakeModel(Generic[Result]):
     ``sane``, and computes nothing while ``gate`` is closed (cleared). ``ran``: the texts of each run that it began.
     """
 
-    packs = False
-    most_padding = MAX_PADDING_SHARE
+    plan: RunPlan = PaddedRows()
 
     def __init__(self, answer: Callable[[str], Result], *, languages: frozenset[str] | None = None) -> None:
         self.name = ModelName("fake", "1")

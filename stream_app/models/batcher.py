@@ -20,7 +20,6 @@ from typing import Any, Generic, TypeVar
 from stream_app import telemetry
 from stream_app.models.result_cache import ResultCache
 from stream_app.ports import ModelFailed, OutOfDeviceMemory, TextModel, Tokens
-from stream_app.steps.batch_plan import computed_tokens, cut
 from stream_app.steps.waiting import Waiting
 
 Result = TypeVar("Result")
@@ -225,7 +224,7 @@ class Batcher(Generic[Result]):
 
     def _runs_of(self, batch: list[_Item]) -> list[list[_Item]]:
         """The batch cut into runs, those with texts that go first before the others."""
-        cuts = cut([_length(item) for item in batch], self._run_tokens, self._model.packs, self._model.most_padding)
+        cuts = self._model.plan.cut([_length(item) for item in batch], self._run_tokens)
         runs = [[batch[index] for index in one] for one in cuts]
         return sorted(runs, key=lambda run: not any(item.first for item in run))
 
@@ -324,8 +323,8 @@ class Batcher(Generic[Result]):
         for item, result in zip(items, results, strict=True):
             self._known.keep(item.text, result)
         lengths = [_length(item) for item in items]
-        computed = computed_tokens(lengths, self._model.packs)
-        telemetry.run_computed(self._name, len(items), computed, computed - sum(lengths), time.monotonic() - began)
+        padding = self._model.plan.padding(lengths)
+        telemetry.run_computed(self._name, len(items), sum(lengths) + padding, padding, time.monotonic() - began)
         return results
 
     def _failed(self, item: _Item, error: Exception) -> list[tuple[Any, Result | ModelFailed]]:

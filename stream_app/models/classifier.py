@@ -31,7 +31,6 @@ from stream_app.models.transformer import (
 )
 from stream_app.ports import Tokens
 from stream_app.records import LABELS, ModelName, Scores
-from stream_app.steps.batch_plan import MAX_PADDING_SHARE
 
 BUNDLED_NAME = "stream-app/minilm-sentiment"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -53,7 +52,7 @@ class Classifier:
     ) -> None:
         """``columns``: [outputs, 3], sums the outputs that mean the same sentiment."""
         self.encoder = encoder
-        self.packs, self.most_padding = encoder.packs, MAX_PADDING_SHARE
+        self.plan = encoder.plan
         self.tokenize = tokenizer
         self.name = name
         self.languages = languages

@@ -21,14 +21,16 @@ from stream_app.models.architectures import BERTS, ROBERTAS
 from stream_app.models.convert import options_of
 from stream_app.models.device import DeviceChoice
 from stream_app.models.transformer import TokenIds, padded
+from stream_app.ports import RunPlan
+from stream_app.steps.batch_plan import Packed, PaddedAttention, PaddedRows
 
 _PACKED = "stream_app_packed"
 
 
 class Encoder(Protocol):
-    """``packs``: the texts of a run need not be of near-equal length."""
+    """``plan``: which texts it should compute together."""
 
-    packs: bool
+    plan: RunPlan
 
     def logits(self, batch: Sequence[TokenIds]) -> torch.Tensor:
         """[texts, outputs], fp32, in the CPU's memory. May be called from several threads."""
@@ -38,7 +40,7 @@ class Encoder(Protocol):
 class PaddedEncoder:
     """The classifier as transformers runs it; ``model`` is a ...ForSequenceClassification on its device."""
 
-    packs = False
+    plan: RunPlan = PaddedRows()
 
     def __init__(self, model: Any, padding_id: int, choice: DeviceChoice) -> None:
         self.model = model
@@ -54,7 +56,7 @@ class PaddedEncoder:
 class PackedEncoder:
     """A classifier of the PACKABLE architectures over packed runs, on a CPU (on a GPU: fused_encoder)."""
 
-    packs = True
+    plan: RunPlan = Packed()
 
     def __init__(self, model: Any, choice: DeviceChoice) -> None:
         """``model`` is ours to change."""
@@ -83,12 +85,11 @@ class PackedEncoder:
 class CTranslate2Encoder:
     """A classifier of the PACKABLE architectures on a CPU; ``folder``: its converted encoder, without the head."""
 
-    packs = False
-
     def __init__(self, classifier: Any, config: Any, folder: Path, choice: DeviceChoice) -> None:
         """``classifier``: the head's module, as the architecture ``config.model_type`` has it."""
         self.classifier = classifier
         self._pooled = config.model_type in BERTS  # the other heads take the first token as the encoder leaves it
+        self.plan: RunPlan = PaddedAttention(config.hidden_size)
         self._encoder = ctranslate2.Encoder(str(folder), **options_of(choice))
 
     def logits(self, batch: Sequence[TokenIds]) -> torch.Tensor:

@@ -28,6 +28,8 @@ from transformers.activations import ACT2FN
 from stream_app.models.architectures import BERTS, ROBERTAS
 from stream_app.models.device import DeviceChoice
 from stream_app.models.transformer import MAX_INPUT_TOKENS, TokenIds
+from stream_app.ports import RunPlan
+from stream_app.steps.batch_plan import Packed
 
 _GRAPH_TOKENS = (256, 512, 1024, 2048, 4096, 8192)
 _GRAPH_TOKENS_A_TEXT = 16  # a graph has room for so many texts; a run of many tiny texts takes a larger one
@@ -80,7 +82,7 @@ class FusedEncoder:
     GELU is the one that the product's kernel has, by tanh: at most 0.0005 from the one by erf.
     """
 
-    packs = True
+    plan: RunPlan = Packed()
 
     def __init__(self, model: Any, choice: DeviceChoice) -> None:
         """``model``: a ...ForSequenceClassification in fp32 on the CPU; it stays as it is."""

@@ -19,7 +19,6 @@ from stream_app.models.device import Backend, DeviceChoice, Precision
 from stream_app.ports import ConfigurationError, OutOfDeviceMemory, TextModel
 from stream_app.records import ModelName, Scores
 from stream_app.settings import Settings
-from stream_app.steps.batch_plan import cut
 
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
@@ -278,7 +277,7 @@ def _timed(model: TextModel[Any], texts: Sequence[Any], size: int) -> tuple[int,
         if not mix or filled + one.length <= size:
             mix.append(one)
             filled += one.length
-    cuts = cut([one.length for one in mix], size, model.packs, model.most_padding)
+    cuts = model.plan.cut([one.length for one in mix], size)
     runs = [[mix[index] for index in run] for run in cuts]
 
     def compute() -> None:

@@ -36,7 +36,7 @@ from stream_app.models.transformer import (
 )
 from stream_app.ports import Tokens
 from stream_app.records import ModelName
-from stream_app.steps.batch_plan import MAX_PADDING_SHARE
+from stream_app.steps.batch_plan import MAX_PADDING_SHARE, PaddedRows
 
 BUNDLED_NAME = "stream-app/t5-review-title"
 MAX_SUMMARY_TOKENS = 24
@@ -113,8 +113,6 @@ class CTranslate2Generator:
 class Summarizer:
     """ports.TextModel[str]: at most MAX_SUMMARY_TOKENS tokens; an empty text is never an answer."""
 
-    packs = False
-
     def __init__(
         self,
         generator: Generator,
@@ -126,7 +124,7 @@ class Summarizer:
         most_padding: float = MAX_PADDING_SHARE,
     ) -> None:
         self.generator = generator
-        self.most_padding = most_padding
+        self.plan = PaddedRows(most_padding)
         self._tokenizer = tokenizer
         self._to_tokens = TextTokenizer(tokenizer, MAX_INPUT_TOKENS)
         self._prompt = prompt

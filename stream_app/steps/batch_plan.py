@@ -1,11 +1,18 @@
-"""Which waiting texts make the next batch, and how a batch is cut into runs of near-equal length."""
+"""Which waiting texts make the next batch, and how a batch is cut into runs: by what differing lengths cost a model.
+
+``Packed``, ``PaddedRows`` and ``PaddedAttention`` are ports.RunPlan, one for each way to compute texts together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 MAX_PADDING_SHARE = 0.02
 """Of the tokens that one run computes, at most this share is padding, where computing is what costs."""
+
+_RUN_TOKENS_WORTH = 16
+"""What a run costs before its first token, in tokens: 13 in int8, 19 in fp32 (`python -m benchmarks.run_cost`)."""
 
 
 def prefix_size(lengths: Iterable[int], budget_tokens: int) -> int:
@@ -23,48 +30,88 @@ def prefix_size(lengths: Iterable[int], budget_tokens: int) -> int:
     return size
 
 
-def cut_into_runs(
-    lengths: Sequence[int], run_tokens: int, max_padding_share: float = MAX_PADDING_SHARE
-) -> list[list[int]]:
-    """Indices of ``lengths`` (tokens per text, at least 1), cut into runs that the device computes one after another.
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The texts of a run lie end to end, in their order, and nothing is padded."""
 
-    A run is a rectangle: its longest text times its number of texts. Each index is in exactly one run; a run is at
-    most ``run_tokens`` large (a longer text is alone), at most ``max_padding_share`` of it padding. Longest first.
+    packs: bool = True
+
+    def cut(self, lengths: Sequence[int], run_tokens: int) -> list[list[int]]:
+        runs: list[list[int]] = []
+        start = 0
+        while start < len(lengths):
+            size = prefix_size(lengths[start:], run_tokens)
+            runs.append(list(range(start, start + size)))
+            start += size
+        return runs
+
+    def padding(self, lengths: Sequence[int]) -> int:
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class PaddedRows:
+    """A run is a rectangle, as long as its longest text; at most ``most_padding`` of it is padding."""
+
+    most_padding: float = MAX_PADDING_SHARE
+    packs: bool = False
+
+    def cut(self, lengths: Sequence[int], run_tokens: int) -> list[list[int]]:
+        return _longest_first(lengths, run_tokens, self._of_one, lambda computed: self.most_padding * computed)
+
+    def padding(self, lengths: Sequence[int]) -> int:
+        longest = max(lengths, default=0)
+        return round(sum(self._of_one(longest, length) for length in lengths))
+
+    def _of_one(self, longest: int, length: int) -> float:
+        return longest - length
+
+
+@dataclass(frozen=True, slots=True)
+class PaddedAttention:
+    """Padding is left out of all products with weights, not of attention, where each text of a run is as long as the
+    longest. So a run of texts of different lengths may be cheaper than several: its padding is worth at most what one
+    more run costs.
+
+    ``width``: of the hidden states. A pair of tokens costs attention 1 / (2 ``width``) of what a token costs all else:
+    by count of products it is 1 / (6 ``width``), but those wait for memory and a softmax, and int8 leaves them in fp32
+    (`python -m benchmarks.run_cost` says 2.3 ``width`` in int8, 3.5 in fp32).
+    """
+
+    width: int
+    packs: bool = False
+
+    def cut(self, lengths: Sequence[int], run_tokens: int) -> list[list[int]]:
+        return _longest_first(lengths, run_tokens, self._of_one, lambda computed: _RUN_TOKENS_WORTH)
+
+    def padding(self, lengths: Sequence[int]) -> int:
+        longest = max(lengths, default=0)
+        return round(sum(self._of_one(longest, length) for length in lengths))
+
+    def _of_one(self, longest: int, length: int) -> float:
+        return (longest * longest - length * length) / (2 * self.width)
+
+
+def _longest_first(
+    lengths: Sequence[int],
+    run_tokens: int,
+    padding_of: Callable[[int, int], float],
+    most_padding: Callable[[float], float],
+) -> list[list[int]]:
+    """Indices of ``lengths``, longest first, in runs of at most ``run_tokens`` computed, padding included (a longer
+    text is alone). ``padding_of``: of a text beside a longest one; ``most_padding``: of a run that computes so much.
     """
     runs: list[list[int]] = []
-    longest = filled = 0
+    longest = 0
+    tokens = padding = 0.0
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
         length = lengths[index]
-        if runs:
-            rectangle = longest * (len(runs[-1]) + 1)
-            padding = rectangle - filled - length
-            if rectangle <= run_tokens and padding <= max_padding_share * rectangle:
-                runs[-1].append(index)
-                filled += length
-                continue
-        runs.append([index])
-        longest = filled = length
+        more = padding + padding_of(longest, length)
+        computed = tokens + length + more
+        if runs and computed <= run_tokens and more <= most_padding(computed):
+            runs[-1].append(index)
+            tokens, padding = tokens + length, more
+        else:
+            runs.append([index])
+            longest, tokens, padding = length, length, 0.0
     return runs
-
-
-def cut_into_packs(lengths: Sequence[int], run_tokens: int) -> list[list[int]]:
-    """Indices of ``lengths`` in their order, cut into runs without padding of at most ``run_tokens`` together."""
-    packs: list[list[int]] = []
-    start = 0
-    while start < len(lengths):
-        size = prefix_size(lengths[start:], run_tokens)
-        packs.append(list(range(start, start + size)))
-        start += size
-    return packs
-
-
-def cut(
-    lengths: Sequence[int], run_tokens: int, packs: bool, most_padding: float = MAX_PADDING_SHARE
-) -> list[list[int]]:
-    """The runs of a batch, for a model that packs its texts or one that pads them."""
-    return cut_into_packs(lengths, run_tokens) if packs else cut_into_runs(lengths, run_tokens, most_padding)
-
-
-def computed_tokens(lengths: Sequence[int], packs: bool) -> int:
-    """What a run of these lengths computes, in tokens; padding included where the model does not pack."""
-    return sum(lengths) if packs else max(lengths, default=0) * len(lengths)

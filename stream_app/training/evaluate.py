@@ -10,7 +10,6 @@ import numpy as np
 
 from stream_app.ports import TextModel
 from stream_app.records import LABELS, Label, Scores
-from stream_app.steps.batch_plan import cut
 from stream_app.steps.summary_text import content_words
 from stream_app.training.data import LabelledReview
 
@@ -45,7 +44,7 @@ def answers(model: TextModel[Result], texts: Sequence[str], run_tokens: int = 20
     for start in range(0, len(texts), _CHUNK_TEXTS):
         tokens = model.tokenize(texts[start : start + _CHUNK_TEXTS])
         found: dict[int, Result] = {}
-        for run in cut([one.length for one in tokens], run_tokens, model.packs, model.most_padding):
+        for run in model.plan.cut([one.length for one in tokens], run_tokens):
             found.update(zip(run, model.run([tokens[index] for index in run]), strict=True))
         yield from (found[index] for index in range(len(tokens)))
 

@@ -20,7 +20,7 @@ from stream_app.models.device import DeviceChoice
 from stream_app.models.transformer import MAX_INPUT_TOKENS, TextTokenizer, padded
 from stream_app.ports import TextModel, Tokens
 from stream_app.records import LABELS, ModelName, Scores
-from stream_app.steps.batch_plan import MAX_PADDING_SHARE
+from stream_app.steps.batch_plan import PaddedRows
 from stream_app.training.card import write_card
 from stream_app.training.checkpoint import load_state, save_state
 from stream_app.training.data import LabelledReview, joined, read_reviews, sentences
@@ -208,8 +208,7 @@ class _Judge:
 
     name = ModelName(BUNDLED_NAME, "in training")
     languages = None
-    packs = False
-    most_padding = MAX_PADDING_SHARE
+    plan = PaddedRows()
 
     def __init__(self, model: Any, tokenizer: Any, choice: DeviceChoice) -> None:
         self._model, self._tokenizer, self._choice = model, tokenizer, choice

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from stream_app.models.loading import Loaded, Sized
-from stream_app.ports import OutOfDeviceMemory, Tokens
+from stream_app.ports import OutOfDeviceMemory, RunPlan, Tokens
 from stream_app.records import ModelName, Scores
-from stream_app.steps.batch_plan import MAX_PADDING_SHARE
+from stream_app.steps.batch_plan import PaddedRows
 
 Result = TypeVar("Result")
 
@@ -83,8 +83,7 @@ class _Ruled(Generic[Result]):
     """ports.TextModel by a rule on the text."""
 
     languages: frozenset[str] | None = None
-    packs = False
-    most_padding = MAX_PADDING_SHARE
+    plan: RunPlan = PaddedRows()
 
     def __init__(self, name: str, answer: Callable[[str], Result], troubles: Troubles) -> None:
         self.name = ModelName(name, "rule-1")

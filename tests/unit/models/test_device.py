@@ -12,6 +12,7 @@ from stream_app.models import device, selection
 from stream_app.models.device import DeviceChoice, choose_device
 from stream_app.models.selection import Budget, measure_budget
 from stream_app.ports import ConfigurationError, OutOfDeviceMemory
+from stream_app.steps.batch_plan import Packed
 from tests.fake_models import FakeClassifier, Faults
 
 
@@ -128,7 +129,7 @@ def test_long_runs_are_made_larger_while_that_pays(cpu: DeviceChoice, monkeypatc
 
 def test_a_run_is_timed_at_the_size_that_it_stands_for(cpu: DeviceChoice) -> None:
     model = FakeClassifier()
-    model.packs = True
+    model.plan = Packed()
     measure_budget(model, cpu)
     largest = [max(sum(run) for run in model.runs if sum(run) <= size) for size in (256, 512, 1024, 2048)]
     assert all(found > 0.8 * size for found, size in zip(largest, (256, 512, 1024, 2048), strict=True)), largest
@@ -147,7 +148,7 @@ def test_bf16_is_chosen_where_it_is_measured_to_be_faster(
 def test_no_run_of_the_sweep_has_the_shape_of_one_before(cpu: DeviceChoice) -> None:
     """In bf16 a shape that was computed before is faster, and real runs hardly ever have one."""
     model = FakeClassifier()
-    model.packs = True
+    model.plan = Packed()
 
     measure_budget(model, cpu)
 

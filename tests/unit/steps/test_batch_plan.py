@@ -6,52 +6,77 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.steps.batch_plan import MAX_PADDING_SHARE, computed_tokens, cut, cut_into_runs, prefix_size
+from stream_app.ports import RunPlan
+from stream_app.steps.batch_plan import Packed, PaddedAttention, PaddedRows, prefix_size
 
 _lengths = st.lists(st.integers(1, 512), max_size=60)
+_PLANS: list[RunPlan] = [Packed(), PaddedRows(), PaddedRows(0.5), PaddedAttention(384), PaddedAttention(768)]
+_every_plan = pytest.mark.parametrize("plan", _PLANS, ids=repr)
+_A_RUN_COSTS = 16  # tokens, before its first
 
 
+@_every_plan
 @given(_lengths, st.integers(1, 5000))
-def test_each_text_is_in_exactly_one_run(lengths: list[int], run_tokens: int) -> None:
-    runs = cut_into_runs(lengths, run_tokens)
+def test_each_text_is_in_exactly_one_run(plan: RunPlan, lengths: list[int], run_tokens: int) -> None:
+    runs = plan.cut(lengths, run_tokens)
 
     assert sorted(index for run in runs for index in run) == list(range(len(lengths)))
 
 
+@_every_plan
 @given(_lengths, st.integers(1, 5000))
-def test_run_keeps_its_budget_unless_one_text_exceeds_it(lengths: list[int], run_tokens: int) -> None:
-    for run in cut_into_runs(lengths, run_tokens):
-        assert len(run) == 1 or computed_tokens([lengths[index] for index in run], packs=False) <= run_tokens
-
-
-@given(_lengths, st.integers(1, 5000))
-def test_little_of_a_run_is_padding(lengths: list[int], run_tokens: int) -> None:
-    for run in cut_into_runs(lengths, run_tokens):
+def test_run_keeps_its_budget_unless_one_text_exceeds_it(plan: RunPlan, lengths: list[int], run_tokens: int) -> None:
+    for run in plan.cut(lengths, run_tokens):
         of_run = [lengths[index] for index in run]
-        computed = computed_tokens(of_run, packs=False)
-        assert computed - sum(of_run) <= MAX_PADDING_SHARE * computed
+        assert len(run) == 1 or sum(of_run) + plan.padding(of_run) <= run_tokens
+
+
+@given(_lengths, st.integers(1, 5000), st.sampled_from([0.0, 0.02, 0.5]))
+def test_little_of_a_rectangle_is_padding(lengths: list[int], run_tokens: int, share: float) -> None:
+    plan = PaddedRows(share)
+    for run in plan.cut(lengths, run_tokens):
+        of_run = [lengths[index] for index in run]
+        padding = plan.padding(of_run)
+        assert sum(of_run) + padding == max(of_run) * len(of_run)
+        assert padding <= share * (sum(of_run) + padding)
 
 
 @given(_lengths, st.integers(1, 5000))
-def test_packs_keep_the_order_and_the_budget_and_pad_nothing(lengths: list[int], run_tokens: int) -> None:
-    packs = cut(lengths, run_tokens, packs=True)
+def test_padding_of_attention_never_costs_more_than_another_run(lengths: list[int], run_tokens: int) -> None:
+    plan = PaddedAttention(384)
+    runs = [[lengths[index] for index in run] for run in plan.cut(lengths, run_tokens)]
+
+    assert all(plan.padding(run) <= _A_RUN_COSTS for run in runs)
+    assert len(runs) <= len(PaddedRows(0.0).cut(lengths, run_tokens))
+
+
+def test_texts_of_different_lengths_share_a_run_where_that_is_cheaper() -> None:
+    plan = PaddedAttention(384)
+
+    assert plan.cut([50, 100, 20], 500) == [[1, 0], [2]]  # 50 beside 100: 7,500 pairs, worth 10 tokens
+    assert plan.cut([200, 50], 500) == [[0], [1]]  # 37,500 pairs, worth 49
+    assert PaddedAttention(4 * 384).cut([200, 50], 500) == [[0, 1]]  # worth 12: each token costs more
+    assert plan.padding([100, 50]) == 10
+
+
+@given(_lengths, st.integers(1, 5000))
+def test_packs_keep_the_order_and_pad_nothing(lengths: list[int], run_tokens: int) -> None:
+    packs = Packed().cut(lengths, run_tokens)
 
     assert [index for pack in packs for index in pack] == list(range(len(lengths)))
-    for pack in packs:
-        of_pack = [lengths[index] for index in pack]
-        assert len(pack) == 1 or sum(of_pack) <= run_tokens
-        assert computed_tokens(of_pack, packs=True) == sum(of_pack)
+    assert all(Packed().padding([lengths[index] for index in pack]) == 0 for pack in packs)
 
 
-@given(_lengths)
-def test_longest_texts_run_first(lengths: list[int]) -> None:
-    longest = [max(lengths[index] for index in run) for run in cut_into_runs(lengths, 2000)]
+@_every_plan
+def test_equal_lengths_fill_a_run(plan: RunPlan) -> None:
+    assert plan.cut([10] * 7, 30) == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+@given(_lengths, st.sampled_from(_PLANS[1:]))
+def test_longest_texts_run_first(lengths: list[int], plan: RunPlan) -> None:
+    longest = [max(lengths[index] for index in run) for run in plan.cut(lengths, 2000)]
 
     assert longest == sorted(longest, reverse=True)
-
-
-def test_equal_lengths_fill_a_run() -> None:
-    assert cut_into_runs([10] * 7, 30) == [[0, 1, 2], [3, 4, 5], [6]]
 
 
 @given(_lengths, st.integers(1, 2000))
