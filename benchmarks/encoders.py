@@ -254,10 +254,8 @@ def _through_the_batcher(
         classifier.plan = PaddedRows()
     else:
         budget = budget.prompt(packs=classifier.plan.packs)
-    sized = Sized(
-        classifier, budget.run_tokens, budget.batch_tokens, workers, device=device, runs_ahead=choice.runs_ahead
-    )
-    sizes = sized.run_tokens, sized.batch_tokens, sized.callers, sized.tokenizers
+    sized = Sized(classifier, budget.run_tokens, budget.batch_tokens, workers, device=device)
+    sizes = sized.run_tokens, sized.batch_tokens, sized.workers, sized.tokenizers
     drain(classifier, texts[: max(8, len(texts) // 8)], *sizes)  # warm-up
     scores, seconds = drain(classifier, texts, *sizes)
     judged = [(one.negative, one.neutral, one.positive) for one in scores]

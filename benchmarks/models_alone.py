@@ -70,7 +70,7 @@ def _from_memory(texts: Sequence[step.Prepared], settings: Settings) -> float:
 
 
 def _sizes(sized: Sized[Any]) -> tuple[int, int, int, int]:
-    return sized.run_tokens, sized.batch_tokens, sized.callers, sized.tokenizers
+    return sized.run_tokens, sized.batch_tokens, sized.workers, sized.tokenizers
 
 
 def _one_at_a_time(texts: Sequence[step.Prepared], settings: Settings) -> float:

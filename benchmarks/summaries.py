@@ -227,10 +227,8 @@ def _by_a_worker(device: str, precision: Precision, texts: Sequence[str]) -> Sum
     choice = DeviceChoice(device, precision, 1, "", backend, workers)
     summarizer = found.on(choice)
     budget = measure_budget(summarizer, choice)
-    sized = Sized(
-        summarizer, budget.run_tokens, budget.batch_tokens, workers, device=device, runs_ahead=choice.runs_ahead
-    )
-    sizes = sized.run_tokens, sized.batch_tokens, sized.callers, sized.tokenizers
+    sized = Sized(summarizer, budget.run_tokens, budget.batch_tokens, workers, device=device)
+    sizes = sized.run_tokens, sized.batch_tokens, sized.workers, sized.tokenizers
     drain(summarizer, texts[: max(8, len(texts) // 8)], *sizes)  # warm-up
     summaries, seconds = drain(summarizer, texts, *sizes)
     return SummaryRun(len(texts), seconds, summaries)

@@ -44,13 +44,6 @@ class DeviceChoice:
     background: bool = False
 
     @property
-    def runs_ahead(self) -> int:
-        """How many runs beside those that compute it should have been given. CTranslate2 computes in threads of its own
-        and queues what it is given; between two runs a core would be idle until Python's lock is free.
-        """
-        return 1 if self.backend == "ctranslate2" else 0
-
-    @property
     def at_full_speed(self) -> int:
         """How many of the workers do not slow each other down: a GPU computes one run after another."""
         return 1 if self.device == "cuda" else self.workers

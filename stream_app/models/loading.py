@@ -20,11 +20,11 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Sized(Generic[Result]):
-    """A model, how many tokens one run and one batch of it should hold here, and how many runs it computes at a time.
+    """A model, how many tokens one run and one batch of it should hold here, and how many threads should run it.
 
-    ``tokens_per_second``: of these ``workers`` together; 0: not measured. ``how``: on which device, by which backend,
+    ``tokens_per_second``: of all these threads together; 0: not measured. ``how``: on which device, by which backend,
     in which precision, and why; for people. ``device``: cpu or cuda. ``background``: its threads yield to the others
-    of this process. ``runs_ahead``: so many more it takes and begins by itself, without waiting for Python in between.
+    of this process.
     """
 
     model: TextModel[Result]
@@ -35,12 +35,6 @@ class Sized(Generic[Result]):
     how: str = ""
     device: str = "cpu"
     background: bool = False
-    runs_ahead: int = 0
-
-    @property
-    def callers(self) -> int:
-        """Threads that call ``model.run``, to keep it busy."""
-        return self.workers + self.runs_ahead
 
     @property
     def tokenizers(self) -> int:
@@ -102,7 +96,6 @@ def _sized(found: Found[Any], settings: Settings, *, alerts_wait: bool = False, 
         choice.reason,
         choice.device,
         choice.background,
-        choice.runs_ahead,
     )
 
 

@@ -126,8 +126,6 @@ class Enrich:
             sized, run_tokens=min(sized.run_tokens, of_a_worker), batch_tokens=min(sized.batch_tokens, of_a_worker)
         )
         after = self._sentiment if sized.device == "cpu" else None
-        if after is not None:
-            sized = replace(sized, runs_ahead=0)  # what it was given it would begin whether BERT is busy or not
         beside = bert_workers - 1 if sized.background else 0
         return self._batcher("summary", sized, self._summarized, waiting, after=after, beside=beside)
 
@@ -165,7 +163,7 @@ class Enrich:
             beside=beside,
             unwanted=lambda review: review.finished,
             goes_first=goes_first,
-            workers=sized.callers,
+            workers=sized.workers,
             hang_seconds=self._settings.device_patience_seconds,
             cached_texts=self._settings.cached_texts,
             gather_seconds=_GATHER_SECONDS if sized.device == "cuda" else 0.0,

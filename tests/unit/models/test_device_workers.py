@@ -27,9 +27,5 @@ def test_device_workers_are_as_set_or_one_per_core(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     model = str(classifier_folder(LABELS))
     settings = Settings(_env_file=None, sentiment_model=model, device="cpu", precision="fp32", device_workers=asked)
-    by_ctranslate2, by_torch = (
-        load_sentiment_model(settings.model_copy(update={"backend": backend})) for backend in ("ctranslate2", "torch")
-    )
 
-    assert by_ctranslate2.workers == by_torch.workers == workers
-    assert (by_ctranslate2.callers, by_torch.callers) == (workers + 1, workers)
+    assert load_sentiment_model(settings).workers == workers

@@ -228,25 +228,6 @@ def test_t5_begins_beside_one_of_two_busy_threads_of_bert_only_where_its_own_yie
     run(scenario)
 
 
-@pytest.mark.parametrize(("summaries", "given"), [("always", 2), ("best_effort", 1)])
-def test_t5_is_given_runs_ahead_only_where_nobody_goes_before_it(summaries: str, given: int) -> None:
-    async def scenario() -> None:
-        async with staged(summaries=summaries, summary_wait_ms=60_000) as stage:
-            await stage.role.stop()
-            bert = Sized(stage.bert, 1000, 1000)
-            stage.role._load = lambda: Loaded(bert, Sized(stage.t5, 1, 1, tokens_per_second=1000, runs_ahead=1))
-            await stage.role.start(stage.acks)
-            stage.t5.gate.clear()
-            await stage.take(*(review(offset, f"{LONG_BAD} {offset}") for offset in range(4)))
-            await wait_until_async(lambda: len(stage.t5.ran) == given, _SECONDS, "T5 has what it may have")
-            await asyncio.sleep(0.3)  # long enough for one more to be given
-            assert len(stage.t5.ran) == given
-            stage.t5.gate.set()
-            await stage.finished(*range(4))
-
-    run(scenario)
-
-
 def test_best_effort_gives_t5_only_what_it_can_answer_in_time() -> None:
     """About 40 tokens each: the third begins while there is room, the others go out at once."""
 
