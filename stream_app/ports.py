@@ -67,7 +67,7 @@ class RunPlan(Protocol):
 
     @property
     def packs(self) -> bool:
-        """Are texts computed end to end, so that lengths may differ and runs are full?"""
+        """Are texts computed end to end, nothing padded, so that runs are full?"""
         ...
 
     def cut(self, lengths: Sequence[int], run_tokens: int) -> list[list[int]]:
@@ -76,7 +76,7 @@ class RunPlan(Protocol):
         """
         ...
 
-    def padding(self, lengths: Sequence[int]) -> int:
+    def padding(self, lengths: Sequence[int]) -> float:
         """What one run of these lengths computes for nothing, in tokens."""
         ...
 

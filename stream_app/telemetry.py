@@ -23,7 +23,9 @@ _key_mismatch = Counter("stream_app_key_mismatches_total", "Messages whose key i
 _late_summaries = Counter("stream_app_summaries_late_total", "Reviews published before T5 answered")
 _unavailable = Counter("stream_app_dependency_unavailable_total", "Failed tries to reach a dependency", ["dependency"])
 _tokens = Counter("stream_app_model_tokens_total", "Tokens computed, padding included", ["model"])
-_padding = Counter("stream_app_model_padding_tokens_total", "Tokens computed that are padding", ["model"])
+_padding = Counter(
+    "stream_app_model_padding_tokens_total", "Tokens computed, or their worth in attention, that are padding", ["model"]
+)
 _texts_run = Counter("stream_app_model_texts_total", "Texts that a model answered", ["model"])
 _known = Counter("stream_app_model_known_texts_total", "Texts whose result was known from an equal text", ["model"])
 _busy = Counter("stream_app_model_busy_seconds_total", "Seconds that a model computed", ["model"])
@@ -137,7 +139,7 @@ def summaries_were_late(count: int) -> None:
     _late_summaries.inc(count)
 
 
-def run_computed(model: str, texts: int, tokens: int, padding: int, seconds: float) -> None:
+def run_computed(model: str, texts: int, tokens: float, padding: float, seconds: float) -> None:
     _texts_run.labels(model).inc(texts)
     _tokens.labels(model).inc(tokens)
     _padding.labels(model).inc(padding)

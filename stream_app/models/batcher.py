@@ -224,8 +224,15 @@ class Batcher(Generic[Result]):
 
     def _runs_of(self, batch: list[_Item]) -> list[list[_Item]]:
         """The batch cut into runs, those with texts that go first before the others."""
-        cuts = self._model.plan.cut([_length(item) for item in batch], self._run_tokens)
-        runs = [[batch[index] for index in one] for one in cuts]
+        plan = self._model.plan
+        lanes = [batch]
+        if not plan.packs:  # a small run costs little: those that go first do not wait for others in theirs
+            lanes = [[item for item in batch if item.first == first] for first in (True, False)]
+        runs = [
+            [lane[index] for index in one]
+            for lane in lanes
+            for one in plan.cut([_length(item) for item in lane], self._run_tokens)
+        ]
         return sorted(runs, key=lambda run: not any(item.first for item in run))
 
     def _tokenized(self, items: list[_Item]) -> list[_Item]:

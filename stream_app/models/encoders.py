@@ -1,7 +1,8 @@
 """The ways to compute a classifier's logits: texts packed end to end, padded runs, or CTranslate2.
 
 Packed: the texts of a run lie one after another in one row, [1, tokens], without padding; only attention is told where
-each begins. Padded: one row per text, [texts, longest]; what transformers does, for every architecture.
+each begins. Padded: one row per text, [texts, longest]; what transformers does, for every architecture. CTranslate2
+takes padding out for all but attention.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ class Summarizer:
         most_padding: float = MAX_PADDING_SHARE,
     ) -> None:
         self.generator = generator
-        self.plan = PaddedRows(most_padding)
+        self.plan = PaddedRows(most_padding)  # by CTranslate2 too: what lengths cost its decoder was not measured
         self._tokenizer = tokenizer
         self._to_tokens = TextTokenizer(tokenizer, MAX_INPUT_TOKENS)
         self._prompt = prompt

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 MAX_PADDING_SHARE = 0.02
 """Of the tokens that one run computes, at most this share is padding, where computing is what costs."""
 
 _RUN_TOKENS_WORTH = 16
-"""What a run costs before its first token, in tokens: 13 in int8, 19 in fp32 (`python -m benchmarks.run_cost`)."""
+"""What a run costs before its first token, in tokens: of the bundled classifier on a Zen 3 13 in int8, 19 in fp32
+(`python -m benchmarks.run_cost`).
+"""
 
 
 def prefix_size(lengths: Iterable[int], budget_tokens: int) -> int:
@@ -34,7 +37,7 @@ def prefix_size(lengths: Iterable[int], budget_tokens: int) -> int:
 class Packed:
     """The texts of a run lie end to end, in their order, and nothing is padded."""
 
-    packs: bool = True
+    packs: ClassVar[bool] = True
 
     def cut(self, lengths: Sequence[int], run_tokens: int) -> list[list[int]]:
         runs: list[list[int]] = []
@@ -45,7 +48,7 @@ class Packed:
             start += size
         return runs
 
-    def padding(self, lengths: Sequence[int]) -> int:
+    def padding(self, lengths: Sequence[int]) -> float:
         return 0
 
 
@@ -54,14 +57,13 @@ class PaddedRows:
     """A run is a rectangle, as long as its longest text; at most ``most_padding`` of it is padding."""
 
     most_padding: float = MAX_PADDING_SHARE
-    packs: bool = False
+    packs: ClassVar[bool] = False
 
     def cut(self, lengths: Sequence[int], run_tokens: int) -> list[list[int]]:
         return _longest_first(lengths, run_tokens, self._of_one, lambda computed: self.most_padding * computed)
 
-    def padding(self, lengths: Sequence[int]) -> int:
-        longest = max(lengths, default=0)
-        return round(sum(self._of_one(longest, length) for length in lengths))
+    def padding(self, lengths: Sequence[int]) -> float:
+        return _padding(lengths, self._of_one)
 
     def _of_one(self, longest: int, length: int) -> float:
         return longest - length
@@ -75,21 +77,25 @@ class PaddedAttention:
 
     ``width``: of the hidden states. A pair of tokens costs attention 1 / (2 ``width``) of what a token costs all else:
     by count of products it is 1 / (6 ``width``), but those wait for memory and a softmax, and int8 leaves them in fp32
-    (`python -m benchmarks.run_cost` says 2.3 ``width`` in int8, 3.5 in fp32).
+    (`python -m benchmarks.run_cost`: 2.3 ``width`` in int8, 3.5 in fp32 on a Zen 3).
     """
 
     width: int
-    packs: bool = False
+    packs: ClassVar[bool] = False
 
     def cut(self, lengths: Sequence[int], run_tokens: int) -> list[list[int]]:
         return _longest_first(lengths, run_tokens, self._of_one, lambda computed: _RUN_TOKENS_WORTH)
 
-    def padding(self, lengths: Sequence[int]) -> int:
-        longest = max(lengths, default=0)
-        return round(sum(self._of_one(longest, length) for length in lengths))
+    def padding(self, lengths: Sequence[int]) -> float:
+        return _padding(lengths, self._of_one)
 
     def _of_one(self, longest: int, length: int) -> float:
         return (longest * longest - length * length) / (2 * self.width)
+
+
+def _padding(lengths: Sequence[int], padding_of: Callable[[int, int], float]) -> float:
+    longest = max(lengths, default=0)
+    return sum(padding_of(longest, length) for length in lengths)
 
 
 def _longest_first(
@@ -106,12 +112,13 @@ def _longest_first(
     tokens = padding = 0.0
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
         length = lengths[index]
-        more = padding + padding_of(longest, length)
-        computed = tokens + length + more
-        if runs and computed <= run_tokens and more <= most_padding(computed):
-            runs[-1].append(index)
-            tokens, padding = tokens + length, more
-        else:
-            runs.append([index])
-            longest, tokens, padding = length, length, 0.0
+        if runs:
+            more = padding + padding_of(longest, length)
+            computed = tokens + length + more
+            if computed <= run_tokens and more <= most_padding(computed):
+                runs[-1].append(index)
+                tokens, padding = tokens + length, more
+                continue
+        runs.append([index])
+        longest, tokens, padding = length, length, 0.0
     return runs

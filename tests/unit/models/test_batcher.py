@@ -11,8 +11,9 @@ import pytest
 
 from stream_app.models import batcher
 from stream_app.models.batcher import Batcher, DeviceBroken, DeviceHung, estimated_tokens
-from stream_app.ports import ModelFailed
+from stream_app.ports import ModelFailed, RunPlan
 from stream_app.records import Scores
+from stream_app.steps.batch_plan import Packed, PaddedRows
 from tests.fake_models import FakeClassifier, Faults
 
 
@@ -138,6 +139,17 @@ def test_who_goes_first_overtakes_what_waits_also_within_a_batch() -> None:
     rig.results(62)
     rig.batcher.stop()
     assert rig.started[0] == ["alarming one", "alarming two"]
+
+
+@pytest.mark.parametrize(("plan", "runs"), [(PaddedRows(), [2, 3]), (Packed(), [5])])
+def test_who_goes_first_shares_a_run_with_others_only_where_runs_are_packed(plan: RunPlan, runs: list[int]) -> None:
+    rig = Rig(goes_first=lambda tag: "alarming" in tag)
+    rig.model.plan = plan
+    rig.submit("word one", "alarming one", "word two", "alarming two", "word three")
+    rig.batcher.start()
+    rig.results(5)
+    rig.batcher.stop()
+    assert list(map(len, rig.started)) == runs
 
 
 def test_several_workers_share_the_runs_of_one_batch() -> None:
