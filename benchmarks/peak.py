@@ -59,9 +59,7 @@ def _products(device: str, precision: str) -> list[Callable[[], float]]:
     """Functions that multiply matrices and say how many operations that took: [1024, 1536] by [1536, 384], on a GPU as
     large as its libraries are quoted with.
     """
-    import numpy as np
     import torch
-    from torch.utils import mkldnn
 
     rows, inner, columns = (1024, 1536, 384) if device == "cpu" else (8192, 8192, 8192)
     operations = 2.0 * rows * inner * columns
@@ -83,13 +81,23 @@ def _products(device: str, precision: str) -> list[Callable[[], float]]:
             given = torch.ones(rows, inner)
             products.append(counted(lambda: quantized(given)))
         return products
-    products = [counted(lambda: torch.mm(left, right))]
     if device == "cpu" and precision == "fp32":
-        prepared, given = mkldnn.to_mkldnn(torch.nn.Linear(inner, columns).eval()), left.to_mkldnn()
-        products.append(counted(lambda: prepared(given)))
-        a, b = left.numpy(), np.ascontiguousarray(right.numpy())
-        products.append(counted(lambda: a @ b))
-    return products
+        return [counted(way) for way in _ways_in_fp32([torch.nn.Linear(inner, columns).eval()], left)]
+    return [counted(lambda: torch.mm(left, right))]
+
+
+def _ways_in_fp32(layers: Sequence[Any], given: Any) -> list[Callable[[], Any]]:
+    """Functions that multiply ``given`` with the weights of each of the linear layers, each by another library."""
+    import numpy as np
+    from torch.utils import mkldnn
+
+    prepared, blocked = [mkldnn.to_mkldnn(layer) for layer in layers], given.to_mkldnn()
+    arrays, array = [np.ascontiguousarray(layer.weight.detach().numpy().T) for layer in layers], given.numpy()
+    return [
+        lambda: [layer(given) for layer in layers],
+        lambda: [layer(blocked) for layer in prepared],
+        lambda: [array @ weights for weights in arrays],
+    ]
 
 
 def _counted(multiply: Callable[[], Any], operations: float, device: str = "cpu") -> Callable[[], float]:
@@ -115,22 +123,13 @@ def products_share(config: Any, workers: int) -> float:
 
 def _products_rate(config: Any, tokens: int, workers: int) -> float:
     """Operations per second of all layers' products, with weights of their own: they don't stay in a core's cache."""
-    import numpy as np
     import torch
-    from torch.utils import mkldnn
 
     hidden, inner = config.hidden_size, config.intermediate_size
     operations = seconds = 0.0
     for rows, columns in ((hidden, 3 * hidden), (hidden, hidden), (hidden, inner), (inner, hidden)):  # of the weights
         layers = [torch.nn.Linear(rows, columns).eval() for _ in range(config.num_hidden_layers)]
-        given = torch.randn(tokens, rows)
-        prepared, blocked = [mkldnn.to_mkldnn(layer) for layer in layers], given.to_mkldnn()
-        arrays, array = [np.ascontiguousarray(layer.weight.detach().numpy().T) for layer in layers], given.numpy()
-        ways: list[Callable[[], Any]] = [
-            lambda layers=layers, given=given: [layer(given) for layer in layers],  # type: ignore[misc]
-            lambda prepared=prepared, blocked=blocked: [layer(blocked) for layer in prepared],  # type: ignore[misc]
-            lambda arrays=arrays, array=array: [array @ weights for weights in arrays],  # type: ignore[misc]
-        ]
+        ways = _ways_in_fp32(layers, torch.randn(tokens, rows))
         of_these = 2.0 * tokens * rows * columns * len(layers)
         operations += of_these
         seconds += of_these / max(_rate(_counted(way, of_these), workers) for way in ways)

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from benchmarks import run
-from benchmarks.encoders import ARRIVAL, NAIVE, SORTED, EncoderResult, EncoderRun
+from benchmarks.encoders import ARRIVAL, BF16, NAIVE, SORTED, EncoderResult, EncoderRun
 from benchmarks.peak import flops_of
 from benchmarks.run import Measured, write
 from benchmarks.summaries import BATCHES, BUNDLED, INT8, SummaryResult, SummaryRun
@@ -65,6 +65,13 @@ def test_rates_are_of_the_whole_mix_and_labels_are_compared_where_both_were_aske
     assert result.same_labels(SORTED) == pytest.approx(2 / 3)
     assert result.runs[NAIVE][0].share_of_peak == pytest.approx(0.25)
     assert result.runs[ARRIVAL][0].padding_share == 0.75
+
+
+def test_fastest_in_fp32_is_ours_and_of_that_precision() -> None:
+    seconds = {NAIVE: 0.1, ARRIVAL: 0.2, SORTED: 3.0, "packed, torch fp32": 2.0, BF16: 1.0}
+    result = EncoderResult(20.0, {way: [encoder_run(way, took, {})] for way, took in seconds.items()}, BF16, "")
+    assert result.exact == "packed, torch fp32"
+    assert result.share_of_peak(result.exact) == pytest.approx(0.25)
 
 
 def test_operations_of_an_encoder_are_counted_as_its_matrices_say() -> None:
