@@ -19,7 +19,7 @@ from stream_app.store.server import Command, Server
 from stream_app.store.windows import window_tallies
 
 _HOUR_MS = 3_600_000
-_SUMMARIES_KEPT = 4096  # about 5 KB each
+_SUMMARIES_KEPT = 4096  # about 10 KB each
 
 # the fields of a state that change with everything that a summary says; the totals and the newest review are here for
 # a server that forgot its last moments: it gives their version numbers again
