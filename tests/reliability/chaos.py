@@ -22,9 +22,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from tests.reliability.bed import Bed
 from tests.reliability.beds import BEDS
 from tests.reliability.faults import FAULTS, Fault
 from tests.reliability.rounds import Outcome, Rounds
@@ -132,7 +133,9 @@ def _pair(chance: random.Random, possible: Sequence[Fault]) -> list[Fault]:
 
 
 def run(plan: Sequence[Sequence[Fault]], seed: int, folder: Path, console: Console) -> Result:
-    """Run the plan, grouped by the bed that its faults need; each bed is started once."""
+    """Run the plan, grouped by the bed that its faults need; each bed is started once. One that breaks down is a
+    complaint, and the others are run.
+    """
     result = Result(seed)
     never_felt = {fault.name for faults in plan for fault in faults}
     began = time.monotonic()
@@ -144,29 +147,44 @@ def run(plan: Sequence[Sequence[Fault]], seed: int, folder: Path, console: Conso
         task = progress.add_task("rounds", total=len(plan))
         for name, numbered in by_bed.items():
             progress.update(task, description=f"starting {name}")
-            with BEDS[name](folder / name.replace(" ", "-").replace(",", "")) as bed:
-                rounds = Rounds(bed)
-                for number, faults in numbered:
-                    label = " + ".join(fault.name for fault in faults)
-                    progress.update(task, description=label)
-                    outcome = rounds.run(number, faults, seed * 100_003 + number)
-                    result.rows[label].add(outcome)
-                    never_felt -= set(outcome.faults) - outcome.hidden.keys()
-                    result.complaints += [f"round {number}, {label}: {what}" for what in outcome.complaints]
-                    if not outcome.passed or not console.is_terminal:
-                        lines = [f"round {number}, {label}: recovered in {outcome.recovery_seconds:.1f} s"]
-                        lines += [f"    {what}" for what in outcome.complaints[:3]]
-                        progress.console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
-                    progress.advance(task)
-                progress.update(task, description="judging all rounds again")
-                verdict = rounds.judge_everything()
-                result.rows["in the end, all rounds"].lost += len(verdict.lost)
-                result.rows["in the end, all rounds"].double += len(verdict.double)
-                result.complaints += [f"in the end: {what}" for what in verdict.differences]
-                rounds.close()
+            try:
+                with BEDS[name](folder / name.replace(" ", "-").replace(",", "")) as bed:
+                    _run_on(bed, numbered, result, never_felt, progress, task)
+            except Exception as error:  # noqa: BLE001 - such as a server that does not come back; there are other beds
+                result.complaints.append(f"{progress.tasks[0].description}, {name}: it could not go on: {error}")
     result.complaints += [f"{fault} was hidden in each of its rounds" for fault in sorted(never_felt)]
     result.seconds = time.monotonic() - began
     return result
+
+
+def _run_on(
+    bed: Bed,
+    numbered: Sequence[tuple[int, Sequence[Fault]]],
+    result: Result,
+    never_felt: set[str],
+    progress: Progress,
+    task: TaskID,
+) -> None:
+    """The rounds of one bed, into ``result``; the names of faults that were felt go from ``never_felt``."""
+    rounds = Rounds(bed)
+    for number, faults in numbered:
+        label = " + ".join(fault.name for fault in faults)
+        progress.update(task, description=f"round {number}, {label}")
+        outcome = rounds.run(number, faults, result.seed * 100_003 + number)
+        result.rows[label].add(outcome)
+        never_felt -= set(outcome.faults) - outcome.hidden.keys()
+        result.complaints += [f"round {number}, {label}: {what}" for what in outcome.complaints]
+        if not outcome.passed or not progress.console.is_terminal:
+            lines = [f"round {number}, {label}: recovered in {outcome.recovery_seconds:.1f} s"]
+            lines += [f"    {what}" for what in outcome.complaints[:3]]
+            progress.console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+        progress.advance(task)
+    progress.update(task, description="judging all rounds again")
+    verdict = rounds.judge_everything()
+    result.rows["in the end, all rounds"].lost += len(verdict.lost)
+    result.rows["in the end, all rounds"].double += len(verdict.double)
+    result.complaints += [f"in the end: {what}" for what in verdict.differences]
+    rounds.close()
 
 
 def table_of(result: Result) -> Table:

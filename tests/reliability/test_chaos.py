@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from tests.reliability import chaos
 from tests.reliability.beds import BEDS
 from tests.reliability.chaos import append_to, chosen_faults, run, schedule
 from tests.reliability.faults import FAULTS
@@ -30,6 +33,23 @@ def test_same_seed_plans_the_same_rounds_and_pairs_are_of_different_parts() -> N
     assert {fault for faults in plan for fault in faults} >= {f for f in FAULTS.values() if not f.needs_small_disk}
     assert all(len({fault.part for fault in faults}) == len(faults) for faults in plan)
     assert sum(len(faults) == 2 for faults in plan) > 100
+
+
+def test_bed_that_breaks_down_is_told_and_the_others_are_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rounds so far keep their place in the table."""
+
+    @contextmanager
+    def broken(_: Path) -> Iterator[None]:
+        raise OSError("the server ended")
+        yield
+
+    plan = schedule(2, SEED, chosen_faults(["redis: SIGKILL", "redis: a replica promoted"]))
+    monkeypatch.setattr(chaos, "BEDS", dict.fromkeys(BEDS, broken))
+
+    result = run(plan, SEED, tmp_path / "run", Console())
+
+    told = [one for one in result.complaints if "could not go on: the server ended" in one]
+    assert len(told) == len({fault.bed for faults in plan for fault in faults}) == 2
 
 
 @pytest.mark.timeout(300)
