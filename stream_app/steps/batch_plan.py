@@ -12,9 +12,9 @@ from typing import ClassVar
 MAX_PADDING_SHARE = 0.02
 """Of the tokens that one run computes, at most this share is padding, where computing is what costs."""
 
-_RUN_TOKENS_WORTH = 16
-"""What a run costs before its first token, in tokens: of the bundled classifier on a Zen 3 13 in int8, 19 in fp32
-(`python -m benchmarks.run_cost`).
+_RUN_TOKENS_WORTH = 13
+"""What a run costs at least before its first token, in tokens: of the bundled classifier 13 in int8 and 19 in fp32 on a
+Zen 3, 22 and 17 on a Zen 4 (`python -m benchmarks.run_cost`). By those costs more than 13 saves nothing.
 """
 
 
@@ -77,7 +77,7 @@ class PaddedAttention:
 
     ``width``: of the hidden states. A pair of tokens costs attention 1 / (2 ``width``) of what a token costs all else:
     by count of products it is 1 / (6 ``width``), but those wait for memory and a softmax, and int8 leaves them in fp32
-    (`python -m benchmarks.run_cost`: 2.3 ``width`` in int8, 3.5 in fp32 on a Zen 3).
+    (`python -m benchmarks.run_cost`: 2.3 ``width`` in int8 and 3.5 in fp32 on a Zen 3, 1.6 and 4.8 on a Zen 4).
     """
 
     width: int
