@@ -81,9 +81,10 @@ def _products(device: str, precision: str) -> list[Callable[[], float]]:
             given = torch.ones(rows, inner)
             products.append(counted(lambda: quantized(given)))
         return products
+    products = [counted(lambda: torch.mm(left, right))]
     if device == "cpu" and precision == "fp32":
-        return [counted(way) for way in _ways_in_fp32([torch.nn.Linear(inner, columns).eval()], left)]
-    return [counted(lambda: torch.mm(left, right))]
+        products += [counted(way) for way in _ways_in_fp32([torch.nn.Linear(inner, columns).eval()], left)]
+    return products
 
 
 def _ways_in_fp32(layers: Sequence[Any], given: Any) -> list[Callable[[], Any]]:

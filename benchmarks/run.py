@@ -91,7 +91,15 @@ def _encoders(options: Options) -> Measured:
         if encoders.BF16 in base.runs:
             numbers["bert_base_share_of_bf16_peak"] = base.share_of_peak(encoders.BF16)
         numbers["bert_base_reviews_per_second"] = median(base.rates(base.chosen))
-        text += "\n".join(["", "", f"{encoders.BASE} (random weights):", "", *encoders.table(base)])
+        text += "\n".join(
+            [
+                "",
+                "",
+                f"{encoders.BASE} ({reviews} texts, random weights; bold: the fastest):",
+                "",
+                *encoders.table(base),
+            ]
+        )
     return Measured(text, numbers, {way: found.rates(way) for way in found.runs})
 
 

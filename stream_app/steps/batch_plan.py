@@ -14,7 +14,8 @@ MAX_PADDING_SHARE = 0.02
 
 _RUN_TOKENS_WORTH = 13
 """What a run costs at least before its first token, in tokens: of the bundled classifier 13 in int8 and 19 in fp32 on a
-Zen 3, 22 and 17 on a Zen 4 (`python -m benchmarks.run_cost`). By those costs more than 13 saves nothing.
+Zen 3, 22 and 17 on a Zen 4 (`python -m benchmarks.run_cost`). By those costs 10 to 16 differ by less than 0.7 % of
+the work.
 """
 
 

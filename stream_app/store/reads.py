@@ -19,7 +19,7 @@ from stream_app.store.server import Command, Server
 from stream_app.store.windows import window_tallies
 
 _HOUR_MS = 3_600_000
-_SUMMARIES_KEPT = 4096  # about 10 KB each
+SUMMARIES_KEPT = 4096  # about 10 KB each
 
 # the fields of a state that change with everything that a summary says; the totals and the newest review are here for
 # a server that forgot its last moments: it gives their version numbers again
@@ -87,7 +87,7 @@ class SummaryReads:
         telling = [fields.get(name.encode()) for name in _TELLING]
         self._kept[product_id] = _Kept(telling, now_ms // _HOUR_MS, summary)
         self._kept.move_to_end(product_id)
-        if len(self._kept) > _SUMMARIES_KEPT:
+        if len(self._kept) > SUMMARIES_KEPT:
             self._kept.popitem(last=False)
         return summary
 

@@ -137,7 +137,7 @@ def run(plan: Sequence[Sequence[Fault]], seed: int, folder: Path, console: Conso
     complaint, and the others are run.
     """
     result = Result(seed)
-    never_felt = {fault.name for faults in plan for fault in faults}
+    felt: dict[str, bool] = {}
     began = time.monotonic()
     by_bed: dict[str, list[tuple[int, Sequence[Fault]]]] = defaultdict(list)
     for number, faults in enumerate(plan, start=1):
@@ -147,12 +147,19 @@ def run(plan: Sequence[Sequence[Fault]], seed: int, folder: Path, console: Conso
         task = progress.add_task("rounds", total=len(plan))
         for name, numbered in by_bed.items():
             progress.update(task, description=f"starting {name}")
+            done = result.total.rounds
             try:
                 with BEDS[name](folder / name.replace(" ", "-").replace(",", "")) as bed:
-                    _run_on(bed, numbered, result, never_felt, progress, task)
+                    _run_on(bed, numbered, result, felt, progress, task)
             except Exception as error:  # noqa: BLE001 - such as a server that does not come back; there are other beds
-                result.complaints.append(f"{progress.tasks[0].description}, {name}: it could not go on: {error}")
-    result.complaints += [f"{fault} was hidden in each of its rounds" for fault in sorted(never_felt)]
+                progress.console.print_exception()
+                done = result.total.rounds - done
+                result.complaints.insert(
+                    0,
+                    f"{name} could not go on after {done} of its {len(numbered)} rounds, which were not judged again "
+                    f"in the end: {type(error).__name__}: {error}",
+                )
+    result.complaints += [f"{fault} was hidden in each of its rounds" for fault in sorted(felt) if not felt[fault]]
     result.seconds = time.monotonic() - began
     return result
 
@@ -161,18 +168,18 @@ def _run_on(
     bed: Bed,
     numbered: Sequence[tuple[int, Sequence[Fault]]],
     result: Result,
-    never_felt: set[str],
+    felt: dict[str, bool],
     progress: Progress,
     task: TaskID,
 ) -> None:
-    """The rounds of one bed, into ``result``; the names of faults that were felt go from ``never_felt``."""
+    """The rounds of one bed, into ``result`` and, by fault, into ``felt``: was it, in one round at least?"""
     rounds = Rounds(bed)
     for number, faults in numbered:
         label = " + ".join(fault.name for fault in faults)
         progress.update(task, description=f"round {number}, {label}")
         outcome = rounds.run(number, faults, result.seed * 100_003 + number)
         result.rows[label].add(outcome)
-        never_felt -= set(outcome.faults) - outcome.hidden.keys()
+        felt |= {one: felt.get(one, False) or one not in outcome.hidden for one in outcome.faults}
         result.complaints += [f"round {number}, {label}: {what}" for what in outcome.complaints]
         if not outcome.passed or not progress.console.is_terminal:
             lines = [f"round {number}, {label}: recovered in {outcome.recovery_seconds:.1f} s"]

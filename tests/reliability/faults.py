@@ -370,26 +370,34 @@ _fails_over("a cluster's master killed with its last second", CLUSTER, 1.0)
 
 @fault("redis", "disk full", 3.0, needs_small_disk=True)
 def _redis_disk(bed: Bed, chance: random.Random) -> Iterator[None]:
-    """Without a rewrite of the append-only file meanwhile: one that meets half a write leaves a file that cannot be
-    loaded (valkey-io/valkey#2627, open in 2026); most likely that once kept a server from starting again.
+    """No rewrite of the append-only file begins meanwhile: one that meets half a write may leave a file that cannot be
+    loaded (valkey-io/valkey#2627, a mend that was open in 2026). Most likely that once kept a server from starting.
     """
+    rewriting = "auto-aof-rewrite-percentage"
     with bed.store.client() as client:
-
-        def writes() -> bool:
-            return bool(client.info("persistence")["aof_last_write_status"] == "ok")
-
-        name = "auto-aof-rewrite-percentage"
-        before = client.config_get(name)
-        client.config_set(name, 0)
-        bed.store.disk.fill()
+        before = client.config_get(rewriting)[rewriting]
         try:
+            client.config_set(rewriting, 0)
+            _until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], 10, "a rewrite did not end")
+            bed.store.disk.fill()
             yield
-            if writes():
+            if client.info("persistence")["aof_last_write_status"] != "err":
                 raise NotFelt("Redis could write although its disk was full")
         finally:
             bed.store.disk.free()
-            _until(writes, 10, "Redis did not write although its disk was free")
-            client.config_set(name, before[name])
+            try:
+                _wait_until_it_writes(client)
+            finally:
+                client.config_set(rewriting, before)
+
+
+def _wait_until_it_writes(client: Any) -> None:
+    """Raises TimeoutError: that it does not is no fault that was not felt."""
+    until = time.monotonic() + 10
+    while client.info("persistence")["aof_last_write_status"] != "ok":
+        if time.monotonic() > until:
+            raise TimeoutError("Redis did not write although its disk was free")
+        time.sleep(0.02)
 
 
 @fault("kafka", "disk full", 3.0, stall_seconds=10.0, needs_small_disk=True)

@@ -110,7 +110,7 @@ class Copy:
         report = self.folder / "report.xml"
         report.unlink(missing_ok=True)
         seconds = _UNIT_TEST_SECONDS if all(test.startswith("tests/unit/") for test in tests) else _TEST_SECONDS
-        # tb: pytest parses the source for the others, which Python 3.11 sometimes fails to do behind a deep traceback
+        # any other --tb parses the source, which Python 3.11 sometimes fails to do behind a deep traceback
         options = [f"--timeout={seconds}", "-p", "no:cacheprovider", "-q", "--tb=native", f"--junitxml={report}"]
         with (self.folder / "pytest.log").open("w") as log:
             code = subprocess.run(

@@ -79,7 +79,11 @@ class Rounds:
         feeder = threading.Thread(target=self._feed, args=(sent,), name="feeder")
         feeder.start()
         broke_at = time.monotonic()
-        self._break(faults, chance, outcome)
+        try:
+            self._break(faults, chance, outcome)
+        except BaseException:
+            feeder.join()  # else it would feed the next bed
+            raise
         outcome.hide()
         broken_seconds = time.monotonic() - broke_at if any(fault.holds_up for fault in faults) else 0.0
         probes = [probe(prefix, number * 1000 + i) for i in range(3 * PARTITIONS)]
@@ -114,22 +118,23 @@ class Rounds:
         """All faults overlap: each begins within the first half of the one before; each heals when its time is over."""
         time.sleep(chance.uniform(0.5, 1.5))
         ends: list[tuple[float, Fault, ExitStack]] = []
-        for fault in faults:
-            stack = ExitStack()
-            try:
-                stack.enter_context(fault.during(self._bed, chance))
-            except AssertionError as error:
-                outcome.not_felt[fault.name] = str(error)
-                continue
-            ends.append((time.monotonic() + fault.seconds, fault, stack))
-            if fault is not faults[-1]:
-                time.sleep(chance.uniform(0.0, fault.seconds / 2))
-        for end, fault, stack in sorted(ends, key=lambda one: one[0]):
-            time.sleep(max(0.0, end - time.monotonic()))
-            try:
-                stack.close()
-            except AssertionError as error:
-                outcome.not_felt[fault.name] = str(error)
+        with ExitStack() as all_of_them:  # where one cannot be healed the others are, while the bed stands
+            for fault in faults:
+                stack = all_of_them.enter_context(ExitStack())
+                try:
+                    stack.enter_context(fault.during(self._bed, chance))
+                except AssertionError as error:
+                    outcome.not_felt[fault.name] = str(error)
+                    continue
+                ends.append((time.monotonic() + fault.seconds, fault, stack))
+                if fault is not faults[-1]:
+                    time.sleep(chance.uniform(0.0, fault.seconds / 2))
+            for end, fault, stack in sorted(ends, key=lambda one: one[0]):
+                time.sleep(max(0.0, end - time.monotonic()))
+                try:
+                    stack.close()
+                except AssertionError as error:
+                    outcome.not_felt[fault.name] = str(error)
 
     def _probe(self, probes: list[Sent], limit: float, outcome: Outcome) -> None:
         """Fresh reviews over all partitions, each of a product of its own: how long until all are shown?"""

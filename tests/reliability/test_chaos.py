@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from rich.console import Console
 from tests.reliability import chaos
 from tests.reliability.beds import BEDS
 from tests.reliability.chaos import append_to, chosen_faults, run, schedule
-from tests.reliability.faults import FAULTS
+from tests.reliability.faults import FAULTS, Fault
 from tests.reliability.judge import Verdict
 from tests.reliability.rounds import Outcome
 
@@ -38,18 +38,30 @@ def test_same_seed_plans_the_same_rounds_and_pairs_are_of_different_parts() -> N
 def test_bed_that_breaks_down_is_told_and_the_others_are_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its rounds so far keep their place in the table."""
 
-    @contextmanager
-    def broken(_: Path) -> Iterator[None]:
-        raise OSError("the server ended")
-        yield
+    class BreaksInRoundThree:
+        def __init__(self, _: object) -> None: ...
 
-    plan = schedule(2, SEED, chosen_faults(["redis: SIGKILL", "redis: a replica promoted"]))
-    monkeypatch.setattr(chaos, "BEDS", dict.fromkeys(BEDS, broken))
+        def run(self, number: int, faults: Sequence[Fault], seed: int) -> Outcome:
+            if number == 3:
+                raise OSError("the server ended")
+            return Outcome(number, tuple(fault.name for fault in faults), seed, Verdict())
 
-    result = run(plan, SEED, tmp_path / "run", Console())
+        def judge_everything(self) -> Verdict:
+            return Verdict()
 
-    told = [one for one in result.complaints if "could not go on: the server ended" in one]
-    assert len(told) == len({fault.bed for faults in plan for fault in faults}) == 2
+        def close(self) -> None: ...
+
+    names = ["redis: SIGKILL", "redis: a replica promoted"]  # on two beds
+    plan = schedule(6, SEED, [[FAULTS[name]] for name in names])
+    monkeypatch.setattr(chaos, "BEDS", dict.fromkeys(BEDS, nullcontext))
+    monkeypatch.setattr(chaos, "Rounds", BreaksInRoundThree)
+
+    result = run(plan, SEED, tmp_path, Console())
+
+    [told] = result.complaints
+    assert "could not go on after 1 of its 3 rounds" in told
+    assert told.endswith("OSError: the server ended")
+    assert [result.rows[name].rounds for name in names] == [1, 3]
 
 
 @pytest.mark.timeout(300)

@@ -125,9 +125,7 @@ def test_a_process_that_is_gone_fails_the_soak() -> None:
 
 
 def test_valkey_may_grow_by_what_its_reviews_take_and_no_more() -> None:
-    """5 %, the computed bytes and what these may be off; the judged time adds 149,000 reviews of 59 bytes: 8.8 MB of
-    400.
-    """
+    """5 % and the bytes of the data set; the judged time adds 149,000 reviews of 59 bytes here: 8.8 MB of 400."""
 
     def grown(share: float) -> list[Sample]:
         return [
@@ -141,11 +139,11 @@ def test_valkey_may_grow_by_what_its_reviews_take_and_no_more() -> None:
     assert failures(grown(0.07)) == []
     [failure] = failures(grown(0.12))
     assert failure.startswith("valkey grew by")
-    assert "beyond the 2.7% that what it holds may take" in failure
+    assert "beyond the 2.1% allowed for its data" in failure
 
 
 def test_api_may_grow_by_the_summaries_that_it_keeps_and_no_more() -> None:
-    """300 products more, 10 KB each: 3 MB of 80."""
+    """Beside 5 %: 300 products more, 10.6 KB each, 3.1 MB of 80."""
     api = replace(FLAT, rss_bytes=80_000_000)
 
     def grown(share: float) -> list[Sample]:
@@ -158,9 +156,11 @@ def test_api_may_grow_by_the_summaries_that_it_keeps_and_no_more() -> None:
             for s in soak()
         ]
 
-    assert [one for one in failures(grown(0.08)) if one.startswith("api")] == []
+    assert [one for one in failures(grown(0.1)) if one.startswith("api")] == []
     [failure] = [one for one in failures(grown(0.14)) if one.startswith("api")]
-    assert "beyond the 3.6% that what it holds may take" in failure
+    assert "beyond the 3.8% allowed for its data" in failure
+    most = [replace(s, view=replace(s.view, products=s.view.products + 4096)) for s in grown(0.1) if s.view]
+    assert [one for one in failures(most) if one.startswith("api")], "it keeps no more than 4,096"
 
 
 def test_redis_that_grows_by_more_than_its_reviews_account_for_fails() -> None:
