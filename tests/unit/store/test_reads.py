@@ -178,7 +178,7 @@ async def test_no_more_summaries_are_kept_than_the_bound(
     server: HashServer, reads: SummaryReads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was asked for the longest ago is read whole again."""
-    monkeypatch.setattr("stream_app.store.reads._SUMMARIES_KEPT", 2)
+    monkeypatch.setattr("stream_app.store.reads.SUMMARIES_KEPT", 2)
     for product_id in ("a", "b", "c"):
         server.put(product_id, 1)
         await reads.read([product_id], NOW_MS)
