@@ -106,6 +106,8 @@ def _end_of_a_worker(role: str, number: signal.Signals) -> None:
     )
     def body(bed: Bed, chance: random.Random) -> Iterator[None]:
         worker = _one(bed, role, chance)
+        if not killed:  # one that has hardly begun is ended by SIGTERM itself: exit code -15
+            _until(lambda: bed.is_ready(worker) or not worker.running, 20, f"{worker.name} was not ready")
         worker.signal(number)
         _ended(worker)
         yield
