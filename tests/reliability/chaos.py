@@ -147,13 +147,13 @@ def run(plan: Sequence[Sequence[Fault]], seed: int, folder: Path, console: Conso
         task = progress.add_task("rounds", total=len(plan))
         for name, numbered in by_bed.items():
             progress.update(task, description=f"starting {name}")
-            done = result.total.rounds
+            rounds_before = result.total.rounds
             try:
                 with BEDS[name](folder / name.replace(" ", "-").replace(",", "")) as bed:
                     _run_on(bed, numbered, result, felt, progress, task)
             except Exception as error:  # noqa: BLE001 - such as a server that does not come back; there are other beds
                 progress.console.print_exception()
-                done = result.total.rounds - done
+                done = result.total.rounds - rounds_before
                 result.complaints.insert(
                     0,
                     f"{name} could not go on after {done} of its {len(numbered)} rounds, which were not judged again "

@@ -72,11 +72,11 @@ def fault(part: str, what: str, seconds: float, **more: Any) -> Callable[[Genera
     return enter
 
 
-def _until(condition: Callable[[], object], seconds: float, message: str) -> None:
+def _until(condition: Callable[[], object], seconds: float, message: str, error: type[Exception] = NotFelt) -> None:
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:
-            raise NotFelt(message)
+            raise error(message)
         time.sleep(0.02)
 
 
@@ -377,29 +377,25 @@ def _redis_disk(bed: Bed, chance: random.Random) -> Iterator[None]:
     """
     rewriting = "auto-aof-rewrite-percentage"
     with bed.store.client() as client:
+
+        def writes() -> bool:
+            return bool(client.info("persistence")["aof_last_write_status"] == "ok")
+
         before = client.config_get(rewriting)[rewriting]
         try:
             client.config_set(rewriting, 0)
             _until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], 10, "a rewrite did not end")
             bed.store.disk.fill()
             yield
-            if client.info("persistence")["aof_last_write_status"] != "err":
+            if writes():
                 raise NotFelt("Redis could write although its disk was full")
         finally:
             bed.store.disk.free()
             try:
-                _wait_until_it_writes(client)
+                # no NotFelt: the fault was felt, and is not over
+                _until(writes, 10, "Redis did not write although its disk was free", TimeoutError)
             finally:
                 client.config_set(rewriting, before)
-
-
-def _wait_until_it_writes(client: Any) -> None:
-    """Raises TimeoutError: that it does not is no fault that was not felt."""
-    until = time.monotonic() + 10
-    while client.info("persistence")["aof_last_write_status"] != "ok":
-        if time.monotonic() > until:
-            raise TimeoutError("Redis did not write although its disk was free")
-        time.sleep(0.02)
 
 
 @fault("kafka", "disk full", 3.0, stall_seconds=10.0, needs_small_disk=True)

@@ -1079,7 +1079,7 @@ _ORDER = (
         "",
         (
             _DRAIN + "test_started_work_is_finished_published_and_committed_before_the_epoch_ends",
-            _FRAME + "test_sigterm_commits_exactly_what_was_published_and_exits_with_0",
+            _FRAME + "test_sigterm_waits_for_what_was_started_while_nothing_is_published",
         ),
     ),
     Protection(

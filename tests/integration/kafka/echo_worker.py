@@ -25,7 +25,7 @@ from stream_app.settings import Settings
 class Echo:
     """Each record becomes one output message; its header ``from`` says partition, offset, epoch and process.
 
-    ``work_seconds``: until a record is finished, at random between 0 and this, so out of order.
+    ``work_seconds``: until a record is finished, at random between ``least_seconds`` (0) and this, so out of order.
     ``never_finish``: offsets that stay unfinished. ``fail_at``: raises when this offset is taken.
     ``fail_in_callback_at``: raises in a callback of the loop when this offset is taken.
     ``room``: records at work from which there is no room for more.
@@ -36,6 +36,7 @@ class Echo:
         self._output: str = options["output"]
         self._name: str = options.get("name", "echo")
         self._work_seconds: float = options.get("work_seconds", 0.0)
+        self._least_seconds: float = options.get("least_seconds", 0.0)
         self._room: int = options.get("room", 5000)
         self._never_finish = set(options.get("never_finish", []))
         self._fail_at = options.get("fail_at")
@@ -66,7 +67,7 @@ class Echo:
                 continue
             self._open[slot.partition] += 1
             if self._work_seconds:
-                after = self._random.uniform(0, self._work_seconds)
+                after = self._random.uniform(self._least_seconds, self._work_seconds)
                 self._waiting[slot] = loop.call_later(after, self._finish, slot)
             else:
                 self._finish(slot)

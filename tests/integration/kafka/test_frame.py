@@ -31,6 +31,20 @@ def test_sigterm_commits_exactly_what_was_published_and_exits_with_0(stage: Make
     assert_in_order_within_epochs(published)
 
 
+def test_sigterm_waits_for_what_was_started_while_nothing_is_published(stage: MakeStage) -> None:
+    """While something is published all the time, waiting for its acknowledgement would be enough."""
+    s = stage(3)
+    s.produce(range(100))
+    worker = s.start(least_seconds=1.5, work_seconds=2.0)
+    wait_until(lambda: worker.events("took"), 30, "records are taken")
+
+    assert worker.stop() == 0, worker.log()
+
+    published = s.published()
+    assert len(published) == sum(sum(event["partitions"].values()) for event in worker.events("took"))
+    assert s.committed() == last_published_plus_one(published)
+
+
 def test_records_stay_whole_through_a_join_a_leave_and_a_restart(stage: MakeStage) -> None:
     s = stage(4)
     s.produce(range(10_000))
