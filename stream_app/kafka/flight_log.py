@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import itertools
+import mmap
 import os
 import threading
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from pathlib import Path
 from stream_app.ports import ConfigurationError, Slot
 from stream_app.records import Position
 
-_REWRITE_AFTER_BYTES = 1 << 20
+_FILE_BYTES = 1 << 20
 
 _Place = tuple[str, int, int]
 """A Position, as the first fields of a record are one: every review is noted twice."""
@@ -22,7 +23,10 @@ _Place = tuple[str, int, int]
 
 
 class FlightLog:
-    """An append-only file of one process. Not fsynced: it must survive the process, not the machine.
+    """A file of one process, written to in memory (mmap): it must survive the process, not the machine.
+
+    A system call for each run would let go of the interpreter's lock, and wait for it, twice; while this holds a lock
+    of its own.
 
     ``note`` and ``landed`` may be called from any thread. Several processes of a group on one machine have a file
     each, which no other opens while they live: that of their ``number``, or else the first one free, so that a
@@ -34,20 +38,20 @@ class FlightLog:
 
         ``number``: which of the group's processes on this machine, from 1; 0: not numbered.
         """
+        self._in_the_air: set[_Place] = set()
+        self._lock = threading.Lock()
+        self._end = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._path, self._lock_file = _free_file(folder, group, number)
+            in_the_air, self._suspects = _read(self._path)
+            for position in in_the_air:
+                self._suspects[position] = self._suspects.get(position, 0) + (len(in_the_air) == 1)
+            self._rewrite()
         except OSError as error:
             raise ConfigurationError(
                 f"{folder} cannot be written ({error.strerror}): set STREAM_APP_STATE_FOLDER to a folder that can."
             ) from error
-        in_the_air, self._suspects = _read(self._path)
-        for position in in_the_air:
-            self._suspects[position] = self._suspects.get(position, 0) + (len(in_the_air) == 1)
-        self._in_the_air: set[_Place] = set()
-        self._lock = threading.Lock()
-        self._file = -1
-        self._rewrite()
 
     def suspects(self) -> dict[Position, int]:
         """Records that were on the device when a process died and have not landed since: in how many deaths alone.
@@ -84,28 +88,33 @@ class FlightLog:
     def close(self) -> None:
         """A clean end: nothing is left in the air, and the next process finds nobody suspect."""
         with self._lock:
-            os.close(self._file)
+            self._map.close()
             self._path.unlink(missing_ok=True)
             os.close(self._lock_file)
 
     def _append(self, sign: str, places: Iterable[_Place]) -> None:
         line = _line(sign, places)
-        self._written += os.write(self._file, line)  # one system call: whole, or not there at all
-        if self._written > _REWRITE_AFTER_BYTES:
+        end = self._end + len(line)
+        if end < len(self._map):  # a zero stays behind it
+            self._map[self._end : end] = line
+            self._end = end
+        else:
             self._rewrite()
 
     def _rewrite(self) -> None:
-        """Keep what is suspect or in the air; the file is replaced at once, so a death in between loses nothing."""
+        """Keep what is suspect or in the air; the file is replaced at once, so a death in between loses nothing.
+
+        Zeros behind it take their room on the disk now: a write to memory could not say that the disk is full.
+        """
         lines = [_line("!", [position], f" {deaths}") for position, deaths in self._suspects.items()]
         lines += [_line("+", [position]) for position in self._in_the_air]
         content = b"".join(lines)
         scratch = self._path.with_suffix(".new")
-        scratch.write_bytes(content)
+        scratch.write_bytes(content.ljust(len(content) + _FILE_BYTES, b"\0"))
+        with scratch.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), 0)
         scratch.replace(self._path)
-        if self._file >= 0:
-            os.close(self._file)
-        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
-        self._written = len(content)
+        self._end = len(content)
 
 
 def _free_file(folder: Path, group: str, member: int) -> tuple[Path, int]:
@@ -125,10 +134,11 @@ def _free_file(folder: Path, group: str, member: int) -> tuple[Path, int]:
 
 
 def _read(path: Path) -> tuple[set[Position], dict[Position, int]]:
-    """What is in the air at the end of the file, and the suspects. A line cut short is left out."""
+    """What is in the air at the end of what was written, and the suspects. A line cut short is left out."""
     in_the_air: set[Position] = set()
     suspects: dict[Position, int] = {}
-    lines = path.read_text(errors="replace").splitlines(keepends=True) if path.exists() else []
+    written = path.read_bytes().partition(b"\0")[0] if path.exists() else b""
+    lines = written.decode(errors="replace").splitlines(keepends=True)
     for line in lines:
         if not line.endswith("\n"):
             break

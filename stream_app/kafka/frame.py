@@ -134,14 +134,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         timeout: float | None = None,
         max_records: int | None = None,
     ) -> Polled:
-        """An equal share of each partition; aiokafka would empty one before it turns to the next."""
+        """An equal share of each partition that has records; aiokafka would empty one before it turns to the next."""
         if not self.consumer.flow_active:
             return Polled(self.position_epoch)
         fetcher = consumer._fetcher
         if consumer._closed or fetcher._closed:
             raise ConsumerStoppedError()
         consumer._coordinator.check_errors()
-        share = max(1, (max_records or 1) // max(1, len(active_partitions)))
+        holding = sum(tp in active_partitions for tp in fetcher._records)
+        share = max(1, (max_records or 1) // max(1, holding or len(active_partitions)))
         with fetcher._subscriptions.fetch_context():
             first = await fetcher.fetched_records(active_partitions, timeout=timeout, max_records=share)
             # no await that waits from here on: these records and position_epoch belong together

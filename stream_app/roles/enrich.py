@@ -182,8 +182,7 @@ class Enrich:
         together = 1 if self._suspects else _YIELD_EVERY
         for start in range(0, len(slots), together):
             now_ms = self._now_ms()
-            opened = [self._opened(slot, now_ms) for slot in slots[start : start + together]]
-            await self._submit([review for review in opened if review is not None])
+            await self._submit(self._opened(slots[start : start + together], now_ms))
             await asyncio.sleep(0)
 
     def _forget_passed_suspects(self, slots: list[Slot]) -> None:
@@ -233,8 +232,22 @@ class Enrich:
 
     # ---- the way of a review
 
-    def _opened(self, slot: Slot, now_ms: int) -> _Open | None:
-        """The review, ready for the models; None when it is finished already."""
+    def _opened(self, slots: Sequence[Slot], now_ms: int) -> list[_Open]:
+        """The reviews that are ready for the models; the others are finished."""
+        decoded = [(slot, self._decoded(slot, now_ms)) for slot in slots]
+        accepted = [(slot, review) for slot, review in decoded if review is not None]
+        opened = []
+        prepared = step.prepare_all([review for _, review in accepted], self._classifier.languages)
+        for (slot, review), ready in zip(accepted, prepared, strict=True):
+            if isinstance(ready, step.Unusable):
+                self._reject(slot, Rejected(slot.record, ready.reason, ready.detail))
+            else:
+                opened.append(_Open(slot, review, ready))
+        self._open.update(opened)
+        return opened
+
+    def _decoded(self, slot: Slot, now_ms: int) -> Review | None:
+        """The review, if there is one to be read; None: a reject or a deletion, finished."""
         settings = self._settings
         review = contract.decode_review(
             slot.record,
@@ -253,13 +266,7 @@ class Enrich:
             )
             self._acks.finish(slot, [self._message(slot, deleted)])
             return None
-        prepared = step.prepare(review, self._classifier.languages)
-        if isinstance(prepared, step.Unusable):
-            self._reject(slot, Rejected(slot.record, prepared.reason, prepared.detail))
-            return None
-        opened = _Open(slot, review, prepared)
-        self._open.add(opened)
-        return opened
+        return review
 
     async def _submit(self, reviews: Sequence[_Open]) -> None:
         for_model = []

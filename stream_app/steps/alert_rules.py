@@ -36,7 +36,7 @@ def negative_review(
     if p_negative < threshold or _is_old(review, max_age_ms, now_ms):
         return None
     severity = severity_of(p_negative, review.rating, prepared.safety_words)
-    span = key_sentence(prepared.text)
+    span = key_sentence(prepared.text, bool(prepared.safety_words))
     return Alert(
         alert_id="|".join(
             ("negative_review", quote(review.product_id, safe=""), quote(review.review_id, safe=""), severity)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from stream_app.records import (
     LABELS,
     EnrichedReview,
@@ -15,7 +18,7 @@ from stream_app.records import (
 )
 from stream_app.steps.clean import clean
 from stream_app.steps.language import is_supported, language_of
-from stream_app.steps.lexicon import safety_words_in
+from stream_app.steps.lexicon import may_speak_of_danger, safety_words_in
 from stream_app.steps.privacy import mask
 from stream_app.steps.summary_text import (
     MAX_SENTENCE_CHARACTERS,
@@ -66,6 +69,22 @@ class Unusable:
 
 def prepare(review: Review, languages: frozenset[str] | None) -> Prepared | Unusable:
     """Clean, mask, and look at language and safety words. ``languages``: what the classifier reads, None: any."""
+    return prepare_all([review], languages)[0]
+
+
+def prepare_all(reviews: Sequence[Review], languages: frozenset[str] | None) -> list[Prepared | Unusable]:
+    """``prepare`` of each: cheaper together, since words of danger are looked for in all of them at once."""
+    prepared = [_prepared(review, languages) for review in reviews]
+    read = [_read(one) for one in prepared]
+    for index in may_speak_of_danger(read):
+        one, safety = prepared[index], safety_words_in(read[index])
+        if safety and isinstance(one, Prepared):
+            prepared[index] = replace(one, safety_words=safety, flags=(*one.flags, "safety_words"))
+    return prepared
+
+
+def _prepared(review: Review, languages: frozenset[str] | None) -> Prepared | Unusable:
+    """All but the safety words."""
     text, marked_up = clean(review.text)
     if not text:
         return Unusable(EMPTY_TEXT, "nothing is left of the text without markup and control characters")
@@ -77,14 +96,19 @@ def prepare(review: Review, languages: frozenset[str] | None) -> Prepared | Unus
         marked_up, masked = marked_up or title_marked_up, masked or title_masked
     language = language_of(text, review.language)
     supported = is_supported(language, languages)
-    safety = safety_words_in(f"{title}. {text}" if title else text)
     flags = (
         *(("markup_removed",) if marked_up else ()),
         *(("private_data_masked",) if masked else ()),
         *(() if supported else (UNSUPPORTED_LANGUAGE,)),
-        *(("safety_words",) if safety else ()),
     )
-    return Prepared(text, title or None, language, supported, clean_word_count(text), flags, safety)
+    return Prepared(text, title or None, language, supported, clean_word_count(text), flags, ())
+
+
+def _read(prepared: Prepared | Unusable) -> str:
+    """What a reader of the review reads."""
+    if isinstance(prepared, Unusable):
+        return ""
+    return f"{prepared.title}. {prepared.text}" if prepared.title else prepared.text
 
 
 def sentiment_of(scores: Scores) -> Sentiment:
@@ -145,7 +169,9 @@ def assemble(
         sentiment_missing=sentiment_missing,
         summary=summary,
         summary_method=method,
-        key_sentence=key_sentence(prepared.text) if negative or prepared.safety_words else None,
+        key_sentence=key_sentence(prepared.text, bool(prepared.safety_words))
+        if negative or prepared.safety_words
+        else None,
         flags=(*prepared.flags, *_contradictions(review.rating, sentiment), *(("truncated",) if truncated else ())),
         safety_words=prepared.safety_words,
         sentiment_model=sentiment_model if sentiment is not None else None,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-import string
-from collections.abc import Set
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+
+from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 STOP_WORDS = frozenset(
     """a about after again all almost also although always am an and another any are as at away back be because
@@ -62,19 +65,12 @@ _SAFETY_WORD = re.compile(
     + r")\b",
     re.IGNORECASE,
 )
-# the first words of all these, and where they stand: the slow patterns above and below are only tried there
-_FIRST_WORDS = {
-    word: re.compile(rf"\b{word}\b", re.IGNORECASE)
-    for words in _SAFETY.values()
-    for word in (re.split("[_-]", entry)[0] for entry in words.split())
-}
-_ANY_FIRST_WORD = frozenset(_FIRST_WORDS)
-_NOTHING: frozenset[str] = frozenset()
-_NO_LETTERS = string.punctuation + "“”‘’„‚«»…–—。，！？、（）"
-_TO_WORDS = str.maketrans(string.ascii_uppercase + _NO_LETTERS, string.ascii_lowercase + " " * len(_NO_LETTERS))
-# the same for ASCII, as bytes: these are translated several times as fast. bytes.split knows less white space
-_ASCII_FIRST_WORDS = frozenset(map(str.encode, _ANY_FIRST_WORD))
-_ASCII_TO_WORDS = bytes(32 if chr(code).isspace() else _TO_WORDS.get(code, code) for code in range(128)).ljust(256)
+# how the first words of all these begin: the slow patterns above and below are only tried there
+_FIRST_WORDS = {re.split("[_-]", entry)[0] for words in _SAFETY.values() for entry in words.split()}
+_BEGINNINGS = BytesAhoCorasick(
+    [word.encode() for word in _FIRST_WORDS if not any(word.startswith(other) for other in _FIRST_WORDS - {word})],
+    implementation=Implementation.DFA,
+)
 # what takes the danger away again: said up to three words before, or a harmless use of the word
 _BEFORE = re.compile(
     r"\b(?:no|not|never|without|nothing|hardly|free of|zero|(?:do|did|does|wo|is|was|have|has)n['’]t)\b"
@@ -97,12 +93,12 @@ _AROUND = 40  # characters that are looked at before and after a word
 
 def safety_words_in(text: str) -> tuple[str, ...]:
     """Kinds of danger that the text speaks of, in the order of first mention; negated and harmless uses don't count."""
-    first_words = _first_words_in(text)
-    if not first_words:
-        return ()
-    places = sorted(place.start() for word in first_words for place in _FIRST_WORDS[word].finditer(text))
     kinds: dict[str, None] = {}
-    for at in places:
+    encoded = _encoded(text)
+    at = passed = 0
+    for _, start, _ in _BEGINNINGS.find_matches_as_indexes(encoded.lower()):
+        at += len(encoded[passed:start].decode(errors="surrogatepass"))
+        passed = start
         found = _SAFETY_WORD.match(text, at)
         if not found or not found.lastgroup or found.lastgroup in kinds:
             continue
@@ -111,12 +107,22 @@ def safety_words_in(text: str) -> tuple[str, ...]:
     return tuple(kinds)
 
 
-def _first_words_in(text: str) -> Set[str]:
-    if text.isascii():
-        words = text.encode().translate(_ASCII_TO_WORDS).split()
-        found = _ASCII_FIRST_WORDS.intersection(words)
-        return set(map(bytes.decode, found)) if found else _NOTHING
-    return _ANY_FIRST_WORD.intersection(text.translate(_TO_WORDS).split())
+def may_speak_of_danger(texts: Sequence[str]) -> set[int]:
+    """Which of the texts ``safety_words_in`` has to look at; it would find nothing in the others.
+
+    One search for all of them: the library lets go of the interpreter's lock for each, other threads take it, and
+    waiting for it takes longer than to search a text.
+    """
+    encoded = [_encoded(text) for text in texts]
+    found = _BEGINNINGS.find_matches_as_indexes(b"\n".join(encoded).lower())
+    if not found:
+        return set()
+    ends = list(accumulate(len(text) + 1 for text in encoded))
+    return {bisect_right(ends, start) for _, start, _ in found}
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")  # whose lower() changes ASCII letters alone: nothing is moved
 
 
 def _is_harmless(text: str, at: int) -> bool:

@@ -101,12 +101,14 @@ def best_sentence(text: str, title: str | None, label: Label | None) -> Span | N
 
 
 @lru_cache(maxsize=1024)  # asked for the alert and for the enriched review, with at most a batch of others in between
-def key_sentence(text: str) -> Span | None:
-    """The sentence that weighs most in a complaint: safety words, then how much it complains, then early ones."""
+def key_sentence(text: str, dangerous: bool) -> Span | None:
+    """The sentence that weighs most in a complaint: safety words, then how much it complains, then early ones.
+
+    ``dangerous``: may there be safety words?
+    """
     spans, words = _sentence_words(text)
     if len(spans) < 2:
         return shortened(text, spans[0]) if spans else None
-    dangerous = bool(safety_words_in(text))
 
     def weight(index: int) -> float:
         own, span = words[index], spans[index]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -130,3 +131,43 @@ def test_gate_is_looked_at_less_and_less_often_until_it_opens(monkeypatch: pytes
 
     asyncio.run(test())
     assert pauses == [0.01, 0.02, 0.04, 0.08, 0.08, 0.01]
+
+
+class Fetcher:
+    """aiokafka's, as far as a poll asks it: records by partition, those of the first partition first."""
+
+    def __init__(self, records: dict[TP, list[int]]) -> None:
+        self._records = records
+        self._closed = False
+        self._subscriptions = SimpleNamespace(fetch_context=nullcontext)
+
+    async def fetched_records(self, partitions: Any, timeout: float, max_records: int) -> dict[TP, list[int]]:
+        polled: dict[TP, list[int]] = {}
+        for tp in [tp for tp in self._records if tp in partitions]:
+            if room := max_records - sum(map(len, polled.values())):
+                polled[tp], self._records[tp] = self._records[tp][:room], self._records[tp][room:]
+                if not self._records[tp]:
+                    del self._records[tp]
+        return polled
+
+
+def polled_of(records: dict[TP, list[int]], active: int, most: int) -> dict[int, int]:
+    """Records of one poll by partition, ``active`` partitions being assigned."""
+    thread = object.__new__(frame.ConsumerThread)
+    thread.consumer = SimpleNamespace(flow_active=True)
+    coordinator = SimpleNamespace(check_errors=lambda: None)
+    consumer = SimpleNamespace(_fetcher=Fetcher(records), _closed=False, _coordinator=coordinator)
+    assigned = frozenset(TP("reviews", number) for number in range(active))
+    polled = asyncio.run(thread._fetch_records(consumer, assigned, timeout=1.0, max_records=most))
+    return {tp.partition: len(of_one) for tp, of_one in polled.items()}
+
+
+def test_partitions_share_a_poll_equally() -> None:
+    """A busy one does not hold up the others."""
+    records = {TP("reviews", 0): [0] * 100, TP("reviews", 1): [0] * 100, TP("reviews", 2): [0] * 2}
+    assert polled_of(records, active=12, most=30) == {0: 10, 1: 10, 2: 2}
+
+
+def test_one_partition_that_alone_has_records_fills_a_poll() -> None:
+    """Twelve polls for what one could bring would each cost a way to the consumer's thread and back."""
+    assert polled_of({TP("reviews", 3): [0] * 100}, active=12, most=30) == {3: 30}

@@ -52,6 +52,20 @@ def assembled(of: Review, languages: frozenset[str] | None = None, **said: Any) 
     )
 
 
+def test_reviews_prepared_together_are_what_each_is_alone() -> None:
+    texts = ["It caught fire.", "<p></p>", "Nice.", "Für mich zu Smoke-lastig", "No fire at all"]
+    reviews = [review(text, title=title) for text in texts for title in (None, "Unsafe!", "Good")]
+
+    together = enrich.prepare_all(reviews, frozenset({"en"}))
+
+    assert together == [enrich.prepare(one, frozenset({"en"})) for one in reviews]
+    assert [one.safety_words for one in together if isinstance(one, Prepared)][:3] == [
+        ("fire",),
+        ("unsafe", "fire"),
+        ("fire",),
+    ]
+
+
 def test_review_is_cleaned_masked_and_flagged() -> None:
     """Title and text alike."""
     ready = prepared(review("<b>Fire!</b> Mail me@example.com", title="It &amp; me &lt;3"))

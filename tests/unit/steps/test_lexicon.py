@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.steps.lexicon import safety_words_in
+from stream_app.steps.lexicon import may_speak_of_danger, safety_words_in
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,7 @@ from stream_app.steps.lexicon import safety_words_in
         ("Recall this now, it is unsafe", ("unsafe",)),
         ("“burnt” it says", ("burn",)),
         ("Nothing wrong at first. Then it burned.", ("burn",)),
+        ("Ürgs★smoke·fire!", ("smoke", "fire")),
     ],
 )
 def test_words_of_danger_are_found_once_in_order(text: str, kinds: tuple[str, ...]) -> None:
@@ -70,3 +71,24 @@ def test_danger_named_again_and_again_did_not_hold_up_the_stream(text: str) -> N
         return time.process_time() - began
 
     assert min(seconds() for _ in range(3)) < 0.05
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=20),
+            st.sampled_from(["it burned", "FIRE", "electric\nshock", "ſmoke", "…smoke", "no\ud83dfire", "hurt", "me"]),
+        ),
+        max_size=8,
+    )
+)
+def test_no_text_that_speaks_of_danger_is_passed_over(texts: list[str]) -> None:
+    """Whatever stands in the texts beside it."""
+    may = may_speak_of_danger(texts)
+    assert may == {index for index in range(len(texts)) if may_speak_of_danger([texts[index]])}
+    assert may >= {index for index, text in enumerate(texts) if safety_words_in(text)}
+    assert may <= set(range(len(texts)))
+
+
+def test_texts_without_any_word_of_danger_are_passed_over() -> None:
+    assert may_speak_of_danger(["Nice.", "It caught fire", "", "Würg, Smoke"]) == {1, 3}

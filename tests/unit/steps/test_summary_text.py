@@ -100,7 +100,7 @@ def test_best_sentence_carries_the_sentiment_of_the_review() -> None:
 def test_key_sentence_is_the_danger_before_the_complaint() -> None:
     """What customer service must read first."""
     text = "Terrible, awful, useless junk. It burned my hand. I want a refund."
-    span = key_sentence(text)
+    span = key_sentence(text, dangerous=True)
 
     assert span is not None
     assert text[span.start : span.end] == "It burned my hand."
@@ -108,7 +108,7 @@ def test_key_sentence_is_the_danger_before_the_complaint() -> None:
 
 def test_long_sentence_is_cut_after_a_word() -> None:
     """An alert or a quote is no place for a page."""
-    span = key_sentence("word " * 200)
+    span = key_sentence("word " * 200, dangerous=True)
 
     assert span is not None
     assert span.end - span.start <= MAX_SENTENCE_CHARACTERS
@@ -118,7 +118,7 @@ def test_long_sentence_is_cut_after_a_word() -> None:
 @given(st.text(max_size=400) | st.text("ab. ", max_size=700))
 def test_any_text_has_a_best_and_a_key_sentence_or_is_blank(text: str) -> None:
     """Never longer than allowed, never empty."""
-    for span in (best_sentence(text, text[:9], "negative"), key_sentence(text)):
+    for span in (best_sentence(text, text[:9], "negative"), key_sentence(text, dangerous=True)):
         assert (span is None) == (not text.strip())
         assert span is None or 0 < span.end - span.start <= MAX_SENTENCE_CHARACTERS
 
@@ -169,7 +169,7 @@ def test_long_texts_take_no_quadratic_time(piece: str) -> None:
     began = time.process_time()
 
     best_sentence(text, None, None)
-    key_sentence(text)
+    key_sentence(text, dangerous=True)
 
     assert time.process_time() - began < 2.0
 
@@ -185,7 +185,7 @@ def test_ten_thousand_sentences_are_not_all_weighed() -> None:
     """A later one never won against the first ones; what was worked out for each was kept for 128 reviews."""
     text = "It is a. " * 600 + "The fire burned my terrible hand. " + "It is a. " * 2_000
 
-    span = key_sentence(text)
+    span = key_sentence(text, dangerous=True)
 
     assert span is not None
     assert text[span.start : span.end] == "It is a."
