@@ -20,10 +20,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import faust
-from aiokafka.consumer.fetcher import Fetcher, OffsetResetStrategy
+from aiokafka.consumer import fetcher as fetching
+from aiokafka.consumer.fetcher import Fetcher, OffsetResetStrategy, PartitionRecords
 from aiokafka.errors import ConsumerStoppedError
 from faust.app.base import BootStrategy
 from faust.transport.drivers import aiokafka as driver
@@ -54,12 +56,24 @@ _LONGEST_GATE_PAUSE_SECONDS = 0.08
 _SPARE_PAUSE_SECONDS = 0.1
 
 
-class Polled(dict[Any, list[Any]]):
+class Polled(dict[Any, list[RawRecord]]):
     """The records of one poll by partition, and the positions they belong to."""
 
     def __init__(self, position_epoch: int) -> None:
         super().__init__()
         self.position_epoch = position_epoch
+
+
+class RawRecords(PartitionRecords):  # type: ignore[misc]
+    """The records of one answer of the broker as what they are here, without aiokafka's own form in between."""
+
+    def _consumer_record(self, tp: Any, record: Any) -> RawRecord:
+        return RawRecord(
+            tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
+        )
+
+
+fetching.PartitionRecords = RawRecords  # the fetcher makes them by this name
 
 
 class PatientFetcher(Fetcher):  # type: ignore[misc]
@@ -257,12 +271,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             await self._thread.touch()
 
     async def _hand_over(self, polled: Polled) -> None:
-        records = [
-            RawRecord(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, r.headers)
-            for records_of_one in polled.values()
-            for r in records_of_one
-        ]
-        slots = self._acks.arrive(records)
+        slots = self._acks.arrive(list(chain.from_iterable(polled.values())))
         if slots:
             telemetry.records_received(self.app.role_name, len(slots))
             self._hands_free.clear()

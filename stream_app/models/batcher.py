@@ -96,7 +96,11 @@ class Batcher(Generic[Result]):
         self._unwanted, self._goes_first = unwanted, goes_first
         self._gather_seconds = gather_seconds
         self._taken_at = 0.0
-        self._changed = threading.Condition()
+        # each wakes only those whom it concerns: who is woken for nothing takes the interpreter's lock from the others
+        self._lock = threading.Lock()
+        self._may_tokenize = threading.Condition(self._lock)
+        self._may_compute = threading.Condition(self._lock)
+        self._few_left = threading.Condition(self._lock)
         self._stopped = threading.Event()
         self._prepared: deque[list[list[_Item]]] = deque()  # the runs of the next batches
         self._being_tokenized = 0  # batches
@@ -136,11 +140,11 @@ class Batcher(Generic[Result]):
             self._on_done(known)
         if not new:
             return
-        with self._changed:
+        with self._lock:
             self._waiting.add(new)
             self._unfinished += len(new)
             self._unfinished_tokens += sum(item.size for item in new)
-            self._changed.notify_all()
+            self._may_tokenize.notify_all()
 
     def has_room(self) -> bool:
         """May more be submitted? Once it was full, not before an eighth is free: who asks has its price, too.
@@ -167,7 +171,7 @@ class Batcher(Generic[Result]):
 
     def drop_waiting(self, unwanted: Callable[[Any], bool]) -> list[Any]:
         """Forget what has not been taken into a batch yet; returns the tags of what was forgotten."""
-        with self._changed:
+        with self._lock:
             dropped = self._waiting.drop(lambda item: unwanted(item.tag))
             self._finished(dropped)
         return [item.tag for item in dropped]
@@ -176,23 +180,24 @@ class Batcher(Generic[Result]):
         """Returns when at most ``most`` texts that were submitted are without their result, when stopped, or soon after
         ``given_up``.
         """
-        with self._changed:
+        with self._lock:
             while self._unfinished > most and not self._stopped.is_set() and not given_up():
-                self._changed.wait(_GLANCE_SECONDS)
+                self._few_left.wait(_GLANCE_SECONDS)
 
     def _finished(self, items: Sequence[_Item]) -> None:
         """Under the lock: these have their result, or were forgotten."""
         self._unfinished -= len(items)
         self._unfinished_tokens -= sum(item.size for item in items)
         if self._unfinished < len(self._computing):  # who waits for few waits for one thread at least to be idle
-            self._changed.notify_all()
+            self._few_left.notify_all()
 
     def stop(self) -> None:
         """Forget what waits and let the threads end; ``join`` waits for their last runs."""
-        with self._changed:
+        with self._lock:
             self._stopped.set()
             self._waiting.clear()
-            self._changed.notify_all()
+            for waited_for in (self._may_tokenize, self._may_compute, self._few_left):
+                waited_for.notify_all()
 
     def join(self, seconds: float = 3.0) -> None:
         """Wait until no run is in progress, at most so long. Blocks.
@@ -216,11 +221,13 @@ class Batcher(Generic[Result]):
     def _tokenize(self) -> None:
         while (taken := self._next_taken()) is not None:
             runs = self._runs_of(self._tokenized(taken))
-            with self._changed:
+            with self._lock:
                 self._being_tokenized -= 1
                 if runs:
                     self._prepared.append(runs)
-                self._changed.notify_all()
+                    self._may_compute.notify()
+                else:
+                    self._may_tokenize.notify_all()
 
     def _runs_of(self, batch: list[_Item]) -> list[list[_Item]]:
         """The batch cut into runs, those with texts that go first before the others."""
@@ -242,7 +249,7 @@ class Batcher(Generic[Result]):
         except Exception as error:  # noqa: BLE001 - whatever a tokeniser raises: one result per text is kept
             if len(items) == 1:
                 self._on_done(self._failed(items[0], error))
-                with self._changed:
+                with self._lock:
                     self._finished(items)
                 return []
             half = len(items) // 2
@@ -253,12 +260,12 @@ class Batcher(Generic[Result]):
 
     def _next_taken(self) -> list[_Item] | None:
         """Texts for about one batch; waits for them, and until the last batch is on the device. None: stopped."""
-        with self._changed:
+        with self._lock:
             while not self._stopped.is_set():
                 if not self._waiting or len(self._prepared) + self._being_tokenized >= len(self._tokenizing):
-                    self._changed.wait()
+                    self._may_tokenize.wait()
                 elif (early := self._seconds_too_early()) > 0:
-                    self._changed.wait(early)
+                    self._may_tokenize.wait(early)
                 else:
                     self._taken_at = time.monotonic()
                     self._being_tokenized += 1
@@ -281,18 +288,19 @@ class Batcher(Generic[Result]):
                 continue
             self._on_start([item.tag for item in items])
             self._on_done(self._results(items))
-            with self._changed:
+            with self._lock:
                 self._finished(items)
 
     def _next_run(self) -> list[_Item] | None:
         """The next run of the batch that the device threads share; waits for it. None: stopped."""
-        with self._changed:
+        with self._lock:
             while not self._stopped.is_set() and not self._runs:
                 if self._prepared:
                     self._runs.extend(self._prepared.popleft())
-                    self._changed.notify_all()
+                    self._may_tokenize.notify_all()
+                    self._may_compute.notify(len(self._runs) - 1)
                 else:
-                    self._changed.wait()
+                    self._may_compute.wait()
             return None if self._stopped.is_set() else self._runs.popleft()
 
     def _still_wanted(self, items: list[_Item]) -> list[_Item]:
@@ -302,7 +310,7 @@ class Batcher(Generic[Result]):
         for item in items:
             (forgotten if self._unwanted(item.tag) else wanted).append(item)
         if forgotten:
-            with self._changed:
+            with self._lock:
                 self._finished(forgotten)
         return wanted
 

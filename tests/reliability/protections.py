@@ -646,7 +646,7 @@ _BAD = (
         "one text that cannot be tokenised takes others along",
         "stream_app/models/batcher.py",
         "            if len(items) == 1:\n                self._on_done(self._failed(items[0], error))\n"
-        "                with self._changed:\n                    self._finished(items)\n                return []\n",
+        "                with self._lock:\n                    self._finished(items)\n                return []\n",
         "            self._on_done([one for item in items for one in self._failed(item, error)])\n"
         "            return []\n",
         (_BATCHER + "test_a_text_that_cannot_be_tokenised_fails_alone",),

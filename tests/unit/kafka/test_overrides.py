@@ -35,6 +35,7 @@ def test_faust_and_aiokafka_are_the_versions_that_the_overrides_were_written_aga
             ["on_start", "_fetch_records", "seek_to_committed"],
         ),
         (frame.PatientFetcher, Fetcher, ["_get_actions_per_node"]),
+        (frame.RawRecords, frame.PartitionRecords, ["_consumer_record"]),
         (
             frame.Consumer,
             driver.Consumer,
