@@ -165,7 +165,7 @@ def run_way(way: str, texts: Sequence[str], model: str = BUNDLED) -> EncoderRun:
 
     quieten()
     found = _found(model)
-    where = find_device()[0]
+    where = find_device(threads=1)[0]
     if way in (NAIVE, ARRIVAL):
         share = max(_NAIVE_SHARE, len(texts) // _MOST_NAIVE)
         texts = texts[::share]

@@ -7,6 +7,7 @@ keep its answers; of these the fastest is taken. A model that is not computed ri
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import cycle, islice
@@ -78,7 +79,7 @@ class Found(Protocol[Result_co]):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many tokens one run may hold, and the throughput that this follows from (one worker)."""
+    """How many tokens one run may hold, and the throughput that this follows from (of one worker beside the others)."""
 
     run_tokens: int
     tokens_per_second: float
@@ -94,9 +95,12 @@ class Budget:
 
     def prompt(self, *, packs: bool) -> Budget:
         """For answers that alerts wait for. Texts of mixed lengths hardly ever fill a large run without padding, so
-        smaller batches cost a model that does not pack next to nothing.
+        smaller batches cost a model that does not pack next to nothing. One that packs has no small run left over: the
+        weights are read for each.
         """
-        return self if packs else replace(self, run_tokens=min(self.run_tokens, self._soon))
+        if packs:
+            return replace(self, run_tokens=self.batch_tokens) if self.batch_tokens < 2 * self.run_tokens else self
+        return replace(self, run_tokens=min(self.run_tokens, self._soon))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,8 @@ def select(found: Found[Any], settings: Settings, workers: int, *, background: b
     if len(choices) == 1:
         return _selected(found, choices[0], background)
     by_name = {f"{one.backend} {one.precision}": one for one in choices}
-    key = f"tokens per second {choices[0].device} {choices[0].threads} {found.key} of {', '.join(by_name)}"
+    where = f"{choices[0].device} {choices[0].threads} times {workers}"
+    key = f"tokens per second {where} {found.key} of {', '.join(by_name)}"
 
     def measure() -> dict[str, float]:
         with device.measuring():
@@ -231,8 +236,11 @@ def agrees(reference: TextModel[Any], model: TextModel[Any], precision: str) -> 
 def measure_budget(model: TextModel[Any], choice: DeviceChoice, key: str = "") -> Budget:
     """Times the model on runs of growing size; the smallest that is nearly as fast as the best becomes the budget.
 
+    On a CPU by all workers at once, as it will be used: they share caches, clocks and the interpreter's lock.
     Takes some seconds, once per machine, model (``key``; by default its name and revision) and choice.
     """
+
+    workers = choice.workers if choice.device == "cpu" else 1
 
     def measure() -> dict[str, Any]:
         model.run(model.tokenize(_SWEEP_TEXTS[:1]))
@@ -245,7 +253,7 @@ def measure_budget(model: TextModel[Any], choice: DeviceChoice, key: str = "") -
             rate = 0.0
             for size in sizes:
                 try:
-                    tokens, seconds = _timed(model, texts, size)
+                    tokens, seconds = _timed(model, texts, size, workers)
                 except OutOfDeviceMemory:
                     rates = {one: rate for one, rate in rates.items() if one < size}
                     sizes = tuple(one for one in sizes if one < size)
@@ -261,7 +269,7 @@ def measure_budget(model: TextModel[Any], choice: DeviceChoice, key: str = "") -
     if model.name.revision == "unknown":
         return Budget(**measure())
     key = key or f"{model.name.name} {model.name.revision}"
-    where = f"{choice.device} {choice.threads} {choice.backend} {choice.precision}"
+    where = f"{choice.device} {choice.threads} times {workers} {choice.backend} {choice.precision}"
     return Budget(**device.remembered(f"run {where} {key}", measure))
 
 
@@ -269,8 +277,10 @@ def _tokens(texts: Sequence[Any]) -> int:
     return sum(one.length for one in texts)
 
 
-def _timed(model: TextModel[Any], texts: Sequence[Any], size: int) -> tuple[int, float]:
-    """(tokens, seconds) of these texts, again and again, as many as fit ``size`` tokens, in runs of that size."""
+def _timed(model: TextModel[Any], texts: Sequence[Any], size: int, workers: int = 1) -> tuple[int, float]:
+    """(tokens, seconds) of these texts, again and again, as many as fit ``size`` tokens, in runs of that size; so many
+    in each of the workers.
+    """
     mix: list[Any] = []
     filled = 0
     for one in islice(cycle(texts), len(texts) * (2 + size // _tokens(texts))):
@@ -280,8 +290,9 @@ def _timed(model: TextModel[Any], texts: Sequence[Any], size: int) -> tuple[int,
     cuts = model.plan.cut([one.length for one in mix], size)
     runs = [[mix[index] for index in run] for run in cuts]
 
-    def compute() -> None:
+    def compute(_: int) -> None:
         for run in runs:
             model.run(run)
 
-    return filled, device.seconds_of(compute)
+    with ThreadPoolExecutor(workers) as pool:
+        return filled, device.seconds_of(lambda: list(pool.map(compute, range(workers))))

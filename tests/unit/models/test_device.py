@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ import pytest
 from stream_app.models import device, selection
 from stream_app.models.device import DeviceChoice, choose_device
 from stream_app.models.selection import Budget, measure_budget
-from stream_app.ports import ConfigurationError, OutOfDeviceMemory
+from stream_app.ports import ConfigurationError, OutOfDeviceMemory, Tokens
+from stream_app.records import Scores
 from stream_app.steps.batch_plan import Packed
 from tests.fake_models import FakeClassifier, Faults
 
@@ -56,6 +59,10 @@ def test_alerts_wait_for_a_tenth_of_a_second_unless_the_model_packs() -> None:
     padding = measured.prompt(packs=False)
     assert (padding.run_tokens, padding.batch_tokens) == (400, 400)
     assert measured.prompt(packs=True) == measured
+    packing = Budget(run_tokens=256, tokens_per_second=4000.0).prompt(packs=True)
+    assert (packing.run_tokens, packing.batch_tokens) == (400, 400)
+    several = Budget(run_tokens=256, tokens_per_second=40_000.0).prompt(packs=True)
+    assert (several.run_tokens, several.batch_tokens) == (256, 4000)
     small = Budget(run_tokens=256, tokens_per_second=4000.0).prompt(packs=False)
     assert (small.run_tokens, small.batch_tokens) == (256, 400)
 
@@ -84,7 +91,7 @@ def test_memory_that_runs_out_later_rules_out_that_size_and_all_larger_ones(
     """By then another process may have its share of the device's memory."""
     seen: list[int] = []
 
-    def second_round_of_1024_is_too_large(model: Any, texts: Any, size: int) -> tuple[int, float]:
+    def second_round_of_1024_is_too_large(model: Any, texts: Any, size: int, workers: int) -> tuple[int, float]:
         seen.append(size)
         if size == 1024 and seen.count(size) == 2:
             raise OutOfDeviceMemory("the device is full")
@@ -99,7 +106,7 @@ def test_a_neighbour_that_takes_the_time_of_one_run_does_not_decide(
 ) -> None:
     seen: list[int] = []
 
-    def stalled_at_first(model: Any, texts: Any, size: int) -> tuple[int, float]:
+    def stalled_at_first(model: Any, texts: Any, size: int, workers: int) -> tuple[int, float]:
         seen.append(size)
         return size, 1.0 if len(seen) == 1 else 0.1  # the larger, the faster
 
@@ -107,15 +114,28 @@ def test_a_neighbour_that_takes_the_time_of_one_run_does_not_decide(
     assert measure_budget(FakeClassifier(), cpu).run_tokens == 2048
 
 
+def test_a_budget_is_measured_with_all_workers_at_work(cpu: DeviceChoice) -> None:
+    """One worker alone has the caches and the interpreter's lock for itself."""
+    together = threading.Barrier(2)
+
+    class Meeting(FakeClassifier):
+        def run(self, batch: Sequence[Tokens]) -> list[Scores]:
+            if threading.current_thread() is not threading.main_thread():
+                together.wait(5)
+            return super().run(batch)
+
+    assert measure_budget(Meeting(), replace(cpu, workers=2)).run_tokens > 0
+
+
 def test_long_runs_are_made_larger_while_that_pays(cpu: DeviceChoice, monkeypatch: pytest.MonkeyPatch) -> None:
     """T5 on a GPU waits for Python: a run of many texts takes it no longer than one of few."""
     gpu = replace(cpu, device="cuda")
-    monkeypatch.setattr(selection, "_timed", lambda model, texts, size: (size, 0.4 if size <= 65536 else 0.9))
+    monkeypatch.setattr(selection, "_timed", lambda model, texts, size, workers: (size, 0.4 if size <= 65536 else 0.9))
     assert measure_budget(FakeClassifier(), gpu).run_tokens == 65536
 
     seen: list[int] = []
 
-    def in_proportion(model: Any, texts: Any, size: int) -> tuple[int, float]:
+    def in_proportion(model: Any, texts: Any, size: int, workers: int) -> tuple[int, float]:
         seen.append(size)
         return size, size / 500
 
