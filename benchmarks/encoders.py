@@ -266,12 +266,10 @@ def _through_the_batcher(
 
     choice = DeviceChoice(device, precision, 1, "", backend, workers)
     classifier: Classifier = found.on(choice)
-    budget = measure_budget(classifier, choice)
+    budget = measure_budget(classifier, choice).prompt(device, packs=classifier.plan.packs)
     if padded:  # with the runs of the packed one, and as much to sort
         classifier.encoder = PaddedEncoder(found.model.to(device), found.tokenizer.pad_token_id, choice)
         classifier.plan = PaddedRows()
-    else:
-        budget = budget.prompt(packs=classifier.plan.packs)
     sized = Sized(classifier, budget.run_tokens, budget.batch_tokens, workers, device=device)
     sizes = sized.run_tokens, sized.batch_tokens, sized.workers, sized.tokenizers
     drain(classifier, texts[: max(8, len(texts) // 8)], *sizes)  # warm-up

@@ -46,6 +46,8 @@ def enriched_and_alerts(
 ) -> list[Message]:
     """The messages that one record leads to: its alert, if one is due, and the enriched review, summaries off.
 
+    Each by itself; a worker looks for words of danger in a hundred reviews at once, which is 1 to 2 µs less for each.
+
     Raises ValueError for what would be rejected: the workload has none.
     """
     record = RawRecord(topic, partition, offset, timestamp_ms, key, value)

@@ -22,6 +22,10 @@ _Place = tuple[str, int, int]
 # "! reviews 3 1042 2": suspect since an earlier death of the process; was alone in the air in two of them.
 
 
+class FlightLogLost(Exception):
+    """Nothing can be noted any more. Not an OSError: those of the Kafka clients' tasks are only logged."""
+
+
 class FlightLog:
     """A file of one process, written to in memory (mmap): it must survive the process, not the machine.
 
@@ -98,13 +102,18 @@ class FlightLog:
         if end < len(self._map):  # a zero stays behind it
             self._map[self._end : end] = line
             self._end = end
-        else:
+            return
+        try:
             self._rewrite()
+        except OSError as error:
+            raise FlightLogLost(
+                f"{self._path} cannot be written ({error.strerror}); free some space, or set STREAM_APP_STATE_FOLDER."
+            ) from error
 
     def _rewrite(self) -> None:
         """Keep what is suspect or in the air; the file is replaced at once, so a death in between loses nothing.
 
-        Zeros behind it take their room on the disk now: a write to memory could not say that the disk is full.
+        Zeros behind it take their room on most disks now: a write to memory could not say that one is full.
         """
         lines = [_line("!", [position], f" {deaths}") for position, deaths in self._suspects.items()]
         lines += [_line("+", [position]) for position in self._in_the_air]
@@ -112,9 +121,9 @@ class FlightLog:
         scratch = self._path.with_suffix(".new")
         scratch.write_bytes(content.ljust(len(content) + _FILE_BYTES, b"\0"))
         with scratch.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), 0)
+            mapped = mmap.mmap(file.fileno(), 0)
         scratch.replace(self._path)
-        self._end = len(content)
+        self._map, self._end = mapped, len(content)
 
 
 def _free_file(folder: Path, group: str, member: int) -> tuple[Path, int]:

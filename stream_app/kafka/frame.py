@@ -162,7 +162,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             # no await that waits from here on: these records and position_epoch belong together
             polled = Polled(self.position_epoch)
             polled.update(first)
-            for partition in [tp for tp in fetcher._records if tp in active_partitions and tp not in polled]:
+            rest = [tp for tp in fetcher._records if tp in active_partitions and tp not in polled]
+            if rest:  # what was held may have been used up, and others have come while it waited
+                share = max(1, ((max_records or 1) - sum(map(len, polled.values()))) // len(rest))
+            for partition in rest:
                 polled.update(await fetcher.fetched_records([partition], timeout=0, max_records=share))
         return polled
 

@@ -86,7 +86,7 @@ def _sized(found: Found[Any], settings: Settings, *, alerts_wait: bool = False, 
     selected = select(found, settings, workers, background=background)
     budget, choice = selected.budget, selected.choice
     if alerts_wait:
-        budget = budget.prompt(packs=selected.model.plan.packs)
+        budget = budget.prompt(choice.device, packs=selected.model.plan.packs)
     return Sized(
         selected.model,
         budget.run_tokens,

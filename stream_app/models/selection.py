@@ -6,9 +6,10 @@ keep its answers; of these the fastest is taken. A model that is not computed ri
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import cycle, islice
 from typing import Any, Generic, Protocol, TypeVar
@@ -79,7 +80,9 @@ class Found(Protocol[Result_co]):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many tokens one run may hold, and the throughput that this follows from (of one worker beside the others)."""
+    """How many tokens one run may hold, and the throughput that this follows from: of one worker, on a CPU beside the
+    others.
+    """
 
     run_tokens: int
     tokens_per_second: float
@@ -93,14 +96,15 @@ class Budget:
     def _soon(self) -> int:
         return int(self.tokens_per_second * BATCH_SECONDS)
 
-    def prompt(self, *, packs: bool) -> Budget:
+    def prompt(self, device: str, *, packs: bool) -> Budget:
         """For answers that alerts wait for. Texts of mixed lengths hardly ever fill a large run without padding, so
-        smaller batches cost a model that does not pack next to nothing. One that packs has no small run left over: the
-        weights are read for each.
+        smaller batches cost a model that does not pack next to nothing. One that packs cuts a batch into equal runs: a
+        CPU reads all weights for each, so a small one left over is dear.
         """
-        if packs:
-            return replace(self, run_tokens=self.batch_tokens) if self.batch_tokens < 2 * self.run_tokens else self
-        return replace(self, run_tokens=min(self.run_tokens, self._soon))
+        if not packs:
+            return replace(self, run_tokens=min(self.run_tokens, self._soon))
+        runs = self.batch_tokens // self.run_tokens
+        return replace(self, run_tokens=-(-self.batch_tokens // runs)) if device == "cpu" else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +247,11 @@ def measure_budget(model: TextModel[Any], choice: DeviceChoice, key: str = "") -
     workers = choice.workers if choice.device == "cpu" else 1
 
     def measure() -> dict[str, Any]:
-        model.run(model.tokenize(_SWEEP_TEXTS[:1]))
+        with _together(workers) as on_all:
+            on_all(lambda: model.run(model.tokenize(_SWEEP_TEXTS[:1])))
+            return swept(on_all)
+
+    def swept(on_all: _OnAll) -> dict[str, Any]:
         rates: dict[int, float] = {}
         sizes = _RUN_SIZES[choice.device]
         for number in range(_ROUNDS):
@@ -253,7 +261,7 @@ def measure_budget(model: TextModel[Any], choice: DeviceChoice, key: str = "") -
             rate = 0.0
             for size in sizes:
                 try:
-                    tokens, seconds = _timed(model, texts, size, workers)
+                    tokens, seconds = _timed(model, texts, size, on_all)
                 except OutOfDeviceMemory:
                     rates = {one: rate for one, rate in rates.items() if one < size}
                     sizes = tuple(one for one in sizes if one < size)
@@ -277,7 +285,29 @@ def _tokens(texts: Sequence[Any]) -> int:
     return sum(one.length for one in texts)
 
 
-def _timed(model: TextModel[Any], texts: Sequence[Any], size: int, workers: int = 1) -> tuple[int, float]:
+_OnAll = Callable[[Callable[[], object]], object]
+"""Calls what it is given in each of some threads at the same time, and returns when all have done it."""
+
+
+@contextmanager
+def _together(workers: int) -> Iterator[_OnAll]:
+    """The same threads each time: what a library keeps for a thread is there when it is timed. One: this thread."""
+    if workers == 1:
+        yield lambda call: call()
+        return
+    ready = threading.Barrier(workers)
+
+    def one(call: Callable[[], object]) -> None:
+        ready.wait()
+        call()
+
+    with ThreadPoolExecutor(workers) as pool:
+        yield lambda call: list(pool.map(one, [call] * workers))
+
+
+def _timed(
+    model: TextModel[Any], texts: Sequence[Any], size: int, on_all: _OnAll = lambda call: call()
+) -> tuple[int, float]:
     """(tokens, seconds) of these texts, again and again, as many as fit ``size`` tokens, in runs of that size; so many
     in each of the workers.
     """
@@ -290,9 +320,8 @@ def _timed(model: TextModel[Any], texts: Sequence[Any], size: int, workers: int 
     cuts = model.plan.cut([one.length for one in mix], size)
     runs = [[mix[index] for index in run] for run in cuts]
 
-    def compute(_: int) -> None:
+    def compute() -> None:
         for run in runs:
             model.run(run)
 
-    with ThreadPoolExecutor(workers) as pool:
-        return filled, device.seconds_of(lambda: list(pool.map(compute, range(workers))))
+    return filled, device.seconds_of(lambda: on_all(compute))

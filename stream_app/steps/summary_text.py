@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from stream_app.records import Label, Span
-from stream_app.steps.lexicon import NEGATIONS, NEGATIVE_WORDS, POSITIVE_WORDS, STOP_WORDS, safety_words_in
+from stream_app.steps.lexicon import (
+    NEGATIONS,
+    NEGATIVE_WORDS,
+    POSITIVE_WORDS,
+    STOP_WORDS,
+    may_speak_of_danger,
+    safety_words_in,
+)
 
 MAX_SENTENCE_CHARACTERS = 300
 _MAX_SENTENCES = 500  # that are weighed: each later one weighs less than the one before it, and none there could win
@@ -109,11 +116,13 @@ def key_sentence(text: str, dangerous: bool) -> Span | None:
     spans, words = _sentence_words(text)
     if len(spans) < 2:
         return shortened(text, spans[0]) if spans else None
+    held = [text[span.start : span.end] for span in spans]
+    looked_at = may_speak_of_danger(held) if dangerous else set()
 
     def weight(index: int) -> float:
-        own, span = words[index], spans[index]
+        own = words[index]
         complaint = len(own & _NEGATIVE_STEMS) - 0.5 * len(own & _POSITIVE_STEMS)
-        danger = 10 * len(safety_words_in(text[span.start : span.end])) if dangerous else 0
+        danger = 10 * len(safety_words_in(held[index])) if index in looked_at else 0
         return danger + complaint / (1 + len(own) / 20) - 0.05 * index
 
     return shortened(text, spans[max(range(len(spans)), key=weight)])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from stream_app.kafka import flight_log
-from stream_app.kafka.flight_log import FlightLog
+from stream_app.kafka.flight_log import FlightLog, FlightLogLost
 from stream_app.ports import ConfigurationError, Slot
 from stream_app.records import Partition, Position, RawRecord
 
@@ -95,6 +96,25 @@ def test_file_stays_small_and_forgets_nothing(tmp_path: Path, monkeypatch: pytes
     assert (tmp_path / f"{GROUP}.0.flight").stat().st_size < 600
     die(log)
     assert FlightLog(tmp_path, GROUP).suspects() == {at(5): 1}
+
+
+def test_full_disk_ends_the_process_and_loses_nothing_that_was_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Errors of the operating system are only logged where the Kafka client's tasks raise them."""
+    monkeypatch.setattr(flight_log, "_FILE_BYTES", 100)
+    log = FlightLog(tmp_path, GROUP)
+    log.note(slots(5))
+
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(FlightLogLost, match="No space left"):
+        log.note(slots(*range(100, 200)))
+    monkeypatch.undo()
+    die(log)
+    assert at(5) in FlightLog(tmp_path, GROUP).suspects()
 
 
 def test_processes_side_by_side_have_a_file_each_and_a_successor_finds_its_predecessors(tmp_path: Path) -> None:

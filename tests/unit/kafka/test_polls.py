@@ -136,13 +136,15 @@ def test_gate_is_looked_at_less_and_less_often_until_it_opens(monkeypatch: pytes
 class Fetcher:
     """aiokafka's, as far as a poll asks it: records by partition, those of the first partition first."""
 
-    def __init__(self, records: dict[TP, list[int]]) -> None:
+    def __init__(self, records: dict[TP, list[int]], come_meanwhile: dict[TP, list[int]]) -> None:
         self._records = records
+        self._come_meanwhile = come_meanwhile
         self._closed = False
         self._subscriptions = SimpleNamespace(fetch_context=nullcontext)
 
     async def fetched_records(self, partitions: Any, timeout: float, max_records: int) -> dict[TP, list[int]]:
         polled: dict[TP, list[int]] = {}
+        self._records |= self._come_meanwhile
         for tp in [tp for tp in self._records if tp in partitions]:
             if room := max_records - sum(map(len, polled.values())):
                 polled[tp], self._records[tp] = self._records[tp][:room], self._records[tp][room:]
@@ -151,12 +153,14 @@ class Fetcher:
         return polled
 
 
-def polled_of(records: dict[TP, list[int]], active: int, most: int) -> dict[int, int]:
+def polled_of(
+    records: dict[TP, list[int]], active: int, most: int, come_meanwhile: dict[TP, list[int]] | None = None
+) -> dict[int, int]:
     """Records of one poll by partition, ``active`` partitions being assigned."""
     thread = object.__new__(frame.ConsumerThread)
     thread.consumer = SimpleNamespace(flow_active=True)
     coordinator = SimpleNamespace(check_errors=lambda: None)
-    consumer = SimpleNamespace(_fetcher=Fetcher(records), _closed=False, _coordinator=coordinator)
+    consumer = SimpleNamespace(_fetcher=Fetcher(records, come_meanwhile or {}), _closed=False, _coordinator=coordinator)
     assigned = frozenset(TP("reviews", number) for number in range(active))
     polled = asyncio.run(thread._fetch_records(consumer, assigned, timeout=1.0, max_records=most))
     return {tp.partition: len(of_one) for tp, of_one in polled.items()}
@@ -166,6 +170,13 @@ def test_partitions_share_a_poll_equally() -> None:
     """A busy one does not hold up the others."""
     records = {TP("reviews", 0): [0] * 100, TP("reviews", 1): [0] * 100, TP("reviews", 2): [0] * 2}
     assert polled_of(records, active=12, most=30) == {0: 10, 1: 10, 2: 2}
+
+
+def test_poll_is_not_larger_than_it_may_be_when_records_come_while_it_waits() -> None:
+    """aiokafka keeps a partition that is used up until it is asked once more."""
+    records: dict[TP, list[int]] = {TP("reviews", 0): []}
+    later = {TP("reviews", number): [0] * 100 for number in range(1, 12)}
+    assert sum(polled_of(records, active=12, most=30, come_meanwhile=later).values()) <= 30 + len(later)
 
 
 def test_one_partition_that_alone_has_records_fills_a_poll() -> None:

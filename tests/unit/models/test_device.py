@@ -56,14 +56,15 @@ def test_alerts_wait_for_a_tenth_of_a_second_unless_the_model_packs() -> None:
     """A model that packs needs its large runs; one that pads seldom fills them."""
     measured = Budget(run_tokens=1024, tokens_per_second=4000.0)
     assert measured.batch_tokens == 1024
-    padding = measured.prompt(packs=False)
+    padding = measured.prompt("cpu", packs=False)
     assert (padding.run_tokens, padding.batch_tokens) == (400, 400)
-    assert measured.prompt(packs=True) == measured
-    packing = Budget(run_tokens=256, tokens_per_second=4000.0).prompt(packs=True)
+    assert measured.prompt("cpu", packs=True) == measured
+    packing = Budget(run_tokens=256, tokens_per_second=4000.0).prompt("cpu", packs=True)
     assert (packing.run_tokens, packing.batch_tokens) == (400, 400)
-    several = Budget(run_tokens=256, tokens_per_second=40_000.0).prompt(packs=True)
-    assert (several.run_tokens, several.batch_tokens) == (256, 4000)
-    small = Budget(run_tokens=256, tokens_per_second=4000.0).prompt(packs=False)
+    several = Budget(run_tokens=256, tokens_per_second=10_000.0)
+    assert several.prompt("cpu", packs=True).run_tokens == 334  # three of the 1,000 tokens
+    assert several.prompt("cuda", packs=True) == several
+    small = Budget(run_tokens=256, tokens_per_second=4000.0).prompt("cpu", packs=False)
     assert (small.run_tokens, small.batch_tokens) == (256, 400)
 
 
@@ -91,7 +92,7 @@ def test_memory_that_runs_out_later_rules_out_that_size_and_all_larger_ones(
     """By then another process may have its share of the device's memory."""
     seen: list[int] = []
 
-    def second_round_of_1024_is_too_large(model: Any, texts: Any, size: int, workers: int) -> tuple[int, float]:
+    def second_round_of_1024_is_too_large(model: Any, texts: Any, size: int, on_all: Any) -> tuple[int, float]:
         seen.append(size)
         if size == 1024 and seen.count(size) == 2:
             raise OutOfDeviceMemory("the device is full")
@@ -106,7 +107,7 @@ def test_a_neighbour_that_takes_the_time_of_one_run_does_not_decide(
 ) -> None:
     seen: list[int] = []
 
-    def stalled_at_first(model: Any, texts: Any, size: int, workers: int) -> tuple[int, float]:
+    def stalled_at_first(model: Any, texts: Any, size: int, on_all: Any) -> tuple[int, float]:
         seen.append(size)
         return size, 1.0 if len(seen) == 1 else 0.1  # the larger, the faster
 
@@ -116,26 +117,27 @@ def test_a_neighbour_that_takes_the_time_of_one_run_does_not_decide(
 
 def test_a_budget_is_measured_with_all_workers_at_work(cpu: DeviceChoice) -> None:
     """One worker alone has the caches and the interpreter's lock for itself."""
-    together = threading.Barrier(2)
+    together, met = threading.Barrier(2), []
 
     class Meeting(FakeClassifier):
         def run(self, batch: Sequence[Tokens]) -> list[Scores]:
-            if threading.current_thread() is not threading.main_thread():
-                together.wait(5)
+            together.wait(5)
+            met.append(threading.current_thread())
             return super().run(batch)
 
     assert measure_budget(Meeting(), replace(cpu, workers=2)).run_tokens > 0
+    assert len(set(met)) == 2
 
 
 def test_long_runs_are_made_larger_while_that_pays(cpu: DeviceChoice, monkeypatch: pytest.MonkeyPatch) -> None:
     """T5 on a GPU waits for Python: a run of many texts takes it no longer than one of few."""
     gpu = replace(cpu, device="cuda")
-    monkeypatch.setattr(selection, "_timed", lambda model, texts, size, workers: (size, 0.4 if size <= 65536 else 0.9))
+    monkeypatch.setattr(selection, "_timed", lambda model, texts, size, on_all: (size, 0.4 if size <= 65536 else 0.9))
     assert measure_budget(FakeClassifier(), gpu).run_tokens == 65536
 
     seen: list[int] = []
 
-    def in_proportion(model: Any, texts: Any, size: int, workers: int) -> tuple[int, float]:
+    def in_proportion(model: Any, texts: Any, size: int, on_all: Any) -> tuple[int, float]:
         seen.append(size)
         return size, size / 500
 

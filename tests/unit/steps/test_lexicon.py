@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream_app.steps import lexicon
 from stream_app.steps.lexicon import may_speak_of_danger, safety_words_in
 
 
@@ -71,6 +72,15 @@ def test_danger_named_again_and_again_did_not_hold_up_the_stream(text: str) -> N
         return time.process_time() - began
 
     assert min(seconds() for _ in range(3)) < 0.05
+
+
+@pytest.mark.parametrize("before", ["", "So good. ", "Schön★", "\ud83d 手机。"])
+def test_every_word_of_danger_is_found_wherever_it_stands(before: str) -> None:
+    for kind, entries in lexicon._SAFETY.items():
+        for entry in entries.split():
+            text = f"{before}{entry.replace('_', ' ').upper()}"
+            assert safety_words_in(text) == (kind,), text
+            assert may_speak_of_danger(["fine", text]) == {1}, text
 
 
 @given(

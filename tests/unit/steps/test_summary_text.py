@@ -104,6 +104,9 @@ def test_key_sentence_is_the_danger_before_the_complaint() -> None:
 
     assert span is not None
     assert text[span.start : span.end] == "It burned my hand."
+    complaint = key_sentence(text, dangerous=False)
+    assert complaint is not None
+    assert text[complaint.start : complaint.end] == "Terrible, awful, useless junk."
 
 
 def test_long_sentence_is_cut_after_a_word() -> None:
