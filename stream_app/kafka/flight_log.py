@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from stream_app.ports import ConfigurationError, Slot
+from stream_app.ports import ConfigurationError, Slot, Unavailable
 from stream_app.records import Position
 
 _FILE_BYTES = 1 << 20
@@ -22,8 +22,11 @@ _Place = tuple[str, int, int]
 # "! reviews 3 1042 2": suspect since an earlier death of the process; was alone in the air in two of them.
 
 
-class FlightLogLost(Exception):
-    """Nothing can be noted any more. Not an OSError: those of the Kafka clients' tasks are only logged."""
+class FlightLogLost(Unavailable):
+    """Nothing can be noted any more: the process has to end, and may be started again.
+
+    Not an OSError, since those of the Kafka clients' tasks are only logged.
+    """
 
 
 class FlightLog:
@@ -38,7 +41,8 @@ class FlightLog:
     """
 
     def __init__(self, folder: Path, group: str, number: int = 0) -> None:
-        """Reads what the process before left, and starts anew with it. Raises ConfigurationError without a place.
+        """Reads what the process before left, and starts anew with it. Raises ConfigurationError without a place, and
+        FlightLogLost where it has no room.
 
         ``number``: which of the group's processes on this machine, from 1; 0: not numbered.
         """
@@ -49,13 +53,13 @@ class FlightLog:
             folder.mkdir(parents=True, exist_ok=True)
             self._path, self._lock_file = _free_file(folder, group, number)
             in_the_air, self._suspects = _read(self._path)
-            for position in in_the_air:
-                self._suspects[position] = self._suspects.get(position, 0) + (len(in_the_air) == 1)
-            self._rewrite()
         except OSError as error:
             raise ConfigurationError(
                 f"{folder} cannot be written ({error.strerror}): set STREAM_APP_STATE_FOLDER to a folder that can."
             ) from error
+        for position in in_the_air:
+            self._suspects[position] = self._suspects.get(position, 0) + (len(in_the_air) == 1)
+        self._rewrite()
 
     def suspects(self) -> dict[Position, int]:
         """Records that were on the device when a process died and have not landed since: in how many deaths alone.
@@ -102,13 +106,8 @@ class FlightLog:
         if end < len(self._map):  # a zero stays behind it
             self._map[self._end : end] = line
             self._end = end
-            return
-        try:
+        else:
             self._rewrite()
-        except OSError as error:
-            raise FlightLogLost(
-                f"{self._path} cannot be written ({error.strerror}); free some space, or set STREAM_APP_STATE_FOLDER."
-            ) from error
 
     def _rewrite(self) -> None:
         """Keep what is suspect or in the air; the file is replaced at once, so a death in between loses nothing.
@@ -119,10 +118,15 @@ class FlightLog:
         lines += [_line("+", [position]) for position in self._in_the_air]
         content = b"".join(lines)
         scratch = self._path.with_suffix(".new")
-        scratch.write_bytes(content.ljust(len(content) + _FILE_BYTES, b"\0"))
-        with scratch.open("r+b") as file:
-            mapped = mmap.mmap(file.fileno(), 0)
-        scratch.replace(self._path)
+        try:
+            scratch.write_bytes(content.ljust(len(content) + _FILE_BYTES, b"\0"))
+            with scratch.open("r+b") as file:
+                mapped = mmap.mmap(file.fileno(), 0)
+            scratch.replace(self._path)
+        except OSError as error:
+            raise FlightLogLost(
+                f"{self._path} cannot be written ({error.strerror}); free some space, or set STREAM_APP_STATE_FOLDER."
+            ) from error
         self._map, self._end = mapped, len(content)
 
 
