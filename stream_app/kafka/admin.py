@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -56,7 +56,8 @@ def check_brokers(settings: Settings) -> str:
 
 
 def create_topics(settings: Settings) -> dict[str, bool]:
-    """Make the topics that are missing; True per topic that was made. Existing ones stay as they are.
+    """Make the topics that are missing; True per topic that was made. Existing ones stay as they are. When it returns,
+    a broker tells of all: the controller answers before the brokers know what it made.
 
     Raises BrokerUnavailable, or ConfigurationError when the brokers refuse (too few of them, no rights).
     """
@@ -85,7 +86,15 @@ def create_topics(settings: Settings) -> dict[str, bool]:
                 f"Topic {name} cannot be made: {error.args[0].str()}. Replication is {settings.replication} "
                 "(STREAM_APP_REPLICATION): as many brokers are needed."
             ) from error
+    reach(settings, lambda admin: _demand(topics.all(), admin))
     return made
+
+
+def _demand(names: Iterable[str], admin: AdminClient) -> None:
+    """Raises KafkaException while the broker that is asked does not know one of the topics, or who leads it."""
+    there = admin.list_topics(timeout=_SECONDS).topics
+    if any(name not in there or there[name].error is not None for name in names):
+        raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
 
 
 def list_topics(settings: Settings) -> list[TopicFacts]:

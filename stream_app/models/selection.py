@@ -99,7 +99,7 @@ class Budget:
     def prompt(self, device: str, *, packs: bool) -> Budget:
         """For answers that alerts wait for. Texts of mixed lengths hardly ever fill a large run without padding, so
         smaller batches cost a model that does not pack next to nothing. One that packs cuts a batch into equal runs: a
-        CPU reads all weights for each, so a small one left over is dear.
+        small one left over is dear on a CPU, which reads all weights for each.
         """
         if not packs:
             return replace(self, run_tokens=min(self.run_tokens, self._soon))

@@ -75,7 +75,7 @@ def prepare(review: Review, languages: frozenset[str] | None) -> Prepared | Unus
 def prepare_all(reviews: Sequence[Review], languages: frozenset[str] | None) -> list[Prepared | Unusable]:
     """``prepare`` of each: cheaper together, since words of danger are looked for in all of them at once."""
     prepared = [_prepared(review, languages) for review in reviews]
-    read = [_read(one) for one in prepared]
+    read = [one.model_text if isinstance(one, Prepared) else "" for one in prepared]
     for index in may_speak_of_danger(read):
         one, safety = prepared[index], safety_words_in(read[index])
         if safety and isinstance(one, Prepared):
@@ -102,13 +102,6 @@ def _prepared(review: Review, languages: frozenset[str] | None) -> Prepared | Un
         *(() if supported else (UNSUPPORTED_LANGUAGE,)),
     )
     return Prepared(text, title or None, language, supported, clean_word_count(text), flags, ())
-
-
-def _read(prepared: Prepared | Unusable) -> str:
-    """What a reader of the review reads."""
-    if isinstance(prepared, Unusable):
-        return ""
-    return f"{prepared.title}. {prepared.text}" if prepared.title else prepared.text
 
 
 def sentiment_of(scores: Scores) -> Sentiment:

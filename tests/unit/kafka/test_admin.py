@@ -1,0 +1,46 @@
+"""What the brokers say of topics, and when."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from stream_app.kafka import admin
+from stream_app.kafka.topics import Topics
+from stream_app.settings import Settings
+
+
+class LateBroker:
+    """An AdminClient: tells of a topic that was made only when it was asked ``late`` times since."""
+
+    def __init__(self, late: int) -> None:
+        self.late = late
+        self.made: list[str] = []
+        self.asked_since = 0
+
+    def list_topics(self, timeout: float) -> Any:
+        self.asked_since += bool(self.made)
+        known = self.made if self.asked_since > self.late else []
+        return SimpleNamespace(topics={name: SimpleNamespace(error=None) for name in known})
+
+    def create_topics(self, topics: list[Any], operation_timeout: float) -> dict[str, Future[None]]:
+        self.made = [topic.topic for topic in topics]
+        done: Future[None] = Future()
+        done.set_result(None)
+        return dict.fromkeys(self.made, done)
+
+
+def test_topics_that_were_made_are_known_when_the_call_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The controller's answer came first: who asked for a topic's offsets then was told that there is none."""
+    broker = LateBroker(late=2)
+    monkeypatch.setattr(admin, "_admin", lambda settings: broker)
+    monkeypatch.setattr(admin, "_PAUSE_SECONDS", 0.001)
+
+    made = admin.create_topics(Settings(_env_file=None))
+
+    assert set(made) == set(Topics("").all())
+    assert broker.list_topics(1.0).topics.keys() == set(made)
+    assert broker.asked_since > 3
