@@ -27,15 +27,19 @@ from stream_app.settings import Settings
 
 BENCHMARK = "this benchmark's looks at offsets"
 _LOOK_SECONDS = 1.0
+_REST_SECONDS = 5.0
 _LIMIT_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
 class EndToEnd:
-    """``cpu_us``: processor time per review of each process, over the same stretch, in microseconds."""
+    """``cpu_us``: processor time per review of each process, over the same stretch, in microseconds. ``at_rest``: of
+    each but the benchmark, in seconds per second, afterwards, while nothing comes.
+    """
 
     reviews_per_second: float
     cpu_us: Mapping[str, float]
+    at_rest: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ def end_to_end(work: Workload, services: Services, *, with_summaries: bool, run:
         try:
             pids = {role: process.pid for role, process in roles.items()} | _server_pids(services)
             before, after = _watch(settings, roles, pids, len(work.lines), Path(folder) / "log")
+            at_rest = _at_rest({name: pid for name, pid in pids.items() if name != BENCHMARK})
         finally:
             for process in roles.values():
                 process.send_signal(signal.SIGTERM)
@@ -90,7 +95,8 @@ def end_to_end(work: Workload, services: Services, *, with_summaries: bool, run:
                 process.wait(30)
     reviews = after.enriched - before.enriched
     cpu_us = {name: 1e6 * (after.seconds[name] - before.seconds[name]) / max(1, reviews) for name in after.seconds}
-    return EndToEnd(_rate([record.timestamp_ms for record in read_to_end(settings, topics.enriched)]), cpu_us)
+    rate = _rate([record.timestamp_ms for record in read_to_end(settings, topics.enriched)])
+    return EndToEnd(rate, cpu_us, at_rest)
 
 
 def _server_pids(services: Services) -> dict[str, int]:
@@ -111,8 +117,20 @@ def _watch(
             raise RuntimeError(f"the roles did not finish; their log ends with\n{log.read_text()[-3000:]}")
         time.sleep(_LOOK_SECONDS)  # between two looks at the offsets
         if (count := sum(end_offsets(settings, enriched).values())) and (not looks or looks[-1].enriched < total):
-            looks.append(_Spent(count, {name: sum(psutil.Process(pid).cpu_times()[:2]) for name, pid in pids.items()}))
+            looks.append(_Spent(count, _processor_seconds(pids)))
     return looks[0], looks[-1]
+
+
+def _at_rest(pids: Mapping[str, int]) -> dict[str, float]:
+    """Processor time of each, in seconds per second; everything was done a moment ago."""
+    before = _processor_seconds(pids)
+    time.sleep(_REST_SECONDS)  # what is measured is a stretch of time
+    after = _processor_seconds(pids)
+    return {name: (after[name] - before[name]) / _REST_SECONDS for name in pids}
+
+
+def _processor_seconds(pids: Mapping[str, int]) -> dict[str, float]:
+    return {name: sum(psutil.Process(pid).cpu_times()[:2]) for name, pid in pids.items()}
 
 
 def _rate(timestamps_ms: list[int]) -> float:

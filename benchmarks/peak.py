@@ -31,9 +31,6 @@ def peak_flops(device: str, precision: str, workers: int) -> float:
 
     Several libraries are tried: on some processors torch's default one uses half of the arithmetic units.
     """
-    import torch
-
-    torch.set_num_threads(1)
     return max(_rate(product, workers) for product in _products(device, precision))
 
 
@@ -47,7 +44,10 @@ def _rate(product: Callable[[], float], workers: int) -> float:
 
 
 def _repeated(product: Callable[[], float]) -> float:
-    """Operations done in _PEAK_SECONDS."""
+    """Operations done in _PEAK_SECONDS, by this thread alone."""
+    import torch
+
+    torch.set_num_threads(1)  # here: OpenMP keeps the number for each thread, and oneDNN asks OpenMP
     until = time.perf_counter() + _PEAK_SECONDS
     done = 0.0
     while time.perf_counter() < until:

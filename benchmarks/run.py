@@ -21,7 +21,7 @@ import orjson
 import torch
 from rich.console import Console
 
-from benchmarks import encoders, latency, lookups, plumbing, plumbing_profile, scaling, summaries
+from benchmarks import encoders, latency, lookups, plumbing, plumbing_profile, run_sizes, scaling, summaries
 from benchmarks.end_to_end import EndToEnd, end_to_end
 from benchmarks.models_alone import FROM_MEMORY, ONE_AT_A_TIME, models_alone, prepared_texts
 from benchmarks.own_broker import own_broker
@@ -30,6 +30,7 @@ from benchmarks.report import median, processor, shown
 from benchmarks.workload import SAMPLE, workload
 from stream_app.embedded.services import Services
 from stream_app.models.result_cache import LONGEST_TEXT
+from stream_app.models.selection import BATCH_SECONDS
 from stream_app.settings import Settings
 
 HERE = Path(__file__).parent
@@ -84,6 +85,13 @@ def _encoders(options: Options) -> Measured:
             f"nothing between them, reach {share:.0%} of the fp32 peak: about what can be hoped for. "
             "CTranslate2's padding is that of attention, as its share of the work."
         )
+    if options.device == "cpu" and not options.quick:
+        sizes = [run_sizes.run_sizes(options.input, precision) for precision in run_sizes.precisions()]
+        text += (
+            "\n\nWhat larger packed runs by torch would bring, and what their time goes to (nothing between the runs; "
+            "an alert waits for the one on the device, and a worker's batch is to take no more than "
+            f"{1000 * BATCH_SECONDS:.0f} ms):\n\n" + "\n".join(run_sizes.table(sizes))
+        )
     if not options.quick or options.device == "cuda":  # on a CPU it takes minutes
         reviews = options.size(encoders.BASE_REVIEWS[options.device], 40)
         base = encoders.measure_encoders(options.input, reviews, options.repeats, console.print, encoders.BASE)
@@ -124,6 +132,7 @@ def _end_to_end(options: Options) -> Measured:
     numbers: dict[str, float] = {}
     bars: dict[str, list[float]] = {}
     spent: dict[str, dict[str, float]] = {}
+    at_rest: dict[str, dict[str, float]] = {}
     with Services(kafka_port=0, valkey_port=0, say=console.print) as services:
         for models, with_summaries in (("BERT", False), ("BERT and T5", True)):
             count = options.size(_REVIEWS[options.device], 60)
@@ -144,6 +153,9 @@ def _end_to_end(options: Options) -> Measured:
             whole = [one.reviews_per_second for one in runs]
             spent[models] = {name: median([one.cpu_us[name] for one in runs]) for name in runs[0].cpu_us}
             spent[models][_MODELS_ALONE] = 1e6 * len(os.sched_getaffinity(0)) / median(memory)
+            at_rest[models] = {
+                name: 1e6 * median([one.at_rest[name] for one in runs]) / median(whole) for name in runs[0].at_rest
+            }
             numbers["end_to_end_efficiency"] = median(whole) / median(memory)
             numbers["end_to_end_over_naive"] = median(whole) / median(naive)
             lines.append(
@@ -157,18 +169,24 @@ def _end_to_end(options: Options) -> Measured:
         "this machine, timed on the enriched topic from the first record to the last, with a backlog. Summaries: "
         "`always`; nothing is answered from known texts.",
         "",
-        *_processor_time(spent),
+        *_processor_time(spent, at_rest),
         "",
         _known(options.input),
     ]
     return Measured("\n".join(lines), numbers, bars)
 
 
-def _processor_time(spent: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Where the microseconds of a review go, by process; ``spent``: by models, then by process."""
-    lines = [f"| processor time of a review, µs | {' | '.join(spent)} |", "|---|" + "---|" * len(spent)]
+def _processor_time(spent: Mapping[str, Mapping[str, float]], at_rest: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Where the microseconds of a review go, by process; both: by models, then by process. ``at_rest``: what the
+    process takes of them in a review's time while nothing comes.
+    """
+    lines = [f"| processor time of a review, µs (of it at rest) | {' | '.join(spent)} |", "|---|" + "---|" * len(spent)]
     for name in next(iter(spent.values())):
-        lines.append(f"| {name} | " + " | ".join(f"{of_one[name]:,.0f}" for of_one in spent.values()) + " |")
+        cells = [
+            f"{spent[models][name]:,.0f}" + (f" ({resting[name]:,.0f})" if name in resting else "")
+            for models, resting in at_rest.items()
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
 

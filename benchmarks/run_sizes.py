@@ -1,0 +1,170 @@
+"""What larger runs would bring a packed encoder on this CPU, and what the time of a run goes to.
+
+All workers compute runs of one size, one after another, with nothing between them: no batcher, and all texts tokenised
+before. An alert waits for the run that is on the device when its review comes, so the size is a bargain.
+
+    python -m benchmarks.run_sizes --input reviews.jsonl     prints the table
+"""
+
+from __future__ import annotations
+
+import argparse
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from benchmarks.encoders import model_texts
+from benchmarks.own_process import measured
+from benchmarks.peak import flops_of, peak_flops
+from benchmarks.report import median
+from benchmarks.workload import SAMPLE
+
+SIZES = (256, 512, 1024, 2048)
+PRODUCTS, ATTENTION, OTHER = "products with weights", "attention", "all else"
+_REVIEWS = 300
+_ROUNDS = 3
+_PARTS_OF = 512  # tokens
+
+
+@dataclass(frozen=True)
+class RunSizes:
+    """By tokens of a run: ``shares`` of the peak of ``precision``, and how long one takes, in ms, where all workers
+    compute. ``parts``: shares of the time of a run of 512 tokens, of one worker alone.
+    """
+
+    precision: str
+    peak_flops: float
+    shares: dict[int, float]
+    run_ms: dict[int, float]
+    parts: dict[str, float]
+
+
+def run_sizes(path: Path, precision: str, reviews: int = _REVIEWS) -> RunSizes:
+    """In a process of its own."""
+    answer = measured("benchmarks.run_sizes", "--input", path, "--precision", precision, "--reviews", reviews)
+    by_size = {name: {int(size): one for size, one in answer[name].items()} for name in ("shares", "run_ms")}
+    return RunSizes(**answer | by_size)
+
+
+def _measure(path: Path, precision: Any, reviews: int) -> RunSizes:
+    from stream_app.models.classifier import find_classifier
+    from stream_app.models.device import DeviceChoice, cores, find_device
+    from stream_app.models.loading import quieten
+
+    quieten()
+    find_device("cpu", threads=1)
+    found = find_classifier("bundled")
+    workers = cores()
+    classifier = found.on(DeviceChoice("cpu", precision, 1, "", "torch", workers))
+    texts = classifier.tokenize(model_texts(path, reviews))
+    operations = flops_of(found.model.config, [one.length for one in texts])
+    runs = {size: _cut(classifier, texts, size) for size in SIZES}
+    before = peak_flops("cpu", precision, workers)
+    every = [{size: _seconds(classifier, of_size, workers) for size, of_size in runs.items()} for _ in range(_ROUNDS)]
+    peak = max(before, peak_flops("cpu", precision, workers))  # lower in seconds that a neighbour takes
+    seconds = {size: median([one[size] for one in every]) for size in SIZES}
+    return RunSizes(
+        precision,
+        peak,
+        {size: operations / seconds[size] / peak for size in SIZES},
+        {size: 1e3 * seconds[size] * workers / len(runs[size]) for size in SIZES},
+        _parts(classifier, runs[_PARTS_OF]),
+    )
+
+
+def _cut(classifier: Any, texts: Sequence[Any], size: int) -> list[list[Any]]:
+    return [[texts[index] for index in run] for run in classifier.plan.cut([one.length for one in texts], size)]
+
+
+def _seconds(classifier: Any, runs: Sequence[Any], workers: int) -> float:
+    """Until all runs are done, by threads that have computed one before."""
+    waiting = iter(runs)
+    taking = threading.Lock()
+    ready = threading.Barrier(workers + 1)
+
+    def work() -> None:
+        classifier.run(runs[0])
+        ready.wait()
+        while True:
+            with taking:
+                run = next(waiting, None)
+            if run is None:
+                return
+            classifier.run(run)
+
+    threads = [threading.Thread(target=work) for _ in range(workers)]
+    for thread in threads:
+        thread.start()
+    ready.wait()
+    began = time.perf_counter()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - began
+
+
+def _parts(classifier: Any, runs: Sequence[Any]) -> dict[str, float]:
+    """Shares of the time, measured around the calls of each part. For the rest of this process they are slower."""
+    from stream_app.models import encoders
+
+    spent = {PRODUCTS: 0.0, ATTENTION: 0.0}
+
+    def timed(part: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*given: Any) -> Any:
+            began = time.perf_counter()
+            result = call(*given)
+            spent[part] += time.perf_counter() - began
+            return result
+
+        return wrapper
+
+    encoders._PrepackedLinear.forward = timed(PRODUCTS, encoders._PrepackedLinear.forward)
+    encoders._attend = timed(ATTENTION, encoders._attend)
+    began = time.perf_counter()
+    for run in runs:
+        classifier.run(run)
+    whole = time.perf_counter() - began
+    shares = {part: seconds / whole for part, seconds in spent.items()}
+    return {**shares, OTHER: 1 - sum(shares.values())}
+
+
+def table(found: Sequence[RunSizes]) -> list[str]:
+    """Markdown lines."""
+    lines = [
+        "| runs of | " + " | ".join(f"{one.precision}, of {one.peak_flops / 1e9:,.0f} G/s" for one in found) + " |",
+        "|---|" + "---|" * len(found),
+    ]
+    for size in SIZES:
+        cells = [f"{one.shares[size]:.0%}, {one.run_ms[size]:.0f} ms each" for one in found]
+        lines.append(f"| {size:,} tokens | {' | '.join(cells)} |")
+    for part in (PRODUCTS, ATTENTION, OTHER):
+        lines.append(f"| of {_PARTS_OF}: {part} | " + " | ".join(f"{one.parts[part]:.0%}" for one in found) + " |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--input", type=Path, default=SAMPLE, help="reviews; default: the sample stream")
+    parser.add_argument("--reviews", type=int, default=_REVIEWS)
+    parser.add_argument("--precision", choices=("fp32", "bf16"), help="this one alone, as JSON")
+    options = parser.parse_args()
+    if options.precision:
+        found = _measure(options.input, options.precision, options.reviews)
+        print(orjson.dumps(found, option=orjson.OPT_NON_STR_KEYS).decode())
+        return
+    print("\n".join(table([run_sizes(options.input, one, options.reviews) for one in precisions()])))
+
+
+def precisions() -> list[str]:
+    """Those that this CPU has units for."""
+    from stream_app.models.device import BF16_MUST_GAIN, bf16_gain
+
+    return ["fp32", "bf16"] if bf16_gain("cpu") >= BF16_MUST_GAIN else ["fp32"]
+
+
+if __name__ == "__main__":
+    main()
