@@ -62,6 +62,7 @@ _PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("telemetry", "prometheus_client/", ()),
     ("the role itself", "roles/enrich.py", ()),
     ("Kafka to slots (frame)", "kafka/frame.py", ()),
+    ("Kafka to slots (frame)", "kafka/consumer_thread.py", ()),
     ("Kafka to slots (Faust)", "faust/", ()),
     ("Kafka to slots (Faust)", "mode/", ()),
     ("aiokafka", "aiokafka/", ()),

@@ -33,7 +33,8 @@ def quieten_clients() -> None:
     aiokafka = logging.getLogger("aiokafka")
     aiokafka.handlers = [_OncePerPeriod()]
     aiokafka.propagate = False
-    for chatty in ("aiokafka", "faust", "mode", "stream_app.kafka.frame"):  # the last is Faust's too: our subclasses
+    ours = ("stream_app.kafka.frame", "stream_app.kafka.consumer_thread")  # their loggers are Faust's: our subclasses
+    for chatty in ("aiokafka", "faust", "mode", *ours):
         logger = logging.getLogger(chatty)
         if logging.getLogger().getEffectiveLevel() > logging.DEBUG:
             logger.setLevel(logging.WARNING)

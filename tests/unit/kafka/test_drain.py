@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from faust.transport.drivers import aiokafka as driver
 
-from stream_app.kafka import frame
+from stream_app.kafka import consumer_thread, frame
 from stream_app.kafka.frame import Batch, Consumer
 from stream_app.records import Partition
 
@@ -238,9 +238,9 @@ def _stop_thread(monkeypatch: pytest.MonkeyPatch, leave: Any) -> None:
 
     async def test() -> None:
         async with asyncio.timeout(5.0):
-            await object.__new__(frame.ConsumerThread).on_thread_stop()
+            await object.__new__(consumer_thread.ConsumerThread).on_thread_stop()
 
-    monkeypatch.setattr(frame, "_LEAVE_SECONDS", 0.05)
+    monkeypatch.setattr(consumer_thread, "_LEAVE_SECONDS", 0.05)
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_thread_stop", on_thread_stop)
     asyncio.run(test())
 

@@ -1,4 +1,4 @@
-"""What frame.py replaces must be what Faust and aiokafka have: another version needs a person's eyes."""
+"""What frame.py and consumer_thread.py replace must be there in Faust and aiokafka: another version needs a person."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from faust.transport.drivers import aiokafka as driver
 from faust.worker import Worker
 from mode import Service
 
-from stream_app.kafka import frame
+from stream_app.kafka import consumer_thread, frame
 
 
 def test_faust_and_aiokafka_are_the_versions_that_the_overrides_were_written_against() -> None:
-    """Read the diff of both before you change the numbers in frame.py, and run the tests in integration/kafka."""
-    assert (version("faust-streaming"), version("aiokafka")) == (frame.FAUST_VERSION, frame.AIOKAFKA_VERSION)
+    """Read the diff of both before you change the numbers in these files, and run the tests in integration/kafka."""
+    assert (version("faust-streaming"), version("aiokafka")) == (frame.FAUST_VERSION, consumer_thread.AIOKAFKA_VERSION)
 
 
 @pytest.mark.parametrize(
     ("ours", "theirs", "names"),
     [
         (
-            frame.ConsumerThread,
+            consumer_thread.ConsumerThread,
             driver.AIOKafkaConsumerThread,
             ["on_start", "_fetch_records", "seek_to_committed"],
         ),
-        (frame.PatientFetcher, Fetcher, ["_get_actions_per_node"]),
-        (frame.RawRecords, frame.PartitionRecords, ["_consumer_record"]),
+        (consumer_thread.PatientFetcher, Fetcher, ["_get_actions_per_node"]),
+        (consumer_thread.RawRecords, consumer_thread.PartitionRecords, ["_consumer_record"]),
         (
             frame.Consumer,
             driver.Consumer,
@@ -87,12 +87,12 @@ def test_fetcher_is_ours_from_the_start_and_knows_the_role(monkeypatch: pytest.M
         self._consumer = SimpleNamespace(_fetcher=object.__new__(Fetcher))
 
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_start", start)
-    thread: Any = object.__new__(frame.ConsumerThread)
+    thread: Any = object.__new__(consumer_thread.ConsumerThread)
     thread.consumer = SimpleNamespace(app=SimpleNamespace(role=role))
 
     asyncio.run(thread.on_start())
 
-    assert isinstance(thread._consumer._fetcher, frame.PatientFetcher)
+    assert isinstance(thread._consumer._fetcher, consumer_thread.PatientFetcher)
     assert thread._consumer._fetcher.role is role
 
 
@@ -108,7 +108,7 @@ def test_broker_waits_long_or_for_many_records_only_where_that_holds_nobody_back
         client = AIOKafkaClient(bootstrap_servers="127.0.0.1:1")
         client.cluster.leader_for_partition = lambda tp: 1
         fetcher = Fetcher(client, SubscriptionState(), fetch_max_wait_ms=1500)
-        fetcher.__class__ = frame.PatientFetcher
+        fetcher.__class__ = consumer_thread.PatientFetcher
         busy = [0, 0, 40, 40]
         fetcher.role = SimpleNamespace(gather_ms=lambda: busy.pop(0))
         some = {held: SimpleNamespace(calculate_backoff=lambda: 0)}

@@ -11,7 +11,8 @@ import pytest
 from faust.types import TP
 
 from stream_app.kafka import frame
-from stream_app.kafka.frame import Consumer, Polled
+from stream_app.kafka.consumer_thread import ConsumerThread, Polled
+from stream_app.kafka.frame import Consumer
 
 P0 = TP("reviews", 0)
 
@@ -157,7 +158,7 @@ def polled_of(
     records: dict[TP, list[int]], active: int, most: int, come_meanwhile: dict[TP, list[int]] | None = None
 ) -> dict[int, int]:
     """Records of one poll by partition, ``active`` partitions being assigned."""
-    thread = object.__new__(frame.ConsumerThread)
+    thread = object.__new__(ConsumerThread)
     thread.consumer = SimpleNamespace(flow_active=True)
     coordinator = SimpleNamespace(check_errors=lambda: None)
     consumer = SimpleNamespace(_fetcher=Fetcher(records, come_meanwhile or {}), _closed=False, _coordinator=coordinator)

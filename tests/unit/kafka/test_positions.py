@@ -12,7 +12,8 @@ from faust.types import TP
 
 from stream_app.kafka import frame
 from stream_app.kafka.acks import PartitionAcks
-from stream_app.kafka.frame import Consumer, ConsumerThread
+from stream_app.kafka.consumer_thread import ConsumerThread
+from stream_app.kafka.frame import Consumer
 from stream_app.records import Partition, RawRecord
 from tests.fakes import FakePublisher
 

@@ -1,0 +1,159 @@
+"""aiokafka as Faust's consumer thread drives it: how records are fetched, and where each position is.
+
+Everything here but the records themselves stays in that thread; ``frame`` calls into it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka.consumer import fetcher as fetching
+from aiokafka.consumer.fetcher import Fetcher, OffsetResetStrategy, PartitionRecords
+from aiokafka.errors import ConsumerStoppedError
+from faust.transport.drivers import aiokafka as driver
+
+from stream_app import telemetry
+from stream_app.ports import StreamRole
+from stream_app.records import RawRecord
+
+AIOKAFKA_VERSION = "0.14.0"
+"""What these overrides were written against; a test fails when another one is installed."""
+
+_LONG_POLL_MS = 500
+_SHORT_POLL_MS = 50
+_GATHER_BYTES = 256 * 1024
+_LEAVE_SECONDS = 3.0
+
+
+class Polled(dict[Any, list[RawRecord]]):
+    """The records of one poll by partition, and the positions they belong to."""
+
+    def __init__(self, position_epoch: int) -> None:
+        super().__init__()
+        self.position_epoch = position_epoch
+
+
+class RawRecords(PartitionRecords):  # type: ignore[misc]
+    """The records of one answer of the broker as what they are here, without aiokafka's own form in between."""
+
+    def _consumer_record(self, tp: Any, record: Any) -> RawRecord:
+        return RawRecord(
+            tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
+        )
+
+
+fetching.PartitionRecords = RawRecords  # the fetcher makes them by this name
+
+
+class PatientFetcher(Fetcher):  # type: ignore[misc]
+    """Lets the broker wait long where that holds nobody back, and gather records where the role may wait for them;
+    Faust fixes 1500 ms, and one byte, for all.
+
+    aiokafka has one fetch under way per broker, for those partitions of which it holds no records. The others are
+    fetched again only when that one ends: with a long wait idle partitions would hold back a busy one. Where none is
+    held, all are asked for, and the first record ends the wait; unless the role lets the broker gather.
+    """
+
+    role: StreamRole
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        """Makes the requests; what they ask for is set before."""
+        gather_ms = self.role.gather_ms()
+        self._fetch_min_bytes = _GATHER_BYTES if gather_ms else 1
+        self._fetch_max_wait_ms = gather_ms or (_SHORT_POLL_MS if self._records else _LONG_POLL_MS)
+        return super()._get_actions_per_node(assignment)
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """The thread in which aiokafka lives."""
+
+    position_epoch = 0
+    """Raised in this thread, together with the positions themselves, whenever these are set anew."""
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        fetcher = self._consumer._fetcher
+        fetcher.__class__ = PatientFetcher  # aiokafka makes it itself
+        fetcher.role = self.consumer.app.role
+
+    async def touch(self) -> None:
+        """Say that this process lives although it fetches nothing: resets aiokafka's idle clock.
+
+        A consumer that is idle for ``max_poll_interval`` leaves the group and never comes back.
+        Raises what the coordinator met, such as missing rights: Faust never asks it.
+        """
+        await self.call_thread(self._touch)
+
+    async def _touch(self) -> None:
+        consumer = self._ensure_consumer()
+        consumer._coordinator.check_errors()
+        with consumer._subscription.fetch_context():
+            pass
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group where Kafka answers; where it doesn't, the group misses this member soon enough.
+
+        aiokafka would wait for an answer, or for a commit under way, as long as a request may take.
+        """
+        leaving = asyncio.ensure_future(super().on_thread_stop())
+        await asyncio.wait([leaving], timeout=_LEAVE_SECONDS)
+        if not leaving.done():
+            telemetry.group_was_not_left(_LEAVE_SECONDS)
+        elif not leaving.cancelled():  # as it is where aiokafka's fetcher is stopped in its pause between two tries
+            leaving.result()
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: Any,
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> Polled:
+        """An equal share of each partition that has records; aiokafka would empty one before it turns to the next."""
+        if not self.consumer.flow_active:
+            return Polled(self.position_epoch)
+        fetcher = consumer._fetcher
+        if consumer._closed or fetcher._closed:
+            raise ConsumerStoppedError()
+        consumer._coordinator.check_errors()
+        holding = sum(tp in active_partitions for tp in fetcher._records)
+        share = max(1, (max_records or 1) // max(1, holding or len(active_partitions)))
+        with fetcher._subscriptions.fetch_context():
+            first = await fetcher.fetched_records(active_partitions, timeout=timeout, max_records=share)
+            # no await that waits from here on: these records and position_epoch belong together
+            polled = Polled(self.position_epoch)
+            polled.update(first)
+            rest = [tp for tp in fetcher._records if tp in active_partitions and tp not in polled]
+            if rest:  # what was held may have been used up, and others have come while it waited
+                share = max(1, ((max_records or 1) - sum(map(len, polled.values()))) // len(rest))
+            for partition in rest:
+                polled.update(await fetcher.fetched_records([partition], timeout=0, max_records=share))
+        return polled
+
+    async def seek_to_committed(self) -> Mapping[Any, int | None]:
+        """Set all positions to the committed offsets at once. Empty when the partitions were taken away meanwhile.
+
+        aiokafka's own seeks one after the other, with waits between them in which records are fetched and lost, and
+        leaves uncommitted partitions where they are.
+        """
+        offsets: Mapping[Any, int | None] = await self.call_thread(self._seek_to_committed)
+        return offsets
+
+    async def _seek_to_committed(self) -> Mapping[Any, int | None]:
+        consumer = self._ensure_consumer()
+        assignment = consumer._subscription.subscription.assignment
+        committed = await consumer._coordinator.fetch_committed_offsets(list(assignment.tps))
+        if not assignment.active:
+            return {}
+        offsets: dict[Any, int | None] = {}
+        for tp in assignment.tps:  # without awaits: nothing is fetched between the first seek and the last
+            offset = committed[tp].offset if tp in committed else -1
+            offsets[tp] = offset if offset >= 0 else None
+            if offset >= 0:
+                consumer._fetcher.seek_to(tp, offset)
+            else:
+                consumer._fetcher.request_offset_reset([tp], OffsetResetStrategy.EARLIEST)
+        self.position_epoch += 1
+        return offsets
