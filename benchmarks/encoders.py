@@ -188,7 +188,7 @@ def run_way(way: str, texts: Sequence[str], model: str = BUNDLED) -> EncoderRun:
         sum(lengths),
         _computed(way, lengths),
         flops_of(found.model.config, lengths),
-        peak_flops(where, precision, workers),
+        peak_flops(found.model.config, where, precision, workers),
         dict(zip(indices, labels, strict=True)),
     )
 

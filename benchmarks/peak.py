@@ -26,12 +26,13 @@ def flops_of(config: Any, lengths: Sequence[int]) -> float:
     return float(sum(layers * length * 2 * (4 * h * h + 2 * h * i + 2 * length * h) for length in lengths))
 
 
-def peak_flops(device: str, precision: str, workers: int) -> float:
-    """Operations per second of the fastest matrix product known here, of shapes as an encoder has them, on all workers.
+def peak_flops(config: Any, device: str, precision: str, workers: int) -> float:
+    """Operations per second of the fastest matrix product known here, of the shape of the encoder's largest, on all
+    workers; on a GPU of a shape as its libraries are quoted with.
 
     Several libraries are tried: on some processors torch's default one uses half of the arithmetic units.
     """
-    return max(_rate(product, workers) for product in _products(device, precision))
+    return max(_rate(product, workers) for product in _products(config, device, precision))
 
 
 def _rate(product: Callable[[], float], workers: int) -> float:
@@ -55,13 +56,14 @@ def _repeated(product: Callable[[], float]) -> float:
     return done
 
 
-def _products(device: str, precision: str) -> list[Callable[[], float]]:
-    """Functions that multiply matrices and say how many operations that took: [1024, 1536] by [1536, 384], on a GPU as
-    large as its libraries are quoted with.
-    """
+def _products(config: Any, device: str, precision: str) -> list[Callable[[], float]]:
+    """Functions that multiply matrices and say how many operations that took."""
     import torch
 
-    rows, inner, columns = (1024, 1536, 384) if device == "cpu" else (8192, 8192, 8192)
+    from stream_app.models.encoders import PrepackedLinear, can_prepack
+
+    shape = (1024, config.intermediate_size, config.hidden_size)
+    rows, inner, columns = shape if device == "cpu" else (8192, 8192, 8192)
     operations = 2.0 * rows * inner * columns
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}[precision]
     # not ones or zeros: a GPU multiplies those faster
@@ -82,8 +84,13 @@ def _products(device: str, precision: str) -> list[Callable[[], float]]:
             products.append(counted(lambda: quantized(given)))
         return products
     products = [counted(lambda: torch.mm(left, right))]
-    if device == "cpu" and precision == "fp32":
-        products += [counted(way) for way in _ways_in_fp32([torch.nn.Linear(inner, columns).eval()], left)]
+    if device == "cpu":
+        linear = torch.nn.Linear(inner, columns, dtype=dtype).eval()
+        if can_prepack(dtype):
+            prepacked = PrepackedLinear(linear, then_gelu=False)
+            products.append(counted(lambda: prepacked(left)))
+        if precision == "fp32":
+            products += [counted(way) for way in _ways_in_fp32([linear], left)]
     return products
 
 
@@ -121,9 +128,9 @@ def products_share(config: Any, workers: int) -> float:
 
     The peak is measured before and after: in seconds that a neighbour takes, it would come out too low.
     """
-    before = peak_flops("cpu", "fp32", workers)
+    before = peak_flops(config, "cpu", "fp32", workers)
     rate = max(_products_rate(config, rows, workers) for rows in _RUN_TOKENS)
-    return rate / max(before, peak_flops("cpu", "fp32", workers))
+    return rate / max(before, peak_flops(config, "cpu", "fp32", workers))
 
 
 def _products_rate(config: Any, tokens: int, workers: int) -> float:

@@ -62,11 +62,12 @@ def _measure(path: Path, precision: Any, reviews: int) -> RunSizes:
     workers = cores()
     classifier = found.on(DeviceChoice("cpu", precision, 1, "", "torch", workers))
     texts = classifier.tokenize(model_texts(path, reviews))
-    operations = flops_of(found.model.config, [one.length for one in texts])
+    config = found.model.config
+    operations = flops_of(config, [one.length for one in texts])
     runs = {size: _cut(classifier, texts, size) for size in SIZES}
-    before = peak_flops("cpu", precision, workers)
+    before = peak_flops(config, "cpu", precision, workers)
     every = [{size: _seconds(classifier, of_size, workers) for size, of_size in runs.items()} for _ in range(_ROUNDS)]
-    peak = max(before, peak_flops("cpu", precision, workers))  # lower in seconds that a neighbour takes
+    peak = max(before, peak_flops(config, "cpu", precision, workers))  # lower in seconds that a neighbour takes
     seconds = {size: median([one[size] for one in every]) for size in SIZES}
     return RunSizes(
         precision,
@@ -122,8 +123,8 @@ def _parts(classifier: Any, runs: Sequence[Any]) -> dict[str, float]:
 
         return wrapper
 
-    encoders._PrepackedLinear.forward = timed(PRODUCTS, encoders._PrepackedLinear.forward)
-    encoders._attend = timed(ATTENTION, encoders._attend)
+    encoders.PrepackedLinear.forward = timed(PRODUCTS, encoders.PrepackedLinear.forward)
+    encoders.attend = timed(ATTENTION, encoders.attend)
     began = time.perf_counter()
     for run in runs:
         classifier.run(run)

@@ -62,7 +62,7 @@ class PackedEncoder:
     def __init__(self, model: Any, choice: DeviceChoice) -> None:
         """``model`` is ours to change."""
         model.set_attn_implementation(_PACKED)
-        if _can_prepack(choice.dtype):
+        if can_prepack(choice.dtype):
             _prepack(model)
         self.model = model
         self._pooled = model.config.model_type in BERTS
@@ -100,7 +100,7 @@ class CTranslate2Encoder:
         return logits
 
 
-class _PrepackedLinear(torch.nn.Module):
+class PrepackedLinear(torch.nn.Module):
     """A linear layer of an encoder on a CPU, its weights as oneDNN's kernels read them; a GELU after it costs nothing.
 
     ``torch.nn.Linear`` leaves fp32 to the BLAS library, which uses half of the units of some processors.
@@ -117,7 +117,7 @@ class _PrepackedLinear(torch.nn.Module):
         return out
 
 
-def _can_prepack(dtype: torch.dtype) -> bool:
+def can_prepack(dtype: torch.dtype) -> bool:
     """oneDNN refuses weights in bf16 where the processor has no AVX-512; torch computes them all the same, slowly."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
@@ -133,7 +133,7 @@ def _prepack(model: Any) -> None:
                 for name, linear in list(place.named_children()):
                     if isinstance(linear, torch.nn.Linear):
                         then_gelu = fused and place is layer.intermediate
-                        setattr(place, name, _PrepackedLinear(linear, then_gelu=then_gelu))
+                        setattr(place, name, PrepackedLinear(linear, then_gelu=then_gelu))
             if fused:
                 layer.intermediate.intermediate_act_fn = torch.nn.Identity()
 
@@ -154,12 +154,12 @@ def _attend_packed(
     start = 0
     for length in lengths:
         here = slice(start, start + length)
-        out[:, here] = _attend(query[:, :, here], key[:, :, here], value[:, :, here], scaling).transpose(1, 2)
+        out[:, here] = attend(query[:, :, here], key[:, :, here], value[:, :, here], scaling).transpose(1, 2)
         start += length
     return out, None
 
 
-def _attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float) -> torch.Tensor:
+def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float) -> torch.Tensor:
     """Attention of one text. In bf16 by plain products: torch's own kernel is half as fast on a CPU's bf16 units."""
     if query.dtype != torch.bfloat16:
         return F.scaled_dot_product_attention(query, key, value, scale=scaling)

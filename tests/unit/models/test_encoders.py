@@ -231,4 +231,4 @@ def test_weights_are_reordered_where_onednn_can(
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: supported)
 
-    assert encoders._can_prepack(dtype) is (expected is None or supported)
+    assert encoders.can_prepack(dtype) is (expected is None or supported)
