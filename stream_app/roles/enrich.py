@@ -28,6 +28,7 @@ from stream_app.records import (
 from stream_app.settings import Settings
 from stream_app.steps import alert_rules
 from stream_app.steps import enrich as step
+from stream_app.steps.summary_window import SummaryWindow
 
 Result = TypeVar("Result")
 
@@ -112,16 +113,15 @@ class Enrich:
         """In best effort T5 begins a run on a CPU only when BERT has nothing to do (it would take half the cores from
         it); where T5's threads yield to BERT's, already when one of these has nothing to do. No review joins what would
         take longer than it waits, nor does a run: T5 would work for nobody.
-
-        What T5 can do in that time depends on what BERT leaves it. So the window, the tokens that it may have before
-        it, is halved when an answer is late, and grows with each that is in time, as TCP's does (RFC 5681, 3.1).
         """
         # T5 is slower than BERT: a quarter waits several times as long
         waiting = _waiting(sized, self._settings.waiting_tokens // 4)
         if self._settings.summaries != "best_effort":
             return self._batcher("summary", sized, self._summarized, waiting)
-        self._most_summary_tokens = self._summary_window = min(waiting, self._tokens_of_a_wait(sized))
-        of_a_worker = max(1, self._most_summary_tokens // (2 * sized.workers))  # BERT, which goes first, slows it down
+        self._summary_window = SummaryWindow(min(waiting, self._tokens_of_a_wait(sized)))
+        of_a_worker = max(
+            1, self._summary_window.tokens // (2 * sized.workers)
+        )  # BERT, which goes first, slows it down
         sized = replace(
             sized, run_tokens=min(sized.run_tokens, of_a_worker), batch_tokens=min(sized.batch_tokens, of_a_worker)
         )
@@ -347,11 +347,11 @@ class Enrich:
         assert self._summary is not None
         if self._sentiment.waiting_tokens > self._bert_tokens_of_a_wait:
             return 0
-        return self._summary_window - self._summary.unfinished_tokens
+        return self._summary_window.tokens - self._summary.unfinished_tokens
 
     def _summaries_are_late(self, reviews: list[_Open]) -> None:
         if any(not review.finished for review in reviews):
-            self._summary_window = max(1, self._summary_window // 2)  # an idle T5 gets a review with any window
+            self._summary_window.answered_late()
             self._give_up_summaries(reviews)
 
     def _give_up_summaries(self, reviews: list[_Open]) -> None:
@@ -369,9 +369,8 @@ class Enrich:
         in_time = [(review, summary) for review, summary in results if not review.finished]
         self._publish([(one, None if isinstance(summary, ModelFailed) else summary) for one, summary in in_time])
         if self._settings.summaries == "best_effort":
-            for size in [estimated_tokens(one.prepared.summary_input) for one, _ in in_time]:
-                grown = self._summary_window + size * size // max(size, self._summary_window)
-                self._summary_window = min(self._most_summary_tokens, grown)
+            for review, _ in in_time:
+                self._summary_window.answered_in_time(estimated_tokens(review.prepared.summary_input))
 
     # ---- what goes out
 

@@ -255,7 +255,7 @@ def test_late_answer_halves_what_t5_is_given_and_answers_in_time_give_it_back() 
                 stage.t5.gate.clear()
                 await stage.take(review(offset, LONG_BAD))
                 await stage.finished(offset)
-                windows.append(stage.role._summary_window)
+                windows.append(stage.role._summary_window.tokens)
                 stage.t5.gate.set()
                 await wait_until_async(lambda: not stage.flight_log.in_the_air, _SECONDS, "T5's late answer lands")
             assert windows == [50, 25, 12, 6, 3, 1, 1, 1]
@@ -263,7 +263,7 @@ def test_late_answer_halves_what_t5_is_given_and_answers_in_time_give_it_back() 
                 await stage.take(review(offset, LONG_BAD))
                 await stage.finished(offset)
                 assert stage.enriched()[offset].summary_method == "abstractive"
-            assert stage.role._summary_window == 100
+            assert stage.role._summary_window.tokens == 100
 
     run(scenario)
 
