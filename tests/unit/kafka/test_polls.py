@@ -101,8 +101,9 @@ def test_group_hears_of_us_while_a_rebalance_takes_its_time() -> None:
         consumer = consumer_on(thread)
         consumer.flow_active = False
         waiting = asyncio.create_task(consumer._wait_next_records(1.0))
-        while not thread.touches:
-            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while not thread.touches:
+                await asyncio.sleep(0)
         assert thread.polls == 0
         consumer.flow_active = True
         consumer.can_resume_flow.set()
