@@ -27,14 +27,15 @@ from stream_app.settings import Settings
 
 BENCHMARK = "this benchmark's looks at offsets"
 _LOOK_SECONDS = 1.0
-_REST_SECONDS = 5.0
+_SETTLE_SECONDS = 2.0  # last commits
+_REST_SECONDS = 10.0  # in ticks of 10 ms
 _LIMIT_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
 class EndToEnd:
     """``cpu_us``: processor time per review of each process, over the same stretch, in microseconds. ``at_rest``: of
-    each but the benchmark, in seconds per second, afterwards, while nothing comes.
+    each but the benchmark, in seconds per second, when all is done and nothing comes.
     """
 
     reviews_per_second: float
@@ -123,6 +124,7 @@ def _watch(
 
 def _at_rest(pids: Mapping[str, int]) -> dict[str, float]:
     """Processor time of each, in seconds per second; everything was done a moment ago."""
+    time.sleep(_SETTLE_SECONDS)
     before = _processor_seconds(pids)
     time.sleep(_REST_SECONDS)  # what is measured is a stretch of time
     after = _processor_seconds(pids)

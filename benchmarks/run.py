@@ -85,8 +85,11 @@ def _encoders(options: Options) -> Measured:
             f"nothing between them, reach {share:.0%} of the fp32 peak: about what can be hoped for. "
             "CTranslate2's padding is that of attention, as its share of the work."
         )
-    if options.device == "cpu" and not options.quick:
-        sizes = [run_sizes.run_sizes(options.input, precision) for precision in run_sizes.precisions()]
+    if options.device == "cpu":
+        sizes = [
+            run_sizes.run_sizes(options.input, precision, options.size(300, 20), options.size(4, 0))
+            for precision in run_sizes.precisions()
+        ]
         text += (
             "\n\nWhat larger packed runs by torch would bring, and what their time goes to (nothing between the runs; "
             "an alert waits for the one on the device, and a worker's batch is to take no more than "
@@ -177,14 +180,17 @@ def _end_to_end(options: Options) -> Measured:
 
 
 def _processor_time(spent: Mapping[str, Mapping[str, float]], at_rest: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Where the microseconds of a review go, by process; both: by models, then by process. ``at_rest``: what the
-    process takes of them in a review's time while nothing comes.
+    """Where the microseconds of a review go; both: by models, then by process. ``at_rest``: what the process takes in a
+    review's time while nothing comes.
     """
-    lines = [f"| processor time of a review, µs (of it at rest) | {' | '.join(spent)} |", "|---|" + "---|" * len(spent)]
+    lines = [
+        f"| processor time of a review, µs (at rest, in the same time) | {' | '.join(spent)} |",
+        "|---|" + "---|" * len(spent),
+    ]
     for name in next(iter(spent.values())):
         cells = [
-            f"{spent[models][name]:,.0f}" + (f" ({resting[name]:,.0f})" if name in resting else "")
-            for models, resting in at_rest.items()
+            f"{of_one[name]:,.0f}" + (f" ({at_rest[models][name]:,.0f})" if name in at_rest[models] else "")
+            for models, of_one in spent.items()
         ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines

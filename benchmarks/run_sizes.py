@@ -1,7 +1,7 @@
 """What larger runs would bring a packed encoder on this CPU, and what the time of a run goes to.
 
-All workers compute runs of one size, one after another, with nothing between them: no batcher, and all texts tokenised
-before. An alert waits for the run that is on the device when its review comes, so the size is a bargain.
+All workers compute runs of at most one size, with nothing between them: no batcher, and all texts tokenised before. An
+alert waits for the run that is on the device when its review comes, so the size is a bargain.
 
     python -m benchmarks.run_sizes --input reviews.jsonl     prints the table
 """
@@ -9,10 +9,13 @@ before. An alert waits for the run that is on the device when its review comes, 
 from __future__ import annotations
 
 import argparse
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +28,10 @@ from benchmarks.report import median
 from benchmarks.workload import SAMPLE
 
 SIZES = (256, 512, 1024, 2048)
-PRODUCTS, ATTENTION, OTHER = "products with weights", "attention", "all else"
+PRODUCTS, ATTENTION, OTHER = "products with weights (and GELU)", "attention", "all else"
 _REVIEWS = 300
 _ROUNDS = 3
+_SECONDS = 4.0  # of each size, in each round
 _PARTS_OF = 512  # tokens
 
 
@@ -44,14 +48,15 @@ class RunSizes:
     parts: dict[str, float]
 
 
-def run_sizes(path: Path, precision: str, reviews: int = _REVIEWS) -> RunSizes:
-    """In a process of its own."""
-    answer = measured("benchmarks.run_sizes", "--input", path, "--precision", precision, "--reviews", reviews)
+def run_sizes(path: Path, precision: str, reviews: int = _REVIEWS, seconds: float = _SECONDS) -> RunSizes:
+    """In a process of its own. ``seconds``: of each size, in each of three rounds."""
+    options = ("--input", path, "--precision", precision, "--reviews", reviews, "--seconds", seconds)
+    answer = measured("benchmarks.run_sizes", *options)
     by_size = {name: {int(size): one for size, one in answer[name].items()} for name in ("shares", "run_ms")}
     return RunSizes(**answer | by_size)
 
 
-def _measure(path: Path, precision: Any, reviews: int) -> RunSizes:
+def _measure(path: Path, precision: Any, reviews: int, seconds: float) -> RunSizes:
     from stream_app.models.classifier import find_classifier
     from stream_app.models.device import DeviceChoice, cores, find_device
     from stream_app.models.loading import quieten
@@ -62,50 +67,47 @@ def _measure(path: Path, precision: Any, reviews: int) -> RunSizes:
     workers = cores()
     classifier = found.on(DeviceChoice("cpu", precision, 1, "", "torch", workers))
     texts = classifier.tokenize(model_texts(path, reviews))
-    config = found.model.config
-    operations = flops_of(config, [one.length for one in texts])
-    runs = {size: _cut(classifier, texts, size) for size in SIZES}
-    before = peak_flops(config, "cpu", precision, workers)
-    every = [{size: _seconds(classifier, of_size, workers) for size, of_size in runs.items()} for _ in range(_ROUNDS)]
-    peak = max(before, peak_flops(config, "cpu", precision, workers))  # lower in seconds that a neighbour takes
-    seconds = {size: median([one[size] for one in every]) for size in SIZES}
-    return RunSizes(
-        precision,
-        peak,
-        {size: operations / seconds[size] / peak for size in SIZES},
-        {size: 1e3 * seconds[size] * workers / len(runs[size]) for size in SIZES},
-        _parts(classifier, runs[_PARTS_OF]),
-    )
+    rates: dict[int, list[float]] = {size: [] for size in SIZES}
+    run_ms: dict[int, list[float]] = {size: [] for size in SIZES}
+    for number in range(_ROUNDS):
+        random.Random(number).shuffle(texts)  # oneDNN knows a run that it saw before, and no other comes twice
+        for size in SIZES:
+            for rate, milliseconds in _on_all(classifier, found.model.config, _cut(classifier, texts, size), seconds):
+                rates[size].append(rate * workers)
+                run_ms[size].append(milliseconds)
+    peak = peak_flops(found.model.config, "cpu", precision, workers)
+    shares = {size: median(of_size) / peak for size, of_size in rates.items()}
+    if seconds and max(shares.values()) > 1:  # one run each means nothing anyway
+        raise RuntimeError(f"runs computed {max(shares.values()):.2f} of the measured peak: the measurement is wrong")
+    parts = _parts(classifier, _cut(classifier, texts, _PARTS_OF))
+    return RunSizes(precision, peak, shares, {size: median(of_size) for size, of_size in run_ms.items()}, parts)
 
 
 def _cut(classifier: Any, texts: Sequence[Any], size: int) -> list[list[Any]]:
     return [[texts[index] for index in run] for run in classifier.plan.cut([one.length for one in texts], size)]
 
 
-def _seconds(classifier: Any, runs: Sequence[Any], workers: int) -> float:
-    """Until all runs are done, by threads that have computed one before."""
-    waiting = iter(runs)
-    taking = threading.Lock()
-    ready = threading.Barrier(workers + 1)
+def _on_all(classifier: Any, config: Any, runs: Sequence[Any], seconds: float) -> list[tuple[float, float]]:
+    """(operations per second, milliseconds of a run) of each worker; all compute for so long, each runs of its own."""
+    from stream_app.models.device import cores
 
-    def work() -> None:
-        classifier.run(runs[0])
+    workers = min(cores(), len(runs))
+    ready = threading.Barrier(workers)
+
+    def work(own: Sequence[Any]) -> tuple[float, float]:
         ready.wait()
-        while True:
-            with taking:
-                run = next(waiting, None)
-            if run is None:
-                return
+        began = time.perf_counter()
+        operations, done = 0.0, 0
+        for run in cycle(own):
             classifier.run(run)
+            operations += flops_of(config, [one.length for one in run])
+            done += 1
+            if (spent := time.perf_counter() - began) >= seconds:
+                break
+        return operations / spent, 1e3 * spent / done
 
-    threads = [threading.Thread(target=work) for _ in range(workers)]
-    for thread in threads:
-        thread.start()
-    ready.wait()
-    began = time.perf_counter()
-    for thread in threads:
-        thread.join()
-    return time.perf_counter() - began
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(work, (runs[number::workers] for number in range(workers))))
 
 
 def _parts(classifier: Any, runs: Sequence[Any]) -> dict[str, float]:
@@ -141,9 +143,10 @@ def table(found: Sequence[RunSizes]) -> list[str]:
     ]
     for size in SIZES:
         cells = [f"{one.shares[size]:.0%}, {one.run_ms[size]:.0f} ms each" for one in found]
-        lines.append(f"| {size:,} tokens | {' | '.join(cells)} |")
+        lines.append(f"| at most {size:,} tokens | {' | '.join(cells)} |")
     for part in (PRODUCTS, ATTENTION, OTHER):
-        lines.append(f"| of {_PARTS_OF}: {part} | " + " | ".join(f"{one.parts[part]:.0%}" for one in found) + " |")
+        cells = [f"{one.parts[part]:.0%}" for one in found]
+        lines.append(f"| of those of {_PARTS_OF}: {part} | {' | '.join(cells)} |")
     return lines
 
 
@@ -151,19 +154,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", type=Path, default=SAMPLE, help="reviews; default: the sample stream")
     parser.add_argument("--reviews", type=int, default=_REVIEWS)
+    parser.add_argument("--seconds", type=float, default=_SECONDS, help="of each size, in each of three rounds")
     parser.add_argument("--precision", choices=("fp32", "bf16"), help="this one alone, as JSON")
     options = parser.parse_args()
     if options.precision:
-        found = _measure(options.input, options.precision, options.reviews)
+        found = _measure(options.input, options.precision, options.reviews, options.seconds)
         print(orjson.dumps(found, option=orjson.OPT_NON_STR_KEYS).decode())
         return
-    print("\n".join(table([run_sizes(options.input, one, options.reviews) for one in precisions()])))
+    print("\n".join(table([run_sizes(options.input, one, options.reviews, options.seconds) for one in precisions()])))
 
 
 def precisions() -> list[str]:
     """Those that this CPU has units for."""
-    from stream_app.models.device import BF16_MUST_GAIN, bf16_gain
+    from stream_app.models.device import BF16_MUST_GAIN, bf16_gain, find_device
 
+    find_device("cpu", threads=1)
     return ["fp32", "bf16"] if bf16_gain("cpu") >= BF16_MUST_GAIN else ["fp32"]
 
 

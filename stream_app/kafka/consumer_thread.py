@@ -1,6 +1,6 @@
 """aiokafka as Faust's consumer thread drives it: how records are fetched, and where each position is.
 
-Everything here but the records themselves stays in that thread; ``frame`` calls into it.
+aiokafka itself is touched in that thread alone: ``touch`` and ``seek_to_committed`` go there from the event loop's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Faust as the frame of a role: every override of Faust, and why it is there (aiokafka's: ``consumer_thread``).
+"""Faust as the frame of a role: what is overridden, and why (its thread for aiokafka: ``consumer_thread``).
 
 Faust keeps the group, the assignment, the commits and the agents. Its way of a message, two tasks and a wait each, is
 replaced: one event is one poll's batch of raw records. The order when partitions are taken away, or the process stops:

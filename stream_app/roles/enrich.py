@@ -119,9 +119,8 @@ class Enrich:
         if self._settings.summaries != "best_effort":
             return self._batcher("summary", sized, self._summarized, waiting)
         self._summary_window = SummaryWindow(min(waiting, self._tokens_of_a_wait(sized)))
-        of_a_worker = max(
-            1, self._summary_window.tokens // (2 * sized.workers)
-        )  # BERT, which goes first, slows it down
+        # half of its share: BERT, which goes first, slows it down
+        of_a_worker = max(1, self._summary_window.tokens // (2 * sized.workers))
         sized = replace(
             sized, run_tokens=min(sized.run_tokens, of_a_worker), batch_tokens=min(sized.batch_tokens, of_a_worker)
         )

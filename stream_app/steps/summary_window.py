@@ -20,6 +20,6 @@ class SummaryWindow:
         self.tokens = max(1, self.tokens // 2)
 
     def answered_in_time(self, tokens: int) -> None:
-        """A text of so many tokens had its answer in time: a window full of them makes it larger by one."""
-        grown = self.tokens + tokens * tokens // max(tokens, self.tokens)
-        self.tokens = min(self._most_tokens, grown)
+        """A text of so many tokens had its answer in time: a window full of them makes it larger by about one."""
+        more = max(1, tokens * tokens // max(tokens, self.tokens))  # RFC 5681 rounds up, too: else it might never grow
+        self.tokens = min(self._most_tokens, self.tokens + more)

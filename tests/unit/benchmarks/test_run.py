@@ -88,3 +88,16 @@ def test_summaries_are_compared_word_for_word() -> None:
 
     assert result.over_generate(BUNDLED, INT8) == 4.0
     assert result.same_text(INT8) == 0.5
+
+
+def test_processor_time_has_a_row_per_process_and_says_what_it_takes_at_rest_where_that_was_measured() -> None:
+    spent = {
+        "BERT": {"enrich": 13_511.4, "the benchmark": 12.0},
+        "BERT and T5": {"enrich": 23_932.0, "the benchmark": 33},
+    }
+    at_rest = {"BERT": {"enrich": 50.0}, "BERT and T5": {"enrich": 85.0}}
+
+    assert run._processor_time(spent, at_rest)[2:] == [
+        "| enrich | 13,511 (50) | 23,932 (85) |",
+        "| the benchmark | 12 | 33 |",
+    ]

@@ -32,3 +32,12 @@ def test_window_grows_by_no_more_than_the_text_that_was_in_time() -> None:
     assert window.tokens == 124 + 31 * 31 // 124
     window.answered_in_time(500)
     assert window.tokens == 131 + 500
+
+
+def test_large_window_grows_with_small_texts_too() -> None:
+    """60 * 60 tokens are less than the window."""
+    window = SummaryWindow(10_000)
+    window.answered_late()
+    for _ in range(100):
+        window.answered_in_time(60)
+    assert window.tokens == 5100
