@@ -70,7 +70,7 @@ def _measure(path: Path, precision: Any, reviews: int, seconds: float) -> RunSiz
     rates: dict[int, list[float]] = {size: [] for size in SIZES}
     run_ms: dict[int, list[float]] = {size: [] for size in SIZES}
     for number in range(_ROUNDS):
-        random.Random(number).shuffle(texts)  # oneDNN knows a run that it saw before, and no other comes twice
+        random.Random(number).shuffle(texts)  # other runs each time: in a stream hardly one comes twice
         for size in SIZES:
             for rate, milliseconds in _on_all(classifier, found.model.config, _cut(classifier, texts, size), seconds):
                 rates[size].append(rate * workers)
