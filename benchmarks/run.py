@@ -86,9 +86,9 @@ def _encoders(options: Options) -> Measured:
             "CTranslate2's padding is that of attention, as its share of the work."
         )
     if options.device == "cpu":
+        reviews, seconds = (20, 0.0) if options.quick else (run_sizes.REVIEWS, run_sizes.SECONDS)
         sizes = [
-            run_sizes.run_sizes(options.input, precision, options.size(300, 20), options.size(4, 0))
-            for precision in run_sizes.precisions()
+            run_sizes.run_sizes(options.input, precision, reviews, seconds) for precision in run_sizes.precisions()
         ]
         text += (
             "\n\nWhat larger packed runs by torch would bring, and what their time goes to (nothing between the runs; "

@@ -29,9 +29,9 @@ from benchmarks.workload import SAMPLE
 
 SIZES = (256, 512, 1024, 2048)
 PRODUCTS, ATTENTION, OTHER = "products with weights (and GELU)", "attention", "all else"
-_REVIEWS = 300
+REVIEWS = 300
+SECONDS = 4.0  # of each size, in each round
 _ROUNDS = 3
-_SECONDS = 4.0  # of each size, in each round
 _PARTS_OF = 512  # tokens
 
 
@@ -48,7 +48,7 @@ class RunSizes:
     parts: dict[str, float]
 
 
-def run_sizes(path: Path, precision: str, reviews: int = _REVIEWS, seconds: float = _SECONDS) -> RunSizes:
+def run_sizes(path: Path, precision: str, reviews: int = REVIEWS, seconds: float = SECONDS) -> RunSizes:
     """In a process of its own. ``seconds``: of each size, in each of three rounds."""
     options = ("--input", path, "--precision", precision, "--reviews", reviews, "--seconds", seconds)
     answer = measured("benchmarks.run_sizes", *options)
@@ -72,7 +72,8 @@ def _measure(path: Path, precision: Any, reviews: int, seconds: float) -> RunSiz
     for number in range(_ROUNDS):
         random.Random(number).shuffle(texts)  # other runs each time: in a stream hardly one comes twice
         for size in SIZES:
-            for rate, milliseconds in _on_all(classifier, found.model.config, _cut(classifier, texts, size), seconds):
+            runs = _cut(classifier, texts, size)
+            for rate, milliseconds in _on_all(classifier, found.model.config, runs, workers, seconds):
                 rates[size].append(rate * workers)
                 run_ms[size].append(milliseconds)
     peak = peak_flops(found.model.config, "cpu", precision, workers)
@@ -87,11 +88,11 @@ def _cut(classifier: Any, texts: Sequence[Any], size: int) -> list[list[Any]]:
     return [[texts[index] for index in run] for run in classifier.plan.cut([one.length for one in texts], size)]
 
 
-def _on_all(classifier: Any, config: Any, runs: Sequence[Any], seconds: float) -> list[tuple[float, float]]:
+def _on_all(
+    classifier: Any, config: Any, runs: Sequence[Any], workers: int, seconds: float
+) -> list[tuple[float, float]]:
     """(operations per second, milliseconds of a run) of each worker; all compute for so long, each runs of its own."""
-    from stream_app.models.device import cores
-
-    workers = min(cores(), len(runs))
+    workers = min(workers, len(runs))
     ready = threading.Barrier(workers)
 
     def work(own: Sequence[Any]) -> tuple[float, float]:
@@ -153,8 +154,8 @@ def table(found: Sequence[RunSizes]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", type=Path, default=SAMPLE, help="reviews; default: the sample stream")
-    parser.add_argument("--reviews", type=int, default=_REVIEWS)
-    parser.add_argument("--seconds", type=float, default=_SECONDS, help="of each size, in each of three rounds")
+    parser.add_argument("--reviews", type=int, default=REVIEWS)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each size, in each of three rounds")
     parser.add_argument("--precision", choices=("fp32", "bf16"), help="this one alone, as JSON")
     options = parser.parse_args()
     if options.precision:

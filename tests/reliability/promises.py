@@ -28,7 +28,7 @@ from tests.reliability.protections import PROMISES, PROTECTIONS, Protection
 PROJECT = Path(__file__).parents[2]
 RESULTS = PROJECT / "benchmarks" / "promises.md"
 
-# Without its protection a test may wait for ever: that is noticed too, after this time for each.
+# Without its protection a test may wait for ever: that is noticed too, after this time for each, if pytest can end it.
 _UNIT_TEST_SECONDS = 15
 _TEST_SECONDS = 90  # on real servers, their start included
 _JUDGING_SECONDS = 300  # all tests of one protection
@@ -43,7 +43,7 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the tests of one protection said without it. ``said``: one line per test, None where it passed."""
+    """What the tests of one protection said without it. ``said``: one line per test, None where it did not fail."""
 
     protection: Protection
     said: tuple[str | None, ...]
@@ -166,7 +166,7 @@ def lines_of(verdict: Verdict) -> Iterator[str]:
     """As rows of the table: one per test."""
     protection = verdict.protection
     for test, said in zip(protection.tests, verdict.said, strict=True):
-        short = "**nothing: it passed**" if said is None else _cut(said)
+        short = "**nothing: it did not fail**" if said is None else _cut(said)
         name = test.removeprefix("tests/").replace("::", " :: ")
         yield f"| {protection.promise} | {protection.name}: {protection.without} | {name} | {short} |"
 
