@@ -93,6 +93,23 @@ def test_each_way_gives_what_transformers_gives(
         torch.testing.assert_close(alone, expected, atol=tolerance, rtol=0.0)
 
 
+@pytest.mark.parametrize("score", [0.0, 60.0, -60.0, 300.0, -300.0])
+def test_attention_in_bf16_holds_scores_of_any_size(score: float) -> None:
+    """Powers of 300 are more, those of -300 less than bf16 can hold; the softmax is the same for all of them."""
+    torch.manual_seed(1)
+    value = torch.randn(1, 2, 40, 16)
+    key = 2.0 * torch.randint(-1, 2, (1, 2, 40, 16))  # even: those about 300 are, where bf16 does not round
+    query = torch.nn.functional.one_hot(torch.randint(1, 16, (1, 2, 40)), 16).float()
+    key[..., 0], query[..., 0] = 1.0, score  # adds the same to each score of a text
+    inputs = [one.bfloat16() for one in (query, key, value)]
+    expected = torch.nn.functional.scaled_dot_product_attention(*(one.float() for one in inputs), scale=1.0)
+
+    found = encoders.attend(*inputs, scaling=1.0)
+
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), expected, atol=0.1 if abs(score) == 60.0 else 0.01, rtol=0.0)
+
+
 def attend_one_by_one(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bounds: torch.Tensor, *_: object
 ) -> torch.Tensor:
