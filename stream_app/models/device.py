@@ -23,7 +23,7 @@ Precision = Literal["fp32", "bf16", "int8"]
 Backend = Literal["torch", "ctranslate2"]
 
 BF16_MUST_GAIN = 1.5  # below this, rounding buys little: a CPU also compiles each new shape of a run in bf16
-_SWEEP = 4  # raised whenever something else is measured, so that older answers are not used
+_SWEEP = 5  # raised whenever something else is measured, so that older answers are not used
 _MATMUL_SECONDS = 0.2  # per precision: enough to see past neighbours on the same machine
 
 
@@ -143,7 +143,7 @@ def remembered(key: str, measure: Callable[[], Any]) -> Any:
     if (known := recalled(key)) is not None:
         return known
     answer = measure()
-    _remember(key, answer)
+    remember(key, answer)
     return answer
 
 
@@ -163,7 +163,8 @@ def _machine() -> str:
     return f"{_processor()} torch {torch.__version__} ctranslate2 {ctranslate2.__version__} sweep {_SWEEP}"
 
 
-def _remember(key: str, answer: Any) -> None:
+def remember(key: str, answer: Any) -> None:
+    """``answer`` is what JSON holds."""
     file = _measured()
     try:
         known = orjson.loads(file.read_bytes())

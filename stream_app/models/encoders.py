@@ -177,7 +177,7 @@ def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling:
     weights = torch.bmm(queries * (scaling * _LOG2_E), keys).exp2_()
     sums = weights.sum(-1, keepdim=True)
     least, most = (one.item() for one in sums.aminmax())
-    if _LEAST_SUM < least and most < 1 / _LEAST_SUM:  # not so either where one is not a number
+    if least > _LEAST_SUM and most < 1 / _LEAST_SUM:  # not so either where one is not a number
         return (torch.bmm(weights, values) / sums)[None]
     return torch.bmm(torch.bmm(queries * scaling, keys).softmax(-1), values)[None]
 

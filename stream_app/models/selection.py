@@ -166,25 +166,37 @@ def _warm_up(model: TextModel[Any], most_tokens: int) -> None:
 
 
 def _rates(found: Found[Any], choices: Mapping[str, DeviceChoice]) -> dict[str, float]:
-    """Tokens per second of each candidate that computes rightly. Raises ConfigurationError where none does."""
-    rates: dict[str, float] = {}
+    """Tokens per second of each candidate that computes rightly. Raises ConfigurationError where none does.
+
+    The candidates take turns: neighbours that take the machine's time for some seconds take a round of each, and not
+    all rounds of one, which would be judged by that for ever.
+    """
     some = next(iter(choices.values()))
     reference = found.on(replace(some, backend="torch", precision="fp32"))
-    for name, choice in choices.items():
-        try:
-            model = found.on(choice)
-            if agrees(reference, model, choice.precision):
-                rates[name] = measure_budget(model, choice, found.key).tokens_per_second
-            else:
-                telemetry.backend_was_refused(found.name.name, name, "it computes something else than torch in fp32")
-        except Exception as error:  # noqa: BLE001 - whatever a backend raises on a model it can't do: others can
-            telemetry.backend_was_refused(found.name.name, name, f"{type(error).__name__}: {error}")
-    if not rates:
+    sweeps = {name: _Sweep(choice) for name, choice in choices.items()}
+    with _together(_swept_workers(some)) as on_all:
+        for number in range(_ROUNDS):
+            for name in list(sweeps):
+                try:
+                    model = found.on(choices[name])
+                    if number or agrees(reference, model, choices[name].precision):
+                        sweeps[name].round(model, on_all)
+                        continue
+                    why = "it computes something else than torch in fp32"
+                except Exception as error:  # noqa: BLE001 - whatever a backend raises on a model it can't do: others can
+                    why = f"{type(error).__name__}: {error}"
+                telemetry.backend_was_refused(found.name.name, name, why)
+                del sweeps[name]
+    if not sweeps:
         raise ConfigurationError(
             f"None of {', '.join(choices)} computes {found.name.name} here; the log above says why. "
             "Set STREAM_APP_BACKEND and STREAM_APP_PRECISION to auto."
         )
-    return rates
+    budgets = {name: sweep.budget() for name, sweep in sweeps.items()}
+    if not _is_unknown(found):
+        for name, budget in budgets.items():
+            device.remember(_budget_key(choices[name], found.key), asdict(budget))
+    return {name: budget.tokens_per_second for name, budget in budgets.items()}
 
 
 def _is_unknown(found: Found[Any]) -> bool:
@@ -240,45 +252,65 @@ def agrees(reference: TextModel[Any], model: TextModel[Any], precision: str) -> 
 def measure_budget(model: TextModel[Any], choice: DeviceChoice, key: str = "") -> Budget:
     """Times the model on runs of growing size; the smallest that is nearly as fast as the best becomes the budget.
 
-    On a CPU by all workers at once, as it will be used: they share caches, clocks and the interpreter's lock.
     Takes some seconds, once per machine, model (``key``; by default its name and revision) and choice.
     """
 
-    workers = choice.workers if choice.device == "cpu" else 1
-
     def measure() -> dict[str, Any]:
-        with _together(workers) as on_all:
-            on_all(lambda: model.run(model.tokenize(_SWEEP_TEXTS[:1])))
-            return swept(on_all)
-
-    def swept(on_all: _OnAll) -> dict[str, Any]:
-        rates: dict[int, float] = {}
-        sizes = _RUN_SIZES[choice.device]
-        for number in range(_ROUNDS):
-            # other lengths each time: a real run hardly ever has the shape of one before, and oneDNN compiles for each;
-            # a packed run seen before would look faster than any that comes
-            texts = model.tokenize([text + " and so on" * number for text in _SWEEP_TEXTS])
-            rate = 0.0
-            for size in sizes:
-                try:
-                    tokens, seconds = _timed(model, texts, size, on_all)
-                except OutOfDeviceMemory:
-                    rates = {one: rate for one, rate in rates.items() if one < size}
-                    sizes = tuple(one for one in sizes if one < size)
-                    break
-                rate, before = tokens / seconds, rate
-                rates[size] = max(rates.get(size, 0.0), rate)
-                if seconds > _RUN_SECONDS and (choice.device == "cpu" or rate < _STILL_PAYS * before):
-                    break
-        best = max(rates.values())
-        run_tokens = min(size for size, rate in rates.items() if rate >= _ENOUGH * best)
-        return asdict(Budget(run_tokens, rates[run_tokens]))
+        sweep = _Sweep(choice)
+        with _together(_swept_workers(choice)) as on_all:
+            for _ in range(_ROUNDS):
+                sweep.round(model, on_all)
+        return asdict(sweep.budget())
 
     if model.name.revision == "unknown":
         return Budget(**measure())
-    key = key or f"{model.name.name} {model.name.revision}"
-    where = f"{choice.device} {choice.threads} times {workers} {choice.backend} {choice.precision}"
-    return Budget(**device.remembered(f"run {where} {key}", measure))
+    return Budget(**device.remembered(_budget_key(choice, key or f"{model.name.name} {model.name.revision}"), measure))
+
+
+def _budget_key(choice: DeviceChoice, key: str) -> str:
+    where = f"{choice.device} {choice.threads} times {_swept_workers(choice)}"
+    return f"run {where} {choice.backend} {choice.precision} {key}"
+
+
+def _swept_workers(choice: DeviceChoice) -> int:
+    """On a CPU all at once, as they will be used: they share caches, clocks and the interpreter's lock."""
+    return choice.workers if choice.device == "cpu" else 1
+
+
+class _Sweep:
+    """The throughput of a choice by the size of a run: the best of the rounds."""
+
+    def __init__(self, choice: DeviceChoice) -> None:
+        self._on_cpu = choice.device == "cpu"
+        self._sizes = _RUN_SIZES[choice.device]
+        self._rates: dict[int, float] = {}
+        self._rounds = 0
+
+    def round(self, model: TextModel[Any], on_all: _OnAll) -> None:
+        """Time ``model``, which is one of the choice, once more; ``on_all``: on the workers that are timed."""
+        # other lengths each time: a real run hardly ever has the shape of one before, and oneDNN compiles for each;
+        # a packed run seen before would look faster than any that comes
+        texts = model.tokenize([text + " and so on" * self._rounds for text in _SWEEP_TEXTS])
+        self._rounds += 1
+        on_all(lambda: model.run(texts[:1]))
+        rate = 0.0
+        for size in self._sizes:
+            try:
+                tokens, seconds = _timed(model, texts, size, on_all)
+            except OutOfDeviceMemory:
+                self._sizes = tuple(one for one in self._sizes if one < size)
+                self._rates = {one: rate for one, rate in self._rates.items() if one < size}
+                break
+            rate, before = tokens / seconds, rate
+            self._rates[size] = max(self._rates.get(size, 0.0), rate)
+            if seconds > _RUN_SECONDS and (self._on_cpu or rate < _STILL_PAYS * before):
+                break
+
+    def budget(self) -> Budget:
+        """By the rounds so far, of which there was one at least."""
+        best = max(self._rates.values())
+        run_tokens = min(size for size, rate in self._rates.items() if rate >= _ENOUGH * best)
+        return Budget(run_tokens, self._rates[run_tokens])
 
 
 def _tokens(texts: Sequence[Any]) -> int:
