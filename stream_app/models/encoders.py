@@ -29,7 +29,10 @@ from stream_app.steps.batch_plan import Packed, PaddedAttention, PaddedRows
 _PACKED = "stream_app_packed"
 
 _LOG2_E = math.log2(math.e)  # powers of 2 are computed faster than those of e
-_LEAST_SUM = 2.0**-100  # bf16 holds 2 to the -126 at least: what is lost below does not count beside such a sum
+_LEAST_SUM = 2.0**-100
+"""bf16 holds 2 to the -126 precisely: what is lost below does not count beside such a sum. Its inverse is the largest:
+that leaves the products with the values as much below what overflows.
+"""
 
 
 class Encoder(Protocol):
@@ -166,9 +169,9 @@ def _attend_packed(
 def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float) -> torch.Tensor:
     """Attention of one text; all [1, heads, tokens, width].
 
-    In bf16 by plain products: torch's own kernel is half as fast on a CPU's bf16 units. Half of the time would then go
-    to a softmax, which looks for the largest score before it computes powers, so that none overflows. Here they are
-    computed at once, and the few texts whose sums come near the ends of what bf16 can hold once more, with the softmax.
+    In bf16 by plain products: torch's own kernel is half as fast on a CPU's bf16 units. Half of their time would go to
+    a softmax, which first looks for the largest score, so that no power overflows. Here the powers are computed without
+    it, and a text whose sums come near the ends of what bf16 can hold is computed again, by the softmax.
     """
     if query.dtype != torch.bfloat16:
         return F.scaled_dot_product_attention(query, key, value, scale=scaling)

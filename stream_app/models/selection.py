@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import cycle, islice
 from typing import Any, Generic, Protocol, TypeVar
 
+import torch
+
 from stream_app import telemetry
 from stream_app.models import device
 from stream_app.models.background import THREADS_CAN_YIELD
@@ -172,21 +174,28 @@ def _rates(found: Found[Any], choices: Mapping[str, DeviceChoice]) -> dict[str, 
     all rounds of one, which would be judged by that for ever.
     """
     some = next(iter(choices.values()))
-    reference = found.on(replace(some, backend="torch", precision="fp32"))
+    reference: Any = found.on(replace(some, backend="torch", precision="fp32"))
+    model: Any = None
     sweeps = {name: _Sweep(choice) for name, choice in choices.items()}
     with _together(_swept_workers(some)) as on_all:
         for number in range(_ROUNDS):
             for name in list(sweeps):
                 try:
+                    model = None  # before the next takes its place in the device's memory
                     model = found.on(choices[name])
                     if number or agrees(reference, model, choices[name].precision):
                         sweeps[name].round(model, on_all)
                         continue
                     why = "it computes something else than torch in fp32"
+                except (OutOfDeviceMemory, torch.OutOfMemoryError) as error:
+                    if number:  # another process took it meanwhile; the rounds before count
+                        continue
+                    why = f"{type(error).__name__}: {error}"
                 except Exception as error:  # noqa: BLE001 - whatever a backend raises on a model it can't do: others can
                     why = f"{type(error).__name__}: {error}"
                 telemetry.backend_was_refused(found.name.name, name, why)
                 del sweeps[name]
+            reference = None
     if not sweeps:
         raise ConfigurationError(
             f"None of {', '.join(choices)} computes {found.name.name} here; the log above says why. "
@@ -287,7 +296,10 @@ class _Sweep:
         self._rounds = 0
 
     def round(self, model: TextModel[Any], on_all: _OnAll) -> None:
-        """Time ``model``, which is one of the choice, once more; ``on_all``: on the workers that are timed."""
+        """Time ``model``, which is one of the choice, once more; ``on_all``: on the workers that are timed.
+
+        Raises OutOfDeviceMemory where not even the smallest run fits; what earlier rounds measured stays.
+        """
         # other lengths each time: a real run hardly ever has the shape of one before, and oneDNN compiles for each;
         # a packed run seen before would look faster than any that comes
         texts = model.tokenize([text + " and so on" * self._rounds for text in _SWEEP_TEXTS])
@@ -298,6 +310,8 @@ class _Sweep:
             try:
                 tokens, seconds = _timed(model, texts, size, on_all)
             except OutOfDeviceMemory:
+                if size == self._sizes[0]:
+                    raise
                 self._sizes = tuple(one for one in self._sizes if one < size)
                 self._rates = {one: rate for one, rate in self._rates.items() if one < size}
                 break
@@ -307,7 +321,7 @@ class _Sweep:
                 break
 
     def budget(self) -> Budget:
-        """By the rounds so far, of which there was one at least."""
+        """By the rounds so far, of which one at least raised nothing."""
         best = max(self._rates.values())
         run_tokens = min(size for size, rate in self._rates.items() if rate >= _ENOUGH * best)
         return Budget(run_tokens, self._rates[run_tokens])

@@ -84,6 +84,8 @@ def test_a_cache_that_cannot_be_written_is_done_without(
 
 def test_runs_that_do_not_fit_the_memory_are_not_chosen(cpu: DeviceChoice) -> None:
     assert measure_budget(FakeClassifier(Faults(memory_tokens=600)), cpu).run_tokens <= 1024
+    with pytest.raises(OutOfDeviceMemory):
+        measure_budget(FakeClassifier(Faults(memory_tokens=30)), cpu, "another")
 
 
 def test_memory_that_runs_out_later_rules_out_that_size_and_all_larger_ones(

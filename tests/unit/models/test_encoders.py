@@ -93,14 +93,15 @@ def test_each_way_gives_what_transformers_gives(
         torch.testing.assert_close(alone, expected, atol=tolerance, rtol=0.0)
 
 
-@pytest.mark.parametrize("score", [0.0, 60.0, -60.0, 300.0, -300.0])
-def test_attention_in_bf16_holds_scores_of_any_size(score: float) -> None:
+@pytest.mark.parametrize("rows", [1, 40])
+@pytest.mark.parametrize("score", [0.0, 60.0, -60.0, -80.0, 300.0, -300.0])
+def test_attention_in_bf16_holds_scores_of_any_size(score: float, rows: int) -> None:
     """Powers of 300 are more, those of -300 less than bf16 can hold; the softmax is the same for all of them."""
     torch.manual_seed(1)
     value = torch.randn(1, 2, 40, 16)
     key = 2.0 * torch.randint(-1, 2, (1, 2, 40, 16))  # even: those about 300 are, where bf16 does not round
     query = torch.nn.functional.one_hot(torch.randint(1, 16, (1, 2, 40)), 16).float()
-    key[..., 0], query[..., 0] = 1.0, score  # adds the same to each score of a text
+    key[..., 0], query[..., :rows, 0] = 1.0, score  # adds the same to each score of these rows
     inputs = [one.bfloat16() for one in (query, key, value)]
     expected = torch.nn.functional.scaled_dot_product_attention(*(one.float() for one in inputs), scale=1.0)
 

@@ -20,7 +20,7 @@ from stream_app.models.classifier import find_classifier
 from stream_app.models.device import Backend
 from stream_app.models.precisions import proven_precisions
 from stream_app.models.selection import candidates, select
-from stream_app.ports import ConfigurationError
+from stream_app.ports import ConfigurationError, OutOfDeviceMemory
 from stream_app.records import ModelName
 from stream_app.settings import Settings
 from tests.fake_models import FakeClassifier
@@ -113,7 +113,7 @@ def test_fastest_is_chosen_and_remembered(classifier_folder: Folder, monkeypatch
     calls = itertools.count()
 
     def timed(_: object, __: object, size: int, ___: object) -> tuple[int, float]:
-        slower = 10 if 12 <= next(calls) < 24 else 1  # neighbours: for as long as three rounds of one candidate take
+        slower = 10 if 6 <= next(calls) < 9 else 1  # neighbours: for as long as all rounds of one candidate take
         return size, slower * size / rates[loaded[-1]]
 
     monkeypatch.setattr(type(found), "on", noted)
@@ -121,6 +121,7 @@ def test_fastest_is_chosen_and_remembered(classifier_folder: Folder, monkeypatch
     chosen = select(found, settings, 2)
     assert (chosen.choice.backend, chosen.choice.precision, chosen.choice.workers) == ("ctranslate2", "int8", 2)
     assert "torch bf16 30" in chosen.choice.reason
+    assert next(calls) == 12, "four candidates, three rounds, of one size: as slow as these are"
     assert "torch fp32 10" in chosen.choice.reason
     assert "ctranslate2 fp32 20" in chosen.choice.reason, "each is judged by a time when nobody disturbed it"
     assert chosen.budget.tokens_per_second == 40.0
@@ -185,6 +186,30 @@ def test_backend_that_cannot_do_the_model_leaves_it_to_the_others(
 
     monkeypatch.setattr(type(found), "on", fails)
     assert select(found, Settings(_env_file=None, device="cpu"), 1).choice.backend == "torch"
+
+
+@pytest.mark.parametrize(("times_that_fit", "chosen"), [(0, "fp32"), (1, "int8")])
+def test_candidate_that_runs_out_of_memory_is_refused_or_judged_by_the_rounds_before(
+    times_that_fit: int, chosen: str, classifier_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start goes on; another process may have taken the memory meanwhile."""
+    found = find_classifier(card(classifier_folder(LABELS), int8=GOOD))
+    on = type(found).on
+    loaded: list[str] = []
+
+    def full(_: object) -> Any:
+        raise OutOfDeviceMemory
+
+    def on_a_small_device(self: Any, choice: device.DeviceChoice) -> Any:
+        loaded.append(choice.precision)
+        model = on(self, choice)
+        if loaded[-1] == "int8" and loaded.count("int8") > times_that_fit:
+            model.run = full
+        return model
+
+    monkeypatch.setattr(type(found), "on", on_a_small_device)
+    monkeypatch.setattr(selection, "_timed", lambda _, __, size, ___: (size, 1.0 if loaded[-1] == "int8" else 2.0))
+    assert select(found, Settings(_env_file=None, device="cpu"), 1).choice.precision == chosen
 
 
 def test_model_that_no_named_backend_can_do_is_refused_each_time(
