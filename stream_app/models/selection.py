@@ -187,11 +187,9 @@ def _rates(found: Found[Any], choices: Mapping[str, DeviceChoice]) -> dict[str, 
                         sweeps[name].round(model, on_all)
                         continue
                     why = "it computes something else than torch in fp32"
-                except (OutOfDeviceMemory, torch.OutOfMemoryError) as error:
-                    if number:  # another process took it meanwhile; the rounds before count
-                        continue
-                    why = f"{type(error).__name__}: {error}"
                 except Exception as error:  # noqa: BLE001 - whatever a backend raises on a model it can't do: others can
+                    if number and isinstance(error, (OutOfDeviceMemory, torch.OutOfMemoryError)):
+                        continue  # another process took the memory meanwhile; the rounds before count
                     why = f"{type(error).__name__}: {error}"
                 telemetry.backend_was_refused(found.name.name, name, why)
                 del sweeps[name]
