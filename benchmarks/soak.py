@@ -270,7 +270,7 @@ def look_at(process: psutil.Process) -> ProcessSample:
 
 def look_at_view(settings: Settings) -> ViewSample:
     """What Redis holds of the view, counted key by key."""
-    keys = Keys(settings.generation)
+    keys = Keys.of(settings)
     with redis.Redis.from_url(settings.redis.get_secret_value()) as client:
         products = [keys.product(one.decode()) for one in client.zrange(keys.products, 0, -1)]
         with client.pipeline(transaction=False) as pipeline:
@@ -299,9 +299,9 @@ def view_parts(settings: Settings) -> dict[str, tuple[int, int, int]]:
     sizes = {"hash": "hlen", "zset": "zcard"}
     parts: dict[str, tuple[int, int, int]] = {}
     with redis.Redis.from_url(settings.redis.get_secret_value()) as client:
-        for key in client.scan_iter(Keys(settings.generation).all, count=1000):
+        for key in client.scan_iter(Keys.of(settings).all, count=1000):
             of_a_product = key.decode().endswith(ProductKeys._fields)
-            part = key.decode().rsplit(":", 1)[-1] if of_a_product else key.decode().split(":")[2]
+            part = key.decode().rsplit(":", 1)[-1] if of_a_product else key.decode().split(":")[4]
             kind = client.type(key).decode()
             items = getattr(client, sizes[kind])(key) if kind in sizes else 1
             keys, total, inside = parts.get(part, (0, 0, 0))

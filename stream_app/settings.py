@@ -17,8 +17,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="STREAM_APP_", env_file=".env", frozen=True, extra="ignore")
 
-    app_name: str = Field("stream-app", description="first part of every consumer group: <app>.<role>")
-    topic_prefix: str = Field("", description="put before every topic's name")
+    app_name: str = Field("stream-app", description="part of every consumer group (<app>.<role>) and Redis key")
+    topic_prefix: str = Field("", description="put before every topic, consumer group and Redis key")
 
     brokers: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma separated")
     kafka_security_protocol: str = Field("PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")

@@ -21,7 +21,7 @@ Redis = Annotated[
     str | None,
     typer.Option(help="Redis or Valkey URL. Default: STREAM_APP_REDIS, else running `services`, else 127.0.0.1:6379."),
 ]
-TopicPrefix = Annotated[str | None, typer.Option(help="Put before every topic and consumer group (a namespace).")]
+TopicPrefix = Annotated[str | None, typer.Option(help="Put before every topic, consumer group and Redis key.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
 
 

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from stream_app.commands.options import Json, Redis, settings_from
+from stream_app.commands.options import Json, Redis, TopicPrefix, settings_from
 from stream_app.records import ProductSummary
 from stream_app.settings import Settings
 
@@ -19,12 +19,15 @@ app = typer.Typer()
 
 @app.command()
 def product(
-    product_id: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False, redis: Redis = None
+    product_id: Annotated[str, typer.Argument(metavar="ID")],
+    as_json: Json = False,
+    redis: Redis = None,
+    topic_prefix: TopicPrefix = None,
 ) -> None:
     """Show what the view in Redis holds of product ID. Exit code 1 when it is unknown."""
     from stream_app import contract
 
-    summary = asyncio.run(_read(settings_from(redis=redis), product_id))
+    summary = asyncio.run(_read(settings_from(redis=redis, topic_prefix=topic_prefix), product_id))
     if summary is None:
         Console(stderr=True).print(
             f"No review of {product_id!r} was applied yet. `stream-app tail enriched` shows some."

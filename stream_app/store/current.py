@@ -11,6 +11,7 @@ from stream_app.ports import StoreUnavailable
 from stream_app.records import Alert, ProductSummary
 from stream_app.settings import Settings
 from stream_app.store.generations import Generations
+from stream_app.store.keys import Keys, Namespace
 from stream_app.store.scripts import SCRIPTS
 from stream_app.store.server import Server
 from stream_app.store.summaries import RedisSummaryStore
@@ -27,12 +28,13 @@ class CurrentView:
     quiet time). Where Redis does not tell, the generation known last is read: look-ups go on as long as they can.
     """
 
-    def __init__(self, server: Server, generation: int) -> None:
+    def __init__(self, server: Server, namespace: Namespace, generation: int) -> None:
         """``generation``: the one to read for ever; 0: the active one."""
         self._server = server
-        self._generations = Generations(server)
+        self._namespace = namespace
+        self._generations = Generations(server, namespace)
         self._follows = generation == 0
-        self._store = None if self._follows else _store(server, generation)
+        self._store = None if self._follows else self._store_of(generation)
         self._generation = generation
         self._told_at = 0.0
         self._asking: asyncio.Task[None] | None = None
@@ -40,7 +42,7 @@ class CurrentView:
     @classmethod
     def from_settings(cls, settings: Settings) -> CurrentView:
         """Connects at the first call. Raises ConfigurationError when the URL is not one."""
-        return cls(Server.from_settings(settings, SCRIPTS), settings.generation)
+        return cls(Server.from_settings(settings, SCRIPTS), Namespace.of(settings), settings.generation)
 
     @property
     def generation(self) -> int:
@@ -89,13 +91,13 @@ class CurrentView:
         asked_at = time.monotonic()
         active = await self._generations.active()
         if active != self._generation:
-            self._store = _store(self._server, active)
+            self._store = self._store_of(active)
             self._generation = active
         self._told_at = asked_at
 
-
-def _store(server: Server, generation: int) -> RedisSummaryStore:
-    return RedisSummaryStore(server, generation, text_min_interval_ms=0)  # readers make no texts
+    def _store_of(self, generation: int) -> RedisSummaryStore:
+        keys = Keys(self._namespace, generation)
+        return RedisSummaryStore(self._server, keys, text_min_interval_ms=0)  # readers make no texts
 
 
 def _noted(asking: asyncio.Task[None]) -> None:

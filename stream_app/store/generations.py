@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from stream_app.settings import Settings
-from stream_app.store.keys import GENERATIONS, REBUILD_CLAIM, Keys
+from stream_app.store.keys import Keys, Namespace
 from stream_app.store.scripts import CLAIM_REBUILD, SCRIPTS, SWITCH_GENERATION
 from stream_app.store.server import Server
 
@@ -42,22 +42,24 @@ class Claim:
 class Generations:
     """Every call raises StoreUnavailable when the server is away, and may then simply be made again."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, namespace: Namespace) -> None:
         self._server = server
+        self._namespace = namespace
+        self._key = namespace.generations
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Generations:
         """Connects at the first call. Raises ConfigurationError when the URL is not one."""
-        return cls(Server.from_settings(settings, SCRIPTS))
+        return cls(Server.from_settings(settings, SCRIPTS), Namespace.of(settings))
 
     async def active(self) -> int:
         """The generation that readers and workers are to use."""
-        [number] = await self._server.run([("HGET", GENERATIONS, "active")])
+        [number] = await self._server.run([("HGET", self._key, "active")])
         return int(number or _FIRST)
 
     async def known(self) -> Known:
         """All of it, at one moment."""
-        [reply] = await self._server.run([("HGETALL", GENERATIONS)])
+        [reply] = await self._server.run([("HGETALL", self._key)])
         fields = {name.decode(): int(value) for name, value in reply.items()}
         active = fields.get("active", _FIRST)
         to_drop = sorted(int(name.removeprefix(_DROP)) for name in fields if name.startswith(_DROP))
@@ -67,9 +69,9 @@ class Generations:
         """Note that this generation is being built; the one that stands where another rebuild was faster."""
         _, _, building = await self._server.run(
             [
-                ("HSETNX", GENERATIONS, "building", number),
-                ("HSET", GENERATIONS, "last", number),
-                ("HGET", GENERATIONS, "building"),
+                ("HSETNX", self._key, "building", number),
+                ("HSET", self._key, "last", number),
+                ("HGET", self._key, "building"),
             ]
         )
         return int(building)
@@ -77,12 +79,12 @@ class Generations:
     async def abandon(self, number: int) -> None:
         """It will not be finished: its keys are to be dropped."""
         await self._server.run(
-            [("HSET", GENERATIONS, f"{_DROP}{number}", 1), ("HDEL", GENERATIONS, "building")],
+            [("HSET", self._key, f"{_DROP}{number}", 1), ("HDEL", self._key, "building")],
         )
 
     async def switch(self, old: int, new: int, *, drop_old: bool) -> bool:
         """Make ``new`` the active one; False where ``old`` no longer is, or ``new`` is not the one being built."""
-        call = SWITCH_GENERATION.call((GENERATIONS,), (old, new, int(drop_old)))
+        call = SWITCH_GENERATION.call((self._key,), (old, new, int(drop_old)))
         [switched] = await self._server.run([call])
         return bool(switched)
 
@@ -98,17 +100,17 @@ class Generations:
         gone = 1
         while gone:
             gone = 0
-            async for keys in self._server.keys(Keys(number).all):
+            async for keys in self._server.keys(Keys(self._namespace, number).all):
                 for start in range(0, len(keys), _UNLINK_AT_ONCE):
                     page = keys[start : start + _UNLINK_AT_ONCE]
                     await self._server.run([("UNLINK", key) for key in page])
                     gone += len(page)
                     yield len(page)
-        await self._server.run([("HDEL", GENERATIONS, f"{_DROP}{number}")])
+        await self._server.run([("HDEL", self._key, f"{_DROP}{number}")])
 
     async def claim(self, who: str, ms: int) -> Claim:
         """Claim the right to rebuild, or renew the claim; the answer says whose it is now."""
-        [(holder, left_ms)] = await self._server.run([CLAIM_REBUILD.call((REBUILD_CLAIM,), (who, ms))])
+        [(holder, left_ms)] = await self._server.run([CLAIM_REBUILD.call((self._namespace.rebuild_claim,), (who, ms))])
         return Claim(holder.decode(), left_ms)
 
     async def release(self, who: str) -> None:

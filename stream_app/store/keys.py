@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote
 
+from stream_app.settings import Settings
+
 DUE_SHARDS = 64
 MAX_RECENT_ALERTS = 500
 
-GENERATIONS = "v1:{generations}"
-"""Hash, one for all generations: which one is active, being built, left over (see generations.py)."""
-REBUILD_CLAIM = "v1:{generations}:claim"
-"""String: who rebuilds now; gone soon after that process is."""
+_VERSION = "v1"
 
 
 class ProductKeys(NamedTuple):
@@ -34,14 +33,45 @@ class ProductKeys(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Namespace:
+    """What begins every key of one installation: those that share a server never meet. ``start``: without the colon."""
+
+    start: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Namespace:
+        """Topic prefix and app name are percent-encoded: no character in them moves a hash tag, feigns a part, or means
+        anything in a glob pattern.
+        """
+        named = (settings.topic_prefix, settings.app_name)
+        return cls(":".join((*(quote(name, safe="") for name in named), _VERSION)))
+
+    @property
+    def generations(self) -> str:
+        """Hash, one for all generations: which one is active, being built, left over (see generations.py)."""
+        return f"{self.start}:{{generations}}"
+
+    @property
+    def rebuild_claim(self) -> str:
+        """String: who rebuilds now; gone soon after that process is."""
+        return f"{self.generations}:claim"
+
+
+@dataclass(frozen=True, slots=True)
 class Keys:
     """The keys of one generation of the view."""
 
+    namespace: Namespace
     generation: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Keys:
+        """Raises ValueError where ``settings.generation`` names none."""
+        return cls(Namespace.of(settings), settings.fixed_generation)
 
     @property
     def _prefix(self) -> str:
-        return f"v1:g{self.generation}"
+        return f"{self.namespace.start}:g{self.generation}"
 
     @property
     def all(self) -> str:

@@ -25,9 +25,9 @@ class RedisSummaryStore:
     Every call raises StoreUnavailable when the server is away, and may then simply be made again.
     """
 
-    def __init__(self, server: Server, generation: int, *, text_min_interval_ms: int) -> None:
+    def __init__(self, server: Server, keys: Keys, *, text_min_interval_ms: int) -> None:
         self._server = server
-        self._keys = Keys(generation)
+        self._keys = keys
         self._reads = SummaryReads(server, self._keys)
         self._due = DueProducts(server, self._keys, text_min_interval_ms)
 
@@ -39,7 +39,7 @@ class RedisSummaryStore:
         """
         return cls(
             Server.from_settings(settings, SCRIPTS),
-            settings.fixed_generation,
+            Keys.of(settings),
             text_min_interval_ms=round(settings.text_min_interval_seconds * 1000),
         )
 

@@ -32,7 +32,7 @@ from stream_app.kafka.client_config import producer_config
 from stream_app.kafka.topics import Topics
 from stream_app.records import Alert, EnrichedReview, Message
 from stream_app.settings import Settings
-from stream_app.store.keys import GENERATIONS, Keys
+from stream_app.store.keys import Keys, Namespace
 from stream_app.store.packing import unpack_state
 from tests.behaviour.enriched import HOUR_MS, deletion, enriched
 from tests.recount import differences
@@ -57,6 +57,9 @@ class Place:
     def of(self, generation: int) -> Settings:
         return self.settings.model_copy(update={"generation": generation})
 
+    def keys(self, generation: int) -> Keys:
+        return Keys.of(self.of(generation))
+
     def publish(self, messages: Sequence[Message]) -> None:
         producer = Producer(producer_config(self.settings))
         for message in messages:
@@ -80,7 +83,7 @@ class Place:
 
     def view(self, generation: int) -> dict[str, Any]:
         """Everything that a generation holds of each product, but how often and after what its text was made."""
-        keys = Keys(generation)
+        keys = self.keys(generation)
         products = self.redis.zrange(keys.products, 0, -1)
         held: dict[str, Any] = {}
         for product_id in sorted(name.decode() for name in products):
@@ -96,14 +99,14 @@ class Place:
 
     def shown(self, generation: int) -> tuple[list[bytes], list[bytes]]:
         """(product ids, newest first; ids of recent alerts, newest first)."""
-        keys = Keys(generation)
+        keys = self.keys(generation)
         return self.redis.zrevrange(keys.products, 0, -1), self.redis.zrevrange(keys.alert_times, 0, -1)
 
     def keys_of(self, generation: int) -> list[bytes]:
-        return list(self.redis.scan_iter(Keys(generation).all, count=1000))
+        return list(self.redis.scan_iter(self.keys(generation).all, count=1000))
 
     def active(self) -> int:
-        return int(self.redis.hget(GENERATIONS, "active") or 1)
+        return int(self.redis.hget(Namespace.of(self.settings).generations, "active") or 1)
 
     def rebuild(self, *options: str) -> Rebuilding:
         log = self.folder / f"rebuild-{time.monotonic_ns()}.out"
@@ -229,7 +232,9 @@ def test_rebuilt_view_equals_the_old_one_which_serves_meanwhile(kafka: str, plac
         wait_until(lambda: lag(place.settings, "notify") == 0, 30, "alerts are noted")
         wait_until(lambda: all(one[0].text for one in place.view(1).values()), 60, "every product has a text")
         wait_until(
-            lambda: not any(place.redis.zcard(Keys(1).leased(shard)) for shard in range(64)), 30, "`describe` is done"
+            lambda: not any(place.redis.zcard(place.keys(1).leased(shard)) for shard in range(64)),
+            30,
+            "`describe` is done",
         )
         before, shown_before = place.view(1), place.shown(1)
         texts_published = sum(end_offsets(place.settings, place.topics.summaries).values())
@@ -357,7 +362,7 @@ def test_log_that_lost_its_beginning_is_refused(place: Place) -> None:
     assert refused.ends() == 2
     assert "partition 0 begins at 2" in " ".join(refused.said().split())
     assert "--accept-loss" in refused.said()
-    assert place.redis.hgetall(GENERATIONS) == {}
+    assert place.redis.hgetall(Namespace.of(place.settings).generations) == {}
 
     accepted = place.rebuild("--accept-loss")
     assert accepted.ends() == 0, accepted.said()

@@ -24,6 +24,7 @@ from urllib.error import HTTPError, URLError
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from stream_app.store.keys import Keys
 from tests.reliability.workload import ACCEPTED, Sent
 
 _HOUR_MS = 3_600_000
@@ -246,12 +247,12 @@ def judge_view(sent: Iterable[Sent], api: str) -> Verdict:
     return verdict
 
 
-def judge_shown_alerts(sent: Iterable[Sent], client: Any, generation: int, kept: int = 500) -> Verdict:
+def judge_shown_alerts(sent: Iterable[Sent], client: Any, keys: Keys, kept: int = 500) -> Verdict:
     """Each due alert is kept for the page; where more were raised since than are kept, only the newest.
 
     ``client``: redis-py's, of the server or the cluster.
     """
-    shown = {alert_id.decode() for alert_id in client.hkeys(f"v1:g{generation}:alerts:{{recent}}")}
+    shown = {alert_id.decode() for alert_id in client.hkeys(keys.alerts)}
     missing = sorted(due_alerts(sent) - shown) if len(shown) < kept else []
     return Verdict(lost=[f"alert {alert_id} is not shown" for alert_id in missing])
 

@@ -1235,11 +1235,23 @@ _REBUILT = (
         "generation-in-every-key",
         "two generations write the same keys",
         "stream_app/store/keys.py",
-        'return f"v1:g{self.generation}"',
-        'return "v1:g1"',
+        'return f"{self.namespace.start}:g{self.generation}"',
+        'return f"{self.namespace.start}:g1"',
         (
             "tests/unit/store/test_keys.py::test_products_and_generations_share_no_key",
             _VIEW + "test_generations_share_nothing",
+        ),
+    ),
+    Protection(
+        2,
+        "installation-in-every-key",
+        "two installations on one Redis write the same keys",
+        "stream_app/store/keys.py",
+        "named = (settings.topic_prefix, settings.app_name)",
+        'named = ("", "stream-app")',
+        (
+            "tests/unit/store/test_keys.py::test_installations_share_no_key_and_no_pattern_matches_anothers",
+            _VIEW + "test_installations_on_one_server_count_apart",
         ),
     ),
     Protection(

@@ -12,6 +12,7 @@ from urllib.error import URLError
 
 from redis.exceptions import RedisError
 
+from stream_app.store.keys import Keys
 from tests.reliability.bed import PARTITIONS, Bed, Exit
 from tests.reliability.faults import Fault
 from tests.reliability.judge import Published, Reader, Verdict, judge_shown_alerts, judge_topics, judge_view, look_up
@@ -178,7 +179,7 @@ class Rounds:
             try:
                 verdict = judge_view(sent, self._bed.api)
                 with self._bed.store.client() as client:
-                    verdict.lost += judge_shown_alerts(sent, client, self._bed.settings.generation).lost
+                    verdict.lost += judge_shown_alerts(sent, client, Keys.of(self._bed.settings)).lost
             except (URLError, RedisError) as error:
                 verdict = Verdict(lost=[f"the view cannot be read: {error}"])
             if not verdict.differences or time.monotonic() > until:

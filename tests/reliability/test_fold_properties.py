@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from redis import Redis
 
 from stream_app.ports import Applied
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.store
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 NOW_MS = 1_800_000_000_000 + 7 * HOUR_MS + 1234
-GENERATION = 77
+SETTINGS = Settings(generation=77)
 WINDOWS = {"24h": 24, "7d": 168, "30d": 720, "all": None}
 EXAMPLES = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -218,7 +219,7 @@ class View:
         """The keys of the products as the server has them, byte by byte."""
         with self._client.pipeline(transaction=False) as pipeline:
             for product_id in product_ids:
-                keys = Keys(GENERATION).product(self._prefix + product_id)
+                keys = Keys.of(SETTINGS).product(self._prefix + product_id)
                 for key in (keys.state, keys.reviews, keys.sentences, keys.outbox):
                     pipeline.hgetall(key)
                 pipeline.zrange(keys.sentence_times, 0, -1, withscores=True)
@@ -229,7 +230,7 @@ class View:
 @pytest.fixture
 def new_view(valkey: str) -> Iterator[Callable[[], View]]:
     with asyncio.Runner() as runner, Redis.from_url(valkey) as client:
-        store = RedisSummaryStore.from_settings(Settings(redis=valkey, generation=GENERATION))
+        store = RedisSummaryStore.from_settings(SETTINGS.model_copy(update={"redis": SecretStr(valkey)}))
         yield lambda: View(store, client, runner.run)
         runner.run(store.close())
 

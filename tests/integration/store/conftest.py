@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from stream_app.settings import Settings
+from stream_app.store.keys import Namespace
 from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.running import Run
 
 Opener = Callable[..., RedisSummaryStore]
+NAMESPACE = Namespace.of(Settings())
 
 
 @pytest.fixture

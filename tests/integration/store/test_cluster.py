@@ -23,7 +23,7 @@ from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.enriched import NOW_MS, deletion, enriched
 from tests.behaviour.running import Run
 from tests.fakes import FakeAcks, FakePublisher, slot_of
-from tests.integration.store.conftest import Opener
+from tests.integration.store.conftest import NAMESPACE, Opener
 from tests.reliability.valkeys import FailOver, ValkeyCluster, client_of
 from tests.waiting import wait_until, wait_until_async
 
@@ -51,7 +51,7 @@ def store(cluster: ValkeyCluster, open_store: Opener, generation: int) -> RedisS
 
 
 def shard_of(cluster: ValkeyCluster, product_id: str, generation: int) -> int:
-    return cluster.shard_of(Keys(generation).product(product_id).state)
+    return cluster.shard_of(Keys(NAMESPACE, generation).product(product_id).state)
 
 
 def test_products_are_spread_over_the_masters(

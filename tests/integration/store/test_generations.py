@@ -21,7 +21,7 @@ from stream_app.store.refold import RefoldingStore
 from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.enriched import NOW_MS, deletion, enriched
 from tests.behaviour.running import Run
-from tests.integration.store.conftest import Opener
+from tests.integration.store.conftest import NAMESPACE, Opener
 from tests.waiting import wait_until_async
 
 pytestmark = pytest.mark.store
@@ -137,9 +137,9 @@ def test_dropping_deletes_every_key_of_that_generation_and_no_other(
     run(generations.switch(1, 2, drop_old=True))
 
     with Redis.from_url(fresh_valkey.url) as client:
-        kept = set(client.scan_iter(Keys(2).all)) | set(client.scan_iter(Keys(11).all))
+        kept = set(client.scan_iter(Keys(NAMESPACE, 2).all)) | set(client.scan_iter(Keys(NAMESPACE, 11).all))
         assert dropped(run, generations, 1) > 4 * 700
-        assert set(client.scan_iter("v1:g*")) == kept
+        assert set(client.scan_iter(f"{NAMESPACE.start}:g*")) == kept
     assert run(generations.known()).to_drop == ()
 
 
@@ -339,9 +339,9 @@ def test_alert_that_an_earlier_run_left_in_an_outbox_stays_there(
     """It is not published while the view is built, so it must not be cleared; `summarize` finds it afterwards."""
     run(new.apply([enriched("r1")], NOW_MS))
     with Redis.from_url(fresh_valkey.url) as client:
-        client.hset(Keys(2).product("p").outbox, "alert", b"1 {}")
+        client.hset(Keys(NAMESPACE, 2).product("p").outbox, "alert", b"1 {}")
 
         [applied] = run(new.apply([enriched("r1")], NOW_MS))
 
         assert applied.outbox == ()
-        assert client.hgetall(Keys(2).product("p").outbox) == {b"alert": b"1 {}"}
+        assert client.hgetall(Keys(NAMESPACE, 2).product("p").outbox) == {b"alert": b"1 {}"}

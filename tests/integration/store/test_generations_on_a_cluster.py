@@ -10,7 +10,7 @@ from stream_app.store.generations import Generations
 from stream_app.store.keys import Keys
 from tests.behaviour.enriched import NOW_MS, enriched
 from tests.behaviour.running import Run
-from tests.integration.store.conftest import Opener
+from tests.integration.store.conftest import NAMESPACE, Opener
 from tests.reliability.valkeys import ValkeyCluster, client_of
 
 pytestmark = pytest.mark.store
@@ -34,8 +34,8 @@ def test_readers_follow_the_switch_and_the_old_keys_go_from_every_node(
 
         for shard in range(3):
             with client_of(cluster.master(shard)) as master:
-                assert list(master.scan_iter(Keys(1).all)) == []
-                assert list(master.scan_iter(Keys(2).all))
+                assert list(master.scan_iter(Keys(NAMESPACE, 1).all)) == []
+                assert list(master.scan_iter(Keys(NAMESPACE, 2).all))
         assert None not in run(view.read(PRODUCTS, NOW_MS))
         assert view.generation == 2
         run(view.close())

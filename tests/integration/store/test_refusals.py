@@ -338,7 +338,7 @@ def test_server_whose_clients_are_paused_is_away_until_they_may_go_on(
     with pytest.raises(StoreUnavailable):
         apply(run, store, "r2")
 
-    admin.set("v1:somebody", "waits until the pause ends")
+    admin.set("somebody", "waits until the pause ends")
     apply(run, store, "r2")
     assert counted(run, store) == 2
 

@@ -21,7 +21,7 @@ from stream_app.store.server import Server
 from stream_app.store.summaries import RedisSummaryStore, applied_of, apply_command
 from tests.behaviour.enriched import DAY_MS, NOW_MS, deletion, enriched, events
 from tests.behaviour.running import Run
-from tests.integration.store.conftest import Opener
+from tests.integration.store.conftest import NAMESPACE, Opener
 
 pytestmark = pytest.mark.store
 LEASE_MS = 30_000
@@ -48,6 +48,20 @@ def test_generations_share_nothing(run: Run, valkey: str, open_store: Opener, ge
     assert [one.changed for one in run(new.apply([enriched()], NOW_MS))] == [True]
 
 
+@pytest.mark.parametrize("told_apart_by", ["topic_prefix", "app_name"])
+def test_installations_on_one_server_count_apart(
+    run: Run, valkey: str, open_store: Opener, generation: int, told_apart_by: str
+) -> None:
+    """Ten reviews here and five there are not fifteen; what one rebuilds or drops is its own."""
+    ours, others = ({"generation": generation, told_apart_by: name} for name in ("one.", "other."))
+    ten, five = open_store(valkey, **ours), open_store(valkey, **others)
+    run(ten.apply([enriched(f"r{number}") for number in range(10)], NOW_MS))
+    run(five.apply([enriched(f"s{number}") for number in range(5)], NOW_MS))
+
+    counts = [run(store.read(["p"], NOW_MS))[0].windows["all"].reviews for store in (ten, five)]
+    assert counts == [10, 5]
+
+
 def test_every_key_carries_the_generation(run: Run, store: RedisSummaryStore, client: Redis, generation: int) -> None:
     before = set(client.scan_iter(count=1000))
     run(store.apply([enriched(), deletion("r2")], NOW_MS))
@@ -68,7 +82,7 @@ def test_scripts_that_the_server_forgot_are_loaded_again(run: Run, store: RedisS
 def test_only_commands_that_missed_their_script_run_again(run: Run, valkey: str, client: Redis) -> None:
     """An apply that had run before would answer as a duplicate the second time."""
     server = Server(valkey, SCRIPTS)
-    keys = Keys(0)
+    keys = Keys(NAMESPACE, 0)
     first, second = (apply_command(keys, enriched(one, f"product of {keys.generation}")) for one in ("r1", "r2"))
     state = keys.product(f"product of {keys.generation}")
     client.delete(*state)
@@ -144,7 +158,7 @@ def test_review_applied_by_a_process_that_died_before_it_entered_the_due_keeps_t
 
 
 def test_leased_products_that_became_due_again_hide_no_other(run: Run, valkey: str, generation: int) -> None:
-    server, keys = Server(valkey, SCRIPTS), Keys(generation)
+    server, keys = Server(valkey, SCRIPTS), Keys(NAMESPACE, generation)
     shard = (keys.due(0), keys.leased(0))
     claim_one = CLAIM_DUE.call(shard, (10, 1, 20))
 
@@ -166,7 +180,7 @@ def test_hash_of_a_product_holds_what_the_fold_holds(
     run: Run, store: RedisSummaryStore, client: Redis, generation: int, deliveries: list[EnrichedReview]
 ) -> None:
     """Also what no reader sees: the oldest hours kept, and how many reviews a text's renewal counts from."""
-    keys = Keys(generation).product("p")
+    keys = Keys(NAMESPACE, generation).product("p")
     client.delete(*keys)
     state = ProductState("p")
     for event in deliveries:

@@ -13,8 +13,11 @@ from redis import Redis
 
 from stream_app.embedded.valkey import EmbeddedValkey
 from stream_app.roles.exit_codes import EXIT_VIEW_SWITCHED
-from stream_app.store.keys import GENERATIONS
+from stream_app.settings import Settings
+from stream_app.store.keys import Namespace
 from tests.waiting import wait_until
+
+GENERATIONS = Namespace.of(Settings()).generations
 
 # a role that works until SIGTERM, and says which view it works on
 WORKER = """

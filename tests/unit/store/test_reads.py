@@ -11,7 +11,7 @@ import pytest
 from stream_app.ports import ConfigurationError, StoreUnavailable
 from stream_app.records import ProductText
 from stream_app.store import packing
-from stream_app.store.keys import Keys
+from stream_app.store.keys import Keys, Namespace
 from stream_app.store.reads import SummaryReads
 from stream_app.store.server import Command, Server
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 NOW_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000
 TEXT = packing.pack_text(ProductText("Good.", "Good.", "abstractive", (), None, NOW_MS))
-KEYS = Keys(1)
+KEYS = Keys(Namespace(":stream-app:v1"), 1)
 
 
 class HashServer:
