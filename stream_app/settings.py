@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     alert_max_age_hours: float = Field(48.0, description="older reviews raise none")
 
     text_min_interval_seconds: float = Field(60.0, description="a product's text is made at most this often")
+    text_lease_seconds: float = Field(
+        60.0, gt=0, description="a product that a dead `describe` had claimed is claimed again after this time"
+    )
 
     api_host: str = "127.0.0.1"
     api_port: int = 8080

@@ -16,7 +16,6 @@ from stream_app.settings import Settings
 from stream_app.steps import product_text
 
 _CLAIM_AT_ONCE = 16
-_LEASE_MS = 60_000
 _IDLE_SECONDS = 0.5
 _MAX_WAITING_TOKENS = 100_000
 
@@ -70,10 +69,11 @@ class Describe:
         if self._batcher is not None:
             self._batcher.start()
         telemetry.role_became_ready("describe")
+        lease_ms = int(self._settings.text_lease_seconds * 1000)
         try:
             while not stopping.is_set():
                 due = await self._patiently(
-                    lambda: self._store.claim_due(self._now_ms(), limit=_CLAIM_AT_ONCE, lease_ms=_LEASE_MS)
+                    lambda: self._store.claim_due(self._now_ms(), limit=_CLAIM_AT_ONCE, lease_ms=lease_ms)
                 )
                 async with asyncio.TaskGroup() as group:
                     for product_id in due:

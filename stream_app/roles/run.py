@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from stream_app.kafka.flight_log import FlightLog
 from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.run import Fatal, run_role, run_service
 from stream_app.kafka.topics import Topics
-from stream_app.models.loading import Loaded, load_models, load_summary_model
+from stream_app.models.loading import Loaded, Sized, load_models, load_summary_model
 from stream_app.ports import ConfigurationError, StreamRole
 from stream_app.roles.describe import Describe
 from stream_app.roles.enrich import Enrich
@@ -36,16 +37,18 @@ def run_worker(
     role: str,
     *,
     load: Callable[[Settings], Loaded] = load_models,
+    load_summary: Callable[[Settings], Sized[str]] = load_summary_model,
     now_ms: Callable[[], int] = now_ms,
 ) -> None:
     """Run ``role`` (enrich, summarize, describe or notify); returns after SIGTERM or SIGINT.
 
-    ``load`` makes the models of ``enrich``, ``now_ms`` is its clock and that of the others.
+    ``load`` makes the models of ``enrich``, ``load_summary`` that of ``describe``; ``now_ms`` is the clock of all.
     A bug, or patience spent, ends the process with exit code 1 and nothing unfinished committed. A role of the view
     ends with EXIT_VIEW_SWITCHED when a rebuild has switched, unless ``settings.generation`` names one.
     """
     if role in _OF_THE_VIEW and not settings.generation:
-        return follow_view(settings, lambda current: run_worker(current, role, load=load, now_ms=now_ms))
+        again = partial(run_worker, role=role, load=load, load_summary=load_summary, now_ms=now_ms)
+        return follow_view(settings, again)
     topics = Topics(settings.topic_prefix)
 
     def enrich(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:
@@ -69,7 +72,7 @@ def run_worker(
         return Notify(settings, RedisSummaryStore.from_settings(settings), fatal=fatal)
 
     async def describe(publisher: ConfluentPublisher, stopping: asyncio.Event) -> None:
-        summary = None if settings.summaries == "off" else await asyncio.to_thread(load_summary_model, settings)
+        summary = None if settings.summaries == "off" else await asyncio.to_thread(load_summary, settings)
         store = RedisSummaryStore.from_settings(settings)
         await Describe(settings, store, publisher, summary, now_ms=now_ms, fatal=fatal).run(stopping)
 
