@@ -21,6 +21,13 @@ FINAL_REVISION = 2**53 - 1
 """The revision of a deletion that names none: nothing can follow it. Also JSON's largest safe integer."""
 
 
+EARLIEST_MS = 946_684_800_000
+"""2000-01-01T00:00:00Z. No review is older: an earlier time comes of a clock that was never set."""
+
+MAX_AHEAD_MS = 24 * 3_600_000
+"""A record's timestamp that is further ahead of the reader's clock than a day says nothing of the time."""
+
+
 _Value = TypeVar("_Value")
 
 
@@ -57,6 +64,13 @@ class RawRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+
+    def plausible_timestamp_ms(self, now_ms: int) -> int | None:
+        """The record's timestamp where it can be true: since EARLIEST_MS, at most MAX_AHEAD_MS after ``now_ms``.
+
+        None otherwise: a producer may send any 64-bit number, and -1 stands for none.
+        """
+        return self.timestamp_ms if EARLIEST_MS <= self.timestamp_ms <= now_ms + MAX_AHEAD_MS else None
 
 
 class Message(NamedTuple):

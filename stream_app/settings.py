@@ -66,7 +66,11 @@ class Settings(BaseSettings):
         200_000, description="tokens that may wait for the device before fetching pauses; a GPU's two batches may too"
     )
     max_text_characters: int = 20_000
-    max_future_seconds: int = 300
+    max_future_seconds: int = Field(
+        300,
+        description="a review dated further ahead of the worker's clock is rejected; where the record's timestamp is "
+        "later than that clock, by at most a day, ahead of the timestamp",
+    )
     state_folder: str = Field(
         default_factory=lambda: str(
             Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local" / "state")) / "stream-app"

@@ -9,7 +9,7 @@ import orjson
 from stream_app.contract.field import CONTROL, MAX_ID_CHARACTERS
 from stream_app.contract.json_bytes import shown, why_not_json
 from stream_app.contract.times import from_rfc3339
-from stream_app.records import FINAL_REVISION, Kind, RawRecord, Rejected, Review
+from stream_app.records import EARLIEST_MS, FINAL_REVISION, Kind, RawRecord, Rejected, Review
 
 _STARS = range(1, 6)
 
@@ -19,7 +19,12 @@ class _Invalid(Exception):
 
 
 def decode_review(record: RawRecord, *, now_ms: int, max_future_ms: int, max_text_characters: int) -> Review | Rejected:
-    """The review in a record of the topic ``reviews``, or why it cannot be processed. Never raises."""
+    """The review in a record of the topic ``reviews``, or why it cannot be processed. Never raises.
+
+    In the future is what lies ``max_future_ms`` beyond ``now_ms`` or the record's timestamp, whichever is later, so
+    that a slow clock here rejects nothing. A timestamp more than MAX_AHEAD_MS ahead of ``now_ms`` counts for nothing:
+    one producer with a wrong clock must not switch the check off.
+    """
     value = record.value
     if value is None:
         return Rejected(record, "tombstone", "the value is null; send {deleted: true} with product_id and review_id")
@@ -28,7 +33,9 @@ def decode_review(record: RawRecord, *, now_ms: int, max_future_ms: int, max_tex
     except orjson.JSONDecodeError as error:
         return Rejected(record, *why_not_json(value, error))
     try:
-        return _review(fields, record.timestamp_ms, now_ms + max_future_ms, max_text_characters)
+        timestamp_ms = record.plausible_timestamp_ms(now_ms)
+        latest_ms = (now_ms if timestamp_ms is None or timestamp_ms < now_ms else timestamp_ms) + max_future_ms
+        return _review(fields, record.timestamp_ms, latest_ms, max_text_characters)
     except _Invalid as invalid:
         return Rejected(record, *invalid.args)
 
@@ -54,8 +61,10 @@ def _review(fields: Any, timestamp_ms: int, latest_ms: int, max_text_characters:
     if title is not None and len(title) > max_text_characters:
         raise _Invalid("text_too_long", f"title has {len(title)} characters; at most {max_text_characters} are read")
     created_at_ms = _date(fields, "created_at", latest_ms)
-    if created_at_ms is None and timestamp_ms > latest_ms:
-        raise _Invalid("future_date", "created_at is missing, and the record's timestamp is in the future")
+    if created_at_ms is None and not EARLIEST_MS <= timestamp_ms <= latest_ms:
+        when = "in the future" if timestamp_ms > latest_ms else "before the year 2000"
+        detail = f"created_at is missing, and the record's timestamp, {timestamp_ms} ms, is {when}"
+        raise _Invalid("invalid_timestamp", detail)
     updated_at_ms = _date(fields, "updated_at", latest_ms)
     revision = _revision(get("revision"), updated_at_ms, bool(deleted))
     kind: Kind = "deleted" if deleted else "edited" if revision else "created"
@@ -117,6 +126,8 @@ def _date(fields: dict[str, Any], name: str, latest_ms: int) -> int | None:
         raise _Invalid("invalid_date", f"{name} {shown(value)} is no RFC 3339 date and time: {error}") from None
     if ms > latest_ms:
         raise _Invalid("future_date", f"{name} {shown(value)} is in the future")
+    if ms < EARLIEST_MS:
+        raise _Invalid("past_date", f"{name} {shown(value)} is before the year 2000")
     return ms
 
 
@@ -124,7 +135,7 @@ def _revision(value: Any, updated_at_ms: int | None, deleted: bool) -> int:
     """Of ``revision`` or, without it, the milliseconds of ``updated_at``; a deletion without either is final."""
     if value is None:
         if updated_at_ms is not None:
-            return max(0, updated_at_ms)
+            return updated_at_ms
         return FINAL_REVISION if deleted else 0
     if type(value) not in (int, float):
         raise _Invalid("wrong_type", f"revision must be an integer, not {shown(value)}")

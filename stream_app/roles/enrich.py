@@ -427,7 +427,9 @@ class Enrich:
         may_exceed = len(message.value or b"") > self._max_message_bytes - _AROUND_VALUE_BYTES
         if may_exceed and size_of(message) > self._max_message_bytes:
             return self._letter(Rejected(slot.record, "message_too_large", "its enriched form exceeds 2 MiB"))
-        telemetry.review_enriched((enriched.enriched_at_ms - slot.record.timestamp_ms) / 1000)
+        produced_at_ms = slot.record.plausible_timestamp_ms(enriched.enriched_at_ms)
+        if produced_at_ms is not None:  # else one record would move the sum of all latencies by thousands of years
+            telemetry.review_enriched(max(0, enriched.enriched_at_ms - produced_at_ms) / 1000)
         return message
 
     def _reject(self, slot: Slot, rejected: Rejected) -> None:

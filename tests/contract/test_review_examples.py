@@ -19,7 +19,7 @@ CLEANED: dict[str, str] = json.loads((EXAMPLES / "cleaned" / "texts.json").read_
 NOW_MS = contract.from_rfc3339("2026-06-01T00:00:00Z")
 
 # what a schema cannot see: bytes that are no JSON, days that do not exist, and what is relative to now
-NOT_STRUCTURAL = {"not_utf8", "not_json", "too_deep", "lone_surrogate", "future_date", "invalid_date"}
+NOT_STRUCTURAL = {"not_utf8", "not_json", "too_deep", "lone_surrogate", "future_date", "past_date", "invalid_date"}
 
 
 def decoded(value: bytes | None) -> Review | Rejected:
@@ -111,9 +111,9 @@ def test_tombstone_is_rejected() -> None:
 
 def test_edit_takes_its_revision_from_updated_at() -> None:
     """Milliseconds of the time of the edit: later edits are larger."""
-    review = accepted(b'{"product_id":"a","review_id":"1","text":"x","updated_at":"1970-01-01T00:00:01.5Z"}')
+    review = accepted(b'{"product_id":"a","review_id":"1","text":"x","updated_at":"2000-01-01T00:00:01.5Z"}')
 
-    assert (review.revision, review.kind) == (1500, "edited")
+    assert (review.revision, review.kind) == (946_684_801_500, "edited")
 
 
 def test_shop_that_always_sends_updated_at_creates() -> None:
@@ -183,13 +183,78 @@ def test_date_before_the_year_1_in_utc_is_rejected(name: str) -> None:
     assert rejected(value.encode()).reason == "invalid_date"
 
 
-def test_record_from_the_future_without_a_date_is_rejected() -> None:
-    """The record's timestamp stands in for created_at, and is held to the same limit."""
-    record = RawRecord("reviews", 0, 0, NOW_MS + 300_001, None, b'{"product_id":"a","review_id":"1","text":"x"}')
-    verdict = contract.decode_review(record, now_ms=NOW_MS, max_future_ms=300_000, max_text_characters=20_000)
+DAY_MS = 86_400_000
+YEAR_2000_MS = 946_684_800_000
+UNDATED = b'{"product_id":"a","review_id":"1","text":"x"}'
+DATED = b'{"product_id":"a","review_id":"1","text":"x","created_at":"2026-05-01T00:00:00Z"}'
+NEVER = [-(2**63), -(10**15), -1, 0, YEAR_2000_MS - 1, NOW_MS + DAY_MS + 1, 10**15, 2**63 - 1]
+
+
+def verdict_at(timestamp_ms: int, value: bytes) -> Review | Rejected:
+    record = RawRecord("reviews", 0, 0, timestamp_ms, None, value)
+    return contract.decode_review(record, now_ms=NOW_MS, max_future_ms=300_000, max_text_characters=20_000)
+
+
+def review_of(at_ms: int) -> bytes:
+    return orjson.dumps(orjson.loads(UNDATED) | {"created_at": contract.to_rfc3339(at_ms)})
+
+
+@pytest.mark.parametrize("timestamp_ms", NEVER)
+def test_record_whose_timestamp_cannot_be_true_is_rejected_where_it_would_be_the_date(timestamp_ms: int) -> None:
+    """-10^15 could not be published again, which ended every worker for ever; -1, which means none, counted as 1969."""
+    verdict = verdict_at(timestamp_ms, UNDATED)
 
     assert isinstance(verdict, Rejected)
-    assert verdict.reason == "future_date"
+    assert verdict.reason == "invalid_timestamp"
+    assert str(timestamp_ms) in verdict.detail
+
+
+@pytest.mark.parametrize("timestamp_ms", NEVER)
+def test_timestamp_that_cannot_be_true_rejects_no_review_with_a_date_of_its_own(timestamp_ms: int) -> None:
+    """The review is fine; only its producer's clock is not."""
+    verdict = verdict_at(timestamp_ms, DATED)
+
+    assert isinstance(verdict, Review)
+    assert verdict.created_at_ms == contract.from_rfc3339("2026-05-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("timestamp_ms", [YEAR_2000_MS, NOW_MS, NOW_MS + DAY_MS])
+def test_timestamp_that_can_be_true_is_the_date_of_an_undated_review(timestamp_ms: int) -> None:
+    """The bounds themselves are inside."""
+    verdict = verdict_at(timestamp_ms, UNDATED)
+
+    assert isinstance(verdict, Review)
+    assert verdict.created_at_ms == timestamp_ms
+
+
+@pytest.mark.parametrize("name", ["created_at", "updated_at"])
+def test_date_before_the_year_2000_is_rejected(name: str) -> None:
+    """It comes of a clock that was never set, or of a database's zero."""
+    for when, reason in (("1999-12-31T23:59:59.999Z", "past_date"), ("2000-01-01T00:00:00Z", None)):
+        verdict = decoded(orjson.dumps(orjson.loads(UNDATED) | {name: when}))
+        assert (verdict.reason if isinstance(verdict, Rejected) else None) == reason
+
+
+@pytest.mark.parametrize("slow_ms", [5 * 60_000, 60 * 60_000, DAY_MS])
+def test_worker_whose_clock_is_slow_accepts_fresh_reviews(slow_ms: int) -> None:
+    """It rejected every one of them: the producer's clock, seen in the record's timestamp, is as good as its own."""
+    fresh_ms = NOW_MS + slow_ms
+
+    assert isinstance(verdict_at(fresh_ms, UNDATED), Review)
+    assert isinstance(verdict_at(fresh_ms, review_of(fresh_ms + 300_000)), Review)
+    late = verdict_at(fresh_ms, review_of(fresh_ms + 300_001))
+    assert isinstance(late, Rejected)
+    assert late.reason == "future_date"
+
+
+@pytest.mark.parametrize("timestamp_ms", [NOW_MS + DAY_MS + 1, 4_102_444_800_000, 2**63 - 1])
+def test_producer_with_a_wild_clock_does_not_switch_the_check_off(timestamp_ms: int) -> None:
+    """A record's timestamp of the year 2100 let every date up to then through."""
+    assert isinstance(verdict_at(timestamp_ms, review_of(NOW_MS + 300_000)), Review)
+    rejection = verdict_at(timestamp_ms, review_of(NOW_MS + 300_001))
+
+    assert isinstance(rejection, Rejected)
+    assert rejection.reason == "future_date"
 
 
 def test_five_minutes_ahead_is_accepted() -> None:

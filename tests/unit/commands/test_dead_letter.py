@@ -155,3 +155,15 @@ def test_readable_text_is_left_as_it_is(text: str) -> None:
 def test_origin_of_programs_has_names() -> None:
     assert json_of(entry())["origin"] == {"topic": "reviews", "partition": 1, "offset": 7}
     assert entry().origin == Position("reviews", 1, 7)
+
+
+@pytest.mark.parametrize("timestamp_ms", [-(2**63), -(10**15), -1, 0, 10**15, 2**63 - 1])
+def test_letter_is_shown_whatever_its_record_s_timestamp(timestamp_ms: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another program may have written it."""
+    record = letter()._replace(timestamp_ms=timestamp_ms)
+
+    print_letter(contract.read_letter(record))
+    print_table([entry_of(contract.read_letter(record))])
+
+    assert capsys.readouterr().out.count("wrong_type") >= 2
+    assert json_of(entry_of(contract.read_letter(record)))["written"]

@@ -105,6 +105,32 @@ def run(scenario: Callable[[], Any]) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("timestamp_ms", [-(2**63), -(10**15), -1, 0, 10**15, 2**63 - 1])
+def test_no_timestamp_of_a_record_ends_the_worker(timestamp_ms: int) -> None:
+    """Alone it is a reject with a name; beside a date it is not looked at, by the metric of latencies neither."""
+
+    def latencies() -> float:
+        return REGISTRY.get_sample_value("stream_app_enrich_seconds_sum") or 0.0
+
+    async def scenario() -> None:
+        async with staged() as stage:
+            before = latencies()
+            undated = {"product_id": "p", "review_id": "r", "text": "It broke."}
+            dated = undated | {"created_at": contract.to_rfc3339(NOW_MS)}
+            await stage.take(
+                slot_of(orjson.dumps(undated), 0, timestamp_ms=timestamp_ms),
+                slot_of(orjson.dumps(undated | {"deleted": True}), 1, timestamp_ms=timestamp_ms),
+                slot_of(orjson.dumps(dated), 2, timestamp_ms=timestamp_ms),
+                slot_of(orjson.dumps(dated | {"deleted": True}), 3, timestamp_ms=timestamp_ms),
+            )
+            await stage.finished(0, 1, 2, 3)
+            assert stage.reasons() == ["invalid_timestamp"] * 2
+            assert set(stage.enriched()) == {2, 3}
+            assert latencies() == before
+
+    run(scenario)
+
+
 def late_summaries() -> float:
     return REGISTRY.get_sample_value("stream_app_summaries_late_total") or 0.0
 
