@@ -23,6 +23,9 @@ from stream_app.ports import BrokerUnavailable, ConfigurationError
 from stream_app.records import RawRecord
 from stream_app.settings import Settings
 
+HEADERS_UNREADABLE = "stream-app-headers-unreadable"
+"""The only header of a record whose headers this reader cannot read. The roles read them, names escaped."""
+
 _SECONDS = 10.0
 _DAY_MS = 86_400_000
 _PAUSE_SECONDS = 0.2
@@ -229,8 +232,20 @@ def _record(message: Any) -> RawRecord:
         0 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp,
         message.key(),
         message.value(),
-        tuple(message.headers() or ()),
+        _headers(message),
     )
+
+
+def _headers(message: Any) -> tuple[tuple[str, bytes], ...]:
+    """The record's headers; one in their place, of this name, where a name among them is not UTF-8.
+
+    confluent-kafka gives none of them then. A second call would give them with a null pointer among the names, which
+    ends the process with SIGSEGV.
+    """
+    try:
+        return tuple(message.headers() or ())
+    except (UnicodeDecodeError, SystemError):  # the latter as CPython's "returned a result with an exception set"
+        return ((HEADERS_UNREADABLE, b"the name of a header is not UTF-8"),)
 
 
 @lru_cache(maxsize=8)

@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from aiokafka.consumer import fetcher as fetching
-from aiokafka.consumer.fetcher import Fetcher, OffsetResetStrategy, PartitionRecords
+from aiokafka.consumer.fetcher import Fetcher, OffsetResetStrategy
 from aiokafka.errors import ConsumerStoppedError
 from faust.transport.drivers import aiokafka as driver
 
 from stream_app import telemetry
+from stream_app.kafka import raw_records  # noqa: F401 - puts its parser into aiokafka's fetcher
 from stream_app.ports import StreamRole
 from stream_app.records import RawRecord
 
@@ -33,18 +33,6 @@ class Polled(dict[Any, list[RawRecord]]):
     def __init__(self, position_epoch: int) -> None:
         super().__init__()
         self.position_epoch = position_epoch
-
-
-class RawRecords(PartitionRecords):  # type: ignore[misc]
-    """The records of one answer of the broker as what they are here, without aiokafka's own form in between."""
-
-    def _consumer_record(self, tp: Any, record: Any) -> RawRecord:
-        return RawRecord(
-            tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
-        )
-
-
-fetching.PartitionRecords = RawRecords  # the fetcher makes them by this name
 
 
 class PatientFetcher(Fetcher):  # type: ignore[misc]

@@ -60,12 +60,14 @@ _POLLS = "tests/unit/kafka/test_polls.py::"
 _POSITIONS = "tests/unit/kafka/test_positions.py::"
 _PUBLISHER = "tests/unit/kafka/test_publisher.py::"
 _PUBLISHER_ORDER = "tests/unit/kafka/test_publisher_order.py::"
+_RAW_RECORDS = "tests/unit/kafka/test_raw_records.py::"
 _REBALANCE = "tests/unit/roles/test_summarize_rebalance.py::"
 _REBUILD = "tests/integration/test_rebuild.py::"
 _RESTARTS = "tests/unit/roles/test_summarize_restarts.py::"
 _RUN = "tests/integration/kafka/test_run.py::"
 _SEQUENCE = "tests/unit/steps/test_sequence.py::"
 _STORE = "tests/behaviour/test_summary_store.py::"
+_STRANGE_HEADERS = "tests/integration/kafka/test_strange_headers.py::"
 _SUMMARIZE = "tests/unit/roles/test_summarize_role.py::"
 _TROUBLES = "tests/integration/store/test_server_troubles.py::"
 _VIEW = "tests/integration/store/test_view_on_a_server.py::"
@@ -533,6 +535,45 @@ _FORGETS = (
 )
 
 _BAD = (
+    Protection(
+        4,
+        "header-names-of-any-bytes",
+        "a header name that is not UTF-8 ends every worker",
+        "stream_app/kafka/raw_records.py",
+        "        except (UnicodeDecodeError, CorruptRecordException):",
+        "        except ZeroDivisionError:",
+        (
+            _RAW_RECORDS + "test_name_that_is_not_utf8_is_read_with_its_bytes_escaped",
+            _STRANGE_HEADERS + "test_header_name_that_is_not_utf8_ends_no_worker",
+        ),
+    ),
+    Protection(
+        2,
+        "second-reading-gives-the-rest",
+        "records before such a name are given twice",
+        "stream_app/kafka/raw_records.py",
+        "                if record.offset >= given:\n",
+        "                if True:\n",
+        (_RAW_RECORDS + "test_records_before_and_behind_such_a_name_come_once_and_in_order",),
+    ),
+    Protection(
+        1,
+        "corrupt-batch-ends-the-process",
+        "a batch that cannot be read is skipped",
+        "stream_app/kafka/raw_records.py",
+        '            raise CorruptRecordException(\n                f"{self._tp.topic}',
+        '            return\n            raise CorruptRecordException(\n                f"{self._tp.topic}',
+        (_RAW_RECORDS + "test_corrupt_batch_is_told_with_its_place_and_not_skipped",),
+    ),
+    Protection(
+        4,
+        "readers-survive-header-names",
+        "dead-letter, tail and rebuild end at such a name",
+        "stream_app/kafka/admin.py",
+        "    except (UnicodeDecodeError, SystemError):",
+        "    except ZeroDivisionError:",
+        (_STRANGE_HEADERS + "test_readers_outside_a_group_survive_such_a_name",),
+    ),
     Protection(
         4,
         "original-bytes",

@@ -9,16 +9,19 @@ from typing import Any
 
 import pytest
 from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer import fetcher as fetcher_module
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.record.default_records import _DefaultRecordBatchPy
+from aiokafka.record.memory_records import _MemoryRecordsPy
 from aiokafka.structs import TopicPartition
 from faust.app.base import App
 from faust.transport.drivers import aiokafka as driver
 from faust.worker import Worker
 from mode import Service
 
-from stream_app.kafka import consumer_thread, frame
+from stream_app.kafka import consumer_thread, frame, raw_records
 
 
 def test_faust_and_aiokafka_are_the_versions_that_the_overrides_were_written_against() -> None:
@@ -35,7 +38,9 @@ def test_faust_and_aiokafka_are_the_versions_that_the_overrides_were_written_aga
             ["on_start", "_fetch_records", "seek_to_committed"],
         ),
         (consumer_thread.PatientFetcher, Fetcher, ["_get_actions_per_node"]),
-        (consumer_thread.RawRecords, consumer_thread.PartitionRecords, ["_consumer_record"]),
+        (raw_records.RawRecords, raw_records.PartitionRecords, ["_consumer_record", "_unpack_records"]),
+        (raw_records.AnyNameRecords, _MemoryRecordsPy, ["next_batch"]),
+        (raw_records._AnyNameBatch, _DefaultRecordBatchPy, ["_read_msg"]),
         (
             frame.Consumer,
             driver.Consumer,
@@ -74,6 +79,12 @@ def test_every_override_replaces_something_that_is_there(ours: type, theirs: typ
 )
 def test_every_private_method_that_the_overrides_call_is_there(owner: type, names: list[str]) -> None:
     assert [name for name in names if not callable(getattr(owner, name, None))] == []
+
+
+def test_fetcher_makes_our_records() -> None:
+    """By the names that its module holds."""
+    ours = (raw_records.FetchedRecords, raw_records.RawRecords)
+    assert (fetcher_module.MemoryRecords, fetcher_module.PartitionRecords) == ours
 
 
 def test_consumer_names_the_commit_under_way_as_the_drain_expects() -> None:

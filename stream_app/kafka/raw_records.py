@@ -1,0 +1,126 @@
+"""Records as the broker gave them, whatever the names of their headers are.
+
+aiokafka decodes these names as UTF-8 and raises where they are not: the same record, fetched again, would end every
+worker for ever. Records are read with its fast parser, and a fetched answer in which that fails with the one here, in
+which bytes that are no UTF-8 become ``\\xff``. It costs the answers that hold such a name about 10 µs a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from aiokafka.consumer import fetcher as fetching
+from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecordPy
+from aiokafka.record.memory_records import _MemoryRecordsPy
+from aiokafka.record.util import decode_varint
+
+from stream_app.records import RawRecord
+
+_NAMES = ("utf-8", "backslashreplace")
+_MAGIC_OF_HEADERS = 2  # older formats have none
+_MAGIC_AT = _MemoryRecordsPy.MAGIC_OFFSET
+_FastRecords: Any = fetching.MemoryRecords
+
+
+class FetchedRecords:
+    """aiokafka's MemoryRecords of one partition in an answer of the broker, and the bytes to begin again with."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        records = _FastRecords(data)
+        self.has_next = records.has_next
+        self.next_batch = records.next_batch
+        self.size_in_bytes = records.size_in_bytes
+
+
+class AnyNameRecords(_MemoryRecordsPy):  # type: ignore[misc]
+    """The same records, read without demands on the names of headers."""
+
+    def next_batch(self, *args: Any, **kwargs: Any) -> Any:
+        batch = self._next_slice
+        if batch is None or batch[_MAGIC_AT] < _MAGIC_OF_HEADERS:
+            return super().next_batch(*args, **kwargs)
+        self._cache_next()
+        return _AnyNameBatch(batch)
+
+
+class _AnyNameBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
+    _buffer: bytearray
+    _pos: int
+
+    def _read_msg(self, *_: Any) -> _DefaultRecordPy:
+        """As aiokafka's own but for the names. Raises CorruptRecordException, ValueError or IndexError."""
+        buffer, pos = self._buffer, self._pos
+        length, pos = decode_varint(buffer, pos)
+        end = pos + length
+        _, pos = decode_varint(buffer, pos)  # attributes: none are in use
+        timestamp_delta, pos = decode_varint(buffer, pos)
+        offset_delta, pos = decode_varint(buffer, pos)
+        key, pos = self._bytes(pos)
+        value, pos = self._bytes(pos)
+        count, pos = decode_varint(buffer, pos)
+        headers: list[tuple[str, bytes | None]] = []
+        for _header in range(count):
+            name, pos = self._bytes(pos)
+            content, pos = self._bytes(pos)
+            if name is None:
+                raise CorruptRecordException("the name of a header is null")
+            headers.append((name.decode(*_NAMES), content))
+        if pos != end:
+            raise CorruptRecordException(f"a record of {length} bytes ends {pos - end} bytes behind its end")
+        self._pos = pos
+        appended = self.timestamp_type == self.LOG_APPEND_TIME
+        timestamp = self.max_timestamp if appended else self.first_timestamp + timestamp_delta
+        return _DefaultRecordPy(self.base_offset + offset_delta, timestamp, self.timestamp_type, key, value, headers)
+
+    def _bytes(self, pos: int) -> tuple[bytes | None, int]:
+        length, pos = decode_varint(self._buffer, pos)
+        return (None, pos) if length < 0 else (bytes(self._buffer[pos : pos + length]), pos + length)
+
+
+class RawRecords(PartitionRecords):  # type: ignore[misc]
+    """The records of one answer of the broker as what they are here, without aiokafka's own form in between.
+
+    Raises CorruptRecordException for a batch that cannot be read, with what a person can do about it: the process ends
+    then. Nothing is skipped, since what was lost would never be known.
+    """
+
+    def __init__(self, tp: Any, records: FetchedRecords, aborted_transactions: Any, *args: Any) -> None:
+        self._aborted_transactions: list[tuple[int, int]]
+        super().__init__(tp, records, aborted_transactions, *args)
+        self._data = records.data
+        self._all_aborted = list(self._aborted_transactions)
+
+    def _consumer_record(self, tp: Any, record: Any) -> RawRecord:
+        return RawRecord(
+            tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
+        )
+
+    def _unpack_records(self) -> Iterator[RawRecord]:
+        try:
+            yield from super()._unpack_records()
+            return
+        except (UnicodeDecodeError, CorruptRecordException):  # the latter is what aiokafka without its extension raises
+            pass
+        given = self.next_fetch_offset  # it goes back to the beginning of the answer, as the reading does
+        self._records = AnyNameRecords(self._data)
+        self._aborted_transactions = list(self._all_aborted)
+        self._aborted_producers.clear()
+        try:
+            for record in super()._unpack_records():
+                if record.offset >= given:
+                    yield record
+        except Exception as error:
+            raise CorruptRecordException(
+                f"{self._tp.topic} {self._tp.partition} cannot be read at offset {self.next_fetch_offset} or soon "
+                f"behind it ({type(error).__name__}: {error}). Nothing is skipped, so no worker gets past it. Where "
+                "the disk of a broker is at fault, let another replica lead; where no replica is sound, decide what to "
+                "give up, and set the group's offset behind it with kafka-consumer-groups.sh --reset-offsets."
+            ) from error
+
+
+fetching.MemoryRecords = FetchedRecords  # the fetcher makes both by these names
+fetching.PartitionRecords = RawRecords

@@ -1,0 +1,87 @@
+"""Records with any headers come out of aiokafka's fetcher as they are; what is corrupt is told, never skipped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from aiokafka.structs import TopicPartition
+
+from stream_app.kafka.raw_records import FetchedRecords, RawRecords
+from stream_app.records import RawRecord
+from tests.reliability.raw_producer import GZIP, LZ4, NONE, SNAPPY, ZSTD, RawInput, batch_of
+
+TP = TopicPartition("reviews", 3)
+NAMES = ((b"trace", b"1"), (b"\xff\xfe", b"2"), (b"", None), (b"trace", b"3"))
+AS_READ = (("trace", b"1"), ("\\xff\\xfe", b"2"), ("", None), ("trace", b"3"))
+
+
+def based_at(offset: int, batch: bytes) -> bytes:
+    """The batch as the broker stores it: the base offset is none of what its checksum covers."""
+    return offset.to_bytes(8, "big") + batch[8:]
+
+
+def read(data: bytes, since: int = 0, isolation: int = READ_UNCOMMITTED, aborted: Any = None) -> list[RawRecord]:
+    """All records of one answer of the broker, from an offset on."""
+    return list(RawRecords(TP, FetchedRecords(data), aborted, since, None, None, True, isolation))
+
+
+@pytest.mark.parametrize("codec", [NONE, GZIP, SNAPPY, LZ4, ZSTD])
+def test_name_that_is_not_utf8_is_read_with_its_bytes_escaped(codec: int) -> None:
+    """Key and value stay as they are; null values, empty names and names that come twice too."""
+    value = b"\xff" * 1000  # compression must gain something, or it is left out
+    record = RawInput(b"\xfe", value, NAMES, 17)
+
+    [found] = read(based_at(40, batch_of([record], codec)), since=40)
+
+    assert found == RawRecord("reviews", 3, 40, 17, b"\xfe", value, AS_READ)
+
+
+def test_records_before_and_behind_such_a_name_come_once_and_in_order() -> None:
+    """The answer is read again from its beginning: nothing is given twice, nothing is left out."""
+    good, odd = RawInput(b"k", b"good", ((b"trace", b"1"),)), RawInput(None, None, NAMES)
+    data = based_at(10, batch_of([good, good])) + based_at(12, batch_of([good, odd, good], LZ4))
+    data += based_at(20, batch_of([odd, good]))
+
+    assert [record.offset for record in read(data, since=11)] == [11, 12, 13, 14, 20, 21]
+    assert [record.headers for record in read(data)][3] == AS_READ
+
+
+def test_aborted_transactions_stay_left_out_when_the_answer_is_read_again() -> None:
+    def transactional(producer: int, offset: int, record: RawInput) -> bytes:
+        builder = _DefaultRecordBatchBuilderPy(2, NONE, True, producer, 0, 0, 2**20)
+        builder.append(0, record.timestamp_ms, record.key, record.value, [])
+        return based_at(offset, bytes(builder.build()))
+
+    data = transactional(7, 0, RawInput(value=b"aborted")) + transactional(8, 1, RawInput(value=b"committed"))
+    data += based_at(2, batch_of([RawInput(value=b"odd", headers=NAMES)]))
+
+    found = read(data, isolation=READ_COMMITTED, aborted=[(7, 0)])
+
+    assert [record.value for record in found] == [b"committed", b"odd"]
+
+
+@pytest.mark.parametrize("damaged", ["value", "checksum"])
+def test_corrupt_batch_is_told_with_its_place_and_not_skipped(damaged: str) -> None:
+    """Also behind a name that is not UTF-8; records before it were given."""
+    batch = bytearray(based_at(5, batch_of([RawInput(b"k", b"value")])))
+    batch[-3 if damaged == "value" else 17] ^= 0xFF
+    data = based_at(4, batch_of([RawInput(headers=NAMES)])) + bytes(batch)
+    records = RawRecords(TP, FetchedRecords(data), None, 0, None, None, True, READ_UNCOMMITTED)
+
+    assert next(records).offset == 4
+    with pytest.raises(CorruptRecordException, match=r"reviews 3 cannot be read at offset 5 .* Nothing is skipped"):
+        next(records)
+
+
+def test_record_whose_lengths_disagree_is_corrupt() -> None:
+    """A sound checksum says nothing of what a producer wrote."""
+    builder = _DefaultRecordBatchBuilderPy(2, NONE, False, -1, -1, -1, 2**20)
+    builder.append(0, 1, b"key", b"value", [])
+    builder._buffer[-1:] = b"\x02"  # one header, of which there is nothing
+
+    with pytest.raises(CorruptRecordException, match="cannot be read at offset 0"):
+        read(bytes(builder.build()))
