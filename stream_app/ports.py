@@ -243,7 +243,7 @@ class SummaryStore(SummaryReader, Protocol):
         ...
 
     async def evidence(self, product_id: str) -> tuple[int, list[Evidence]]:
-        """(state_version, the newest sentences that a text may rest on)."""
+        """(how many events changed the product, the newest sentences that a text may rest on)."""
         ...
 
     async def write_text(self, product_id: str, text: ProductText, revisions: dict[str, int]) -> bool:
@@ -253,8 +253,10 @@ class SummaryStore(SummaryReader, Protocol):
         """
         ...
 
-    async def not_due(self, product_id: str, state_version: int) -> None:
-        """The text is published or needs no change: no longer due, unless the state changed since this version."""
+    async def not_due(self, product_id: str, version: int) -> None:
+        """The text is published or needs no change: no longer due, unless more events than these (see ``evidence``)
+        have changed the product since.
+        """
         ...
 
     async def revisions(self, product_id: str, review_ids: Sequence[str]) -> list[int | None]:

@@ -239,14 +239,31 @@ class ProductText:
     made_at_ms: int
 
 
+STATE_VERSIONS_PER_GENERATION = 2**32
+"""More changes than a product has in one generation; 2^21 generations leave state_version a safe integer of JSON."""
+
+
+def state_version_of(generation: int, changes: int) -> int:
+    """The published ``state_version`` after so many changes of a product in this generation of the view.
+
+    A rebuild counts from 0 again, usually fewer changes: with the generation in front it never falls.
+    """
+    return generation * STATE_VERSIONS_PER_GENERATION + changes
+
+
 @value
 class ProductSummary:
     """What a product page shows, as of ``as_of_ms``. Keys of ``windows``: 24h, 7d, 30d, all."""
 
     product_id: str
     as_of_ms: int
-    state_version: int  # grows with each change: the base of the ETag
+    state_version: int  # see state_version_of; grows with each change: the base of the ETag
     windows: dict[str, Counts]
     last_review_at_ms: int | None
     text: ProductText | None
     low_evidence: bool
+
+    @property
+    def generation(self) -> int:
+        """The generation of the view that it was read from; 0 for what was published before it was counted in."""
+        return self.state_version // STATE_VERSIONS_PER_GENERATION

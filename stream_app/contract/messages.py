@@ -30,9 +30,12 @@ HEADER_ERROR_MESSAGE = "__connect.errors.exception.message"
 
 
 def enriched_message(topic: str, review: EnrichedReview) -> Message:
-    """Keyed by product. ``ce_id`` is product/review/revision: consumers drop duplicates by it."""
+    """Keyed by product. ``ce_id`` is product/review/revision/deleted/enrichment_version, by which consumers drop
+    duplicates: what orders the states of one review in the view tells them apart here.
+    """
     product = _known_part(review.product_id)
-    ce_id = f"{product}/{_part(review.review_id)}/{review.revision}"
+    deleted = 1 if review.kind == "deleted" else 0
+    ce_id = f"{product}/{_part(review.review_id)}/{review.revision}/{deleted}/{review.enrichment_version}"
     headers = _cloud_event(ENRICHED_REVIEW, ce_id, review.enriched_at_ms, product)
     return Message(topic, review.product_id.encode(), encode_enriched(review), headers)
 
@@ -44,9 +47,10 @@ def alert_message(topic: str, alert: Alert) -> Message:
 
 
 def product_summary_message(topic: str, summary: ProductSummary) -> Message:
-    """Keyed by product: the topic is compacted, the last one stands."""
+    """Keyed by product: the topic is compacted, the last one stands. ``ce_id`` is product/generation/state_version."""
     product = _part(summary.product_id)
-    headers = _cloud_event(PRODUCT_SUMMARY, f"{product}/{summary.state_version}", summary.as_of_ms, product)
+    ce_id = f"{product}/{summary.generation}/{summary.state_version}"
+    headers = _cloud_event(PRODUCT_SUMMARY, ce_id, summary.as_of_ms, product)
     return Message(topic, summary.product_id.encode(), encode_product_summary(summary), headers)
 
 

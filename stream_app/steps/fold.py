@@ -9,7 +9,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stream_app.records import LABELS, Counts, EnrichedReview, Evidence, ProductSummary, ProductText
+from stream_app.records import (
+    LABELS,
+    Counts,
+    EnrichedReview,
+    Evidence,
+    ProductSummary,
+    ProductText,
+    state_version_of,
+)
 
 MAX_SENTENCES = 64
 MAX_SENTENCE_CHARACTERS = 300
@@ -180,22 +188,23 @@ def newest_first(sentences: Iterable[Evidence]) -> list[Evidence]:
     return sorted(sentences, key=lambda item: (item.created_at_ms, item.review_id.encode()), reverse=True)
 
 
-def summarize(state: ProductState, now_ms: int) -> ProductSummary:
-    """The product as of ``now_ms``. A window of H hours holds the hour of ``now_ms`` and the H hours before it.
+def summarize(state: ProductState, now_ms: int, generation: int = 1) -> ProductSummary:
+    """The product of this generation of the view as of ``now_ms``.
 
+    A window of H hours holds the hour of ``now_ms`` and the H hours before it.
     So no review of the last H hours is missing, and some that are up to one hour older are counted too. The clock
     may lag the newest review by at most two days; earlier hours may be dropped already.
     """
-    return summary_of(state, now_ms, window_tallies(state.buckets, now_ms))
+    return summary_of(state, now_ms, window_tallies(state.buckets, now_ms), generation)
 
 
-def summary_of(state: ProductState, now_ms: int, windows: Mapping[str, Tally]) -> ProductSummary:
+def summary_of(state: ProductState, now_ms: int, windows: Mapping[str, Tally], generation: int) -> ProductSummary:
     """``summarize``, for a state whose hours are summed already: ``windows`` as of ``window_tallies``."""
     everything = counts_of(state.totals)
     return ProductSummary(
         product_id=state.product_id,
         as_of_ms=now_ms,
-        state_version=state.version + state.texts,
+        state_version=state_version_of(generation, state.version + state.texts),
         windows={name: counts_of(tally) for name, tally in windows.items()} | {"all": everything},
         last_review_at_ms=state.newest_ms if everything.reviews else None,
         text=state.text,

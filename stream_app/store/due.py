@@ -58,13 +58,13 @@ class DueProducts:
                     break
         return claimed
 
-    async def finish(self, product_id: str, state_version: int) -> None:
+    async def finish(self, product_id: str, version: int) -> None:
         """Give our lease back: no longer due, unless the state has another version than this one."""
         lease = self._leases.pop(product_id, None)
         if lease is None:
             return
-        [version] = await self._server.run([("HGET", self._keys.product(product_id).state, "version")])
-        due_at = _NOT_DUE if int(version or 0) == state_version else _DUE_AT_ONCE
+        [held] = await self._server.run([("HGET", self._keys.product(product_id).state, "version")])
+        due_at = _NOT_DUE if int(held or 0) == version else _DUE_AT_ONCE
         await self._server.run([self._release(lease, due_at)])
 
     async def due_times(self, product_ids: Sequence[str]) -> list[int | None]:

@@ -16,11 +16,12 @@ class MemorySummaryStore:
     ``outboxes``: alerts that wait for publication, by product; put them there to test who publishes them.
     """
 
-    def __init__(self, *, text_min_interval_ms: int = 60_000) -> None:
+    def __init__(self, *, text_min_interval_ms: int = 60_000, generation: int = 1) -> None:
         self.away = False
         self.starts = 1
         self.outboxes: dict[str, dict[str, bytes]] = {}
         self._text_min_interval_ms = text_min_interval_ms
+        self._generation = generation
         self._states: dict[str, ProductState] = {}
         self._arrived_at: dict[str, int] = {}
         self._due: dict[str, int] = {}
@@ -50,7 +51,7 @@ class MemorySummaryStore:
     async def read(self, product_ids: Sequence[str], now_ms: int) -> list[ProductSummary | None]:
         self._reach()
         states = [self._states.get(product_id) for product_id in product_ids]
-        return [summarize(state, now_ms) if state else None for state in states]
+        return [summarize(state, now_ms, self._generation) if state else None for state in states]
 
     async def product_ids(self, limit: int) -> list[str]:
         self._reach()
@@ -84,9 +85,9 @@ class MemorySummaryStore:
         self._reach()
         return self._states.get(product_id, ProductState(product_id)).write_text(text, revisions)
 
-    async def not_due(self, product_id: str, state_version: int) -> None:
+    async def not_due(self, product_id: str, version: int) -> None:
         self._reach()
-        if self._leases.pop(product_id, None) is not None and self._states[product_id].version != state_version:
+        if self._leases.pop(product_id, None) is not None and self._states[product_id].version != version:
             self._due[product_id] = 0
 
     async def revisions(self, product_id: str, review_ids: Sequence[str]) -> list[int | None]:

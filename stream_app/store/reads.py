@@ -83,7 +83,7 @@ class SummaryReads:
             return None
         days, others = packing.split_days(fields)
         state = packing.unpack_state(product_id, others)
-        summary = fold.summary_of(state, now_ms, window_tallies(days, now_ms))
+        summary = fold.summary_of(state, now_ms, window_tallies(days, now_ms), self._keys.generation)
         telling = [fields.get(name.encode()) for name in _TELLING]
         self._kept[product_id] = _Kept(telling, now_ms // _HOUR_MS, summary)
         self._kept.move_to_end(product_id)

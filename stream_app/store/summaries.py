@@ -86,8 +86,8 @@ class RedisSummaryStore:
         [written] = await self._server.run([write_text_command(self._keys, product_id, text, revisions)])
         return bool(written)
 
-    async def not_due(self, product_id: str, state_version: int) -> None:
-        await self._due.finish(product_id, state_version)
+    async def not_due(self, product_id: str, version: int) -> None:
+        await self._due.finish(product_id, version)
 
     async def revisions(self, product_id: str, review_ids: Sequence[str]) -> list[int | None]:
         if not review_ids:

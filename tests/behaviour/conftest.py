@@ -42,7 +42,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 )
 def store(request: pytest.FixtureRequest, run: Run, generation: int) -> Iterator[SummaryStore]:
     """An empty store; texts are made at most once a minute."""
-    opened: Any = MemorySummaryStore()
+    opened: Any = MemorySummaryStore(generation=generation)
     if request.param != "memory":
         url = request.getfixturevalue("valkey" if request.param == "server" else "cluster")
         on_a_cluster = request.param == "cluster"

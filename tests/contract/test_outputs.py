@@ -197,13 +197,13 @@ def test_what_is_no_object_is_no_product_summary() -> None:
         contract.decode_product_summary(b"[]")
 
 
-def test_ce_id_names_product_review_and_revision_percent_encoded() -> None:
+def test_ce_id_names_product_review_and_its_state_percent_encoded() -> None:
     """Consumers drop duplicates by it: different reviews never share one."""
     review = EnrichedReview("created", "a/b", "1 ü", 7, 1, 0, 0, Position("r", 0, 0))
 
     headers = dict(contract.enriched_message("t", review).headers)
 
-    assert headers["ce_id"] == b"a%2Fb/1%20%C3%BC/7"
+    assert headers["ce_id"] == b"a%2Fb/1%20%C3%BC/7/0/1"
     assert headers["ce_type"] == b"enriched-review.v1"
 
 

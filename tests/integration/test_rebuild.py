@@ -239,6 +239,7 @@ def test_rebuilt_view_equals_the_old_one_which_serves_meanwhile(kafka: str, plac
         before, shown_before = place.view(1), place.shown(1)
         texts_published = sum(end_offsets(place.settings, place.topics.summaries).values())
         answer_before = summary_of(live.page, "p3")
+        state_version = answer_before["state_version"]
 
         rebuilding = place.rebuild()
         answers = 0
@@ -249,6 +250,8 @@ def test_rebuilt_view_equals_the_old_one_which_serves_meanwhile(kafka: str, plac
             counts = summary_of(live.page, "p3")
             assert counts["windows"]["all"] == answer_before["windows"]["all"]
             assert counts["text"] == answer_before["text"]
+            assert counts["state_version"] >= state_version
+            state_version = counts["state_version"]
             answers += 1
             if answers % 20 == 0:  # others arrive all the time
                 place.publish_reviews(reviews_of(["new1", "new2"], 10, first=10_000 + extra, seed=extra))
@@ -262,6 +265,7 @@ def test_rebuilt_view_equals_the_old_one_which_serves_meanwhile(kafka: str, plac
 
         place.publish_reviews(reviews_of(["new1", "new3"], 50, first=20_000))
         place.caught_up(2, live.keep_running)
+        assert summary_of(live.page, "p3")["state_version"] > answer_before["state_version"]
         after = place.view(2)
         products_recounted, wrong = differences(kafka, place.topics.enriched, live.page)
 

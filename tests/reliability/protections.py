@@ -42,6 +42,7 @@ class Protection:
 
 _ACKS = "tests/unit/kafka/test_acks.py::"
 _BATCHER = "tests/unit/models/test_batcher.py::"
+_CE_IDS = "tests/contract/test_ce_ids.py::"
 _CLIENTS = "tests/unit/kafka/test_client_config.py::"
 _COMPATIBLE = "tests/contract/test_compatibility.py::"
 _DRAIN = "tests/unit/kafka/test_drain.py::"
@@ -1276,6 +1277,33 @@ _CONTRACT = (
         '    "review_id"\n  ],\n',
         '    "review_id",\n    "rating"\n  ],\n',
         (_COMPATIBLE + "test_what_shops_send_is_accepted_as_before",),
+    ),
+    Protection(
+        8,
+        "deletion-has-an-id-of-its-own",
+        "a consumer that drops duplicates by ce_id drops the deletion of what it read",
+        "stream_app/contract/messages.py",
+        '    deleted = 1 if review.kind == "deleted" else 0\n',
+        "    deleted = 0\n",
+        (_CE_IDS + "test_every_state_of_a_review_has_an_id_of_its_own",),
+    ),
+    Protection(
+        8,
+        "enrichment-has-an-id-of-its-own",
+        "a consumer that drops duplicates by ce_id keeps the older model's answer",
+        "stream_app/contract/messages.py",
+        "/{deleted}/{review.enrichment_version}",
+        "/{deleted}",
+        (_CE_IDS + "test_every_state_of_a_review_has_an_id_of_its_own",),
+    ),
+    Protection(
+        8,
+        "state-version-never-falls",
+        "a rebuilt view publishes versions and ids that were used before",
+        "stream_app/records.py",
+        "return generation * STATE_VERSIONS_PER_GENERATION + changes",
+        "return changes",
+        (_CE_IDS + "test_every_state_of_a_product_has_an_id_of_its_own_over_rebuilds",),
     ),
     Protection(
         8,

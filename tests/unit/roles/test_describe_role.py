@@ -44,9 +44,9 @@ class RecordingStore(MemorySummaryStore):
         self.written.append((text, accepted))
         return accepted
 
-    async def not_due(self, product_id: str, state_version: int) -> None:
+    async def not_due(self, product_id: str, version: int) -> None:
         self.done.append(product_id)
-        await super().not_due(product_id, state_version)
+        await super().not_due(product_id, version)
 
 
 class Stage:
