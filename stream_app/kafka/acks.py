@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from stream_app.ports import Publisher, Slot
 from stream_app.records import Message, Partition, RawRecord
@@ -12,7 +12,7 @@ from stream_app.steps.sequence import Sequencer
 class _Line:
     """One partition within one epoch."""
 
-    __slots__ = ("early", "epoch", "held_back", "partition", "sequencer")
+    __slots__ = ("early", "epoch", "held_back", "partition", "position", "sequencer")
 
     def __init__(self, partition: Partition, epoch: int) -> None:
         self.partition = partition
@@ -20,6 +20,7 @@ class _Line:
         self.sequencer: Sequencer[Sequence[Message]] = Sequencer()
         self.early: dict[int, int] = {}  # offset -> early publications not yet acknowledged
         self.held_back: set[int] = set()  # delivered but for those
+        self.position = 0  # every record before it has arrived
 
 
 class PartitionAcks:
@@ -68,6 +69,15 @@ class PartitionAcks:
                 slots.append(Slot(record, line.partition, line.epoch))
         return slots
 
+    def reached(self, positions: Mapping[Partition, int]) -> None:
+        """The consumer's positions. Call it after ``arrive`` with the records of the same poll: everything before a
+        position is then either among what arrived, or no record (transaction markers, aborted records, gaps).
+        """
+        for partition, position in positions.items():
+            line = self._lines.get(partition)
+            if line is not None:
+                line.position = position
+
     def publish_early(self, slot: Slot, messages: Sequence[Message]) -> None:
         """Publish at once, out of order. The slot is acknowledged only after these are delivered too."""
         line = self._line_of(slot)
@@ -103,9 +113,17 @@ class PartitionAcks:
             self._delivered(line, offsets)
 
     def next_offset(self, partition: Partition) -> int | None:
-        """What may be committed: everything before it is delivered. None: nothing of this epoch yet, or not ours."""
+        """What may be committed: everything before it is delivered. None: nothing of this epoch yet, or not ours.
+
+        Where nothing that arrived is left, this is the consumer's position. The last record's offset would leave what
+        follows it and is no record uncommitted, and so a consumer lag for ever.
+        """
         line = self._lines.get(partition)
-        return None if line is None else line.sequencer.next_offset
+        if line is None:
+            return None
+        if len(line.sequencer) == 0 and line.position > (line.sequencer.next_offset or 0):
+            return line.position
+        return line.sequencer.next_offset
 
     def _line_of(self, slot: Slot) -> _Line | None:
         line = self._lines.get(slot.partition)

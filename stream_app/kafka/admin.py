@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from confluent_kafka import (
     TIMESTAMP_NOT_AVAILABLE,
     Consumer,
+    IsolationLevel,
     KafkaError,
     KafkaException,
     TopicPartition,
@@ -117,7 +118,10 @@ def list_topics(settings: Settings) -> list[TopicFacts]:
 
 
 def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
-    """Per partition, the offset that the next message will have."""
+    """Per partition, the offset to which consumers can read: that of the next message, or of the first one of an open
+    transaction. The offsets just before it need not be records (transaction markers): whether a reader is there is
+    judged by its position.
+    """
     return offsets(settings, topic, OffsetSpec.latest())
 
 
@@ -134,7 +138,7 @@ def offsets(settings: Settings, topic: str, at: OffsetSpec) -> dict[int, int]:
     asked = {TopicPartition(topic, number): at for number in metadata.partitions}
 
     def ask(client: AdminClient) -> dict[int, int]:
-        found = client.list_offsets(asked, request_timeout=_SECONDS)
+        found = client.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_SECONDS)
         return {partition.partition: future.result().offset for partition, future in found.items()}
 
     return reach(settings, ask)
@@ -197,9 +201,21 @@ def read_from(settings: Settings, topic: str, *, from_end: bool) -> Iterator[Raw
 
 
 def newest(settings: Settings, topic: str) -> RawRecord | None:
-    """The record with the latest timestamp among the last ones of each partition."""
-    since = {number: max(0, end - 1) for number, end in end_offsets(settings, topic).items()}
-    return max(read_to_end(settings, topic, since), key=lambda record: record.timestamp_ms, default=None)
+    """The record with the latest timestamp among the last ones of each partition.
+
+    A partition may end in offsets without a record (transaction markers, what was aborted or compacted away): then
+    ever more of its end is read until there is one.
+    """
+    begins, ends = begin_offsets(settings, topic), end_offsets(settings, topic)
+    without = {number for number, end in ends.items() if begins[number] < end}
+    last: dict[int, RawRecord] = {}
+    depth = 1
+    while without:
+        since = {number: ends[number] - depth if number in without else end for number, end in ends.items()}
+        last |= {record.partition: record for record in read_to_end(settings, topic, since)}
+        without = {number for number in without - last.keys() if since[number] > begins[number]}
+        depth *= 8
+    return max(last.values(), key=lambda record: record.timestamp_ms, default=None)
 
 
 def _read(settings: Settings, topic: str, starts: Mapping[int, int]) -> Iterator[RawRecord | int]:

@@ -64,6 +64,8 @@ def consumer_config(settings: Settings) -> dict[str, Any]:
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "auto.offset.reset": "earliest",
+        # as our workers: what a transaction rolled back was never published
+        "isolation.level": "read_committed",
     }
 
 

@@ -6,7 +6,7 @@ aiokafka itself is touched in that thread alone: ``touch`` and ``seek_to_committ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiokafka.consumer.fetcher import Fetcher, OffsetResetStrategy
@@ -16,7 +16,7 @@ from faust.transport.drivers import aiokafka as driver
 from stream_app import telemetry
 from stream_app.kafka import raw_records  # noqa: F401 - puts its parser into aiokafka's fetcher
 from stream_app.ports import StreamRole
-from stream_app.records import RawRecord
+from stream_app.records import Partition, RawRecord
 
 AIOKAFKA_VERSION = "0.14.0"
 """What these overrides were written against; a test fails when another one is installed."""
@@ -33,6 +33,10 @@ class Polled(dict[Any, list[RawRecord]]):
     def __init__(self, position_epoch: int) -> None:
         super().__init__()
         self.position_epoch = position_epoch
+        self.positions: dict[Partition, int] = {}
+        """Per partition the next offset to be fetched: every record before it is in this poll or an earlier one.
+        Transaction markers, aborted records and compacted gaps are behind it without ever being in a poll.
+        """
 
 
 class PatientFetcher(Fetcher):  # type: ignore[misc]
@@ -59,6 +63,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     position_epoch = 0
     """Raised in this thread, together with the positions themselves, whenever these are set anew."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        """Reads committed records only: what a shop's transaction rolled back was never published. Faust asks for this
+        only where the app itself takes part in transactions.
+        """
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        return consumer
 
     async def on_start(self) -> None:
         await super().on_start()
@@ -118,6 +130,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 share = max(1, ((max_records or 1) - sum(map(len, polled.values()))) // len(rest))
             for partition in rest:
                 polled.update(await fetcher.fetched_records([partition], timeout=0, max_records=share))
+            polled.positions = _positions(consumer, active_partitions)
         return polled
 
     async def seek_to_committed(self) -> Mapping[Any, int | None]:
@@ -145,3 +158,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 consumer._fetcher.request_offset_reset([tp], OffsetResetStrategy.EARLIEST)
         self.position_epoch += 1
         return offsets
+
+
+def _positions(consumer: Any, partitions: Iterable[Any]) -> dict[Partition, int]:
+    """Where each of these partitions is read next; those whose position is being set are left out."""
+    subscription = consumer._subscription.subscription
+    assignment = subscription.assignment if subscription is not None else None
+    if assignment is None or not assignment.active:
+        return {}
+    states = {tp: assignment.state_value(tp) for tp in partitions if tp in assignment.tps}
+    return {Partition(*tp): state.position for tp, state in states.items() if state.has_valid_position}

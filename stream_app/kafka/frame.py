@@ -85,7 +85,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         try:
             while not (self._stopped.is_set() or fetcher._stopped.is_set()):
                 polled, _ = await self._wait_next_records(timeout=1.0)
-                if polled:
+                if polled or polled.positions:
                     await self._hand_over(polled)
         except (ConsumerStoppedError, asyncio.CancelledError):
             if not self.app.should_stop:
@@ -136,7 +136,9 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             await self._thread.touch()
 
     async def _hand_over(self, polled: Polled) -> None:
+        # no await between these: a position counts only when all records before it have arrived
         slots = self._acks.arrive(list(chain.from_iterable(polled.values())))
+        self._acks.reached(polled.positions)
         if slots:
             telemetry.records_received(self.app.role_name, len(slots))
             self._hands_free.clear()
@@ -161,7 +163,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         for partition in self._acks.partitions:
             tp = TP(partition.topic, partition.number)
             offset = self._acks.next_offset(partition)
-            if offset is not None and offset > self._committed.get(tp, -1):
+            # 0 by default: a group that has read nothing commits nothing
+            if offset is not None and offset > self._committed.get(tp, 0):
                 offsets[tp] = offset
         return offsets
 

@@ -389,6 +389,28 @@ def test_view_is_made_again_where_redis_has_lost_everything(kafka: str, place: P
     assert place.view(3) == before
 
 
+def test_rebuild_ends_at_transaction_markers_and_counts_nothing_that_was_rolled_back(place: Place) -> None:
+    """Another system may publish enriched reviews in transactions; a partition then ends in a marker."""
+    producer = Producer({**producer_config(place.settings), "transactional.id": place.topics.enriched})
+    producer.init_transactions(30)
+    for number, ends in enumerate((producer.commit_transaction, producer.abort_transaction)):
+        producer.begin_transaction()
+        for review in reviews_of([f"p{p}" for p in range(9)], 30, first=100 * number):
+            message = contract.enriched_message(place.topics.enriched, review)
+            producer.produce(message.topic, message.value, message.key, headers=list(message.headers))
+        assert producer.flush(30) == 0
+        ends(30)
+    place.fold()
+    before = place.view(1)
+    assert sum(len(held[1]) for held in before.values()) == 30
+
+    rebuilding = place.rebuild()
+
+    assert rebuilding.process.wait(90) == 0, rebuilding.said()
+    assert place.active() == 2
+    assert place.view(2) == before
+
+
 @pytest.mark.slow
 def test_second_rebuild_is_told_that_one_runs(place: Place) -> None:
     """Two at once would only take each other's partitions."""

@@ -56,6 +56,7 @@ _LOOK_UPS = "tests/unit/api/test_look_ups.py::"
 _ON_A_BROKER = "tests/integration/kafka/test_publisher_on_a_broker.py::"
 _ON_A_SERVER = "tests/integration/store/test_summarize_on_a_server.py::"
 _OUTPUTS = "tests/contract/test_outputs.py::"
+_OVERRIDES = "tests/unit/kafka/test_overrides.py::"
 _PATIENCE = "tests/unit/roles/test_patience.py::"
 _POLLS = "tests/unit/kafka/test_polls.py::"
 _POSITIONS = "tests/unit/kafka/test_positions.py::"
@@ -70,10 +71,35 @@ _SEQUENCE = "tests/unit/steps/test_sequence.py::"
 _STORE = "tests/behaviour/test_summary_store.py::"
 _STRANGE_HEADERS = "tests/integration/kafka/test_strange_headers.py::"
 _SUMMARIZE = "tests/unit/roles/test_summarize_role.py::"
+_TRANSACTIONS = "tests/integration/kafka/test_transactions.py::"
 _TROUBLES = "tests/integration/store/test_server_troubles.py::"
 _VIEW = "tests/integration/store/test_view_on_a_server.py::"
 
 _LOST = (
+    Protection(
+        1,
+        "position-waits-for-its-records",
+        "the consumer's position is committed while records before it are at work",
+        "stream_app/kafka/acks.py",
+        "if len(line.sequencer) == 0 and line.position > ",
+        "if line.position > ",
+        (
+            _ACKS + "test_position_beyond_the_last_record_is_committed_when_nothing_is_left",
+            _ACKS + "test_offset_to_be_committed_is_never_beyond_an_undelivered_record",
+            _TRANSACTIONS + "test_unfinished_record_before_a_marker_holds_the_commit_back",
+        ),
+    ),
+    Protection(
+        1,
+        "position-after-its-records",
+        "a poll's positions are noted before its records",
+        "stream_app/kafka/frame.py",
+        "        slots = self._acks.arrive(list(chain.from_iterable(polled.values())))\n"
+        "        self._acks.reached(polled.positions)\n",
+        "        self._acks.reached(polled.positions)\n        await asyncio.sleep(0)\n"
+        "        slots = self._acks.arrive(list(chain.from_iterable(polled.values())))\n",
+        (_POSITIONS + "test_position_counts_only_together_with_the_records_before_it",),
+    ),
     Protection(
         1,
         "commits-from-the-sequencer",
@@ -91,8 +117,8 @@ _LOST = (
         "commit-follows-delivery",
         "what arrived is committed",
         "stream_app/kafka/acks.py",
-        "return None if line is None else line.sequencer.next_offset",
-        "return None if line is None else line.sequencer._last_arrived + 1",
+        "        return line.sequencer.next_offset\n",
+        "        return line.sequencer._last_arrived + 1\n",
         (
             _ACKS + "test_each_release_is_one_publication_in_offset_order",
             _FRAME + "test_what_is_unfinished_holds_the_commit_back_and_comes_again",
@@ -311,6 +337,18 @@ _LOST = (
 )
 
 _TWICE = (
+    Protection(
+        2,
+        "committed-records-only",
+        "records of rolled-back transactions are enriched",
+        "stream_app/kafka/consumer_thread.py",
+        '        consumer._isolation_level = "read_committed"\n',
+        "",
+        (
+            _OVERRIDES + "test_consumer_reads_committed_records_only",
+            _TRANSACTIONS + "test_rolled_back_reviews_are_not_enriched_and_markers_leave_no_lag",
+        ),
+    ),
     Protection(
         2,
         "applied-once",
@@ -1326,6 +1364,18 @@ _CONTRACT = (
 )
 
 _REBUILT = (
+    Protection(
+        9,
+        "caught-up-by-position",
+        "a transaction marker at the end of a partition is never committed: the rebuild waits for it forever",
+        "stream_app/kafka/acks.py",
+        "        for partition, position in positions.items():\n            line = ",
+        "        for partition, position in dict[Partition, int]().items():\n            line = ",
+        (
+            _TRANSACTIONS + "test_rolled_back_reviews_are_not_enriched_and_markers_leave_no_lag",
+            _REBUILD + "test_rebuild_ends_at_transaction_markers_and_counts_nothing_that_was_rolled_back",
+        ),
+    ),
     Protection(
         9,
         "generation-in-every-key",

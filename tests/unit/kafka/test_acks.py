@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stream_app.kafka.acks import PartitionAcks
 from stream_app.ports import Slot
@@ -147,3 +149,96 @@ def test_slots_carry_their_record_and_partition(acks: PartitionAcks) -> None:
         (second, P1, acks.epoch),
     ]
     assert all(isinstance(slot, Slot) for slot in slots)
+
+
+def test_position_beyond_the_last_record_is_committed_when_nothing_is_left(
+    acks: PartitionAcks, publisher: FakePublisher
+) -> None:
+    """Offsets 3 and 4 are no records: transaction markers, rolled back or compacted away."""
+    a, b = acks.arrive([record(1), record(2)])
+    acks.reached({P0: 5})
+    assert acks.next_offset(P0) is None
+    acks.finish(a, [message(b"a")])
+    publisher.deliver(0)
+    assert acks.next_offset(P0) == 2, "offset 2 is not finished"
+    acks.finish(b, [message(b"b")])
+    assert acks.next_offset(P0) == 2, "offset 2 is not delivered"
+    publisher.deliver(1)
+    assert acks.next_offset(P0) == 5
+
+
+def test_position_is_not_committed_before_an_early_message_is_delivered(
+    acks: PartitionAcks, publisher: FakePublisher
+) -> None:
+    [slot] = acks.arrive([record(1)])
+    acks.publish_early(slot, [message(b"alert")])
+    acks.finish(slot, [])
+    acks.reached({P0: 9})
+    assert acks.next_offset(P0) is None
+    publisher.deliver(0)
+    assert acks.next_offset(P0) == 9
+
+
+def test_partition_that_holds_no_records_is_committed_at_its_position(acks: PartitionAcks) -> None:
+    acks.reached({P0: 7, P1: 0, Partition("reviews", 2): 8})
+    assert (acks.next_offset(P0), acks.next_offset(P1)) == (7, None)
+    assert acks.next_offset(Partition("reviews", 2)) is None, "not ours"
+
+
+def test_position_of_an_old_epoch_is_forgotten(acks: PartitionAcks) -> None:
+    acks.reached({P0: 7})
+    acks.close([P0])
+    acks.open([P0])
+    assert acks.next_offset(P0) is None
+
+
+@given(st.data())
+def test_offset_to_be_committed_is_never_beyond_an_undelivered_record(data: st.DataObject) -> None:
+    """Polls with gaps come, slots finish in any order, deliveries follow; early messages hold theirs back."""
+    publisher = FakePublisher()
+    acks = PartitionAcks(publisher)
+    acks.open([P0])
+    position = 0
+    open_slots: list[Slot] = []
+    undelivered: dict[int, int] = {}  # offset -> what is still owed
+    to_deliver: list[tuple[int, list[int]]] = []
+
+    def published(before: int, offsets: list[int]) -> None:
+        to_deliver.extend((call, offsets) for call in range(before, len(publisher.calls)))
+
+    for _ in range(data.draw(st.integers(1, 40))):
+        match data.draw(st.sampled_from(["poll", "finish", "early", "deliver"])):
+            case "poll":
+                steps = data.draw(st.lists(st.integers(1, 4), max_size=4))
+                offsets = []
+                for step in steps:
+                    offsets.append(position + step - 1)
+                    position += step
+                open_slots += acks.arrive([record(offset) for offset in offsets])
+                undelivered |= dict.fromkeys(offsets, 1)
+                position += data.draw(st.integers(0, 3))  # what follows and is no record
+                acks.reached({P0: position})
+            case "early" if open_slots:
+                slot = data.draw(st.sampled_from(open_slots))
+                before = len(publisher.calls)
+                acks.publish_early(slot, [message(b"early")])
+                undelivered[slot.record.offset] += 1
+                published(before, [slot.record.offset])
+            case "finish" if open_slots:
+                slot = open_slots.pop(data.draw(st.integers(0, len(open_slots) - 1)))
+                before = len(publisher.calls)
+                acks.finish(slot, [message(str(slot.record.offset).encode())])
+                released = [int(value or b"") for values in publisher.values[before:] for value in values]
+                published(before, released)
+            case "deliver" if to_deliver:
+                call, offsets = to_deliver.pop(data.draw(st.integers(0, len(to_deliver) - 1)))
+                publisher.deliver(call)
+                for offset in offsets:
+                    undelivered[offset] -= 1
+                    if not undelivered[offset]:
+                        del undelivered[offset]
+        bound = min(undelivered, default=position)
+        committed = acks.next_offset(P0) or 0
+        assert committed <= bound
+        if not undelivered:
+            assert committed == position

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher as fetcher_module
 from aiokafka.consumer.fetcher import Fetcher
@@ -35,7 +36,7 @@ def test_faust_and_aiokafka_are_the_versions_that_the_overrides_were_written_aga
         (
             consumer_thread.ConsumerThread,
             driver.AIOKafkaConsumerThread,
-            ["on_start", "_fetch_records", "seek_to_committed"],
+            ["_create_worker_consumer", "on_start", "_fetch_records", "seek_to_committed"],
         ),
         (consumer_thread.PatientFetcher, Fetcher, ["_get_actions_per_node"]),
         (raw_records.RawRecords, raw_records.PartitionRecords, ["_consumer_record", "_unpack_records"]),
@@ -89,6 +90,15 @@ def test_fetcher_makes_our_records() -> None:
 
 def test_consumer_names_the_commit_under_way_as_the_drain_expects() -> None:
     assert driver.Consumer._commit_fut is None
+
+
+def test_consumer_reads_committed_records_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiokafka's consumer hands this on to the fetcher that it makes when it starts."""
+    made = AIOKafkaConsumer.__new__(AIOKafkaConsumer)
+    made._isolation_level = "read_uncommitted"
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_create_worker_consumer", lambda self, transport: made)
+    thread: Any = object.__new__(consumer_thread.ConsumerThread)
+    assert thread._create_worker_consumer(None)._isolation_level == "read_committed"
 
 
 def test_fetcher_is_ours_from_the_start_and_knows_the_role(monkeypatch: pytest.MonkeyPatch) -> None:

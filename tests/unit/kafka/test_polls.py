@@ -13,6 +13,7 @@ from faust.types import TP
 from stream_app.kafka import frame
 from stream_app.kafka.consumer_thread import ConsumerThread, Polled
 from stream_app.kafka.frame import Consumer
+from stream_app.records import Partition
 
 P0 = TP("reviews", 0)
 
@@ -161,11 +162,25 @@ def polled_of(
     """Records of one poll by partition, ``active`` partitions being assigned."""
     thread = object.__new__(ConsumerThread)
     thread.consumer = SimpleNamespace(flow_active=True)
-    coordinator = SimpleNamespace(check_errors=lambda: None)
-    consumer = SimpleNamespace(_fetcher=Fetcher(records, come_meanwhile or {}), _closed=False, _coordinator=coordinator)
     assigned = frozenset(TP("reviews", number) for number in range(active))
+    consumer = client_on(assigned, Fetcher(records, come_meanwhile or {}), {})
     polled = asyncio.run(thread._fetch_records(consumer, assigned, timeout=1.0, max_records=most))
     return {tp.partition: len(of_one) for tp, of_one in polled.items()}
+
+
+def client_on(assigned: frozenset[TP], fetcher: Any, positions: dict[TP, int]) -> Any:
+    """aiokafka's consumer with these partitions; those without a position are being set."""
+
+    def state_value(tp: TP) -> Any:
+        return SimpleNamespace(has_valid_position=tp in positions, position=positions.get(tp))
+
+    assignment = SimpleNamespace(active=True, tps=assigned, state_value=state_value)
+    return SimpleNamespace(
+        _fetcher=fetcher,
+        _closed=False,
+        _coordinator=SimpleNamespace(check_errors=lambda: None),
+        _subscription=SimpleNamespace(subscription=SimpleNamespace(assignment=assignment)),
+    )
 
 
 def test_partitions_share_a_poll_equally() -> None:
@@ -184,3 +199,39 @@ def test_poll_is_not_larger_than_it_may_be_when_records_come_while_it_waits() ->
 def test_one_partition_that_alone_has_records_fills_a_poll() -> None:
     """Twelve polls for what one could bring would each cost a way to the consumer's thread and back."""
     assert polled_of({TP("reviews", 3): [0] * 100}, active=12, most=30) == {3: 30}
+
+
+def test_poll_says_how_far_each_partition_is_read() -> None:
+    """Also where it brings no record of it: transaction markers are read, and never handed over."""
+    read, marker, being_set, taken_away = (TP("reviews", number) for number in range(4))
+    thread = object.__new__(ConsumerThread)
+    thread.consumer = SimpleNamespace(flow_active=True)
+    fetcher = Fetcher({read: [5]}, {})
+    consumer = client_on(frozenset({read, marker, being_set}), fetcher, {read: 6, marker: 40, taken_away: 7})
+    active = frozenset({read, marker, being_set, taken_away})
+
+    polled = asyncio.run(thread._fetch_records(consumer, active, timeout=1.0, max_records=10))
+
+    assert polled.positions == {Partition("reviews", 0): 6, Partition("reviews", 1): 40}
+
+
+def test_poll_without_records_is_handed_over_for_its_positions() -> None:
+    async def test() -> list[Polled]:
+        handed: list[Polled] = []
+
+        class Marker(Thread):
+            async def getmany(self, active: Any, timeout: float) -> Polled:
+                polled = Polled(self.position_epoch)
+                polled.positions = {Partition("reviews", 0): 40}
+                return polled
+
+        async def hand_over(polled: Polled) -> None:
+            handed.append(polled)
+            consumer._stopped.set()
+
+        consumer = consumer_on(Marker())
+        consumer._hand_over = hand_over
+        await consumer._drain_messages(SimpleNamespace(_stopped=asyncio.Event()))
+        return handed
+
+    assert [polled.positions for polled in asyncio.run(test())] == [{Partition("reviews", 0): 40}]

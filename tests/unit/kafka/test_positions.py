@@ -12,7 +12,7 @@ from faust.types import TP
 
 from stream_app.kafka import frame
 from stream_app.kafka.acks import PartitionAcks
-from stream_app.kafka.consumer_thread import ConsumerThread
+from stream_app.kafka.consumer_thread import ConsumerThread, Polled
 from stream_app.kafka.frame import Consumer
 from stream_app.records import Partition, RawRecord
 from tests.fakes import FakePublisher
@@ -107,6 +107,37 @@ def test_refused_commit_is_tried_again_and_a_done_one_is_not(accepted: bool, lef
         return consumer._filter_committable_offsets(())
 
     assert asyncio.run(test()) == left
+
+
+def test_group_that_has_read_nothing_commits_nothing() -> None:
+    async def test() -> Any:
+        consumer = consumer_with({P0: None, P1: 40})
+        await consumer.perform_seek()
+        consumer._acks.reached({Partition(*P0): 0, Partition(*P1): 40})
+        return consumer._filter_committable_offsets(())
+
+    assert asyncio.run(test()) == {}
+
+
+def test_position_counts_only_together_with_the_records_before_it() -> None:
+    async def test() -> Any:
+        consumer = consumer_with({P0: 40})
+        await consumer.perform_seek()
+        consumer.app = SimpleNamespace(role_name="enrich", batches=asyncio.Queue())
+        consumer._hands_free = asyncio.Event()
+        polled = Polled(1)
+        polled[P0] = [RawRecord("reviews", 0, 40, 0, None, b"")]
+        polled.positions = {Partition(*P0): 43}
+        found: list[Any] = []  # what a commit at the first suspension would take
+        asyncio.get_running_loop().call_soon(lambda: found.append(consumer._filter_committable_offsets(())))
+        await consumer._hand_over(polled)
+        await asyncio.sleep(0)
+        [unfinished] = found
+        [slot] = consumer.app.batches.get_nowait().slots
+        consumer._acks.finish(slot, [])
+        return unfinished, consumer._filter_committable_offsets(())
+
+    assert asyncio.run(test()) == ({}, {P0: 43})
 
 
 def test_only_what_is_assigned_is_committed() -> None:
