@@ -22,10 +22,19 @@ class Settings(BaseSettings):
 
     brokers: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma separated")
     kafka_security_protocol: str = Field("PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
-    kafka_sasl_mechanism: str | None = Field(None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
-    kafka_username: str | None = None
-    kafka_password: SecretStr | None = None
-    kafka_ca_file: str | None = Field(None, description="certificate authority file for SSL and SASL_SSL")
+    kafka_sasl_mechanism: str | None = Field(None, description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER")
+    kafka_username: str | None = Field(None, description="for SASL but OAUTHBEARER")
+    kafka_password: SecretStr | None = Field(None, description="for SASL but OAUTHBEARER")
+    kafka_ca_file: str | None = Field(None, description="certificate authority file (PEM) for SSL and SASL_SSL")
+    kafka_certificate_file: str | None = Field(None, description="our certificate (PEM) for mutual TLS")
+    kafka_key_file: str | None = Field(None, description="its private key (PEM)")
+    kafka_key_password: SecretStr | None = Field(None, description="of the private key, where it is encrypted")
+    kafka_oauth_token_url: str | None = Field(
+        None, description="OAUTHBEARER: endpoint that gives tokens for client credentials"
+    )
+    kafka_oauth_client_id: str | None = Field(None, description="OAUTHBEARER: who asks for the token")
+    kafka_oauth_client_secret: SecretStr | None = Field(None, description="OAUTHBEARER: its secret")
+    kafka_oauth_scope: str | None = Field(None, description="OAUTHBEARER: what the token is for")
     session_timeout_seconds: float = 10.0
     heartbeat_seconds: float = 2.0
     rebalance_timeout_seconds: float = 15.0
@@ -39,6 +48,11 @@ class Settings(BaseSettings):
 
     redis: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="redis:// or rediss:// URL")
     redis_cluster: bool = Field(False, description="the URL names a node of a Redis Cluster")
+    redis_sentinels: str = Field(
+        "", description="Redis Sentinels, host:port, comma separated: they name the server, the URL the rest"
+    )
+    redis_sentinel_primary: str = Field("mymaster", description="what the Sentinels call the primary")
+    redis_sentinel_password: SecretStr | None = Field(None, description="of the Sentinels, where they ask for one")
     redis_settle_seconds: float = Field(5.0, description="an applied event is acknowledged only after this time")
     redis_patience_seconds: float = Field(300.0, description="how long Redis may be away before the process ends")
     generation: int = Field(0, ge=0, description="which view in Redis is written and read; 0: the one Redis names")
@@ -46,8 +60,8 @@ class Settings(BaseSettings):
         10.0, ge=5.0, description="how long a rebuild leaves the old view's keys to readers after it switched"
     )
 
-    sentiment_model: str = Field("bundled", description="name or path of a BERT-family classifier")
-    summary_model: str = Field("bundled", description="name or path of a T5")
+    sentiment_model: str = Field("bundled", description="path or name@revision of a BERT-family classifier")
+    summary_model: str = Field("bundled", description="path or name@revision of a T5")
     model_languages: str = Field("auto", description="what the classifier reads: auto (its card), any, or en,de,…")
     device: str = Field("auto", description="auto, cpu or cuda")
     backend: Literal["auto", "torch", "ctranslate2"] = Field("auto", description="auto: the fastest, measured once")
@@ -97,7 +111,8 @@ class Settings(BaseSettings):
 
     api_host: str = "127.0.0.1"
     api_port: int = 8080
-    metrics_port: int = Field(0, description="Prometheus metrics of a worker on loopback; 0: off")
+    metrics_host: str = Field("127.0.0.1", description="where a worker listens for Prometheus; 0.0.0.0: everywhere")
+    metrics_port: int = Field(0, description="port of a worker's Prometheus metrics; 0: off")
     log_level: str = "INFO"
     log_json: bool = False
 
@@ -115,3 +130,15 @@ class Settings(BaseSettings):
         if not self.generation:
             raise ValueError("the generation is whichever Redis names: ask it first (store.generations.fixed)")
         return self.generation
+
+
+def masked_url(url: str) -> str:
+    """A server's URL without user, password and query, to be shown; what is no URL is masked as a whole."""
+    scheme, is_url, rest = url.partition("://")
+    if not is_url:
+        return "********"
+    user, at, place = rest.rpartition("@")
+    if "?" in user:  # of a password that holds an @ or a ?: nothing is safe to show
+        return f"{scheme}://********"
+    place, query, _ = place.partition("?")
+    return f"{scheme}://{'********@' if at else ''}{place}{'?********' if query else ''}"

@@ -150,6 +150,12 @@ def results_were_known(model: str, texts: int) -> None:
     _known.labels(model).inc(texts)
 
 
+def model_was_not_pinned(name: str, revision: str) -> None:
+    log.warning(
+        "model_was_not_pinned", model=name, hint=f"name it {name}@{revision}: else the next start may load another"
+    )
+
+
 def backend_was_refused(model: str, backend: str, error: str) -> None:
     log.warning(
         "backend_was_refused",

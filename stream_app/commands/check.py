@@ -9,11 +9,12 @@ from collections.abc import Callable
 import typer
 from pydantic import SecretStr
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from stream_app.commands.options import Brokers, Redis, TopicPrefix, settings_from
 from stream_app.ports import ConfigurationError, Unavailable
-from stream_app.settings import Settings
+from stream_app.settings import Settings, masked_url
 
 app = typer.Typer()
 console = Console()
@@ -39,10 +40,10 @@ def check(brokers: Brokers = None, redis: Redis = None, topic_prefix: TopicPrefi
         try:
             with console.status(f"{name} …"):
                 answer = look(settings)
-            console.print(f"[green]ok   [/green] {name}: {answer}", highlight=False)
+            console.print(f"[green]ok   [/green] {name}: {escape(answer)}", highlight=False)
         except (ConfigurationError, Unavailable) as error:
             failed = True
-            console.print(f"[red]wrong[/red] {name}: {error}", highlight=False)
+            console.print(f"[red]wrong[/red] {name}: {escape(str(error))}", highlight=False)
     if failed:
         raise typer.Exit(1)
 
@@ -116,15 +117,6 @@ def settings() -> None:
     table = Table("variable", "value", "meaning")
     for name, info in Settings.model_fields.items():
         value = getattr(values, name)
-        shown = _masked(value) if isinstance(value, SecretStr) else str(value)
-        table.add_row(f"STREAM_APP_{name.upper()}", shown, info.description or "")
+        shown = masked_url(value.get_secret_value()) if isinstance(value, SecretStr) else str(value)
+        table.add_row(f"STREAM_APP_{name.upper()}", escape(shown), info.description or "")
     console.print(table)
-
-
-def _masked(secret: SecretStr) -> str:
-    """A URL without its password; anything else not at all."""
-    value = secret.get_secret_value()
-    if "://" not in value:
-        return "********"
-    scheme, rest = value.split("://", 1)
-    return f"{scheme}://{'********@' if '@' in rest else ''}{rest.rsplit('@', 1)[-1]}"

@@ -25,7 +25,7 @@ from stream_app.commands.processes import Processes, stopped_by_signal
 from stream_app.commands.publish import send
 from stream_app.commands.review_files import Line, read_lines
 from stream_app.records import EnrichedReview
-from stream_app.settings import Settings
+from stream_app.settings import Settings, masked_url
 
 app = typer.Typer()
 console = Console(stderr=True)
@@ -121,7 +121,9 @@ def _live(settings: Settings, lines: list[Line], rate: float, folder: Path) -> b
         Processes(settings, say=console.print, log_folder=folder / "logs") as processes,
         Feed(settings) as feed,
     ):
-        console.print(f"Kafka {settings.brokers}   Redis {settings.redis.get_secret_value()}   logs {folder}/logs")
+        console.print(
+            f"Kafka {settings.brokers}   Redis {masked_url(settings.redis.get_secret_value())}   logs {folder}/logs"
+        )
         console.print(f"[bold]Page: {processes.page}[/bold]   Stop with Ctrl-C.")
         sent = [0]
 

@@ -12,24 +12,10 @@ from rich.text import Text
 from stream_app import contract
 from stream_app.commands.letter_filter import Entry
 from stream_app.commands.letter_replay import Outcome, Plan
+from stream_app.commands.terminal import printable, printable_bytes
 
 _NAMED = 20  # letters that are named one by one
 _WIDTH_OF_A_PIPE = 240
-
-
-def printable(text: str, *, lines: bool = False) -> str:
-    """With everything escaped that a terminal would obey or hide, or that changes the direction of writing.
-
-    lines: line breaks and tabs stay.
-    """
-    return "".join(
-        c if c.isprintable() or (lines and c in "\n\t") else c.encode("unicode_escape").decode() for c in text
-    )
-
-
-def printable_bytes(value: bytes | None, *, lines: bool = False) -> str:
-    """As ``printable``, with bytes that are no UTF-8 as \\xff."""
-    return "null" if value is None else printable(value.decode("utf-8", "backslashreplace"), lines=lines)
 
 
 def print_table(shown: list[Entry]) -> None:

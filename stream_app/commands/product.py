@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from stream_app.commands.options import Json, Redis, TopicPrefix, settings_from
+from stream_app.commands.terminal import printable
 from stream_app.records import ProductSummary
 from stream_app.settings import Settings
 
@@ -30,7 +32,7 @@ def product(
     summary = asyncio.run(_read(settings_from(redis=redis, topic_prefix=topic_prefix), product_id))
     if summary is None:
         Console(stderr=True).print(
-            f"No review of {product_id!r} was applied yet. `stream-app tail enriched` shows some."
+            f"No review of {product_id!r} was applied yet. `stream-app tail enriched` shows some.", markup=False
         )
         raise typer.Exit(1)
     if as_json:
@@ -52,8 +54,9 @@ async def _read(settings: Settings, product_id: str) -> ProductSummary | None:
 
 def _show(summary: ProductSummary, console: Console) -> None:
     if summary.text and summary.text.headline:
-        console.print(f"[bold]{summary.text.headline}[/bold]  ({summary.text.method})", highlight=False)
-        console.print(summary.text.text, highlight=False)
+        # as text, not as markup: people write [/b], and sequences that a terminal would obey
+        console.print(Text(printable(summary.text.headline), "bold").append(f"  ({summary.text.method})", "default"))
+        console.print(Text(printable(summary.text.text)))
     table = Table("window", "reviews", "negative", "neutral", "positive", "unknown", "mean stars", "net sentiment")
     for name, counts in summary.windows.items():
         mean, net = counts.mean_rating, counts.net_sentiment

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stream_app.commands.options import Brokers, Json, TopicPrefix, settings_from
+from stream_app.commands.terminal import printable
 from stream_app.records import Alert, EnrichedReview, RawRecord, Rejected
 
 app = typer.Typer()
@@ -69,18 +70,18 @@ def _as_json(record: RawRecord, stream: Stream) -> str:
 
 def _line(value: EnrichedReview | Alert | Rejected) -> Text:
     if isinstance(value, Rejected):
-        return Text(f"unreadable: {value.reason}: {value.detail}", "red")
+        return Text(printable(f"unreadable: {value.reason}: {value.detail}"), "red")
     if isinstance(value, Alert):
         words = f" [{', '.join(value.safety_words)}]" if value.safety_words else ""
         head = Text(f"{value.severity:8} ", _COLOURS.get(value.severity, ""))
         return head.append(
-            f"{value.rule} {value.product_id}/{value.review_id}{words}: {value.sentence or ''}", "default"
+            printable(f"{value.rule} {value.product_id}/{value.review_id}{words}: {value.sentence or ''}"), "default"
         )
     label = value.sentiment.label if value.sentiment else (value.sentiment_missing or value.kind)
     stars = "★" * (value.rating or 0)
     line = Text(f"{label:9.9} ", _COLOURS.get(label, "dim"))
     return line.append(
-        f"{stars:5} {value.product_id}/{value.review_id} r{value.revision}: {value.summary or ''}", "default"
+        printable(f"{stars:5} {value.product_id}/{value.review_id} r{value.revision}: {value.summary or ''}"), "default"
     )
 
 
@@ -89,4 +90,6 @@ def _dead_letter_line(record: RawRecord) -> Text:
 
     letter = contract.read_letter(record)
     start = (record.value or b"").decode("utf-8", "backslashreplace")[:80]
-    return Text(f"{letter.reason:17} ", "red").append(f"offset {record.offset}: {letter.detail}  {start!r}", "default")
+    return Text(printable(f"{letter.reason:17} "), "red").append(
+        printable(f"offset {record.offset}: {letter.detail}  {start!r}"), "default"
+    )

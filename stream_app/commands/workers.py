@@ -82,7 +82,7 @@ def up(
         console.print(f"Page: {processes.page}   Stop with Ctrl-C.")
         if processes.metrics_ports:
             ports = ", ".join(f"{name} {port}" for name, port in processes.metrics_ports.items())
-            console.print(f"Metrics on 127.0.0.1: {ports}")
+            console.print(f"Metrics on {settings.metrics_host}: {ports}")
         processes.wait()
 
 

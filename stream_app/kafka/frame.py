@@ -32,10 +32,11 @@ from mode.supervisors import CrashingSupervisor
 
 from stream_app import telemetry
 from stream_app.kafka.acks import PartitionAcks
-from stream_app.kafka.client_config import faust_brokers, faust_credentials
+from stream_app.kafka.client_config import faust_brokers
 from stream_app.kafka.consumer_thread import ConsumerThread, Polled
 from stream_app.kafka.fatal import fatal
 from stream_app.kafka.publisher import ConfluentPublisher
+from stream_app.kafka.security import faust_credentials
 from stream_app.ports import BrokerUnavailable, Slot, StreamRole
 from stream_app.records import Partition
 from stream_app.settings import Settings

@@ -108,11 +108,11 @@ def _new_loop(settings: Settings) -> asyncio.AbstractEventLoop:
     quieten_clients()
     if settings.metrics_port:
         try:
-            start_http_server(settings.metrics_port, addr="127.0.0.1")
+            start_http_server(settings.metrics_port, addr=settings.metrics_host)
         except OSError as error:
             raise ConfigurationError(
-                f"Port {settings.metrics_port} for metrics: {error.strerror}. "
-                "Set STREAM_APP_METRICS_PORT to a free one."
+                f"{settings.metrics_host} port {settings.metrics_port} for metrics: {error.strerror}. "
+                "Set STREAM_APP_METRICS_PORT to a free one, and STREAM_APP_METRICS_HOST to an address of this machine."
             ) from error
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -13,7 +13,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -39,7 +40,7 @@ class _Item:
 
 
 class DeviceHung(Exception):
-    """A run took longer than any run may."""
+    """A run, or tokenizing a batch, took longer than any may."""
 
 
 class DeviceBroken(Exception):
@@ -73,7 +74,8 @@ class Batcher(Generic[Result]):
         """``on_start`` and ``on_done`` are called from the device threads, before and after each run; ``on_done`` also
         from ``submit``, for texts whose result is known: of the last ``cached_texts`` short ones.
 
-        ``fatal`` is told when the device is broken, a thread died, or a run took longer than ``hang_seconds``.
+        ``fatal`` is told when the device is broken, a thread died, or a run or tokenizing a batch took longer than
+        ``hang_seconds``.
         ``run_tokens``: the size of one run; halved when the device's memory does not hold it. ``batch_tokens``: of one
         batch, estimated. ``max_waiting_tokens``: from then on ``has_room`` says no. ``after``: goes first on the same
         device: none of our runs begins while more than ``beside`` of its texts have no result. ``unwanted``: asked of a
@@ -105,7 +107,7 @@ class Batcher(Generic[Result]):
         self._prepared: deque[list[list[_Item]]] = deque()  # the runs of the next batches
         self._being_tokenized = 0  # batches
         self._runs: deque[list[_Item]] = deque()  # of the batch that is on the device
-        self._running_since: dict[int, float] = {}
+        self._busy: dict[int, tuple[str, float]] = {}  # thread -> what it does in a library, and since when
         self._computing = [
             threading.Thread(target=self._guarded, args=(self._compute,), name=f"{name}-{number}")
             for number in range(workers)
@@ -245,7 +247,8 @@ class Batcher(Generic[Result]):
     def _tokenized(self, items: list[_Item]) -> list[_Item]:
         """The items with their tokens, without those that cannot be tokenised: they have their result already."""
         try:
-            all_tokens = self._model.tokenize([item.text for item in items])
+            with self._watched("tokenizing"):
+                all_tokens = self._model.tokenize([item.text for item in items])
         except Exception as error:  # noqa: BLE001 - whatever a tokeniser raises: one result per text is kept
             if len(items) == 1:
                 self._on_done(self._failed(items[0], error))
@@ -330,11 +333,9 @@ class Batcher(Generic[Result]):
         return self._results(items[:half]) + self._results(items[half:])
 
     def _run(self, items: list[_Item]) -> list[Result]:
-        began = self._running_since[threading.get_ident()] = time.monotonic()
-        try:
+        began = time.monotonic()
+        with self._watched("computing"):
             results = self._model.run([item.tokens for item in items if item.tokens is not None])
-        finally:
-            del self._running_since[threading.get_ident()]
         for item, result in zip(items, results, strict=True):
             self._known.keep(item.text, result)
         lengths = [_length(item) for item in items]
@@ -348,17 +349,29 @@ class Batcher(Generic[Result]):
             raise DeviceBroken(f"the {self._name} model fails on a text that it knows") from error
         return [(item.tag, ModelFailed("model_failed", f"{type(error).__name__}: {error}"[:500]))]
 
+    @contextmanager
+    def _watched(self, doing: str) -> Iterator[None]:
+        """Around a call into a library that may never return: ``_watch`` ends the process then."""
+        thread = threading.get_ident()
+        self._busy[thread] = (doing, time.monotonic())
+        try:
+            yield
+        finally:
+            del self._busy[thread]
+
     def _watch(self) -> None:
-        watched: dict[float, float] = {}  # a run, by when it began -> the seconds that we saw it run
+        watched: dict[tuple[str, float], float] = {}  # a call, by when it began -> the seconds that we saw it last
         looked_at = time.monotonic()
         while not self._stopped.wait(_WATCH_SECONDS):
             now = time.monotonic()
             # a process that was stopped for a while, or whose machine slept, computed nothing meanwhile
             passed, looked_at = min(now - looked_at, 2 * _WATCH_SECONDS), now
-            watched = {since: watched.get(since, 0.0) + passed for since in list(self._running_since.values())}
-            for seconds in watched.values():
+            watched = {call: watched.get(call, 0.0) + passed for call in list(self._busy.values())}
+            for (doing, _), seconds in watched.items():
                 if seconds > self._hang_seconds:
-                    raise DeviceHung(f"the {self._name} model has computed one run for {self._hang_seconds:.0f} s")
+                    raise DeviceHung(
+                        f"the {self._name} model has been {doing} one batch for {self._hang_seconds:.0f} s"
+                    )
 
 
 def estimated_tokens(text: str) -> int:

@@ -23,10 +23,12 @@ from stream_app.models.transformer import (
     MAX_INPUT_TOKENS,
     SAFE,
     SAFE_WEIGHTS,
+    ModelSource,
     TextTokenizer,
     TokenIds,
     computing,
     loading,
+    pinned_revision,
     revision_of,
 )
 from stream_app.ports import Tokens
@@ -140,17 +142,17 @@ def load_classifier(name: str, choice: DeviceChoice) -> Classifier:
 
 
 def find_classifier(name: str) -> LoadedClassifier:
-    """The classifier of this name (``bundled``, a model's name, or a folder); raises ConfigurationError."""
+    """The classifier of this name (``bundled``, ``name@revision``, or a folder); raises ConfigurationError."""
     if name == "bundled":
         return _adapted(Path(str(files("stream_app.models").joinpath("bundled", "sentiment"))))
-    folder = Path(name) if Path(name).is_dir() else None
-    if folder is not None and (folder / ADAPTER_WEIGHTS).is_file():
-        return _adapted(folder)
+    source = ModelSource.of(name)
+    if source.folder is not None and (source.folder / ADAPTER_WEIGHTS).is_file():
+        return _adapted(source.folder)
     with loading("classifier", name, "STREAM_APP_SENTIMENT_MODEL"):
-        tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, **SAFE)
-        model = AutoModelForSequenceClassification.from_pretrained(name, **SAFE_WEIGHTS)
-    named = ModelName(folder.name if folder else name, revision_of(model.config, folder))
-    return LoadedClassifier(model.float().eval(), tokenizer, named, None, proven_precisions(folder))
+        tokenizer = AutoTokenizer.from_pretrained(source.where, use_fast=True, **source.safe)
+        model = AutoModelForSequenceClassification.from_pretrained(source.where, **source.safe_weights)
+    named = ModelName(source.name, pinned_revision(source, model.config))
+    return LoadedClassifier(model.float().eval(), tokenizer, named, None, proven_precisions(source.folder))
 
 
 def _adapted(folder: Path) -> LoadedClassifier:

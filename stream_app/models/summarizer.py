@@ -25,14 +25,13 @@ from stream_app.models.device import Backend, DeviceChoice
 from stream_app.models.precisions import proven_precisions
 from stream_app.models.transformer import (
     MAX_INPUT_TOKENS,
-    SAFE,
-    SAFE_WEIGHTS,
+    ModelSource,
     TextTokenizer,
     TokenIds,
     computing,
     loading,
     padded,
-    revision_of,
+    pinned_revision,
 )
 from stream_app.ports import Tokens
 from stream_app.records import ModelName
@@ -149,7 +148,7 @@ class Summarizer:
 class FoundSummarizer:
     """A summarizer's tokenizer and where its weights are, from which one for each device is made."""
 
-    where: str
+    source: ModelSource
     tokenizer: Any
     name: ModelName
     languages: frozenset[str] | None
@@ -184,8 +183,9 @@ class FoundSummarizer:
         )
 
     def _weights(self) -> Any:
-        with loading("summary model", self.where, _SETTING):
-            return T5ForConditionalGeneration.from_pretrained(self.where, **SAFE_WEIGHTS).float().eval()
+        with loading("summary model", self.source.where, _SETTING):
+            model = T5ForConditionalGeneration.from_pretrained(self.source.where, **self.source.safe_weights)
+        return model.float().eval()
 
 
 def load_summarizer(name: str, choice: DeviceChoice) -> Summarizer:
@@ -194,25 +194,24 @@ def load_summarizer(name: str, choice: DeviceChoice) -> Summarizer:
 
 
 def find_summarizer(name: str, beams: int = 1) -> FoundSummarizer:
-    """The summarizer of this name (``bundled``, a model's name, or a folder); raises ConfigurationError.
+    """The summarizer of this name (``bundled``, a model's ``name@revision``, or a folder); raises ConfigurationError.
 
     ``beams``: how many answers are followed at a time; 1 is greedy search.
     """
     bundled = name == "bundled"
-    where = str(files("stream_app.models").joinpath("bundled", "summary")) if bundled else name
-    folder = Path(where) if Path(where).is_dir() else None
-    with loading("summary model", where, _SETTING):
-        tokenizer = AutoTokenizer.from_pretrained(where, use_fast=True, **SAFE)
-        config = AutoConfig.from_pretrained(where, **SAFE)
+    source = ModelSource.of(str(files("stream_app.models").joinpath("bundled", "summary")) if bundled else name)
+    with loading("summary model", name, _SETTING):
+        tokenizer = AutoTokenizer.from_pretrained(source.where, use_fast=True, **source.safe)
+        config = AutoConfig.from_pretrained(source.where, **source.safe)
         if config.model_type != "t5":
             raise ValueError(f"it is a {config.model_type}, not a T5")
     own = bool(getattr(config, "sums_up_reviews", False))  # trained by our own command: no prompt
     return FoundSummarizer(
-        where,
+        source,
         tokenizer,
-        ModelName(BUNDLED_NAME if bundled else Path(name).name if folder else name, revision_of(config, folder)),
+        ModelName(BUNDLED_NAME if bundled else source.name, pinned_revision(source, config)),
         frozenset({"en"}) if own else None,
         "" if own else _PROMPT,
-        proven_precisions(folder),
+        proven_precisions(source.folder),
         beams,
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from stream_app import telemetry
 from stream_app.models.device import DeviceChoice
 from stream_app.models.memory import give_back
 from stream_app.ports import ConfigurationError, OutOfDeviceMemory, Tokens
@@ -33,6 +34,41 @@ class TokenIds:
     @property
     def length(self) -> int:
         return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Where a model comes from: a folder, or a name on the Hugging Face Hub with the revision that pins it.
+
+    ``revision``: a commit (best: it never moves), tag or branch; None: the hub's default branch, which may change.
+    """
+
+    where: str
+    folder: Path | None
+    revision: str | None = None
+
+    @classmethod
+    def of(cls, name: str) -> ModelSource:
+        """``name`` is a folder, ``owner/model`` or ``owner/model@revision``."""
+        if Path(name).is_dir():
+            return cls(name, Path(name))
+        where, _, revision = name.partition("@")
+        return cls(where, None, revision or None)
+
+    @property
+    def name(self) -> str:
+        """What published records call it."""
+        return self.folder.name if self.folder else self.where
+
+    @property
+    def safe(self) -> dict[str, Any]:
+        """Arguments of every ``from_pretrained`` call on it."""
+        return SAFE if self.revision is None else {**SAFE, "revision": self.revision}
+
+    @property
+    def safe_weights(self) -> dict[str, Any]:
+        """The same, for weights: safetensors only."""
+        return {**self.safe, "use_safetensors": True}
 
 
 class TextTokenizer:
@@ -92,8 +128,15 @@ def loading(what: str, name: str, setting: str) -> Iterator[None]:
         raise ConfigurationError(
             f"The {what} {name!r} cannot be loaded: {error}\n"
             f"Set {setting} to `bundled`, to a folder with config.json, tokenizer and model.safetensors, or to the "
-            "name of a model that this machine can download or has in its cache."
+            "name@revision of a model that this machine can download or has in its cache."
         ) from error
+
+
+def pinned_revision(source: ModelSource, config: Any) -> str:
+    """``revision_of`` the model that was loaded from ``source``; warns where nothing pins it."""
+    if source.folder is None and source.revision is None:
+        telemetry.model_was_not_pinned(source.where, getattr(config, "_commit_hash", None) or "commit")
+    return revision_of(config, source.folder)
 
 
 def revision_of(config: Any, folder: Path | None, weights: str = "model.safetensors") -> str:

@@ -6,22 +6,26 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
 from redis import exceptions
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
 from stream_app import telemetry
 from stream_app.ports import ConfigurationError, StoreUnavailable
-from stream_app.settings import Settings
+from stream_app.settings import Settings, masked_url
 
 Command = tuple[Any, ...]
 
 _TIMEOUT_SECONDS = 5.0
 _MAX_CONNECTIONS = 50
+_MAX_SENTINEL_CONNECTIONS = 1000  # this pool fails beyond it, where the other one waits
 _OLDEST_VERSION = (6, 2)
 _SCAN_COUNT = 1000
 
@@ -53,10 +57,39 @@ class Script:
         return ("EVALSHA", self._sha, len(keys), *keys, *arguments)
 
 
+@dataclass(frozen=True, slots=True)
+class Sentinels:
+    """The Redis Sentinels that know which server is the primary."""
+
+    addresses: tuple[tuple[str, int], ...]
+    primary: str
+    password: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Sentinels | None:
+        """None where there are none; raises ConfigurationError for what is no list of host:port."""
+        addresses = []
+        for named in filter(None, (part.strip() for part in settings.redis_sentinels.split(","))):
+            host, _, port = named.rpartition(":")
+            if not host or not port.isdigit():
+                raise ConfigurationError(
+                    f"STREAM_APP_REDIS_SENTINELS names {named!r}; set it to host:port,host:port (26379 is usual)."
+                )
+            addresses.append((host.strip("[]"), int(port)))
+        if addresses and settings.redis_cluster:
+            raise ConfigurationError("Set STREAM_APP_REDIS_SENTINELS or STREAM_APP_REDIS_CLUSTER, not both.")
+        password = settings.redis_sentinel_password
+        secret = password.get_secret_value() if password else None
+        return cls(tuple(addresses), settings.redis_sentinel_primary, secret) if addresses else None
+
+
 class Server:
     """Raises StoreUnavailable when it is away, ConfigurationError when it refuses us; anything else is a bug."""
 
-    def __init__(self, url: str, scripts: Sequence[Script], *, cluster: bool = False) -> None:
+    def __init__(
+        self, url: str, scripts: Sequence[Script], *, cluster: bool = False, sentinels: Sentinels | None = None
+    ) -> None:
+        """``sentinels`` name the server of the ``url``, whose host and port count for nothing then."""
         self._scripts = scripts
         self._cluster = cluster
         common: dict[str, Any] = {
@@ -66,16 +99,26 @@ class Server:
             "protocol": 2,  # the shape of raw replies must not depend on the client's default
         }
         try:
-            self._client: Any = RedisCluster.from_url(url, **common) if cluster else _single(url, common)
-        except (ValueError, exceptions.RedisClusterException) as error:
+            if sentinels:
+                self._client: Any = _named_by(sentinels, url, common)
+            else:
+                self._client = RedisCluster.from_url(url, **common) if cluster else _single(url, common)
+        except (ValueError, exceptions.RedisClusterException):
+            # without the cause, in which parts of the password may stand
             raise ConfigurationError(
-                f"The Redis URL is not usable ({error}). Set it as redis://host:port/0, rediss:// for TLS."
-            ) from error
+                f"The Redis URL {masked_url(url)} is not usable. Set it as redis://host:port/0 (rediss:// for TLS), "
+                "with user and password percent-encoded."
+            ) from None
 
     @classmethod
     def from_settings(cls, settings: Settings, scripts: Sequence[Script]) -> Server:
         """Connects at the first command."""
-        return cls(settings.redis.get_secret_value(), scripts, cluster=settings.redis_cluster)
+        return cls(
+            settings.redis.get_secret_value(),
+            scripts,
+            cluster=settings.redis_cluster,
+            sentinels=Sentinels.from_settings(settings),
+        )
 
     @property
     def is_cluster(self) -> bool:
@@ -196,6 +239,23 @@ def _single(url: str, common: dict[str, Any]) -> Redis:
         url, max_connections=_MAX_CONNECTIONS, timeout=_TIMEOUT_SECONDS, retry=Retry(NoBackoff(), 1), **common
     )
     return Redis.from_pool(pool)
+
+
+def _named_by(sentinels: Sentinels, url: str, common: dict[str, Any]) -> Redis:
+    """The client of the primary that the Sentinels name at each new connection: it follows a fail-over by itself."""
+    of_the_url = ("host", "port", "path", "connection_class")
+    of_the_server: dict[str, Any] = {name: value for name, value in parse_url(url).items() if name not in of_the_url}
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        sentinels.addresses, sentinel_kwargs={**common, "password": sentinels.password}, **common
+    )
+    client: Redis = sentinel.master_for(
+        sentinels.primary,
+        max_connections=_MAX_SENTINEL_CONNECTIONS,
+        retry=Retry(NoBackoff(), 1),
+        ssl=url.startswith("rediss://"),
+        **of_the_server,
+    )
+    return client
 
 
 def _code_and_text(error: Exception) -> str:

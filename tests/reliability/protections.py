@@ -730,6 +730,17 @@ _BAD = (
     ),
     Protection(
         4,
+        "hung-tokenizer-ends-the-process",
+        "a tokenizer that hangs is waited for without end",
+        "stream_app/models/batcher.py",
+        """            with self._watched("tokenizing"):
+                all_tokens""",
+        """            if True:
+                all_tokens""",
+        (_BATCHER + "test_hung_tokenizer_is_fatal",),
+    ),
+    Protection(
+        4,
         "failing-batch-is-halved",
         "one bad review takes its batch along",
         "stream_app/models/batcher.py",

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from pydantic import SecretStr
 
 from stream_app.kafka.admin import committed_offsets, end_offsets, read_to_end
-from stream_app.kafka.client_config import producer_config
+from stream_app.kafka.client_config import client_config, producer_config
 from stream_app.records import RawRecord
 from stream_app.settings import Settings
 from tests.waiting import wait_until
@@ -66,7 +67,7 @@ class Stage:
         self.early_output = f"{prefix}reviews.alerts"
         self._folder = folder
         self._workers: list[Worker] = []
-        self._admin = AdminClient({"bootstrap.servers": brokers, "log_level": 0})
+        self._admin = AdminClient(client_config(self.settings))
 
     def create(self, partitions: int) -> None:
         names = (self.topic, self.output, self.early_output)
@@ -89,7 +90,9 @@ class Stage:
 
     def start_only(self, **options: Any) -> Worker:
         number = len(self._workers)
-        chosen = self.settings.model_dump(include=self.settings.model_fields_set) | options.pop("settings", {})
+        dumped = self.settings.model_dump(include=self.settings.model_fields_set) | options.pop("settings", {})
+        # secrets reach the worker by the environment, as they reached us
+        chosen = {name: value for name, value in dumped.items() if not isinstance(value, SecretStr)}
         options = {
             "settings": chosen,
             "topic": self.topic,

@@ -5,9 +5,12 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 
+from stream_app.embedded.free_port import free_port
 from stream_app.embedded.kafka import EmbeddedKafka
 from tests.integration.kafka.conftest import Stage
 from tests.waiting import wait_until
@@ -130,3 +133,12 @@ def test_service_that_fails_ends_with_1(stage: MakeStage) -> None:
     worker = stage(1).start_only(service=True, fail_at=0)
     assert worker.process.wait(20) == 1
     assert "told to fail" in worker.log()
+
+
+def test_metrics_are_where_the_settings_say(stage: MakeStage) -> None:
+    port = free_port(0, "metrics", print)
+    stage(1).start(settings={"metrics_host": "127.0.0.2", "metrics_port": port})
+    with urlopen(f"http://127.0.0.2:{port}/metrics", timeout=5) as answer:
+        assert b"stream_app_partitions_assigned" in answer.read()
+    with pytest.raises(URLError):
+        urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5)

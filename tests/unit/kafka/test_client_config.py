@@ -14,9 +14,9 @@ from stream_app.kafka.client_config import (
     client_config,
     consumer_config,
     faust_brokers,
-    faust_credentials,
     producer_config,
 )
+from stream_app.kafka.security import faust_credentials
 from stream_app.kafka.topics import MAX_MESSAGE_BYTES
 from stream_app.ports import ConfigurationError
 from stream_app.settings import Settings
@@ -65,6 +65,15 @@ def test_every_broker_is_told_to_faust() -> None:
         ({"kafka_security_protocol": "SASL_SSL"}, ["STREAM_APP_KAFKA_USERNAME", "STREAM_APP_KAFKA_PASSWORD"]),
         ({"kafka_security_protocol": "SASL_PLAINTEXT", "kafka_username": "shop"}, ["STREAM_APP_KAFKA_PASSWORD"]),
         ({"kafka_security_protocol": "SASL_PLAINTEXT", "kafka_password": PASSWORD}, ["STREAM_APP_KAFKA_USERNAME"]),
+        ({"kafka_security_protocol": "SSL", "kafka_key_file": "our.key"}, ["STREAM_APP_KAFKA_CERTIFICATE_FILE"]),
+        (
+            {"kafka_security_protocol": "SSL", "kafka_certificate_file": "our.pem", "kafka_key_file": "our.key"},
+            ["our.pem", "our.key", "STREAM_APP_KAFKA_KEY_FILE", "STREAM_APP_KAFKA_KEY_PASSWORD"],
+        ),
+        (
+            {"kafka_security_protocol": "SASL_SSL", "kafka_sasl_mechanism": "OAUTHBEARER"},
+            [f"STREAM_APP_KAFKA_OAUTH_{name}" for name in ("TOKEN_URL", "CLIENT_ID", "CLIENT_SECRET")],
+        ),
     ],
 )
 def test_security_that_does_not_fit_together_names_the_setting(ask: Any, chosen: Any, named: list[str]) -> None:

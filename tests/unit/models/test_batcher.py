@@ -219,6 +219,19 @@ def test_a_hung_device_is_fatal() -> None:
     rig.model.faults.let_go.set()
 
 
+def test_hung_tokenizer_is_fatal() -> None:
+    rig = Rig(hang_seconds=0.05)
+    let_go = threading.Event()
+    rig.model.faults.cannot_tokenize = lambda text: not let_go.wait()
+    rig.batcher.start()
+    rig.submit("good")
+    error = rig.error()
+    let_go.set()
+    rig.batcher.stop()
+    assert isinstance(error, DeviceHung)
+    assert "tokenizing" in str(error)
+
+
 def test_a_process_that_was_stopped_for_long_does_not_take_its_device_for_hung(monkeypatch: pytest.MonkeyPatch) -> None:
     """It computed nothing meanwhile; only what the watch itself saw pass counts."""
     monkeypatch.setattr(batcher, "_WATCH_SECONDS", 0.02)

@@ -1,0 +1,38 @@
+"""What is shown of a server's URL holds no secret, however it is written."""
+
+from __future__ import annotations
+
+import pytest
+
+from stream_app.ports import ConfigurationError
+from stream_app.settings import masked_url
+from stream_app.store.server import Server
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://cache:6379/0", "redis://cache:6379/0"),
+        ("rediss://user:hunter2@cache:6379/0", "rediss://********@cache:6379/0"),
+        ("redis://:hunt@hunter2@cache", "redis://********@cache"),
+        ("redis://:hunter2/hunter2@cache", "redis://********@cache"),
+        ("redis://cache:6379/0?password=hunter2", "redis://cache:6379/0?********"),
+        ("redis://cache/0?password=a@hunter2", "redis://********"),
+        ("redis://:hunter2?@cache/0", "redis://********"),
+        ("hunter2", "********"),
+    ],
+)
+def test_masked_url_holds_no_secret(url: str, shown: str) -> None:
+    assert masked_url(url) == shown
+
+
+@pytest.mark.parametrize(
+    "url", [f"redis://:pass#{SECRET}:x@cache:6379/0", f"redis://:{SECRET}@cache:{SECRET}/0", SECRET]
+)
+def test_error_about_a_url_holds_no_secret(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="not usable") as error:
+        Server(url, [])
+    assert SECRET not in str(error.value).replace(f"cache:{SECRET}", "")  # what stands for a port is no secret
+    assert error.value.__cause__ is None
