@@ -36,7 +36,7 @@ class Left(StrEnum):
     copy = "written twice: another letter has the same original"
     unsure = "perhaps replayed before: their topic no longer holds all that came since; --again replays them"
     tombstone = "tombstones, which would only come back; --reason tombstone or --at replays them"
-    too_large = "without their original, which was too large to be kept here"
+    too_large = "without their whole original, which was too large to be kept here (show says what is left out)"
     foreign = "of somebody else: they name no topic of ours"
 
 

@@ -54,6 +54,7 @@ def print_letter(letter: contract.DeadLetter) -> None:
         "came from": printable(f"{origin.topic} {origin.partition}:{origin.offset}") if origin else "?",
         "a replay of": printable(_spaced(letter.replay_of)),
         "key": printable_bytes(record.key),
+        "left out": printable(", ".join(letter.dropped)),
     }
     for name, text in fields.items():
         if text:
@@ -124,6 +125,7 @@ def json_of(entry: Entry) -> dict[str, object]:
         "origin": entry.origin._asdict() if entry.origin else None,
         "bytes": entry.size_bytes,
         "replay_of": entry.replay_of,
+        "lacks_original": entry.lacks_original,
     }
 
 

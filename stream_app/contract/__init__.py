@@ -1,5 +1,14 @@
 """The contract: bytes to records and back, as the schema files in ``schemas/`` describe them."""
 
+from stream_app.contract.dead_letters import (
+    HEADER_DROPPED,
+    HEADER_ERROR_MESSAGE,
+    HEADER_ERROR_REASON,
+    MAX_DEAD_LETTER_BYTES,
+    dead_letter_message,
+    dead_letter_origin,
+    headers_hash,
+)
 from stream_app.contract.letters import (
     HEADER_REPLAY_OF,
     TOMBSTONE,
@@ -9,11 +18,7 @@ from stream_app.contract.letters import (
     replayed_identity,
 )
 from stream_app.contract.messages import (
-    HEADER_ERROR_MESSAGE,
-    HEADER_ERROR_REASON,
     alert_message,
-    dead_letter_message,
-    dead_letter_origin,
     enriched_message,
     product_summary_message,
 )
@@ -30,9 +35,11 @@ from stream_app.contract.schemas import schema, schema_folder, validator
 from stream_app.contract.times import from_rfc3339, to_rfc3339
 
 __all__ = [
+    "HEADER_DROPPED",
     "HEADER_ERROR_MESSAGE",
     "HEADER_ERROR_REASON",
     "HEADER_REPLAY_OF",
+    "MAX_DEAD_LETTER_BYTES",
     "TOMBSTONE",
     "DeadLetter",
     "alert_message",
@@ -47,6 +54,7 @@ __all__ = [
     "encode_product_summary",
     "enriched_message",
     "from_rfc3339",
+    "headers_hash",
     "product_summary_message",
     "read_letter",
     "replay_message",

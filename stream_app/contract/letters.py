@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from stream_app.contract.messages import (
+from stream_app.contract.dead_letters import (
+    HEADER_DROPPED,
     HEADER_ERROR_MESSAGE,
     HEADER_ERROR_OFFSET,
     HEADER_ERROR_PARTITION,
@@ -19,7 +20,7 @@ HEADER_REPLAY_OF = "stream-app-replay-of"
 """On a replayed record: ``topic/partition/offset`` of the record that was rejected."""
 
 TOMBSTONE = "tombstone"
-"""The reason of a letter whose original has no value. Any other letter without one was too large for its topic."""
+"""The reason of a dead letter whose original has no value."""
 
 _ERROR_HEADERS = (
     HEADER_ERROR_TOPIC,
@@ -40,11 +41,15 @@ class DeadLetter:
     detail: str
     original_headers: tuple[tuple[str, bytes], ...]
     replay_of: str | None  # the original was itself a replay, of this record
+    dropped: tuple[str, ...]  # parts of the original that were too large, as HEADER_DROPPED has them
 
     @property
     def lacks_original(self) -> bool:
-        """Its value was too large for the dead letter's topic: only ``origin`` tells where it may still be."""
-        return self.record.value is None and self.reason != TOMBSTONE
+        """Parts were too large for the dead letter's topic: only ``origin`` tells where they may still be.
+
+        Earlier versions left the value out without a word.
+        """
+        return bool(self.dropped) or (self.record.value is None and self.reason != TOMBSTONE)
 
     @property
     def identity(self) -> bytes:
@@ -66,6 +71,7 @@ def read_letter(record: RawRecord) -> DeadLetter:
         detail=_words(headers.get(HEADER_ERROR_MESSAGE)),
         original_headers=_without_ours(record.headers),
         replay_of=_words(headers.get(HEADER_REPLAY_OF)) or None,
+        dropped=_dropped(record.headers),
     )
 
 
@@ -91,9 +97,24 @@ def replayed_identity(record: RawRecord) -> bytes | None:
 
 
 def _without_ours(headers: tuple[tuple[str, bytes], ...]) -> tuple[tuple[str, bytes], ...]:
-    """Without the last error header of each name: those before are the sender's own, and stay."""
+    """Without the last error header of each name, and what follows: those before are the sender's own, and stay."""
     ours = {name: at for at, (name, _) in enumerate(headers) if name in _ERROR_HEADERS}
-    return tuple(header for at, header in enumerate(headers) if ours.get(header[0]) != at)
+    end = _end_of_errors(headers)
+    return tuple(
+        (name, value)
+        for at, (name, value) in enumerate(headers)
+        if ours.get(name) != at and not (name == HEADER_DROPPED and at > end)
+    )
+
+
+def _dropped(headers: tuple[tuple[str, bytes], ...]) -> tuple[str, ...]:
+    """What ours say. Headers of that name before our error headers are the sender's."""
+    return tuple(_words(value) for name, value in headers[_end_of_errors(headers) + 1 :] if name == HEADER_DROPPED)
+
+
+def _end_of_errors(headers: tuple[tuple[str, bytes], ...]) -> int:
+    """Where the last error header stands; the headers' end where there is none."""
+    return max((at for at, (name, _) in enumerate(headers) if name in _ERROR_HEADERS), default=len(headers))
 
 
 def _place(position: Position) -> str:

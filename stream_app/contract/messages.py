@@ -15,18 +15,11 @@ from stream_app.contract.outputs import (
     encode_product_summary,
 )
 from stream_app.contract.times import to_rfc3339
-from stream_app.records import Alert, EnrichedReview, Message, Position, ProductSummary, RawRecord, Rejected
+from stream_app.records import Alert, EnrichedReview, Message, ProductSummary
 
 CONTENT_TYPE = b"application/json"
 SOURCE = b"stream-app"
-_EXTRA_HEADER_BYTES = 8 * 1024
 _UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch  # what ids are mostly made of
-
-HEADER_ERROR_TOPIC = "__connect.errors.topic"
-HEADER_ERROR_PARTITION = "__connect.errors.partition"
-HEADER_ERROR_OFFSET = "__connect.errors.offset"
-HEADER_ERROR_REASON = "__connect.errors.exception.class.name"
-HEADER_ERROR_MESSAGE = "__connect.errors.exception.message"
 
 
 def enriched_message(topic: str, review: EnrichedReview) -> Message:
@@ -52,32 +45,6 @@ def product_summary_message(topic: str, summary: ProductSummary) -> Message:
     ce_id = f"{product}/{summary.generation}/{summary.state_version}"
     headers = _cloud_event(PRODUCT_SUMMARY, ce_id, summary.as_of_ms, product)
     return Message(topic, summary.product_id.encode(), encode_product_summary(summary), headers)
-
-
-def dead_letter_message(topic: str, rejected: Rejected) -> Message:
-    """The original key, value and headers, followed by Kafka Connect's error headers."""
-    record = rejected.record
-    detail = rejected.detail.encode("utf-8", "backslashreplace")[:_EXTRA_HEADER_BYTES]
-    headers = (
-        *record.headers,
-        (HEADER_ERROR_TOPIC, record.topic.encode()),
-        (HEADER_ERROR_PARTITION, str(record.partition).encode()),
-        (HEADER_ERROR_OFFSET, str(record.offset).encode()),
-        (HEADER_ERROR_REASON, rejected.reason.encode()),
-        (HEADER_ERROR_MESSAGE, detail),
-    )
-    return Message(topic, record.key, record.value, headers)
-
-
-def dead_letter_origin(record: RawRecord) -> tuple[Position, str]:
-    """(where a dead letter came from, the reason); the last header of a name is ours, whatever the sender sent."""
-    headers = dict(record.headers)
-    position = Position(
-        headers[HEADER_ERROR_TOPIC].decode(),
-        int(headers[HEADER_ERROR_PARTITION]),
-        int(headers[HEADER_ERROR_OFFSET]),
-    )
-    return position, headers[HEADER_ERROR_REASON].decode()
 
 
 def _cloud_event(schema: str, ce_id: str, time_ms: int, subject: str) -> tuple[tuple[str, bytes], ...]:

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from stream_app import contract, telemetry
 from stream_app.kafka.flight_log import FlightLog
-from stream_app.kafka.publisher import size_of
 from stream_app.kafka.topics import Topics
 from stream_app.models.batcher import Batcher, DeviceBroken, estimated_tokens
 from stream_app.models.loading import Loaded, Sized
@@ -24,6 +23,7 @@ from stream_app.records import (
     Review,
     Scores,
     Sentiment,
+    size_of,
 )
 from stream_app.settings import Settings
 from stream_app.steps import alert_rules
@@ -439,10 +439,7 @@ class Enrich:
     def _letter(self, rejected: Rejected) -> Message:
         record = rejected.record
         telemetry.review_rejected(rejected.reason, record.topic, record.partition, record.offset)
-        letter = contract.dead_letter_message(self._topics.dead_letter, rejected)
-        if size_of(letter) > self._max_message_bytes:  # the shop's topic takes larger messages than ours
-            letter = letter._replace(value=None)
-        return letter
+        return contract.dead_letter_message(self._topics.dead_letter, rejected, self._max_message_bytes)
 
     def _close(self, review: _Open) -> None:
         review.finished = True

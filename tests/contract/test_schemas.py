@@ -14,7 +14,7 @@ import yaml
 
 import stream_app
 from stream_app import contract
-from stream_app.contract import messages
+from stream_app.contract import dead_letters
 from stream_app.kafka.topics import Topics
 from stream_app.records import EnrichedReview, Position
 
@@ -84,10 +84,11 @@ def test_asyncapi_describes_the_headers_that_are_sent() -> None:
     """All of them, by their names."""
     headers = DOCUMENT["components"]["schemas"]
     sent = contract.enriched_message("t", EnrichedReview("created", "p", "r", 0, 1, 0, 0, Position("t", 0, 0))).headers
-    errors = {value for name, value in vars(messages).items() if name.startswith("HEADER_ERROR_")}
+    errors = {value for name, value in vars(dead_letters).items() if name.startswith("HEADER_ERROR_")}
 
     assert set(headers["cloudEvent"]["properties"]) == set(headers["cloudEvent"]["required"]) == {n for n, _ in sent}
-    assert set(headers["errorHeaders"]["properties"]) == set(headers["errorHeaders"]["required"]) == errors
+    assert set(headers["errorHeaders"]["required"]) == errors
+    assert set(headers["errorHeaders"]["properties"]) == {*errors, contract.HEADER_DROPPED}
     for name, value in sent:
         stated = headers["cloudEvent"]["properties"][name]
         assert value.decode() == stated.get("const", value.decode())

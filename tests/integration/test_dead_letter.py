@@ -354,9 +354,23 @@ def test_letter_whose_original_was_too_large_is_not_replayed_as_a_tombstone(shop
     shop.write([contract.dead_letter_message(shop.topics.dead_letter, rejected)])
     [letter] = shop.letters()
 
-    assert "left: 1 without their original" in shop.run("replay")
+    assert "left: 1 without their whole original" in shop.run("replay")
     with pytest.raises(ConfigurationError, match=f"look for it in {shop.topics.reviews} at 1:5"):
         shop.run("replay", "--at", place_of(letter))
+    assert shop.ends()[shop.topics.reviews] == 0
+
+
+def test_what_was_left_out_is_shown_and_the_rest_is_not_replayed(shop: Shop) -> None:
+    """A record of 2.5 MB of headers came compressed: its value is here, its headers are not."""
+    record = RawRecord(shop.topics.reviews, 1, 5, 0, b"kettle", b"{", (("trace", b"x" * 2_500_000),))
+    shop.write([contract.dead_letter_message(shop.topics.dead_letter, Rejected(record, "not_json", "no"))])
+    [letter] = shop.letters()
+
+    shown = shop.run("show", place_of(letter))
+    assert "left out     headers;bytes=2500005;sha256=" in shown
+    assert shown.endswith("value        1 bytes\n{\n")
+    assert shop.listed()[0]["lacks_original"] is True
+    assert "left: 1 without their whole original" in shop.run("replay")
     assert shop.ends()[shop.topics.reviews] == 0
 
 

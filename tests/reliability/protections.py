@@ -45,6 +45,7 @@ _BATCHER = "tests/unit/models/test_batcher.py::"
 _CE_IDS = "tests/contract/test_ce_ids.py::"
 _CLIENTS = "tests/unit/kafka/test_client_config.py::"
 _COMPATIBLE = "tests/contract/test_compatibility.py::"
+_DEAD_LETTERS = "tests/contract/test_dead_letters.py::"
 _DRAIN = "tests/unit/kafka/test_drain.py::"
 _ENRICH = "tests/unit/roles/test_enrich_role.py::"
 _FATAL = "tests/unit/kafka/test_fatal.py::"
@@ -52,6 +53,7 @@ _FLIGHT = "tests/unit/kafka/test_flight_log.py::"
 _FRAME = "tests/integration/kafka/test_frame.py::"
 _GENERATIONS = "tests/integration/store/test_generations.py::"
 _KILLER = "tests/unit/roles/test_killer_review.py::"
+_LARGE_REJECTS = "tests/integration/kafka/test_large_rejects.py::"
 _LOOK_UPS = "tests/unit/api/test_look_ups.py::"
 _ON_A_BROKER = "tests/integration/kafka/test_publisher_on_a_broker.py::"
 _ON_A_SERVER = "tests/integration/store/test_summarize_on_a_server.py::"
@@ -615,21 +617,59 @@ _BAD = (
     ),
     Protection(
         4,
+        "dead-letter-fits",
+        "a dead letter that its topic refuses ends the process, again and again",
+        "stream_app/contract/dead_letters.py",
+        "        if size_of(message) <= max_bytes and len(headers) <= _MAX_HEADERS:\n",
+        "        if True:\n",
+        (
+            _DEAD_LETTERS + "test_what_does_not_fit_is_left_out_and_accounted_for",
+            _LARGE_REJECTS + "test_dead_letter_of_any_record_reaches_its_topic",
+        ),
+    ),
+    Protection(
+        4,
+        "dead-letter-of-few-headers",
+        "readers on librdkafka see a dead letter of 100,000 headers without any, its reason included",
+        "stream_app/contract/dead_letters.py",
+        " and len(headers) <= _MAX_HEADERS:\n",
+        ":\n",
+        (_LARGE_REJECTS + "test_dead_letter_of_any_record_reaches_its_topic",),
+    ),
+    Protection(
+        4,
+        "dead-letter-says-what-it-lacks",
+        "a dead letter without its headers is replayed as if it were whole",
+        "stream_app/contract/letters.py",
+        "        return bool(self.dropped) or (",
+        "        return (",
+        (_DEAD_LETTERS + "test_dead_letter_that_lacks_any_part_is_not_replayable",),
+    ),
+    Protection(
+        4,
+        "sizes-as-librdkafka-counts",
+        "a record of many small headers is refused by librdkafka, which ends the process",
+        "stream_app/records.py",
+        ' + len(value or b"") + _HEADER_BYTES\n',
+        ' + len(value or b"")\n',
+        (_LARGE_REJECTS + "test_dead_letter_of_any_record_reaches_its_topic",),
+    ),
+    Protection(
+        4,
         "original-bytes",
         "the dead letter holds repaired text",
-        "stream_app/contract/messages.py",
-        "    return Message(topic, record.key, record.value, headers)\n",
-        '    repaired = record.value and record.value.decode(errors="replace").encode()\n'
-        "    return Message(topic, record.key, repaired, headers)\n",
+        "stream_app/contract/dead_letters.py",
+        '        value = None if "value" in cut else record.value\n',
+        '        value = record.value and record.value.decode(errors="replace").encode()\n',
         (_OUTPUTS + "test_dead_letter_keeps_key_value_and_headers_and_adds_why",),
     ),
     Protection(
         4,
         "original-key",
         "the dead letter loses its key",
-        "stream_app/contract/messages.py",
-        "    return Message(topic, record.key, record.value, headers)\n",
-        "    return Message(topic, None, record.value, headers)\n",
+        "stream_app/contract/dead_letters.py",
+        '        key = None if "key" in cut else record.key\n',
+        "        key = None\n",
         (
             _OUTPUTS + "test_dead_letter_keeps_key_value_and_headers_and_adds_why",
             _ENRICH + "test_unreadable_record_goes_to_the_dead_letter_with_its_bytes",
@@ -639,8 +679,8 @@ _BAD = (
         4,
         "original-headers",
         "the dead letter loses its headers",
-        "stream_app/contract/messages.py",
-        "        *record.headers,\n",
+        "stream_app/contract/dead_letters.py",
+        '            *(() if "headers" in cut else original),\n',
         "",
         (_OUTPUTS + "test_dead_letter_keeps_key_value_and_headers_and_adds_why",),
     ),
@@ -648,7 +688,7 @@ _BAD = (
         4,
         "named-reason",
         "the dead letter names no reason",
-        "stream_app/contract/messages.py",
+        "stream_app/contract/dead_letters.py",
         "        (HEADER_ERROR_REASON, rejected.reason.encode()),\n",
         '        (HEADER_ERROR_REASON, b"error"),\n',
         (

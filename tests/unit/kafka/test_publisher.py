@@ -10,9 +10,9 @@ import pytest
 
 from stream_app.kafka import publisher as module
 from stream_app.kafka.client_config import producer_config
-from stream_app.kafka.publisher import ConfluentPublisher, size_of
+from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.ports import BrokerUnavailable
-from stream_app.records import Message
+from stream_app.records import Message, size_of
 from stream_app.settings import Settings
 from tests.waiting import wait_until_async
 
@@ -110,7 +110,7 @@ def test_room_ends_at_the_bounds_and_comes_back(make: Make, monkeypatch: pytest.
 def test_too_large_message_is_refused_before_anything_of_the_call_is_published(make: Make) -> None:
     async def test() -> None:
         publisher, _ = make()
-        fits = Message("out", b"k", b"x" * (publisher.max_message_bytes - 1))
+        fits = Message("out", b"k", b"x" * (publisher.max_message_bytes - size_of(Message("out", b"k", b""))))
         assert size_of(fits) == publisher.max_message_bytes
         with pytest.raises(ValueError, match="reject the review"):
             publisher.publish([fits, Message("out", b"k", b"x" * publisher.max_message_bytes)], lambda: None)

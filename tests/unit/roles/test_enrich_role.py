@@ -473,8 +473,8 @@ def test_language_that_the_model_does_not_read_is_published_without_sentiment() 
 
 def test_message_that_became_too_large_is_rejected() -> None:
     async def scenario() -> None:
-        async with staged(max_message_bytes=500) as stage:
-            await stage.take(review(0, "word " * 80))
+        async with staged(max_message_bytes=1500) as stage:
+            await stage.take(review(0, "word " * 280))
             await stage.finished(0)
             assert stage.reasons() == ["message_too_large"]
 

@@ -1,0 +1,65 @@
+"""Bad records larger than a dead letter may be, on a real broker: each ends in the dead letter, and nothing stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from stream_app import contract
+from stream_app.kafka.admin import create_topics, read_to_end
+from stream_app.kafka.publisher import ConfluentPublisher
+from stream_app.kafka.topics import Topics
+from stream_app.records import RawRecord, Rejected
+from stream_app.settings import Settings
+
+MIB = 2**20
+ROOM = contract.MAX_DEAD_LETTER_BYTES
+
+
+def records() -> Iterator[RawRecord]:
+    """What comes compressed past the input's limit, and what just does not fit with the error headers."""
+    record = RawRecord("reviews", 0, 0, 0, b"k", b"{")
+    yield record
+    for size in (ROOM - 400, ROOM, 2 * MIB - 200, 2 * MIB, 5 * MIB):
+        yield record._replace(value=b"v" * size)
+        yield record._replace(key=b"k" * size)
+        yield record._replace(headers=(("trace", b"h" * size),))
+        yield record._replace(headers=(("ü" * (size // 2), b""),))
+    for count in (1_000, 10_000, 100_000, 200_000, 400_000):
+        yield record._replace(headers=(("", b""),) * count)
+        yield record._replace(
+            headers=(("", b""),) * count, value=b"v" * (2 * MIB - 10 * count if count < 200_000 else 0)
+        )
+
+
+def test_dead_letter_of_any_record_reaches_its_topic(kafka: str, topic_prefix: str) -> None:
+    """Neither librdkafka nor the broker refuses one; each says what it lacks."""
+    settings = Settings(_env_file=None, brokers=kafka, topic_prefix=topic_prefix, partitions=1)
+    create_topics(settings)
+    topic = Topics(topic_prefix).dead_letter
+    originals = list(records())
+    failed: list[BaseException] = []
+
+    async def publish() -> None:
+        publisher = ConfluentPublisher(settings, failed.append)
+        for record in originals:
+            message = contract.dead_letter_message(topic, Rejected(record, "not_json", "no"))
+            publisher.publish([message], lambda: None)
+            assert await publisher.flush(30)
+        await publisher.close()
+
+    asyncio.run(publish())
+
+    assert failed == []
+    letters = [contract.read_letter(record) for record in read_to_end(settings, topic)]
+    assert len(letters) == len(originals)
+    for record, letter in zip(originals, letters, strict=True):
+        kept = {part.split(";")[0] for part in letter.dropped}.symmetric_difference({"value", "headers", "key"})
+        assert letter.record.value == (record.value if "value" in kept else None)
+        assert letter.record.key == (record.key if "key" in kept else None)
+        assert letter.original_headers == (record.headers if "headers" in kept else ())
+
+
+def test_limit_of_a_dead_letter_is_what_a_publisher_takes() -> None:
+    """Written in two rooms that do not import each other."""
+    assert ConfluentPublisher.max_message_bytes == contract.MAX_DEAD_LETTER_BYTES
