@@ -131,6 +131,10 @@ def product_text_was_outdated(product_id: str) -> None:
     _texts.labels("outdated").inc()
 
 
+def topic_is_misconfigured(topic: str, problem: str) -> None:
+    log.warning("topic_is_misconfigured", topic=topic, problem=problem)
+
+
 def key_mismatched() -> None:
     _key_mismatch.inc()
 

@@ -55,14 +55,14 @@ def _kafka(settings: Settings) -> str:
 
 
 def _topics(settings: Settings) -> str:
-    from stream_app.kafka.admin import list_topics
+    from stream_app.kafka.topic_check import look_at_topics
     from stream_app.kafka.topics import Topics
 
-    there = {topic.name for topic in list_topics(settings)}
-    missing = [name for name in Topics(settings.topic_prefix).all() if name not in there]
-    if missing:
-        raise ConfigurationError(f"{', '.join(missing)} missing: `stream-app topics create` makes them.")
-    return "all there"
+    findings = look_at_topics(settings, Topics(settings.topic_prefix).all())
+    told = [finding.told(settings.brokers) for finding in findings]
+    if any(finding.fatal for finding in findings):
+        raise ConfigurationError("\n".join(told))
+    return "\n".join(["all there", *told])
 
 
 def _redis(settings: Settings) -> str:

@@ -102,8 +102,10 @@ def _servers(settings: Settings, folder: Path, brokers: str | None, redis: str |
 
 def _create_topics(settings: Settings) -> None:
     from stream_app.kafka.admin import create_topics
+    from stream_app.kafka.topic_check import repair_topics
 
     create_topics(settings)
+    repair_topics(settings)  # where the brokers are the user's, topics may be there already
 
 
 def _sample() -> Path:

@@ -14,12 +14,22 @@ console = Console()
 
 @app.command()
 def create(brokers: Brokers = None, topic_prefix: TopicPrefix = None) -> None:
-    """Create what is missing; existing topics stay as they are. Partition counts are fixed once made."""
+    """Create what is missing, and repair the configuration of existing topics where that only widens it:
+    max.message.bytes, min.insync.replicas with three copies or more, compaction of products.summaries.
+
+    Partitions and replication are never changed. What else is wrong is printed with the command that changes it.
+    """
     from stream_app.kafka.admin import create_topics
+    from stream_app.kafka.topic_check import repair_topics
 
     settings = settings_from(brokers=brokers, topic_prefix=topic_prefix)
     for name, created in create_topics(settings).items():
-        console.print(f"{'created' if created else 'exists '}  {name}")
+        console.print(f"{'created' if created else 'exists '}  {name}", soft_wrap=True)
+    repaired, left = repair_topics(settings)
+    for finding in repaired:
+        console.print(f"repaired  {finding.topic}: {finding.setting}={finding.wanted}", soft_wrap=True)
+    for finding in left:
+        console.print(f"[yellow]not changed[/yellow]  {finding.told(settings.brokers)}", soft_wrap=True)
 
 
 @app.command(name="list")

@@ -66,7 +66,7 @@ def create_topics(settings: Settings) -> dict[str, bool]:
     Raises BrokerUnavailable, or ConfigurationError when the brokers refuse (too few of them, no rights).
     """
     topics = Topics(settings.topic_prefix)
-    configs = topics.configs()
+    configs = topics.configs(settings.replication)
     there = reach(settings, lambda admin: admin.list_topics(timeout=_SECONDS)).topics
     missing = [name for name in topics.all() if name not in there]
     made = dict.fromkeys(topics.all(), False)

@@ -14,7 +14,7 @@ from stream_app import telemetry
 from stream_app.kafka.client_config import producer_config
 from stream_app.kafka.fatal import fatal
 from stream_app.kafka.topics import KIB, MAX_MESSAGE_BYTES, MIB, Topics
-from stream_app.ports import BrokerUnavailable
+from stream_app.ports import BrokerUnavailable, ConfigurationError
 from stream_app.records import Message, size_of
 from stream_app.settings import Settings
 
@@ -24,6 +24,19 @@ _MAX_OUTSTANDING_BYTES = 64 * MIB
 _SHORTEST_PAUSE_SECONDS = 0.001
 _LONGEST_PAUSE_SECONDS = 0.04  # hardly anybody waits for acknowledgements, and each look has its price
 _GATHER_MS = 100
+
+
+def _refusal(error: KafkaError, message: Any) -> Exception:
+    """Why the broker refused a message, with what to do where that is known. A topic may be made again, smaller, while
+    the role runs; at its next start the role says so.
+    """
+    if error.code() != KafkaError.MSG_SIZE_TOO_LARGE:
+        refused: Exception = KafkaException(error)
+        return refused
+    return ConfigurationError(
+        f"Topic {message.topic()} refuses a message of {len(message)} bytes: its max.message.bytes is less than "
+        f"{MAX_MESSAGE_BYTES}. `stream-app topics create` raises it; what was not committed comes again."
+    )
 
 
 class _Delivery:
@@ -38,10 +51,10 @@ class _Delivery:
         self._publisher = publisher
         self._left = len(messages)
 
-    def acknowledged(self, error: KafkaError | None, _: Any) -> None:
+    def acknowledged(self, error: KafkaError | None, message: Any) -> None:
         """librdkafka's delivery report of one message; runs inside ``poll``, where an exception would be garbled."""
         if error is not None:
-            self._publisher.failed(KafkaException(error))
+            self._publisher.failed(_refusal(error, message))
             return  # on_delivered is never called
         self._publisher.last_progress = time.monotonic()
         self._left -= 1

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaException
@@ -24,6 +24,7 @@ from stream_app.kafka.fatal import catch_everything, fatal
 from stream_app.kafka.frame import RoleApp, RoleWorker
 from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.quiet import quieten_clients
+from stream_app.kafka.topic_check import check_topics_of
 from stream_app.ports import BrokerUnavailable, ConfigurationError, StreamRole
 from stream_app.settings import Settings
 
@@ -50,12 +51,13 @@ def run_role(
     Order: brokers and topic are there, the role is made and started (models load), then the group is joined: a member
     that still loads would only hold partitions back. Anything that goes wrong later ends the process with code 1.
 
-    Raises ConfigurationError (the topic is missing, the port is taken) and BrokerUnavailable (patience spent).
+    Raises ConfigurationError (a topic is missing or does not do for the role, the port is taken) and BrokerUnavailable
+    (patience spent).
     """
     loop = _new_loop(settings)
 
     async def prepare() -> RoleApp:
-        await _until_reachable(settings, topic)
+        await _until_reachable(settings, role_name, [topic])
         publisher = ConfluentPublisher(settings)
         acks = PartitionAcks(publisher)
         role = make_role(publisher, fatal)
@@ -94,7 +96,7 @@ def run_service(settings: Settings, name: str, service: Service) -> None:
             raise RuntimeError(f"{name} ended although nobody stopped it; report this as a bug.")
         await publisher.close()
 
-    loop.run_until_complete(_unless_signalled(_until_reachable(settings)))
+    loop.run_until_complete(_unless_signalled(_until_reachable(settings, name)))
     work = loop.create_task(run(), name=name)
     loop.run_until_complete(asyncio.wait([work]))
     if (error := work.exception()) is not None:
@@ -154,17 +156,18 @@ def _end_at_the_latest() -> None:
     timer.start()
 
 
-async def _until_reachable(settings: Settings, topic: str | None = None) -> None:
-    """Wait with jittered backoff until the brokers answer, for at most ``publish_patience_seconds``.
+async def _until_reachable(settings: Settings, role: str, also: Sequence[str] = ()) -> None:
+    """Wait with jittered backoff until the brokers answer, for at most ``publish_patience_seconds``; then look at all
+    topics that the role reads and writes, and at ``also`` (full names).
 
-    Raises BrokerUnavailable after that, ConfigurationError when ``topic`` does not exist.
+    Raises BrokerUnavailable after that, ConfigurationError when a topic is missing or the role could not work with it.
     """
     admin = AdminClient(client_config(settings))
     deadline = time.monotonic() + settings.publish_patience_seconds
     pause = 0.5
     while True:
         try:
-            metadata = await asyncio.to_thread(admin.list_topics, timeout=2.0)
+            await asyncio.to_thread(admin.list_topics, timeout=2.0)
             break
         except KafkaException as error:
             if time.monotonic() > deadline:
@@ -176,5 +179,4 @@ async def _until_reachable(settings: Settings, topic: str | None = None) -> None
             telemetry.dependency_unavailable("kafka", f"{settings.brokers}: {error.args[0].str()}", wait)
             await asyncio.sleep(wait)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-    if topic is not None and topic not in metadata.topics:
-        raise ConfigurationError(f"Topic {topic} does not exist: `stream-app topics create` makes it.")
+    await asyncio.to_thread(check_topics_of, settings, role, also)

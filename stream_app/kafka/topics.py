@@ -1,4 +1,4 @@
-"""The topics' names and configurations, written once."""
+"""The topics' names and configurations, and which role reads and writes which: written once."""
 
 from __future__ import annotations
 
@@ -7,10 +7,41 @@ from dataclasses import dataclass
 KIB = 1024
 MIB = 1024 * KIB
 _DAY_MS = 24 * 3600 * 1000
-_FOR_EVER = "-1"
+FOR_EVER = -1
 
 MAX_REVIEW_BYTES = 1 * MIB
 MAX_MESSAGE_BYTES = 2 * MIB
+_COPIES_WITH_MIN_ISR_2 = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """A topic of ours as it should be. None: the broker's default, or the shop's choice."""
+
+    name: str
+    max_message_bytes: int | None = None
+    retention_ms: int | None = None
+    cleanup_policy: str = "delete"
+
+    def config(self, replication: int) -> dict[str, str]:
+        """As the broker takes it when the topic is made with so many copies."""
+        config = {"min.insync.replicas": str(min_insync_replicas(replication))}
+        if self.max_message_bytes is not None:
+            config["max.message.bytes"] = str(self.max_message_bytes)
+        if self.retention_ms is not None:
+            config["retention.ms"] = str(self.retention_ms)
+        if self.retention_ms == FOR_EVER:
+            config["retention.bytes"] = str(FOR_EVER)
+        if self.cleanup_policy != "delete":
+            config["cleanup.policy"] = self.cleanup_policy
+        return config
+
+
+def min_insync_replicas(replication: int) -> int:
+    """With 1, acks=all is the word of one broker: its disk alone may hold what was acknowledged. With 2 of 3 copies one
+    broker may be away; with 2 of 2 none could.
+    """
+    return 2 if replication >= _COPIES_WITH_MIN_ISR_2 else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +72,36 @@ class Topics:
 
     def all(self) -> tuple[str, ...]:
         """In the order in which data flows."""
-        return (self.reviews, self.enriched, self.alerts, self.summaries, self.dead_letter)
+        return tuple(spec.name for spec in self.specs())
 
-    def configs(self) -> dict[str, dict[str, str]]:
-        """Topic configuration by full name, as the broker takes it.
+    def specs(self) -> tuple[TopicSpec, ...]:
+        """In the order in which data flows.
 
         Record timestamps are the time of producing (LogAppendTime would hide the producer's delay; an event's own
         time would let retention delete old reviews at once), so CreateTime stays as it is.
         """
-        enriched_bytes = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
-        return {
-            self.reviews: {"max.message.bytes": str(MAX_REVIEW_BYTES)},
+        return (
+            TopicSpec(self.reviews, MAX_REVIEW_BYTES),
             # kept for ever: the view in Redis is rebuilt from it
-            self.enriched: {**enriched_bytes, "retention.ms": _FOR_EVER, "retention.bytes": _FOR_EVER},
-            self.alerts: {"retention.ms": str(30 * _DAY_MS)},
-            self.summaries: {"cleanup.policy": "compact", **enriched_bytes},
-            self.dead_letter: {**enriched_bytes, "retention.ms": str(30 * _DAY_MS)},
-        }
+            TopicSpec(self.enriched, MAX_MESSAGE_BYTES, FOR_EVER),
+            TopicSpec(self.alerts, retention_ms=30 * _DAY_MS),
+            TopicSpec(self.summaries, MAX_MESSAGE_BYTES, cleanup_policy="compact"),
+            TopicSpec(self.dead_letter, MAX_MESSAGE_BYTES, 30 * _DAY_MS),
+        )
+
+    def configs(self, replication: int = 1) -> dict[str, dict[str, str]]:
+        """Topic configuration by full name, as the broker takes it."""
+        return {spec.name: spec.config(replication) for spec in self.specs()}
+
+    def read_by(self, role: str) -> tuple[str, ...]:
+        """What the role consumes."""
+        return {"enrich": (self.reviews,), "summarize": (self.enriched,), "notify": (self.alerts,)}.get(role, ())
+
+    def written_by(self, role: str) -> tuple[str, ...]:
+        """What the role publishes to."""
+        return {
+            "enrich": (self.enriched, self.alerts, self.dead_letter),
+            "summarize": (self.alerts, self.dead_letter),
+            "notify": (self.dead_letter,),
+            "describe": (self.summaries,),
+        }.get(role, ())

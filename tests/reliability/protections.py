@@ -73,11 +73,22 @@ _SEQUENCE = "tests/unit/steps/test_sequence.py::"
 _STORE = "tests/behaviour/test_summary_store.py::"
 _STRANGE_HEADERS = "tests/integration/kafka/test_strange_headers.py::"
 _SUMMARIZE = "tests/unit/roles/test_summarize_role.py::"
+_TOPICS = "tests/unit/kafka/test_topics.py::"
+_TOPIC_CHECK = "tests/integration/kafka/test_topic_check.py::"
 _TRANSACTIONS = "tests/integration/kafka/test_transactions.py::"
 _TROUBLES = "tests/integration/store/test_server_troubles.py::"
 _VIEW = "tests/integration/store/test_view_on_a_server.py::"
 
 _LOST = (
+    Protection(
+        1,
+        "two-copies-of-three",
+        "acks=all is the word of one broker among three",
+        "stream_app/kafka/topics.py",
+        "    return 2 if replication >= _COPIES_WITH_MIN_ISR_2 else 1\n",
+        "    return 1\n",
+        (_TOPICS + "test_acknowledged_records_have_two_copies_where_three_are_kept",),
+    ),
     Protection(
         1,
         "position-waits-for-its-records",
@@ -576,6 +587,18 @@ _FORGETS = (
 )
 
 _BAD = (
+    Protection(
+        4,
+        "topics-are-checked-at-start",
+        "a missing or too small dead-letter topic is met at the first bad review, and again after each restart",
+        "stream_app/kafka/run.py",
+        "    await asyncio.to_thread(check_topics_of, settings, role, also)\n",
+        "",
+        (
+            _TOPIC_CHECK + "test_worker_without_its_dead_letter_topic_says_so_and_takes_nothing",
+            _RUN + "test_missing_topic_is_said_before_anything_is_consumed",
+        ),
+    ),
     Protection(
         4,
         "header-names-of-any-bytes",

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from stream_app.kafka.admin import committed_offsets, end_offsets, read_to_end
 from stream_app.kafka.client_config import client_config, producer_config
+from stream_app.kafka.topics import Topics
 from stream_app.records import RawRecord
 from stream_app.settings import Settings
 from tests.waiting import wait_until
@@ -70,8 +71,9 @@ class Stage:
         self._admin = AdminClient(client_config(self.settings))
 
     def create(self, partitions: int) -> None:
-        names = (self.topic, self.output, self.early_output)
-        for made in self._admin.create_topics([NewTopic(name, partitions, 1) for name in names]).values():
+        configs = Topics(self.settings.topic_prefix).configs()
+        new = [NewTopic(name, partitions, 1, config=config) for name, config in configs.items()]
+        for made in self._admin.create_topics(new).values():
             made.result(10)
 
     def produce(self, values: range, partition: int | None = None) -> None:

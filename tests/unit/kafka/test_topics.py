@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from stream_app.kafka.admin import topic_of
 from stream_app.kafka.topics import MAX_MESSAGE_BYTES, MAX_REVIEW_BYTES, Topics
+from stream_app.settings import Settings
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -51,6 +53,25 @@ def test_largest_review_with_what_is_added_to_it_fits_into_what_it_leads_to(name
     assert topics.configs()[topics.reviews]["max.message.bytes"] == str(MAX_REVIEW_BYTES)
     assert topics.configs()[getattr(topics, name)]["max.message.bytes"] == str(MAX_MESSAGE_BYTES)
     assert MAX_MESSAGE_BYTES >= 2 * MAX_REVIEW_BYTES
+
+
+@pytest.mark.parametrize(("replication", "in_sync"), [(1, "1"), (2, "1"), (3, "2"), (5, "2")])
+def test_acknowledged_records_have_two_copies_where_three_are_kept(replication: int, in_sync: str) -> None:
+    """With 2 of 2, no broker could be away; with 1, acks=all is the word of one disk."""
+    configs = Topics().configs(replication)
+    assert {config["min.insync.replicas"] for config in configs.values()} == {in_sync}
+    assert len(configs) == 5
+
+
+@pytest.mark.parametrize("role", ["enrich", "summarize", "describe", "notify"])
+def test_what_a_role_reads_and_writes_are_topics_of_ours(role: str) -> None:
+    topics = Topics("test.")
+    named = (*topics.read_by(role), *topics.written_by(role))
+    assert named
+    assert set(named) <= set(topics.all())
+    assert set(topics.read_by(role)) == (
+        {topic_of(Settings(_env_file=None, topic_prefix="test."), role)} if role != "describe" else set()
+    )
 
 
 def test_record_timestamps_stay_the_time_of_producing() -> None:
