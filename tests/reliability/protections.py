@@ -1491,8 +1491,8 @@ _REBUILT = (
         "enriched-reviews-are-kept",
         "the source of the view is deleted after a week",
         "stream_app/kafka/topics.py",
-        '"retention.ms": _FOR_EVER',
-        '"retention.ms": str(7 * _DAY_MS)',
+        "TopicSpec(self.enriched, MAX_MESSAGE_BYTES, FOR_EVER)",
+        "TopicSpec(self.enriched, MAX_MESSAGE_BYTES, 7 * _DAY_MS)",
         ("tests/unit/kafka/test_topics.py::test_enriched_reviews_are_kept_for_ever",),
     ),
     Protection(
