@@ -25,7 +25,9 @@ class TopicSpec:
 
     def config(self, replication: int) -> dict[str, str]:
         """As the broker takes it when the topic is made with so many copies."""
-        config = {"min.insync.replicas": str(min_insync_replicas(replication))}
+        config = {}
+        if (in_sync := min_insync_replicas(replication)) > 1:  # else the broker's default, which may be stricter
+            config["min.insync.replicas"] = str(in_sync)
         if self.max_message_bytes is not None:
             config["max.message.bytes"] = str(self.max_message_bytes)
         if self.retention_ms is not None:
