@@ -111,7 +111,11 @@ def look_ups(
             settings = Settings(redis=SecretStr(valkey.url), generation=_GENERATION)
             console.print(f"applying {reviews} reviews of {products} products …")
             hours_read, store_read_ms = asyncio.run(_fill_and_read(settings, shares, reviews, asked, seed))
-            with _serving("stream_app", "api", "--port", "0", settings=settings) as (api, host, port):
+            with _serving("stream_app", "api", "--port", "0", "--page-port", "0", settings=settings) as (
+                api,
+                host,
+                port,
+            ):
                 assert valkey.process is not None
                 bench = _Bench(psutil.Process(api.pid), _process_on(valkey.port), host, port, connections, seed)
                 runs, steps = _loads(bench, settings, asked, rate, seconds, ladder)
@@ -309,7 +313,7 @@ def _serving(module: str, *arguments: str, settings: Settings) -> Iterator[tuple
             if not said.startswith("Page: "):
                 log.seek(0)
                 raise RuntimeError(f"{module} did not come up: {said}{log.read()[-2000:]}")
-            address = urlsplit(said.removeprefix("Page: ").strip())
+            address = urlsplit(said.split()[-1])  # of look-ups, where there are two
             assert address.hostname is not None
             assert address.port is not None
             yield process, address.hostname, address.port

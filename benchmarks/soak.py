@@ -95,6 +95,7 @@ def main() -> None:
             generation=_GENERATION,
             state_folder=str(folder / "state"),
             api_port=0,
+            api_internal_port=0,
         )
         create_topics(settings)
         since = starting_point(settings)

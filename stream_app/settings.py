@@ -109,8 +109,22 @@ class Settings(BaseSettings):
         60.0, gt=0, description="a product that a dead `describe` had claimed is claimed again after this time"
     )
 
-    api_host: str = "127.0.0.1"
-    api_port: int = 8080
+    api_host: str = Field("127.0.0.1", description="where the API answers look-ups")
+    api_port: int = Field(8080, description="port of look-ups")
+    api_internal_host: str = Field(
+        "127.0.0.1", description="where the page, alerts, metrics and docs are: not for strangers"
+    )
+    api_internal_port: int = Field(8081, description="port of these; the same as api_port: one port has all")
+    api_max_header_bytes: int = Field(16 * 1024, ge=1024, description="of a request's line and headers")
+    api_idle_seconds: float = Field(
+        30.0, gt=0, description="a connection may be idle, or a request incomplete, so long"
+    )
+    api_connections: int = Field(2000, ge=0, description="open connections to the API; 0: no limit")
+    api_connections_per_address: int = Field(
+        256, ge=0, description="of one address; 0: no limit, as behind a proxy, whose address all clients share"
+    )
+    api_streams: int = Field(200, ge=1, description="open streams of events, one per page")
+    api_streams_per_address: int = Field(20, ge=0, description="of one address; 0: no limit")
     metrics_host: str = Field("127.0.0.1", description="where a worker listens for Prometheus; 0.0.0.0: everywhere")
     metrics_port: int = Field(0, description="port of a worker's Prometheus metrics; 0: off")
     log_level: str = "INFO"
@@ -123,6 +137,11 @@ class Settings(BaseSettings):
         """
         generation = f".g{self.fixed_generation}" if role == "summarize" else ""
         return f"{self.topic_prefix}{self.app_name}.{role}{generation}"
+
+    @property
+    def api_has_one_port(self) -> bool:
+        """Is everything that the API has served where look-ups are?"""
+        return self.api_port == self.api_internal_port != 0
 
     @property
     def fixed_generation(self) -> int:

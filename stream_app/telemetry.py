@@ -40,6 +40,7 @@ _look_ups = Histogram(
     ["route", "status"],
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1),
 )
+_limited = Counter("stream_app_api_clients_limited_total", "Connections and streams refused or ended", ["limit"])
 _assigned = Gauge("stream_app_partitions_assigned", "Partitions that this process reads", ["role"])
 _drains_cut_short = Counter("stream_app_drains_cut_short_total", "Hand-overs that left started work", ["role"])
 _ready = Gauge("stream_app_ready", "1 when the role takes records", ["role"])
@@ -180,6 +181,10 @@ def review_enriched(seconds: float) -> None:
 
 def look_up_answered(route: str, status: int, seconds: float) -> None:
     _look_ups.labels(route, str(status)).observe(seconds)
+
+
+def client_was_limited(limit: str) -> None:
+    _limited.labels(limit).inc()
 
 
 def role_became_ready(role: str, **facts: object) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 import uvicorn
 import uvloop
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stream_app import telemetry
 from stream_app.api import look_ups, page, problems
 from stream_app.api.fast_lane import FastLane
+from stream_app.api.limits import Limits, limited_protocol
 from stream_app.api.live import LiveFeed
 from stream_app.ports import ConfigurationError, SummaryReader
 from stream_app.settings import Settings
@@ -38,11 +39,12 @@ def create_app(
     now_ms: Callable[[], int],
     generation: Callable[[], int] = lambda: 1,
     feed: LiveFeed | None = None,
+    public_port: int | None = None,
 ) -> FastAPI:
     """Look-ups, page and health on ``store``. ``now_ms``: the clock, milliseconds since 1970 in UTC.
 
     ``generation`` names the view that was read, for ETags: another view, other ETags.
-    ``feed``: a stream of changes of one's own.
+    ``feed``: a stream of changes of one's own. ``public_port``: requests that come by it get look-ups and health alone.
     """
     feed = feed or LiveFeed(store, now_ms, generation)
     app = _Api(
@@ -65,7 +67,9 @@ def create_app(
     app.include_router(page.router())
     problems.install(app)
     app.add_middleware(FastLane, route=look_ups.summary_route(routes), handlers=app.exception_handlers)
-    app.add_middleware(_Measured)  # around the other: the one added last comes first
+    if public_port is not None:
+        app.add_middleware(_PublicPort, port=public_port)
+    app.add_middleware(_Measured)  # around the others: the one added last comes first
     return app
 
 
@@ -91,14 +95,16 @@ def _live(feed: LiveFeed) -> APIRouter:
             **problems.responses(503),
         },
     )
-    async def events() -> Response:
+    async def events(request: Request) -> Response:
         """Events `product`, `alert`, `gone`, `store` and `beat`: first of what there is, then of what changes."""
-        if feed.full:
+        address = request.client.host if request.client else ""
+        if feed.is_full(address):
+            telemetry.client_was_limited("streams")
             raise problems.Problem(
                 503, "too-many-clients", "All streams of events are taken.", "Try again later.", Retry_After="30"
             )
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the latter: nginx passes events on at once
-        return StreamingResponse(feed.events(), headers=headers, media_type="text/event-stream")
+        return StreamingResponse(feed.events(address), headers=headers, media_type="text/event-stream")
 
     return routes
 
@@ -128,6 +134,27 @@ def _health(store: SummaryReader) -> APIRouter:
 
 def _now(body: dict[str, object]) -> Response:
     return Response(orjson.dumps(body), 200, {"Cache-Control": "no-store"}, "application/json")
+
+
+class _PublicPort:
+    """Keeps strangers from what is not theirs: alerts quote customers, metrics and docs tell of the inside.
+
+    An allow list, so that a route added later is internal until it is named here.
+    """
+
+    def __init__(self, app: ASGIApp, port: int) -> None:
+        self._app = app
+        self._port = port
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["server"][1] != self._port or _is_public(scope["path"]):
+            await self._app(scope, receive, send)
+        else:
+            await problems.not_public().response()(scope, receive, send)
+
+
+def _is_public(path: str) -> bool:
+    return path.startswith("/v1/products/") or path in ("/v1/products", "/healthz", "/readyz")
 
 
 class _Measured:
@@ -162,14 +189,21 @@ def serve(
     any_port: bool = False,
     say: Callable[[str], None] = _print,
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C, which let running requests finish (3 seconds at most). Says the page's address.
+    """Serve until SIGTERM or Ctrl-C, which let running requests finish (3 seconds at most). Says the addresses.
 
-    ``any_port``: where ``settings.api_port`` is busy take a free one, and say so. The store may be away: look-ups
-    answer 503 until it is back. Raises ConfigurationError when the address cannot be listened on.
+    Look-ups have one port, everything has the internal one. ``any_port``: where a port is busy take a free one, and say
+    so. The store may be away: look-ups answer 503 until it is back. Raises ConfigurationError when an address cannot be
+    listened on.
     """
-    listener = _listen(settings.api_host, settings.api_port, any_port, say)
-    with listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, listener, say))
+    public = _listen(settings.api_host, settings.api_port, any_port, say)
+    with public, contextlib.ExitStack() as stack:
+        internal = public
+        if not settings.api_has_one_port:
+            internal = stack.enter_context(
+                _listen(settings.api_internal_host, settings.api_internal_port, any_port, say)
+            )
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, public, internal, say))
 
 
 def _listen(host: str, port: int, any_port: bool, say: Callable[[str], None]) -> socket.socket:
@@ -181,13 +215,15 @@ def _listen(host: str, port: int, any_port: bool, say: Callable[[str], None]) ->
             say(f"Port {port} is busy; taking a free one instead.")
             return socket.create_server((host, 0), family=family, backlog=1024)
         if error.errno == errno.EADDRINUSE:
-            reason = "it is in use. Stop what uses it, or choose another with --port (0: any free one)."
+            reason = "it is in use. Stop what uses it, or choose another with --port or --page-port (0: any free one)."
         else:
             reason = f"{error.strerror or error}. Choose another with --host and --port (or STREAM_APP_API_…)."
         raise ConfigurationError(f"Cannot listen on {host} port {port}: {reason}") from error
 
 
-async def _serve(settings: Settings, listener: socket.socket, say: Callable[[str], None]) -> None:
+async def _serve(
+    settings: Settings, public: socket.socket, internal: socket.socket, say: Callable[[str], None]
+) -> None:
     from stream_app.store.current import CurrentView
 
     store = CurrentView.from_settings(settings)
@@ -195,27 +231,39 @@ async def _serve(settings: Settings, listener: socket.socket, say: Callable[[str
     def generation() -> int:
         return store.generation
 
-    feed = LiveFeed(store, _wall_clock_ms, generation)
-    app = create_app(store, now_ms=_wall_clock_ms, generation=generation, feed=feed)
+    feed = LiveFeed(
+        store,
+        _wall_clock_ms,
+        generation,
+        max_clients=settings.api_streams,
+        max_clients_per_address=settings.api_streams_per_address,
+    )
+    public_port = None if internal is public else public.getsockname()[1]
+    app = create_app(store, now_ms=_wall_clock_ms, generation=generation, feed=feed, public_port=public_port)
     config = uvicorn.Config(
         app,
+        http=limited_protocol(Limits.from_settings(settings)),
         log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=30,
+        timeout_keep_alive=int(settings.api_idle_seconds) or 1,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
     # what is there now stays: the collector need not walk it again and again, which stops every look-up for 30 ms
     gc.collect()
     gc.freeze()
-    host, port = listener.getsockname()[:2]
-    say(f"Page: http://{f'[{host}]' if ':' in host else host}:{port}/")
+    say(f"Page: {_address(internal)}   Look-ups: {_address(public)}")
     try:
-        await Server(config, feed).serve([listener])
+        await Server(config, feed).serve([public] if internal is public else [public, internal])
     finally:
         await store.close()
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 class Server(uvicorn.Server):

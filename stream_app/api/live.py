@@ -8,6 +8,7 @@ last sent with the newest view, so memory is bounded by the view and the number 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
@@ -53,34 +54,38 @@ class LiveFeed:
         *,
         interval_seconds: float = 1.0,
         max_clients: int = 200,
+        max_clients_per_address: int = 0,
     ) -> None:
+        """``max_clients``: streams at a time, and of one address (0: no limit)."""
         self._store = store
         self._now_ms = now_ms
         self._generation = generation
         self._interval_seconds = interval_seconds
         self._max_clients = max_clients
-        self._clients = 0
+        self._max_clients_per_address = max_clients_per_address
+        self._clients: Counter[str] = Counter()
         self._reading = asyncio.Lock()
         self._closed = asyncio.Event()
         self._view: _View | None = None
 
-    @property
-    def full(self) -> bool:
-        """No further client is taken."""
-        return self._clients >= self._max_clients
+    def is_full(self, address: str = "") -> bool:
+        """No further client is taken, from this address at least."""
+        if self._clients.total() >= self._max_clients:
+            return True
+        return 0 < self._max_clients_per_address <= self._clients[address]
 
     def close(self) -> None:
         """End every stream, so that the server can stop."""
         self._closed.set()
 
-    async def events(self) -> AsyncIterator[bytes]:
+    async def events(self, address: str = "") -> AsyncIterator[bytes]:
         """Server-Sent Events, first of everything, then of what changed.
 
         ``store`` {available}, ``product`` product-summary.v1, ``gone`` {product_id}, ``alert`` alert.v1 (oldest first),
         ``beat`` {} at least every 5 seconds, so that a client can tell silence from a lost connection.
         """
         seen = _Seen()
-        self._clients += 1
+        self._clients[address] += 1
         try:
             while not self._closed.is_set():
                 view = await self._newest()
@@ -88,7 +93,8 @@ class LiveFeed:
                     yield changes
                 await self._pause(view.read_at + self._interval_seconds - asyncio.get_running_loop().time())
         finally:
-            self._clients -= 1
+            self._clients[address] -= 1
+            self._clients += Counter()  # drops those without a stream
 
     async def _pause(self, seconds: float) -> None:
         try:

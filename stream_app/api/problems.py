@@ -65,15 +65,20 @@ def unknown_product(product_id: str) -> Problem:
     )
 
 
-def store_away(error: StoreUnavailable | ConfigurationError) -> Problem:
-    """503 while Redis or Valkey cannot be reached, or refuses us."""
+def store_away() -> Problem:
+    """503 while Redis or Valkey cannot be reached, or refuses us. Strangers learn no address: the log has the rest."""
     return Problem(
         503,
         "store-unavailable",
-        f"The store of summaries cannot be reached: {error}",
-        f"Try again in {RETRY_AFTER_SECONDS} s; `stream-app check` says what is wrong.",
+        "The store of summaries cannot be reached.",
+        f"Try again in {RETRY_AFTER_SECONDS} s. Operators: the API's log and `stream-app check` say what is wrong.",
         Retry_After=str(RETRY_AFTER_SECONDS),
     )
+
+
+def not_public() -> Problem:
+    """404 on the port of look-ups for what only the internal one has."""
+    return Problem(404, "not-public", "This port answers look-ups alone.", "Ask the internal port for everything else.")
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, object]]:
@@ -98,7 +103,7 @@ def install(app: FastAPI) -> None:
         if time.monotonic() - last_logged >= _LOG_EVERY_SECONDS:  # a thousand requests a second: one line
             last_logged = time.monotonic()
             telemetry.dependency_unavailable("store", str(error), RETRY_AFTER_SECONDS)
-        return store_away(error).response()
+        return store_away().response()
 
     async def on_http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

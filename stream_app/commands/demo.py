@@ -57,7 +57,8 @@ def demo(
     With --once: replay, wait until every role has caught up, write the report, and exit with 0, or with 1 when
     any accepted review is neither enriched nor in the dead letter, or was not applied.
     """
-    flags: dict[str, object] = {"brokers": brokers, "redis": redis, "topic_prefix": topic_prefix, "api_port": port}
+    flags: dict[str, object] = {"brokers": brokers, "redis": redis, "topic_prefix": topic_prefix}
+    flags["api_internal_port"] = port
     if once:
         flags["summaries"] = "always"
     flags["text_min_interval_seconds"] = _TEXT_INTERVAL_SECONDS

@@ -172,11 +172,18 @@ class Processes:
             Child(member.name, [*program, "worker", member.role], environment_of(own), self._log(member.name))
             for member, own in told.items()
         ]
-        self.page = ""
+        self.page = self.look_ups = ""
         if with_api:
-            port = free_port(settings.api_port, "the page", say)
-            self.page = f"http://{settings.api_host}:{port}/"
-            command = [*program, "api", "--port", str(port)]
+            port = free_port(settings.api_port, "look-ups", say)
+            page_host, page_port = settings.api_host, port
+            if not settings.api_has_one_port:
+                page_host, page_port = (
+                    settings.api_internal_host,
+                    free_port(settings.api_internal_port, "the page", say, {port}),
+                )
+            self.look_ups = f"http://{settings.api_host}:{port}/"
+            self.page = f"http://{page_host}:{page_port}/"
+            command = [*program, "api", "--port", str(port), "--page-port", str(page_port)]
             self._children.append(Child("api", command, environment_of(settings), self._log("api")))
 
     def _log(self, name: str) -> IO[bytes] | None:

@@ -13,6 +13,13 @@ from stream_app.settings import Settings
 
 app = typer.Typer()
 
+PagePort = Annotated[
+    int | None,
+    typer.Option(
+        help="Port of the page, alerts, metrics and docs: not for strangers. The same as --port: one for all."
+    ),
+]
+
 
 class Role(StrEnum):
     enrich = "enrich"
@@ -57,7 +64,8 @@ def up(
     redis: Redis = None,
     topic_prefix: TopicPrefix = None,
     summaries: Summaries = None,
-    port: Annotated[int | None, typer.Option(help="Port of the API and the page.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of look-ups.")] = None,
+    page_port: PagePort = None,
     enrich: Annotated[
         int,
         typer.Option(min=1, help="Processes of enrich, the role with the models; at most one per partition is useful."),
@@ -73,13 +81,18 @@ def up(
     from stream_app.commands.processes import Processes
 
     settings = settings_from(
-        brokers=brokers, redis=redis, topic_prefix=topic_prefix, summaries=summaries, api_port=port
+        brokers=brokers,
+        redis=redis,
+        topic_prefix=topic_prefix,
+        summaries=summaries,
+        api_port=port,
+        api_internal_port=page_port,
     )
     console = Console(stderr=True)
     if enrich > 1 and (warning := spare_members(settings, enrich)):
         console.print(warning)
     with Processes(settings, say=console.print, enrich=enrich) as processes:
-        console.print(f"Page: {processes.page}   Stop with Ctrl-C.")
+        console.print(f"Page: {processes.page}   Look-ups: {processes.look_ups}   Stop with Ctrl-C.")
         if processes.metrics_ports:
             ports = ", ".join(f"{name} {port}" for name, port in processes.metrics_ports.items())
             console.print(f"Metrics on {settings.metrics_host}: {ports}")
@@ -110,14 +123,20 @@ def spare_members(settings: Settings, enrich: int) -> str:
 @app.command()
 def api(
     redis: Redis = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on; loopback unless you say otherwise.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address of look-ups; loopback unless you say otherwise.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of look-ups.")] = None,
+    page_port: PagePort = None,
     topic_prefix: TopicPrefix = None,
 ) -> None:
-    """Serve look-ups and the page from Redis alone. Documentation of the API: /docs."""
+    """Serve look-ups, and on a port of its own the page, alerts, metrics and /docs, from Redis alone.
+
+    Only look-ups are for strangers. STREAM_APP_API_INTERNAL_HOST says where the other port listens.
+    """
     from stream_app import telemetry
     from stream_app.api.app import serve
 
-    settings = settings_from(redis=redis, api_host=host, api_port=port, topic_prefix=topic_prefix)
+    settings = settings_from(
+        redis=redis, api_host=host, api_port=port, api_internal_port=page_port, topic_prefix=topic_prefix
+    )
     telemetry.configure(settings.log_level, settings.log_json)
     serve(settings)

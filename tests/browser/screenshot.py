@@ -1,4 +1,4 @@
-"""Takes a picture of the page: ``python -m tests.browser.screenshot http://127.0.0.1:8080/ page.png [--dark]``."""
+"""Takes a picture of the page: ``python -m tests.browser.screenshot http://127.0.0.1:8081/ page.png [--dark]``."""
 
 from __future__ import annotations
 

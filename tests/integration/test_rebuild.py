@@ -175,6 +175,7 @@ def place(kafka: str, fresh_valkey: EmbeddedValkey, topic_prefix: str, tmp_path:
         text_min_interval_seconds=1.0,
         partitions=3,
         api_port=0,
+        api_internal_port=0,
     )
     create_topics(settings)
     with Redis.from_url(fresh_valkey.url) as client:

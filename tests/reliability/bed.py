@@ -239,7 +239,8 @@ class Bed:
         return Worker(role, name, self._started(command, log), log)
 
     def _new_api(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "stream_app", "api", "--port", str(self._api_port)]
+        port = str(self._api_port)  # one for all: the checker reads alerts too
+        command = [sys.executable, "-m", "stream_app", "api", "--port", port, "--page-port", port]
         return self._started(command, self.folder / "logs" / "api.log")
 
     def _started(self, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:

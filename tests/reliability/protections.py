@@ -54,6 +54,7 @@ _FRAME = "tests/integration/kafka/test_frame.py::"
 _GENERATIONS = "tests/integration/store/test_generations.py::"
 _KILLER = "tests/unit/roles/test_killer_review.py::"
 _LARGE_REJECTS = "tests/integration/kafka/test_large_rejects.py::"
+_LIMITS = "tests/unit/api/test_limits.py::"
 _LOOK_UPS = "tests/unit/api/test_look_ups.py::"
 _ON_A_BROKER = "tests/integration/kafka/test_publisher_on_a_broker.py::"
 _ON_A_SERVER = "tests/integration/store/test_summarize_on_a_server.py::"
@@ -1159,6 +1160,39 @@ _BOUNDED = (
 )
 
 _ORDER = (
+    Protection(
+        6,
+        "headers-are-limited",
+        "a client's headers are kept however many they are",
+        "stream_app/api/limits.py",
+        "            if self._header_bytes > limits.header_bytes and not self.transport.is_closing():\n",
+        "            if False:\n",
+        (_LIMITS + "test_headers_without_end_are_refused_long_before_they_fill_the_memory",),
+    ),
+    Protection(
+        6,
+        "idle-connections-end",
+        "a connection that asks nothing is kept",
+        "stream_app/api/limits.py",
+        "            self._request_timer = self.loop.call_later(limits.idle_seconds, self._too_slow)\n",
+        "            pass\n",
+        (
+            _LIMITS + "test_connection_that_asks_nothing_is_closed",
+            _LIMITS + "test_request_that_never_gets_complete_is_closed",
+        ),
+    ),
+    Protection(
+        6,
+        "connections-are-limited",
+        "connections are taken without limit",
+        "stream_app/api/limits.py",
+        "    return 0 < limit < count\n",
+        "    return False\n",
+        (
+            _LIMITS + "test_connections_beyond_the_limit_are_refused_and_places_come_free",
+            _LIMITS + "test_one_address_does_not_take_the_place_of_others",
+        ),
+    ),
     Protection(
         7,
         "offset-order",

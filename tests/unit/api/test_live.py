@@ -113,7 +113,22 @@ def test_one_client_too_many_is_turned_away_and_a_place_left_is_free_again() -> 
         assert response.status_code == 503
         assert response.headers["retry-after"] == "30"
         await stream.aclose()  # type: ignore[attr-defined]
-        assert not feed.full
+        assert not feed.is_full()
+
+    asyncio.run(scenario())
+
+
+def test_one_address_does_not_take_every_stream() -> None:
+    async def scenario() -> None:
+        feed = feed_of(StubView(), max_clients=10, max_clients_per_address=2)
+        streams = [feed.events("192.0.2.1") for _ in range(2)]
+        for stream in streams:
+            await next_events(stream)
+        assert feed.is_full("192.0.2.1")
+        assert not feed.is_full("192.0.2.2")
+        await streams[0].aclose()  # type: ignore[attr-defined]
+        assert not feed.is_full("192.0.2.1")
+        await streams[1].aclose()  # type: ignore[attr-defined]
 
     asyncio.run(scenario())
 

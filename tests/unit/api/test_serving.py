@@ -41,14 +41,16 @@ def test_signal_ends_it_cleanly_with_exit_code_zero_though_a_page_is_open(
 ) -> None:
     program = (
         "from stream_app.api.app import serve; from stream_app.settings import Settings; "
-        f"serve(Settings(redis={NOBODY!r}, api_port={busy_port}), any_port=True)"
+        f"serve(Settings(redis={NOBODY!r}, api_port={busy_port}, api_internal_port=0), any_port=True)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=os.environ
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == f"Port {busy_port} is busy; taking a free one instead.\n"
-        address = process.stdout.readline().removeprefix("Page: ").strip()
+        _, address, _, look_ups = process.stdout.readline().split()
+        assert httpx.get(f"{look_ups}v1/alerts", timeout=10).status_code == 404
+        assert httpx.get(f"{look_ups}v1/products/x/summary", timeout=10).status_code == 503
         assert httpx.get(f"{address}v1/products/x/summary", timeout=10).status_code == 503
         with httpx.stream("GET", f"{address}v1/events", timeout=10) as events:
             first = next(events.iter_lines())
