@@ -40,6 +40,12 @@ class Settings(BaseSettings):
     rebalance_timeout_seconds: float = 15.0
     commit_interval_seconds: float = 0.5
     max_poll_records: int = Field(1000, description="records of one poll, over all partitions")
+    unreleased_bytes: int = Field(
+        128 * 2**20,
+        gt=0,
+        description="bytes of records that are not published yet, or of what they led to, 1 KiB added to each: over it "
+        "(128 MiB) fetching pauses. A worker's memory grows by up to twice this and one poll",
+    )
     max_poll_interval_seconds: float = Field(300.0, description="a process that hangs this long loses its partitions")
     publish_patience_seconds: float = Field(120.0, description="how long Kafka may be away before the process ends")
     drain_seconds: float = Field(3.0, description="how long started work may take when partitions are taken away")

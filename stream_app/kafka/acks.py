@@ -1,18 +1,23 @@
-"""Publishes what slots lead to in offset order, and knows per partition which offset may be committed."""
+"""Publishes what slots lead to in offset order, and knows per partition which offset may be committed, and what all
+that is not published yet takes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from stream_app.ports import Publisher, Slot
-from stream_app.records import Message, Partition, RawRecord
+from stream_app.records import Message, Partition, RawRecord, size_of
 from stream_app.steps.sequence import Sequencer
+
+_OBJECTS_BYTES = 1024
+"""What a record takes in memory beside its bytes, about: a slot, its place in the sequence, what it was decoded to."""
 
 
 class _Line:
     """One partition within one epoch."""
 
-    __slots__ = ("early", "epoch", "held_back", "partition", "position", "sequencer")
+    __slots__ = ("early", "epoch", "held_back", "partition", "position", "sequencer", "sizes", "unreleased_bytes")
 
     def __init__(self, partition: Partition, epoch: int) -> None:
         self.partition = partition
@@ -20,6 +25,8 @@ class _Line:
         self.sequencer: Sequencer[Sequence[Message]] = Sequencer()
         self.early: dict[int, int] = {}  # offset -> early publications not yet acknowledged
         self.held_back: set[int] = set()  # delivered but for those
+        self.sizes: dict[int, int] = {}  # offset -> bytes of the record, and of the messages it led to
+        self.unreleased_bytes = 0  # sum of sizes
         self.position = 0  # every record before it has arrived
 
 
@@ -39,6 +46,13 @@ class PartitionAcks:
     def partitions(self) -> frozenset[Partition]:
         """The open ones: assigned to this process, their records accepted."""
         return frozenset(self._lines)
+
+    @property
+    def unreleased_bytes(self) -> int:
+        """Of all records that arrived and whose messages are not handed to the publisher yet, and of those messages,
+        about, whatever they wait for.
+        """
+        return sum(line.unreleased_bytes for line in self._lines.values())
 
     def open(self, partitions: Iterable[Partition]) -> None:
         """These are ours from now on, beginning a new epoch; records may arrive."""
@@ -65,7 +79,14 @@ class PartitionAcks:
                 at = (record.topic, record.partition)
                 line = self._lines.get(Partition(*at))
             if line is not None:
-                line.sequencer.arrive(record.offset)
+                offset = record.offset
+                line.sequencer.arrive(offset)
+                if record.headers:
+                    size = size_of(record) + _OBJECTS_BYTES
+                else:  # nearly all; size_of would take as long as all the rest
+                    size = len(record.value or b"") + len(record.key or b"") + _OBJECTS_BYTES
+                line.sizes[offset] = size
+                line.unreleased_bytes += size
                 slots.append(Slot(record, line.partition, line.epoch))
         return slots
 
@@ -99,13 +120,23 @@ class PartitionAcks:
         released: dict[_Line, list[tuple[int, Sequence[Message]]]] = {}
         for slot, messages in finished:
             line = self._line_of(slot)
-            if line is not None:
-                released.setdefault(line, []).extend(line.sequencer.finish(slot.record.offset, messages))
+            if line is None:
+                continue
+            offset = slot.record.offset
+            in_order = line.sequencer.finish(offset, messages)
+            released.setdefault(line, []).extend(in_order)
+            if not in_order:  # they wait for an earlier record; their key and headers are about their own record's
+                waiting = 0
+                for message in messages:
+                    waiting += len(message.value or b"")
+                line.sizes[offset] += waiting
+                line.unreleased_bytes += waiting
         for line, in_order in released.items():
             self._publish(line, in_order)
 
     def _publish(self, line: _Line, released: Sequence[tuple[int, Sequence[Message]]]) -> None:
         offsets = [offset for offset, _ in released]
+        line.unreleased_bytes -= sum(map(line.sizes.pop, offsets))
         outgoing = [message for _, messages in released for message in messages]
         if outgoing:
             self._publisher.publish(outgoing, lambda: self._delivered(line, offsets))

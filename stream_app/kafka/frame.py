@@ -113,7 +113,13 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return polled, active
 
     def _has_room(self) -> bool:
-        return self._hands_free.is_set() and self._publisher.has_room() and self._role.has_room()
+        """Each of these becomes true again by itself: no record waits for another one to be fetched."""
+        return (
+            self._hands_free.is_set()
+            and self._publisher.has_room()
+            and self._acks.unreleased_bytes < self._settings.unreleased_bytes
+            and self._role.has_room()
+        )
 
     async def _until_flowing(self) -> None:
         while not self.flow_active and not self._stopped.is_set():

@@ -56,6 +56,7 @@ _KILLER = "tests/unit/roles/test_killer_review.py::"
 _LARGE_REJECTS = "tests/integration/kafka/test_large_rejects.py::"
 _LIMITS = "tests/unit/api/test_limits.py::"
 _LOOK_UPS = "tests/unit/api/test_look_ups.py::"
+_MEMORY = "tests/integration/test_memory_bound.py::"
 _ON_A_BROKER = "tests/integration/kafka/test_publisher_on_a_broker.py::"
 _ON_A_SERVER = "tests/integration/store/test_summarize_on_a_server.py::"
 _OUTPUTS = "tests/contract/test_outputs.py::"
@@ -1045,6 +1046,36 @@ _AWAY = (
 )
 
 _BOUNDED = (
+    Protection(
+        6,
+        "unreleased-bytes-close-the-gate",
+        "what waits behind a slow review grows without bound",
+        "stream_app/kafka/frame.py",
+        "            and self._acks.unreleased_bytes < self._settings.unreleased_bytes\n",
+        "",
+        (
+            _POLLS + "test_nothing_is_fetched_without_room_but_the_group_hears_of_us",
+            _MEMORY + "test_worker_with_a_slow_head_grows_by_a_bounded_amount",
+        ),
+    ),
+    Protection(
+        6,
+        "messages-that-wait-count",
+        "only the records count, not what they led to",
+        "stream_app/kafka/acks.py",
+        "                line.unreleased_bytes += waiting\n",
+        "",
+        (_ACKS + "test_bytes_of_all_that_is_unreleased_are_known",),
+    ),
+    Protection(
+        6,
+        "released-bytes-open-the-gate",
+        "the gate stays closed for ever",
+        "stream_app/kafka/acks.py",
+        "        line.unreleased_bytes -= sum(map(line.sizes.pop, offsets))\n",
+        "",
+        (_ACKS + "test_nothing_is_left_of_the_bytes_in_whatever_order_records_finish",),
+    ),
     Protection(
         6,
         "tokens-that-wait",

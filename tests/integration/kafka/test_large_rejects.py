@@ -25,6 +25,7 @@ def records() -> Iterator[RawRecord]:
         yield record._replace(key=b"k" * size)
         yield record._replace(headers=(("trace", b"h" * size),))
         yield record._replace(headers=(("ü" * (size // 2), b""),))
+    yield record._replace(headers=(("", b""),) * 90_000, value=b"v" * (ROOM - 1_000))
     for count in (1_000, 10_000, 100_000, 200_000, 400_000):
         yield record._replace(headers=(("", b""),) * count)
         yield record._replace(

@@ -242,3 +242,35 @@ def test_offset_to_be_committed_is_never_beyond_an_undelivered_record(data: st.D
         assert committed <= bound
         if not undelivered:
             assert committed == position
+
+
+def test_bytes_of_all_that_is_unreleased_are_known(acks: PartitionAcks) -> None:
+    """Records, and what they led to while that waits for an earlier one; nothing once it is published."""
+    large = record(1)._replace(value=b"v" * 100_000, headers=(("trace", b"h" * 50_000),))
+    head, second, third = acks.arrive([record(0), large, record(2)])
+    other, _ = acks.arrive([record(0, 1), record(1, 1)])
+    arrived = acks.unreleased_bytes
+    assert 150_000 < arrived < 160_000
+
+    acks.finish(second, [message(b"w" * 30_000), message(b"x" * 30_000)])
+    assert acks.unreleased_bytes == arrived + 60_000
+    acks.finish(third, [])
+    acks.finish(other, [message(b"w" * 30_000)])
+    assert acks.unreleased_bytes < arrived + 60_000, "what is released at once never waits"
+    acks.finish(head, [])
+    assert 0 < acks.unreleased_bytes < 2_000, "one record is left"
+    acks.close([P0, P1])
+    assert acks.unreleased_bytes == 0
+
+
+@given(st.permutations(range(20)))
+def test_nothing_is_left_of_the_bytes_in_whatever_order_records_finish(order: list[int]) -> None:
+    acks = PartitionAcks(FakePublisher())
+    acks.open([P0])
+    slots = acks.arrive([record(offset) for offset in range(20)])
+
+    for count, index in enumerate(order, start=1):
+        acks.finish(slots[index], [message(b"m" * index)])
+        released = next((at for at in range(20) if at not in order[:count]), 20)
+        assert (acks.unreleased_bytes == 0) == (released == 20)
+        assert acks.unreleased_bytes >= (20 - released) * 1024

@@ -18,7 +18,7 @@ from stream_app.records import Partition
 P0 = TP("reviews", 0)
 
 
-def consumer_on(thread: Any, *, room: bool = True) -> Any:
+def consumer_on(thread: Any, *, room: bool = True, unreleased_bytes: int = 0) -> Any:
     """A consumer between its parts: assigned P0, records flow."""
     consumer = object.__new__(Consumer)
     consumer.flow_active = True
@@ -27,7 +27,8 @@ def consumer_on(thread: Any, *, room: bool = True) -> Any:
     consumer._hands_free = asyncio.Event()
     consumer._hands_free.set()
     consumer._active_partitions = {P0}
-    consumer._settings = SimpleNamespace(max_poll_interval_seconds=300.0)
+    consumer._settings = SimpleNamespace(max_poll_interval_seconds=300.0, unreleased_bytes=1000)
+    consumer._acks = SimpleNamespace(unreleased_bytes=unreleased_bytes)
     consumer._role = consumer._publisher = SimpleNamespace(has_room=lambda: room)
     consumer._touched_at = 0.0
     consumer._gate_pause = 0.001
@@ -85,10 +86,11 @@ def test_poll_that_overlaps_new_positions_is_dropped_because_it_comes_again() ->
     assert asyncio.run(test()) == {}
 
 
-def test_nothing_is_fetched_without_room_but_the_group_hears_of_us() -> None:
+@pytest.mark.parametrize("full", [{"room": False}, {"unreleased_bytes": 1000}])
+def test_nothing_is_fetched_without_room_but_the_group_hears_of_us(full: dict[str, Any]) -> None:
     async def test() -> Thread:
         thread = Thread()
-        polled, _ = await consumer_on(thread, room=False)._wait_next_records(1.0)
+        polled, _ = await consumer_on(thread, **full)._wait_next_records(1.0)
         assert polled == {}
         return thread
 
