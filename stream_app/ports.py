@@ -156,6 +156,22 @@ class Publisher(Protocol):
         ...
 
 
+class AlertHistory(Protocol):
+    """Reads the topic of alerts from a bounded distance back, and follows it, in a thread of its own."""
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        ...
+
+    async def caught_up(self, patience_seconds: float) -> bool:
+        """Wait until all that was published before is read. False: Kafka refused, or patience was spent."""
+        ...
+
+    def stop(self) -> None:
+        """End, and wait for it."""
+        ...
+
+
 class StreamRole(Protocol):
     """What a role gives to the Kafka frame. All methods run on the event loop but ``gather_ms``."""
 
@@ -267,8 +283,11 @@ class SummaryStore(SummaryReader, Protocol):
         """Changes when the server restarted or another one took over: what was applied shortly before may be gone."""
         ...
 
-    async def record_alerts(self, alerts: Sequence[Alert]) -> None:
-        """Keep them among the recent ones; the same alert_id once."""
+    async def record_alerts(self, alerts: Sequence[Alert]) -> list[bool]:
+        """Keep them among the recent ones, each alert_id once: a graver one replaces the one that stands.
+
+        For each: is it kept? False where another one of its id stands. One that comes again is kept, as it was.
+        """
         ...
 
     async def close(self) -> None:

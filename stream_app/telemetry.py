@@ -18,6 +18,9 @@ _rejected = Counter("stream_app_reviews_rejected_total", "Records sent to the de
 _published = Counter("stream_app_messages_published_total", "Messages acknowledged by the broker", ["topic"])
 _applied = Counter("stream_app_reviews_applied_total", "Reviews applied to the view", ["outcome"])
 _alerts = Counter("stream_app_alerts_raised_total", "Alerts raised", ["rule", "severity"])
+_suppressed = Counter(
+    "stream_app_alerts_suppressed_total", "Alerts that did not fire though the review is negative", ["rule", "reason"]
+)
 _texts = Counter("stream_app_product_texts_total", "Product texts made, by method; outdated: refused", ["method"])
 _key_mismatch = Counter("stream_app_key_mismatches_total", "Messages whose key is not their product_id")
 _late_summaries = Counter("stream_app_summaries_late_total", "Reviews published before T5 answered")
@@ -108,6 +111,16 @@ def store_is_not_durable() -> None:
 
 def alert_raised(rule: str, severity: str) -> None:
     _alerts.labels(rule, severity).inc()
+
+
+def alert_suppressed(rule: str, reason: str) -> None:
+    _suppressed.labels(rule, reason).inc()
+
+
+def topic_was_not_read(topic: str, why: str) -> None:
+    log.warning(
+        "topic_was_not_read", topic=topic, error=why, next_step="none: it is tried again; alerts may come twice"
+    )
 
 
 def alert_notified(alert: Alert) -> None:

@@ -39,7 +39,7 @@ class _Seen:
 
     available: bool | None = None
     products: dict[str, str] = field(default_factory=dict)
-    alerts: frozenset[str] = frozenset()
+    alerts: dict[str, bytes] = field(default_factory=dict)
     beat_at: float = 0.0
 
 
@@ -141,13 +141,13 @@ def _changes(seen: _Seen, view: _View) -> bytes:
     out.extend(
         _event("gone", orjson.dumps({"product_id": product_id})) for product_id in seen.products.keys() - view.products
     )
-    out.extend(_event("alert", body) for alert_id, body in view.alerts.items() if alert_id not in seen.alerts)
+    out.extend(_event("alert", body) for alert_id, body in view.alerts.items() if seen.alerts.get(alert_id) != body)
     if out or view.read_at - seen.beat_at >= _BEAT_SECONDS:
         out.append(_event("beat", b"{}"))
         seen.beat_at = view.read_at
     seen.available = view.available
     seen.products = {product_id: tag for product_id, (tag, _) in view.products.items()}
-    seen.alerts = frozenset(view.alerts)
+    seen.alerts = view.alerts
     return b"".join(out)
 
 

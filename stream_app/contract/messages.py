@@ -34,8 +34,9 @@ def enriched_message(topic: str, review: EnrichedReview) -> Message:
 
 
 def alert_message(topic: str, alert: Alert) -> Message:
-    """Keyed by product; ``ce_id`` is the alert's id, which is the same when it is published again."""
-    headers = _cloud_event(ALERT, alert.alert_id, alert.raised_at_ms, _part(alert.product_id))
+    """Keyed by product; ``ce_id`` is alert_id|severity, which is the same when it is published again."""
+    ce_id = f"{alert.alert_id}|{alert.severity}"
+    headers = _cloud_event(ALERT, ce_id, alert.raised_at_ms, _part(alert.product_id))
     return Message(topic, alert.product_id.encode(), encode_alert(alert), headers)
 
 

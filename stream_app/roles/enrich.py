@@ -12,19 +12,21 @@ from stream_app.kafka.flight_log import FlightLog
 from stream_app.kafka.topics import Topics
 from stream_app.models.batcher import Batcher, DeviceBroken, estimated_tokens
 from stream_app.models.loading import Loaded, Sized
-from stream_app.ports import Acks, ModelFailed, Slot
+from stream_app.ports import Acks, AlertHistory, ModelFailed, Slot
 from stream_app.records import (
     EnrichedReview,
     Message,
     ModelName,
     Partition,
     Position,
+    RawRecord,
     Rejected,
     Review,
     Scores,
     Sentiment,
     size_of,
 )
+from stream_app.roles.fired_alerts import FiredAlerts
 from stream_app.settings import Settings
 from stream_app.steps import alert_rules
 from stream_app.steps import enrich as step
@@ -35,6 +37,7 @@ Result = TypeVar("Result")
 _AROUND_VALUE_BYTES = 8 * 1024  # more than key and headers of an enriched review have: ids have 128 characters at most
 _GATHER_SECONDS = 0.02  # on a GPU: a fifth of what an alert may take there
 _GATHER_MS = {"cuda": 20, "cpu": 50}  # at the broker, while the device is busy
+_ALERT_HISTORY_SECONDS = 30.0  # what Kafka answers to in a second or two; without it alerts may come twice
 _YIELD_EVERY = 100  # records decoded before the event loop gets a turn: about 5 ms
 
 
@@ -70,7 +73,11 @@ class Enrich:
         max_message_bytes: int,
         now_ms: Callable[[], int],
         fatal: Callable[[BaseException], None],
+        alert_history: Callable[[Callable[[RawRecord], None]], AlertHistory] | None = None,
     ) -> None:
+        """``alert_history`` makes what hands the alerts published so far, and those to come, to its argument; None:
+        alerts of other processes stay unknown.
+        """
         self._settings = settings
         self._topics = Topics(settings.topic_prefix)
         self._load = load
@@ -79,6 +86,8 @@ class Enrich:
         self._now_ms = now_ms
         self._fatal = fatal
         self._alert_max_age_ms = int(settings.alert_max_age_hours * 3_600_000)
+        self._fired = FiredAlerts()
+        self._alert_history = alert_history(self._fired.seen) if alert_history else None
         self._open: set[_Open] = set()
         self._something_finished = asyncio.Event()
 
@@ -87,6 +96,8 @@ class Enrich:
     async def start(self, acks: Acks) -> None:
         self._acks = acks
         self._loop = asyncio.get_running_loop()
+        if self._alert_history is not None:
+            self._alert_history.start()  # it reads while the models load
         loaded = await asyncio.to_thread(self._load)
         self._classifier = loaded.sentiment.model
         self._sentiment: Batcher[Scores] = self._batcher(
@@ -108,6 +119,8 @@ class Enrich:
             self._bert_tokens_of_a_wait = self._tokens_of_a_wait(loaded.sentiment)
             self._summary.start()
         self._suspects = self._flight_log.suspects()
+        if self._alert_history is not None:
+            await self._alert_history.caught_up(_ALERT_HISTORY_SECONDS)
 
     def _summary_batcher(self, sized: Sized[str], bert_workers: int) -> Batcher[str]:
         """In best effort T5 begins a run on a CPU only when BERT has nothing to do (it would take half the cores from
@@ -226,7 +239,10 @@ class Enrich:
         batchers = [batcher for batcher in (self._sentiment, self._summary) if batcher is not None]
         for batcher in batchers:
             batcher.stop()
-        await asyncio.gather(*(asyncio.to_thread(batcher.join) for batcher in batchers))
+        endings: list[Callable[[], object]] = [batcher.join for batcher in batchers]
+        if self._alert_history is not None:
+            endings.append(self._alert_history.stop)
+        await asyncio.gather(*map(asyncio.to_thread, endings))
         self._flight_log.close()
 
     # ---- the way of a review
@@ -375,24 +391,36 @@ class Enrich:
 
     def _may_alarm(self, review: _Open) -> bool:
         """These go first to BERT: their alerts wait neither for a burst of others nor for a backlog of old reviews."""
+        now_ms = self._now_ms()
         return alert_rules.may_alarm(
-            review.review, review.prepared, max_age_ms=self._alert_max_age_ms, now_ms=self._now_ms()
+            review.review,
+            review.prepared,
+            produced_at_ms=review.slot.record.plausible_timestamp_ms(now_ms),
+            max_age_ms=self._alert_max_age_ms,
+            now_ms=now_ms,
         )
 
     def _alert(self, review: _Open, now_ms: int) -> None:
         assert review.sentiment is not None
+        if not alert_rules.is_negative(review.sentiment, self._settings.alert_threshold):
+            return
+        slot = review.slot
         alert = alert_rules.negative_review(
             review.review,
             review.prepared,
             review.sentiment,
+            produced_at_ms=slot.record.plausible_timestamp_ms(now_ms),
+            before=self._fired.before(alert_rules.alert_id_of(review.review), slot.epoch),
             threshold=self._settings.alert_threshold,
             max_age_ms=self._alert_max_age_ms,
             now_ms=now_ms,
         )
-        if alert is None:
-            return
-        telemetry.alert_raised(alert.rule, alert.severity)
-        self._acks.publish_early(review.slot, [contract.alert_message(self._topics.alerts, alert)])
+        if isinstance(alert, alert_rules.Suppressed):
+            telemetry.alert_suppressed(alert.rule, alert.reason)
+        elif alert is not None:
+            telemetry.alert_raised(alert.rule, alert.severity)
+            self._acks.publish_early(slot, [contract.alert_message(self._topics.alerts, alert)])
+            self._fired.sent(alert, slot.epoch)
 
     def _publish(self, reviews: Sequence[tuple[_Open, str | None]]) -> None:
         """Finish these reviews, each with T5's answer, or None: its own words."""

@@ -15,13 +15,15 @@ from stream_app.settings import Settings
 class Notify:
     """ports.StreamRole. An alert is kept, logged, and acknowledged when Redis will not forget it (see ``Settling``).
 
-    After a crash it is kept and logged again, under the same id.
+    After a crash it is kept and logged again, under the same id. One whose id stands already, no less gravely, is
+    acknowledged only: it was published again, or out of order.
     """
 
     def __init__(self, settings: Settings, store: SummaryStore, *, fatal: Callable[[BaseException], None]) -> None:
         self._topics = Topics(settings.topic_prefix)
         self._store = store
         self._settling: Settling[Alert] = Settling(settings, store, self._keep, fatal=fatal)
+        self._kept: list[Alert] = []  # of the poll that is being taken
 
     async def start(self, acks: Acks) -> None:
         self._acks = acks
@@ -41,8 +43,9 @@ class Notify:
                 alerts.append(alert)
         if not readable:
             return
+        self._kept = []
         await self._settling.add(readable, list(alerts))
-        for alert in alerts:
+        for alert in self._kept:
             telemetry.alert_notified(alert)
 
     def has_room(self) -> bool:
@@ -62,4 +65,7 @@ class Notify:
         await self._store.close()
 
     async def _keep(self, batch: Batch[Alert]) -> None:
-        await self._store.record_alerts(batch.values)
+        alerts = batch.values  # as they are now: a rebalance meanwhile takes some out of the batch
+        answers = await self._store.record_alerts(alerts)
+        if not batch.written_at:  # else a server forgot them, and people know of them already
+            self._kept = [alert for alert, kept in zip(alerts, answers, strict=True) if kept]

@@ -11,13 +11,16 @@ from pathlib import Path
 
 from stream_app.kafka.fatal import fatal
 from stream_app.kafka.flight_log import FlightLog
+from stream_app.kafka.follower import TopicFollower
 from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.run import Fatal, run_role, run_service
 from stream_app.kafka.topics import Topics
 from stream_app.models.loading import Loaded, Sized, load_models, load_summary_model
 from stream_app.ports import ConfigurationError, StreamRole
+from stream_app.records import MAX_AHEAD_MS, RawRecord
 from stream_app.roles.describe import Describe
 from stream_app.roles.enrich import Enrich
+from stream_app.roles.fired_alerts import MAX_KNOWN
 from stream_app.roles.follow import follow_view
 from stream_app.roles.notify import Notify
 from stream_app.roles.summarize import Summarize
@@ -62,7 +65,13 @@ def run_worker(
             max_message_bytes=publisher.max_message_bytes,
             now_ms=now_ms,
             fatal=fatal,
+            alert_history=alert_history,
         )
+
+    def alert_history(take: Callable[[RawRecord], None]) -> TopicFollower:
+        """What fires again may be as old as a review may be, and a day older: clocks differ."""
+        since_ms = now_ms() - int(settings.alert_max_age_hours * 3_600_000) - MAX_AHEAD_MS
+        return TopicFollower(settings, topics.alerts, take, since_ms=since_ms, max_records=MAX_KNOWN)
 
     def summarize(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:
         store = RedisSummaryStore.from_settings(settings)

@@ -2,20 +2,62 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Literal
 from urllib.parse import quote
 
-from stream_app.records import Alert, Review, Sentiment, Severity
+from stream_app.records import SEVERITIES, Alert, Review, Rule, Sentiment, Severity, value
 from stream_app.steps.enrich import Prepared
 from stream_app.steps.summary_text import key_sentence
 
 _SURE = 0.95  # P(negative) from which one or two stars, or none given, make it a warning
+_SURER = 0.02  # so much more P(negative) has to be for an alert that fired to become a warning by it
 _CONTENT = 4  # stars from which hardly any review alarms
+_RULE: Rule = "negative_review"
+
+SuppressedBy = Literal["too_old", "severity_not_raised", "within_margin"]
 
 
-def may_alarm(review: Review, prepared: Prepared, *, max_age_ms: int, now_ms: int) -> bool:
+@value
+class Fired:
+    """What is known of an alert that fired. ``stars_agree``: its review's stars allowed a warning, or it had none."""
+
+    severity: Severity
+    stars_agree: bool
+
+
+@value
+class Suppressed:
+    """An alert that does not fire although its review is negative enough, and why.
+
+    too_old: the review is. severity_not_raised: it fired before, no less gravely. within_margin: it fired before, and
+    P(negative) is graver now by no more than the model's noise.
+    """
+
+    rule: Rule
+    reason: SuppressedBy
+
+
+def may_alarm(review: Review, prepared: Prepared, *, produced_at_ms: int | None, max_age_ms: int, now_ms: int) -> bool:
     """Is an alert to be expected, before a model has read the review? By its stars, or their absence, and its words."""
     alarming = review.rating is None or review.rating < _CONTENT or bool(prepared.safety_words)
-    return alarming and not _is_old(review, max_age_ms, now_ms)
+    return alarming and not _is_old(review, produced_at_ms, max_age_ms, now_ms)
+
+
+def is_negative(sentiment: Sentiment, threshold: float) -> bool:
+    """Is P(negative) at least ``threshold``? Only then ``negative_review`` has anything to say."""
+    return sentiment.scores[0] >= threshold
+
+
+def alert_id_of(review: Review) -> str:
+    """The id of a review's alert, the same for all of its revisions and severities."""
+    return f"{_RULE}|{quote(review.product_id, safe='')}|{quote(review.review_id, safe='')}"
+
+
+def without_severity(alert_id: str) -> str:
+    """The id of an alert as it is now: version 0.1 appended the severity, and such alerts are read for 30 days."""
+    head, _, last = alert_id.rpartition("|")
+    return head if head.count("|") == 2 and alert_id.startswith(f"{_RULE}|") and last in SEVERITIES else alert_id
 
 
 def negative_review(
@@ -23,25 +65,37 @@ def negative_review(
     prepared: Prepared,
     sentiment: Sentiment,
     *,
+    produced_at_ms: int | None,
+    before: Fired | None,
     threshold: float,
     max_age_ms: int,
     now_ms: int,
-) -> Alert | None:
-    """The alert for a review whose P(negative) is at least ``threshold``; None for others and for old ones.
+) -> Alert | Suppressed | None:
+    """The alert for a review whose P(negative) is at least ``threshold``; None for others.
 
-    Its id names product, review and severity: the same review alarms again only when it gets worse. It carries the
-    sentence that weighs most.
+    Suppressed where the review is old: where the newest of its dates and ``produced_at_ms`` (its record's timestamp;
+    None: unusable) lies more than ``max_age_ms`` back. An edit today of an old review alarms.
+
+    ``before``: how its alert fired last, if it did. It fires again only at a higher severity. Where P(negative) alone
+    raises that, not a safety word nor other stars, it has to exceed the bound by 0.02: the model's answer to one text
+    depends on the texts computed beside it (in int8 by up to 0.0085), and a redelivered review must not alarm again by
+    that.
     """
-    p_negative = sentiment.scores[0]
-    if p_negative < threshold or _is_old(review, max_age_ms, now_ms):
+    if not is_negative(sentiment, threshold):
         return None
-    severity = severity_of(p_negative, review.rating, prepared.safety_words)
-    span = key_sentence(prepared.text, bool(prepared.safety_words))
+    if _is_old(review, produced_at_ms, max_age_ms, now_ms):
+        return Suppressed(_RULE, "too_old")
+    p_negative, words = sentiment.scores[0], prepared.safety_words
+    severity = severity_of(p_negative, review.rating, words)
+    if before is not None:
+        if not is_graver(severity, before.severity):
+            return Suppressed(_RULE, "severity_not_raised")
+        if not words and before.stars_agree and p_negative < _SURE + _SURER:
+            return Suppressed(_RULE, "within_margin")
+    span = key_sentence(prepared.text, bool(words))
     return Alert(
-        alert_id="|".join(
-            ("negative_review", quote(review.product_id, safe=""), quote(review.review_id, safe=""), severity)
-        ),
-        rule="negative_review",
+        alert_id=alert_id_of(review),
+        rule=_RULE,
         severity=severity,
         product_id=review.product_id,
         review_id=review.review_id,
@@ -51,7 +105,7 @@ def negative_review(
         rating=review.rating,
         p_negative=p_negative,
         sentence=prepared.text[span.start : span.end] if span else None,
-        safety_words=prepared.safety_words,
+        safety_words=words,
     )
 
 
@@ -59,10 +113,28 @@ def severity_of(p_negative: float, rating: int | None, safety_words: tuple[str, 
     """critical: a safety word. warning: surely negative, and the stars do not contradict. info: anything else."""
     if safety_words:
         return "critical"
-    if p_negative >= _SURE and (rating is None or rating <= 2):
-        return "warning"
-    return "info"
+    return "warning" if p_negative >= _SURE and _stars_agree(rating) else "info"
 
 
-def _is_old(review: Review, max_age_ms: int, now_ms: int) -> bool:
-    return now_ms - review.created_at_ms > max_age_ms
+def fired(alert: Alert) -> Fired:
+    """What is to be remembered of an alert that fires."""
+    return _fired(alert.severity, _stars_agree(alert.rating))
+
+
+@cache  # many are remembered, few differ
+def _fired(severity: Severity, stars_agree: bool) -> Fired:
+    return Fired(severity, stars_agree)
+
+
+def is_graver(severity: Severity, other: Severity) -> bool:
+    """Is ``severity`` above ``other``?"""
+    return SEVERITIES.index(severity) > SEVERITIES.index(other)
+
+
+def _stars_agree(rating: int | None) -> bool:
+    return rating is None or rating <= 2
+
+
+def _is_old(review: Review, produced_at_ms: int | None, max_age_ms: int, now_ms: int) -> bool:
+    newest_ms = max(review.created_at_ms, review.updated_at_ms or 0, produced_at_ms or 0)
+    return now_ms - newest_ms > max_age_ms

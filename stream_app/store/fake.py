@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from stream_app.ports import Applied, StoreUnavailable
 from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText
+from stream_app.steps.alert_rules import is_graver
 from stream_app.steps.fold import ProductState, cited_changed, summarize, text_due_at
 from stream_app.store.keys import MAX_RECENT_ALERTS
 
@@ -99,12 +100,17 @@ class MemorySummaryStore:
         self._reach()
         return str(self.starts)
 
-    async def record_alerts(self, alerts: Sequence[Alert]) -> None:
+    async def record_alerts(self, alerts: Sequence[Alert]) -> list[bool]:
         self._reach()
+        answers = []
         for alert in alerts:
-            self._alerts.setdefault(alert.alert_id, alert)
+            held = self._alerts.get(alert.alert_id)
+            if held is None or is_graver(alert.severity, held.severity):
+                self._alerts[alert.alert_id] = alert
+            answers.append(self._alerts[alert.alert_id] == alert)
         kept = sorted(self._alerts.values(), key=lambda one: (one.raised_at_ms, one.alert_id))[-MAX_RECENT_ALERTS:]
         self._alerts = {one.alert_id: one for one in kept}
+        return answers
 
     async def recent_alerts(self, limit: int) -> list[Alert]:
         self._reach()

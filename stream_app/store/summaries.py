@@ -8,7 +8,7 @@ from typing import Any, Self
 import orjson
 
 from stream_app.ports import Applied
-from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText
+from stream_app.records import SEVERITIES, Alert, EnrichedReview, Evidence, ProductSummary, ProductText
 from stream_app.settings import Settings
 from stream_app.steps import fold
 from stream_app.store import packing
@@ -98,8 +98,10 @@ class RedisSummaryStore:
     async def incarnation(self) -> str:
         return await self._server.incarnation()
 
-    async def record_alerts(self, alerts: Sequence[Alert]) -> None:
-        await self._server.run([record_alert_command(self._keys, alert) for alert in alerts])
+    async def record_alerts(self, alerts: Sequence[Alert]) -> list[bool]:
+        return [
+            bool(kept) for kept in await self._server.run([record_alert_command(self._keys, one) for one in alerts])
+        ]
 
     async def recent_alerts(self, limit: int) -> list[Alert]:
         [alert_ids] = await self._server.run([("ZREVRANGE", self._keys.alert_times, 0, limit - 1)])
@@ -140,7 +142,7 @@ def write_text_command(
 
 def record_alert_command(keys: Keys, alert: Alert) -> Command:
     """The script call that keeps an alert among the recent ones."""
-    arguments = (alert.alert_id, alert.raised_at_ms, packing.pack_alert(alert), MAX_RECENT_ALERTS)
+    arguments = (alert.alert_id, alert.raised_at_ms, packing.pack_alert(alert), MAX_RECENT_ALERTS, " ".join(SEVERITIES))
     return RECORD_ALERT.call((keys.alerts, keys.alert_times), arguments)
 
 

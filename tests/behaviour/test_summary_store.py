@@ -371,6 +371,18 @@ def test_recent_alerts_are_the_newest_first_and_each_once(run: Run, store: Summa
     assert run(store.recent_alerts(1)) == [full]
 
 
+def test_graver_alert_replaces_the_one_of_its_id_and_others_change_nothing(run: Run, store: SummaryStore) -> None:
+    """Shown once, as the gravest. What is kept already, as it comes again after a crash, counts as kept."""
+    warning = alert(1, severity="warning")
+    critical = replace(warning, severity="critical", raised_at_ms=NOW_MS + 9)
+    again, milder = replace(critical, raised_at_ms=NOW_MS + 10), replace(critical, severity="info")
+
+    assert run(store.record_alerts([warning, alert(2), warning])) == [True, True, True]
+    assert run(store.record_alerts([critical, again, milder, warning])) == [True, False, False, False]
+    assert run(store.record_alerts([critical])) == [True]
+    assert run(store.recent_alerts(10)) == [critical, alert(2)]
+
+
 def test_recent_alerts_are_bounded(run: Run, store: SummaryStore) -> None:
     run(store.record_alerts([alert(number) for number in range(MAX_RECENT_ALERTS + 3)]))
 

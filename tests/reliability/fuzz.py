@@ -188,9 +188,16 @@ def _enriched(record: RawRecord, review: Review, luck: int) -> tuple[str, list[t
     value = contract.enriched_message("enriched", enriched).value or b""
     messages = [("enriched-review.v1", value), ("review.v1", record.value or b"")]
     alert = alert_rules.negative_review(
-        review, prepared, sentiment, threshold=0.5, max_age_ms=100 * 365 * 86_400_000, now_ms=NOW_MS
+        review,
+        prepared,
+        sentiment,
+        produced_at_ms=record.plausible_timestamp_ms(NOW_MS),
+        before=(None, alert_rules.Fired("info", luck % 5 == 0))[luck % 2],
+        threshold=0.5,
+        max_age_ms=100 * 365 * 86_400_000,
+        now_ms=NOW_MS,
     )
-    if alert is not None:
+    if isinstance(alert, Alert):
         written = contract.alert_message("alerts", alert).value
         _demand(contract.decode_alert(_with(record, written)) == alert, "an alert is read as it was written")
         messages.append(("alert.v1", written or b""))

@@ -44,6 +44,10 @@ def test_client_first_gets_everything_then_only_what_changed() -> None:
             view.summaries["b"] = summary("b", version=2)
             view.alerts.insert(0, alert("newest"))
             assert names(await next_events(stream)) == [("product", "b"), ("alert", "newest")]
+            view.alerts[1] = alert("new", severity="critical")
+            worse = await next_events(stream)
+            assert names(worse) == [("alert", "new")]
+            assert worse[0][1]["severity"] == "critical"
             del view.summaries["a"]
             assert names(await next_events(stream)) == [("gone", "a")]
 

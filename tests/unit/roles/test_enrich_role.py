@@ -26,7 +26,7 @@ NOW_MS = 1_800_000_000_000
 P0, P1 = Partition("reviews", 0), Partition("reviews", 1)
 ENGLISH = frozenset({"en"})
 _SECONDS = 10
-_SIZES = ("run_tokens", "batch_tokens", "max_message_bytes", "t5_tokens_per_second")
+_SIZES = ("run_tokens", "batch_tokens", "max_message_bytes", "t5_tokens_per_second", "alert_history")
 LONG_BAD = (
     "The kettle came in May and I used it each day in my own kitchen. The lid broke after two weeks of careful use. "
     "The shop has never answered any of my letters."
@@ -54,6 +54,7 @@ class Stage:
             max_message_bytes=sizes.get("max_message_bytes", 2**21),
             now_ms=lambda: NOW_MS,
             fatal=self.errors.append,
+            alert_history=sizes.get("alert_history"),
         )
 
     async def take(self, *slots: Slot) -> None:
@@ -127,6 +128,127 @@ def test_no_timestamp_of_a_record_ends_the_worker(timestamp_ms: int) -> None:
             assert stage.reasons() == ["invalid_timestamp"] * 2
             assert set(stage.enriched()) == {2, 3}
             assert latencies() == before
+
+    run(scenario)
+
+
+def suppressed(reason: str) -> float:
+    labels = {"rule": "negative_review", "reason": reason}
+    return REGISTRY.get_sample_value("stream_app_alerts_suppressed_total", labels) or 0.0
+
+
+def edit(offset: int, text: str, **fields: Any) -> Slot:
+    return review(offset, text, review_id="r", revision=offset, **fields)
+
+
+def with_epoch(slot: Slot, epoch: int) -> Slot:
+    return Slot(slot.record, slot.partition, epoch)
+
+
+class HistoryOfTheTest:
+    """ports.AlertHistory: the records that the test gives it, handed over when it starts."""
+
+    def __init__(self, *values: bytes | None) -> None:
+        self.values = values
+        self.states: list[str] = []
+
+    def __call__(self, take: Callable[[RawRecord], None]) -> HistoryOfTheTest:
+        self.take = take
+        return self
+
+    def start(self) -> None:
+        self.states.append("started")
+        self.read(*self.values)
+
+    async def caught_up(self, patience_seconds: float) -> bool:
+        self.states.append("caught up")
+        return True
+
+    def stop(self) -> None:
+        self.states.append("stopped")
+
+    def read(self, *values: bytes | None) -> None:
+        for value in values:
+            self.take(RawRecord("reviews.alerts", 0, 0, 0, None, value))
+
+
+def alerts_of(stage: Stage, field: str) -> list[str]:
+    return [orjson.loads(one.value or b"")[field] for one in stage.acks.messages.get("reviews.alerts", [])]
+
+
+def test_alert_fires_again_only_when_it_gets_worse_and_what_does_not_fire_is_counted() -> None:
+    """An edit from critical to warning alarmed again, as did one that changed a comma."""
+
+    async def scenario() -> None:
+        async with staged(summaries="off") as stage:
+            before = suppressed("severity_not_raised")
+            texts = ["It broke.", "It broke!", "It broke and caught fire.", "It broke, no more.", "It broke, fire!"]
+            for offset, text in enumerate(texts):
+                await stage.take(edit(offset, text, rating=1))
+                await stage.finished(offset)
+            assert alerts_of(stage, "severity") == ["warning", "critical"]
+            ids = [dict(one.headers)["ce_id"] for one in stage.acks.messages["reviews.alerts"]]
+            assert ids == [b"negative_review|p|r|warning", b"negative_review|p|r|critical"]
+            assert suppressed("severity_not_raised") - before == 3
+
+    run(scenario)
+
+
+def test_alert_of_an_old_review_is_counted_and_an_edit_today_fires() -> None:
+    """A backlog older than 48 hours raised no alert and no metric."""
+    year_ago = contract.to_rfc3339(NOW_MS - 365 * 86_400_000)
+
+    async def scenario() -> None:
+        async with staged(summaries="off") as stage:
+            before = suppressed("too_old")
+            old = orjson.dumps({"product_id": "p", "review_id": "r", "text": "It broke.", "created_at": year_ago})
+            await stage.take(slot_of(old, 0, timestamp_ms=NOW_MS - 49 * 3_600_000))
+            await stage.finished(0)
+            assert alerts_of(stage, "severity") == []
+            assert suppressed("too_old") - before == 1
+            edited = orjson.loads(old) | {"updated_at": contract.to_rfc3339(NOW_MS)}
+            await stage.take(slot_of(orjson.dumps(edited), 1, timestamp_ms=-1))
+            await stage.finished(1)
+            assert len(alerts_of(stage, "severity")) == 1
+
+    run(scenario)
+
+
+def test_alert_that_the_broker_may_not_have_is_published_again_when_its_review_comes_again() -> None:
+    """What was sent before a rebalance counts for nothing until it is read back from the topic."""
+
+    async def scenario() -> None:
+        history = HistoryOfTheTest()
+        async with staged(summaries="off", alert_history=history) as stage:
+            await stage.take(edit(0, "It broke.", rating=1))
+            await stage.finished(0)
+            await stage.take(with_epoch(edit(0, "It broke.", rating=1), epoch=3))
+            await wait_until_async(lambda: len(stage.acks.finished()) == 2, _SECONDS, "it is finished again")
+            assert alerts_of(stage, "severity") == ["warning", "warning"]
+            history.read(*(one.value for one in stage.acks.messages["reviews.alerts"]))
+            await stage.take(with_epoch(edit(0, "It broke.", rating=1), epoch=5))
+            await wait_until_async(lambda: len(stage.acks.finished()) == 3, _SECONDS, "it is finished once more")
+            assert alerts_of(stage, "severity") == ["warning", "warning"]
+
+    run(scenario)
+
+
+def test_alerts_of_other_workers_and_of_earlier_runs_are_known_before_the_first_review() -> None:
+    """Whatever else is in the topic: bytes that nobody can read stop nothing."""
+    fields = orjson.loads((contract.schema_folder() / "examples" / "valid" / "alert.json").read_bytes())
+    known = fields | {"alert_id": "negative_review|p|r", "product_id": "p", "review_id": "r", "severity": "critical"}
+    of_version_0_1 = known | {"alert_id": "negative_review|p|r2|warning", "review_id": "r2", "severity": "warning"}
+    garbage = (None, b"", b"\xff\x00", b"[" * 5000, b'{"schema":"alert.v1"}')
+    history = HistoryOfTheTest(*garbage, orjson.dumps(known), orjson.dumps(of_version_0_1))
+
+    async def scenario() -> None:
+        async with staged(summaries="off", alert_history=history) as stage:
+            assert history.states == ["started", "caught up"]
+            await stage.take(edit(0, "It broke.", rating=1), review(1, "It broke.", review_id="r2", rating=1))
+            await stage.take(review(2, "It broke.", review_id="r3", rating=1))
+            await stage.finished(0, 1, 2)
+            assert alerts_of(stage, "review_id") == ["r3"]
+        assert history.states[-1] == "stopped"
 
     run(scenario)
 

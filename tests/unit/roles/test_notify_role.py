@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,7 @@ from stream_app.store.fake import MemorySummaryStore
 from tests.fakes import FakeAcks, slot_of
 from tests.waiting import wait_until_async
 
-ALERT = Alert("negative_review|p|r|critical", "negative_review", "critical", "p", 1000, 2000, review_id="r")
+ALERT = Alert("negative_review|p|r", "negative_review", "critical", "p", 1000, 2000, review_id="r")
 VALUE = contract.encode_alert(ALERT)
 
 
@@ -58,6 +59,23 @@ def test_alert_delivered_twice_is_kept_once() -> None:
         await finished(acks, 7, 8)
 
     play(scenario)
+
+
+def test_only_a_graver_alert_is_logged_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one that comes again after a crash, as it was: it may not have been logged before."""
+    logged: list[Alert] = []
+    monkeypatch.setattr("stream_app.telemetry.alert_notified", logged.append)
+    warning = replace(ALERT, severity="warning")
+    later = replace(warning, raised_at_ms=3000)
+
+    async def scenario(role: Notify, store: MemorySummaryStore, acks: FakeAcks) -> None:
+        for offset, alert in enumerate([warning, later, ALERT, later, ALERT]):
+            await role.take([slot_of(contract.encode_alert(alert), offset)])
+        await finished(acks, 0, 1, 2, 3, 4)
+        assert await store.recent_alerts(10) == [ALERT]
+
+    play(scenario)
+    assert logged == [warning, ALERT, ALERT]
 
 
 def test_unreadable_alert_goes_to_the_dead_letter_and_the_next_is_kept() -> None:
