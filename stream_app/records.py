@@ -188,7 +188,9 @@ class EnrichedReview:
 
 @value
 class Alert:
-    """alert.v1: something turned bad (or well again), and why. ``alert_id`` is deterministic."""
+    """alert.v1: something turned bad (or well again), and why. ``alert_id`` is deterministic, and the same at any
+    severity.
+    """
 
     alert_id: str
     rule: Rule

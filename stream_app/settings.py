@@ -108,7 +108,9 @@ class Settings(BaseSettings):
     summary_wait_ms: int = Field(1000, description="best_effort: how long a review waits for T5 after BERT")
 
     alert_threshold: float = Field(0.8, description="P(negative) from which a review raises an alert")
-    alert_max_age_hours: float = Field(48.0, description="older reviews raise none")
+    alert_max_age_hours: float = Field(
+        48.0, description="older reviews raise none: by the newest of their dates and the record's timestamp"
+    )
 
     text_min_interval_seconds: float = Field(60.0, description="a product's text is made at most this often")
     text_lease_seconds: float = Field(

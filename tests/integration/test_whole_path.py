@@ -163,19 +163,19 @@ def test_chinese_reviews_are_flagged_not_judged(system: System) -> None:
     assert {review.sentiment_missing for review in chinese} == {"unsupported_language"}
 
 
-def test_bad_fresh_reviews_raise_alerts_and_old_ones_none(system: System) -> None:
-    """Each id once; every alert is about a review of the last two days; the page's API shows them."""
+def test_bad_reviews_raise_alerts_when_they_come_whenever_they_were_written(system: System) -> None:
+    """Each id once; the page's API shows them."""
     alerts = [contract.decode_alert(record) for record in read_to_end(system.settings, system.topics.alerts)]
 
     assert alerts
     assert all(isinstance(alert, Alert) for alert in alerts)
     ids = [alert.alert_id for alert in alerts if isinstance(alert, Alert)]
     assert len(set(ids)) == len(ids)
-    newest = max(review.created_at_ms for review in enriched_of(system))
-    assert all(newest - alert.created_at_ms < 49 * 3_600_000 for alert in alerts if isinstance(alert, Alert))
-    status, body = system.get("/v1/alerts?limit=100")
+    status, body = system.get("/v1/alerts?limit=200")
     assert status == 200
-    assert {alert["alert_id"] for alert in orjson.loads(body)["alerts"]} == set(ids)
+    shown = {alert["alert_id"] for alert in orjson.loads(body)["alerts"]}
+    assert len(shown) == min(200, len(ids))
+    assert shown <= set(ids)
 
 
 def test_every_product_gets_a_headline_with_its_evidence(system: System) -> None:

@@ -429,3 +429,4 @@ def _clock(name: str, milliseconds: int) -> None:
 
 _clock("three hours forward", 3 * 3_600_000)
 _clock("four minutes back", -4 * 60_000)
+_clock("an hour back", -60 * 60_000)

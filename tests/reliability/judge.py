@@ -29,8 +29,9 @@ from tests.reliability.workload import ACCEPTED, Sent
 
 _HOUR_MS = 3_600_000
 _WINDOW_HOURS = {"24h": 24, "7d": 168, "30d": 720}
-_ALERT_FROM, _SURE_FROM = 8000, 9500  # P(negative) x 10,000
-_ALERT_MAX_AGE_SECONDS = 48 * 3600
+_ALERT_FROM, _SURE_FROM, _SURER_FROM = 8000, 9500, 9700  # P(negative) x 10,000
+SEVERITIES = ("info", "warning", "critical")
+_INFO, _WARNING = 0, 1
 _PRODUCTS_A_CALL = 100
 
 
@@ -98,7 +99,7 @@ class Published:
     )
     firsts: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))  # partition -> offsets, as seen
     letters: dict[tuple[int, int], list[tuple[float, Any]]] = field(default_factory=lambda: defaultdict(list))
-    alerts: Counter[str] = field(default_factory=Counter)
+    alerts: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # id -> severities
 
     def take(self, messages: Iterable[Any], enriched_topic: str, dead_letter_topic: str) -> None:
         """Sort messages of the three output topics in; within a topic's partition they come in order."""
@@ -115,7 +116,8 @@ class Published:
                 place = (int(headers["__connect.errors.partition"]), int(headers["__connect.errors.offset"]))
                 self.letters[place].append((at, message))
             else:
-                self.alerts[json.loads(message.value())["alert_id"]] += 1
+                value = json.loads(message.value())
+                self.alerts[value["alert_id"]].append(value["severity"])
 
     def __contains__(self, place: tuple[int, int]) -> bool:
         return place in self.enriched or place in self.letters
@@ -140,9 +142,12 @@ def judge_topics(sent: Sequence[Sent], published: Published, *, late_firsts_allo
         verdict.wrong += [f"message {one.place}: {what}" for what in _wrong(one, enriched, letters)]
     verdict.wrong += [] if late_firsts_allowed else _out_of_order(sent, published)
     due = due_alerts(sent)
-    verdict.lost += [
-        f"alert {alert_id} was not published" for alert_id in sorted(due) if alert_id not in published.alerts
-    ]
+    for alert_id, (least, most) in sorted(due.items()):
+        gravest = max((SEVERITIES.index(one) for one in published.alerts.get(alert_id, ())), default=-1)
+        if gravest < least:
+            verdict.lost.append(f"alert {alert_id} was not published as {SEVERITIES[least]}")
+        elif gravest > most:
+            verdict.wrong.append(f"alert {alert_id} was published as {SEVERITIES[gravest]}")
     prefixes = {f"negative_review|{product_of(one)}|" for one in sent if one.fields}
     verdict.wrong += [
         f"alert {alert_id} was not due"
@@ -212,17 +217,23 @@ def _out_of_order(sent: Sequence[Sent], published: Published) -> list[str]:
     return wrong
 
 
-def due_alerts(sent: Iterable[Sent]) -> set[str]:
-    """The ids of the alerts that these messages must raise."""
-    due = set()
+def due_alerts(sent: Iterable[Sent]) -> dict[str, tuple[int, int]]:
+    """The alerts that these messages must raise: id -> the least and the most grave that its gravest may be.
+
+    A message is as old as its record: all are fresh. A version that is sure of it by less than the margin makes it a
+    warning only where none fired before.
+    """
+    due: dict[str, tuple[int, int]] = {}
     for one in sent:
         fields = one.fields
         if not fields or fields.get("deleted") or one.p_negative < _ALERT_FROM:
             continue
-        if one.acked_at - _seconds(fields["created_at"]) > _ALERT_MAX_AGE_SECONDS:
-            continue
-        sure = one.p_negative >= _SURE_FROM and (fields.get("rating") or 1) <= 2
-        due.add(f"negative_review|{product_of(one)}|{fields['review_id']}|{'warning' if sure else 'info'}")
+        stars_agree = (fields.get("rating") or 1) <= 2
+        least = _WARNING if stars_agree and one.p_negative >= _SURER_FROM else _INFO
+        most = _WARNING if stars_agree and one.p_negative >= _SURE_FROM else _INFO
+        alert_id = f"negative_review|{product_of(one)}|{fields['review_id']}"
+        before = due.get(alert_id, (_INFO, _INFO))
+        due[alert_id] = max(before[0], least), max(before[1], most)
     return due
 
 
@@ -253,7 +264,7 @@ def judge_shown_alerts(sent: Iterable[Sent], client: Any, keys: Keys, kept: int 
     ``client``: redis-py's, of the server or the cluster.
     """
     shown = {alert_id.decode() for alert_id in client.hkeys(keys.alerts)}
-    missing = sorted(due_alerts(sent) - shown) if len(shown) < kept else []
+    missing = sorted(due_alerts(sent).keys() - shown) if len(shown) < kept else []
     return Verdict(lost=[f"alert {alert_id} is not shown" for alert_id in missing])
 
 

@@ -70,6 +70,7 @@ _RAW_RECORDS = "tests/unit/kafka/test_raw_records.py::"
 _REBALANCE = "tests/unit/roles/test_summarize_rebalance.py::"
 _REBUILD = "tests/integration/test_rebuild.py::"
 _RESTARTS = "tests/unit/roles/test_summarize_restarts.py::"
+_RULES = "tests/unit/steps/test_alert_rules.py::"
 _RUN = "tests/integration/kafka/test_run.py::"
 _SEQUENCE = "tests/unit/steps/test_sequence.py::"
 _STORE = "tests/behaviour/test_summary_store.py::"
@@ -285,6 +286,24 @@ _LOST = (
     ),
     Protection(
         1,
+        "unacknowledged-alert-comes-again",
+        "an alert that the broker never got is held for fired when its review comes again",
+        "stream_app/roles/fired_alerts.py",
+        "self._sent.get(alert_id) if epoch == self._epoch else None",
+        "self._sent.get(alert_id)",
+        (_ENRICH + "test_alert_that_the_broker_may_not_have_is_published_again_when_its_review_comes_again",),
+    ),
+    Protection(
+        1,
+        "edit-of-an-old-review-alarms",
+        "an edit today of an older review raises no alert",
+        "stream_app/steps/alert_rules.py",
+        "max(review.created_at_ms, review.updated_at_ms or 0, produced_at_ms or 0)",
+        "review.created_at_ms",
+        (_RULES + "test_edit_today_of_an_old_review_alarms",),
+    ),
+    Protection(
+        1,
         "alert-holds-the-commit-back",
         "a review is acknowledged before its alert",
         "stream_app/kafka/acks.py",
@@ -486,11 +505,50 @@ _TWICE = (
     ),
     Protection(
         2,
+        "alert-fires-again-only-when-worse",
+        "an edit from critical to warning alarms again",
+        "stream_app/steps/alert_rules.py",
+        "        if not is_graver(severity, before.severity):\n",
+        "        if False:\n",
+        (
+            _RULES + "test_alert_never_fires_again_at_the_same_or_a_lower_severity",
+            _ENRICH + "test_alert_fires_again_only_when_it_gets_worse_and_what_does_not_fire_is_counted",
+        ),
+    ),
+    Protection(
+        2,
+        "noise-raises-no-severity",
+        "an alert fires again because other texts were computed beside its review",
+        "stream_app/steps/alert_rules.py",
+        "p_negative < _SURE + _SURER:",
+        "False:",
+        (_RULES + "test_noise_of_the_model_makes_no_alert_fire_again",),
+    ),
+    Protection(
+        2,
+        "alerts-of-others-are-known",
+        "a worker takes reviews before it knows which alerts fired",
+        "stream_app/roles/enrich.py",
+        "await self._alert_history.caught_up(_ALERT_HISTORY_SECONDS)",
+        "pass",
+        (_ENRICH + "test_alerts_of_other_workers_and_of_earlier_runs_are_known_before_the_first_review",),
+    ),
+    Protection(
+        2,
+        "alerts-are-logged-once",
+        "people are told again of an alert that came again, no graver",
+        "stream_app/roles/notify.py",
+        "strict=True) if kept]",
+        "strict=True)]",
+        ("tests/unit/roles/test_notify_role.py::test_only_a_graver_alert_is_logged_again",),
+    ),
+    Protection(
+        2,
         "alerts-are-kept-once",
         "a repeated alert is shown twice",
         "stream_app/store/record_alert.lua",
-        "if redis.call('HSETNX', alerts, ARGV[1], ARGV[3]) == 1 then",
-        "if redis.call('HSET', alerts, ARGV[1], ARGV[3]) >= 0 then",
+        "if held and gravity(held) >= gravity(ARGV[3]) then",
+        "if false then",
         (_STORE + "test_recent_alerts_are_the_newest_first_and_each_once[server]",),
     ),
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.reliability.judge import Published, Verdict, due_alerts, judge_topics, judge_view
+from tests.reliability.judge import SEVERITIES, Published, Verdict, due_alerts, judge_topics, judge_view
 from tests.reliability.workload import Sent, workload
 
 Value = dict[str, Any]
@@ -46,7 +46,7 @@ def round_in_order() -> tuple[list[Sent], list[Record]]:
     for offset, one in enumerate(sent):
         one.partition, one.offset, one.acked_at = 0, offset, time.time()
         records.append(letter(one) if one.reason else enriched(one))
-    records += [alert(alert_id) for alert_id in due_alerts(sent)]
+    records += [alert(alert_id, SEVERITIES[least]) for alert_id, (least, _) in due_alerts(sent).items()]
     return sent, records
 
 
@@ -81,8 +81,8 @@ def letter(one: Sent, reason: str | None = None, value: bytes | None = None) -> 
     return Record("dead", one.key, one.value if value is None else value, named)
 
 
-def alert(alert_id: str) -> Record:
-    return Record("alerts", b"p", json.dumps({"alert_id": alert_id}).encode(), [])
+def alert(alert_id: str, severity: str = "info") -> Record:
+    return Record("alerts", b"p", json.dumps({"alert_id": alert_id, "severity": severity}).encode(), [])
 
 
 def judged(sent: list[Sent], records: list[Record]) -> Verdict:

@@ -1,0 +1,101 @@
+"""A follower on a real broker: what was there before, from a bounded distance back, and what comes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from confluent_kafka import Producer
+
+from stream_app.kafka.admin import create_topics
+from stream_app.kafka.client_config import producer_config
+from stream_app.kafka.follower import TopicFollower
+from stream_app.kafka.topics import Topics
+from stream_app.records import RawRecord
+from stream_app.settings import Settings
+from tests.waiting import wait_until
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def settings(kafka: str, topic_prefix: str) -> Settings:
+    made = Settings(_env_file=None, brokers=kafka, topic_prefix=topic_prefix, partitions=2)
+    create_topics(made)
+    return made
+
+
+def produce(settings: Settings, *values: bytes | None, age_ms: int = 0, **options: object) -> None:
+    producer = Producer({**producer_config(settings), **options})
+    for value in values:
+        timestamp_ms = int(time.time() * 1000) - age_ms
+        producer.produce(Topics(settings.topic_prefix).alerts, value, headers=[("x", b"\xff")], timestamp=timestamp_ms)
+    assert not producer.flush(20)
+
+
+@contextmanager
+def following(settings: Settings, max_records: int = 1000) -> Iterator[list[bytes | None]]:
+    """The values of what was handed over, once all that was there has been."""
+    values: list[bytes | None] = []
+
+    def take(record: RawRecord) -> None:
+        values.append(record.value)
+
+    topic = Topics(settings.topic_prefix).alerts
+    since_ms = int(time.time() * 1000) - DAY_MS
+    follower = TopicFollower(settings, topic, take, since_ms=since_ms, max_records=max_records)
+    follower.start()
+    try:
+        assert asyncio.run(follower.caught_up(30))
+        yield values
+    finally:
+        follower.stop()
+
+
+def test_what_was_there_is_read_before_it_is_caught_up_and_what_comes_follows(settings: Settings) -> None:
+    """Null values and any bytes among it; what is older than it looks back is left out."""
+    produce(settings, b"old", b"older", age_ms=2 * DAY_MS)
+    there = [b"%d" % number for number in range(20)]
+    produce(settings, *there, None, b"\xff\x00")
+
+    with following(settings) as values:
+        assert sorted(values, key=str) == sorted([*there, None, b"\xff\x00"], key=str)
+        produce(settings, b"new")
+        wait_until(lambda: values[-1] == b"new", 10, "what another process publishes is read")
+
+
+def test_no_more_than_the_bound_is_read_back(settings: Settings) -> None:
+    """A start takes no longer after a year of alerts."""
+    produce(settings, *(b"%d" % number for number in range(200)))
+
+    with following(settings, max_records=40) as values:
+        assert 20 <= len(values) <= 40
+
+
+def test_empty_topic_is_caught_up_with_at_once(settings: Settings) -> None:
+    """The first start of all waits for nothing."""
+    began = time.monotonic()
+
+    with following(settings) as values:
+        assert values == []
+        assert time.monotonic() - began < 10
+
+
+def test_topic_that_is_missing_is_not_waited_for(kafka: str, topic_prefix: str) -> None:
+    """The worker starts without; the topic is looked for again."""
+    settings = Settings(_env_file=None, brokers=kafka, topic_prefix=topic_prefix)
+    values: list[bytes | None] = []
+
+    def take(record: RawRecord) -> None:
+        values.append(record.value)
+
+    follower = TopicFollower(settings, Topics(topic_prefix).alerts, take, since_ms=0, max_records=10)
+    follower.start()
+    assert not asyncio.run(follower.caught_up(25))
+    create_topics(settings)
+    produce(settings, b"new")
+    wait_until(lambda: values == [b"new"], 30, "it is found")
+    follower.stop()
