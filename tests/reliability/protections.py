@@ -214,7 +214,8 @@ _LOST = (
         "delivery-error-is-fatal",
         "a delivery error is passed over",
         "stream_app/kafka/publisher.py",
-        "            self._publisher.failed(_refusal(error, message))\n            return  # on_delivered is never called",
+        "            self._publisher.failed(_refusal(error, message))\n"
+        "            return  # on_delivered is never called",
         "            return  # on_delivered is never called",
         (
             _PUBLISHER + "test_delivery_error_is_fatal",
