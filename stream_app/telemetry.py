@@ -32,6 +32,14 @@ _padding = Counter(
 _texts_run = Counter("stream_app_model_texts_total", "Texts that a model answered", ["model"])
 _known = Counter("stream_app_model_known_texts_total", "Texts whose result was known from an equal text", ["model"])
 _busy = Counter("stream_app_model_busy_seconds_total", "Seconds that a model computed", ["model"])
+_lost_to_retention = Counter(
+    "stream_app_records_lost_to_retention_total",
+    "Offsets that retention removed before they were read (transaction markers count too)",
+    ["topic"],
+)
+_begun_anew = Counter(
+    "stream_app_partitions_begun_anew_total", "Partitions that ended before the committed offset", ["topic"]
+)
 _latency = QuickHistogram(
     "stream_app_enrich_seconds",
     "From the record's timestamp to the enriched review's publication",
@@ -147,6 +155,33 @@ def product_text_was_outdated(product_id: str) -> None:
 
 def topic_is_misconfigured(topic: str, problem: str) -> None:
     log.warning("topic_is_misconfigured", topic=topic, problem=problem)
+
+
+def records_lost_to_retention(topic: str, partition: int, position: int, first: int) -> None:
+    """The log begins at ``first`` now, and was read up to ``position``."""
+    _lost_to_retention.labels(topic).inc(first - position)
+    log.error(
+        "records_lost_to_retention",
+        topic=topic,
+        partition=partition,
+        lost=first - position,
+        committed_offset=position,
+        log_start_offset=first,
+        next_step="raise the topic's retention or add workers; publish these records again if they are kept elsewhere",
+    )
+
+
+def log_no_longer_reaches(topic: str, partition: int, position: int, first: int) -> None:
+    """The log ends before ``position``, and is read from ``first`` on."""
+    _begun_anew.labels(topic).inc()
+    log.error(
+        "log_no_longer_reaches",
+        topic=topic,
+        partition=partition,
+        committed_offset=position,
+        begins_anew_at=first,
+        next_step="the topic was made again or lost its end: it is read from its beginning; find out why",
+    )
 
 
 def key_mismatched() -> None:

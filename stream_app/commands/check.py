@@ -30,6 +30,7 @@ def check(brokers: Brokers = None, redis: Redis = None, topic_prefix: TopicPrefi
     checks: dict[str, Callable[[Settings], str]] = {
         "Kafka": _kafka,
         "topics": _topics,
+        "consumer groups": _groups,
         "Redis": _redis,
         "device": _device,
         "sentiment model": _sentiment_model,
@@ -63,6 +64,17 @@ def _topics(settings: Settings) -> str:
     if any(finding.fatal for finding in findings):
         raise ConfigurationError("\n".join(told))
     return "\n".join(["all there", *told])
+
+
+def _groups(settings: Settings) -> str:
+    from stream_app.kafka.group_check import lost_positions
+    from stream_app.store.generations import fixed
+
+    view = asyncio.run(fixed(settings))
+    lost = [told for role in ("enrich", "summarize", "notify") for told in lost_positions(view, role)]
+    if lost:
+        raise ConfigurationError("\n".join(lost))
+    return "each goes on where it committed"
 
 
 def _redis(settings: Settings) -> str:

@@ -99,6 +99,11 @@ class PartitionAcks:
             if line is not None:
                 line.position = position
 
+    def has_read(self, partition: Partition) -> bool:
+        """Did records of it arrive in this epoch?"""
+        line = self._lines.get(partition)
+        return line is not None and line.sequencer.has_read
+
     def publish_early(self, slot: Slot, messages: Sequence[Message]) -> None:
         """Publish at once, out of order. The slot is acknowledged only after these are delivered too."""
         line = self._line_of(slot)

@@ -125,12 +125,19 @@ def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
     return offsets(settings, topic, OffsetSpec.latest())
 
 
+def log_ends(settings: Settings, topic: str) -> dict[int, int]:
+    """Per partition, the offset that the next message will have, open transactions included."""
+    return offsets(settings, topic, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
+
+
 def begin_offsets(settings: Settings, topic: str) -> dict[int, int]:
     """Per partition, the offset of the first message that is still there."""
     return offsets(settings, topic, OffsetSpec.earliest())
 
 
-def offsets(settings: Settings, topic: str, at: OffsetSpec) -> dict[int, int]:
+def offsets(
+    settings: Settings, topic: str, at: OffsetSpec, isolation: IsolationLevel = IsolationLevel.READ_COMMITTED
+) -> dict[int, int]:
     """Offsets per partition. Raises ConfigurationError when the topic is missing."""
     metadata = reach(settings, lambda client: client.list_topics(topic, timeout=_SECONDS)).topics[topic]
     if metadata.error is not None:
@@ -138,7 +145,7 @@ def offsets(settings: Settings, topic: str, at: OffsetSpec) -> dict[int, int]:
     asked = {TopicPartition(topic, number): at for number in metadata.partitions}
 
     def ask(client: AdminClient) -> dict[int, int]:
-        found = client.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_SECONDS)
+        found = client.list_offsets(asked, isolation_level=isolation, request_timeout=_SECONDS)
         return {partition.partition: future.result().offset for partition, future in found.items()}
 
     return reach(settings, ask)

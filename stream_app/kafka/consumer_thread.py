@@ -37,6 +37,8 @@ class Polled(dict[Any, list[RawRecord]]):
         """Per partition the next offset to be fetched: every record before it is in this poll or an earlier one.
         Transaction markers, aborted records and compacted gaps are behind it without ever being in a poll.
         """
+        self.begun_anew: dict[Partition, int] = {}
+        """Partitions that no longer reach to where they were read, and the offset from which they are read now."""
 
 
 class PatientFetcher(Fetcher):  # type: ignore[misc]
@@ -49,6 +51,28 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
     """
 
     role: StreamRole
+
+    reached: dict[Partition, int]
+    """Where each partition was read last; empty for those without a position."""
+
+    begun_anew: dict[Partition, int]
+    """See ``Polled``; taken by the next poll."""
+
+    async def _update_fetch_positions(self, assignment: Any, node_id: Any, tps: Any) -> Any:
+        """aiokafka sets a position that the broker does not have to the first record, and says so at level INFO."""
+        waiting = {tp: Partition(*tp) for tp in tps if assignment.state_value(tp).awaiting_reset}
+        result = await super()._update_fetch_positions(assignment, node_id, tps)
+        for tp, partition in waiting.items():
+            state, before = assignment.state_value(tp), self.reached.pop(partition, None)
+            if before is None or not state.has_valid_position:
+                if before is not None:
+                    self.reached[partition] = before  # the broker gave no answer yet
+            elif state.position > before:
+                telemetry.records_lost_to_retention(*partition, before, state.position)
+            elif state.position < before:
+                telemetry.log_no_longer_reaches(*partition, before, state.position)
+                self.begun_anew[partition] = state.position
+        return result
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
         """Makes the requests; what they ask for is set before."""
@@ -77,6 +101,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         fetcher = self._consumer._fetcher
         fetcher.__class__ = PatientFetcher  # aiokafka makes it itself
         fetcher.role = self.consumer.app.role
+        fetcher.reached, fetcher.begun_anew = {}, {}
 
     async def touch(self) -> None:
         """Say that this process lives although it fetches nothing: resets aiokafka's idle clock.
@@ -131,6 +156,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             for partition in rest:
                 polled.update(await fetcher.fetched_records([partition], timeout=0, max_records=share))
             polled.positions = _positions(consumer, active_partitions)
+            polled.begun_anew, fetcher.begun_anew = fetcher.begun_anew, {}
+            fetcher.reached |= polled.positions
         return polled
 
     async def seek_to_committed(self) -> Mapping[Any, int | None]:
@@ -149,11 +176,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         if not assignment.active:
             return {}
         offsets: dict[Any, int | None] = {}
+        consumer._fetcher.reached, consumer._fetcher.begun_anew = {}, {}
         for tp in assignment.tps:  # without awaits: nothing is fetched between the first seek and the last
             offset = committed[tp].offset if tp in committed else -1
             offsets[tp] = offset if offset >= 0 else None
             if offset >= 0:
                 consumer._fetcher.seek_to(tp, offset)
+                consumer._fetcher.reached[Partition(*tp)] = offset
             else:
                 consumer._fetcher.request_offset_reset([tp], OffsetResetStrategy.EARLIEST)
         self.position_epoch += 1

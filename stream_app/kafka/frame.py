@@ -40,6 +40,7 @@ from stream_app.kafka.security import faust_credentials
 from stream_app.ports import BrokerUnavailable, Slot, StreamRole
 from stream_app.records import Partition
 from stream_app.settings import Settings
+from stream_app.steps.sequence import OffsetJumpedBack
 
 FAUST_VERSION = "0.15.3"
 """What these overrides were written against; a test fails when another one is installed."""
@@ -86,6 +87,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         try:
             while not (self._stopped.is_set() or fetcher._stopped.is_set()):
                 polled, _ = await self._wait_next_records(timeout=1.0)
+                if polled.begun_anew:
+                    await self._begin_anew(polled.begun_anew)
                 if polled or polled.positions:
                     await self._hand_over(polled)
         except (ConsumerStoppedError, asyncio.CancelledError):
@@ -141,6 +144,23 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         if now - self._touched_at >= min(1.0, self._settings.max_poll_interval_seconds / 4):
             self._touched_at = now
             await self._thread.touch()
+
+    async def _begin_anew(self, partitions: Mapping[Partition, int]) -> None:
+        """These partitions were made again, or lost their end: read from the beginning, and committed there at once.
+        The old commit would skip what is published until the log is as long as before, should the process die.
+
+        Raises OffsetJumpedBack where records of the old log are at work: offsets would mean two things.
+        """
+        offsets = {TP(*partition): position for partition, position in partitions.items()}
+        if not await self._commit(offsets):
+            return  # a rebalance: the next owner finds the same
+        self._committed.update(offsets)
+        for partition, position in partitions.items():
+            if self._acks.has_read(partition):
+                raise OffsetJumpedBack(
+                    f"{partition.topic}-{partition.number} no longer reaches to what was read of it: it was made again "
+                    f"or lost its end. The next start reads it from offset {position}."
+                )
 
     async def _hand_over(self, polled: Polled) -> None:
         # no await between these: a position counts only when all records before it have arrived

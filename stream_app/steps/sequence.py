@@ -38,6 +38,11 @@ class Sequencer(Generic[Payload]):
         """Records that arrived and are not yet counted in next_offset."""
         return len(self._waiting) + len(self._released)
 
+    @property
+    def has_read(self) -> bool:
+        """Did anything arrive?"""
+        return self._last_arrived >= 0
+
     def arrive(self, offset: int) -> None:
         """Raises OffsetJumpedBack unless ``offset`` is larger than all before it."""
         if offset <= self._last_arrived:

@@ -57,6 +57,7 @@ _LARGE_REJECTS = "tests/integration/kafka/test_large_rejects.py::"
 _LIMITS = "tests/unit/api/test_limits.py::"
 _LOOK_UPS = "tests/unit/api/test_look_ups.py::"
 _MEMORY = "tests/integration/test_memory_bound.py::"
+_LOST_POSITIONS = "tests/integration/kafka/test_lost_positions.py::"
 _ON_A_BROKER = "tests/integration/kafka/test_publisher_on_a_broker.py::"
 _ON_A_SERVER = "tests/integration/store/test_summarize_on_a_server.py::"
 _OUTPUTS = "tests/contract/test_outputs.py::"
@@ -83,6 +84,27 @@ _TROUBLES = "tests/integration/store/test_server_troubles.py::"
 _VIEW = "tests/integration/store/test_view_on_a_server.py::"
 
 _LOST = (
+    Protection(
+        1,
+        "loss-by-retention-is-said",
+        "records that retention removed unread are skipped without a word",
+        "stream_app/kafka/consumer_thread.py",
+        "                telemetry.records_lost_to_retention(*partition, before, state.position)\n",
+        "                pass\n",
+        (
+            _POSITIONS + "test_position_that_the_log_does_not_hold_is_said",
+            _LOST_POSITIONS + "test_records_that_retention_removed_unread_are_said_and_counted",
+        ),
+    ),
+    Protection(
+        1,
+        "log-made-again-is-committed-at-its-beginning",
+        "the old commit stays: what a crash leaves unread up to it is skipped when the log has grown",
+        "stream_app/kafka/frame.py",
+        "        if not await self._commit(offsets):\n",
+        "        if not offsets:\n",
+        (_POSITIONS + "test_log_that_was_made_again_is_committed_at_its_beginning_at_once",),
+    ),
     Protection(
         1,
         "two-copies-of-three",

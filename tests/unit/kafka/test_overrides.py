@@ -38,7 +38,7 @@ def test_faust_and_aiokafka_are_the_versions_that_the_overrides_were_written_aga
             driver.AIOKafkaConsumerThread,
             ["_create_worker_consumer", "on_start", "_fetch_records", "seek_to_committed"],
         ),
-        (consumer_thread.PatientFetcher, Fetcher, ["_get_actions_per_node"]),
+        (consumer_thread.PatientFetcher, Fetcher, ["_get_actions_per_node", "_update_fetch_positions"]),
         (raw_records.RawRecords, raw_records.PartitionRecords, ["_consumer_record", "_unpack_records"]),
         (raw_records.AnyNameRecords, _MemoryRecordsPy, ["next_batch"]),
         (raw_records._AnyNameBatch, _DefaultRecordBatchPy, ["_read_msg"]),

@@ -146,6 +146,8 @@ class Fetcher:
         self._come_meanwhile = come_meanwhile
         self._closed = False
         self._subscriptions = SimpleNamespace(fetch_context=nullcontext)
+        self.reached: dict[Any, int] = {}
+        self.begun_anew: dict[Any, int] = {}
 
     async def fetched_records(self, partitions: Any, timeout: float, max_records: int) -> dict[TP, list[int]]:
         polled: dict[TP, list[int]] = {}
@@ -215,6 +217,7 @@ def test_poll_says_how_far_each_partition_is_read() -> None:
     polled = asyncio.run(thread._fetch_records(consumer, active, timeout=1.0, max_records=10))
 
     assert polled.positions == {Partition("reviews", 0): 6, Partition("reviews", 1): 40}
+    assert fetcher.reached == polled.positions
 
 
 def test_poll_without_records_is_handed_over_for_its_positions() -> None:

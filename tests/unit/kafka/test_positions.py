@@ -10,11 +10,12 @@ import pytest
 from aiokafka.consumer.fetcher import OffsetResetStrategy
 from faust.types import TP
 
-from stream_app.kafka import frame
+from stream_app.kafka import consumer_thread, frame
 from stream_app.kafka.acks import PartitionAcks
 from stream_app.kafka.consumer_thread import ConsumerThread, Polled
 from stream_app.kafka.frame import Consumer
 from stream_app.records import Partition, RawRecord
+from stream_app.steps.sequence import OffsetJumpedBack
 from tests.fakes import FakePublisher
 
 P0, P1 = TP("reviews", 0), TP("reviews", 1)
@@ -166,3 +167,76 @@ def test_broker_that_tells_no_positions_ends_the_process(monkeypatch: pytest.Mon
 
     with pytest.raises(Ended):
         asyncio.run(test())
+
+
+class Assignment:
+    """aiokafka's: one partition that waits for its position, which the broker sets to ``first``."""
+
+    def __init__(self, first: int | None) -> None:
+        self._first = first
+        self._state = SimpleNamespace(awaiting_reset=True, has_valid_position=False, position=None)
+
+    def state_value(self, tp: TP) -> Any:
+        return self._state
+
+    async def answer(self, *_: Any) -> bool:
+        if self._first is not None:
+            self._state = SimpleNamespace(awaiting_reset=False, has_valid_position=True, position=self._first)
+        return True
+
+
+@pytest.mark.parametrize(
+    ("reached", "first", "told", "begun_anew"),
+    [
+        ({Partition(*P0): 40}, 100, ["lost 40 100"], {}),
+        ({Partition(*P0): 40}, 0, ["anew 40 0"], {Partition(*P0): 0}),
+        ({Partition(*P0): 40}, 40, [], {}),
+        ({}, 100, [], {}),  # a group without a commit begins where the log does
+        ({Partition(*P0): 40}, None, [], {}),  # the broker gave no answer
+    ],
+)
+def test_position_that_the_log_does_not_hold_is_said(
+    monkeypatch: pytest.MonkeyPatch, reached: Any, first: int | None, told: list[str], begun_anew: Any
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(
+        consumer_thread.telemetry, "records_lost_to_retention", lambda t, p, old, new: said.append(f"lost {old} {new}")
+    )
+    monkeypatch.setattr(
+        consumer_thread.telemetry, "log_no_longer_reaches", lambda t, p, old, new: said.append(f"anew {old} {new}")
+    )
+    assignment = Assignment(first)
+    monkeypatch.setattr(consumer_thread.Fetcher, "_update_fetch_positions", lambda self, *_: assignment.answer())
+    fetcher: Any = object.__new__(consumer_thread.PatientFetcher)
+    fetcher._closed, fetcher._fetch_task = True, None
+    fetcher.reached, fetcher.begun_anew = dict(reached), {}
+    assert asyncio.run(fetcher._update_fetch_positions(assignment, 1, [P0])) is True
+    assert (said, fetcher.begun_anew) == (told, begun_anew)
+    assert fetcher.reached == (reached if first is None else {})
+
+
+@pytest.mark.parametrize("at_work", [False, True])
+def test_log_that_was_made_again_is_committed_at_its_beginning_at_once(at_work: bool) -> None:
+    """Else a crash, and a log that grew meanwhile, would skip what it held up to the old commit."""
+
+    async def test() -> Any:
+        consumer = consumer_with({P0: 40})
+        await consumer.perform_seek()
+        if at_work:
+            finish(consumer, 40)
+        commits: list[Any] = []
+
+        async def commit(offsets: Any) -> bool:
+            commits.append(offsets)
+            return True
+
+        consumer._commit = commit
+        if at_work:
+            with pytest.raises(OffsetJumpedBack, match="reviews-0 no longer reaches"):
+                await consumer._begin_anew({Partition(*P0): 0})
+            return commits, None
+        await consumer._begin_anew({Partition(*P0): 0})
+        finish(consumer, 0)
+        return commits, consumer._filter_committable_offsets(())
+
+    assert asyncio.run(test()) == ([{P0: 0}], None if at_work else {P0: 1})
