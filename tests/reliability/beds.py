@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.reliability.bed import Bed
-from tests.reliability.faults import CLUSTER, ONE_OF_EACH, PAIR, THREE_BROKERS
+from tests.reliability.faults.table import CLUSTER, ONE_OF_EACH, PAIR, THREE_BROKERS
 from tests.reliability.stores import ClusterStore, PairStore, SingleStore
 
 BEDS: dict[str, Callable[[Path], Bed]] = {

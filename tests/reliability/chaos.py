@@ -25,14 +25,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tests.reliability.bed import Bed
 from tests.reliability.beds import BEDS
 from tests.reliability.faults import FAULTS, Fault
 from tests.reliability.rounds import Outcome, Rounds
 from tests.reliability.stores import can_mount, with_own_mounts
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "chaos.md"
-_SHOWN_DIFFERENCES = 20
+_SHOWN_DIFFERENCES = 40
 
 
 COUNTED = ("rounds", "lost", "double", "wrong", "stuck", "hidden", "published_twice")
@@ -128,11 +127,13 @@ def schedule(rounds: int, seed: int, chosen: Sequence[Sequence[Fault]]) -> list[
 def _pair(chance: random.Random, possible: Sequence[Fault]) -> list[Fault]:
     while True:
         first, second = chance.sample(possible, 2)
-        if first.bed == second.bed and first.part != second.part:
+        if first.bed == second.bed and first.part != second.part and not (first.alone or second.alone):
             return [first, second]
 
 
-def run(plan: Sequence[Sequence[Fault]], seed: int, folder: Path, console: Console) -> Result:
+def run(
+    plan: Sequence[Sequence[Fault]], seed: int, folder: Path, console: Console, *, with_hostile: bool = True
+) -> Result:
     """Run the plan, grouped by the bed that its faults need; each bed is started once. One that breaks down is a
     complaint, and the others are run.
     """
@@ -150,7 +151,7 @@ def run(plan: Sequence[Sequence[Fault]], seed: int, folder: Path, console: Conso
             rounds_before = result.total.rounds
             try:
                 with BEDS[name](folder / name.replace(" ", "-").replace(",", "")) as bed:
-                    _run_on(bed, numbered, result, felt, progress, task)
+                    _run_on(Rounds(bed, with_hostile), numbered, result, felt, progress, task)
             except Exception as error:  # noqa: BLE001 - such as a server that does not come back; there are other beds
                 progress.console.print_exception()
                 done = result.total.rounds - rounds_before
@@ -165,7 +166,7 @@ def run(plan: Sequence[Sequence[Fault]], seed: int, folder: Path, console: Conso
 
 
 def _run_on(
-    bed: Bed,
+    rounds: Rounds,
     numbered: Sequence[tuple[int, Sequence[Fault]]],
     result: Result,
     felt: dict[str, bool],
@@ -173,7 +174,6 @@ def _run_on(
     task: TaskID,
 ) -> None:
     """The rounds of one bed, into ``result`` and, by fault, into ``felt``: was it, in one round at least?"""
-    rounds = Rounds(bed)
     for number, faults in numbered:
         label = " + ".join(fault.name for fault in faults)
         progress.update(task, description=f"round {number}, {label}")
@@ -235,6 +235,7 @@ def main(
     seed: Annotated[int | None, typer.Option(help="Of everything random; printed. Default: a new one.")] = None,
     fault: Annotated[list[str] | None, typer.Option(help="Only this fault, or pair A+B; may be repeated.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Keep data and logs here instead of a temporary folder.")] = None,
+    hostile: Annotated[bool, typer.Option(help="Hostile whole records in the load of every round.")] = True,
     write: Annotated[bool, typer.Option(help="Append the table to benchmarks/chaos.md.")] = True,
     list_faults: Annotated[bool, typer.Option("--list", help="Only name the faults.")] = False,
 ) -> None:
@@ -251,7 +252,7 @@ def main(
         console.print("faults of full disks are left out: this system lets nobody mount a small one", style="yellow")
     plan = schedule(rounds, seed, chosen_faults(fault or []))
     with tempfile.TemporaryDirectory(prefix="stream-app-chaos-", ignore_cleanup_errors=True) as scratch:
-        result = run(plan, seed, (folder or Path(scratch)).absolute(), console)
+        result = run(plan, seed, (folder or Path(scratch)).absolute(), console, with_hostile=hostile)
     console.print(table_of(result))
     for what in result.complaints[:_SHOWN_DIFFERENCES]:
         console.print(what, style="red", highlight=False, markup=False, soft_wrap=True)

@@ -12,11 +12,14 @@ from urllib.error import URLError
 
 from redis.exceptions import RedisError
 
-from stream_app.store.keys import Keys
-from tests.reliability.bed import PARTITIONS, Bed, Exit
-from tests.reliability.faults import Fault
-from tests.reliability.judge import Published, Reader, Verdict, judge_shown_alerts, judge_topics, judge_view, look_up
-from tests.reliability.workload import Sent, probe, workload
+from tests.reliability.bed import PARTITIONS, Bed
+from tests.reliability.crew import Exit
+from tests.reliability.faults.table import Fault
+from tests.reliability.hostile import hostile
+from tests.reliability.judge import Verdict, judge_identity, judge_topics
+from tests.reliability.judge_view import judge_shown_alerts, judge_texts, judge_view, look_up, start_of_keys
+from tests.reliability.published import Published, Reader, topics_of
+from tests.reliability.workload import Sent, killer_of_describe, probe, workload
 
 LOAD_SECONDS = 5.0
 MESSAGES_A_SECOND = 100
@@ -61,23 +64,23 @@ class Outcome:
 class Rounds:
     """The rounds on one bed; what earlier ones sent is judged once more at the end."""
 
-    def __init__(self, bed: Bed) -> None:
+    def __init__(self, bed: Bed, with_hostile: bool = True) -> None:
         self._bed = bed
-        topics = bed.topics
-        self._reader = Reader(bed.settings.brokers, [topics.enriched, topics.dead_letter, topics.alerts])
-        self._published = Published()
+        self._with_hostile = with_hostile
+        prefix = bed.settings.topic_prefix
+        self._reader = Reader(bed.settings.brokers, topics_of(prefix))
+        self._published = Published(prefix)
         self._all: list[Sent] = []
 
     def run(self, number: int, faults: Sequence[Fault], seed: int) -> Outcome:
         """One round under these faults."""
         bed, chance = self._bed, random.Random(seed)
         prefix = f"{bed.settings.topic_prefix}{number}"
-        killers = sum(fault.killers for fault in faults)
-        sent = workload(prefix, seed, int(LOAD_SECONDS * MESSAGES_A_SECOND), killers=killers)
+        load = _load(prefix, seed, number if self._with_hostile else None, faults)
         outcome = Outcome(number, tuple(fault.name for fault in faults), seed, Verdict())
         exits_before = len(bed.exits)
 
-        feeder = threading.Thread(target=self._feed, args=(sent,), name="feeder")
+        feeder = threading.Thread(target=self._feed, args=(load,), name="feeder")
         feeder.start()
         broke_at = time.monotonic()
         try:
@@ -91,14 +94,19 @@ class Rounds:
         limit = max((fault.stall_seconds for fault in faults), default=5.0)
         self._probe(probes, limit, outcome)
         feeder.join()
-        self._judge([*sent, *probes], faults, outcome)
+        self._judge(bed.taken_sent(), faults, outcome)
+        outcome.verdict.wrong += bed.taken_wrong()
         if outcome.verdict.stall_seconds > broken_seconds + limit:
             outcome.stuck.append(
                 f"a review waited {outcome.verdict.stall_seconds:.1f} s, more than the fault's {broken_seconds:.1f} s "
                 f"and {limit:.0f} s"
             )
         explained: set[Exit] = {one for fault in faults for one in fault.exits}
-        ended = set(bed.exits[exits_before:]) - explained
+        exits = bed.exits[exits_before:]
+        for fault in faults:
+            if fault.most_deaths and (deaths := sum(one in fault.exits for one in exits)) > fault.most_deaths:
+                outcome.stuck.append(f"{deaths} processes died, not {fault.most_deaths} at most")
+        ended = set(exits) - explained
         outcome.unexplained = [f"a worker of {one.role} ended with exit code {one.code}" for one in ended]
         return outcome
 
@@ -155,33 +163,51 @@ class Rounds:
             outcome.stuck.append(f"fresh reviews were shown after {outcome.recovery_seconds:.1f} s, not {limit:.0f}")
 
     def _judge(self, sent: list[Sent], faults: Sequence[Fault], outcome: Outcome) -> None:
-        if self._bed.producer.flush(_ACK_SECONDS):
+        if not self._bed.shop.flush(_ACK_SECONDS):
             outcome.stuck.append("the broker did not acknowledge the workload itself")
         late = any(fault.late_firsts for fault in faults)
         until = time.monotonic() + _CATCH_UP_SECONDS
         while True:
-            new = self._reader.read()
-            self._published.take(new, self._bed.topics.enriched, self._bed.topics.dead_letter)
+            self._published.take(self._reader.read())
             verdict = judge_topics(sent, self._published, late_firsts_allowed=late)
             if not verdict.lost or time.monotonic() > until:
                 break
             time.sleep(0.2)
-        view = self._view_of(sent)
-        verdict.lost += view.lost
-        verdict.double += view.double
-        self._all += sent
+        verdict.add(judge_identity(self._published))
+        verdict.add(self._view_of(sent))
+        self._keep(sent)
         outcome.verdict = verdict
 
     def _view_of(self, sent: list[Sent]) -> Verdict:
         """Judged when it is right, or after a while that is long enough for everything to arrive."""
         until = time.monotonic() + _VIEW_SECONDS
+        keys = start_of_keys(self._bed.settings.topic_prefix, self._bed.settings.app_name)
         while True:
             try:
                 verdict = judge_view(sent, self._bed.api)
+                verdict.add(judge_texts(sent, self._bed.api))
                 with self._bed.store.client() as client:
-                    verdict.lost += judge_shown_alerts(sent, client, Keys.of(self._bed.settings)).lost
+                    verdict.add(judge_shown_alerts(sent, client, keys))
             except (URLError, RedisError) as error:
                 verdict = Verdict(lost=[f"the view cannot be read: {error}"])
             if not verdict.differences or time.monotonic() > until:
                 return verdict
             time.sleep(0.2)
+
+    def _keep(self, sent: list[Sent]) -> None:
+        """What ``judge_everything`` needs of it: no large record."""
+        for one in sent:
+            if one.fields:
+                one.headers, one.value = (), None
+                self._all.append(one)
+
+
+def _load(prefix: str, seed: int, number: int | None, faults: Sequence[Fault]) -> list[Sent]:
+    """The messages of a round in the order in which they are sent; hostile ones anywhere among them."""
+    chance = random.Random(seed)
+    load = workload(prefix, seed, int(LOAD_SECONDS * MESSAGES_A_SECOND), killers=sum(fault.killers for fault in faults))
+    for one in [] if number is None else hostile(prefix, number):
+        load.insert(chance.randrange(len(load)), one)
+    for _ in range(sum(fault.describe_killers for fault in faults)):
+        load[:0] = killer_of_describe(prefix, seed)
+    return load

@@ -26,11 +26,21 @@ RAISES = "raises-always"
 """A text with this word fails in the model, alone too."""
 KILLS = "kills-the-process"
 """A text with this word ends the process that computes it."""
+KILLS_SUMMARIZER = "kills-the-summarizer"
+"""A text with this word ends the process whose T5 computes it; its classifier reads it as any other."""
+TAKES_LONG = "takes-long"
+"""A run with this word takes SLOW_SECONDS."""
+SLOW_SECONDS = 3.5
+HELD = "held"
+"""While this trouble lasts the classifier is slow, and runs of as many texts as its value says do not end; each of
+these says by the trouble `held-<pid>` how many it has.
+"""
+_SLOW_RUN_SECONDS = 0.3
 
 _RUN_SECONDS = 0.03
 _TEXT_SECONDS = 0.0005
 _FULL_DEVICE_TOKENS = 50
-_RUN_TOKENS, _BATCH_TOKENS = 1500, 3000
+_RUN_TOKENS, _BATCH_TOKENS = 8000, 8000
 
 
 class Troubles:
@@ -38,32 +48,32 @@ class Troubles:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
+        self.folder = folder
 
     def begin(self, name: str, value: str = "") -> None:
-        scratch = self._folder / f".{name}"
+        scratch = self.folder / f".{name}"
         scratch.write_text(value)
-        scratch.replace(self._folder / name)
+        scratch.replace(self.folder / name)
 
     def end(self, name: str) -> None:
-        (self._folder / name).unlink(missing_ok=True)
+        (self.folder / name).unlink(missing_ok=True)
 
     def __contains__(self, name: str) -> bool:
-        return (self._folder / name).exists()
+        return (self.folder / name).exists()
 
     def value(self, name: str, default: str) -> str:
         try:
-            return (self._folder / name).read_text()
+            return (self.folder / name).read_text()
         except FileNotFoundError:
             return default
 
     def was_felt(self, name: str) -> None:
         """A worker met this trouble."""
-        (self._folder / f"felt-{name}").touch()
+        (self.folder / f"felt-{name}").touch()
 
     def felt(self, name: str) -> bool:
         """Did any worker meet it since the last time that this was asked?"""
-        mark = self._folder / f"felt-{name}"
+        mark = self.folder / f"felt-{name}"
         found = mark.exists()
         mark.unlink(missing_ok=True)
         return found
@@ -85,8 +95,9 @@ class _Ruled(Generic[Result]):
     languages: frozenset[str] | None = None
     plan: RunPlan = PaddedRows()
 
-    def __init__(self, name: str, answer: Callable[[str], Result], troubles: Troubles) -> None:
+    def __init__(self, name: str, answer: Callable[[str], Result], troubles: Troubles, kills: str) -> None:
         self.name = ModelName(name, "rule-1")
+        self._kills = kills
         self._answer = answer
         self._troubles = troubles
 
@@ -105,14 +116,22 @@ class _Ruled(Generic[Result]):
     def _meet_troubles(self, words: Sequence[_Words]) -> None:
         while self._has("hangs"):
             time.sleep(0.05)
+        if self._kills == KILLS and HELD in self._troubles:
+            time.sleep(_SLOW_RUN_SECONDS)  # the next run is a large one
+            if len(words) >= int(self._troubles.value(HELD, "1")):
+                self._troubles.begin(f"held-{os.getpid()}", str(len(words)))
+                while HELD in self._troubles:
+                    time.sleep(0.05)
         if self._has("broken"):
             raise RuntimeError("the device is broken, as asked for")
         if len(words) > 1 and self._has("raises on batches"):
             raise RuntimeError("a batch fails, as asked for")
         if sum(one.length for one in words) > _FULL_DEVICE_TOKENS and self._has("memory is full"):
             raise OutOfDeviceMemory("the device is full, as asked for")
-        if any(KILLS in one.text for one in words):
+        if any(self._kills in one.text for one in words):
             os.kill(os.getpid(), signal.SIGKILL)
+        if any(TAKES_LONG in one.text for one in words):
+            time.sleep(SLOW_SECONDS)
         if any(RAISES in one.text for one in words):
             raise RuntimeError("this text fails, as asked for")
 
@@ -126,9 +145,14 @@ class _Ruled(Generic[Result]):
 def ruled_models(troubles: Troubles) -> Loaded:
     """Both models of a worker."""
     return Loaded(
-        Sized(_Ruled("ruled-sentiment", _scores, troubles), _RUN_TOKENS, _BATCH_TOKENS),
-        Sized(_Ruled("ruled-summary", _label, troubles), _RUN_TOKENS, _BATCH_TOKENS),
+        Sized(_Ruled("ruled-sentiment", _scores, troubles, KILLS), _RUN_TOKENS, _BATCH_TOKENS),
+        ruled_summary(troubles),
     )
+
+
+def ruled_summary(troubles: Troubles) -> Sized[str]:
+    """The model of `describe`, and the second one of `enrich`."""
+    return Sized(_Ruled("ruled-summary", _label, troubles, KILLS_SUMMARIZER), _RUN_TOKENS, _BATCH_TOKENS)
 
 
 def _scores(text: str) -> Scores:

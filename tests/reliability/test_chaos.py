@@ -39,7 +39,7 @@ def test_bed_that_breaks_down_is_told_and_the_others_are_run(tmp_path: Path, mon
     """Its rounds so far keep their place in the table."""
 
     class BreaksInRoundThree:
-        def __init__(self, _: object) -> None: ...
+        def __init__(self, *_: object) -> None: ...
 
         def run(self, number: int, faults: Sequence[Fault], seed: int) -> Outcome:
             if number == 3:

@@ -1,4 +1,4 @@
-"""A worker as `stream-app worker ROLE` is one, with ruled models and a clock that the harness can move.
+"""A process like `stream-app worker ROLE` or `stream-app api`, with ruled models and a clock that the harness moves.
 
 python -m tests.reliability.worker ROLE FOLDER-OF-TROUBLES      (settings come from the environment)
 """
@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 from stream_app import telemetry
-from stream_app.ports import Unavailable
+from stream_app.api.app import serve
+from stream_app.ports import ConfigurationError, Unavailable
 from stream_app.roles.run import now_ms, run_worker
 from stream_app.settings import Settings
-from tests.reliability.ruled_models import Troubles, ruled_models
+from tests.reliability.ruled_models import Troubles, ruled_models, ruled_summary
 
 
 def main() -> None:
@@ -27,7 +28,19 @@ def main() -> None:
         return now_ms() + int(troubles.value("clock", "0"))
 
     try:
-        run_worker(settings, role, load=lambda _: ruled_models(troubles), now_ms=moved_clock_ms)
+        if role == "api":
+            serve(settings)
+        else:
+            run_worker(
+                settings,
+                role,
+                load=lambda _: ruled_models(troubles),
+                load_summary=lambda _: ruled_summary(troubles),
+                now_ms=moved_clock_ms,
+            )
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
     except Unavailable as error:
         print(error, file=sys.stderr)
         sys.exit(1)

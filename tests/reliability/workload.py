@@ -10,11 +10,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.reliability.ruled_models import KILLS, RAISES
+from tests.reliability.ruled_models import KILLS, KILLS_SUMMARIZER, RAISES
 
 _EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "invalid"
 
+REVIEWS, ENRICHED, ALERTS, DEAD_LETTER = "reviews", "reviews.enriched", "reviews.alerts", "reviews.dead-letter"
+SUMMARIES = "products.summaries"
 ACCEPTED = ""
+SAFETY_WORDS = "caught fire"
 _POISON_SHARE = 0.05
 _HOT_SHARE = 0.4
 _COLD_PRODUCTS = 24
@@ -23,6 +26,11 @@ _COLD_PRODUCTS = 24
 @dataclass(slots=True)
 class Sent:
     """One message of the workload, and what must become of it. ``reason``: of its dead letter; '' where accepted.
+
+    ``topic``: without the installation's prefix. ``is_absent``: it was taken back (an aborted transaction) or removed
+    (by retention) before anything could be made of it: it must come out nowhere. ``may_be_cut``: its dead letter need
+    not have all of its bytes. With ``is_raw`` a producer sends it that lets anything through: ``headers``, whose names
+    need not be UTF-8, ``timestamp_ms`` (None: now) and ``codec``.
 
     ``partition``, ``offset`` and ``acked_at`` (Unix seconds) are the broker's answer.
     """
@@ -35,18 +43,26 @@ class Sent:
     partition: int = -1
     offset: int = -1
     acked_at: float = 0.0
+    topic: str = REVIEWS
+    is_absent: bool = False
+    may_be_cut: bool = False
+    is_raw: bool = False
+    headers: tuple[tuple[bytes, bytes | None], ...] = ()
+    timestamp_ms: int | None = None
+    codec: int = 0
 
     @property
-    def place(self) -> tuple[int, int]:
-        return self.partition, self.offset
+    def place(self) -> tuple[str, int, int]:
+        return self.topic, self.partition, self.offset
 
 
 def workload(prefix: str, seed: int, size: int, *, killers: int = 0) -> list[Sent]:
     """``size`` messages, and ``killers`` that end the worker that computes them.
 
     Of these, shares: 5 % poison of every invalid kind in turn; 0.5 % on which the model fails; 5 % duplicates sent on
-    purpose; 10 % edits, a third of them before their original; 5 % deletions, some before their original; 5 % late
-    (created up to 40 days ago); 1 % under a key that is not the product's. Two fifths go to one hot product.
+    purpose; 10 % edits, a third of them before their original; 5 % deletions, some before their original; 2 % edits
+    from critical to warning; 5 % late (created up to 40 days ago); 1 % under a key that is not the product's. Two
+    fifths go to one hot product.
     """
     chance = random.Random(seed)
     poison = _poison(seed)
@@ -69,6 +85,8 @@ def workload(prefix: str, seed: int, size: int, *, killers: int = 0) -> list[Sen
         elif dice < 0.255:
             messages += _deletion(fields, chance)
         elif dice < 0.265:
+            messages += _calmed(fields)
+        elif dice < 0.285:
             messages.append(replace(_accepted(fields, chance), key=chance.choice([None, b"another-product"])))
         else:
             messages.append(_accepted(fields, chance))
@@ -77,6 +95,34 @@ def workload(prefix: str, seed: int, size: int, *, killers: int = 0) -> list[Sen
         fields = _review(prefix, number + 1 + killer, chance)
         messages.insert(chance.randrange(size // 3), _failing(fields, KILLS, "kills_worker"))
     return messages
+
+
+def plain(prefix: str, number: int, words: str = "", product: str = "") -> Sent:
+    """A review just written, neither alarming nor long, with these words in it; of its own product if none is named."""
+    fields = {
+        "product_id": f"{prefix}-{product or f'plain-{number}'}",
+        "review_id": f"s{number}",
+        "created_at": _time(0),
+        "rating": 4,
+        "text": f"Number {number} says p1234 about it{' ' if words else ''}{words}.",
+    }
+    return Sent(fields["product_id"].encode(), as_bytes(fields), ACCEPTED, fields, 1234)
+
+
+LONG = "and came with a small blue label L7 on its upper side, and my neighbour took it in and brought it over"
+"""Words that make a review long enough for T5; the label is its summary."""
+
+
+def deletion(of: Sent, revision: int) -> Sent:
+    """The deletion of a review, under a revision."""
+    fields = {name: (of.fields or {})[name] for name in ("product_id", "review_id")}
+    fields |= {"deleted": True, "revision": revision}
+    return Sent(of.key, as_bytes(fields), ACCEPTED, fields)
+
+
+def killer_of_describe(prefix: str, number: int) -> list[Sent]:
+    """Reviews of one product; T5 dies over one of their sentences."""
+    return [plain(prefix, number + i, KILLS_SUMMARIZER if i == 1 else "", f"kills-{number}") for i in range(4)]
 
 
 def probe(prefix: str, number: int) -> Sent:
@@ -105,11 +151,21 @@ def _accepted(fields: dict[str, Any], chance: random.Random, **more: Any) -> Sen
         text += f" The parcel came on a Tuesday with a small blue label L{chance.randrange(1000)} on its upper side."
         text += " My neighbour took it in and brought it over in the evening."
     fields = {**fields, "text": text, **more}
-    return Sent(fields["product_id"].encode(), _bytes(fields), ACCEPTED, fields, p_negative)
+    return Sent(fields["product_id"].encode(), as_bytes(fields), ACCEPTED, fields, p_negative)
 
 
 def _failing(fields: dict[str, Any], word: str, reason: str) -> Sent:
-    return Sent(fields["product_id"].encode(), _bytes(fields | {"text": f"This one {word}, I fear."}), reason)
+    return Sent(fields["product_id"].encode(), as_bytes(fields | {"text": f"This one {word}, I fear."}), reason)
+
+
+def _calmed(fields: dict[str, Any]) -> list[Sent]:
+    """Written with a word of danger, and then edited: bad still, but no danger any more."""
+    versions = []
+    for revision, words in enumerate((f"It {SAFETY_WORDS} at once", "It stopped at once")):
+        text = f"Number {fields['review_id'][1:]} says p9900 about it. {words}."
+        more = {**fields, "rating": 1, "text": text, "created_at": _time(1)} | ({"revision": 1} if revision else {})
+        versions.append(Sent(more["product_id"].encode(), as_bytes(more), ACCEPTED, more, 9900))
+    return versions
 
 
 def _edits(fields: dict[str, Any], chance: random.Random) -> list[Sent]:
@@ -124,7 +180,7 @@ def _deletion(fields: dict[str, Any], chance: random.Random) -> list[Sent]:
     deletion = {name: fields[name] for name in ("product_id", "review_id")} | {"deleted": True}
     if chance.random() < 0.5:
         deletion["revision"] = chance.choice([0, 1])
-    gone = Sent(fields["product_id"].encode(), _bytes(deletion), ACCEPTED, deletion)
+    gone = Sent(fields["product_id"].encode(), as_bytes(deletion), ACCEPTED, deletion)
     both = [_accepted(fields, chance), gone]
     if chance.random() < 0.3:
         both.reverse()
@@ -142,7 +198,7 @@ def _poison(seed: int) -> Iterator[Sent]:
         yield Sent(b"poison", value, reason)
 
 
-def _bytes(fields: dict[str, Any]) -> bytes:
+def as_bytes(fields: dict[str, Any]) -> bytes:
     return json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
 
 
