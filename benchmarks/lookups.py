@@ -41,6 +41,8 @@ from stream_app.embedded.server_process import die_with
 from stream_app.embedded.valkey import EmbeddedValkey
 from stream_app.records import EnrichedReview, ModelName, Position, ProductText, Sentiment, Span
 from stream_app.settings import Settings
+from stream_app.steps.log_identity import LogIdentity
+from stream_app.store.generations import Generations
 from stream_app.store.summaries import RedisSummaryStore
 
 LADDER = (500, 1000, 1500, 2000, 2500, 3000, 4000)
@@ -204,6 +206,9 @@ async def _fill_and_read(
     settings: Settings, shares: Sequence[float], reviews: int, asked: Sequence[int], seed: int
 ) -> tuple[float, Spread]:
     """Fill the view; then (hours that a look-up sums on average, ms of single reads through the store)."""
+    generations = Generations.from_settings(settings)
+    await generations.record_origin(settings.generation, LogIdentity("benchmark", "reviews.enriched"))
+    await generations.close()
     store = RedisSummaryStore.from_settings(settings)
     now_ms = time.time_ns() // 1_000_000
     made = list(made_reviews(shares, reviews, now_ms, seed))

@@ -60,15 +60,15 @@ def root() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run one command. What a person can mend is one message without a traceback: exit code 2 for something to change,
-    1 for a server that is away (starting again may help).
+    1 for a server that is away or a view that is lost (starting again helps once it is back, or made again).
     """
-    from stream_app.ports import ConfigurationError, Unavailable
+    from stream_app.ports import ConfigurationError, Unavailable, ViewLost
 
     try:
         return app(arguments)
     except (ConfigurationError, Unavailable) as error:
         print(f"stream-app: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+        sys.exit(2 if isinstance(error, ConfigurationError) and not isinstance(error, ViewLost) else 1)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
     └─ BrokerUnavailable   Kafka
     OutOfDeviceMemory      a batch was too large for the device: halve the budget
     ConfigurationError     something a person must mend; the message says what to do
+    └─ ViewLost            Redis has lost the view: nothing may be written until a rebuild has made it again
 
 Any other exception is a bug: it is caught nowhere, the process ends, nothing is committed, Kafka redelivers.
 """
@@ -48,6 +49,17 @@ class OutOfDeviceMemory(Exception):
 
 class ConfigurationError(Exception):
     """A person must change something; the message says what."""
+
+
+VIEW_IS_EMPTY_OR_LOST = "The view is empty or was lost: if the log is not empty, run `stream-app rebuild`."
+"""What a process can say that sees Redis alone."""
+
+
+class ViewLost(ConfigurationError):
+    """The view in Redis is gone although its log was read: what is applied now would be counted into an empty one."""
+
+    def __init__(self) -> None:
+        super().__init__("The view is empty, the log is not: run `stream-app rebuild`.")
 
 
 # ---- models
@@ -280,7 +292,11 @@ class SummaryStore(SummaryReader, Protocol):
         ...
 
     async def incarnation(self) -> str:
-        """Changes when the server restarted or another one took over: what was applied shortly before may be gone."""
+        """Changes when the server restarted or another one took over: what was applied shortly before may be gone.
+
+        Raises ViewLost where the view's origin is gone, with all that was applied: nothing may be written, nor
+        acknowledged of what was written since this was asked last.
+        """
         ...
 
     async def record_alerts(self, alerts: Sequence[Alert]) -> list[bool]:

@@ -109,6 +109,27 @@ def view_was_switched(old: int, new: int) -> None:
     log.info("view_was_switched", generation=old, active=new, next_step="none: this process begins anew on it")
 
 
+def view_was_lost() -> None:
+    log.error("view_was_lost", why="the view is empty, the log is not", next_step="run `stream-app rebuild`")
+
+
+def view_is_awaited() -> None:
+    log.warning(
+        "view_is_awaited",
+        why="Redis holds no view yet",
+        next_step="none while `summarize` starts; run `stream-app rebuild` where it says that the view was lost",
+    )
+
+
+def topic_id_is_unknown(identity: str) -> None:
+    log.warning(
+        "topic_id_is_unknown",
+        log=identity,
+        why="the brokers do not say it: a topic that is deleted and made again is not told from the one before",
+        next_step="Kafka 2.8 or later, and the right to DESCRIBE the topic",
+    )
+
+
 def store_policy_was_hidden() -> None:
     log.warning("store_policy_was_hidden", next_step="make sure yourself that maxmemory-policy is noeviction")
 

@@ -27,7 +27,7 @@ from stream_app.api import look_ups, page, problems
 from stream_app.api.fast_lane import FastLane
 from stream_app.api.limits import Limits, limited_protocol
 from stream_app.api.live import LiveFeed
-from stream_app.ports import ConfigurationError, SummaryReader
+from stream_app.ports import VIEW_IS_EMPTY_OR_LOST, ConfigurationError, SummaryReader
 from stream_app.settings import Settings
 
 _STOP_SECONDS = 3
@@ -38,15 +38,17 @@ def create_app(
     *,
     now_ms: Callable[[], int],
     generation: Callable[[], int] = lambda: 1,
+    stale: Callable[[], bool] = lambda: False,
     feed: LiveFeed | None = None,
     public_port: int | None = None,
 ) -> FastAPI:
     """Look-ups, page and health on ``store``. ``now_ms``: the clock, milliseconds since 1970 in UTC.
 
     ``generation`` names the view that was read, for ETags: another view, other ETags.
+    ``stale``: was that view lost? Answers then say so.
     ``feed``: a stream of changes of one's own. ``public_port``: requests that come by it get look-ups and health alone.
     """
-    feed = feed or LiveFeed(store, now_ms, generation)
+    feed = feed or LiveFeed(store, now_ms, generation, stale)
     app = _Api(
         title="stream-app look-ups",
         version=version("stream-app"),
@@ -60,10 +62,10 @@ def create_app(
             "logs": False,
         },  # ours is telemetry.py; theirs asks at every call
     )
-    routes = look_ups.router(store, now_ms, generation)
+    routes = look_ups.router(store, now_ms, generation, stale)
     app.include_router(routes)
     app.include_router(_live(feed))
-    app.include_router(_health(store))
+    app.include_router(_health(store, stale))
     app.include_router(page.router())
     problems.install(app)
     app.add_middleware(FastLane, route=look_ups.summary_route(routes), handlers=app.exception_handlers)
@@ -109,7 +111,7 @@ def _live(feed: LiveFeed) -> APIRouter:
     return routes
 
 
-def _health(store: SummaryReader) -> APIRouter:
+def _health(store: SummaryReader, stale: Callable[[], bool]) -> APIRouter:
     routes = APIRouter(tags=["health"])
 
     @routes.get("/healthz", summary="Is the process alive?")
@@ -119,10 +121,14 @@ def _health(store: SummaryReader) -> APIRouter:
 
     @routes.get("/readyz", summary="Can look-ups be answered?", responses=problems.responses(503))
     async def readyz() -> Response:
-        """200 with the store's latency in milliseconds; 503 while it cannot be reached."""
+        """200 with the store's latency in milliseconds, and `stale` with the next step while the view is lost or not
+        begun; 503 while the store cannot be reached.
+        """
         started = time.perf_counter()
         await store.product_ids(1)
-        return _now({"status": "ready", "store_latency_ms": round((time.perf_counter() - started) * 1000, 3)})
+        latency_ms = round((time.perf_counter() - started) * 1000, 3)
+        lost = {"stale": True, "next_step": VIEW_IS_EMPTY_OR_LOST} if stale() else {}
+        return _now({"status": "ready", "store_latency_ms": latency_ms, **lost})
 
     @routes.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
     async def metrics() -> Response:
@@ -231,15 +237,21 @@ async def _serve(
     def generation() -> int:
         return store.generation
 
+    def stale() -> bool:
+        return store.is_lost
+
     feed = LiveFeed(
         store,
         _wall_clock_ms,
         generation,
+        stale,
         max_clients=settings.api_streams,
         max_clients_per_address=settings.api_streams_per_address,
     )
     public_port = None if internal is public else public.getsockname()[1]
-    app = create_app(store, now_ms=_wall_clock_ms, generation=generation, feed=feed, public_port=public_port)
+    app = create_app(
+        store, now_ms=_wall_clock_ms, generation=generation, stale=stale, feed=feed, public_port=public_port
+    )
     config = uvicorn.Config(
         app,
         http=limited_protocol(Limits.from_settings(settings)),

@@ -51,6 +51,7 @@ class LiveFeed:
         store: SummaryReader,
         now_ms: Callable[[], int],
         generation: Callable[[], int],
+        stale: Callable[[], bool] = lambda: False,
         *,
         interval_seconds: float = 1.0,
         max_clients: int = 200,
@@ -60,6 +61,7 @@ class LiveFeed:
         self._store = store
         self._now_ms = now_ms
         self._generation = generation
+        self._stale = stale
         self._interval_seconds = interval_seconds
         self._max_clients = max_clients
         self._max_clients_per_address = max_clients_per_address
@@ -123,9 +125,10 @@ class LiveFeed:
         for summary in summaries:
             if summary is None:
                 continue
-            tag, known = etag(summary, self._generation()), before.get(summary.product_id)
+            stale = self._stale()
+            tag, known = etag(summary, self._generation(), stale), before.get(summary.product_id)
             if known is None or known[0] != tag:
-                known = (tag, contract.encode_product_summary(summary))
+                known = (tag, contract.encode_product_summary(summary, stale=stale))
             products[summary.product_id] = known
         return _View(now, True, products, {a.alert_id: contract.encode_alert(a) for a in reversed(recent)})
 

@@ -26,10 +26,13 @@ _HOUR_MS = 3_600_000
 _CACHE_CONTROL = "public, max-age=1, stale-if-error=60"
 
 
-def etag(summary: ProductSummary, generation: int) -> str:
-    """Weak ETag: changes with every change of the state, of the text, and when an hour leaves or enters a window."""
+def etag(summary: ProductSummary, generation: int, stale: bool = False) -> str:
+    """Weak ETag: changes with every change of the state, of the text, when an hour leaves or enters a window, and when
+    the view is lost.
+    """
     made_at = summary.text.made_at_ms if summary.text else 0
-    return f'W/"{generation}.{summary.state_version}.{summary.as_of_ms // _HOUR_MS}.{made_at}"'
+    lost = ".stale" if stale else ""
+    return f'W/"{generation}.{summary.state_version}.{summary.as_of_ms // _HOUR_MS}.{made_at}{lost}"'
 
 
 def matches(if_none_match: str | None, tag: str) -> bool:
@@ -58,8 +61,10 @@ def asked_ids(query: str) -> list[str]:
     return list(found)
 
 
-def router(store: SummaryReader, now_ms: Callable[[], int], generation: Callable[[], int]) -> APIRouter:
-    """The look-ups on ``store``; ``now_ms`` is the clock that windows are summed by."""
+def router(
+    store: SummaryReader, now_ms: Callable[[], int], generation: Callable[[], int], stale: Callable[[], bool]
+) -> APIRouter:
+    """The look-ups on ``store``; ``now_ms`` is the clock that windows are summed by; ``stale``: was the view lost?"""
     routes = APIRouter(prefix="/v1", tags=["look-ups"])
 
     @routes.get(
@@ -82,13 +87,14 @@ def router(store: SummaryReader, now_ms: Callable[[], int], generation: Callable
         if not 1 <= len(product_id) <= _MAX_ID_CHARACTERS:
             raise problems.unknown_product(product_id)
         [summary] = await store.read([product_id], now_ms())
+        lost = stale()
         if summary is None:
-            raise problems.unknown_product(product_id)
-        tag = etag(summary, generation())
-        headers = {"ETag": tag, "Cache-Control": _CACHE_CONTROL}
+            raise problems.unknown_product(product_id, stale=lost)
+        tag = etag(summary, generation(), lost)
+        headers = {"ETag": tag, "Cache-Control": "no-cache" if lost else _CACHE_CONTROL}
         if matches(request.headers.get("if-none-match"), tag):
             return Response(status_code=304, headers=headers)
-        return Response(contract.encode_product_summary(summary), 200, headers, "application/json")
+        return Response(contract.encode_product_summary(summary, stale=lost), 200, headers, "application/json")
 
     @routes.get(
         "/products",
@@ -117,7 +123,7 @@ def router(store: SummaryReader, now_ms: Callable[[], int], generation: Callable
         if not ids:
             ids = await store.product_ids(limit)
         summaries = await store.read(ids, now_ms()) if ids else []
-        return _no_cache(_products_body(ids, summaries))
+        return _no_cache(_products_body(ids, summaries, stale()))
 
     @routes.get(
         "/alerts",
@@ -127,7 +133,8 @@ def router(store: SummaryReader, now_ms: Callable[[], int], generation: Callable
     async def alerts(limit: Annotated[int, Query(ge=1, le=MAX_ALERTS, description="how many")] = 50) -> Response:
         """What customer service was told lately. The alerts topic holds all of them."""
         recent = await store.recent_alerts(limit)
-        return _no_cache(orjson.dumps({"alerts": [orjson.Fragment(contract.encode_alert(a)) for a in recent]}))
+        body = {"alerts": [orjson.Fragment(contract.encode_alert(a)) for a in recent]}
+        return _no_cache(orjson.dumps(body | _marked(stale())))
 
     return routes
 
@@ -137,13 +144,19 @@ def summary_route(routes: APIRouter) -> APIRoute:
     return next(one for one in routes.routes if isinstance(one, APIRoute) and one.name == "product_summary")
 
 
-def _products_body(ids: Sequence[str], summaries: Sequence[ProductSummary | None]) -> bytes:
+def _products_body(ids: Sequence[str], summaries: Sequence[ProductSummary | None], stale: bool) -> bytes:
+    known = [contract.encode_product_summary(s, stale=stale) for s in summaries if s is not None]
     return orjson.dumps(
         {
-            "products": [orjson.Fragment(contract.encode_product_summary(s)) for s in summaries if s is not None],
+            "products": [orjson.Fragment(one) for one in known],
             "unknown": [i for i, s in zip(ids, summaries, strict=True) if s is None],
+            **_marked(stale),
         }
     )
+
+
+def _marked(stale: bool) -> dict[str, bool]:
+    return {"stale": True} if stale else {}
 
 
 def _no_cache(body: bytes) -> Response:
@@ -151,6 +164,8 @@ def _no_cache(body: bytes) -> Response:
 
 
 # ---- how it is documented
+
+_STALE = {"type": "boolean", "description": "true while the view is lost or not begun; absent means false"}
 
 
 def _schema(name: str) -> dict[str, Any]:
@@ -165,6 +180,7 @@ def _products_schema() -> dict[str, Any]:
         "properties": {
             "products": {"type": "array", "items": _schema("product-summary.v1")},
             "unknown": {"type": "array", "items": {"type": "string"}, "description": "asked for, but not known"},
+            "stale": _STALE,
         },
     }
 
@@ -173,7 +189,7 @@ def _alerts_schema() -> dict[str, Any]:
     return {
         "type": "object",
         "required": ["alerts"],
-        "properties": {"alerts": {"type": "array", "items": _schema("alert.v1")}},
+        "properties": {"alerts": {"type": "array", "items": _schema("alert.v1")}, "stale": _STALE},
     }
 
 

@@ -32,6 +32,7 @@ def check(brokers: Brokers = None, redis: Redis = None, topic_prefix: TopicPrefi
         "topics": _topics,
         "consumer groups": _groups,
         "Redis": _redis,
+        "view": _view,
         "device": _device,
         "sentiment model": _sentiment_model,
         "summary model": _summary_model,
@@ -91,6 +92,30 @@ def _redis(settings: Settings) -> str:
             await store.close()
 
     return asyncio.run(look())
+
+
+def _view(settings: Settings) -> str:
+    from stream_app.kafka.admin import log_identity
+    from stream_app.ports import ViewLost
+    from stream_app.roles.admission import is_lost, refuse_another_log
+    from stream_app.store.generations import Generations, Known
+
+    async def look() -> Known:
+        generations = Generations.from_settings(settings)
+        try:
+            return await generations.known()
+        finally:
+            await generations.close()
+
+    known = asyncio.run(look())
+    number = settings.generation or known.active
+    recorded = known.origins.get(number)
+    if recorded is None:
+        if is_lost(settings.model_copy(update={"generation": number}), known):
+            raise ViewLost
+        return "none yet: `summarize` begins it"
+    refuse_another_log(recorded, log_identity(settings))
+    return f"generation {number}, made from {recorded}"
 
 
 def _device(settings: Settings) -> str:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from stream_app.commands.options import Json, Redis, TopicPrefix, settings_from
 from stream_app.commands.terminal import printable
+from stream_app.ports import VIEW_IS_EMPTY_OR_LOST
 from stream_app.records import ProductSummary
 from stream_app.settings import Settings
 
@@ -29,19 +30,22 @@ def product(
     """Show what the view in Redis holds of product ID. Exit code 1 when it is unknown."""
     from stream_app import contract
 
-    summary = asyncio.run(_read(settings_from(redis=redis, topic_prefix=topic_prefix), product_id))
+    summary, stale = asyncio.run(_read(settings_from(redis=redis, topic_prefix=topic_prefix), product_id))
+    errors = Console(stderr=True)
+    if stale:
+        errors.print(VIEW_IS_EMPTY_OR_LOST, markup=False)
     if summary is None:
-        Console(stderr=True).print(
+        errors.print(
             f"No review of {product_id!r} was applied yet. `stream-app tail enriched` shows some.", markup=False
         )
         raise typer.Exit(1)
     if as_json:
-        print(contract.encode_product_summary(summary).decode())
+        print(contract.encode_product_summary(summary, stale=stale).decode())
     else:
         _show(summary, Console())
 
 
-async def _read(settings: Settings, product_id: str) -> ProductSummary | None:
+async def _read(settings: Settings, product_id: str) -> tuple[ProductSummary | None, bool]:
     from stream_app.store.current import CurrentView
 
     store = CurrentView.from_settings(settings)
@@ -49,7 +53,7 @@ async def _read(settings: Settings, product_id: str) -> ProductSummary | None:
         [summary] = await store.read([product_id], int(time.time() * 1000))
     finally:
         await store.close()
-    return summary
+    return summary, store.is_lost
 
 
 def _show(summary: ProductSummary, console: Console) -> None:

@@ -6,7 +6,8 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -33,7 +34,11 @@ _STOP_SECONDS = 20.0
 @app.command()
 def rebuild(
     accept_loss: Annotated[
-        bool, typer.Option("--accept-loss", help="Go on although the log no longer begins at offset 0.")
+        bool,
+        typer.Option(
+            "--accept-loss",
+            help="Go on although the log is another one, or lacks its beginning, or the new view has fewer reviews.",
+        ),
     ] = False,
     keep_old: Annotated[
         bool, typer.Option("--keep-old", help="Leave the old view's keys in Redis after the switch.")
@@ -52,7 +57,8 @@ def rebuild(
 
     Needs no model and no GPU. Running workers and API processes follow the switch by themselves; product pages are
     served all the time. Stopped or killed anywhere, the next run goes on where this one was.
-    Exit code 1: not finished, run it again. 2: something must be changed first, the message says what.
+    Exit code 1: not finished, run it again; or refused, because the new view would be of another log or hold fewer
+    reviews than the active one, which goes on serving. 2: something must be changed first. The message says what.
     """
     settings = settings_from(brokers=brokers, redis=redis, topic_prefix=topic_prefix)
     if refold:
@@ -63,9 +69,9 @@ def rebuild(
         run_refold(settings)
         return
 
-    from stream_app.roles.rebuild import Rebuild
+    from stream_app.roles.rebuild import Rebuild, RebuildRefused
 
-    with _Watched() as progress:
+    with _Watched() as progress, _refused(RebuildRefused):
         log = Path(settings.state_folder) / "rebuild.log"
         made = Rebuild(
             settings,
@@ -79,6 +85,15 @@ def rebuild(
             _tell(asyncio.run(_closing(made, made.plan())))
         else:
             _finished(asyncio.run(_closing(made, _until_signalled(made.run()))))
+
+
+@contextmanager
+def _refused(kind: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except kind as error:
+        print(f"stream-app: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
 
 
 async def _closing(made: Rebuild, work: Coroutine[Any, Any, Any]) -> Any:

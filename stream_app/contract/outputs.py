@@ -181,8 +181,8 @@ def alert_from(fields: Mapping[str, Any]) -> Alert:
     )
 
 
-def encode_product_summary(summary: ProductSummary) -> bytes:
-    """product-summary.v1 as JSON."""
+def encode_product_summary(summary: ProductSummary, *, stale: bool = False) -> bytes:
+    """product-summary.v1 as JSON. ``stale``: Redis lost the view, or part of it."""
     text = summary.text
     return orjson.dumps(
         {
@@ -204,6 +204,7 @@ def encode_product_summary(summary: ProductSummary) -> bytes:
                 "made_at": to_rfc3339(text.made_at_ms),
                 "disclosure": DISCLOSURE,
             },
+            **({"stale": True} if stale else {}),
         }
     )
 

@@ -14,6 +14,7 @@ from confluent_kafka import (
     IsolationLevel,
     KafkaError,
     KafkaException,
+    TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
@@ -23,6 +24,7 @@ from stream_app.kafka.topics import Topics
 from stream_app.ports import BrokerUnavailable, ConfigurationError
 from stream_app.records import RawRecord
 from stream_app.settings import Settings
+from stream_app.steps.log_identity import LogIdentity
 
 HEADERS_UNREADABLE = "stream-app-headers-unreadable"
 """The only header of a record whose headers this reader cannot read. The roles read them, names escaped."""
@@ -38,6 +40,14 @@ _BEING_CHOSEN = (
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
 )
+
+_NOT_SAID = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.UNSUPPORTED_VERSION,
+    KafkaError._UNSUPPORTED_FEATURE,
+)
+_NO_TOPIC_ID = "AAAAAAAAAAAAAAAAAAAAAA"  # the UUID of zeros: a topic of before Kafka 2.8
 
 Answer = TypeVar("Answer")
 
@@ -115,6 +125,31 @@ def list_topics(settings: Settings) -> list[TopicFacts]:
         messages = sum(ends.values()) - sum(begins.values())
         facts.append(TopicFacts(name, len(there[name].partitions), messages, _retention(configs[name])))
     return facts
+
+
+def log_identity(settings: Settings) -> LogIdentity:
+    """Which log the view is made from: the enriched reviews that ``settings`` lead to.
+
+    Raises BrokerUnavailable, or ConfigurationError when the topic is missing.
+    """
+    topic = Topics(settings.topic_prefix).enriched
+    metadata = reach(settings, lambda client: client.list_topics(timeout=_SECONDS))
+    if topic not in metadata.topics:
+        raise ConfigurationError(f"Topic {topic} does not exist: `stream-app topics create` makes it.")
+    return LogIdentity(metadata.cluster_id or "", topic, reach(settings, lambda client: _topic_id(client, topic)))
+
+
+def _topic_id(client: AdminClient, topic: str) -> str:
+    """ "" where the broker does not say it: too old, or we may not ask."""
+    [described] = client.describe_topics(TopicCollection([topic]), request_timeout=_SECONDS).values()
+    try:
+        found = described.result(_SECONDS).topic_id
+    except KafkaException as error:
+        if error.args[0].code() in _NOT_SAID:
+            return ""
+        raise
+    said = "" if found is None else str(found)
+    return "" if said == _NO_TOPIC_ID else said
 
 
 def end_offsets(settings: Settings, topic: str) -> dict[int, int]:

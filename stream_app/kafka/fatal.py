@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from aiokafka.errors import KafkaError
 
 from stream_app import telemetry
+from stream_app.ports import ConfigurationError
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +25,10 @@ def fatal(error: BaseException) -> NoReturn:
     Kafka redelivers what was not committed.
     """
     try:
-        traceback.print_exception(error, file=sys.stderr)
+        if isinstance(error, ConfigurationError):  # no bug: its message says what to do
+            print(f"stream-app: {error}", file=sys.stderr)
+        else:
+            traceback.print_exception(error, file=sys.stderr)
         telemetry.process_ends(f"{type(error).__name__}: {error}")
         sys.stdout.flush()
         sys.stderr.flush()

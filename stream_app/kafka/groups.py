@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from confluent_kafka import Consumer, TopicPartition
@@ -22,6 +23,21 @@ def members(settings: Settings, role: str) -> int:
         return len(described.result(_SECONDS).members)
 
     return reach(settings, ask)
+
+
+def has_consumed(settings: Settings, role: str) -> bool:
+    """Did the role's group ever get further than the beginning?"""
+    return any(offset > 0 for offset in committed_offsets(settings, role).values())
+
+
+def generations_consumed(settings: Settings) -> list[int]:
+    """The generations whose `summarize` got further than the beginning, as far as we may list groups, ascending."""
+    numbered = re.compile(re.escape(settings.model_copy(update={"generation": 1}).group("summarize")[:-1]) + r"(\d+)")
+    names = reach(
+        settings, lambda client: [one.group_id for one in client.list_consumer_groups().result(_SECONDS).valid]
+    )
+    numbers = sorted(int(found[1]) for name in names if (found := numbered.fullmatch(name)))
+    return [n for n in numbers if has_consumed(settings.model_copy(update={"generation": n}), "summarize")]
 
 
 def set_back(settings: Settings, role: str, offsets: Mapping[int, int]) -> None:

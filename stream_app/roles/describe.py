@@ -72,6 +72,7 @@ class Describe:
         lease_ms = int(self._settings.text_lease_seconds * 1000)
         try:
             while not stopping.is_set():
+                await self._patiently(self._store.incarnation)  # a text belongs to no view that was lost
                 due = await self._patiently(
                     lambda: self._store.claim_due(self._now_ms(), limit=_CLAIM_AT_ONCE, lease_ms=lease_ms)
                 )

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from stream_app import telemetry
 from stream_app.ports import Unavailable
@@ -19,8 +19,17 @@ from stream_app.store.generations import Generations, fixed
 _ASK_EVERY_SECONDS = 1.0
 
 
-def follow_view(settings: Settings, run: Callable[[Settings], None]) -> None:
-    """Call ``run`` with the settings of the active generation; returns when it does.
+Resolve = Callable[[Settings], Awaitable[Settings]]
+"""Finds the settings with the number of a generation."""
+
+
+async def active_view(settings: Settings) -> Settings:
+    """The settings with the active generation, as soon as Redis says which it is."""
+    return await Patience("redis", settings.redis_patience_seconds)(lambda: fixed(settings))
+
+
+def follow_view(settings: Settings, run: Callable[[Settings], None], resolve: Resolve = active_view) -> None:
+    """Call ``run`` with the settings that ``resolve`` finds, those of the active generation; returns when it does.
 
     When another generation becomes active, the process gets SIGTERM from within: what is in flight is finished and
     committed as ever, and it ends with EXIT_VIEW_SWITCHED. Started again, it finds the new generation, whose consumer
@@ -28,7 +37,7 @@ def follow_view(settings: Settings, run: Callable[[Settings], None]) -> None:
 
     Raises StoreUnavailable when Redis does not say within ``redis_patience_seconds`` which one is active.
     """
-    current = asyncio.run(_resolve(settings))
+    current = resolved(settings, resolve)
     switched = threading.Event()
 
     def watch() -> None:
@@ -42,11 +51,16 @@ def follow_view(settings: Settings, run: Callable[[Settings], None]) -> None:
         sys.exit(EXIT_VIEW_SWITCHED)
 
 
-async def _resolve(settings: Settings) -> Settings:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):  # nothing was consumed yet: an ordinary end
-        loop.add_signal_handler(number, os._exit, 0)
-    return await Patience("redis", settings.redis_patience_seconds)(lambda: fixed(settings))
+def resolved(settings: Settings, resolve: Resolve) -> Settings:
+    """What ``resolve`` finds. A signal ends the process at once with code 0: nothing was consumed yet."""
+
+    async def find() -> Settings:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, os._exit, 0)
+        return await resolve(settings)
+
+    return asyncio.run(find())
 
 
 async def _until_switched(settings: Settings, generation: int) -> None:

@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from stream_app.kafka.admin import TopicFacts, begin_offsets, committed_offsets, end_offsets, list_topics
+from stream_app.kafka.admin import (
+    TopicFacts,
+    begin_offsets,
+    committed_offsets,
+    end_offsets,
+    list_topics,
+    log_identity,
+)
 from stream_app.kafka.groups import members, set_back
 from stream_app.kafka.topics import Topics
 from stream_app.ports import BrokerUnavailable, ConfigurationError
@@ -17,6 +24,7 @@ from stream_app.roles.rebuild_claim import RebuildClaim
 from stream_app.roles.restore import Restore
 from stream_app.roles.run import now_ms
 from stream_app.settings import Settings
+from stream_app.steps.log_identity import LogIdentity, is_another, refusal
 from stream_app.store.generations import Generations, Known
 from stream_app.store.refold import RefoldingStore
 
@@ -24,8 +32,13 @@ _ROLE = "summarize"
 _LOOK_EVERY_SECONDS = 0.3
 _LAP_SECONDS = 10.0  # a lap that is faster than this, settling apart, has caught up
 _HAND_OVER_SECONDS = 60.0
+_LEVEL_SECONDS = 10.0  # so long one view may hold fewer reviews than the other because it is a little behind
 
 Value = TypeVar("Value")
+
+
+class RebuildRefused(ConfigurationError):
+    """The new view would be another one, or hold less, than the active one, which is untouched."""
 
 
 class Workers(Protocol):
@@ -69,7 +82,8 @@ class Rebuild:
     """One run of `stream-app rebuild`. May end at any line, in any way: the next run goes on. Order of things:
 
     1. claimed: a second rebuild is told so
-    2. the log is whole (each partition begins at 0), and the new generation's number is noted in Redis
+    2. the log is the one that the active view was made from, and whole (each partition begins at 0); the new
+       generation's number and its log are noted in Redis
     3. `refold` fills it in its own consumer group, from the first offset, until it has caught up.
        Killed: offsets committed so far and the script that applies each revision once make the next run go on here
     4. texts that still hold are brought back from products.summaries, recent alerts from reviews.alerts
@@ -77,7 +91,7 @@ class Rebuild:
        an event that the old one may not have finished when it ends gets its side effects here. (Both may publish the
        same alert, as after any redelivery; none is left out.)
     6. products whose text is due are entered; those that `summarize` applies it enters itself
-    7. switched, by one script, if the active generation is still the one that was read
+    7. switched, by one script, if the new view holds as many reviews as the active one, and that is still the one read
     8. workers of the old generation notice, finish, commit, end, and come back on the new one. Ours stays in the group
        until one of them is there. Killed here or later: the new group's offsets are committed as ever
     9. alerts that `notify` still noted in the old generation are brought over, and the old keys are deleted, after
@@ -94,7 +108,8 @@ class Rebuild:
         keep_old: bool = False,
         restart: bool = False,
     ) -> None:
-        """``restart``: give up a generation that an earlier run began, instead of going on with it.
+        """``accept_loss``: go on where the log is another one or lost its beginning, or the new view has fewer reviews.
+        ``restart``: give up a generation that an earlier run began, instead of going on with it.
 
         Raises ConfigurationError where ``settings.generation`` is fixed.
         """
@@ -121,6 +136,7 @@ class Rebuild:
         known = await self._redis(self._generations.known)
         if known.building is None and known.to_drop and not self._restart:
             return Plan(known.active, None, False, 0, 0, known.to_drop)
+        await self._refuse_another_log(known)
         await self._refuse_incomplete()
         begins, ends = await self._begins(), await self._ends()
         resumed = known.building is not None and not self._restart
@@ -132,7 +148,8 @@ class Rebuild:
     async def run(self) -> int:
         """The generation that is active in the end.
 
-        Raises ConfigurationError (the log is cut, another rebuild runs or switched), Unavailable (patience spent).
+        Raises RebuildRefused (another log, or fewer reviews than now; the active view is untouched), ConfigurationError
+        (the log is cut, another rebuild runs or switched), Unavailable (patience spent).
         """
         async with self._claim.held():
             known = await self._redis(self._generations.known)
@@ -142,8 +159,9 @@ class Rebuild:
                 )
                 await self._finish(known.active)
                 return known.active
+            origin = await self._refuse_another_log(known)
             await self._refuse_incomplete()
-            new = await self._begin(known)
+            new = await self._begin(known, origin)
             await self._build(self._of(new), self._of(known.active))
             await self._switch(known.active, new)
             await self._hand_over(self._of(new), self._of(known.active))
@@ -156,6 +174,30 @@ class Rebuild:
         await self._generations.close()
 
     # ---- the steps
+
+    async def _refuse_another_log(self, known: Known) -> LogIdentity:
+        """The log that we are connected to. Raises RebuildRefused where it is not the active view's, unless that was
+        accepted, or not that of the generation that an earlier run began.
+        """
+        present = await self._kafka(lambda: log_identity(self._settings))
+        if not present.topic_id:
+            self._progress.say(
+                f"The brokers do not say the id of {present.topic}: a topic that was made again is not recognised."
+            )
+        begun = known.origins.get(known.building or 0)
+        if begun is not None and not self._restart and is_another(begun, present):
+            raise RebuildRefused(
+                f"Generation {known.building}, begun earlier, was made from {begun}; you are connected to {present}. "
+                "Connect to that log, or begin again from this one: `stream-app rebuild --restart`."
+            )
+        recorded = known.origins.get(known.active)
+        if recorded is not None and is_another(recorded, present):
+            if not self._accept_loss:
+                raise RebuildRefused(refusal(recorded, present))
+            self._progress.say(
+                f"The active view was made from {recorded}. Accepted: the new one is made from {present}."
+            )
+        return present
 
     async def _refuse_incomplete(self) -> None:
         """Raises ConfigurationError where the log has lost its beginning, unless that was accepted."""
@@ -170,7 +212,7 @@ class Rebuild:
         if wrong:
             self._progress.say(f"{wrong} Accepted: the new view will lack these reviews.")
 
-    async def _begin(self, known: Known) -> int:
+    async def _begin(self, known: Known, origin: LogIdentity) -> int:
         begun = known.building
         if begun is not None and not self._restart:
             self._progress.say(f"Going on with generation {begun}, begun earlier.")
@@ -179,7 +221,7 @@ class Rebuild:
             await self._redis(lambda: self._generations.abandon(begun))
             self._progress.say(f"Generation {begun}, begun earlier, is given up.")
         number = await self._unused(known)
-        building = await self._redis(lambda: self._generations.begin(number))
+        building = await self._redis(lambda: self._generations.begin(number, origin))
         self._progress.say(f"Building generation {building} while generation {known.active} serves.")
         return building
 
@@ -232,6 +274,7 @@ class Rebuild:
 
     async def _switch(self, old: int, new: int) -> None:
         await self._refuse_incomplete()  # retention may have cut the log on the way
+        await self._refuse_fewer_reviews(old, new)
         switched = await self._redis(lambda: self._generations.switch(old, new, drop_old=not self._keep_old))
         if not switched:
             raise ConfigurationError(
@@ -239,6 +282,36 @@ class Rebuild:
                 "Run `stream-app rebuild --dry-run` to see what is there."
             )
         self._progress.say(f"Switched: generation {new} is active.")
+
+    async def _refuse_fewer_reviews(self, old: int, new: int) -> None:
+        """Raises RebuildRefused where the new view holds fewer reviews than the active one, unless that was accepted.
+
+        Both are written meanwhile, one a little behind the other: only a difference that stays counts.
+        """
+        deadline = time.monotonic() + _LEVEL_SECONDS
+        while True:
+            held = await self._count_reviews(old)
+            built = await self._count_reviews(new)
+            if built >= held:
+                return
+            if time.monotonic() > deadline:
+                break
+            self._workers.keep_running(progressed=True)
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        lacking = f"The new view (generation {new}) holds {built} reviews, the active one (generation {old}) {held}."
+        if not self._accept_loss:
+            raise RebuildRefused(
+                f"{lacking} Nothing was switched, generation {old} goes on serving. Look whether the log lost reviews; "
+                "`stream-app rebuild --accept-loss` switches all the same."
+            )
+        self._progress.say(f"{lacking} Accepted: {held - built} reviews are lost.")
+
+    async def _count_reviews(self, generation: int) -> int:
+        store = RefoldingStore.from_settings(self._of(generation))
+        try:
+            return await self._redis(store.count_reviews)
+        finally:
+            await store.close()
 
     async def _hand_over(self, new: Settings, old: Settings) -> None:
         """Stay in the new group until a worker of the system is there; at once where none was in the old one."""

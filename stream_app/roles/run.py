@@ -18,10 +18,11 @@ from stream_app.kafka.topics import Topics
 from stream_app.models.loading import Loaded, Sized, load_models, load_summary_model
 from stream_app.ports import ConfigurationError, StreamRole
 from stream_app.records import MAX_AHEAD_MS, RawRecord
+from stream_app.roles.admission import admitted
 from stream_app.roles.describe import Describe
 from stream_app.roles.enrich import Enrich
 from stream_app.roles.fired_alerts import MAX_KNOWN
-from stream_app.roles.follow import follow_view
+from stream_app.roles.follow import follow_view, resolved
 from stream_app.roles.notify import Notify
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
@@ -47,11 +48,25 @@ def run_worker(
 
     ``load`` makes the models of ``enrich``, ``load_summary`` that of ``describe``; ``now_ms`` is the clock of all.
     A bug, or patience spent, ends the process with exit code 1 and nothing unfinished committed. A role of the view
-    ends with EXIT_VIEW_SWITCHED when a rebuild has switched, unless ``settings.generation`` names one.
+    begins only on a view that was made from the log (see admission), and ends with EXIT_VIEW_SWITCHED when a rebuild
+    has switched, unless ``settings.generation`` names one.
     """
-    if role in _OF_THE_VIEW and not settings.generation:
-        again = partial(run_worker, role=role, load=load, load_summary=load_summary, now_ms=now_ms)
-        return follow_view(settings, again)
+    run = partial(_run, role=role, load=load, load_summary=load_summary, now_ms=now_ms)
+    if role not in _OF_THE_VIEW:
+        run(settings)
+    elif settings.generation:
+        run(resolved(settings, partial(admitted, role=role)))
+    else:
+        follow_view(settings, run, partial(admitted, role=role))
+
+
+def _run(
+    settings: Settings,
+    role: str,
+    load: Callable[[Settings], Loaded],
+    load_summary: Callable[[Settings], Sized[str]],
+    now_ms: Callable[[], int],
+) -> None:
     topics = Topics(settings.topic_prefix)
 
     def enrich(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:

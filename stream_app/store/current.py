@@ -1,4 +1,4 @@
-"""The view that is active now, for readers: they follow a rebuild's switch without a restart or an extra round trip."""
+"""The view that is active now, for readers: they follow a rebuild's switch, and see a loss, at no extra round trip."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _ANSWER_SECONDS = 1.0
 
 
 class CurrentView:
-    """ports.SummaryReader. Which generation is active is asked beside the look-ups, about once a second.
+    """ports.SummaryReader. Which generation is active, and whether it was lost, is asked beside the look-ups, about
+    once a second.
 
     A look-up waits for that answer only when the last one is too old to be trusted (the first look-up of all, or of a
     quiet time). Where Redis does not tell, the generation known last is read: look-ups go on as long as they can.
@@ -36,6 +37,7 @@ class CurrentView:
         self._follows = generation == 0
         self._store = None if self._follows else self._store_of(generation)
         self._generation = generation
+        self._is_lost = False
         self._told_at = 0.0
         self._asking: asyncio.Task[None] | None = None
 
@@ -48,6 +50,11 @@ class CurrentView:
     def generation(self) -> int:
         """The one that is read; 0 before the first look-up."""
         return self._generation
+
+    @property
+    def is_lost(self) -> bool:
+        """Redis held no origin of the view when it was asked last: it was lost, or never begun."""
+        return self._is_lost
 
     async def check(self) -> None:
         """See ports.SummaryStore."""
@@ -74,7 +81,7 @@ class CurrentView:
 
     async def _current(self) -> RedisSummaryStore:
         age = time.monotonic() - self._told_at
-        if self._follows and (self._store is None or age > _ASK_EVERY_SECONDS):
+        if self._store is None or age > _ASK_EVERY_SECONDS:
             if self._asking is None or self._asking.done():
                 self._asking = asyncio.create_task(self._ask(), name="which generation")
                 self._asking.add_done_callback(_noted)
@@ -89,7 +96,9 @@ class CurrentView:
 
     async def _ask(self) -> None:
         asked_at = time.monotonic()
-        active = await self._generations.active()
+        known = await self._generations.known()
+        active = known.active if self._follows else self._generation
+        self._is_lost = active not in known.origins
         if active != self._generation:
             self._store = self._store_of(active)
             self._generation = active

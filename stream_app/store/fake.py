@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stream_app.ports import Applied, StoreUnavailable
+from stream_app.ports import Applied, StoreUnavailable, ViewLost
 from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText
 from stream_app.steps.alert_rules import is_graver
 from stream_app.steps.fold import ProductState, cited_changed, summarize, text_due_at
@@ -14,11 +14,13 @@ from stream_app.store.keys import MAX_RECENT_ALERTS
 class MemorySummaryStore:
     """One generation of the view. While ``away``, every call raises StoreUnavailable; what is held stays.
 
+    ``lost``: the view's origin is gone.
     ``outboxes``: alerts that wait for publication, by product; put them there to test who publishes them.
     """
 
     def __init__(self, *, text_min_interval_ms: int = 60_000, generation: int = 1) -> None:
         self.away = False
+        self.lost = False
         self.starts = 1
         self.outboxes: dict[str, dict[str, bytes]] = {}
         self._text_min_interval_ms = text_min_interval_ms
@@ -98,6 +100,8 @@ class MemorySummaryStore:
 
     async def incarnation(self) -> str:
         self._reach()
+        if self.lost:
+            raise ViewLost
         return str(self.starts)
 
     async def record_alerts(self, alerts: Sequence[Alert]) -> list[bool]:

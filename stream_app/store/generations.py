@@ -4,15 +4,20 @@ active     the generation that is read and written; 1 where nothing is named
 building   the one that a rebuild fills; absent when none is under way
 last       the largest number ever given out: none is used twice, its consumer group may have commits still
 drop:<n>   generation n is left over: its keys are to be deleted
+origin:<n> the log that generation n is made from, as JSON. It is the mark of a live view, too: written before the first
+           review is applied, and gone where Redis lost its data. What such a view holds is not to be trusted
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+import orjson
 
 from stream_app.settings import Settings
-from stream_app.store.keys import Keys, Namespace
+from stream_app.steps.log_identity import LogIdentity
+from stream_app.store.keys import ORIGIN, Keys, Namespace
 from stream_app.store.scripts import CLAIM_REBUILD, SCRIPTS, SWITCH_GENERATION
 from stream_app.store.server import Server
 
@@ -29,6 +34,7 @@ class Known:
     building: int | None
     last: int
     to_drop: tuple[int, ...]
+    origins: Mapping[int, LogIdentity] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +66,33 @@ class Generations:
     async def known(self) -> Known:
         """All of it, at one moment."""
         [reply] = await self._server.run([("HGETALL", self._key)])
-        fields = {name.decode(): int(value) for name, value in reply.items()}
+        said = {name.decode(): value for name, value in reply.items()}
+        origins = {
+            int(name.removeprefix(ORIGIN)): _unpacked(value) for name, value in said.items() if name.startswith(ORIGIN)
+        }
+        fields = {name: int(value) for name, value in said.items() if not name.startswith(ORIGIN)}
         active = fields.get("active", _FIRST)
         to_drop = sorted(int(name.removeprefix(_DROP)) for name in fields if name.startswith(_DROP))
-        return Known(active, fields.get("building"), max(fields.get("last", 0), active), tuple(to_drop))
+        return Known(active, fields.get("building"), max(fields.get("last", 0), active), tuple(to_drop), origins)
 
-    async def begin(self, number: int) -> int:
-        """Note that this generation is being built; the one that stands where another rebuild was faster."""
-        _, _, building = await self._server.run(
+    async def record_origin(self, number: int, origin: LogIdentity) -> LogIdentity:
+        """Begin this generation: it is made from that log. The origin that stands where another process was faster."""
+        _, standing = await self._server.run(
             [
+                ("HSETNX", self._key, f"{ORIGIN}{number}", _packed(origin)),
+                ("HGET", self._key, f"{ORIGIN}{number}"),
+            ]
+        )
+        return _unpacked(standing)
+
+    async def begin(self, number: int, origin: LogIdentity) -> int:
+        """Note that this generation is being built from that log; the one that stands where another rebuild was faster.
+
+        The origin comes first: no generation is being built without one.
+        """
+        _, _, _, building = await self._server.run(
+            [
+                ("HSETNX", self._key, f"{ORIGIN}{number}", _packed(origin)),
                 ("HSETNX", self._key, "building", number),
                 ("HSET", self._key, "last", number),
                 ("HGET", self._key, "building"),
@@ -106,7 +130,7 @@ class Generations:
                     await self._server.run([("UNLINK", key) for key in page])
                     gone += len(page)
                     yield len(page)
-        await self._server.run([("HDEL", self._key, f"{_DROP}{number}")])
+        await self._server.run([("HDEL", self._key, f"{_DROP}{number}", f"{ORIGIN}{number}")])
 
     async def claim(self, who: str, ms: int) -> Claim:
         """Claim the right to rebuild, or renew the claim; the answer says whose it is now."""
@@ -119,6 +143,14 @@ class Generations:
 
     async def close(self) -> None:
         await self._server.close()
+
+
+def _packed(origin: LogIdentity) -> bytes:
+    return orjson.dumps(origin)
+
+
+def _unpacked(packed: bytes) -> LogIdentity:
+    return LogIdentity(**orjson.loads(packed))
 
 
 async def fixed(settings: Settings) -> Settings:

@@ -14,6 +14,9 @@ MAX_RECENT_ALERTS = 500
 
 _VERSION = "v1"
 
+ORIGIN = "origin:"
+"""Field of the generations hash, before a generation's number: the log that it is made from."""
+
 
 class ProductKeys(NamedTuple):
     """The keys of one product.

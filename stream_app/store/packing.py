@@ -58,6 +58,11 @@ def unpack_alert(packed: bytes) -> Alert:
     return Alert(**fields | {"safety_words": tuple(fields["safety_words"])})
 
 
+def reviews_in(tally: bytes) -> int:
+    """How many standing reviews a packed tally counts: negative, neutral, positive, unknown."""
+    return sum(unpack_tally(tally)[:4])
+
+
 def unpack_state(product_id: str, fields: Mapping[bytes, bytes]) -> ProductState:
     """The state hash as the fold knows it, without the reviews' contributions and sentences (keys of their own)."""
     text, newest = fields.get(b"text"), fields.get(b"newest")

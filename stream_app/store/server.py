@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -171,28 +172,41 @@ class Server:
 
     async def infos(self, *sections: str) -> list[dict[str, Any]]:
         """INFO of every primary, in a stable order; of a single server these sections alone, where any are named."""
+        return (await self._infos(sections, ()))[0]
+
+    async def _infos(
+        self, sections: Sequence[str], beside: Sequence[Command]
+    ) -> tuple[list[dict[str, Any]], list[Any]]:
+        """Also the replies to commands ``beside`` it, in the same round trip (of a cluster: at the same time)."""
         if not self._cluster:
-            parts = await self.run([("INFO", section) for section in sections] or [("INFO",)])
-            return [{name: fact for part in parts for name, fact in part.items()}]
+            asked: list[Command] = [("INFO", section) for section in sections] or [("INFO",)]
+            replies = await self.run([*asked, *beside])
+            parts, others = replies[: len(asked)], replies[len(asked) :]
+            return [{name: fact for part in parts for name, fact in part.items()}], others
+        infos, others = await asyncio.gather(self._infos_of_primaries(), self.run(beside))
+        return infos, others
+
+    async def _infos_of_primaries(self) -> list[dict[str, Any]]:
         with _translated():  # all at once: who is a primary may change between two calls
             by_node = await self._client.info(target_nodes=RedisCluster.PRIMARIES)
         if "run_id" in by_node:  # a cluster of one primary answers without the node's name
             return [by_node]
         return [info for _, info in sorted(by_node.items())]
 
-    async def incarnation(self) -> str:
+    async def incarnation(self, *, beside: Sequence[Command] = ()) -> tuple[str, list[Any]]:
         """Names the servers that hold the data, and the history of each: changes whenever writes may have been lost.
 
         By a restart (another run_id); by a fail-over (another server's run_id); and where a server serves again, by the
         data that it took over from another one meanwhile (another master_replid). Raises StoreUnavailable when a
         replica answers: it was a primary once, and the next call looks for the present one.
+        Second: the replies to commands ``beside`` it, in the same round trip.
         """
-        infos = await self.infos("server", "replication")  # all would be ten times as long, with each poll
+        infos, others = await self._infos(("server", "replication"), beside)  # all would be ten times as long
         if any(info.get("role") == "slave" for info in infos):
             with _translated():
                 await self._look_for_primaries()
             raise StoreUnavailable("Redis cannot be used now: a replica answers, its primary is another server by now")
-        return " ".join(f"{info['run_id']}/{info.get('master_replid', '')}" for info in infos)
+        return " ".join(f"{info['run_id']}/{info.get('master_replid', '')}" for info in infos), others
 
     async def check(self) -> None:
         """Raises ConfigurationError where the server is too old or would forget keys; warns about what is unsure."""

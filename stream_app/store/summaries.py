@@ -7,13 +7,13 @@ from typing import Any, Self
 
 import orjson
 
-from stream_app.ports import Applied
+from stream_app.ports import Applied, ViewLost
 from stream_app.records import SEVERITIES, Alert, EnrichedReview, Evidence, ProductSummary, ProductText
 from stream_app.settings import Settings
 from stream_app.steps import fold
 from stream_app.store import packing
 from stream_app.store.due import DueProducts
-from stream_app.store.keys import MAX_RECENT_ALERTS, Keys
+from stream_app.store.keys import MAX_RECENT_ALERTS, ORIGIN, Keys
 from stream_app.store.reads import SummaryReads
 from stream_app.store.scripts import APPLY, RECORD_ALERT, SCRIPTS, WRITE_TEXT
 from stream_app.store.server import Command, Server
@@ -96,7 +96,11 @@ class RedisSummaryStore:
         return [packing.unpack_contribution(packed).revision if packed else None for packed in held]
 
     async def incarnation(self) -> str:
-        return await self._server.incarnation()
+        origin = ("HEXISTS", self._keys.namespace.generations, f"{ORIGIN}{self._keys.generation}")
+        incarnation, [is_there] = await self._server.incarnation(beside=[origin])
+        if not is_there:
+            raise ViewLost
+        return incarnation
 
     async def record_alerts(self, alerts: Sequence[Alert]) -> list[bool]:
         return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import os
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 from confluent_kafka import Producer, TopicPartition
@@ -34,6 +36,7 @@ from stream_app.records import Alert, EnrichedReview, Message
 from stream_app.settings import Settings
 from stream_app.store.keys import Keys, Namespace
 from stream_app.store.packing import unpack_state
+from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.enriched import HOUR_MS, deletion, enriched
 from tests.recount import differences
 from tests.waiting import wait_until
@@ -118,6 +121,24 @@ class Place:
                 stderr=file,
             )
         return Rebuilding(process, log)
+
+    def command(self, *words: str) -> str:
+        """What `stream-app` says, on both streams."""
+        done = subprocess.run(
+            [sys.executable, "-m", "stream_app", *words],
+            env=environment_of(self.settings) | {"COLUMNS": "400"},
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        return done.stdout + done.stderr
+
+    async def apply(self, reviews: Sequence[EnrichedReview]) -> None:
+        """Straight into the active view: reviews that the log does not hold."""
+        store = RedisSummaryStore.from_settings(self.of(self.active()))
+        await store.apply(reviews, time.time_ns() // 1_000_000)
+        await store.close()
 
     def live(self) -> Processes:
         """The system but for `enrich`; every process follows the active view."""
@@ -220,6 +241,12 @@ def alert(number: int) -> Alert:
 def summary_of(page: str, product_id: str) -> dict[str, Any]:
     with urllib.request.urlopen(f"{page}v1/products/{product_id}/summary", timeout=10) as answer:
         found: dict[str, Any] = json.load(answer)
+    return found
+
+
+def answer_of(page: str, path: str) -> dict[str, Any]:
+    """What the API answers, whatever the status."""
+    found: dict[str, Any] = httpx.get(f"{page}{path}", timeout=10).json()
     return found
 
 
@@ -372,6 +399,120 @@ def test_log_that_lost_its_beginning_is_refused(place: Place) -> None:
     accepted = place.rebuild("--accept-loss")
     assert accepted.ends() == 0, accepted.said()
     assert len(place.view(2)) == 60 - sum(cut.values())
+
+
+@pytest.mark.parametrize("meanwhile", ["it runs", "it is stopped"])
+def test_view_that_redis_lost_is_not_counted_anew_until_it_is_rebuilt(place: Place, meanwhile: str) -> None:
+    """FLUSHALL: `summarize` ends with what to do, the API says that its answers are stale; a rebuild heals all."""
+    place.publish_reviews([enriched(f"r{number}") for number in range(11)])
+    with place.live() as live:
+        place.caught_up(1, live.keep_running)
+        wait_until(lambda: summary_of(live.page, "p")["windows"]["all"]["reviews"] == 11, 20, "the page shows them")
+        assert "stale" not in summary_of(live.page, "p")
+        if meanwhile == "it runs":
+            place.redis.flushall()
+    if meanwhile == "it is stopped":
+        place.redis.flushall()
+    committed = place.folded(1)
+
+    place.publish_reviews([enriched("r11")])
+    with place.live() as live:
+        log = place.folder / "logs" / "summarize.log"
+        words = "The view is empty, the log is not: run `stream-app rebuild`."
+
+        def said() -> bool:
+            live.keep_running()
+            return words in log.read_text(errors="replace")
+
+        wait_until(said, 60, "`summarize` says what to do")
+        assert answer_of(live.page, "v1/products?ids=p") == {"products": [], "unknown": ["p"], "stale": True}
+        assert "stream-app rebuild" in answer_of(live.page, "v1/products/p/summary")["detail"]
+        assert answer_of(live.page, "readyz")["stale"]
+        assert place.folded(1) == committed, "nothing is acknowledged"
+        checked = place.command("check")
+        assert "wrong view: The view is empty, the log is not" in " ".join(checked.split())
+        assert "The view is empty or was lost" in place.command("product", "p")
+
+        rebuilding = place.rebuild()
+        while rebuilding.process.poll() is None:
+            live.keep_running()
+            time.sleep(0.1)
+        assert rebuilding.ends() == 0, rebuilding.said()
+        place.publish_reviews([enriched("r12")])
+
+        def whole() -> bool:
+            live.keep_running()
+            found = answer_of(live.page, "v1/products?ids=p")
+            counts = [one["windows"]["all"]["reviews"] for one in found["products"]]
+            return (counts, found.get("stale")) == ([13], None)
+
+        wait_until(whole, 60, "everything is served again")
+
+
+def test_flushed_while_it_works_the_workers_end_with_nothing_acknowledged(place: Place) -> None:
+    """A review in the same second is not counted into the empty view as if it were the first."""
+    place.publish_reviews([enriched(f"r{number}") for number in range(11)])
+    with place.live() as live:
+        place.caught_up(1, live.keep_running)
+        committed = place.folded(1)
+        place.redis.flushall()
+        place.publish_reviews([enriched("r11")])
+
+        def ended() -> bool:
+            live.keep_running()
+            return "ViewLost" in (place.folder / "logs" / "summarize.log").read_text(errors="replace")
+
+        wait_until(ended, 30, "`summarize` ends")
+        assert place.folded(1) == committed
+        assert place.keys_of(1) == []
+
+
+def test_rebuild_from_a_topic_that_was_made_again_is_refused(place: Place) -> None:
+    """Its offsets begin at 0 as well, and nothing is in it: the live view stays as it is. So is a worker refused."""
+    place.publish_reviews([enriched(f"r{number}", f"p{number}") for number in range(60)])
+    place.fold()
+    before = place.view(1)
+    admin = AdminClient({"bootstrap.servers": place.settings.brokers})
+    for deleted in admin.delete_topics([place.topics.enriched]).values():
+        deleted.result(10)
+    wait_until(lambda: place.topics.enriched not in admin.list_topics(timeout=10).topics, 20, "the topic is gone")
+    create_topics(place.settings)
+
+    for options in ((), ("--dry-run",)):
+        refused = place.rebuild(*options)
+        assert refused.ends() == 1
+        assert "topic id" in refused.said()
+        assert "--accept-loss" in refused.said()
+    assert place.active() == 1
+    assert place.view(1) == before
+    assert b"building" not in place.redis.hgetall(Namespace.of(place.settings).generations)
+    assert "wrong view: This view in Redis was made from cluster" in " ".join(place.command("check").split())
+    assert "This view in Redis was made from cluster" in place.command("worker", "summarize")
+
+    accepted = place.rebuild("--accept-loss")
+    assert accepted.ends() == 0, accepted.said()
+    assert "60 reviews are lost" in accepted.said()
+    assert (place.active(), place.view(2)) == (2, {})
+
+
+def test_rebuild_that_would_lose_reviews_does_not_switch(place: Place) -> None:
+    """Whatever the log lost them by: both numbers are said, and the live view stays as it is."""
+    place.publish_reviews([enriched(f"r{number}", f"p{number % 7}") for number in range(60)])
+    place.fold()
+    asyncio.run(place.apply([enriched(f"lost{number}") for number in range(5)]))
+    before = place.view(1)
+
+    refused = place.rebuild()
+    assert refused.ends() == 1
+    said = " ".join(refused.said().split())
+    assert "(generation 2) holds 60 reviews, the active one (generation 1) 65" in said
+    assert place.active() == 1
+    assert place.view(1) == before
+
+    accepted = place.rebuild("--accept-loss")
+    assert accepted.ends() == 0, accepted.said()
+    assert place.active() == 2
+    assert len(place.view(2)) == 7
 
 
 @pytest.mark.slow

@@ -69,6 +69,7 @@ _PUBLISHER = "tests/unit/kafka/test_publisher.py::"
 _PUBLISHER_ORDER = "tests/unit/kafka/test_publisher_order.py::"
 _RAW_RECORDS = "tests/unit/kafka/test_raw_records.py::"
 _REBALANCE = "tests/unit/roles/test_summarize_rebalance.py::"
+_ADMISSION = "tests/integration/test_admission.py::"
 _REBUILD = "tests/integration/test_rebuild.py::"
 _RESTARTS = "tests/unit/roles/test_summarize_restarts.py::"
 _RULES = "tests/unit/steps/test_alert_rules.py::"
@@ -1607,6 +1608,63 @@ _REBUILT = (
             "tests/unit/store/test_keys.py::test_products_and_generations_share_no_key",
             _VIEW + "test_generations_share_nothing",
         ),
+    ),
+    Protection(
+        3,
+        "lost-view-is-seen",
+        "a Redis that came back empty is counted into from zero",
+        "stream_app/store/summaries.py",
+        "        if not is_there:\n            raise ViewLost\n",
+        "",
+        (
+            _ON_A_SERVER + "test_server_that_comes_back_empty_ends_the_role_with_nothing_acknowledged",
+            _REBUILD + "test_flushed_while_it_works_the_workers_end_with_nothing_acknowledged",
+        ),
+    ),
+    Protection(
+        3,
+        "lost-view-is-not-begun-again",
+        "a worker that starts on a Redis that came back empty begins a view in the middle of the log",
+        "stream_app/roles/admission.py",
+        "                if await kafka(partial(is_lost, known=known), current):\n",
+        "                if False:\n",
+        (_ADMISSION + "test_view_that_redis_lost_is_not_begun_again",),
+    ),
+    Protection(
+        3,
+        "readers-see-a-lost-view",
+        "look-ups from a lost view pass for sound ones",
+        "stream_app/store/current.py",
+        "        self._is_lost = active not in known.origins\n",
+        "",
+        (_GENERATIONS + "test_reader_sees_within_seconds_that_the_view_was_lost_and_made_again",),
+    ),
+    Protection(
+        2,
+        "another-log-is-refused",
+        "reviews of another cluster, or of a topic that was made again, are counted into the view",
+        "stream_app/roles/admission.py",
+        "    if is_another(recorded, present):\n",
+        "    if False:\n",
+        (_ADMISSION + "test_view_of_another_log_is_refused_in_words_that_help",),
+    ),
+    Protection(
+        9,
+        "rebuild-keeps-to-its-log",
+        "a rebuild from a topic that was made again deletes the live view",
+        "stream_app/roles/rebuild.py",
+        "            if not self._accept_loss:\n                raise RebuildRefused(refusal(recorded, present))\n",
+        "",
+        (_REBUILD + "test_rebuild_from_a_topic_that_was_made_again_is_refused",),
+    ),
+    Protection(
+        9,
+        "rebuild-counts-reviews",
+        "a rebuild switches to a view that lacks reviews",
+        "stream_app/roles/rebuild.py",
+        "        await self._refuse_fewer_reviews(old, new)\n",
+        "",
+        (_REBUILD + "test_rebuild_that_would_lose_reviews_does_not_switch",),
     ),
     Protection(
         2,

@@ -23,6 +23,7 @@ from stream_app.kafka.feed import Feed
 from stream_app.kafka.topics import Topics
 from stream_app.ports import BrokerUnavailable, ConfigurationError
 from stream_app.settings import Settings
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -124,3 +125,25 @@ def test_brokers_are_named_or_said_to_be_away(settings: Settings, monkeypatch: p
     assert check_brokers(settings) == f"1 broker(s): {settings.brokers}"
     with pytest.raises(BrokerUnavailable, match="STREAM_APP_BROKERS"):
         check_brokers(settings.model_copy(update={"brokers": "127.0.0.1:1"}))
+
+
+def test_log_is_known_by_its_cluster_and_its_topics_id(settings: Settings) -> None:
+    """A topic that is deleted and made again has another id; one that is missing is said."""
+    with pytest.raises(ConfigurationError, match="stream-app topics create"):
+        admin.log_identity(settings)
+    create_topics(settings)
+    first = admin.log_identity(settings)
+    assert admin.log_identity(settings) == first
+    assert first.topic == Topics(settings.topic_prefix).enriched
+    assert first.cluster_id
+    assert first.topic_id
+
+    client = AdminClient({"bootstrap.servers": settings.brokers})
+    for deleted in client.delete_topics([first.topic]).values():
+        deleted.result(10)
+    wait_until(lambda: first.topic not in client.list_topics(timeout=10).topics, 20, "the topic is gone")
+    create_topics(settings)
+
+    again = admin.log_identity(settings)
+    assert (again.cluster_id, again.topic) == (first.cluster_id, first.topic)
+    assert again.topic_id != first.topic_id

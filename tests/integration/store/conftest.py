@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 
 from stream_app.settings import Settings
+from stream_app.steps.log_identity import LogIdentity
+from stream_app.store.generations import Generations
 from stream_app.store.keys import Namespace
 from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.running import Run
 
 Opener = Callable[..., RedisSummaryStore]
 NAMESPACE = Namespace.of(Settings())
+ORIGIN = LogIdentity("a cluster", "reviews.enriched", "a topic id")
 
 
 @pytest.fixture
@@ -37,6 +40,12 @@ def open_store(run: Run) -> Iterator[Opener]:
     yield opener
     for store in opened:
         run(store.close())
+
+
+def begin(run: Run, store: RedisSummaryStore) -> RedisSummaryStore:
+    """The same store, once it is noted which log its generation is made from, as `summarize` does at its start."""
+    run(Generations(store._server, NAMESPACE).record_origin(store._keys.generation, ORIGIN))
+    return store
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from stream_app.store.generations import Generations
 from stream_app.store.keys import Keys
 from tests.behaviour.enriched import NOW_MS, enriched
 from tests.behaviour.running import Run
-from tests.integration.store.conftest import NAMESPACE, Opener
+from tests.integration.store.conftest import NAMESPACE, ORIGIN, Opener
 from tests.reliability.valkeys import ValkeyCluster, client_of
 
 pytestmark = pytest.mark.store
@@ -27,7 +27,7 @@ def test_readers_follow_the_switch_and_the_old_keys_go_from_every_node(
             store = open_store(cluster.url, redis_cluster=True, generation=number)
             run(store.apply([enriched("r", product_id) for product_id in PRODUCTS], NOW_MS))
         assert run(generations.claim("me", 60_000)).holder == "me"
-        run(generations.begin(2))
+        run(generations.begin(2, ORIGIN))
         assert run(generations.switch(1, 2, drop_old=True))
 
         assert run(drop(generations, 1)) > 4 * len(PRODUCTS)

@@ -8,22 +8,34 @@ import time
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from stream_app import contract
 from stream_app.embedded.valkey import EmbeddedValkey
+from stream_app.ports import ViewLost
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
+from stream_app.store.generations import Generations
 from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
 from tests.fakes import FakeAcks, FakePublisher, slot_of
+from tests.integration.store.conftest import ORIGIN
 from tests.waiting import wait_until_async
 
 pytestmark = pytest.mark.store
 
 
 def _append_only_files(folder: Path) -> Path:
-    [found] = folder.rglob("appendonlydir")
+    [found] = folder.glob("**/appendonlydir")
     return found
+
+
+async def _begun(settings: Settings) -> RedisSummaryStore:
+    """A store whose view is begun, as it is when `summarize` starts."""
+    generations = Generations.from_settings(settings)
+    await generations.record_origin(settings.generation, ORIGIN)
+    await generations.close()
+    return RedisSummaryStore.from_settings(settings)
 
 
 async def _counted(store: RedisSummaryStore) -> int:
@@ -34,11 +46,14 @@ async def _counted(store: RedisSummaryStore) -> int:
 def test_what_a_killed_server_forgot_is_applied_again_before_it_is_acknowledged(
     fresh_valkey: EmbeddedValkey, tmp_path: Path
 ) -> None:
-    """The append-only file is written every second: what is younger is lost when the machine dies, all of it here."""
+    """The append-only file is written every second: what is younger is lost when the machine dies."""
 
     async def scenario() -> None:
         settings = Settings(_env_file=None, redis=fresh_valkey.url, generation=1, redis_settle_seconds=2.0)
-        store, acks, errors = RedisSummaryStore.from_settings(settings), FakeAcks(), []
+        store, acks, errors = await _begun(settings), FakeAcks(), []
+        fresh_valkey.stop()
+        before = shutil.copytree(_append_only_files(tmp_path), tmp_path / "before")
+        fresh_valkey.start()
         role = Summarize(settings, store, FakePublisher(), now_ms=lambda: NOW_MS, fatal=errors.append)
         await role.start(acks)
         for offset in range(2):
@@ -49,10 +64,12 @@ def test_what_a_killed_server_forgot_is_applied_again_before_it_is_acknowledged(
         await wait_until_async(lambda: time.monotonic() > young_until, 5, "they begin to settle")
 
         fresh_valkey.kill()
-        shutil.rmtree(_append_only_files(tmp_path))
+        files = _append_only_files(tmp_path / "valkey")
+        shutil.rmtree(files)
+        shutil.copytree(before, files)
         fresh_valkey.start()
         assert acks.calls == [], "nothing was acknowledged yet"
-        assert await _counted(store) == 0, "it forgot everything"
+        assert await _counted(store) == 0, "it forgot all that was applied"
 
         await wait_until_async(acks.finished, 20, "they settle")
         assert await _counted(store) == 2, "what is acknowledged stands in the view"
@@ -63,10 +80,33 @@ def test_what_a_killed_server_forgot_is_applied_again_before_it_is_acknowledged(
     asyncio.run(scenario())
 
 
+def test_server_that_comes_back_empty_ends_the_role_with_nothing_acknowledged(fresh_valkey: EmbeddedValkey) -> None:
+    """What was acknowledged long ago would not come again: the view would count from zero, and say nothing."""
+
+    async def scenario() -> None:
+        settings = Settings(_env_file=None, redis=fresh_valkey.url, generation=1, redis_settle_seconds=1.0)
+        store, acks, errors = await _begun(settings), FakeAcks(), list[BaseException]()
+        role = Summarize(settings, store, FakePublisher(), now_ms=lambda: NOW_MS, fatal=errors.append)
+        await role.start(acks)
+        await role.take([slot_of(contract.encode_enriched(enriched("r0")), 0, topic="reviews.enriched")])
+        with Redis.from_url(fresh_valkey.url) as client:
+            client.flushall()
+
+        with pytest.raises(ViewLost, match="stream-app rebuild"):
+            await role.take([slot_of(contract.encode_enriched(enriched("r1")), 1, topic="reviews.enriched")])
+        assert await _counted(store) == 0, "nothing was applied"
+        await wait_until_async(lambda: errors, 20, "what is unsettled is looked at")
+        assert [type(error) for error in errors] == [ViewLost]
+        assert acks.calls == []
+        await role.stop()
+
+    asyncio.run(scenario())
+
+
 def test_server_that_is_away_for_a_while_costs_nothing_but_time(fresh_valkey: EmbeddedValkey) -> None:
     async def scenario() -> None:
         settings = Settings(_env_file=None, redis=fresh_valkey.url, generation=1, redis_settle_seconds=0.0)
-        store, acks, errors = RedisSummaryStore.from_settings(settings), FakeAcks(), []
+        store, acks, errors = await _begun(settings), FakeAcks(), []
         role = Summarize(settings, store, FakePublisher(), now_ms=lambda: NOW_MS, fatal=errors.append)
         await role.start(acks)
         fresh_valkey.stop()

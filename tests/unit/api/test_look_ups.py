@@ -189,3 +189,30 @@ def test_review_that_grows_old_leaves_the_window_and_changes_the_etag_though_not
     assert [answer.json()["windows"]["24h"]["reviews"] for answer in (early, late)] == [1, 0]
     assert [answer.json()["windows"]["7d"]["reviews"] for answer in (early, late)] == [1, 1]
     assert early.headers["etag"] != late.headers["etag"]
+
+
+def test_answers_from_a_lost_view_say_so() -> None:
+    """Counts are too low until it is made again; an answer of before must not pass for one of now."""
+
+    async def ask() -> list[httpx.Response]:
+        app = create_app(StubView(summary("p"), alerts=[alert("a")]), now_ms=lambda: NOW_MS, stale=lambda: True)  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            paths = ("products/p/summary", "products?ids=p,x", "alerts", "products/x/summary")
+            return [await client.get(path) for path in (*(f"/v1/{path}" for path in paths), "/readyz")]
+
+    one, many, alerts, unknown, ready = asyncio.run(ask())
+    sound = get(StubView(summary("p")), "/v1/products/p/summary")
+    assert one.json() == sound.json() | {"stale": True}
+    contract.validator("product-summary.v1").validate(one.json())
+    assert one.headers["etag"] != sound.headers["etag"]
+    assert one.headers["cache-control"] == "no-cache"
+    assert (many.json()["stale"], many.json()["products"][0]["stale"], alerts.json()["stale"]) == (True, True, True)
+    assert (unknown.status_code, ready.status_code) == (404, 200)
+    assert "stream-app rebuild" in unknown.json()["detail"]
+    assert ready.json()["stale"]
+    assert "stream-app rebuild" in ready.json()["next_step"]
+
+
+def test_answers_from_a_sound_view_say_nothing_of_it() -> None:
+    for path in ("/v1/products/p/summary", "/v1/products?ids=p", "/v1/alerts", "/readyz"):
+        assert "stale" not in get(StubView(summary("p")), path).json()

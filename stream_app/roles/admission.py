@@ -1,0 +1,93 @@
+"""Lets a role of the view begin only where the view was made from the log that it is connected to, and is not lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from stream_app import telemetry
+from stream_app.kafka.admin import log_identity
+from stream_app.kafka.groups import generations_consumed, has_consumed
+from stream_app.ports import ConfigurationError, Unavailable, ViewLost
+from stream_app.roles.patience import Patience
+from stream_app.settings import Settings
+from stream_app.steps.log_identity import LogIdentity, is_another, refusal
+from stream_app.store.generations import Generations, Known
+
+_LOOK_EVERY_SECONDS = 0.5
+_MAKES_THE_VIEW = "summarize"
+
+Value = TypeVar("Value")
+
+
+async def admitted(settings: Settings, role: str) -> Settings:
+    """The settings with the number of the generation to work on: theirs, or else the active one. Order of things:
+
+    1. which generation it is, and which log it was made from
+    2. no log is noted: `summarize` notes the present one where its group consumed nothing yet, as in a new
+       installation; the others wait until it is noted, and write nothing meanwhile
+    3. the present log is compared with the one noted
+
+    Raises ViewLost (nothing is noted, but `summarize` had consumed), ConfigurationError (another log, no such topic)
+    and Unavailable (patience spent).
+    """
+    redis = Patience("redis", settings.redis_patience_seconds)
+    brokers = Patience("kafka", settings.publish_patience_seconds)
+
+    async def kafka(ask: Callable[[Settings], Value], current: Settings) -> Value:
+        return await brokers(lambda: asyncio.to_thread(ask, current))
+
+    generations = Generations.from_settings(settings)
+    try:
+        waits = False
+        while True:
+            known = await redis(generations.known)
+            number = settings.generation or known.active
+            current = settings.model_copy(update={"generation": number})
+            recorded = known.origins.get(number)
+            if recorded is None and role == _MAKES_THE_VIEW:
+                if await kafka(partial(is_lost, known=known), current):
+                    telemetry.view_was_lost()
+                    raise ViewLost
+                present = await kafka(log_identity, current)
+                recorded = await redis(partial(generations.record_origin, number, present))
+            if recorded is not None:
+                refuse_another_log(recorded, await kafka(log_identity, current))
+                return current
+            if not waits:
+                waits = True
+                telemetry.view_is_awaited()
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    finally:
+        await generations.close()
+
+
+def refuse_another_log(recorded: LogIdentity, present: LogIdentity) -> None:
+    """Raises ConfigurationError where the view was made from another log than the present one."""
+    if is_another(recorded, present):
+        raise ConfigurationError(refusal(recorded, present))
+    if not present.topic_id:
+        telemetry.topic_id_is_unknown(str(present))
+
+
+def is_lost(settings: Settings, known: Known) -> bool:
+    """Was a view of ``settings.generation``, of which Redis knows no origin, made before? Asks the consumer groups.
+
+    Where Redis knows of no view at all, which generation was active is lost too: any generation's group counts then.
+    Raises BrokerUnavailable.
+    """
+    if settings.generation in known.origins:
+        return False
+    if has_consumed(settings, _MAKES_THE_VIEW):
+        return True
+    number_is_lost = not known.origins and settings.generation == known.active
+    return number_is_lost and bool(_consumed(settings))
+
+
+def _consumed(settings: Settings) -> list[int]:
+    try:
+        return generations_consumed(settings)
+    except Unavailable:  # not everybody may list groups
+        return []
