@@ -30,11 +30,14 @@ def run() -> Iterator[Run]:
 
 @pytest.fixture
 def open_store(run: Run) -> Iterator[Opener]:
-    """Opens stores on a URL, each closed at the end; further settings by name."""
+    """Opens stores on a URL, each closed at the end; ``begun``: their view is. Further settings by name."""
     opened: list[RedisSummaryStore] = []
 
-    def opener(url: str, **settings: Any) -> RedisSummaryStore:
-        opened.append(RedisSummaryStore.from_settings(Settings(**{"redis": url, "generation": 1} | settings)))
+    def opener(url: str, *, begun: bool = False, **settings: Any) -> RedisSummaryStore:
+        made = Settings(**{"redis": url, "generation": 1} | settings)
+        if begun:
+            run(begin(made))
+        opened.append(RedisSummaryStore.from_settings(made))
         return opened[-1]
 
     yield opener
@@ -42,10 +45,11 @@ def open_store(run: Run) -> Iterator[Opener]:
         run(store.close())
 
 
-def begin(run: Run, store: RedisSummaryStore) -> RedisSummaryStore:
-    """The same store, once it is noted which log its generation is made from, as `summarize` does at its start."""
-    run(Generations(store._server, NAMESPACE).record_origin(store._keys.generation, ORIGIN))
-    return store
+async def begin(settings: Settings) -> None:
+    """Note which log the generation is made from, as `summarize` does at its start."""
+    generations = Generations.from_settings(settings)
+    await generations.record_origin(settings.generation, ORIGIN)
+    await generations.close()
 
 
 @pytest.fixture

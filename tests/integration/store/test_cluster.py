@@ -23,7 +23,7 @@ from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.enriched import NOW_MS, deletion, enriched
 from tests.behaviour.running import Run
 from tests.fakes import FakeAcks, FakePublisher, slot_of
-from tests.integration.store.conftest import NAMESPACE, Opener, begin
+from tests.integration.store.conftest import NAMESPACE, Opener
 from tests.reliability.valkeys import FailOver, ValkeyCluster, client_of
 from tests.waiting import wait_until, wait_until_async
 
@@ -46,8 +46,8 @@ def cluster(running: ValkeyCluster) -> Iterator[ValkeyCluster]:
 
 
 @pytest.fixture
-def store(run: Run, cluster: ValkeyCluster, open_store: Opener, generation: int) -> RedisSummaryStore:
-    return begin(run, open_store(cluster.url, redis_cluster=True, generation=generation))
+def store(cluster: ValkeyCluster, open_store: Opener, generation: int) -> RedisSummaryStore:
+    return open_store(cluster.url, redis_cluster=True, generation=generation, begun=True)
 
 
 def shard_of(cluster: ValkeyCluster, product_id: str, generation: int) -> int:

@@ -17,7 +17,7 @@ from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
 from tests.behaviour.running import Run
 from tests.fakes import FakeAcks, FakePublisher, slot_of
-from tests.integration.store.conftest import Opener, begin
+from tests.integration.store.conftest import Opener
 from tests.reliability.valkeys import FailOver, ReplicaPair, client_of
 from tests.waiting import wait_until_async
 
@@ -32,8 +32,8 @@ def pair(tmp_path: Path) -> Iterator[ReplicaPair]:
 
 
 @pytest.fixture
-def store(run: Run, pair: ReplicaPair, open_store: Opener) -> RedisSummaryStore:
-    return begin(run, open_store(pair.url))
+def store(pair: ReplicaPair, open_store: Opener) -> RedisSummaryStore:
+    return open_store(pair.url, begun=True)
 
 
 async def counted(store: RedisSummaryStore) -> int:

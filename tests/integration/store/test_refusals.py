@@ -23,7 +23,7 @@ from stream_app.store import server as store_server
 from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
 from tests.behaviour.running import Run
-from tests.integration.store.conftest import Opener, begin
+from tests.integration.store.conftest import Opener
 from tests.reliability.proxy import FaultsSeen, Proxy
 from tests.reliability.valkeys import client_of, server_in
 from tests.waiting import wait_until
@@ -40,10 +40,10 @@ def proxy(fresh_valkey: EmbeddedValkey) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def store(run: Run, proxy: Proxy, open_store: Opener, monkeypatch: pytest.MonkeyPatch) -> RedisSummaryStore:
+def store(proxy: Proxy, open_store: Opener, monkeypatch: pytest.MonkeyPatch) -> RedisSummaryStore:
     """Through the proxy, and less patient with a slow answer than by default."""
     monkeypatch.setattr(store_server, "_TIMEOUT_SECONDS", TIMEOUT_SECONDS)
-    return begin(run, open_store(f"redis://{proxy.address}/0"))
+    return open_store(f"redis://{proxy.address}/0", begun=True)
 
 
 @pytest.fixture

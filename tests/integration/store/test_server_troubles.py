@@ -13,14 +13,14 @@ from stream_app.ports import ConfigurationError, StoreUnavailable
 from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
 from tests.behaviour.running import Run
-from tests.integration.store.conftest import Opener, begin
+from tests.integration.store.conftest import Opener
 
 pytestmark = pytest.mark.store
 
 
 @pytest.fixture
-def store(run: Run, fresh_valkey: EmbeddedValkey, open_store: Opener) -> RedisSummaryStore:
-    return begin(run, open_store(fresh_valkey.url))
+def store(fresh_valkey: EmbeddedValkey, open_store: Opener) -> RedisSummaryStore:
+    return open_store(fresh_valkey.url, begun=True)
 
 
 @pytest.fixture

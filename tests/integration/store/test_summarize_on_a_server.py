@@ -15,11 +15,10 @@ from stream_app.embedded.valkey import EmbeddedValkey
 from stream_app.ports import ViewLost
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
-from stream_app.store.generations import Generations
 from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
 from tests.fakes import FakeAcks, FakePublisher, slot_of
-from tests.integration.store.conftest import ORIGIN
+from tests.integration.store.conftest import begin
 from tests.waiting import wait_until_async
 
 pytestmark = pytest.mark.store
@@ -32,9 +31,7 @@ def _append_only_files(folder: Path) -> Path:
 
 async def _begun(settings: Settings) -> RedisSummaryStore:
     """A store whose view is begun, as it is when `summarize` starts."""
-    generations = Generations.from_settings(settings)
-    await generations.record_origin(settings.generation, ORIGIN)
-    await generations.close()
+    await begin(settings)
     return RedisSummaryStore.from_settings(settings)
 
 
