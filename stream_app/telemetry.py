@@ -54,6 +54,9 @@ _look_ups = Histogram(
 _limited = Counter("stream_app_api_clients_limited_total", "Connections and streams refused or ended", ["limit"])
 _assigned = Gauge("stream_app_partitions_assigned", "Partitions that this process reads", ["role"])
 _drains_cut_short = Counter("stream_app_drains_cut_short_total", "Hand-overs that left started work", ["role"])
+_crash_loops = Counter("stream_app_crash_loops_total", "Partitions taken over after three deaths without progress")
+_isolated_deaths = Counter("stream_app_isolated_process_deaths_total", "Deaths of processes that try candidates")
+_candidates_passed = Counter("stream_app_candidates_passed_total", "Reviews in flight at a death that were cleared")
 _ready = Gauge("stream_app_ready", "1 when the role takes records", ["role"])
 
 
@@ -269,6 +272,59 @@ def partitions_assigned(role: str, count: int) -> None:
 def drain_was_cut_short(role: str, seconds: float) -> None:
     _drains_cut_short.labels(role).inc()
     log.warning("drain_was_cut_short", role=role, seconds=round(seconds, 2), next_step="none: the rest comes again")
+
+
+def partition_was_left_open(topic: str, partition: int, offset: int, candidates: int, deaths: int) -> None:
+    log.warning(
+        "partition_was_left_open",
+        topic=topic,
+        partition=partition,
+        from_offset=offset,
+        records=candidates,
+        unclean_ends=deaths,
+        why="the process that had it died, or was cut off",
+        next_step="none: what it may have died of is computed in a process of its own first",
+    )
+
+
+def crash_loop_was_seen(topic: str, partition: int, offset: int, deaths: int) -> None:
+    _crash_loops.inc()
+    log.critical(
+        "crash_loop_was_seen",
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        unclean_ends=deaths,
+        next_step="see why the processes ended (memory limit?). Candidates are computed one by one now; if that ends "
+        f"the process too, look at the records of {topic}[{partition}] from offset {offset} on, and report them",
+    )
+
+
+def isolation_began(candidates: int) -> None:
+    log.info("isolation_began", candidates=candidates)
+
+
+def isolated_process_died(why: str, held: int, left: int) -> None:
+    _isolated_deaths.inc()
+    next_step = "none: another one starts"
+    log.warning("isolated_process_died", why=why, texts=held, candidates_left=left, next_step=next_step)
+
+
+def isolated_process_failed(why: str) -> None:
+    log.error("isolated_process_failed", why=why)
+
+
+def isolation_was_impossible(why: str) -> None:
+    log.error(
+        "isolation_was_impossible",
+        why=why,
+        next_step="give the worker memory for a second copy of the classifier; until then candidates are computed one "
+        "by one, and everything else waits for them",
+    )
+
+
+def candidates_passed(count: int) -> None:
+    _candidates_passed.inc(count)
 
 
 def group_was_not_left(seconds: float) -> None:

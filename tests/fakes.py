@@ -127,33 +127,6 @@ class FakePublisher:
             on_delivered()
 
 
-class FakeFlightLog:
-    """kafka.flight_log.FlightLog without a file; ``noted``: the positions of each run, in order of departure."""
-
-    def __init__(self, suspects: dict[Position, int] | None = None) -> None:
-        self.noted: list[list[Position]] = []
-        self.in_the_air: set[Position] = set()
-        self.closed = False
-        self._suspects = suspects or {}
-
-    def suspects(self) -> dict[Position, int]:
-        return dict(self._suspects)
-
-    def note(self, slots: Iterable[Slot]) -> None:
-        positions = [position(slot) for slot in slots]
-        self.noted.append(positions)
-        self.in_the_air.update(positions)
-
-    def landed(self, slots: Iterable[Slot]) -> None:
-        self.in_the_air.difference_update(position(slot) for slot in slots)
-
-    def all_landed(self) -> None:
-        self.in_the_air.clear()
-
-    def close(self) -> None:
-        self.closed = True
-
-
 def slot_of(
     value: bytes | None,
     offset: int = 0,

@@ -6,11 +6,13 @@ aiokafka itself is touched in that thread alone: ``touch`` and ``seek_to_committ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka.consumer.fetcher import Fetcher, OffsetResetStrategy
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 
 from stream_app import telemetry
@@ -87,6 +89,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     position_epoch = 0
     """Raised in this thread, together with the positions themselves, whenever these are set anew."""
+    committed_metadata: Mapping[Any, str] = {}
+    """What was committed with the offsets that ``seek_to_committed`` found last."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         """Reads committed records only: what a shop's transaction rolled back was never published. Faust asks for this
@@ -160,11 +164,38 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             fetcher.reached |= polled.positions
         return polled
 
+    async def commit_noted(self, offsets: Mapping[Any, tuple[int, str]]) -> bool:
+        """Commit each offset with its metadata, which Faust leaves empty. False: the group is being rebalanced."""
+        done: bool = await self.call_thread(self._commit_noted, offsets)
+        return done
+
+    async def _commit_noted(self, offsets: Mapping[Any, tuple[int, str]]) -> bool:
+        consumer = self._ensure_consumer()
+        assigned = consumer.assignment()
+        mine = {TopicPartition(*tp): OffsetAndMetadata(*noted) for tp, noted in offsets.items() if tp in assigned}
+        if not mine:
+            return False
+        self.tp_last_committed_at.update(dict.fromkeys(mine, time.monotonic()))  # Faust warns of those left behind
+        try:
+            await consumer.commit(mine)
+        except CommitFailedError:
+            return False
+        return True
+
+    async def end_offsets(self, partitions: Sequence[Any]) -> Mapping[Any, int]:
+        """The offset of the next record of each."""
+        ends: Mapping[Any, int] = await self.call_thread(self._end_offsets, partitions)
+        return ends
+
+    async def _end_offsets(self, partitions: Sequence[Any]) -> Mapping[Any, int]:
+        ends: Mapping[Any, int] = await self._ensure_consumer().end_offsets(list(partitions)) if partitions else {}
+        return ends
+
     async def seek_to_committed(self) -> Mapping[Any, int | None]:
         """Set all positions to the committed offsets at once. Empty when the partitions were taken away meanwhile.
 
         aiokafka's own seeks one after the other, with waits between them in which records are fetched and lost, and
-        leaves uncommitted partitions where they are.
+        leaves uncommitted partitions where they are. ``committed_metadata`` is what was committed with them.
         """
         offsets: Mapping[Any, int | None] = await self.call_thread(self._seek_to_committed)
         return offsets
@@ -175,6 +206,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         committed = await consumer._coordinator.fetch_committed_offsets(list(assignment.tps))
         if not assignment.active:
             return {}
+        self.committed_metadata = {tp: found.metadata or "" for tp, found in committed.items()}
         offsets: dict[Any, int | None] = {}
         consumer._fetcher.reached, consumer._fetcher.begun_anew = {}, {}
         for tp in assignment.tps:  # without awaits: nothing is fetched between the first seek and the last

@@ -5,7 +5,7 @@ replaced: one event is one poll's batch of raw records. The order when partition
 
     1. drop what waits: it is redelivered
     2. finish and publish what was started, for at most ``drain_seconds``
-    3. commit what is delivered
+    3. commit what is delivered, with a note that nothing is on a device any more (``crash_memory``)
     4. raise the epoch: nothing of the old one is published or committed from here on
     5. let Faust go on
 
@@ -34,6 +34,7 @@ from stream_app import telemetry
 from stream_app.kafka.acks import PartitionAcks
 from stream_app.kafka.client_config import faust_brokers
 from stream_app.kafka.consumer_thread import ConsumerThread, Polled
+from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.fatal import fatal
 from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.security import faust_credentials
@@ -63,6 +64,8 @@ class Batch:
 class Consumer(driver.Consumer):  # type: ignore[misc]
     """Hands whole polls to the role, and commits what the sequencers say and nothing else."""
 
+    _crashes: CrashMemory | None = None
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         app: RoleApp = self.app
@@ -70,7 +73,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._role = app.role
         self._acks = app.acks
         self._publisher = app.publisher
+        self._crashes = app.crashes
+        if self._crashes is not None:
+            self._crashes.commits_by(self._commit_note)
         self._committed: dict[Any, int] = {}
+        self._committing = asyncio.Lock()
         self._hands_free = asyncio.Event()  # the agent has nothing of ours
         self._hands_free.set()
         self._draining = asyncio.Lock()
@@ -169,7 +176,20 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         if slots:
             telemetry.records_received(self.app.role_name, len(slots))
             self._hands_free.clear()
-            await self.app.batches.put(Batch(self._acks.epoch, slots))
+            batch = Batch(self._acks.epoch, slots)
+            if self._crashes is not None and not await self._noted_ahead(self._crashes, polled):
+                self._hands_free.set()  # the partitions are being taken away: these records come again
+                return
+            await self.app.batches.put(batch)
+
+    async def _noted_ahead(self, crashes: CrashMemory, polled: Polled) -> bool:
+        """Does a committed note cover these records? Most polls are covered by an earlier one."""
+        behind = []
+        for tp, records in polled.items():
+            partition = Partition(*tp)
+            if not crashes.arrive(partition, records[0].offset, records[-1].offset):
+                behind.append(partition)
+        return not behind or await self._commit_offsets(self._with_offsets(behind))
 
     async def take(self, batch: Batch) -> None:
         """The agent's work: give the role a batch, unless its partitions are being taken away."""
@@ -193,16 +213,47 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             # 0 by default: a group that has read nothing commits nothing
             if offset is not None and offset > self._committed.get(tp, 0):
                 offsets[tp] = offset
+        if self._crashes is not None:
+            crashes = self._crashes
+            stale = [one for one in self._acks.partitions if crashes.stale(one, self._acks.next_offset(one))]
+            offsets.update(self._with_offsets(stale))
+        return offsets
+
+    def _with_offsets(self, partitions: Iterable[Partition]) -> dict[Any, int]:
+        """What may be committed of these now, so that their notes can be."""
+        offsets = {}
+        for partition in partitions:
+            offset = self._acks.next_offset(partition)
+            if offset is None and self._crashes is not None:
+                offset = self._crashes.offset(partition)
+            if offset is not None:
+                offsets[TP(*partition)] = offset
         return offsets
 
     async def _commit_offsets(self, offsets: Mapping[Any, int], start_new_transaction: bool = True) -> bool:
-        """Faust's own takes a refused commit for a done one."""
-        assigned = self.assignment()
-        mine = {tp: offset for tp, offset in offsets.items() if tp in assigned}
-        if not mine or not await self._commit(mine):
+        """Faust's own takes a refused commit for a done one. One at a time: a later one must not be overtaken."""
+        async with self._committing:
+            assigned = self.assignment()
+            mine = {
+                tp: max(offset, self._committed.get(tp, offset)) for tp, offset in offsets.items() if tp in assigned
+            }
+            if not mine or not await self._commit_with_notes(mine):
+                return False
+            self._committed.update(mine)
+            return True
+
+    async def _commit_with_notes(self, offsets: Mapping[Any, int]) -> bool:
+        if self._crashes is None:
+            done: bool = await self._commit(offsets)
+            return done
+        noted = {tp: self._crashes.note(Partition(*tp), offset) for tp, offset in offsets.items()}
+        if not await self._thread.commit_noted({tp: (offsets[tp], note.metadata) for tp, note in noted.items()}):
             return False
-        self._committed.update(mine)
+        self._crashes.committed((note, offsets[tp]) for tp, note in noted.items())
         return True
+
+    async def _commit_note(self, partition: Partition) -> bool:
+        return await self._commit_offsets(self._with_offsets([partition]))
 
     # ---- partitions come and go
 
@@ -211,10 +262,20 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         try:
             async with asyncio.timeout(_SEEK_SECONDS):
                 offsets = await self._thread.seek_to_committed()
+                await self._read_notes(offsets)
         except TimeoutError:
             fatal(BrokerUnavailable(f"Kafka told no committed offsets in {_SEEK_SECONDS:.0f} s; check the brokers."))
         self._committed = {TP(*tp): offset for tp, offset in offsets.items() if offset is not None}
         self._acks.open(Partition(*tp) for tp in offsets)
+
+    async def _read_notes(self, offsets: Mapping[Any, int | None]) -> None:
+        if self._crashes is None:
+            return
+        self._crashes.revoked()
+        metadata = self._thread.committed_metadata
+        ends = await self._thread.end_offsets([tp for tp in offsets if metadata.get(tp)])
+        for tp, offset in offsets.items():
+            self._crashes.assigned(Partition(*tp), offset, metadata.get(tp, ""), ends.get(tp, 0))
 
     def resume_flow(self) -> None:
         super().resume_flow()
@@ -249,6 +310,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                     self._role.drop_waiting(partitions)
                     await self._role.finish_started(partitions)
                     await self._publisher.flush(self._settings.drain_seconds)
+                if self._crashes is not None:
+                    self._crashes.drained()
             except TimeoutError:
                 telemetry.drain_was_cut_short(self.app.role_name, time.monotonic() - began)
             try:
@@ -261,6 +324,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             except TimeoutError:
                 telemetry.dependency_unavailable("kafka", "the last commit got no answer; records come again", 0.0)
             self._acks.close(partitions)
+            if self._crashes is not None:
+                self._crashes.revoked()
             self._hands_free.set()  # Faust clears the channel: what it holds never reaches the agent
 
 
@@ -292,8 +357,11 @@ class RoleApp(faust.App):  # type: ignore[misc]
         acks: PartitionAcks,
         publisher: ConfluentPublisher,
         loop: asyncio.AbstractEventLoop,
+        crashes: CrashMemory | None = None,
     ) -> None:
+        """``crashes``: of a role whose records may kill the process."""
         self.settings = settings
+        self.crashes = crashes
         self.role_name = role_name
         self.role = role
         self.acks = acks

@@ -20,6 +20,7 @@ from prometheus_client import start_http_server
 from stream_app import telemetry
 from stream_app.kafka.acks import PartitionAcks
 from stream_app.kafka.client_config import client_config
+from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.fatal import catch_everything, fatal
 from stream_app.kafka.frame import RoleApp, RoleWorker
 from stream_app.kafka.publisher import ConfluentPublisher
@@ -45,11 +46,13 @@ def run_role(
     role_name: str,
     topic: str,
     make_role: Callable[[ConfluentPublisher, Fatal], StreamRole],
+    crashes: CrashMemory | None = None,
 ) -> None:
     """The main of a process that runs ``role_name`` on ``topic`` (full name). Returns after SIGTERM or SIGINT.
 
     Order: brokers and topic are there, the role is made and started (models load), then the group is joined: a member
     that still loads would only hold partitions back. Anything that goes wrong later ends the process with code 1.
+    ``crashes``: of a role whose records may kill the process; what it notes is committed.
 
     Raises ConfigurationError (a topic is missing or does not do for the role, the port is taken) and BrokerUnavailable
     (patience spent).
@@ -63,7 +66,7 @@ def run_role(
         role = make_role(publisher, fatal)
         await role.start(acks)
         _tune_garbage_collector()
-        return RoleApp(settings, role_name, topic, role, acks, publisher, loop)
+        return RoleApp(settings, role_name, topic, role, acks, publisher, loop, crashes)
 
     app = loop.run_until_complete(_unless_signalled(prepare()))
     worker = RoleWorker(app, loop, on_signal=_end_at_the_latest)

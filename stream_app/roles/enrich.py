@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from stream_app import contract, telemetry
-from stream_app.kafka.flight_log import FlightLog
+from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.topics import Topics
 from stream_app.models.batcher import Batcher, DeviceBroken, estimated_tokens
 from stream_app.models.loading import Loaded, Sized
@@ -27,6 +27,8 @@ from stream_app.records import (
     size_of,
 )
 from stream_app.roles.fired_alerts import FiredAlerts
+from stream_app.roles.isolation import Isolation
+from stream_app.roles.one_by_one import OneByOne
 from stream_app.settings import Settings
 from stream_app.steps import alert_rules
 from stream_app.steps import enrich as step
@@ -52,6 +54,7 @@ class _Open:
     sentiment_missing: str | None = None
     truncated: bool = False
     finished: bool = False
+    alone: bool = False  # on the device, by itself: a candidate that no child process could compute
 
 
 class Enrich:
@@ -62,14 +65,17 @@ class Enrich:
     3. the alert, if due, is published (out of order: nothing of T5 is in its way)
     4. T5 for long reviews; best_effort waits ``summary_wait_ms`` for it, then takes the best sentence
     5. finished: published when every earlier offset of the partition is finished too
+
+    Reviews that may have killed a previous owner of their partition (``crash_memory``) are computed by a child process,
+    without T5: their summary is their best sentence. All others go on meanwhile.
     """
 
     def __init__(
         self,
         settings: Settings,
-        load: Callable[[], Loaded],
+        load: Callable[[Settings], Loaded],
         *,
-        flight_log: FlightLog,
+        crashes: CrashMemory,
         max_message_bytes: int,
         now_ms: Callable[[], int],
         fatal: Callable[[BaseException], None],
@@ -81,7 +87,7 @@ class Enrich:
         self._settings = settings
         self._topics = Topics(settings.topic_prefix)
         self._load = load
-        self._flight_log = flight_log
+        self._crashes = crashes
         self._max_message_bytes = max_message_bytes
         self._now_ms = now_ms
         self._fatal = fatal
@@ -98,7 +104,7 @@ class Enrich:
         self._loop = asyncio.get_running_loop()
         if self._alert_history is not None:
             self._alert_history.start()  # it reads while the models load
-        loaded = await asyncio.to_thread(self._load)
+        loaded = await asyncio.to_thread(self._load, self._settings)
         self._classifier = loaded.sentiment.model
         self._sentiment: Batcher[Scores] = self._batcher(
             "sentiment",
@@ -118,7 +124,24 @@ class Enrich:
             self._summary = self._summary_batcher(loaded.summary, loaded.sentiment.workers)
             self._bert_tokens_of_a_wait = self._tokens_of_a_wait(loaded.sentiment)
             self._summary.start()
-        self._suspects = self._flight_log.suspects()
+        self._isolation = Isolation(
+            self._load,
+            self._settings,
+            on_results=lambda results: self._on_loop(self._cleared, results),
+            on_killer=lambda review: self._on_loop(self._kills, review),
+            on_impossible=lambda reviews: self._on_loop(self._one_by_one.add, reviews),
+            fatal=self._fatal,
+        )
+        self._one_by_one: OneByOne[_Open] = OneByOne(
+            self._crashes,
+            lambda review: _position(review.slot),
+            is_idle=self._device_is_idle,
+            check_device=self._check_device,
+            compute=self._compute_alone,
+            is_finished=lambda review: review.finished,
+            reject=self._kills,
+            fatal=self._fatal,
+        )
         if self._alert_history is not None:
             await self._alert_history.caught_up(_ALERT_HISTORY_SECONDS)
 
@@ -159,14 +182,10 @@ class Enrich:
     ) -> Batcher[Result]:
         """A batcher whose results come to ``handle`` on the event loop."""
 
-        def on_loop(results: list[tuple[_Open, Result | ModelFailed]]) -> None:
-            self._loop.call_soon_threadsafe(handle, results)
-
         return Batcher(
             sized.model,
-            on_start=self._on_device,
-            on_done=on_loop,
-            fatal=self._device_failed,
+            on_done=lambda results: self._on_loop(handle, results),
+            fatal=self._fatal,
             run_tokens=sized.run_tokens,
             batch_tokens=sized.batch_tokens,
             max_waiting_tokens=waiting_tokens,
@@ -182,28 +201,16 @@ class Enrich:
             tokenizers=sized.tokenizers,
         )
 
-    def _device_failed(self, error: BaseException) -> None:
-        """A review is suspect when the process died with it or hung over it, not when the device fails its canary."""
-        if isinstance(error, DeviceBroken):
-            self._flight_log.all_landed()
-        self._fatal(error)
+    def _on_loop(self, handle: Callable[[Any], None], found: Any) -> None:
+        """From another thread."""
+        self._loop.call_soon_threadsafe(handle, found)
 
     async def take(self, slots: list[Slot]) -> None:
-        self._forget_passed_suspects(slots)
-        # a suspect waits until nothing else is open: what is opened beside it, but not submitted, would never end
-        together = 1 if self._suspects else _YIELD_EVERY
-        for start in range(0, len(slots), together):
+        for start in range(0, len(slots), _YIELD_EVERY):
+            await self._one_by_one.until_done()
             now_ms = self._now_ms()
-            await self._submit(self._opened(slots[start : start + together], now_ms))
+            self._submit(self._opened(slots[start : start + _YIELD_EVERY], now_ms))
             await asyncio.sleep(0)
-
-    def _forget_passed_suspects(self, slots: list[Slot]) -> None:
-        """Suspects behind what is read now were finished before: they come no more."""
-        if self._suspects:
-            first = {slot.partition: slot.record.offset for slot in reversed(slots)}
-            passed = [one for one in self._suspects if first.get(Partition(one.topic, one.partition), -1) > one.offset]
-            for position in passed:
-                del self._suspects[position]
 
     def has_room(self) -> bool:
         if not self._sentiment.has_room():
@@ -220,6 +227,9 @@ class Enrich:
         def unwanted(review: _Open) -> bool:
             return review.slot.partition in partitions
 
+        # whoever gets these partitions next finds them among its candidates
+        for review in (*self._isolation.drop(), *self._one_by_one.drop()):
+            self._close(review)
         for review in self._sentiment.drop_waiting(unwanted):
             self._close(review)
         if self._summary is None:
@@ -239,11 +249,11 @@ class Enrich:
         batchers = [batcher for batcher in (self._sentiment, self._summary) if batcher is not None]
         for batcher in batchers:
             batcher.stop()
+        self._isolation.stop()
         endings: list[Callable[[], object]] = [batcher.join for batcher in batchers]
         if self._alert_history is not None:
             endings.append(self._alert_history.stop)
         await asyncio.gather(*map(asyncio.to_thread, endings))
-        self._flight_log.close()
 
     # ---- the way of a review
 
@@ -283,46 +293,66 @@ class Enrich:
             return None
         return review
 
-    async def _submit(self, reviews: Sequence[_Open]) -> None:
-        for_model = []
+    def _submit(self, reviews: Sequence[_Open]) -> None:
+        for_model, for_isolation, for_one_by_one = [], [], []
         for review in reviews:
             if not review.prepared.supported:
                 review.sentiment_missing = step.UNSUPPORTED_LANGUAGE
                 self._publish([(review, None)])
-            elif self._suspects and _position(review.slot) in self._suspects:
-                await self._alone(review)
+            elif self._crashes.has_candidates and self._crashes.is_candidate(_position(review.slot)):
+                if self._crashes.in_a_loop(review.slot.partition):
+                    for_one_by_one.append(review)
+                else:
+                    for_isolation.append((review, review.prepared.model_text))
             else:
                 for_model.append((review, review.prepared.model_text))
         self._sentiment.submit(for_model)
+        if for_isolation:
+            self._isolation.submit(for_isolation)
+        if for_one_by_one:
+            self._one_by_one.add(for_one_by_one)
 
-    async def _alone(self, review: _Open) -> None:
-        """A review that was on the device when the process died goes to the device with nobody beside it."""
-        deaths_alone = self._suspects.pop(_position(review.slot))
-        if deaths_alone >= 2:
-            self._close(review)
-            reason = "the process died twice while this review was alone on the device"
-            self._reject(review.slot, Rejected(review.slot.record, "kills_worker", reason))
+    # ---- poison-pill candidates
+
+    def _cleared(self, results: Sequence[tuple[_Open, Scores | ModelFailed]]) -> None:
+        """Computed without a death. T5 may have been what killed: it is not asked."""
+        self._publish([(review, None) for review in self._with_sentiment(results)])
+
+    def _kills(self, review: _Open) -> None:
+        if review.finished:
             return
-        await self._nothing_open(except_for=review)
+        self._close(review)
+        reason = "two processes died while this review was alone on their device"
+        self._reject(review.slot, Rejected(review.slot.record, "kills_worker", reason))
+
+    def _compute_alone(self, review: _Open) -> None:
+        review.alone = True
         self._sentiment.submit([(review, review.prepared.model_text)])
-        while not review.finished:
-            self._something_finished.clear()
-            await self._something_finished.wait()
 
-    async def _nothing_open(self, except_for: _Open) -> None:
-        while len(self._open) > 1:
-            self._something_finished.clear()
-            await self._something_finished.wait()
+    def _device_is_idle(self) -> bool:
+        return not self._sentiment.unfinished_tokens and not (self._summary and self._summary.unfinished_tokens)
 
-    def _on_device(self, reviews: Sequence[_Open]) -> None:
-        """In a batcher's thread, before the device gets them: should the process die now, these are the suspects."""
-        self._flight_log.note([review.slot for review in reviews])
+    async def _check_device(self) -> None:
+        """A device that is broken must not count as a death of the review that comes next."""
+        if not await asyncio.to_thread(self._classifier.canary):
+            raise DeviceBroken("the sentiment model fails on a text that it knows")
 
     def _scored(self, results: Sequence[tuple[_Open, Scores | ModelFailed]]) -> None:
-        now_ms = self._now_ms()
-        self._flight_log.landed([review.slot for review, _ in results])
         ready: list[tuple[_Open, str | None]] = []
         for_summary = []
+        for review in self._with_sentiment(results):
+            if self._needs_summary(review):
+                for_summary.append(review)
+            else:
+                ready.append((review, None))
+        self._publish(ready)
+        if for_summary:
+            self._to_summarize(for_summary)
+
+    def _with_sentiment(self, results: Sequence[tuple[_Open, Scores | ModelFailed]]) -> list[_Open]:
+        """The reviews that the classifier answered, with their alerts published; the others are finished."""
+        now_ms = self._now_ms()
+        answered = []
         for review, scores in results:
             if isinstance(scores, ModelFailed):
                 self._close(review)
@@ -331,13 +361,13 @@ class Enrich:
             review.sentiment = step.sentiment_of(scores)
             review.truncated = scores.truncated
             self._alert(review, now_ms)
-            if self._summary is not None and step.needs_summary(review.prepared, self._settings.summary_min_words):
-                for_summary.append(review)
-            else:
-                ready.append((review, None))
-        self._publish(ready)
-        if for_summary:
-            self._to_summarize(for_summary)
+            answered.append(review)
+        return answered
+
+    def _needs_summary(self, review: _Open) -> bool:
+        if self._summary is None or review.alone:
+            return False
+        return step.needs_summary(review.prepared, self._settings.summary_min_words)
 
     def _to_summarize(self, reviews: list[_Open]) -> None:
         assert self._summary is not None
@@ -380,7 +410,6 @@ class Enrich:
         self._publish([(review, None) for review in reviews if review in late])
 
     def _summarized(self, results: Sequence[tuple[_Open, str | ModelFailed]]) -> None:
-        self._flight_log.landed([review.slot for review, _ in results])
         in_time = [(review, summary) for review, summary in results if not review.finished]
         self._publish([(one, None if isinstance(summary, ModelFailed) else summary) for one, summary in in_time])
         if self._settings.summaries == "best_effort":

@@ -6,11 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
-from hashlib import sha256
-from pathlib import Path
 
+from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.fatal import fatal
-from stream_app.kafka.flight_log import FlightLog
 from stream_app.kafka.follower import TopicFollower
 from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.run import Fatal, run_role, run_service
@@ -46,7 +44,8 @@ def run_worker(
 ) -> None:
     """Run ``role`` (enrich, summarize, describe or notify); returns after SIGTERM or SIGINT.
 
-    ``load`` makes the models of ``enrich``, ``load_summary`` that of ``describe``; ``now_ms`` is the clock of all.
+    ``load`` makes the models of ``enrich``, in a child process too, which must be able to import it; ``load_summary``
+    that of ``describe``; ``now_ms`` is the clock of all.
     A bug, or patience spent, ends the process with exit code 1 and nothing unfinished committed. A role of the view
     begins only on a view that was made from the log (see admission), and ends with EXIT_VIEW_SWITCHED when a rebuild
     has switched, unless ``settings.generation`` names one.
@@ -68,15 +67,13 @@ def _run(
     now_ms: Callable[[], int],
 ) -> None:
     topics = Topics(settings.topic_prefix)
+    crashes = CrashMemory()
 
     def enrich(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:
-        cluster = sha256(settings.brokers.encode()).hexdigest()[:8]  # offsets mean nothing elsewhere
-        group = f"{settings.group(role)}.{cluster}"
-        flight_log = FlightLog(Path(settings.state_folder), group, settings.worker_number)
         return Enrich(
             settings,
-            lambda: load(settings),
-            flight_log=flight_log,
+            load,
+            crashes=crashes,
             max_message_bytes=publisher.max_message_bytes,
             now_ms=now_ms,
             fatal=fatal,
@@ -102,7 +99,7 @@ def _run(
 
     match role:
         case "enrich":
-            run_role(settings, role, topics.reviews, enrich)
+            run_role(settings, role, topics.reviews, enrich, crashes)
         case "summarize":
             run_role(settings, role, topics.enriched, summarize)
         case "notify":

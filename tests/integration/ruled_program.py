@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from stream_app import telemetry
 from stream_app.roles.run import run_worker
 from stream_app.settings import Settings
-from tests.reliability.ruled_models import Troubles, ruled_models
+from tests.reliability.ruled_models import load_ruled_models
 
 PROGRAM = (sys.executable, "-m", "tests.integration.ruled_program")
 
 
 def main() -> None:
     settings = Settings(_env_file=None)
-    troubles = Troubles(Path(os.environ["TROUBLES"]))
+    troubles = Path(os.environ["TROUBLES"])
     telemetry.configure(settings.log_level, settings.log_json)
-    run_worker(settings, sys.argv[2], load=lambda _: ruled_models(troubles))
+    run_worker(settings, sys.argv[2], load=partial(load_ruled_models, troubles))
 
 
 if __name__ == "__main__":

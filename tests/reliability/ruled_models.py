@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 from stream_app.models.loading import Loaded, Sized
 from stream_app.ports import OutOfDeviceMemory, RunPlan, Tokens
 from stream_app.records import ModelName, Scores
+from stream_app.settings import Settings
 from stream_app.steps.batch_plan import PaddedRows
 
 Result = TypeVar("Result")
@@ -140,6 +141,11 @@ class _Ruled(Generic[Result]):
             return False
         self._troubles.was_felt(name)
         return True
+
+
+def load_ruled_models(folder: Path, settings: Settings) -> Loaded:
+    """As models.loading.load_models; with the folder of the troubles bound, other processes can load them too."""
+    return ruled_models(Troubles(folder))
 
 
 def ruled_models(troubles: Troubles) -> Loaded:

@@ -6,6 +6,7 @@ python -m tests.reliability.worker ROLE FOLDER-OF-TROUBLES      (settings come f
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from stream_app import telemetry
@@ -13,7 +14,7 @@ from stream_app.api.app import serve
 from stream_app.ports import ConfigurationError, Unavailable
 from stream_app.roles.run import now_ms, run_worker
 from stream_app.settings import Settings
-from tests.reliability.ruled_models import Troubles, ruled_models, ruled_summary
+from tests.reliability.ruled_models import Troubles, load_ruled_models, ruled_summary
 
 
 def main() -> None:
@@ -34,7 +35,7 @@ def main() -> None:
             run_worker(
                 settings,
                 role,
-                load=lambda _: ruled_models(troubles),
+                load=partial(load_ruled_models, Path(sys.argv[2])),
                 load_summary=lambda _: ruled_summary(troubles),
                 now_ms=moved_clock_ms,
             )

@@ -30,7 +30,7 @@ class Client:
         self._subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
 
         async def fetch(partitions: list[TP]) -> Any:
-            return {tp: SimpleNamespace(offset=offset) for tp, offset in committed.items() if tp in partitions}
+            return {tp: SimpleNamespace(offset=offset, metadata="") for tp, offset in committed.items() if tp in partitions}
 
         self._coordinator = SimpleNamespace(fetch_committed_offsets=fetch)
         self._fetcher = SimpleNamespace(seek_to=self._seek, request_offset_reset=self._reset)
@@ -72,6 +72,7 @@ def consumer_with(offsets: dict[Any, int | None]) -> Any:
     consumer._thread = SimpleNamespace(seek_to_committed=seek)
     consumer._acks = PartitionAcks(FakePublisher())
     consumer._committed = {}
+    consumer._committing = asyncio.Lock()
     consumer.assignment = lambda: set(offsets)
     return consumer
 

@@ -13,13 +13,15 @@ import pytest
 from prometheus_client import REGISTRY
 
 from stream_app import contract
-from stream_app.models.batcher import DeviceBroken, estimated_tokens
+from stream_app.kafka.crash_memory import CrashMemory
+from stream_app.models.batcher import estimated_tokens
 from stream_app.models.loading import Loaded, Sized
 from stream_app.ports import Slot
-from stream_app.records import EnrichedReview, Partition, Position, RawRecord, Rejected, Scores
+from stream_app.records import EnrichedReview, Partition, RawRecord, Rejected, Scores
 from stream_app.roles.enrich import Enrich
 from stream_app.settings import Settings
-from tests.fakes import FakeAcks, FakeFlightLog, FakeModel, fake_scores, fake_summary, slot_of
+from stream_app.steps.crash_note import CrashNote
+from tests.fakes import FakeAcks, FakeModel, fake_scores, fake_summary, slot_of
 from tests.waiting import wait_until_async
 
 NOW_MS = 1_800_000_000_000
@@ -36,21 +38,29 @@ LONG_BAD = (
 class Stage:
     """An Enrich between fake models and fake acknowledgements."""
 
-    def __init__(self, suspects: dict[Position, int] | None, sizes: dict[str, Any], **settings: Any) -> None:
+    def __init__(
+        self, sizes: dict[str, Any], *, load: Callable[[Settings], Loaded] | None = None, **settings: Any
+    ) -> None:
+        """``load``: as a worker loads its models; None: the fake ones, which this process alone can have."""
         self.bert = FakeModel(fake_scores, languages=ENGLISH)
         self.t5 = FakeModel(fake_summary, languages=ENGLISH)
         self.acks = FakeAcks()
-        self.flight_log = FakeFlightLog(suspects)
+        self.crashes = CrashMemory()
         self.errors: list[BaseException] = []
         run_tokens, batch_tokens = sizes.get("run_tokens", 1000), sizes.get("batch_tokens", 1000)
         t5_rate = sizes.get("t5_tokens_per_second", 0)
         self.role = Enrich(
             Settings(_env_file=None, **({"cached_texts": 0} | settings)),
-            lambda: Loaded(
-                Sized(self.bert, run_tokens, batch_tokens),
-                None if settings.get("summaries") == "off" else Sized(self.t5, run_tokens, batch_tokens, 1, t5_rate),
+            load
+            or (
+                lambda _: Loaded(
+                    Sized(self.bert, run_tokens, batch_tokens),
+                    None
+                    if settings.get("summaries") == "off"
+                    else Sized(self.t5, run_tokens, batch_tokens, 1, t5_rate),
+                )
             ),
-            flight_log=self.flight_log,  # type: ignore[arg-type]
+            crashes=self.crashes,
             max_message_bytes=sizes.get("max_message_bytes", 2**21),
             now_ms=lambda: NOW_MS,
             fatal=self.errors.append,
@@ -65,6 +75,11 @@ class Stage:
         await wait_until_async(
             lambda: set(offsets) <= set(self.acks.finished()), _SECONDS, f"{offsets} finished, not {self.acks.calls}"
         )
+
+    def died_with(self, until: int, *, deaths: int = 0, alone: int | None = None, alone_deaths: int = 0) -> None:
+        """A previous owner of partition 0 died: records before ``until`` may have been on its device."""
+        note = CrashNote(True, until, deaths, alone, alone_deaths, alone is not None)
+        self.crashes.assigned(P0, 0, note.packed(), until)
 
     def enriched(self) -> dict[int, EnrichedReview]:
         """What was published to reviews.enriched, by the offset of its input."""
@@ -84,9 +99,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(suspects: dict[Position, int] | None = None, **options: Any) -> AsyncIterator[Stage]:
+async def staged(**options: Any) -> AsyncIterator[Stage]:
     sizes = {name: options.pop(name) for name in _SIZES if name in options}
-    stage = Stage(suspects, sizes, **options)
+    stage = Stage(sizes, **options)
     await stage.role.start(stage.acks)
     try:
         yield stage
@@ -306,7 +321,7 @@ def test_best_effort_takes_the_best_sentence_when_t5_is_late_and_counts_it() -> 
             assert stage.enriched()[0].summary_method == "extractive"
             assert late_summaries() == before + 1
             stage.t5.gate.set()
-            await wait_until_async(lambda: not stage.flight_log.in_the_air, _SECONDS, "T5's late answer lands")
+            await wait_until_async(stage.role._device_is_idle, _SECONDS, "T5's late answer")
             assert stage.acks.finished() == [0]
 
     run(scenario)
@@ -341,7 +356,7 @@ def test_summarizer_that_nobody_asked_for_has_nothing_to_do() -> None:
     async def scenario() -> None:
         async with staged(summaries="off") as stage:
             await stage.role.stop()
-            stage.role._load = lambda: Loaded(Sized(stage.bert, 1000, 1000), Sized(stage.t5, 1000, 1000))
+            stage.role._load = lambda _: Loaded(Sized(stage.bert, 1000, 1000), Sized(stage.t5, 1000, 1000))
             await stage.role.start(stage.acks)
             await stage.take(review(0, LONG_BAD))
             await stage.finished(0)
@@ -363,7 +378,7 @@ def test_t5_begins_beside_one_of_two_busy_threads_of_bert_only_where_its_own_yie
         async with staged(summary_wait_ms=60_000) as stage:
             await stage.role.stop()
             bert = Sized(FakeModel(scores, languages=ENGLISH), 1, 1000, workers=2)
-            stage.role._load = lambda: Loaded(bert, Sized(stage.t5, 1000, 1000, background=background))
+            stage.role._load = lambda _: Loaded(bert, Sized(stage.t5, 1000, 1000, background=background))
             await stage.role.start(stage.acks)
             await stage.take(review(0, "slow"), review(1, LONG_BAD))
             await wait_until_async(lambda: bool(stage.acks.messages.get("reviews.alerts")), _SECONDS, "BERT answered")
@@ -405,7 +420,7 @@ def test_late_answer_halves_what_t5_is_given_and_answers_in_time_give_it_back() 
                 await stage.finished(offset)
                 windows.append(stage.role._summary_window.tokens)
                 stage.t5.gate.set()
-                await wait_until_async(lambda: not stage.flight_log.in_the_air, _SECONDS, "T5's late answer lands")
+                await wait_until_async(stage.role._device_is_idle, _SECONDS, "T5's late answer")
             assert windows == [50, 25, 12, 6, 3, 1, 1, 1]
             for offset in range(8, 12):
                 await stage.take(review(offset, LONG_BAD))
@@ -417,7 +432,7 @@ def test_late_answer_halves_what_t5_is_given_and_answers_in_time_give_it_back() 
 
 
 def test_text_that_was_answered_before_is_answered_from_memory_by_both_models() -> None:
-    """Also where T5 has no room for anything new; a review that was on no device is no suspect."""
+    """Also where T5 has no room for anything new."""
 
     async def scenario() -> None:
         async with staged(cached_texts=10, summary_wait_ms=60_000) as stage:
@@ -431,7 +446,6 @@ def test_text_that_was_answered_before_is_answered_from_memory_by_both_models() 
             first, second = stage.enriched()[0], stage.enriched()[1]
             assert (first.sentiment, first.summary) == (second.sentiment, second.summary)
             assert second.summary_method == "abstractive"
-            assert not any(one.offset == 1 for run in stage.flight_log.noted for one in run)
             stage.bert.gate.set()
             stage.t5.gate.set()
 
@@ -496,7 +510,7 @@ def test_broker_may_gather_reviews_only_while_the_device_has_enough_to_do(
         async with staged(summaries="off") as stage:
             await stage.role.stop()
             bert = Sized(stage.bert, 1, batch_reviews * one, tokens_per_second=reviews_per_second * one)
-            stage.role._load = lambda: Loaded(bert, None)
+            stage.role._load = lambda _: Loaded(bert, None)
             await stage.role.start(stage.acks)
             assert stage.role.gather_ms() == 0
             stage.bert.gate.clear()
@@ -564,7 +578,6 @@ def test_review_that_the_model_fails_on_is_rejected_alone() -> None:
             await stage.finished(0, 1, 2)
             assert stage.reasons() == ["model_failed"]
             assert set(stage.enriched()) == {0, 2}
-            assert not stage.flight_log.in_the_air
 
     run(scenario)
 
@@ -647,57 +660,5 @@ def test_nothing_started_is_finished_at_once() -> None:
     async def scenario() -> None:
         async with staged() as stage, asyncio.timeout(_SECONDS):
             await stage.role.finish_started(frozenset({P0, P1}))
-
-    run(scenario)
-
-
-def test_suspect_of_a_crash_goes_to_the_device_alone() -> None:
-    async def scenario() -> None:
-        suspect = Position("reviews", 0, 2)
-        async with staged({suspect: 1}) as stage:
-            await stage.take(*(review(offset) for offset in range(5)))
-            await stage.finished(*range(5))
-            assert [suspect] in stage.flight_log.noted
-            before = stage.flight_log.noted[: stage.flight_log.noted.index([suspect])]
-            assert sorted(one.offset for run in before for one in run) == [0, 1]
-            assert set(stage.enriched()) == set(range(5))
-
-    run(scenario)
-
-
-def test_review_that_killed_the_worker_twice_alone_is_rejected_unseen() -> None:
-    async def scenario() -> None:
-        killer = Position("reviews", 0, 1)
-        async with staged({killer: 2}) as stage:
-            await stage.take(*(review(offset) for offset in range(3)))
-            await stage.finished(0, 1, 2)
-            assert stage.reasons() == ["kills_worker"]
-            assert killer not in [one for run in stage.flight_log.noted for one in run]
-            async with asyncio.timeout(_SECONDS):
-                await stage.role.finish_started(frozenset({P0}))
-
-    run(scenario)
-
-
-def test_reviews_on_a_broken_device_are_not_suspect() -> None:
-    """Were they, two restarts on a broken device would reject them as killers."""
-
-    async def scenario() -> None:
-        async with staged() as stage:
-            stage.bert.sane = False
-            stage.bert.fails_on.add("It hurts.")
-            await stage.take(review(0, "It hurts."))
-            await wait_until_async(lambda: bool(stage.errors), _SECONDS, "the broken device is told")
-            assert isinstance(stage.errors.pop(), DeviceBroken)
-            assert stage.flight_log.in_the_air == set()
-
-    run(scenario)
-
-
-def test_clean_end_closes_the_flight_log() -> None:
-    async def scenario() -> None:
-        async with staged() as stage:
-            pass
-        assert stage.flight_log.closed
 
     run(scenario)

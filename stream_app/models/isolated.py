@@ -1,0 +1,164 @@
+"""The classifier in a process of its own: a text that kills the process that computes it kills that one, not ours."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from stream_app import telemetry
+from stream_app.models.batcher import Batcher, DeviceBroken
+from stream_app.models.loading import Loaded
+from stream_app.ports import ModelFailed
+from stream_app.records import Scores
+from stream_app.settings import Settings
+
+_NICER = 5
+"""On a CPU: the alerts of reviews that are no candidates come first; beside those it gets a quarter of a core or so."""
+_OUTSTANDING_BATCHES = 4  # enough that its device never waits for the pipe
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The classifier is loaded and its canary passed. ``most_tokens``: hand over about so many at a time."""
+
+    most_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """These are on the device now."""
+
+    items: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Their results: the process survived them."""
+
+    results: list[tuple[int, Scores | ModelFailed]]
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The device fails on a text that it knows: no text is to blame."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The process is gone, for this reason."""
+
+    why: str
+
+
+Event = Ready | Started | Answered | Broken | Ended
+
+
+class IsolatedClassifier:
+    """A child process with the classifier alone. It ends with its parent, at the latest after the run in progress."""
+
+    def __init__(
+        self,
+        load: Callable[[Settings], Loaded],
+        settings: Settings,
+        tell: Callable[[IsolatedClassifier, Event], None],
+    ) -> None:
+        """Starts it; returns before it has loaded. ``tell`` is called from a thread, ``Ended`` last.
+
+        Raises what pickle raises where ``load`` cannot be imported by another process, and OSError where the machine
+        has no room for one.
+        """
+        # spawn: a fork would inherit a CUDA context, and locks that threads of ours hold
+        context = multiprocessing.get_context("spawn")
+        self._tell = tell
+        self._ours, theirs = context.Pipe()
+        without_t5 = settings.model_copy(update={"summaries": "off"})
+        self._process = context.Process(
+            target=_serve, args=(theirs, load, without_t5), name="isolated-classifier", daemon=True
+        )
+        try:
+            self._process.start()
+        except BaseException:
+            self._ours.close()
+            raise
+        finally:
+            theirs.close()
+        threading.Thread(target=self._listen, name="isolated-listen", daemon=True).start()
+
+    def give(self, items: Sequence[tuple[int, str]]) -> None:
+        """Have these texts computed. After ``Ready``. Where the process is gone, ``Ended`` says so."""
+        try:
+            self._ours.send(list(items))
+        except OSError:
+            return
+
+    def kill(self) -> None:
+        """End it at once; ``Ended`` follows. Any thread."""
+        self._process.kill()
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                self._tell(self, self._ours.recv())
+        except (EOFError, OSError):
+            pass
+        self._process.join()
+        code = self._process.exitcode or 0
+        self._tell(self, Ended(f"signal {-code}" if code < 0 else f"exit code {code}"))
+
+
+def _serve(connection: Connection, load: Callable[[Settings], Loaded], settings: Settings) -> None:
+    """The child's main."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
+    telemetry.configure(settings.log_level, settings.log_json, worker="isolated")
+    sending = threading.Lock()
+
+    def tell(event: Any) -> None:
+        try:
+            with sending:
+                connection.send(event)
+        except OSError:
+            os._exit(1)  # the parent is gone
+
+    def end(error: BaseException) -> None:
+        telemetry.isolated_process_failed(f"{type(error).__name__}: {error}")
+        if isinstance(error, DeviceBroken):
+            tell(Broken(str(error)))
+        os._exit(1)
+
+    try:
+        sized = load(settings).sentiment
+        if not sized.model.canary():
+            end(DeviceBroken("the sentiment model fails on a text that it knows"))
+    except BaseException as error:  # noqa: BLE001 - told to the parent, which decides
+        end(error)
+    if sized.device == "cpu":
+        os.nice(_NICER)
+    most_tokens = _OUTSTANDING_BATCHES * sized.batch_tokens
+    batcher: Batcher[Scores] = Batcher(
+        sized.model,
+        on_start=lambda items: tell(Started(items)),
+        on_done=lambda results: tell(Answered(results)),
+        fatal=end,
+        run_tokens=sized.run_tokens,
+        batch_tokens=sized.batch_tokens,
+        max_waiting_tokens=most_tokens,
+        name="isolated",
+        workers=sized.workers,
+        hang_seconds=settings.device_patience_seconds,
+        tokenizers=sized.tokenizers,
+    )
+    batcher.start()
+    tell(Ready(most_tokens))
+    try:
+        while True:
+            batcher.submit(connection.recv())
+    except (EOFError, OSError):
+        os._exit(0)

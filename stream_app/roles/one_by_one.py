@@ -1,0 +1,93 @@
+"""Computes poison-pill candidates in this process where no child process can: one at a time, each noted beforehand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Generic, TypeVar
+
+from stream_app.kafka.crash_memory import CrashMemory
+from stream_app.records import Position
+
+Review = TypeVar("Review")
+
+_DEATHS_ALONE = 2
+_GLANCE_SECONDS = 0.01
+
+
+class OneByOne(Generic[Review]):
+    """The slow way, where the machine has no room for a second process, or isolating itself ends in deaths.
+
+    1. wait until nothing is on the device; the caller submits nothing while this is ``busy``
+    2. the canary passes, else the device is to blame
+    3. commit a note that this review is alone
+    4. compute it; where the process dies of it twice, its successor rejects it unseen
+    """
+
+    def __init__(
+        self,
+        crashes: CrashMemory,
+        position: Callable[[Review], Position],
+        *,
+        is_idle: Callable[[], bool],
+        check_device: Callable[[], Awaitable[None]],
+        compute: Callable[[Review], None],
+        is_finished: Callable[[Review], bool],
+        reject: Callable[[Review], None],
+        fatal: Callable[[BaseException], None],
+    ) -> None:
+        """``check_device`` raises where the canary fails; that, and every other error, is told to ``fatal``."""
+        self._crashes = crashes
+        self._position = position
+        self._is_idle, self._check_device, self._is_finished = is_idle, check_device, is_finished
+        self._compute, self._reject, self._fatal = compute, reject, fatal
+        self._waiting: deque[Review] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Is any review waiting, or alone on the device?"""
+        return self._task is not None and not self._task.done()
+
+    def add(self, reviews: Iterable[Review]) -> None:
+        """These are computed in this order."""
+        self._waiting.extend(reviews)
+        if self._waiting and not self.busy:
+            self._task = asyncio.create_task(self._guarded(), name="one-by-one")
+
+    async def until_done(self) -> None:
+        """Returns when nothing waits and nothing is alone on the device."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    def drop(self) -> list[Review]:
+        """Forget what waits; returns it."""
+        dropped = list(self._waiting)
+        self._waiting.clear()
+        return dropped
+
+    async def _guarded(self) -> None:
+        try:
+            await self._work()
+        except Exception as error:  # noqa: BLE001 - nobody waits for this task: told to the one who ends the process
+            self._fatal(error)
+
+    async def _work(self) -> None:
+        while self._waiting:
+            review = self._waiting[0]
+            position = self._position(review)
+            if self._crashes.deaths_alone(position) >= _DEATHS_ALONE:
+                self._reject(self._waiting.popleft())
+                continue
+            while not self._is_idle():
+                await asyncio.sleep(_GLANCE_SECONDS)
+            await self._check_device()
+            noted = await self._crashes.note_alone(position)
+            if not self._waiting or self._waiting[0] is not review:
+                continue  # dropped meanwhile
+            if not noted:
+                return  # the partitions are being taken away
+            self._compute(self._waiting.popleft())
+            while not self._is_finished(review):
+                await asyncio.sleep(_GLANCE_SECONDS / 10)

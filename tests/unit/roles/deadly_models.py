@@ -1,0 +1,60 @@
+"""Models that end the process that computes certain texts. In a module of their own: child processes import them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from stream_app.models.loading import Loaded, Sized
+from stream_app.records import Scores
+from stream_app.settings import Settings
+from tests.fakes import FakeModel, Words, fake_scores, fake_summary
+
+
+class Deadly(FakeModel[Scores]):
+    """``starts``: a file that gets a line for each process that loads it."""
+
+    def __init__(self, starts: Path | None) -> None:
+        super().__init__(fake_scores)
+        if starts is not None:
+            with starts.open("a") as file:
+                file.write(f"{os.getpid()}\n")
+
+    def tokenize(self, texts: Sequence[str]) -> list[Words]:
+        if any("tokeniser" in text for text in texts):
+            os._exit(9)
+        return super().tokenize(texts)
+
+    def run(self, batch: Sequence[Words]) -> list[Scores]:
+        if any("deadly" in tokens.text for tokens in batch):
+            os._exit(9)
+        if any("endless" in tokens.text for tokens in batch):
+            time.sleep(600)
+        return super().run(batch)
+
+
+def load_deadly(starts: Path | None, settings: Settings) -> Loaded:
+    return Loaded(
+        Sized(Deadly(starts), run_tokens=40, batch_tokens=100),
+        None if settings.summaries == "off" else Sized(FakeModel(fake_summary), 1000, 1000),
+    )
+
+
+def load_broken(settings: Settings) -> Loaded:
+    """A device that fails its canary, in every process."""
+    loaded = load_deadly(None, settings)
+    loaded.sentiment.model.sane = False  # type: ignore[attr-defined]
+    return loaded
+
+
+def load_in_one_process_only(parent: int, settings: Settings) -> Loaded:
+    """There is no memory for a second one."""
+    if os.getpid() != parent:
+        raise MemoryError("no room for a second copy")
+    return load_deadly(None, settings)
+
+
+only_here = partial(load_in_one_process_only, os.getpid())
