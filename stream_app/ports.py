@@ -270,6 +270,14 @@ class SummaryStore(SummaryReader, Protocol):
         """Products whose text is due; each is ours until the lease ends."""
         ...
 
+    async def unfinished_claims(self, product_id: str) -> int:
+        """How many claims in a row ended without ``not_due`` or ``try_again``: their processes died."""
+        ...
+
+    async def try_again(self, product_id: str) -> None:
+        """Leave a product due whose text was refused. It is claimed again when the lease would have ended."""
+        ...
+
     async def evidence(self, product_id: str) -> tuple[int, list[Evidence]]:
         """(how many events changed the product, the newest sentences that a text may rest on)."""
         ...

@@ -54,6 +54,7 @@ _look_ups = Histogram(
 _limited = Counter("stream_app_api_clients_limited_total", "Connections and streams refused or ended", ["limit"])
 _assigned = Gauge("stream_app_partitions_assigned", "Partitions that this process reads", ["role"])
 _drains_cut_short = Counter("stream_app_drains_cut_short_total", "Hand-overs that left started work", ["role"])
+_without_t5 = Counter("stream_app_headlines_without_t5_total", "Headlines made without T5 after unfinished claims")
 _crash_loops = Counter("stream_app_crash_loops_total", "Partitions taken over after three deaths without progress")
 _isolated_deaths = Counter("stream_app_isolated_process_deaths_total", "Deaths of processes that try candidates")
 _candidates_passed = Counter("stream_app_candidates_passed_total", "Reviews in flight at a death that were cleared")
@@ -171,6 +172,17 @@ def alert_notified(alert: Alert) -> None:
 def product_described(product_id: str, method: str) -> None:
     _texts.labels(method).inc()
     log.debug("product_described", product_id=product_id, method=method)
+
+
+def t5_was_left_out(product_id: str, unfinished: int) -> None:
+    _without_t5.inc()
+    log.warning(
+        "t5_was_left_out",
+        product_id=product_id,
+        unfinished_claims=unfinished,
+        why="the processes that made this product's text ended before they finished it",
+        next_step="see why `describe` ended; the product's headline is a sentence of a review meanwhile",
+    )
 
 
 def product_text_was_outdated(product_id: str) -> None:

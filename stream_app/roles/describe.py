@@ -18,6 +18,7 @@ from stream_app.steps import product_text
 _CLAIM_AT_ONCE = 16
 _IDLE_SECONDS = 0.5
 _MAX_WAITING_TOKENS = 100_000
+_MOST_UNFINISHED = 2  # claims, after which T5 is taken for what ends the process
 
 
 class Describe:
@@ -26,7 +27,8 @@ class Describe:
     Order of things for one product:
 
     1. claimed; a claim that nobody finishes becomes due again when its lease ends
-    2. representative sentences are chosen, T5 proposes a headline, which must pass the check against them
+    2. representative sentences are chosen, T5 proposes a headline, which must pass the check against them; after two
+       claims in a row that were not finished it is not asked, since what it was given may end the process
     3. written, unless a review it cites changed meanwhile (then it stays due)
     4. published to products.summaries and acknowledged
     5. no longer due, unless it changed since
@@ -91,7 +93,8 @@ class Describe:
         version, evidence = await self._patiently(lambda: self._store.evidence(product_id))
         chosen = product_text.choose(evidence)
         if chosen:
-            headline, method = product_text.checked_headline(await self._propose(chosen), chosen)
+            proposed = await self._propose(chosen) if await self._may_ask_t5(product_id) else None
+            headline, method = product_text.checked_headline(proposed, chosen)
             text = ProductText(
                 headline=headline,
                 text=product_text.text_of(chosen),
@@ -105,12 +108,20 @@ class Describe:
         cited = {item.review_id: item.revision for item in chosen}
         if not await self._patiently(lambda: self._store.write_text(product_id, text, cited)):
             telemetry.product_text_was_outdated(product_id)
+            await self._patiently(lambda: self._store.try_again(product_id))
             return
         [summary] = await self._patiently(lambda: self._store.read([product_id], self._now_ms()))
         if summary is not None:
             await self._published(contract.product_summary_message(self._topics.summaries, summary))
         await self._patiently(lambda: self._store.not_due(product_id, version))
         telemetry.product_described(product_id, text.method)
+
+    async def _may_ask_t5(self, product_id: str) -> bool:
+        unfinished = await self._patiently(lambda: self._store.unfinished_claims(product_id))
+        if unfinished < _MOST_UNFINISHED:
+            return True
+        telemetry.t5_was_left_out(product_id, unfinished)
+        return False
 
     async def _propose(self, chosen: Sequence[Evidence]) -> str | None:
         """T5's headline for these sentences; None without a T5, or where it fails on them."""

@@ -1,15 +1,17 @@
--- Claims products whose time has come. They move from the due set to the leased one; leases that ended move back first.
+-- Claims products whose time has come. They move from the due set to the leased one; leases that ended move back first, and
+-- are counted: whoever held them did not finish.
 --
--- KEYS  due, leased (of one shard)
+-- KEYS  due, leased, unfinished (of one shard)
 -- ARGV  1 now in ms, 2 at most how many, 3 when the leases end, in ms
 -- Returns the product_ids. A leased product that has become due again is passed over until its lease is given back.
 
-local due, leased = unpack(KEYS)
+local due, leased, unfinished = unpack(KEYS)
 local now, limit = ARGV[1], tonumber(ARGV[2])
 
 for _, product_id in ipairs(redis.call('ZRANGEBYSCORE', leased, '-inf', now)) do
   redis.call('ZREM', leased, product_id)
   redis.call('ZADD', due, now, product_id)
+  redis.call('HINCRBY', unfinished, product_id, 1)
 end
 
 local claimed = {}

@@ -65,7 +65,18 @@ class DueProducts:
             return
         [held] = await self._server.run([("HGET", self._keys.product(product_id).state, "version")])
         due_at = _NOT_DUE if int(held or 0) == version else _DUE_AT_ONCE
-        await self._server.run([self._release(lease, due_at)])
+        await self._server.run([self._release(lease, due_at, done=True)])
+
+    async def try_again(self, product_id: str) -> None:
+        """Give our lease back with the product due when it would have ended; that we did not finish is not counted."""
+        lease = self._leases.pop(product_id, None)
+        if lease is not None:
+            await self._server.run([self._release(lease, lease.ends_at_ms, done=True)])
+
+    async def unfinished(self, product_id: str) -> int:
+        """How many claims before ours ended without being finished, one after the other."""
+        [count] = await self._server.run([("HGET", self._keys.unfinished(due_shard(product_id)), product_id)])
+        return int(count or 0)
 
     async def due_times(self, product_ids: Sequence[str]) -> list[int | None]:
         """When each product's text is to be made, by the rule of fold.text_due_at; None: it needs none."""
@@ -103,7 +114,7 @@ class DueProducts:
         return list(dict.fromkeys(shard for _, shard in sorted(waiting)))
 
     async def _claim_of_shard(self, shard: int, now_ms: int, ends_at_ms: int) -> list[_Lease]:
-        keys = (self._keys.due(shard), self._keys.leased(shard))
+        keys = self._of_shard(shard)
         [found] = await self._server.run([CLAIM_DUE.call(keys, (now_ms, _CLAIM_AT_ONCE, ends_at_ms))])
         return [_Lease(product_id.decode(), ends_at_ms) for product_id in found]
 
@@ -113,14 +124,17 @@ class DueProducts:
         released: list[Command] = []
         for lease, due_at in zip(leases, await self.due_times([one.product_id for one in leases]), strict=True):
             if due_at is None or due_at > now_ms or len(kept) == limit:
-                released.append(self._release(lease, due_at))
+                released.append(self._release(lease, due_at, done=due_at is None))
             else:
                 self._leases[lease.product_id] = lease
                 kept.append(lease.product_id)
         await self._server.run(released)
         return kept
 
-    def _release(self, lease: _Lease, due_at: int | None) -> Command:
-        shard = due_shard(lease.product_id)
-        keys = (self._keys.due(shard), self._keys.leased(shard))
-        return RELEASE_DUE.call(keys, (lease.product_id, lease.ends_at_ms, "" if due_at is None else due_at))
+    def _release(self, lease: _Lease, due_at: int | None, *, done: bool) -> Command:
+        again = "" if due_at is None else due_at
+        keys = self._of_shard(due_shard(lease.product_id))
+        return RELEASE_DUE.call(keys, (lease.product_id, lease.ends_at_ms, again, int(done)))
+
+    def _of_shard(self, shard: int) -> tuple[str, str, str]:
+        return self._keys.due(shard), self._keys.leased(shard), self._keys.unfinished(shard)

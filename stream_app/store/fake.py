@@ -29,6 +29,7 @@ class MemorySummaryStore:
         self._arrived_at: dict[str, int] = {}
         self._due: dict[str, int] = {}
         self._leases: dict[str, int] = {}
+        self._unfinished: dict[str, int] = {}
         self._alerts: dict[str, Alert] = {}
 
     async def check(self) -> None:
@@ -66,6 +67,7 @@ class MemorySummaryStore:
         for product_id in [one for one, ends_at in self._leases.items() if ends_at <= now_ms]:
             del self._leases[product_id]
             self._due[product_id] = now_ms
+            self._unfinished[product_id] = self._unfinished.get(product_id, 0) + 1
         claimed: list[str] = []
         for product_id in sorted(self._due, key=self._due.__getitem__):
             if self._due[product_id] > now_ms or product_id in self._leases or len(claimed) == limit:
@@ -79,6 +81,16 @@ class MemorySummaryStore:
                 self._due[product_id] = due_at
         return claimed
 
+    async def unfinished_claims(self, product_id: str) -> int:
+        self._reach()
+        return self._unfinished.get(product_id, 0)
+
+    async def try_again(self, product_id: str) -> None:
+        self._reach()
+        if (ends_at := self._leases.pop(product_id, None)) is not None:
+            self._due[product_id] = ends_at
+            self._unfinished.pop(product_id, None)
+
     async def evidence(self, product_id: str) -> tuple[int, list[Evidence]]:
         self._reach()
         state = self._states.get(product_id, ProductState(product_id))
@@ -90,7 +102,10 @@ class MemorySummaryStore:
 
     async def not_due(self, product_id: str, version: int) -> None:
         self._reach()
-        if self._leases.pop(product_id, None) is not None and self._states[product_id].version != version:
+        if self._leases.pop(product_id, None) is None:
+            return
+        self._unfinished.pop(product_id, None)
+        if self._states[product_id].version != version:
             self._due[product_id] = 0
 
     async def revisions(self, product_id: str, review_ids: Sequence[str]) -> list[int | None]:

@@ -94,6 +94,10 @@ class Keys:
         """Sorted set: product_id by the end (ms) of the lease of whoever makes its text now."""
         return f"{self._prefix}:leased:{{{shard}}}"
 
+    def unfinished(self, shard: int) -> str:
+        """Hash: product_id → how many claims in a row ended without being finished: their processes died."""
+        return f"{self._prefix}:unfinished:{{{shard}}}"
+
     @property
     def products(self) -> str:
         """Sorted set: product_id by the time (ms) when something of it arrived last."""

@@ -89,6 +89,12 @@ class RedisSummaryStore:
     async def not_due(self, product_id: str, version: int) -> None:
         await self._due.finish(product_id, version)
 
+    async def unfinished_claims(self, product_id: str) -> int:
+        return await self._due.unfinished(product_id)
+
+    async def try_again(self, product_id: str) -> None:
+        await self._due.try_again(product_id)
+
     async def revisions(self, product_id: str, review_ids: Sequence[str]) -> list[int | None]:
         if not review_ids:
             return []

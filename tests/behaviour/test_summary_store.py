@@ -335,6 +335,26 @@ def test_review_that_comes_while_a_text_is_made_keeps_the_product_due(run: Run, 
     assert claim(run, store) == ["p"]
 
 
+def test_claims_that_nobody_finished_are_counted_until_one_is(run: Run, store: SummaryStore) -> None:
+    """What kills its process each time is known by that, whichever process claims it."""
+    apply(run, store, enriched("r1"))
+    for claims in range(3):
+        assert claim(run, store, NOW_MS + claims * LEASE_MS) == ["p"]
+        assert run(store.unfinished_claims("p")) == claims
+    version, _ = run(store.evidence("p"))
+    run(store.not_due("p", version))
+    assert run(store.unfinished_claims("p")) == 0
+
+
+def test_text_that_was_refused_is_due_again_and_no_claim_counts_as_unfinished(run: Run, store: SummaryStore) -> None:
+    apply(run, store, enriched("r1"))
+    assert claim(run, store) == ["p"]
+    run(store.try_again("p"))
+    assert claim(run, store, NOW_MS + LEASE_MS - 1) == []
+    assert claim(run, store, NOW_MS + LEASE_MS) == ["p"]
+    assert run(store.unfinished_claims("p")) == 0
+
+
 def test_only_the_holder_of_the_lease_ends_it(run: Run, store: SummaryStore) -> None:
     apply(run, store, enriched())
     version, _ = run(store.evidence("p"))

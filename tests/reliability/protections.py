@@ -45,13 +45,15 @@ _BATCHER = "tests/unit/models/test_batcher.py::"
 _CE_IDS = "tests/contract/test_ce_ids.py::"
 _CLIENTS = "tests/unit/kafka/test_client_config.py::"
 _COMPATIBLE = "tests/contract/test_compatibility.py::"
+_CRASHES = "tests/unit/kafka/test_crash_memory.py::"
 _DEAD_LETTERS = "tests/contract/test_dead_letters.py::"
+_DESCRIBE = "tests/unit/roles/test_describe_role.py::"
 _DRAIN = "tests/unit/kafka/test_drain.py::"
 _ENRICH = "tests/unit/roles/test_enrich_role.py::"
 _FATAL = "tests/unit/kafka/test_fatal.py::"
-_FLIGHT = "tests/unit/kafka/test_flight_log.py::"
 _FRAME = "tests/integration/kafka/test_frame.py::"
 _GENERATIONS = "tests/integration/store/test_generations.py::"
+_ISOLATION = "tests/integration/test_crash_isolation.py::"
 _KILLER = "tests/unit/roles/test_killer_review.py::"
 _LARGE_REJECTS = "tests/integration/kafka/test_large_rejects.py::"
 _LIMITS = "tests/unit/api/test_limits.py::"
@@ -81,6 +83,7 @@ _SUMMARIZE = "tests/unit/roles/test_summarize_role.py::"
 _TOPICS = "tests/unit/kafka/test_topics.py::"
 _TOPIC_CHECK = "tests/integration/kafka/test_topic_check.py::"
 _TRANSACTIONS = "tests/integration/kafka/test_transactions.py::"
+_TRIALS = "tests/unit/steps/test_trials.py::"
 _TROUBLES = "tests/integration/store/test_server_troubles.py::"
 _VIEW = "tests/integration/store/test_view_on_a_server.py::"
 
@@ -376,8 +379,8 @@ _LOST = (
         "refused-commit-is-tried-again",
         "a refused commit counts as done",
         "stream_app/kafka/frame.py",
-        "        if not mine or not await self._commit(mine):\n            return False\n",
-        "        await self._commit(mine)\n",
+        "            if not mine or not await self._commit_with_notes(mine):\n                return False\n",
+        "            await self._commit_with_notes(mine)\n",
         (_POSITIONS + "test_refused_commit_is_tried_again_and_a_done_one_is_not",),
     ),
     Protection(
@@ -918,60 +921,108 @@ _BAD = (
     ),
     Protection(
         4,
-        "departures-are-noted",
-        "nobody knows what was on the device when the process died",
-        "stream_app/roles/enrich.py",
-        "        self._flight_log.note([review.slot for review in reviews])\n",
-        "        pass\n",
+        "records-are-noted-before-the-device-has-them",
+        "a review kills its worker before any note says that it was there",
+        "stream_app/kafka/crash_memory.py",
+        "        return held.arrived <= held.covered\n",
+        "        return True\n",
         (
-            _ENRICH + "test_suspect_of_a_crash_goes_to_the_device_alone",
-            _KILLER + "test_review_that_kills_its_worker_ends_in_the_dead_letter_after_two_deaths_alone",
+            _CRASHES + "test_record_is_covered_by_a_committed_note_before_it_goes_on",
+            _ISOLATION + "test_killer_is_rejected_by_the_second_host_and_alerts_of_others_are_not_late",
         ),
     ),
     Protection(
         4,
-        "suspects-go-alone",
-        "a suspect goes to the device in company",
+        "candidates-do-not-reach-this-device",
+        "a poison-pill candidate is computed by the process that it may kill",
         "stream_app/roles/enrich.py",
-        "        await self._nothing_open(except_for=review)\n",
-        "",
-        (_ENRICH + "test_suspect_of_a_crash_goes_to_the_device_alone",),
+        "            elif self._crashes.has_candidates and self._crashes.is_candidate(_position(review.slot)):\n",
+        "            elif False:\n",
+        (_ISOLATION + "test_killer_is_rejected_by_the_second_host_and_alerts_of_others_are_not_late",),
     ),
     Protection(
         4,
-        "deaths-alone-are-counted",
-        "a death alone is a death in company",
-        "stream_app/kafka/flight_log.py",
-        "(len(in_the_air) == 1)",
-        "0",
+        "only-a-death-alone-blames",
+        "whatever was computed beside a killer is rejected too",
+        "stream_app/steps/trials.py",
+        "        alone = self._exclusive and len(self._held) == 1\n",
+        "        alone = len(blamed) == 1\n        if not alone:\n            return blamed\n",
         (
-            _FLIGHT + "test_review_alone_in_the_air_at_each_death_is_counted",
-            _KILLER + "test_review_that_kills_its_worker_ends_in_the_dead_letter_after_two_deaths_alone",
-        ),
-    ),
-    Protection(
-        4,
-        "killer-is-rejected",
-        "a review may kill its worker for ever",
-        "stream_app/roles/enrich.py",
-        "        if deaths_alone >= 2:\n",
-        "        if False:\n",
-        (
-            _ENRICH + "test_review_that_killed_the_worker_twice_alone_is_rejected_unseen",
-            _KILLER + "test_review_that_kills_its_worker_ends_in_the_dead_letter_after_two_deaths_alone",
+            _TRIALS + "test_every_killer_is_blamed_and_every_other_item_is_cleared_once",
+            _KILLER + "test_killer_is_found_among_many_and_all_others_are_enriched_once",
         ),
     ),
     Protection(
         4,
         "killer-needs-two-deaths",
-        "a review is rejected for one death of its worker",
+        "a review is rejected for one death alone, which a machine short of memory causes too",
+        "stream_app/steps/trials.py",
+        "            if self._deaths_alone[item] >= DEATHS_ALONE:\n",
+        "            if True:\n",
+        (_TRIALS + "test_one_death_alone_is_not_enough",),
+    ),
+    Protection(
+        4,
+        "isolated-device-passes-its-canary",
+        "a broken device makes killers of all candidates",
+        "stream_app/models/isolated.py",
+        "        if not sized.model.canary():\n",
+        "        if False:\n",
+        (_KILLER + "test_broken_device_ends_the_process_and_rejects_nothing",),
+    ),
+    Protection(
+        4,
+        "candidates-skip-t5",
+        "a review that kills T5 kills the process that takes over",
         "stream_app/roles/enrich.py",
-        "        if deaths_alone >= 2:\n",
-        "        if deaths_alone >= 1:\n",
-        (
-            _ENRICH + "test_suspect_of_a_crash_goes_to_the_device_alone",
-            _KILLER + "test_review_that_kills_its_worker_ends_in_the_dead_letter_after_two_deaths_alone",
-        ),
+        "        self._publish([(review, None) for review in self._with_sentiment(results)])\n",
+        "        self._to_summarize(self._with_sentiment(results))\n",
+        (_KILLER + "test_innocent_reviews_cost_one_child_and_no_t5_is_asked",),
+    ),
+    Protection(
+        4,
+        "isolation-has-a-way-out",
+        "where no second process can load, candidates wait for ever",
+        "stream_app/roles/isolation.py",
+        "        if self._failed_starts >= _MOST_FAILED_STARTS:\n",
+        "        if False:\n",
+        (_KILLER + "test_where_no_child_can_load_candidates_go_one_by_one_each_noted_before",),
+    ),
+    Protection(
+        4,
+        "crash-loop-leaves-the-child-out",
+        "a child process that fills the machine's memory ends each worker, for ever",
+        "stream_app/roles/enrich.py",
+        "                if self._crashes.in_a_loop(review.slot.partition):\n",
+        "                if False:\n",
+        (_KILLER + "test_review_alone_in_two_deaths_is_rejected_unseen_where_no_child_can_help",),
+    ),
+    Protection(
+        4,
+        "clean-end-leaves-no-candidates",
+        "each rolling restart isolates what was in flight",
+        "stream_app/kafka/frame.py",
+        "                    self._crashes.drained()\n",
+        "                    pass\n",
+        (_ISOLATION + "test_reviews_in_flight_at_a_kill_cost_one_child_and_about_their_usual_time",),
+    ),
+    Protection(
+        4,
+        "unfinished-claims-leave-t5-out",
+        "a product whose sentences kill T5 ends each `describe`, for ever",
+        "stream_app/roles/describe.py",
+        "        if unfinished < _MOST_UNFINISHED:\n",
+        "        if True:\n",
+        (_DESCRIBE + "test_product_whose_claims_were_not_finished_twice_is_described_without_t5",),
+    ),
+    Protection(
+        4,
+        "unfinished-claims-are-counted",
+        "nobody knows that a product's text was never finished",
+        "stream_app/store/claim_due.lua",
+        "  redis.call('HINCRBY', unfinished, product_id, 1)\n",
+        "",
+        (_STORE + "test_claims_that_nobody_finished_are_counted_until_one_is",),
     ),
     Protection(
         4,

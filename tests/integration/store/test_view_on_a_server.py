@@ -159,7 +159,7 @@ def test_review_applied_by_a_process_that_died_before_it_entered_the_due_keeps_t
 
 def test_leased_products_that_became_due_again_hide_no_other(run: Run, valkey: str, generation: int) -> None:
     server, keys = Server(valkey, SCRIPTS), Keys(NAMESPACE, generation)
-    shard = (keys.due(0), keys.leased(0))
+    shard = (keys.due(0), keys.leased(0), keys.unfinished(0))
     claim_one = CLAIM_DUE.call(shard, (10, 1, 20))
 
     [_, claimed] = run(server.run([("ZADD", shard[0], 1, "busy"), claim_one]))

@@ -46,7 +46,11 @@ class Owner:
         return Owner(self.offset, self.metadata, end)
 
     def candidates(self) -> list[int]:
-        return [offset for offset in range(self.offset or 0, 10_000) if self.memory.is_candidate(Position("reviews", 0, offset))]
+        return [
+            offset
+            for offset in range(self.offset or 0, 10_000)
+            if self.memory.is_candidate(Position("reviews", 0, offset))
+        ]
 
 
 def test_record_is_covered_by_a_committed_note_before_it_goes_on() -> None:

@@ -30,7 +30,9 @@ class Client:
         self._subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
 
         async def fetch(partitions: list[TP]) -> Any:
-            return {tp: SimpleNamespace(offset=offset, metadata="") for tp, offset in committed.items() if tp in partitions}
+            return {
+                tp: SimpleNamespace(offset=offset, metadata="") for tp, offset in committed.items() if tp in partitions
+            }
 
         self._coordinator = SimpleNamespace(fetch_committed_offsets=fetch)
         self._fetcher = SimpleNamespace(seek_to=self._seek, request_offset_reset=self._reset)

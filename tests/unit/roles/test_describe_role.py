@@ -211,3 +211,40 @@ def test_store_that_is_away_is_waited_for() -> None:
         await running
 
     run(scenario)
+
+
+def test_product_whose_claims_were_not_finished_twice_is_described_without_t5() -> None:
+    """What T5 is given may be what ended the processes; once described, the product has T5 again."""
+
+    async def scenario() -> None:
+        stage = await stage_after_unfinished_claims(2)
+        running = asyncio.create_task(stage.role.run(stage.stopping))
+        text = await stage.described()
+        assert text.method == "extractive"
+        assert stage.t5 is not None
+        assert stage.t5.ran == []
+        stage.stopping.set()
+        await running
+        assert await stage.store.unfinished_claims("p") == 0
+
+    run(scenario)
+
+
+def test_product_with_one_unfinished_claim_has_its_headline_by_t5() -> None:
+    async def scenario() -> None:
+        stage = await stage_after_unfinished_claims(1)
+        running = asyncio.create_task(stage.role.run(stage.stopping))
+        assert (await stage.described()).method == "abstractive"
+        stage.stopping.set()
+        await running
+
+    run(scenario)
+
+
+async def stage_after_unfinished_claims(count: int) -> Stage:
+    stage = Stage(lambda text: "Kettle boils fast")
+    reviews = [enriched(f"r{n}", text=text, key_sentence=None) for n, text in enumerate(_SENTENCES)]
+    await stage.store.apply(reviews, NOW_MS - 10)
+    for number in range(count):
+        assert await stage.store.claim_due(NOW_MS - 5 + number, 10, 1) == ["p"]
+    return stage

@@ -1,0 +1,179 @@
+"""Workers that died with reviews in flight, on hosts that keep nothing: what comes after them, on a real broker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from stream_app import contract
+from stream_app.commands.options import environment_of
+from stream_app.kafka.admin import create_topics, lag, read_to_end
+from stream_app.kafka.feed import Feed
+from stream_app.kafka.topics import Topics
+from stream_app.records import EnrichedReview, RawRecord
+from stream_app.settings import Settings
+from tests.integration.ruled_program import PROGRAM
+from tests.reliability.ruled_models import KILLS, Troubles
+from tests.waiting import wait_until
+
+LONG = "The kettle came in May and I used it each day. " * 4
+PRODUCTS = 40
+
+
+class Hosts:
+    """One worker of `enrich` at a time, each on a host that no other was on."""
+
+    def __init__(self, kafka: str, topic_prefix: str, folder: Path) -> None:
+        self.settings = Settings(brokers=kafka, topic_prefix=topic_prefix, partitions=4, session_timeout_seconds=6.0)
+        self.topics = Topics(topic_prefix)
+        self.troubles = Troubles(folder / "troubles")
+        self.folder = folder
+        self.hosts = 0
+        self.worker: subprocess.Popen[bytes] | None = None
+        create_topics(self.settings)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        self.hosts += 1
+        host = self.folder / f"host-{self.hosts}"
+        host.mkdir()
+        environment = {
+            **environment_of(self.settings),
+            "TROUBLES": str(self.folder / "troubles"),
+            "HOME": str(host),
+            "XDG_STATE_HOME": str(host / "state"),
+            "STREAM_APP_STATE_FOLDER": str(host / "state"),
+        }
+        with (host / "log").open("wb") as log:
+            self.worker = subprocess.Popen([*PROGRAM, "worker", "enrich"], env=environment, stdout=log, stderr=log)
+        return self.worker
+
+    def log(self) -> str:
+        return (self.folder / f"host-{self.hosts}" / "log").read_text()
+
+    def publish(self, names: list[str], text: Callable[[str], str], product: str | None = None) -> None:
+        with Feed(self.settings) as feed:
+            for number, name in enumerate(names):
+                product_id = product or f"p{number % PRODUCTS}"
+                review = {"product_id": product_id, "review_id": name, "text": text(name), "rating": 3}
+                feed.send(product_id.encode(), orjson.dumps(review))
+
+    def enriched(self) -> Counter[str]:
+        found = [contract.decode_enriched(record) for record in read_to_end(self.settings, self.topics.enriched)]
+        return Counter(review.review_id for review in found if isinstance(review, EnrichedReview))
+
+    def rejected(self) -> list[tuple[str, str]]:
+        """(review_id, reason) of each dead letter."""
+        return [
+            (orjson.loads(record.value or b"")["review_id"], header(record, contract.HEADER_ERROR_REASON))
+            for record in read_to_end(self.settings, self.topics.dead_letter)
+        ]
+
+    def wait_until_done(self, seconds: float) -> None:
+        def done() -> bool:
+            assert self.worker is not None
+            assert self.worker.poll() is None, self.log()[-3000:]
+            return lag(self.settings, "enrich") == 0
+
+        wait_until(done, seconds, f"it did not catch up, see {self.folder}")
+
+    def close(self) -> None:
+        if self.worker is not None and self.worker.poll() is None:
+            self.worker.kill()
+            self.worker.wait()
+
+
+def header(record: RawRecord, name: str) -> str:
+    return dict(record.headers)[name].decode()
+
+
+@pytest.fixture
+def hosts(kafka: str, topic_prefix: str, tmp_path: Path) -> Iterator[Hosts]:
+    made = Hosts(kafka, topic_prefix, tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.mark.timeout(240)
+def test_killer_is_rejected_by_the_second_host_and_alerts_of_others_are_not_late(hosts: Hosts) -> None:
+    """The process that isolates it does not die of it. Reviews that come meanwhile have their alerts in time."""
+    names = [f"r{number}" for number in range(300)]
+    hosts.publish(names, lambda name: f"{LONG} {KILLS}" if name == "r150" else f"{LONG} p0100")
+    first = hosts.start()
+    assert first.wait(60) == -signal.SIGKILL, hosts.log()[-3000:]
+    worker = hosts.start()
+    wait_until(lambda: "isolation_began" in hosts.log(), 60, "the second host isolates")
+
+    sent = 0
+    while not hosts.rejected():
+        hosts.publish([f"later-{sent}"], lambda _: "It broke p9900.", product=f"late-{sent % 7}")
+        sent += 1
+        assert worker.poll() is None, hosts.log()[-3000:]
+        assert sent < 400, hosts.log()[-3000:]
+        time.sleep(0.1)
+    hosts.wait_until_done(60)
+
+    assert hosts.rejected() == [("r150", "kills_worker")]
+    others = {*names, *(f"later-{number}" for number in range(sent))} - {"r150"}
+    assert set(hosts.enriched()) == others
+    assert sent >= 5, "isolation takes a while, and others went on"
+    late = latencies(hosts)
+    print(f"\nalerts while a killer was isolated: {sent}, seconds p50 {late[len(late) // 2]:.2f}, max {late[-1]:.2f}")
+    assert len(late) == sent
+    assert late[-1] < 2.0
+    worker.terminate()
+    assert worker.wait(20) == 0, hosts.log()[-3000:]
+
+
+def latencies(hosts: Hosts) -> list[float]:
+    """Seconds from a review's record to its alert's, of those that came while others were isolated; sorted."""
+    produced = {
+        orjson.loads(record.value or b"")["review_id"]: record.timestamp_ms
+        for record in read_to_end(hosts.settings, hosts.topics.reviews)
+    }
+    alerts = [
+        (orjson.loads(one.value or b""), one.timestamp_ms) for one in read_to_end(hosts.settings, hosts.topics.alerts)
+    ]
+    return sorted(
+        (at - produced[alert["review_id"]]) / 1000 for alert, at in alerts if alert["review_id"].startswith("later-")
+    )
+
+
+@pytest.mark.timeout(180)
+def test_reviews_in_flight_at_a_kill_cost_one_child_and_about_their_usual_time(hosts: Hosts) -> None:
+    names = [f"r{number}" for number in range(300)]
+    hosts.publish(names, lambda _: f"{LONG} p0100")
+    hosts.troubles.begin("hangs")
+    worker = hosts.start()
+    wait_until(lambda: hosts.troubles.felt("hangs"), 60, "reviews are on the device")
+    time.sleep(1.0)  # until all of them have arrived
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.wait()
+    hosts.troubles.end("hangs")
+
+    successor = hosts.start()
+    wait_until(lambda: "partition_was_left_open" in hosts.log(), 60, "it has their partitions")
+    began = time.monotonic()
+    hosts.wait_until_done(60)
+    took = time.monotonic() - began
+    print(f"\n300 reviews that were in flight at a kill -9 took {took:.1f} s")
+    assert hosts.log().count("isolation_began") == 1
+    assert set(hosts.enriched()) == set(names)
+    assert hosts.rejected() == []
+    assert took < 10.0, "20 s and more when each waited alone for both models"
+    successor.terminate()
+    assert successor.wait(20) == 0, hosts.log()[-3000:]
+
+    hosts.publish(["after"], lambda _: f"{LONG} p0100")
+    hosts.start()
+    hosts.wait_until_done(60)
+    assert "partition_was_left_open" not in hosts.log(), "a clean end leaves no candidates"
