@@ -54,7 +54,7 @@ _PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("publish", "kafka/publisher.py", ()),
     ("order and acknowledge", "kafka/acks.py", ()),
     ("order and acknowledge", "steps/sequence.py", ()),
-    ("flight log", "kafka/flight_log.py", ()),
+    ("crash notes", "kafka/crash_memory.py", ()),
     ("batch", "models/batcher.py", ()),
     ("batch", "steps/batch_plan.py", ()),
     ("batch", "benchmarks/free_models.py", ("tokenize", "run", "<listcomp>")),

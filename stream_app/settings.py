@@ -95,7 +95,7 @@ class Settings(BaseSettings):
         default_factory=lambda: str(
             Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local" / "state")) / "stream-app"
         ),
-        description="where a worker notes what is on the device",
+        description="where the worker that a rebuild leaves behind writes its log",
     )
     worker_number: int = Field(
         0, ge=0, description="which worker of its role on this machine, from 1: `up` numbers them; 0: not numbered"

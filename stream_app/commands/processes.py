@@ -54,7 +54,7 @@ def members_of(roles: Sequence[str], enrich: int) -> list[Member]:
 def settings_of(members: Sequence[Member], settings: Settings) -> dict[Member, Settings]:
     """What each worker is told besides ``settings``:
 
-    - its number, by which it finds what its predecessor noted in the state folder;
+    - its number, by which its log lines name it;
     - its share of the cores for the model workers of ``enrich``, unless ``device_workers`` says how many;
     - a metrics port of its own, where there are metrics: the first worker ``metrics_port``, the next one more, …
     """
