@@ -97,12 +97,12 @@ def workload(prefix: str, seed: int, size: int, *, killers: int = 0) -> list[Sen
     return messages
 
 
-def plain(prefix: str, number: int, words: str = "", product: str = "") -> Sent:
+def plain(prefix: str, number: int, words: str = "", product: str = "", *, minutes_ago: float = 0) -> Sent:
     """A review just written, neither alarming nor long, with these words in it; of its own product if none is named."""
     fields = {
         "product_id": f"{prefix}-{product or f'plain-{number}'}",
         "review_id": f"s{number}",
-        "created_at": _time(0),
+        "created_at": _time(minutes_ago),
         "rating": 4,
         "text": f"Number {number} says p1234 about it{' ' if words else ''}{words}.",
     }
