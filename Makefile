@@ -11,6 +11,12 @@ ROUNDS ?= 15
 SEED ?=
 FAULT ?=
 INPUTS ?= 1000000
+# A container often forbids Python to keep what it compiled: each of the tests' processes would compile torch again.
+export PYTHONDONTWRITEBYTECODE :=
+# Most tests wait for a server or a process, so more of them run at once than there are cores. Those marked `alone`
+# measure time and have the machine to themselves afterwards.
+JOBS ?= 4
+TOGETHER := -n $(JOBS) --dist worksteal
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -33,7 +39,8 @@ demo: setup ## the whole system on this machine; INPUT=file.jsonl replays your o
 	.venv/bin/stream-app demo $(if $(INPUT),--input $(INPUT))
 
 test: setup lint ## format, lint, types and the tests, on a real Kafka and Valkey started for them
-	$(RUN) pytest
+	$(RUN) pytest $(TOGETHER) -m 'not slow and not alone'
+	$(RUN) pytest -m 'alone and not slow'
 
 lint: setup
 	$(RUN) ruff format --check .
@@ -41,10 +48,10 @@ lint: setup
 	$(RUN) mypy
 
 unit: setup ## the tests that need no server
-	$(RUN) pytest tests/unit tests/contract
+	$(RUN) pytest $(TOGETHER) tests/unit tests/contract
 
 store-test: setup ## the store tests alone; STREAM_APP_TEST_REDIS_SERVER=redis-server runs them on another server
-	$(RUN) pytest -m 'store and not slow'
+	$(RUN) pytest $(TOGETHER) -m 'store and not slow'
 
 slow-test: setup ## the tests that take half a minute each, which `make test` leaves out
 	$(RUN) pytest -m slow

@@ -1,5 +1,7 @@
 """Apache Kafka and Valkey for the tests that ask for them: each started once per run, at the first such test.
 
+`make test` runs the tests in several processes (pytest-xdist), each with servers of its own.
+
 Tests share the servers, so each uses names of its own (`topic_prefix`, which serves as a prefix of consumer groups and
 product ids too) and flushes nothing. A test that stops or kills a server starts its own (`fresh_valkey`).
 """
@@ -17,6 +19,12 @@ from hypothesis import settings
 
 from stream_app.embedded.kafka import EmbeddedKafka
 from stream_app.embedded.valkey import EmbeddedValkey
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several processes compute at once. With a thread per core in each, those that wait for the others' threads burn the
+    # cores: a training of two seconds took three minutes.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Generated cases are not timed one by one: on a busy machine any of them may wait for its turn.
 settings.register_profile("untimed", deadline=None)

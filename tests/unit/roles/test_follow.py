@@ -40,6 +40,7 @@ class Worker:
     def __init__(self, url: str) -> None:
         self.process = subprocess.Popen([sys.executable, "-c", WORKER, url], stdout=subprocess.PIPE, text=True)
         self.lines: list[str] = []
+        self.log: list[str] = []
         assert self.process.stdout is not None
         lines = self.process.stdout
         self._reading = threading.Thread(target=self._read, args=(lines,), daemon=True)
@@ -47,11 +48,11 @@ class Worker:
 
     def _read(self, lines: Iterator[str]) -> None:
         for line in lines:
-            if line.startswith(("on ", "finished")):  # the rest is its log
-                self.lines.append(line.strip())
+            ours = line.startswith(("on ", "finished"))
+            (self.lines if ours else self.log).append(line.strip())
 
     def ends(self) -> int:
-        code = self.process.wait(15)
+        code = self.process.wait(60)
         self._reading.join(5)
         return code
 
@@ -68,7 +69,7 @@ def worker(fresh_valkey: EmbeddedValkey) -> Iterator[Worker]:
 
 def test_worker_ends_in_order_when_another_view_becomes_active(worker: Worker, fresh_valkey: EmbeddedValkey) -> None:
     """It finishes what it has, and its exit code asks for a new start."""
-    wait_until(lambda: worker.lines, 20, "it works")
+    wait_until(lambda: worker.lines, 60, "it works")
     with Redis.from_url(fresh_valkey.url) as client:
         client.hset(GENERATIONS, "active", 4)
 
@@ -77,7 +78,7 @@ def test_worker_ends_in_order_when_another_view_becomes_active(worker: Worker, f
 
 
 def test_worker_that_is_told_to_stop_ends_with_0(worker: Worker) -> None:
-    wait_until(lambda: worker.lines, 20, "it works")
+    wait_until(lambda: worker.lines, 60, "it works")
     worker.process.send_signal(signal.SIGTERM)
 
     assert worker.ends() == 0
@@ -86,7 +87,7 @@ def test_worker_that_is_told_to_stop_ends_with_0(worker: Worker) -> None:
 
 def test_worker_works_on_while_redis_is_away(worker: Worker, fresh_valkey: EmbeddedValkey) -> None:
     """Nothing is known then: the role itself is patient, and so is this."""
-    wait_until(lambda: worker.lines, 20, "it works")
+    wait_until(lambda: worker.lines, 60, "it works")
     fresh_valkey.stop()
 
     with pytest.raises(subprocess.TimeoutExpired):
@@ -101,8 +102,9 @@ def test_worker_told_to_stop_before_redis_answers_ends_at_once_with_0() -> None:
     """It consumed nothing yet."""
     started = Worker("redis://127.0.0.1:1/0")
     try:
+        wait_until(lambda: started.log, 60, "it says that Redis is away")
         with pytest.raises(subprocess.TimeoutExpired):
-            started.process.wait(3)
+            started.process.wait(1)
         started.process.send_signal(signal.SIGTERM)
         assert started.ends() == 0
         assert started.lines == []
