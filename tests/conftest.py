@@ -21,7 +21,7 @@ from stream_app.embedded.kafka import EmbeddedKafka
 from stream_app.embedded.valkey import EmbeddedValkey
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # Several processes compute at once. With a thread per core in each, threads that wait for the others burn the cores:
+    # Several processes compute at once. With a thread per core in each, threads that wait for others burn the cores:
     # a training of two seconds took three minutes.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
