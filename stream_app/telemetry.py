@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -94,6 +95,22 @@ def records_received(role: str, count: int) -> None:
 def review_rejected(reason: str, topic: str, partition: int, offset: int) -> None:
     _rejected.labels(reason).inc()
     log.warning("review_rejected", reason=reason, topic=topic, partition=partition, offset=offset)
+
+
+def record_failed(role: str, topic: str, partition: int, offset: int, error: BaseException) -> None:
+    """An exception that a record triggered: types and places. Its words may hold what a person wrote."""
+    log.error(
+        "record_failed",
+        role=role,
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        error=type(error).__name__,
+        traceback=[
+            f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
+        ],
+        next_step="report this as a bug, with the traceback; the record is in the dead letter as internal_error",
+    )
 
 
 def message_published(topic: str, count: int = 1) -> None:

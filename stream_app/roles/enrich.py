@@ -14,6 +14,7 @@ from stream_app.models.batcher import Batcher, DeviceBroken, estimated_tokens
 from stream_app.models.loading import Loaded, Sized
 from stream_app.ports import Acks, AlertHistory, ModelFailed, Slot
 from stream_app.records import (
+    Alert,
     EnrichedReview,
     Message,
     ModelName,
@@ -29,6 +30,7 @@ from stream_app.records import (
 from stream_app.roles.fired_alerts import FiredAlerts
 from stream_app.roles.isolation import Isolation
 from stream_app.roles.one_by_one import OneByOne
+from stream_app.roles.record_errors import RecordErrors
 from stream_app.settings import Settings
 from stream_app.steps import alert_rules
 from stream_app.steps import enrich as step
@@ -53,6 +55,7 @@ class _Open:
     sentiment: Sentiment | None = None
     sentiment_missing: str | None = None
     truncated: bool = False
+    goes_first: bool = False
     finished: bool = False
     alone: bool = False  # on the device, by itself: a candidate that no child process could compute
 
@@ -96,6 +99,7 @@ class Enrich:
         self._alert_history = alert_history(self._fired.seen) if alert_history else None
         self._open: set[_Open] = set()
         self._something_finished = asyncio.Event()
+        self._record_errors = RecordErrors("enrich")
 
     # ---- ports.StreamRole
 
@@ -111,7 +115,7 @@ class Enrich:
             loaded.sentiment,
             self._scored,
             _waiting(loaded.sentiment, self._settings.waiting_tokens),
-            goes_first=self._may_alarm,
+            goes_first=lambda review: review.goes_first,
         )
         self._sentiment.start()
         self._gather_ms = _GATHER_MS[loaded.sentiment.device]
@@ -259,20 +263,39 @@ class Enrich:
 
     def _opened(self, slots: Sequence[Slot], now_ms: int) -> list[_Open]:
         """The reviews that are ready for the models; the others are finished."""
-        decoded = [(slot, self._decoded(slot, now_ms)) for slot in slots]
-        accepted = [(slot, review) for slot, review in decoded if review is not None]
+        read = self._record_errors.attempt(
+            slots, lambda some: self._read(some, now_ms), slot_of=lambda slot: slot, reject=self._reject
+        )
         opened = []
-        prepared = step.prepare_all([review for _, review in accepted], self._classifier.languages)
-        for (slot, review), ready in zip(accepted, prepared, strict=True):
-            if isinstance(ready, step.Unusable):
-                self._reject(slot, Rejected(slot.record, ready.reason, ready.detail))
+        for slot, found in read:
+            if isinstance(found, Rejected):
+                self._reject(slot, found)
+                continue
+            key = found.key if isinstance(found, Message) else found.review.product_id.encode()
+            if slot.record.key != key:
+                telemetry.key_mismatched()
+            if isinstance(found, Message):
+                self._enriched_at(slot, now_ms)
+                self._acks.finish(slot, [found])
             else:
-                opened.append(_Open(slot, review, ready))
+                opened.append(found)
         self._open.update(opened)
         return opened
 
-    def _decoded(self, slot: Slot, now_ms: int) -> Review | None:
-        """The review, if there is one to be read; None: a reject or a deletion, finished."""
+    def _read(self, slots: Sequence[Slot], now_ms: int) -> list[_Open | Message | Rejected]:
+        """One per slot: a review that is ready for the models, the message of a deletion, or why it is neither."""
+        found: list[Any] = [self._decoded(slot, now_ms) for slot in slots]
+        accepted = [at for at, review in enumerate(found) if type(review) is Review]
+        prepared = step.prepare_all([found[at] for at in accepted], self._classifier.languages)
+        for at, ready in zip(accepted, prepared, strict=True):
+            if isinstance(ready, step.Unusable):
+                found[at] = Rejected(slots[at].record, ready.reason, ready.detail)
+            else:
+                found[at] = opened = _Open(slots[at], found[at], ready)
+                opened.goes_first = self._may_alarm(opened)
+        return found
+
+    def _decoded(self, slot: Slot, now_ms: int) -> Review | Message | Rejected:
         settings = self._settings
         review = contract.decode_review(
             slot.record,
@@ -280,18 +303,12 @@ class Enrich:
             max_future_ms=settings.max_future_seconds * 1000,
             max_text_characters=settings.max_text_characters,
         )
-        if isinstance(review, Rejected):
-            self._reject(slot, review)
-            return None
-        if slot.record.key != review.product_id.encode():
-            telemetry.key_mismatched()
-        if review.kind == "deleted":
-            deleted = step.deletion(
-                review, enrichment_version=settings.enrichment_version, now_ms=now_ms, position=_position(slot)
-            )
-            self._acks.finish(slot, [self._message(slot, deleted)])
-            return None
-        return review
+        if isinstance(review, Rejected) or review.kind != "deleted":
+            return review
+        deleted = step.deletion(
+            review, enrichment_version=settings.enrichment_version, now_ms=now_ms, position=_position(slot)
+        )
+        return self._message(slot, deleted)
 
     def _submit(self, reviews: Sequence[_Open]) -> None:
         for_model, for_isolation, for_one_by_one = [], [], []
@@ -321,9 +338,8 @@ class Enrich:
     def _kills(self, review: _Open) -> None:
         if review.finished:
             return
-        self._close(review)
         reason = "two processes died while this review was alone on their device"
-        self._reject(review.slot, Rejected(review.slot.record, "kills_worker", reason))
+        self._give_up(review, Rejected(review.slot.record, "kills_worker", reason))
 
     def _compute_alone(self, review: _Open) -> None:
         review.alone = True
@@ -352,15 +368,19 @@ class Enrich:
     def _with_sentiment(self, results: Sequence[tuple[_Open, Scores | ModelFailed]]) -> list[_Open]:
         """The reviews that the classifier answered, with their alerts published; the others are finished."""
         now_ms = self._now_ms()
+        judged = self._record_errors.attempt(
+            results,
+            lambda some: [self._judged(review, scores, now_ms) for review, scores in some],
+            slot_of=lambda result: result[0].slot,
+            reject=lambda result, rejected: self._give_up(result[0], rejected),
+        )
         answered = []
-        for review, scores in results:
-            if isinstance(scores, ModelFailed):
-                self._close(review)
-                self._reject(review.slot, Rejected(review.slot.record, scores.reason, scores.detail))
+        for (review, _), found in judged:
+            if isinstance(found, Rejected):
+                self._give_up(review, found)
                 continue
-            review.sentiment = step.sentiment_of(scores)
-            review.truncated = scores.truncated
-            self._alert(review, now_ms)
+            review.sentiment, review.truncated, due = found
+            self._raise(review, due, now_ms)
             answered.append(review)
         return answered
 
@@ -368,6 +388,18 @@ class Enrich:
         if self._summary is None or review.alone:
             return False
         return step.needs_summary(review.prepared, self._settings.summary_min_words)
+
+    def _judged(
+        self, review: _Open, scores: Scores | ModelFailed, now_ms: int
+    ) -> tuple[Sentiment, bool, Alert | alert_rules.Suppressed | None] | Rejected:
+        """What the classifier said: sentiment, whether it read only the beginning, and the alert that is due."""
+        if isinstance(scores, ModelFailed):
+            return Rejected(review.slot.record, scores.reason, scores.detail)
+        sentiment = step.sentiment_of(scores)
+        due = self._alert(review, sentiment, now_ms)
+        if isinstance(due, Alert):
+            contract.alert_message(self._topics.alerts, due)  # what cannot be written is found here
+        return sentiment, scores.truncated, due
 
     def _to_summarize(self, reviews: list[_Open]) -> None:
         assert self._summary is not None
@@ -429,35 +461,55 @@ class Enrich:
             now_ms=now_ms,
         )
 
-    def _alert(self, review: _Open, now_ms: int) -> None:
-        assert review.sentiment is not None
-        if not alert_rules.is_negative(review.sentiment, self._settings.alert_threshold):
-            return
+    def _alert(self, review: _Open, sentiment: Sentiment, now_ms: int) -> Alert | alert_rules.Suppressed | None:
+        """What is due for it as far as known now, which ``_raise`` looks at again."""
+        if not alert_rules.is_negative(sentiment, self._settings.alert_threshold):
+            return None
         slot = review.slot
-        alert = alert_rules.negative_review(
+        return alert_rules.negative_review(
             review.review,
             review.prepared,
-            review.sentiment,
+            sentiment,
             produced_at_ms=slot.record.plausible_timestamp_ms(now_ms),
             before=self._fired.before(alert_rules.alert_id_of(review.review), slot.epoch),
             threshold=self._settings.alert_threshold,
             max_age_ms=self._alert_max_age_ms,
             now_ms=now_ms,
         )
-        if isinstance(alert, alert_rules.Suppressed):
-            telemetry.alert_suppressed(alert.rule, alert.reason)
-        elif alert is not None:
-            telemetry.alert_raised(alert.rule, alert.severity)
-            self._acks.publish_early(slot, [contract.alert_message(self._topics.alerts, alert)])
-            self._fired.sent(alert, slot.epoch)
+
+    def _raise(self, review: _Open, due: Alert | alert_rules.Suppressed | None, now_ms: int) -> None:
+        """Publish the alert. One of the same id may have been raised since ``due`` was found, in the same batch."""
+        slot, sentiment = review.slot, review.sentiment
+        if (
+            isinstance(due, Alert)
+            and sentiment
+            and self._fired.before(alert_rules.alert_id_of(review.review), slot.epoch)
+        ):
+            due = self._alert(review, sentiment, now_ms)
+        if isinstance(due, alert_rules.Suppressed):
+            telemetry.alert_suppressed(due.rule, due.reason)
+        elif due is not None:
+            telemetry.alert_raised(due.rule, due.severity)
+            self._acks.publish_early(slot, [contract.alert_message(self._topics.alerts, due)])
+            self._fired.sent(due, slot.epoch)
 
     def _publish(self, reviews: Sequence[tuple[_Open, str | None]]) -> None:
         """Finish these reviews, each with T5's answer, or None: its own words."""
         now_ms = self._now_ms()
+        made = self._record_errors.attempt(
+            reviews,
+            lambda some: [self._message(one.slot, self._enriched(one, abstract, now_ms)) for one, abstract in some],
+            slot_of=lambda review: review[0].slot,
+            reject=lambda review, rejected: self._give_up(review[0], rejected),
+        )
         finished = []
-        for review, abstract in reviews:
+        for (review, _), message in made:
+            if isinstance(message, Rejected):
+                self._give_up(review, message)
+                continue
             self._close(review)
-            finished.append((review.slot, [self._message(review.slot, self._enriched(review, abstract, now_ms))]))
+            self._enriched_at(review.slot, now_ms)
+            finished.append((review.slot, [message]))
         self._acks.finish_all(finished)
 
     def _enriched(self, review: _Open, abstract: str | None, now_ms: int) -> EnrichedReview:
@@ -477,26 +529,29 @@ class Enrich:
             position=_position(review.slot),
         )
 
-    def _message(self, slot: Slot, enriched: EnrichedReview) -> Message:
-        """What the slot leads to: its enriched review, or a letter where that is too large."""
+    def _message(self, slot: Slot, enriched: EnrichedReview) -> Message | Rejected:
+        """What the slot leads to: its enriched review, or a reject where that is too large."""
         message = contract.enriched_message(self._topics.enriched, enriched)
         # the publisher counts every message anyway: here only those that may be too large
         may_exceed = len(message.value or b"") > self._max_message_bytes - _AROUND_VALUE_BYTES
         if may_exceed and size_of(message) > self._max_message_bytes:
-            return self._letter(Rejected(slot.record, "message_too_large", "its enriched form exceeds 2 MiB"))
-        produced_at_ms = slot.record.plausible_timestamp_ms(enriched.enriched_at_ms)
-        if produced_at_ms is not None:  # else one record would move the sum of all latencies by thousands of years
-            telemetry.review_enriched(max(0, enriched.enriched_at_ms - produced_at_ms) / 1000)
+            return Rejected(slot.record, "message_too_large", "its enriched form exceeds 2 MiB")
         return message
 
-    def _reject(self, slot: Slot, rejected: Rejected) -> None:
-        letter = self._letter(rejected)
-        self._acks.finish(slot, [letter])
+    def _enriched_at(self, slot: Slot, now_ms: int) -> None:
+        produced_at_ms = slot.record.plausible_timestamp_ms(now_ms)
+        if produced_at_ms is not None:  # else one record would move the sum of all latencies by thousands of years
+            telemetry.review_enriched(max(0, now_ms - produced_at_ms) / 1000)
 
-    def _letter(self, rejected: Rejected) -> Message:
+    def _give_up(self, review: _Open, rejected: Rejected) -> None:
+        self._close(review)
+        self._reject(review.slot, rejected)
+
+    def _reject(self, slot: Slot, rejected: Rejected) -> None:
         record = rejected.record
         telemetry.review_rejected(rejected.reason, record.topic, record.partition, record.offset)
-        return contract.dead_letter_message(self._topics.dead_letter, rejected, self._max_message_bytes)
+        message = contract.dead_letter_message(self._topics.dead_letter, rejected, self._max_message_bytes)
+        self._acks.finish(slot, [message])
 
     def _close(self, review: _Open) -> None:
         review.finished = True

@@ -8,6 +8,7 @@ from stream_app import contract, telemetry
 from stream_app.kafka.topics import Topics
 from stream_app.ports import Acks, Slot, SummaryStore
 from stream_app.records import Alert, Partition, Rejected
+from stream_app.roles.record_errors import RecordErrors
 from stream_app.roles.settling import Batch, Settling
 from stream_app.settings import Settings
 
@@ -23,6 +24,7 @@ class Notify:
         self._topics = Topics(settings.topic_prefix)
         self._store = store
         self._settling: Settling[Alert] = Settling(settings, store, self._keep, fatal=fatal)
+        self._record_errors = RecordErrors("notify")
         self._kept: list[Alert] = []  # of the poll that is being taken
 
     async def start(self, acks: Acks) -> None:
@@ -31,13 +33,17 @@ class Notify:
         self._settling.start(acks)
 
     async def take(self, slots: list[Slot]) -> None:
+        decoded = self._record_errors.attempt(
+            slots,
+            lambda some: [contract.decode_alert(slot.record) for slot in some],
+            slot_of=lambda slot: slot,
+            reject=self._reject,
+        )
         readable: list[Slot] = []
         alerts: list[Alert] = []
-        for slot in slots:
-            alert = contract.decode_alert(slot.record)
+        for slot, alert in decoded:
             if isinstance(alert, Rejected):
-                telemetry.review_rejected(alert.reason, *slot.record[:3])
-                self._acks.finish(slot, [contract.dead_letter_message(self._topics.dead_letter, alert)])
+                self._reject(slot, alert)
             else:
                 readable.append(slot)
                 alerts.append(alert)
@@ -47,6 +53,10 @@ class Notify:
         await self._settling.add(readable, list(alerts))
         for alert in self._kept:
             telemetry.alert_notified(alert)
+
+    def _reject(self, slot: Slot, rejected: Rejected) -> None:
+        telemetry.review_rejected(rejected.reason, *slot.record[:3])
+        self._acks.finish(slot, [contract.dead_letter_message(self._topics.dead_letter, rejected)])
 
     def has_room(self) -> bool:
         return self._settling.has_room()
@@ -65,7 +75,16 @@ class Notify:
         await self._store.close()
 
     async def _keep(self, batch: Batch[Alert]) -> None:
-        alerts = batch.values  # as they are now: a rebalance meanwhile takes some out of the batch
-        answers = await self._store.record_alerts(alerts)
+        answered = await self._record_errors.attempt_async(
+            # as they are now: a rebalance meanwhile takes some out of the batch
+            list(zip(batch.slots, batch.values, strict=True)),
+            lambda some: self._store.record_alerts([alert for _, alert in some]),
+            slot_of=lambda item: item[0],
+            reject=lambda item, rejected: self._give_up(batch, item[0], rejected),
+        )
         if not batch.written_at:  # else a server forgot them, and people know of them already
-            self._kept = [alert for alert, kept in zip(alerts, answers, strict=True) if kept]
+            self._kept = [alert for (_, alert), kept in answered if kept]
+
+    def _give_up(self, batch: Batch[Alert], slot: Slot, rejected: Rejected) -> None:
+        if batch.leave_out(slot):
+            self._reject(slot, rejected)

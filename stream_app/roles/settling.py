@@ -38,6 +38,15 @@ class Batch(Generic[Value]):
     def is_settled(self, written_before: float) -> bool:
         return 0 < self.written_at <= written_before and not self.holds
 
+    def leave_out(self, slot: Slot) -> bool:
+        """It ends otherwise. False: it was taken away meanwhile."""
+        for at, one in enumerate(self.slots):
+            if one is slot:
+                self.slots = [*self.slots[:at], *self.slots[at + 1 :]]
+                self.values = [*self.values[:at], *self.values[at + 1 :]]
+                return True
+        return False
+
 
 class Settling(Generic[Value]):
     """Order of things for a batch:

@@ -10,6 +10,7 @@ from stream_app import contract, telemetry
 from stream_app.kafka.topics import Topics
 from stream_app.ports import Acks, Publisher, Slot, SummaryStore
 from stream_app.records import EnrichedReview, Message, Partition, Rejected
+from stream_app.roles.record_errors import RecordErrors
 from stream_app.roles.settling import Batch, Settling
 from stream_app.settings import Settings
 
@@ -42,6 +43,7 @@ class Summarize:
         self._fatal = fatal
         self._settling: Settling[EnrichedReview] = Settling(settings, store, self._apply, fatal=fatal)
         self._clearing: set[asyncio.Task[None]] = set()
+        self._record_errors = RecordErrors("summarize")
 
     # ---- ports.StreamRole
 
@@ -51,18 +53,26 @@ class Summarize:
         self._settling.start(acks)
 
     async def take(self, slots: list[Slot]) -> None:
+        decoded = self._record_errors.attempt(
+            slots,
+            lambda some: [contract.decode_enriched(slot.record) for slot in some],
+            slot_of=lambda slot: slot,
+            reject=self._reject,
+        )
         readable: list[Slot] = []
         reviews: list[EnrichedReview] = []
-        for slot in slots:
-            review = contract.decode_enriched(slot.record)
+        for slot, review in decoded:
             if isinstance(review, Rejected):
-                telemetry.review_rejected(review.reason, *slot.record[:3])
-                self._acks.finish(slot, [contract.dead_letter_message(self._topics.dead_letter, review)])
+                self._reject(slot, review)
             else:
                 readable.append(slot)
                 reviews.append(review)
         if readable:
             await self._settling.add(readable, reviews)
+
+    def _reject(self, slot: Slot, rejected: Rejected) -> None:
+        telemetry.review_rejected(rejected.reason, *slot.record[:3])
+        self._acks.finish(slot, [contract.dead_letter_message(self._topics.dead_letter, rejected)])
 
     def has_room(self) -> bool:
         return self._settling.has_room()
@@ -86,17 +96,24 @@ class Summarize:
 
     async def _apply(self, batch: Batch[EnrichedReview]) -> None:
         """Apply a batch and publish what the outboxes hold. May be repeated at will."""
-        reviews = batch.values  # as they are now: a rebalance during the apply takes some out of the batch
-        results = await self._store.apply(reviews, self._now_ms())
-        telemetry.reviews_applied(sum(result.changed for result in results), len(results))
-        outboxes = {
-            review.product_id: result.outbox for review, result in zip(reviews, results, strict=True) if result.outbox
-        }
+        applied = await self._record_errors.attempt_async(
+            # as they are now: a rebalance during the apply takes some out of the batch
+            list(zip(batch.slots, batch.values, strict=True)),
+            lambda some: self._store.apply([review for _, review in some], self._now_ms()),
+            slot_of=lambda item: item[0],
+            reject=lambda item, rejected: self._give_up(batch, item[0], rejected),
+        )
+        telemetry.reviews_applied(sum(result.changed for _, result in applied), len(applied))
+        outboxes = {review.product_id: result.outbox for (_, review), result in applied if result.outbox}
         for product_id, outbox in outboxes.items():
             messages = [Message(self._topics.alerts, product_id.encode(), value) for _, value in outbox]
             alert_ids = [alert_id for alert_id, _ in outbox]
             batch.holds += 1
             self._publisher.publish(messages, partial(self._delivered, batch, product_id, alert_ids))
+
+    def _give_up(self, batch: Batch[EnrichedReview], slot: Slot, rejected: Rejected) -> None:
+        if batch.leave_out(slot):
+            self._reject(slot, rejected)
 
     def _delivered(self, batch: Batch[EnrichedReview], product_id: str, alert_ids: list[str]) -> None:
         batch.holds -= 1

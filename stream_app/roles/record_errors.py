@@ -1,0 +1,140 @@
+"""The one place of a role where an exception belongs to a record: it becomes a reject, and the others go on.
+
+1. all records of a poll are worked on together; an exception tells nothing of whose fault it is
+2. then one by one: what raises alone is rejected as `internal_error`, its traceback in the log
+3. unless too many of the recent records failed so (``FailureShare``): then it is a bug of ours or something that is
+   broken. The process ends, and nothing of this poll's failures is rejected, so that a bug never empties a topic into
+   the dead letter. Less than 20 were rejected before
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from stream_app import telemetry
+from stream_app.ports import ConfigurationError, Slot, Unavailable
+from stream_app.records import Rejected
+from stream_app.steps.failure_share import FailureShare
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_NOT_OF_A_RECORD = (Unavailable, ConfigurationError, MemoryError, OSError)
+_LOGGED = 3  # failures of a poll that ends the process: they are all alike
+
+
+class TooManyFailures(Exception):
+    """Records fail that should not. What they raised is in the log."""
+
+
+class RecordErrors:
+    """One per role. Exceptions that are not a record's, such as Unavailable, pass through."""
+
+    def __init__(self, role: str) -> None:
+        self._role = role
+        self._share = FailureShare()
+
+    def attempt(
+        self,
+        items: Sequence[Item],
+        work: Callable[[Sequence[Item]], Sequence[Result]],
+        *,
+        slot_of: Callable[[Item], Slot],
+        reject: Callable[[Item, Rejected], None],
+    ) -> list[tuple[Item, Result]]:
+        """Each item with its result, in order, without those that were rejected.
+
+        ``work`` gives one result per item and changes nothing else, since it may be called again for any of them.
+        Raises TooManyFailures, nothing rejected.
+        """
+        try:
+            results = work(items)
+        except _NOT_OF_A_RECORD:
+            raise
+        except Exception:  # noqa: BLE001 - of any of these records: which one is found out below
+            return self._apart(items, work, slot_of, reject)
+        self._share.passed(len(items))
+        return list(zip(items, results, strict=True))
+
+    async def attempt_async(
+        self,
+        items: Sequence[Item],
+        work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        slot_of: Callable[[Item], Slot],
+        reject: Callable[[Item, Rejected], None],
+    ) -> list[tuple[Item, Result]]:
+        """As ``attempt``. ``work`` may be called again for any item: a second time must change nothing more."""
+        try:
+            results = await work(items)
+        except _NOT_OF_A_RECORD:
+            raise
+        except Exception:  # noqa: BLE001 - as above
+            done: list[tuple[Item, Result]] = []
+            failed: list[tuple[Item, Exception]] = []
+            for item in items:
+                try:
+                    [result] = await work([item])
+                except _NOT_OF_A_RECORD:
+                    raise
+                except Exception as error:  # noqa: BLE001 - this record's
+                    failed.append((item, error))
+                else:
+                    done.append((item, result))
+            self._judge(len(done), failed, slot_of, reject)
+            return done
+        self._share.passed(len(items))
+        return list(zip(items, results, strict=True))
+
+    def _apart(
+        self,
+        items: Sequence[Item],
+        work: Callable[[Sequence[Item]], Sequence[Result]],
+        slot_of: Callable[[Item], Slot],
+        reject: Callable[[Item, Rejected], None],
+    ) -> list[tuple[Item, Result]]:
+        done: list[tuple[Item, Result]] = []
+        failed: list[tuple[Item, Exception]] = []
+        for item in items:
+            try:
+                [result] = work([item])
+            except _NOT_OF_A_RECORD:
+                raise
+            except Exception as error:  # noqa: BLE001 - this record's
+                failed.append((item, error))
+            else:
+                done.append((item, result))
+        self._judge(len(done), failed, slot_of, reject)
+        return done
+
+    def _judge(
+        self,
+        passed: int,
+        failed: Sequence[tuple[Item, Exception]],
+        slot_of: Callable[[Item], Slot],
+        reject: Callable[[Item, Rejected], None],
+    ) -> None:
+        """Reject what failed. Raises TooManyFailures before anything of it is."""
+        self._share.passed(passed)
+        too_many = self._share.failed(len(failed))
+        for item, error in failed[:_LOGGED] if too_many else failed:
+            record = slot_of(item).record
+            telemetry.record_failed(self._role, record.topic, record.partition, record.offset, error)
+        if too_many:
+            raise TooManyFailures(
+                f"{len(failed)} records of this poll failed in {self._role} without a known fault of theirs, and "
+                "more than a tenth of the recent ones: a bug, or a dependency that is broken. See record_failed above. "
+                "Nothing of them is rejected or committed."
+            )
+        for item, error in failed:
+            slot = slot_of(item)
+            reject(item, Rejected(slot.record, "internal_error", _words(error)))
+
+
+def _words(error: Exception) -> str:
+    """For whoever reads the dead letter, which holds the record too: what was raised, and where."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {frames[-1].name}" if frames else ""
+    return f"{type(error).__name__}{place}: {error}"
