@@ -7,10 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from stream_app.kafka import admin
 from stream_app.kafka.topics import Topics
 from stream_app.settings import Settings
+from stream_app.steps.log_identity import LogIdentity
 
 
 class LateBroker:
@@ -44,3 +46,42 @@ def test_topics_that_were_made_are_known_when_the_call_returns(monkeypatch: pyte
     assert set(made) == set(Topics("").all())
     assert broker.list_topics(1.0).topics.keys() == set(made)
     assert broker.asked_since > 3
+
+
+class Describing:
+    """An AdminClient that answers, or fails, when it is asked to describe a topic."""
+
+    def __init__(self, said: object) -> None:
+        self._said = said
+
+    def list_topics(self, timeout: float) -> Any:
+        return SimpleNamespace(cluster_id="c", topics={"reviews.enriched": SimpleNamespace(error=None)})
+
+    def describe_topics(self, topics: object, request_timeout: float) -> dict[str, Future[Any]]:
+        done: Future[Any] = Future()
+        if isinstance(self._said, Exception):
+            done.set_exception(self._said)
+        else:
+            done.set_result(SimpleNamespace(topic_id=self._said))
+        return {"reviews.enriched": done}
+
+
+@pytest.mark.parametrize(
+    ("said", "topic_id"),
+    [
+        ("Zm9vYmFy", "Zm9vYmFy"),
+        ("AAAAAAAAAAAAAAAAAAAAAA", ""),
+        (None, ""),
+        (KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)), ""),
+        (KafkaException(KafkaError(KafkaError.UNSUPPORTED_VERSION)), ""),
+    ],
+)
+def test_topic_id_is_empty_where_the_brokers_do_not_say_it(
+    monkeypatch: pytest.MonkeyPatch, said: object, topic_id: str
+) -> None:
+    """Before Kafka 2.8, or without the right to describe the topic: the cluster and the name are left to tell by."""
+    monkeypatch.setattr(admin, "_admin", lambda settings: Describing(said))
+
+    found = admin.log_identity(Settings(_env_file=None))
+
+    assert found == LogIdentity("c", "reviews.enriched", topic_id)
