@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from stream_app import contract
-from stream_app.records import Message, ModelName, Position, RawRecord, Rejected, Scores
+from stream_app.records import Alert, Message, ModelName, Position, RawRecord, Rejected, Scores
 from stream_app.steps import alert_rules
 from stream_app.steps import enrich as step
 
@@ -61,7 +61,14 @@ def enriched_and_alerts(
         raise ValueError(f"offset {offset} is rejected: {prepared.detail}")
     sentiment = step.sentiment_of(free_scores(prepared.model_text))
     alert = alert_rules.negative_review(
-        review, prepared, sentiment, threshold=ALERT_THRESHOLD, max_age_ms=_ALERT_MAX_AGE_MS, now_ms=now_ms
+        review,
+        prepared,
+        sentiment,
+        produced_at_ms=record.plausible_timestamp_ms(now_ms),
+        before=None,
+        threshold=ALERT_THRESHOLD,
+        max_age_ms=_ALERT_MAX_AGE_MS,
+        now_ms=now_ms,
     )
     enriched = step.assemble(
         review,
@@ -78,7 +85,7 @@ def enriched_and_alerts(
         now_ms=now_ms,
         position=Position(topic, partition, offset),
     )
-    messages = [] if alert is None else [contract.alert_message(alerts_topic, alert)]
+    messages = [contract.alert_message(alerts_topic, alert)] if isinstance(alert, Alert) else []
     messages.append(contract.enriched_message(enriched_topic, enriched))
     return messages
 
