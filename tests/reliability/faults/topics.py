@@ -17,6 +17,7 @@ from tests.reliability.installation import Installation, installation
 from tests.reliability.workload import DEAD_LETTER, workload
 
 _ROLES = ("enrich", "summarize", "notify")
+_KAFKAS_DEFAULT_BYTES = str(2**20 + 12)  # written here, since the bed's brokers have a larger one
 _REFUSAL_SECONDS = 15.0
 _SMALL_LOAD = 60
 
@@ -51,7 +52,8 @@ def _create_without_dead_letter(bed: Bed, settings: Settings, *, exists: bool) -
     bed.admin.delete_topics([name])[name].result(20)
     until(lambda: name not in bed.admin.list_topics(timeout=10).topics, 10, "the dead letter was not deleted")
     if exists:
-        bed.admin.create_topics([NewTopic(name, PARTITIONS, settings.replication)])[name].result(20)
+        new = NewTopic(name, PARTITIONS, settings.replication, config={"max.message.bytes": _KAFKAS_DEFAULT_BYTES})
+        bed.admin.create_topics([new])[name].result(20)
         until(lambda: name in bed.admin.list_topics(timeout=10).topics, 10, "the dead letter was not made")
 
 
