@@ -47,5 +47,8 @@ def _by_app_name(bed: Bed, chance: random.Random) -> Iterator[None]:
         other.sent += bed.sent_so_far()
         other.crew.sizes = {"api": 1, "summarize": 1}
         must(
-            bed, lambda: not other.judge_view().differences, 60.0, "the second installation shows what its own log says"
+            bed,
+            lambda: not other.judge_view().differences,
+            180.0,
+            "the second installation shows what its own log says",
         )
