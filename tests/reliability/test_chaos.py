@@ -13,8 +13,10 @@ from tests.reliability import chaos
 from tests.reliability.beds import BEDS
 from tests.reliability.chaos import append_to, chosen_faults, run, schedule
 from tests.reliability.faults import FAULTS, Fault
+from tests.reliability.hostile import all_large, hostile
 from tests.reliability.judge import Verdict
 from tests.reliability.rounds import Outcome
+from tests.reliability.workload import ALERTS, ENRICHED, REVIEWS
 
 SEED = 20_260_501
 
@@ -33,6 +35,20 @@ def test_same_seed_plans_the_same_rounds_and_pairs_are_of_different_parts() -> N
     assert {fault for faults in plan for fault in faults} >= {f for f in FAULTS.values() if not f.needs_small_disk}
     assert all(len({fault.part for fault in faults}) == len(faults) for faults in plan)
     assert sum(len(faults) == 2 for faults in plan) > 100
+    assert not any(fault.alone for faults in plan if len(faults) == 2 for fault in faults)
+
+
+def test_eight_rounds_have_every_kind_of_hostile_record() -> None:
+    """Large ones in turn, so that a long run fills no disk; each round has records that a shop's client cannot send."""
+    rounds = [hostile("p", number) for number in range(1, 9)]
+    large = {
+        (one.topic, len(one.key or b""), len(one.value or b""), str(one.headers)[:40]) for r in rounds for one in r[-2:]
+    }
+
+    assert len(large) == len(all_large("p", 1)) >= 7
+    assert all(any(max(name, default=0) > 127 for one in r for name, _ in one.headers) for r in rounds)
+    assert all(any(one.timestamp_ms == -1 for one in r) for r in rounds)
+    assert {one.topic for r in rounds for one in r} == {REVIEWS, ENRICHED, ALERTS}
 
 
 def test_bed_that_breaks_down_is_told_and_the_others_are_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
