@@ -131,7 +131,7 @@ def _live(settings: Settings, lines: list[Line], rate: float, folder: Path) -> b
         sent = [0]
 
         def replay() -> None:
-            send(lines, feed, rate=rate, on_sent=lambda: sent.__setitem__(0, sent[0] + 1), stopped=stopped.is_set)
+            send(lines, feed, rate=rate, on_progress=lambda n: sent.__setitem__(0, n), stopped=stopped.is_set)
 
         replaying = threading.Thread(target=replay, name="replay", daemon=True)
         replaying.start()
@@ -183,7 +183,7 @@ def _once(settings: Settings, lines: list[Line], folder: Path, report: Path | No
     ):
         task = progress.add_task("published", total=len(lines))
         began = time.monotonic()
-        send(lines, feed, rate=0, on_sent=lambda: progress.advance(task))
+        send(lines, feed, rate=0, on_progress=lambda n: progress.update(task, completed=n))
         # the processes follow the active view; the account is of the one that is active now
         current = asyncio.run(fixed(settings))
         seconds = _wait_for_roles(current, processes, progress, since, len(lines), began, timeout)

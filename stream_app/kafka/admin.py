@@ -111,6 +111,16 @@ def _demand(names: Iterable[str], admin: AdminClient) -> None:
         raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
 
 
+def demand_topic(settings: Settings, topic: str, *, within_seconds: float) -> None:
+    """Raises BrokerUnavailable when no broker answers in this time, ConfigurationError when the topic is missing."""
+    try:
+        there = _admin(settings).list_topics(topic, timeout=within_seconds).topics[topic]
+    except KafkaException as error:
+        raise _unavailable(settings, error) from error
+    if there.error is not None:
+        raise ConfigurationError(f"Topic {topic} does not exist: `stream-app topics create` makes it.")
+
+
 def list_topics(settings: Settings) -> list[TopicFacts]:
     """The topics of ours that exist, in the order in which data flows."""
     topics = Topics(settings.topic_prefix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -24,12 +25,17 @@ class Feed:
         timeout_ms = int(settings.publish_patience_seconds * 1000)
         self._producer = Producer({**producer_config(settings), "message.timeout.ms": timeout_ms})
         self._error: KafkaError | None = None
+        self.acknowledged = 0
+        """Messages that the broker has."""
+        self.outstanding = 0
+        """Messages that wait for it."""
 
     def send(self, key: bytes | None, value: bytes | None) -> None:
         """Queue one message; waits while the queue is full. Raises what ``flush`` raises."""
         while True:
             try:
                 self._producer.produce(self.topic, value=value, key=key, on_delivery=self._delivered)
+                self.outstanding += 1
                 break
             except BufferError:
                 self._producer.poll(_FULL_QUEUE_SECONDS)
@@ -42,10 +48,14 @@ class Feed:
         self._producer.poll(0)
         self._raise_if_failed()
 
-    def flush(self) -> None:
-        """Wait until all is acknowledged. Raises BrokerUnavailable, or ConfigurationError for what was refused."""
-        while self._producer.flush(1.0):
+    def flush(self, on_wait: Callable[[], object] = lambda: None) -> None:
+        """Wait until all is acknowledged; ``on_wait`` is called some times a second meanwhile.
+
+        Raises BrokerUnavailable, or ConfigurationError for what was refused.
+        """
+        while self._producer.flush(0.2):
             self._raise_if_failed()
+            on_wait()
         self._raise_if_failed()
 
     def __enter__(self) -> Feed:
@@ -58,7 +68,10 @@ class Feed:
             self._producer.purge()
 
     def _delivered(self, error: KafkaError | None, _: Message) -> None:
-        if error is not None and self._error is None:
+        self.outstanding -= 1
+        if error is None:
+            self.acknowledged += 1
+        elif self._error is None:
             self._error = error
 
     def _raise_if_failed(self) -> None:

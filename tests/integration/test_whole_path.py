@@ -54,7 +54,7 @@ class System:
 
     def publish(self, lines: list[Line]) -> None:
         with Feed(self.settings) as feed:
-            send(lines, feed, rate=0, on_sent=lambda: None)
+            send(lines, feed, rate=0, on_progress=lambda _: None)
         self.lines.extend(lines)
 
     def enriched(self) -> int:
