@@ -12,7 +12,7 @@ Any other exception is a bug: it is caught nowhere, the process ends, nothing is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -224,10 +224,22 @@ class StreamRole(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What one apply did. ``outbox``: alerts still to be published (returned also for duplicates), oldest first."""
+    """What one apply did. ``outbox``: alerts still to be published (returned also for duplicates), oldest first.
+
+    ``text_unpublished``: products.summaries lacks the text that was written last, or that it was withdrawn.
+    """
 
     changed: bool
     outbox: tuple[tuple[str, bytes], ...] = ()  # (alert_id, alert.v1 as JSON)
+    text_unpublished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DueProduct:
+    """A claimed product: its summary is to be published, where ``text_is_due`` after a new text was made."""
+
+    product_id: str
+    text_is_due: bool
 
 
 class SummaryReader(Protocol):
@@ -266,16 +278,16 @@ class SummaryStore(SummaryReader, Protocol):
         """These alerts were acknowledged by the broker."""
         ...
 
-    async def claim_due(self, now_ms: int, limit: int, lease_ms: int) -> list[str]:
-        """Products whose text is due; each is ours until the lease ends."""
+    async def claim_due(self, now_ms: int, texts: int, publications: int, lease_ms: int) -> list[DueProduct]:
+        """Products that something is due of, by the rules of steps/due.py; each is ours until the lease ends.
+
+        At most ``texts`` of those whose text is due, and ``publications`` of the others. Where more texts are due,
+        those of them whose counts are to be published are among the others.
+        """
         ...
 
     async def unfinished_claims(self, product_id: str) -> int:
-        """How many claims in a row ended without ``not_due`` or ``try_again``: their processes died."""
-        ...
-
-    async def try_again(self, product_id: str) -> None:
-        """Leave a product due whose text was refused. It is claimed again when the lease would have ended."""
+        """How many claims in a row ended without ``finish_due``: their processes died."""
         ...
 
     async def evidence(self, product_id: str) -> tuple[int, list[Evidence]]:
@@ -285,13 +297,14 @@ class SummaryStore(SummaryReader, Protocol):
     async def write_text(self, product_id: str, text: ProductText, revisions: dict[str, int]) -> bool:
         """Write unless evidence it cites changed: ``revisions`` maps each cited review to the revision that was read.
 
-        False: refused. The product stays due in both cases, until ``not_due`` (after the text was published too).
+        False: refused. In both cases the product is to be published, and stays ours until ``finish_due``.
         """
         ...
 
-    async def not_due(self, product_id: str, version: int) -> None:
-        """The text is published or needs no change: no longer due, unless more events than these (see ``evidence``)
-        have changed the product since.
+    async def finish_due(self, published: Mapping[str, int | None], now_ms: int) -> None:
+        """Note which state version of each product products.summaries has now (None: the view does not know the product
+        any more), and give our leases back. One is due again at once where its state has changed since, or where its
+        text is still due. A lease that ended meanwhile is somebody else's, and stays.
         """
         ...
 

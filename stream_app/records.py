@@ -268,6 +268,11 @@ def state_version_of(generation: int, changes: int) -> int:
     return generation * STATE_VERSIONS_PER_GENERATION + changes
 
 
+def changes_of(state_version: int) -> int:
+    """How many changes of the product within its generation a published ``state_version`` names."""
+    return state_version % STATE_VERSIONS_PER_GENERATION
+
+
 @value
 class ProductSummary:
     """What a product page shows, as of ``as_of_ms``. Keys of ``windows``: 24h, 7d, 30d, all."""

@@ -113,6 +113,11 @@ class Settings(BaseSettings):
     )
 
     text_min_interval_seconds: float = Field(60.0, description="a product's text is made at most this often")
+    summary_interval_seconds: float = Field(
+        50.0,
+        ge=0.0,
+        description="products.summaries gets a product whose counts alone change at most this often",
+    )
     text_lease_seconds: float = Field(
         60.0, gt=0, description="a product that a dead `describe` had claimed is claimed again after this time"
     )

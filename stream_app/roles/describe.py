@@ -1,4 +1,6 @@
-"""The role that writes each product's headline and text when they are due, and publishes products.summaries."""
+"""The role that writes each product's headline and text when they are due, and publishes products.summaries: at once
+after a text was written or withdrawn, and changed counts at most a minute after they changed.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from stream_app.roles.patience import Patience
 from stream_app.settings import Settings
 from stream_app.steps import product_text
 
-_CLAIM_AT_ONCE = 16
+_TEXTS_AT_ONCE = 16
+_PUBLICATIONS_AT_ONCE = 500  # about 1.5 KB each
 _IDLE_SECONDS = 0.5
 _MAX_WAITING_TOKENS = 100_000
 _MOST_UNFINISHED = 2  # claims, after which T5 is taken for what ends the process
@@ -24,14 +27,16 @@ _MOST_UNFINISHED = 2  # claims, after which T5 is taken for what ends the proces
 class Describe:
     """Claims due products by lease, so that any number of these processes share the work.
 
-    Order of things for one product:
+    Order of things for one round:
 
-    1. claimed; a claim that nobody finishes becomes due again when its lease ends
-    2. representative sentences are chosen, T5 proposes a headline, which must pass the check against them; after two
-       claims in a row that were not finished it is not asked, since what it was given may end the process
-    3. written, unless a review it cites changed meanwhile (then it stays due)
-    4. published to products.summaries and acknowledged
-    5. no longer due, unless it changed since
+    1. claimed: products whose text is due, and others whose counts changed; what a process does not finish is found
+       due again, by the state of the product, when its lease ends
+    2. for each due text, beside the others: representative sentences are chosen, T5 proposes a headline, which must
+       pass the check against them; after two claims in a row that were not finished it is not asked, since what it was
+       given may end the process. Written, unless a review it cites changed meanwhile
+    3. the summaries are read in one round trip, published to products.summaries and acknowledged, whether a text was
+       written or refused; those whose counts alone changed wait for no text
+    4. noted as published; no longer due, unless something changed since
     """
 
     def __init__(
@@ -76,11 +81,13 @@ class Describe:
             while not stopping.is_set():
                 await self._patiently(self._store.incarnation)  # a text belongs to no view that was lost
                 due = await self._patiently(
-                    lambda: self._store.claim_due(self._now_ms(), limit=_CLAIM_AT_ONCE, lease_ms=lease_ms)
+                    lambda: self._store.claim_due(
+                        self._now_ms(), texts=_TEXTS_AT_ONCE, publications=_PUBLICATIONS_AT_ONCE, lease_ms=lease_ms
+                    )
                 )
                 async with asyncio.TaskGroup() as group:
-                    for product_id in due:
-                        group.create_task(self._describe(product_id))
+                    group.create_task(self._publish([one.product_id for one in due if not one.text_is_due]))
+                    group.create_task(self._describe([one.product_id for one in due if one.text_is_due]))
                 if not due:
                     await _wait(stopping, _IDLE_SECONDS)
         finally:
@@ -89,8 +96,15 @@ class Describe:
                 await asyncio.to_thread(self._batcher.join)
             await self._store.close()
 
-    async def _describe(self, product_id: str) -> None:
-        version, evidence = await self._patiently(lambda: self._store.evidence(product_id))
+    async def _describe(self, product_ids: Sequence[str]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for product_id in product_ids:
+                group.create_task(self._write(product_id))
+        await self._publish(product_ids)
+
+    async def _write(self, product_id: str) -> None:
+        """Make the product's text and write it. Refused where a review changed meanwhile: its text is due again."""
+        _, evidence = await self._patiently(lambda: self._store.evidence(product_id))
         chosen = product_text.choose(evidence)
         if chosen:
             proposed = await self._propose(chosen) if await self._may_ask_t5(product_id) else None
@@ -106,15 +120,24 @@ class Describe:
         else:
             text = ProductText("", "", "none", (), None, self._now_ms())
         cited = {item.review_id: item.revision for item in chosen}
-        if not await self._patiently(lambda: self._store.write_text(product_id, text, cited)):
+        if await self._patiently(lambda: self._store.write_text(product_id, text, cited)):
+            telemetry.product_described(product_id, text.method)
+        else:
             telemetry.product_text_was_outdated(product_id)
-            await self._patiently(lambda: self._store.try_again(product_id))
+
+    async def _publish(self, product_ids: Sequence[str]) -> None:
+        """Publish these products as they are now, and note it once the broker has them: three round trips for all."""
+        if not product_ids:
             return
-        [summary] = await self._patiently(lambda: self._store.read([product_id], self._now_ms()))
-        if summary is not None:
-            await self._published(contract.product_summary_message(self._topics.summaries, summary))
-        await self._patiently(lambda: self._store.not_due(product_id, version))
-        telemetry.product_described(product_id, text.method)
+        summaries = await self._patiently(lambda: self._store.read(product_ids, self._now_ms()))
+        await self._delivered(
+            [contract.product_summary_message(self._topics.summaries, one) for one in summaries if one is not None]
+        )
+        published = {
+            product_id: None if summary is None else summary.state_version
+            for product_id, summary in zip(product_ids, summaries, strict=True)
+        }
+        await self._patiently(lambda: self._store.finish_due(published, self._now_ms()))
 
     async def _may_ask_t5(self, product_id: str) -> bool:
         unfinished = await self._patiently(lambda: self._store.unfinished_claims(product_id))
@@ -142,10 +165,11 @@ class Describe:
 
         self._loop.call_soon_threadsafe(resolve)
 
-    async def _published(self, message: Message) -> None:
-        delivered = asyncio.Event()
-        self._publisher.publish([message], delivered.set)
-        await delivered.wait()
+    async def _delivered(self, messages: Sequence[Message]) -> None:
+        if messages:
+            delivered = asyncio.Event()
+            self._publisher.publish(messages, delivered.set)
+            await delivered.wait()
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -65,7 +65,7 @@ class Restore:
         return ends
 
     async def due(self, now_ms: int) -> int:
-        """Enter the products whose text is due, or will be; returns how many."""
+        """Enter the products whose text or publication is due, or will be; returns how many."""
         total = await self._redis(self._store.count_products)
         looked_at = due = 0
         async for looked_at_now, due_now in self._store.enter_due(now_ms):

@@ -26,8 +26,6 @@ WINDOW_HOURS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 
 _HOUR_MS = 3_600_000
 BUCKET_DAYS = 32  # the longest window, and two days for clocks and time zones to disagree in
-_TEXT_NEW_REVIEWS = 3
-_TEXT_NEW_SHARE = 5  # a fifth
 
 Tally = tuple[int, ...]
 """negative, neutral, positive, unknown, how many of 1 to 5 stars, P(negative) x 10,000 summed."""
@@ -108,7 +106,11 @@ class ProductState:
     ``newest_ms``: the largest ``created_at`` of any review that arrived, whether it still stands or not: buckets are
     dropped relative to it, so that what is kept does not depend on the order of arrival.
     ``arrived``: how often a review was added that was not there before; only ever grows, unlike the counts.
-    ``cited``: the revision of each review that the text rests on. ``text_arrived``: ``arrived`` when it was written.
+    ``cited``: the revision of each review that the text rests on; once one of them is edited or deleted, the text is
+    withdrawn. ``text_arrived``, ``text_totals``: ``arrived`` and ``totals`` when the text was written;
+    ``text_made_at_ms`` is kept when it is withdrawn. ``text_changed``: ``changes`` when a text was written or
+    withdrawn last. ``published``: those of the summary that was published last, 0 before the first;
+    ``published_at_ms``: when.
     """
 
     product_id: str
@@ -122,7 +124,17 @@ class ProductState:
     text: ProductText | None = None
     texts: int = 0
     text_arrived: int = 0
+    text_totals: Tally = EMPTY_TALLY
+    text_made_at_ms: int | None = None
+    text_changed: int = 0
+    published: int = 0
+    published_at_ms: int = 0
     cited: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def changes(self) -> int:
+        """Grows with each change of the state, texts included: the published state_version within its generation."""
+        return self.version + self.texts
 
     def apply(self, review: EnrichedReview) -> bool:
         """Fold one event in; False where the same or a larger revision is held: nothing that is counted changes."""
@@ -140,6 +152,8 @@ class ProductState:
             self.arrived += not was_counted
         self._keep_sentence(review)
         self.version += 1
+        if review.review_id in self.cited and (new.deleted or new.revision != self.cited[review.review_id]):
+            self._withdraw_text()
         return True
 
     def newest_sentences(self) -> list[Evidence]:
@@ -150,9 +164,21 @@ class ProductState:
         """Write unless a cited review is no longer held in the revision given, or the product is unknown."""
         if self.version == 0 or cited_changed(revisions, self.held):
             return False
-        self.text, self.cited, self.text_arrived = text, dict(revisions), self.arrived
+        self.text, self.cited, self.text_made_at_ms = text, dict(revisions), text.made_at_ms
+        self.text_arrived, self.text_totals = self.arrived, self.totals
         self.texts += 1
+        self.text_changed = self.changes
         return True
+
+    def note_published(self, changes: int, now_ms: int) -> None:
+        """products.summaries has the product's summary as of so many changes."""
+        self.published, self.published_at_ms = changes, now_ms
+
+    def _withdraw_text(self) -> None:
+        """It quotes what no review says any more: whoever reads the state next must not find it."""
+        self.text, self.cited = None, {}
+        self.text_arrived, self.text_totals = 0, EMPTY_TALLY
+        self.text_changed = self.changes
 
     def _add(self, contribution: Contribution, sign: int) -> None:
         tally = contribution.tally()
@@ -204,7 +230,7 @@ def summary_of(state: ProductState, now_ms: int, windows: Mapping[str, Tally], g
     return ProductSummary(
         product_id=state.product_id,
         as_of_ms=now_ms,
-        state_version=state_version_of(generation, state.version + state.texts),
+        state_version=state_version_of(generation, state.changes),
         windows={name: counts_of(tally) for name, tally in windows.items()} | {"all": everything},
         last_review_at_ms=state.newest_ms if everything.reviews else None,
         text=state.text,
@@ -237,23 +263,22 @@ def counts_of(tally: Tally) -> Counts:
     )
 
 
+def tally_of(counts: Counts) -> Tally:
+    """The inverse of ``counts_of``."""
+    return (
+        counts.negative,
+        counts.neutral,
+        counts.positive,
+        counts.unknown,
+        *counts.stars,
+        counts.p_negative_sum,
+    )
+
+
 def cited_changed(cited: Mapping[str, int], held: Mapping[str, Contribution]) -> bool:
     """Was a review that a text cites edited or deleted since? ``held`` needs the cited reviews only."""
     now = {review_id: held.get(review_id) for review_id in cited}
     return any(one is None or one.deleted or one.revision != cited[review_id] for review_id, one in now.items())
-
-
-def text_due_at(state: ProductState, evidence_changed: bool, min_interval_ms: int) -> int | None:
-    """When (ms) the product's text is to be made, 0: at once; None: it needs none.
-
-    It is due when there is none yet, when new reviews are at least 3 and a fifth of those before, or when evidence
-    that it cites was edited or deleted, but not within ``min_interval_ms`` of the last one.
-    """
-    if state.text is None:
-        return 0 if state.totals != EMPTY_TALLY else None
-    new = state.arrived - state.text_arrived
-    enough_new = new >= _TEXT_NEW_REVIEWS and new * _TEXT_NEW_SHARE >= state.text_arrived
-    return state.text.made_at_ms + min_interval_ms if enough_new or evidence_changed else None
 
 
 def _p_negative(review: EnrichedReview) -> int:

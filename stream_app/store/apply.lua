@@ -1,14 +1,18 @@
 -- Applies one event to one product, once; the same fold as stream_app/steps/fold.py, ProductState.apply.
 --
--- KEYS  state, reviews, sentences, sentence_times, outbox (see keys.py)
+-- What replaces or deletes a revision takes the words of the old one with it, in this same step: its sentence, the text that
+-- cites it, what recent alerts quote, and the alerts that it left in the outbox.
+--
+-- KEYS  state, reviews, sentences, sentence_times, outbox, alert_words (see keys.py)
 -- ARGV  1 review_id
 --       2 contribution: "revision deleted enrichment_version hour label star p_negative"
 --       3 created_at in ms            4 the first day kept when no review is newer than this one
 --       5 packed sentence, or ''      6 how many sentences are kept
 --       7 alert_id, or ''             8 the alert, put into the outbox if the event changes something
--- Returns {1 if it changed something else 0, alert_id, alert, ...}: all that the outbox holds, after a duplicate too.
+-- Returns {1 if it changed something else 0, 1 if products.summaries lacks the present text or its withdrawal else 0,
+-- alert_id, what the outbox holds of it, ...}; the last two after a duplicate too.
 
-local state, reviews, sentences, sentence_times, outbox = unpack(KEYS)
+local state, reviews, sentences, sentence_times, outbox, alert_words = unpack(KEYS)
 local review_id, packed, created_at, sentence = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
 local REVISION, DELETED, ENRICHMENT_VERSION, HOUR, LABEL, STAR, P_NEGATIVE = 1, 2, 3, 4, 5, 6, 7
 local NOTHING = '0 0 0 0 0 0 0 0 0 0' -- negative, neutral, positive, unknown, 1 to 5 stars, p_negative
@@ -82,6 +86,43 @@ local function drop_days_before(oldest_day)
   end
 end
 
+-- The same as ProductState._withdraw_text; returns the new text_changed, nil where the text does not cite the review.
+local function withdraw_text_that_cites(review)
+  local cited = redis.call('HGET', state, 'cited:' .. review_id)
+  if not cited or (review[DELETED] == 0 and tonumber(cited) == review[REVISION]) then
+    return nil
+  end
+  redis.call('HDEL', state, 'text', 'text_totals', 'text_arrived')
+  for _, field in ipairs(redis.call('HKEYS', state)) do
+    if string.sub(field, 1, 6) == 'cited:' then
+      redis.call('HDEL', state, field)
+    end
+  end
+  local changes = redis.call('HGET', state, 'version') + (redis.call('HGET', state, 'texts') or 0)
+  redis.call('HSET', state, 'text_changed', string.format('%d', changes))
+  return changes
+end
+
+-- An alert may be noted before its review is applied: words of this revision stay, words of an older one go.
+local function drop_older_alert_words(review)
+  local words = redis.call('HGET', alert_words, review_id)
+  if words then
+    local revision = tonumber(string.match(words, '^%d+'))
+    if revision < review[REVISION] or (revision == review[REVISION] and review[DELETED] == 1) then
+      redis.call('HDEL', alert_words, review_id)
+    end
+  end
+end
+
+local function drop_own_alerts_from_outbox()
+  local waiting = redis.call('HGETALL', outbox)
+  for i = 1, #waiting, 2 do
+    if string.match(waiting[i + 1], '^%d+\n([^\n]*)\n') == review_id then
+      redis.call('HDEL', outbox, waiting[i])
+    end
+  end
+end
+
 local function keep_sentence()
   redis.call('HSET', sentences, review_id, sentence)
   redis.call('ZADD', sentence_times, created_at, review_id)
@@ -91,7 +132,7 @@ local function keep_sentence()
 end
 
 local new = numbers(packed)
-local times = redis.call('HMGET', state, 'newest', 'oldest_day')
+local times = redis.call('HMGET', state, 'newest', 'oldest_day', 'text_changed', 'published')
 local oldest_day = tonumber(times[2])
 if new[DELETED] == 0 and (not times[1] or tonumber(created_at) > tonumber(times[1])) then
   local moved_to = tonumber(ARGV[4])
@@ -102,7 +143,7 @@ if new[DELETED] == 0 and (not times[1] or tonumber(created_at) > tonumber(times[
   oldest_day = moved_to
 end
 
-local changed = 0
+local changed, text_changed = 0, tonumber(times[3] or 0)
 local before = redis.call('HGET', reviews, review_id)
 local old = before and numbers(before)
 if not old or replaces(new, old) then
@@ -125,11 +166,21 @@ if not old or replaces(new, old) then
     redis.call('ZREM', sentence_times, review_id)
   end
   local version = redis.call('HINCRBY', state, 'version', 1)
+  if was_counted then
+    text_changed = withdraw_text_that_cites(new) or text_changed
+    drop_own_alerts_from_outbox()
+  end
+  if new[REVISION] > 0 or new[DELETED] == 1 then
+    drop_older_alert_words(new)
+  end
   if ARGV[7] ~= '' then
-    redis.call('HSETNX', outbox, ARGV[7], version .. ' ' .. ARGV[8])
+    redis.call('HSETNX', outbox, ARGV[7], version .. '\n' .. review_id .. '\n' .. ARGV[8])
   end
 end
 
-local answer = redis.call('HGETALL', outbox)
-table.insert(answer, 1, changed)
+local answer = {changed, text_changed > tonumber(times[4] or 0) and 1 or 0}
+local waiting = redis.call('HGETALL', outbox)
+for i = 1, #waiting do
+  answer[2 + i] = waiting[i]
+end
 return answer

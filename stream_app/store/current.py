@@ -10,6 +10,7 @@ from contextlib import suppress
 from stream_app.ports import StoreUnavailable
 from stream_app.records import Alert, ProductSummary
 from stream_app.settings import Settings
+from stream_app.store.due import Intervals
 from stream_app.store.generations import Generations
 from stream_app.store.keys import Keys, Namespace
 from stream_app.store.scripts import SCRIPTS
@@ -106,7 +107,7 @@ class CurrentView:
 
     def _store_of(self, generation: int) -> RedisSummaryStore:
         keys = Keys(self._namespace, generation)
-        return RedisSummaryStore(self._server, keys, text_min_interval_ms=0)  # readers make no texts
+        return RedisSummaryStore(self._server, keys, Intervals(0, 0))  # readers make no texts
 
 
 def _noted(asking: asyncio.Task[None]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from stream_app.ports import Applied, StoreUnavailable, ViewLost
-from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText
+from stream_app.ports import Applied, DueProduct, StoreUnavailable, ViewLost
+from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText, changes_of
 from stream_app.steps.alert_rules import is_graver
-from stream_app.steps.fold import ProductState, cited_changed, summarize, text_due_at
+from stream_app.steps.due import publication_due_at, text_due_at
+from stream_app.steps.fold import ProductState, summarize
 from stream_app.store.keys import MAX_RECENT_ALERTS
 
 
@@ -18,19 +20,23 @@ class MemorySummaryStore:
     ``outboxes``: alerts that wait for publication, by product; put them there to test who publishes them.
     """
 
-    def __init__(self, *, text_min_interval_ms: int = 60_000, generation: int = 1) -> None:
+    def __init__(
+        self, *, text_min_interval_ms: int = 60_000, publication_interval_ms: int = 50_000, generation: int = 1
+    ) -> None:
         self.away = False
         self.lost = False
         self.starts = 1
         self.outboxes: dict[str, dict[str, bytes]] = {}
         self._text_min_interval_ms = text_min_interval_ms
+        self._publication_interval_ms = publication_interval_ms
         self._generation = generation
         self._states: dict[str, ProductState] = {}
         self._arrived_at: dict[str, int] = {}
         self._due: dict[str, int] = {}
         self._leases: dict[str, int] = {}
         self._unfinished: dict[str, int] = {}
-        self._alerts: dict[str, Alert] = {}
+        self._of_text: set[str] = set()
+        self._alerts: dict[str, Alert] = {}  # with their words, as long as the view holds no later revision
 
     async def check(self) -> None:
         self._reach()
@@ -42,9 +48,11 @@ class MemorySummaryStore:
             product_id = review.product_id
             state = self._states.setdefault(product_id, ProductState(product_id))
             changed = state.apply(review)
-            results.append(Applied(changed, tuple(self.outboxes.get(product_id, {}).items())))
+            unpublished = state.text_changed > state.published
+            results.append(Applied(changed, tuple(self.outboxes.get(product_id, {}).items()), unpublished))
             self._arrived_at[product_id] = now_ms
-            self._due.setdefault(product_id, now_ms)
+            stands_at = self._due.get(product_id, now_ms)
+            self._due[product_id] = min(stands_at, now_ms) if unpublished else stands_at
         return results
 
     async def clear_outbox(self, product_id: str, alert_ids: Sequence[str]) -> None:
@@ -62,34 +70,35 @@ class MemorySummaryStore:
         newest_first = sorted(self._arrived_at, key=lambda one: (self._arrived_at[one], one.encode()), reverse=True)
         return newest_first[:limit]
 
-    async def claim_due(self, now_ms: int, limit: int, lease_ms: int) -> list[str]:
+    async def claim_due(self, now_ms: int, texts: int, publications: int, lease_ms: int) -> list[DueProduct]:
         self._reach()
         for product_id in [one for one, ends_at in self._leases.items() if ends_at <= now_ms]:
             del self._leases[product_id]
             self._due[product_id] = now_ms
             self._unfinished[product_id] = self._unfinished.get(product_id, 0) + 1
-        claimed: list[str] = []
+        claimed: list[DueProduct] = []
         for product_id in sorted(self._due, key=self._due.__getitem__):
-            if self._due[product_id] > now_ms or product_id in self._leases or len(claimed) == limit:
+            if self._due[product_id] > now_ms or product_id in self._leases:
                 continue
             del self._due[product_id]
-            due_at = self._text_due_at(product_id)
-            if due_at is not None and due_at <= now_ms:
-                self._leases[product_id] = now_ms + lease_ms
-                claimed.append(product_id)
-            elif due_at is not None:
-                self._due[product_id] = due_at
+            text_at, publication_at = self._due_times(product_id)
+            text_is_due = text_at is not None and text_at <= now_ms
+            if text_is_due and texts:
+                texts -= 1
+            elif publication_at is not None and publication_at <= now_ms and publications:
+                publications -= 1
+                text_is_due = False
+            else:
+                self._enter_again(product_id, now_ms)
+                continue
+            self._leases[product_id] = now_ms + lease_ms
+            claimed.append(DueProduct(product_id, text_is_due))
+            (self._of_text.add if text_is_due else self._of_text.discard)(product_id)
         return claimed
 
     async def unfinished_claims(self, product_id: str) -> int:
         self._reach()
         return self._unfinished.get(product_id, 0)
-
-    async def try_again(self, product_id: str) -> None:
-        self._reach()
-        if (ends_at := self._leases.pop(product_id, None)) is not None:
-            self._due[product_id] = ends_at
-            self._unfinished.pop(product_id, None)
 
     async def evidence(self, product_id: str) -> tuple[int, list[Evidence]]:
         self._reach()
@@ -100,13 +109,15 @@ class MemorySummaryStore:
         self._reach()
         return self._states.get(product_id, ProductState(product_id)).write_text(text, revisions)
 
-    async def not_due(self, product_id: str, version: int) -> None:
+    async def finish_due(self, published: Mapping[str, int | None], now_ms: int) -> None:
         self._reach()
-        if self._leases.pop(product_id, None) is None:
-            return
-        self._unfinished.pop(product_id, None)
-        if self._states[product_id].version != version:
-            self._due[product_id] = 0
+        for product_id, version in published.items():
+            if version is not None and product_id in self._states:
+                self._states[product_id].note_published(changes_of(version), now_ms)
+            if self._leases.pop(product_id, None) is not None:
+                if product_id in self._of_text:
+                    self._unfinished.pop(product_id, None)
+                self._enter_again(product_id, 0)
 
     async def revisions(self, product_id: str, review_ids: Sequence[str]) -> list[int | None]:
         self._reach()
@@ -133,14 +144,31 @@ class MemorySummaryStore:
 
     async def recent_alerts(self, limit: int) -> list[Alert]:
         self._reach()
-        return list(self._alerts.values())[::-1][:limit]
+        return [self._without_old_words(alert) for alert in self._alerts.values()][::-1][:limit]
 
     async def close(self) -> None:
         return
 
-    def _text_due_at(self, product_id: str) -> int | None:
+    def _due_times(self, product_id: str) -> tuple[int | None, int | None]:
+        """When its text is to be made, and when its summary is to be published."""
         state = self._states[product_id]
-        return text_due_at(state, cited_changed(state.cited, state.held), self._text_min_interval_ms)
+        return (
+            text_due_at(state, self._text_min_interval_ms),
+            publication_due_at(state, self._publication_interval_ms),
+        )
+
+    def _enter_again(self, product_id: str, not_before_ms: int) -> None:
+        times = [at for at in self._due_times(product_id) if at is not None]
+        if times:
+            due_at = max(min(times), not_before_ms)
+            self._due[product_id] = min(self._due.get(product_id, due_at), due_at)
+
+    def _without_old_words(self, alert: Alert) -> Alert:
+        state = self._states.get(alert.product_id)
+        held = state.held.get(alert.review_id) if state and alert.review_id else None
+        if held is None or (held.revision, held.deleted) <= (alert.revision or 0, 0):
+            return alert
+        return replace(alert, sentence=None, safety_words=())
 
     def _reach(self) -> None:
         if self.away:

@@ -25,7 +25,8 @@ class ProductKeys(NamedTuple):
     reviews           hash: review_id → packed contribution, or a deletion's marker
     sentences         hash: review_id → packed evidence
     sentence_times    sorted set: review_id by created_at (ms)
-    outbox            hash: alert_id → "<version> <alert.v1 as JSON>"
+    outbox            hash: alert_id → "<version>\\n<review_id>\\n<alert.v1 as JSON>", the review that raised it
+    alert_words       hash: review_id → "<revision> <raised_at> <packed words>" that a recent alert quotes
     """
 
     state: str
@@ -33,6 +34,7 @@ class ProductKeys(NamedTuple):
     sentences: str
     sentence_times: str
     outbox: str
+    alert_words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +89,11 @@ class Keys:
         return ProductKeys(*(f"{tag}:{part}" for part in ProductKeys._fields))
 
     def due(self, shard: int) -> str:
-        """Sorted set: product_id by the time (ms) from which its text may be due."""
+        """Sorted set: product_id by the time (ms) from which its text or its publication may be due."""
         return f"{self._prefix}:due:{{{shard}}}"
 
     def leased(self, shard: int) -> str:
-        """Sorted set: product_id by the end (ms) of the lease of whoever makes its text now."""
+        """Sorted set: product_id by the end (ms) of the lease of whoever makes its text or publishes it now."""
         return f"{self._prefix}:leased:{{{shard}}}"
 
     def unfinished(self, shard: int) -> str:
@@ -105,7 +107,7 @@ class Keys:
 
     @property
     def alerts(self) -> str:
-        """Hash: alert_id → packed alert, the recent ones."""
+        """Hash: alert_id → packed alert, the recent ones, without the words of a review."""
         return f"{self._prefix}:alerts:{{recent}}"
 
     @property

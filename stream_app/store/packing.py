@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import orjson
 
@@ -11,8 +13,22 @@ from stream_app.steps.fold import EMPTY_TALLY, Contribution, ProductState, Tally
 
 _INTEGERS_PER_HOUR = 1 + len(EMPTY_TALLY)
 
-TEXT_FIELDS = (b"totals", b"arrived", b"text", b"text_arrived", b"cited")
-"""The fields of the state hash that say whether a text is due."""
+DUE_FIELDS = (
+    "version",
+    "texts",
+    "totals",
+    "arrived",
+    "text_arrived",
+    "text_totals",
+    "text_made_at",
+    "text_changed",
+    "published",
+    "published_at",
+)
+"""The fields of the state hash that say what is due: ``text_totals`` is there while a text stands."""
+
+_CITED = b"cited:"
+_NO_TEXT_READ = ProductText("", "", "none", (), None, 0)
 
 
 def pack_integers(values: Contribution | Tally) -> str:
@@ -50,7 +66,13 @@ def unpack_text(packed: bytes) -> ProductText:
 
 
 def pack_alert(alert: Alert) -> bytes:
-    return orjson.dumps(alert)
+    """Without the words of the review, if it is about one: they stand with its product (``pack_alert_words``)."""
+    return orjson.dumps(replace(alert, sentence=None, safety_words=()) if alert.review_id else alert)
+
+
+def pack_alert_words(alert: Alert) -> bytes:
+    """What the alert quotes of its review."""
+    return orjson.dumps([alert.sentence, alert.safety_words])
 
 
 def unpack_alert(packed: bytes) -> Alert:
@@ -61,6 +83,17 @@ def unpack_alert(packed: bytes) -> Alert:
 def reviews_in(tally: bytes) -> int:
     """How many standing reviews a packed tally counts: negative, neutral, positive, unknown."""
     return sum(unpack_tally(tally)[:4])
+
+
+def with_alert_words(alert: Alert, kept: bytes | None) -> Alert:
+    """The alert with the words kept of its review (``<revision> <raised_at> <words>``), if they are of its revision."""
+    if kept is None:
+        return alert
+    revision, _, words = kept.split(b" ", 2)
+    if int(revision) != (alert.revision or 0):
+        return alert
+    sentence, safety_words = orjson.loads(words)
+    return replace(alert, sentence=sentence, safety_words=tuple(safety_words))
 
 
 def unpack_state(product_id: str, fields: Mapping[bytes, bytes]) -> ProductState:
@@ -75,9 +108,39 @@ def unpack_state(product_id: str, fields: Mapping[bytes, bytes]) -> ProductState
         arrived=int(fields.get(b"arrived", 0)),
         text=unpack_text(text) if text else None,
         texts=int(fields.get(b"texts", 0)),
-        text_arrived=int(fields.get(b"text_arrived", 0)),
-        cited=orjson.loads(fields.get(b"cited", b"{}")),
+        **_integers_about_text(fields),
+        cited={
+            name.removeprefix(_CITED).decode(): int(revision)
+            for name, revision in fields.items()
+            if name.startswith(_CITED)
+        },
     )
+
+
+def unpack_due_state(product_id: str, values: Sequence[bytes | None]) -> ProductState:
+    """The values of DUE_FIELDS as the state that the rules of steps/due.py need; of the text only that there is one."""
+    fields = {name.encode(): value for name, value in zip(DUE_FIELDS, values, strict=True) if value is not None}
+    return ProductState(
+        product_id,
+        version=int(fields.get(b"version", 0)),
+        totals=unpack_tally(fields.get(b"totals")),
+        arrived=int(fields.get(b"arrived", 0)),
+        text=_NO_TEXT_READ if b"text_totals" in fields else None,
+        texts=int(fields.get(b"texts", 0)),
+        **_integers_about_text(fields),
+    )
+
+
+def _integers_about_text(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
+    made_at = fields.get(b"text_made_at")
+    return {
+        "text_arrived": int(fields.get(b"text_arrived", 0)),
+        "text_totals": unpack_tally(fields.get(b"text_totals")),
+        "text_made_at_ms": None if made_at is None else int(made_at),
+        "text_changed": int(fields.get(b"text_changed", 0)),
+        "published": int(fields.get(b"published", 0)),
+        "published_at_ms": int(fields.get(b"published_at", 0)),
+    }
 
 
 def split_days(fields: Mapping[bytes, bytes]) -> tuple[dict[int, bytes], dict[bytes, bytes]]:

@@ -1,13 +1,13 @@
--- Keeps an alert among the recent ones, each alert_id once, at the gravest severity; beyond the limit the oldest go.
+-- Keeps an alert among the recent ones, without the words of its review; each alert_id once, at the gravest severity.
 --
 -- KEYS  alerts, alert_times
--- ARGV  1 alert_id, 2 raised_at in ms, 3 packed alert, 4 how many are kept, 5 the severities, the gravest last
+-- ARGV  1 alert_id, 2 raised_at in ms, 3 packed alert, 4 the severities, the gravest last
 -- Returns 1 if this very alert was not there or is the one that is kept, 0 if another of its id stands.
 
 local alerts, alert_times = unpack(KEYS)
 
 local function gravity(packed)
-  return string.find(ARGV[5], cjson.decode(packed).severity, 1, true) or 0
+  return string.find(ARGV[4], cjson.decode(packed).severity, 1, true) or 0
 end
 
 local held = redis.call('HGET', alerts, ARGV[1])
@@ -19,7 +19,4 @@ if held and gravity(held) >= gravity(ARGV[3]) then
 end
 redis.call('HSET', alerts, ARGV[1], ARGV[3])
 redis.call('ZADD', alert_times, ARGV[2], ARGV[1])
-if redis.call('ZCARD', alert_times) > tonumber(ARGV[4]) then
-  redis.call('HDEL', alerts, redis.call('ZPOPMIN', alert_times)[1])
-end
 return 1

@@ -7,8 +7,10 @@ from typing import Any
 
 from stream_app.ports import Applied
 from stream_app.records import EnrichedReview, ProductSummary, ProductText
+from stream_app.steps.fold import tally_of
 from stream_app.steps.product_text import text_of
 from stream_app.store import packing
+from stream_app.store.scripts import NOTE_RESTORED
 from stream_app.store.server import Command
 from stream_app.store.summaries import (
     RedisSummaryStore,
@@ -46,7 +48,8 @@ class RefoldingStore(RedisSummaryStore):
 
         A text is its evidence's sentences, one after the other. It holds if these reviews' sentences, as this
         generation has them now, make the same text; their revisions are then the ones that it rests on. Any other
-        text may rest on what was edited or deleted since: its product stays without, and is due.
+        text may rest on what was edited or deleted since: its product stays without, and is due. New reviews are
+        counted from what was published with the text last, not from when it was made.
         """
         newest = {one.product_id: one for one in published if one.text is not None}
         keys = {product_id: self._keys.product(product_id) for product_id in newest}
@@ -61,9 +64,18 @@ class RefoldingStore(RedisSummaryStore):
             revisions = _rests_on(summary.text, found[1:])
             is_newer = text is None or packing.unpack_text(text).made_at_ms < summary.text.made_at_ms
             if revisions is not None and is_newer:
-                reviews_then = summary.windows["all"].reviews
-                commands.append(write_text_command(self._keys, product_id, summary.text, revisions, reviews_then))
-        return sum(await self._server.run(commands))
+                then = tally_of(summary.windows["all"])
+                commands.append(write_text_command(self._keys, product_id, summary.text, revisions, then))
+        written = await self._server.run(commands)
+        last = {one.product_id: one for one in published}.values()
+        await self._server.run([self._note_published(summary) for summary in last])
+        return written.count(1)
+
+    def _note_published(self, summary: ProductSummary) -> Command:
+        """A product whose last published summary says what this generation says need not be published again."""
+        made_at = "" if summary.text is None else summary.text.made_at_ms
+        arguments = (packing.pack_integers(tally_of(summary.windows["all"])), made_at, summary.as_of_ms)
+        return NOTE_RESTORED.call((self._keys.product(summary.product_id).state,), arguments)
 
     async def count_products(self) -> int:
         """How many products this generation knows."""
@@ -88,7 +100,7 @@ class RefoldingStore(RedisSummaryStore):
                 return reviews
 
     async def enter_due(self, now_ms: int) -> AsyncIterator[tuple[int, int]]:
-        """Enter every product whose text is due, or will be; yields (products looked at, of these entered)."""
+        """Enter every product of which something is due, or will be; yields (products looked at, of these entered)."""
         cursor = 0
         while True:
             [(cursor, page)] = await self._server.run(

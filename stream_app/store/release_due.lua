@@ -1,4 +1,5 @@
--- Gives a lease back, if it is still ours. What became due meanwhile stands in the due set already, and stays there.
+-- Gives a lease back, if it is still ours. What became due meanwhile stands in the due set already, and
+-- keeps its time if that is earlier.
 --
 -- KEYS  due, leased, unfinished (of one shard)
 -- ARGV  1 product_id, 2 when our lease ends, in ms, 3 when it is due again, in ms; '': not
@@ -12,7 +13,7 @@ if lease and tonumber(lease) == tonumber(ARGV[2]) then
     redis.call('HDEL', unfinished, ARGV[1])
   end
   if ARGV[3] ~= '' then
-    redis.call('ZADD', due, ARGV[3], ARGV[1])
+    redis.call('ZADD', due, 'LT', ARGV[3], ARGV[1])
   end
 end
 return 0

@@ -9,7 +9,23 @@ WRITE_TEXT = Script("write_text")
 CLAIM_DUE = Script("claim_due")
 RELEASE_DUE = Script("release_due")
 RECORD_ALERT = Script("record_alert")
+NOTE_PUBLISHED = Script("note_published")
+NOTE_RESTORED = Script("note_restored")
+NOTE_ALERT_WORDS = Script("note_alert_words")
+DROP_ALERT_WORDS = Script("drop_alert_words")
 SWITCH_GENERATION = Script("switch_generation")
 CLAIM_REBUILD = Script("claim_rebuild")
 
-SCRIPTS = (APPLY, WRITE_TEXT, CLAIM_DUE, RELEASE_DUE, RECORD_ALERT, SWITCH_GENERATION, CLAIM_REBUILD)
+SCRIPTS = (
+    APPLY,
+    WRITE_TEXT,
+    CLAIM_DUE,
+    RELEASE_DUE,
+    RECORD_ALERT,
+    NOTE_PUBLISHED,
+    NOTE_RESTORED,
+    NOTE_ALERT_WORDS,
+    DROP_ALERT_WORDS,
+    SWITCH_GENERATION,
+    CLAIM_REBUILD,
+)

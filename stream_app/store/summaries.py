@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
-import orjson
-
-from stream_app.ports import Applied, ViewLost
-from stream_app.records import SEVERITIES, Alert, EnrichedReview, Evidence, ProductSummary, ProductText
+from stream_app.ports import Applied, DueProduct, ViewLost
+from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText
 from stream_app.settings import Settings
 from stream_app.steps import fold
 from stream_app.store import packing
-from stream_app.store.due import DueProducts
-from stream_app.store.keys import MAX_RECENT_ALERTS, ORIGIN, Keys
+from stream_app.store.due import DueProducts, Intervals
+from stream_app.store.keys import ORIGIN, Keys
 from stream_app.store.reads import SummaryReads
-from stream_app.store.scripts import APPLY, RECORD_ALERT, SCRIPTS, WRITE_TEXT
+from stream_app.store.recent import RecentAlerts
+from stream_app.store.scripts import APPLY, SCRIPTS, WRITE_TEXT
 from stream_app.store.server import Command, Server
 
 
@@ -25,11 +24,12 @@ class RedisSummaryStore:
     Every call raises StoreUnavailable when the server is away, and may then simply be made again.
     """
 
-    def __init__(self, server: Server, keys: Keys, *, text_min_interval_ms: int) -> None:
+    def __init__(self, server: Server, keys: Keys, intervals: Intervals) -> None:
         self._server = server
         self._keys = keys
         self._reads = SummaryReads(server, self._keys)
-        self._due = DueProducts(server, self._keys, text_min_interval_ms)
+        self._due = DueProducts(server, self._keys, intervals)
+        self._alerts = RecentAlerts(server, self._keys)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -40,7 +40,10 @@ class RedisSummaryStore:
         return cls(
             Server.from_settings(settings, SCRIPTS),
             Keys.of(settings),
-            text_min_interval_ms=round(settings.text_min_interval_seconds * 1000),
+            Intervals(
+                text_ms=round(settings.text_min_interval_seconds * 1000),
+                publication_ms=round(settings.summary_interval_seconds * 1000),
+            ),
         )
 
     async def check(self) -> None:
@@ -58,9 +61,17 @@ class RedisSummaryStore:
         replies = await self._server.run([apply_command(self._keys, review) for review in reviews])
         product_ids = sorted({review.product_id for review in reviews})
         known = [part for product_id in product_ids for part in (now_ms, product_id)]
+        applied = [applied_of(reply) for reply in replies]
+        at_once = {review.product_id for review, one in zip(reviews, applied, strict=True) if one.text_unpublished}
         if known:
-            await self._server.run([("ZADD", self._keys.products, *known), *self._due.entries(product_ids, now_ms)])
-        return [applied_of(reply) for reply in replies]
+            await self._server.run(
+                [
+                    ("ZADD", self._keys.products, *known),
+                    *self._due.entries((one for one in product_ids if one not in at_once), now_ms),
+                    *self._due.entries(sorted(at_once), now_ms, at_once=True),
+                ]
+            )
+        return applied
 
     async def clear_outbox(self, product_id: str, alert_ids: Sequence[str]) -> None:
         if alert_ids:
@@ -73,8 +84,8 @@ class RedisSummaryStore:
         [found] = await self._server.run([("ZREVRANGE", self._keys.products, 0, limit - 1)])
         return _decoded(found)
 
-    async def claim_due(self, now_ms: int, limit: int, lease_ms: int) -> list[str]:
-        return await self._due.claim(now_ms, limit, lease_ms)
+    async def claim_due(self, now_ms: int, texts: int, publications: int, lease_ms: int) -> list[DueProduct]:
+        return await self._due.claim(now_ms, texts, publications, lease_ms)
 
     async def evidence(self, product_id: str) -> tuple[int, list[Evidence]]:
         """The version is read first: what is applied in between makes it look older than the sentences, never newer."""
@@ -86,14 +97,11 @@ class RedisSummaryStore:
         [written] = await self._server.run([write_text_command(self._keys, product_id, text, revisions)])
         return bool(written)
 
-    async def not_due(self, product_id: str, version: int) -> None:
-        await self._due.finish(product_id, version)
+    async def finish_due(self, published: Mapping[str, int | None], now_ms: int) -> None:
+        await self._due.finish(published, now_ms)
 
     async def unfinished_claims(self, product_id: str) -> int:
         return await self._due.unfinished(product_id)
-
-    async def try_again(self, product_id: str) -> None:
-        await self._due.try_again(product_id)
 
     async def revisions(self, product_id: str, review_ids: Sequence[str]) -> list[int | None]:
         if not review_ids:
@@ -109,16 +117,10 @@ class RedisSummaryStore:
         return incarnation
 
     async def record_alerts(self, alerts: Sequence[Alert]) -> list[bool]:
-        return [
-            bool(kept) for kept in await self._server.run([record_alert_command(self._keys, one) for one in alerts])
-        ]
+        return await self._alerts.record(alerts)
 
     async def recent_alerts(self, limit: int) -> list[Alert]:
-        [alert_ids] = await self._server.run([("ZREVRANGE", self._keys.alert_times, 0, limit - 1)])
-        if not alert_ids:
-            return []
-        [packed] = await self._server.run([("HMGET", self._keys.alerts, *alert_ids)])
-        return [packing.unpack_alert(alert) for alert in packed if alert]
+        return await self._alerts.newest(limit)
 
     async def close(self) -> None:
         self._reads.close()
@@ -141,29 +143,26 @@ def apply_command(keys: Keys, review: EnrichedReview, alert_id: str = "", alert:
 
 
 def write_text_command(
-    keys: Keys, product_id: str, text: ProductText, revisions: Mapping[str, int], reviews_then: int | None = None
+    keys: Keys, product_id: str, text: ProductText, revisions: Mapping[str, int], totals_then: fold.Tally | None = None
 ) -> Command:
-    """The script call that writes a text. ``reviews_then``: how many there were when it was made, if not just now."""
+    """The script call that writes a text. ``totals_then``: of the reviews when it was made, if not just now."""
     product = keys.product(product_id)
     pairs = [part for pair in revisions.items() for part in pair]
-    arguments = (packing.pack_text(text), orjson.dumps(revisions), "" if reviews_then is None else reviews_then, *pairs)
-    return WRITE_TEXT.call((product.state, product.reviews), arguments)
-
-
-def record_alert_command(keys: Keys, alert: Alert) -> Command:
-    """The script call that keeps an alert among the recent ones."""
-    arguments = (alert.alert_id, alert.raised_at_ms, packing.pack_alert(alert), MAX_RECENT_ALERTS, " ".join(SEVERITIES))
-    return RECORD_ALERT.call((keys.alerts, keys.alert_times), arguments)
+    then = "" if totals_then is None else packing.pack_integers(totals_then)
+    return WRITE_TEXT.call((product.state, product.reviews), (packing.pack_text(text), text.made_at_ms, then, *pairs))
 
 
 def applied_of(reply: list[Any]) -> Applied:
     """What the script of ``apply_command`` answered."""
-    changed, *outbox = reply
+    changed, text_unpublished, *outbox = reply
+    if not outbox:
+        return Applied(bool(changed), (), bool(text_unpublished))
     waiting = []
-    for alert_id, numbered in zip(outbox[::2], outbox[1::2], strict=True):
-        version, alert = numbered.split(b" ", 1)
+    for alert_id, held in zip(outbox[::2], outbox[1::2], strict=True):
+        version, _, alert = held.split(b"\n", 2)
         waiting.append((int(version), alert_id.decode(), alert))
-    return Applied(bool(changed), tuple((alert_id, alert) for _, alert_id, alert in sorted(waiting)))
+    in_order = tuple((alert_id, alert) for _, alert_id, alert in sorted(waiting))
+    return Applied(bool(changed), in_order, bool(text_unpublished))
 
 
 def _decoded(texts: Iterable[bytes]) -> list[str]:

@@ -27,6 +27,7 @@ from tests.behaviour.running import Run
 
 LEASE_MS = 30_000
 INTERVAL_MS = 60_000
+PUBLICATION_MS = 50_000
 
 ODD_IDS = ["{", "}", "{}", "a{b}c", "a:b", "100%", "%7B", "käse 🧀", "../..", "*", "a\\b", "x" * 128, "é" * 128]
 
@@ -46,8 +47,20 @@ def apply(run: Run, store: SummaryStore, *reviews: EnrichedReview, now_ms: int =
 
 
 def claim(run: Run, store: SummaryStore, now_ms: int = NOW_MS, limit: int = 10) -> list[str]:
-    claimed: list[str] = run(store.claim_due(now_ms, limit, LEASE_MS))
-    return sorted(claimed)
+    """Products whose text is due."""
+    claimed = run(store.claim_due(now_ms, limit, 0, LEASE_MS))
+    assert all(one.text_is_due for one in claimed)
+    return sorted(one.product_id for one in claimed)
+
+
+def claim_to_publish(run: Run, store: SummaryStore, now_ms: int = NOW_MS, limit: int = 10) -> list[str]:
+    """Products whose counts are to be published, whether a text is due or not."""
+    return sorted(one.product_id for one in run(store.claim_due(now_ms, 0, limit, LEASE_MS)))
+
+
+def publish(run: Run, store: SummaryStore, now_ms: int = NOW_MS, product_id: str = "p") -> None:
+    """What `describe` does at the end of a round."""
+    run(store.finish_due({product_id: read(run, store, now_ms, product_id).state_version}, now_ms))
 
 
 # ---- counting
@@ -258,10 +271,10 @@ def test_text_of_an_unknown_product_is_refused(run: Run, store: SummaryStore) ->
 
 
 def write_and_finish(run: Run, store: SummaryStore, now_ms: int, *review_ids: str) -> None:
-    version, sentences = run(store.evidence("p"))
+    _, sentences = run(store.evidence("p"))
     revisions = {item.review_id: item.revision for item in sentences if item.review_id in review_ids}
     assert run(store.write_text("p", text_of(*review_ids, made_at_ms=now_ms), revisions))
-    run(store.not_due("p", version))
+    publish(run, store, now_ms)
 
 
 def test_new_product_is_due_at_once_and_claimed_once(run: Run, store: SummaryStore) -> None:
@@ -327,11 +340,12 @@ def test_finished_product_is_due_again_when_its_evidence_changes(
 def test_review_that_comes_while_a_text_is_made_keeps_the_product_due(run: Run, store: SummaryStore) -> None:
     apply(run, store, enriched())
     claim(run, store)
-    version, _ = run(store.evidence("p"))
+    assert run(store.write_text("p", text_of("r1", made_at_ms=NOW_MS - INTERVAL_MS), {"r1": 0}))
+    version = read(run, store).state_version
     apply(run, store, *(enriched(f"late {n}") for n in range(3)))
     assert claim(run, store) == [], "it is leased"
 
-    run(store.not_due("p", version))
+    run(store.finish_due({"p": version}, NOW_MS))
     assert claim(run, store) == ["p"]
 
 
@@ -341,37 +355,193 @@ def test_claims_that_nobody_finished_are_counted_until_one_is(run: Run, store: S
     for claims in range(3):
         assert claim(run, store, NOW_MS + claims * LEASE_MS) == ["p"]
         assert run(store.unfinished_claims("p")) == claims
-    version, _ = run(store.evidence("p"))
-    run(store.not_due("p", version))
+    write_and_finish(run, store, NOW_MS, "r1")
     assert run(store.unfinished_claims("p")) == 0
 
 
 def test_text_that_was_refused_is_due_again_and_no_claim_counts_as_unfinished(run: Run, store: SummaryStore) -> None:
     apply(run, store, enriched("r1"))
     assert claim(run, store) == ["p"]
-    run(store.try_again("p"))
-    assert claim(run, store, NOW_MS + LEASE_MS - 1) == []
-    assert claim(run, store, NOW_MS + LEASE_MS) == ["p"]
+    publish(run, store)
+    assert claim(run, store) == ["p"]
     assert run(store.unfinished_claims("p")) == 0
+
+
+def test_counts_that_are_published_leave_the_claims_of_its_text_counted(run: Run, store: SummaryStore) -> None:
+    apply(run, store, enriched("r1"))
+    assert claim(run, store) == ["p"]
+    later = NOW_MS + LEASE_MS
+    assert claim_to_publish(run, store, later) == ["p"]
+    publish(run, store, later)
+    assert run(store.unfinished_claims("p")) == 1
 
 
 def test_only_the_holder_of_the_lease_ends_it(run: Run, store: SummaryStore) -> None:
     apply(run, store, enriched())
-    version, _ = run(store.evidence("p"))
-    run(store.not_due("p", version))
+    publish(run, store)
 
     assert claim(run, store) == ["p"]
 
 
-def test_redelivered_review_enters_its_product_among_the_due_again(run: Run, store: SummaryStore) -> None:
-    """What a process that died between the apply and the entry leaves is mended by the redelivery."""
-    apply(run, store, enriched())
-    claim(run, store)
-    run(store.not_due("p", run(store.evidence("p"))[0]))
+def grown(run: Run, store: SummaryStore, reviews: int, **changes: Any) -> None:
+    """The product p with so many reviews and a text that cites none of them, published a day ago."""
+    apply(run, store, *(enriched(f"old {n}", **changes) for n in range(reviews)), now_ms=NOW_MS - DAY_MS)
+    claim(run, store, NOW_MS - DAY_MS)
+    write_and_finish(run, store, NOW_MS - DAY_MS)
     assert claim(run, store) == []
 
-    assert apply(run, store, enriched()) == [False]
+
+@pytest.mark.parametrize(("before", "new", "due"), [(300, 49, False), (300, 50, True), (20, 3, False), (20, 4, True)])
+def test_text_is_due_after_a_fifth_of_the_reviews_or_fifty(
+    run: Run, store: SummaryStore, before: int, new: int, due: bool
+) -> None:
+    grown(run, store, before)
+
+    apply(run, store, *(enriched(f"new {n}") for n in range(new)))
+    assert claim(run, store) == (["p"] if due else [])
+
+
+def test_text_is_due_when_the_sentiment_moved(run: Run, store: SummaryStore) -> None:
+    grown(run, store, 300)
+
+    apply(run, store, *(enriched(f"fine {n}") for n in range(20)))
+    assert claim(run, store) == []
+    apply(run, store, *(enriched(f"broke {n}", label="negative") for n in range(5)))
     assert claim(run, store) == ["p"]
+
+
+def test_text_is_due_when_edits_move_the_sentiment(run: Run, store: SummaryStore) -> None:
+    grown(run, store, 60)
+
+    apply(run, store, *(enriched(f"old {n}", revision=1, kind="edited", label="negative") for n in range(8)))
+    assert claim(run, store) == []
+    apply(run, store, *(enriched(f"old {n}", revision=1, kind="edited", label="negative") for n in range(8, 16)))
+    assert claim(run, store) == ["p"]
+
+
+@pytest.mark.parametrize("event", [enriched("r2", revision=1, kind="edited", text="New."), deletion("r2")])
+def test_text_is_withdrawn_with_the_event_that_changes_its_evidence(
+    run: Run, store: SummaryStore, event: EnrichedReview
+) -> None:
+    """No reader finds the words of a deleted review, not even until `describe` comes."""
+    apply(run, store, enriched("r1"), enriched("r2"), enriched("r3"))
+    claim(run, store)
+    write_and_finish(run, store, NOW_MS, "r1", "r2")
+    before = read(run, store).state_version
+
+    apply(run, store, deletion("r3"))
+    assert read(run, store).text is not None, "r3 was not cited"
+    [applied] = run(store.apply([event], NOW_MS))
+    assert applied.text_unpublished
+    assert read(run, store).text is None
+    assert read(run, store).state_version > before + 1
+
+    assert claim_to_publish(run, store) == ["p"], "products.summaries is to lose the words at once"
+    publish(run, store)
+    assert claim(run, store, NOW_MS + INTERVAL_MS - 1) == [], "a text was made within the interval"
+    assert claim(run, store, NOW_MS + INTERVAL_MS) == ["p"]
+
+
+def test_redelivered_deletion_makes_the_withdrawal_due_again(run: Run, store: SummaryStore) -> None:
+    """A process that died between the deletion and the entry leaves it to the redelivery."""
+    apply(run, store, enriched("r1"), enriched("r2"))
+    claim(run, store)
+    write_and_finish(run, store, NOW_MS, "r1")
+    run(store.apply([deletion("r1")], NOW_MS))
+
+    [applied] = run(store.apply([deletion("r1")], NOW_MS))
+    assert (applied.changed, applied.text_unpublished) == (False, True)
+    publish(run, store)
+    [applied] = run(store.apply([deletion("r1")], NOW_MS))
+    assert not applied.text_unpublished
+
+
+def test_better_models_leave_the_text_of_the_same_revision(run: Run, store: SummaryStore) -> None:
+    apply(run, store, enriched("r1"))
+    claim(run, store)
+    write_and_finish(run, store, NOW_MS, "r1")
+
+    assert apply(run, store, enriched("r1", enrichment_version=2)) == [True]
+    assert read(run, store).text is not None
+
+
+# ---- what is to be published
+
+
+def test_text_that_was_written_and_not_published_is_due_when_the_lease_ends(run: Run, store: SummaryStore) -> None:
+    """A process died between the write and the publication; no review comes any more."""
+    apply(run, store, enriched())
+    assert claim(run, store) == ["p"]
+    assert run(store.write_text("p", text_of("r1"), {"r1": 0}))
+
+    assert claim_to_publish(run, store, NOW_MS + LEASE_MS - 1) == []
+    assert claim(run, store, NOW_MS + LEASE_MS) == [], "the text itself is made"
+    assert claim_to_publish(run, store, NOW_MS + LEASE_MS) == ["p"]
+    publish(run, store, NOW_MS + LEASE_MS)
+    assert claim_to_publish(run, store, NOW_MS + DAY_MS) == []
+
+
+def test_changed_counts_are_to_be_published_once_an_interval(run: Run, store: SummaryStore) -> None:
+    apply(run, store, enriched("r1"))
+    claim(run, store)
+    write_and_finish(run, store, NOW_MS, "r1")
+    assert claim_to_publish(run, store, NOW_MS + DAY_MS) == [], "nothing changed"
+
+    apply(run, store, enriched("r2"), now_ms=NOW_MS + 1)
+    assert claim_to_publish(run, store, NOW_MS + PUBLICATION_MS - 1) == []
+    apply(run, store, enriched("r3"), now_ms=NOW_MS + PUBLICATION_MS)
+    assert claim_to_publish(run, store, NOW_MS + PUBLICATION_MS) == ["p"]
+    publish(run, store, NOW_MS + PUBLICATION_MS)
+    assert claim_to_publish(run, store, NOW_MS + DAY_MS) == []
+
+
+def test_counts_that_change_while_they_are_published_are_due_again(run: Run, store: SummaryStore) -> None:
+    apply(run, store, enriched("r1"))
+    claim(run, store)
+    write_and_finish(run, store, NOW_MS, "r1")
+    apply(run, store, enriched("r2"))
+    at = NOW_MS + PUBLICATION_MS
+    assert claim_to_publish(run, store, at) == ["p"]
+    version = read(run, store).state_version
+    apply(run, store, enriched("r3"), now_ms=at)
+    run(store.finish_due({"p": version}, at))
+
+    assert claim_to_publish(run, store, at + PUBLICATION_MS - 1) == []
+    assert claim_to_publish(run, store, at + PUBLICATION_MS) == ["p"]
+
+
+def test_withdrawal_is_due_before_counts_that_wait_for_their_interval(run: Run, store: SummaryStore) -> None:
+    apply(run, store, enriched("r1"), enriched("r2"))
+    claim(run, store)
+    write_and_finish(run, store, NOW_MS, "r1")
+    apply(run, store, enriched("r3"), now_ms=NOW_MS + 1)
+    assert claim_to_publish(run, store, NOW_MS + 1) == []
+
+    apply(run, store, deletion("r1"), now_ms=NOW_MS + 2)
+    assert claim_to_publish(run, store, NOW_MS + 2) == ["p"]
+
+
+def test_more_texts_than_can_be_made_hold_no_counts_back(run: Run, store: SummaryStore) -> None:
+    products = {f"p{n}" for n in range(100)}
+    apply(run, store, *(enriched("r", product_id) for product_id in products))
+
+    claimed = run(store.claim_due(NOW_MS, 1, 200, LEASE_MS))
+    assert {one.product_id for one in claimed} == products
+    assert sum(one.text_is_due for one in claimed) == 1
+    run(store.finish_due({one.product_id: 1 for one in claimed if not one.text_is_due}, NOW_MS))
+    assert len(claim(run, store, limit=200)) == 99, "their texts are due still"
+
+
+def test_product_known_by_a_deletion_alone_is_not_published(run: Run, store: SummaryStore) -> None:
+    apply(run, store, deletion("r1"))
+
+    assert claim_to_publish(run, store) == []
+
+
+def test_product_that_the_server_forgot_stays_forgotten(run: Run, store: SummaryStore) -> None:
+    run(store.finish_due({"unknown": 5}, NOW_MS))
+
+    assert run(store.read(["unknown"], NOW_MS)) == [None]
 
 
 # ---- alerts
@@ -408,3 +578,41 @@ def test_recent_alerts_are_bounded(run: Run, store: SummaryStore) -> None:
 
     kept = run(store.recent_alerts(2 * MAX_RECENT_ALERTS))
     assert kept == [alert(number) for number in range(MAX_RECENT_ALERTS + 2, 2, -1)]
+
+
+QUOTING = alert(2, review_id="r1", revision=1, rating=1, p_negative=0.9876, sentence="Fire!", safety_words=("fire",))
+WITHOUT_WORDS = replace(QUOTING, sentence=None, safety_words=())
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (deletion("r1", revision=1), WITHOUT_WORDS),
+        (deletion("r1", revision=FINAL_REVISION), WITHOUT_WORDS),
+        (enriched("r1", revision=2, kind="edited"), WITHOUT_WORDS),
+        (enriched("r1", revision=1, kind="edited"), QUOTING),
+        (enriched("r1", revision=0), QUOTING),
+        (deletion("r1", revision=0), QUOTING),
+        (deletion("r2", revision=9), QUOTING),
+    ],
+)
+@pytest.mark.parametrize("alert_first", [True, False])
+def test_alert_loses_its_words_with_the_revision_that_it_quotes(
+    run: Run, store: SummaryStore, event: EnrichedReview, expected: Alert, alert_first: bool
+) -> None:
+    """Also an alert that is noted after the deletion was applied brings none back."""
+    steps = [lambda: run(store.record_alerts([QUOTING])), lambda: apply(run, store, event)]
+    for step in steps if alert_first else reversed(steps):
+        step()
+    assert run(store.recent_alerts(10)) == [expected]
+
+    run(store.record_alerts([QUOTING]))
+    assert run(store.recent_alerts(10)) == [expected], "the alert is delivered twice"
+
+
+def test_alert_of_a_later_revision_takes_the_words_of_the_one_before(run: Run, store: SummaryStore) -> None:
+    edited = replace(QUOTING, alert_id="later", revision=2, sentence="Smoke!", raised_at_ms=NOW_MS + 50)
+    apply(run, store, enriched("r1", revision=1), enriched("r1", revision=2))
+    run(store.record_alerts([QUOTING, edited]))
+
+    assert run(store.recent_alerts(10)) == [edited, WITHOUT_WORDS]

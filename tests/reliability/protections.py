@@ -14,6 +14,7 @@ PROMISES = {
     7: "**In order per product.** One sequencer per partition and epoch.",
     8: "**One contract.** A change that breaks readers of the previous version fails the tests.",
     9: "**The view can be rebuilt.** A generation is a key prefix and a consumer group of its own.",
+    10: "**Deleted is gone.** The script that applies an edit or a deletion takes all words of the old revision along.",
 }
 
 
@@ -490,7 +491,7 @@ _TWICE = (
         "outbox-is-written-with-the-apply",
         "an alert is not written with what raised it",
         "stream_app/store/apply.lua",
-        "    redis.call('HSETNX', outbox, ARGV[7], version .. ' ' .. ARGV[8])\n",
+        "    redis.call('HSETNX', outbox, ARGV[7], version .. '\\n' .. review_id .. '\\n' .. ARGV[8])\n",
         "",
         (_VIEW + "test_alert_stays_in_the_outbox_until_it_is_cleared",),
     ),
@@ -499,8 +500,8 @@ _TWICE = (
         "outbox-comes-with-duplicates",
         "a redelivered event brings no outbox",
         "stream_app/store/apply.lua",
-        "local answer = redis.call('HGETALL', outbox)\n",
-        "local answer = changed == 1 and redis.call('HGETALL', outbox) or {}\n",
+        "local waiting = redis.call('HGETALL', outbox)\nfor",
+        "local waiting = changed == 1 and redis.call('HGETALL', outbox) or {}\nfor",
         (_VIEW + "test_alert_stays_in_the_outbox_until_it_is_cleared",),
     ),
     Protection(
@@ -529,7 +530,7 @@ _TWICE = (
         "stream_app/store/summaries.py",
         "sorted({review.product_id for review in reviews})",
         "sorted({one.product_id for one, reply in zip(reviews, replies, strict=True) if reply[0]})",
-        (_STORE + "test_redelivered_review_enters_its_product_among_the_due_again[server]",),
+        (_VIEW + "test_redelivered_review_enters_its_product_among_the_due",),
     ),
     Protection(
         2,
@@ -578,6 +579,117 @@ _TWICE = (
         "if held and gravity(held) >= gravity(ARGV[3]) then",
         "if false then",
         (_STORE + "test_recent_alerts_are_the_newest_first_and_each_once[server]",),
+    ),
+)
+
+_PUBLISHED = (
+    Protection(
+        1,
+        "unpublished-text-is-due",
+        "a text that was written by a process that died is never published",
+        "stream_app/steps/due.py",
+        "    if state.changes == state.published or (never",
+        "    if state.texts or (never",
+        (
+            _STORE + "test_text_that_was_written_and_not_published_is_due_when_the_lease_ends[server]",
+            _DESCRIBE + "test_text_is_published_by_the_next_process_where_the_first_died_before_it",
+        ),
+    ),
+    Protection(
+        1,
+        "published-is-what-the-broker-has",
+        "a summary is noted as published while the broker does not have it",
+        "stream_app/roles/describe.py",
+        "            await delivered.wait()\n",
+        "",
+        (_DESCRIBE + "test_product_stays_due_until_its_text_was_delivered",),
+    ),
+    Protection(
+        1,
+        "text-backlog-hides-no-counts",
+        "while more texts are due than can be made, counts wait for their text",
+        "stream_app/store/due.py",
+        "            elif publication_at is not None",
+        "            elif not text_is_due and publication_at is not None",
+        (_STORE + "test_more_texts_than_can_be_made_hold_no_counts_back[server]",),
+    ),
+    Protection(
+        1,
+        "lease-gives-back-no-later",
+        "what became due at once while a product was leased waits for its next interval",
+        "stream_app/store/release_due.lua",
+        "redis.call('ZADD', due, 'LT', ARGV[3], ARGV[1])",
+        "redis.call('ZADD', due, ARGV[3], ARGV[1])",
+        (_VIEW + "test_lease_that_is_given_back_puts_off_nothing_that_is_due_earlier",),
+    ),
+)
+
+_DELETED = (
+    Protection(
+        10,
+        "text-is-withdrawn",
+        "a product's text quotes a deleted review until it is made again",
+        "stream_app/store/apply.lua",
+        "    text_changed = withdraw_text_that_cites(new) or text_changed\n",
+        "",
+        (_STORE + "test_text_is_withdrawn_with_the_event_that_changes_its_evidence",),
+    ),
+    Protection(
+        10,
+        "text-cites-what-stands",
+        "a text that was made while its evidence was deleted is written",
+        "stream_app/store/write_text.lua",
+        "  if revision ~= ARGV[i + 1] or deleted ~= '0' then\n",
+        "  if false then\n",
+        (_STORE + "test_text_is_refused_when_a_review_that_it_cites_has_changed",),
+    ),
+    Protection(
+        10,
+        "withdrawal-is-published-at-once",
+        "products.summaries shows the words until the next interval",
+        "stream_app/store/due.py",
+        'unless = "LT" if at_once else "NX"',
+        'unless = "NX"',
+        (_STORE + "test_withdrawal_is_due_before_counts_that_wait_for_their_interval[server]",),
+    ),
+    Protection(
+        10,
+        "alert-loses-its-words",
+        "the recent alerts quote a deleted review",
+        "stream_app/store/apply.lua",
+        "    drop_older_alert_words(new)\n",
+        "",
+        (_STORE + "test_alert_loses_its_words_with_the_revision_that_it_quotes",),
+    ),
+    Protection(
+        10,
+        "late-alert-brings-no-words-back",
+        "an alert that is noted after the deletion quotes the review",
+        "stream_app/store/note_alert_words.lua",
+        "if held then\n",
+        "if false then\n",
+        (
+            _STORE + "test_alert_loses_its_words_with_the_revision_that_it_quotes",
+            _GENERATIONS + "test_words_that_were_deleted_since_are_not_brought_back",
+        ),
+    ),
+    Protection(
+        10,
+        "outbox-loses-the-words",
+        "an alert about a deleted review is published",
+        "stream_app/store/apply.lua",
+        "    drop_own_alerts_from_outbox()\n",
+        "",
+        (_VIEW + "test_outbox_loses_the_alerts_of_a_review_that_was_edited_or_deleted",),
+    ),
+    Protection(
+        10,
+        "words-beyond-the-limit-go",
+        "the words of forgotten alerts stay for ever",
+        "stream_app/store/recent.py",
+        "        await self._drop_oldest()\n",
+        "",
+        (_VIEW + "test_words_of_alerts_beyond_the_limit_are_dropped",),
     ),
 )
 
@@ -1876,4 +1988,16 @@ _REBUILT = (
     ),
 )
 
-PROTECTIONS = (*_LOST, *_TWICE, *_FORGETS, *_BAD, *_AWAY, *_BOUNDED, *_ORDER, *_CONTRACT, *_REBUILT)
+PROTECTIONS = (
+    *_LOST,
+    *_PUBLISHED,
+    *_TWICE,
+    *_FORGETS,
+    *_BAD,
+    *_AWAY,
+    *_BOUNDED,
+    *_ORDER,
+    *_CONTRACT,
+    *_REBUILT,
+    *_DELETED,
+)

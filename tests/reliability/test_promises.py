@@ -45,7 +45,7 @@ def test_tests_of_a_protection_exist(protection: Protection) -> None:
 
 def test_every_promise_has_protections_of_unique_names() -> None:
     """None of the nine is forgotten."""
-    assert {one.promise for one in PROTECTIONS} == set(PROMISES) == set(range(1, 10))
+    assert {one.promise for one in PROTECTIONS} == set(PROMISES) == set(range(1, 11))
     assert len({one.name for one in PROTECTIONS}) == len(PROTECTIONS)
 
 

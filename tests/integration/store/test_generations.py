@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from stream_app.embedded.valkey import EmbeddedValkey
-from stream_app.records import EnrichedReview, ProductSummary, ProductText
+from stream_app.records import Alert, EnrichedReview, ProductSummary, ProductText
 from stream_app.settings import Settings
 from stream_app.steps.log_identity import LogIdentity
 from stream_app.store import current
@@ -296,9 +296,9 @@ def described(run: Run, old: RedisSummaryStore) -> Callable[..., ProductSummary]
 def due(run: Run, store: RefoldingStore) -> Any:
     async def enter() -> list[str]:
         entered = sum([due async for _, due in store.enter_due(NOW_MS)])
-        claimed = await store.claim_due(NOW_MS + 10**6, 100, 1000)
+        claimed = await store.claim_due(NOW_MS + 10**6, 100, 100, 1000)
         assert len(claimed) == entered
-        return claimed
+        return [one.product_id for one in claimed]
 
     return run(enter())
 
@@ -312,13 +312,13 @@ def test_text_is_brought_back_where_its_evidence_is_the_same(
     published = described(reviews + gone)
     run(new.apply(reviews + gone, NOW_MS))
     assert due(run, new) == ["p"]
-    run(new.not_due("p", 0))
+    run(new.finish_due({"p": None}, NOW_MS))
 
     assert run(new.restore_texts([published])) == 1
 
     [summary] = run(new.read(["p"], NOW_MS))
     assert summary.text == published.text
-    assert run(new.claim_due(NOW_MS + 10**6, 10, 1000)) == [], "nothing new since: not due"
+    assert run(new.claim_due(NOW_MS + 10**6, 10, 10, 1000)) == [], "nothing new since: not due"
 
 
 def test_text_whose_evidence_was_edited_or_deleted_since_is_made_again(
@@ -378,7 +378,7 @@ def test_products_keep_the_time_of_their_last_review_not_of_the_rebuild(run: Run
     run(new.apply([enriched("r2", "a", enriched_at_ms=9), enriched("r2", "b", enriched_at_ms=6)], NOW_MS))
 
     assert run(new.product_ids(10)) == ["b", "a"]
-    assert run(new.claim_due(NOW_MS, 10, 1000)) == [], "no product is due by a replay alone"
+    assert run(new.claim_due(NOW_MS, 10, 10, 1000)) == [], "no product is due by a replay alone"
 
 
 def test_alert_that_an_earlier_run_left_in_an_outbox_stays_there(
@@ -387,9 +387,66 @@ def test_alert_that_an_earlier_run_left_in_an_outbox_stays_there(
     """It is not published while the view is built, so it must not be cleared; `summarize` finds it afterwards."""
     run(new.apply([enriched("r1")], NOW_MS))
     with Redis.from_url(fresh_valkey.url) as client:
-        client.hset(Keys(NAMESPACE, 2).product("p").outbox, "alert", b"1 {}")
+        client.hset(Keys(NAMESPACE, 2).product("p").outbox, "alert", b"1\nr0\n{}")
 
         [applied] = run(new.apply([enriched("r1")], NOW_MS))
 
         assert applied.outbox == ()
-        assert client.hgetall(Keys(NAMESPACE, 2).product("p").outbox) == {b"alert": b"1 {}"}
+        assert client.hgetall(Keys(NAMESPACE, 2).product("p").outbox) == {b"alert": b"1\nr0\n{}"}
+
+
+# ---- what a rebuild must not bring back
+
+
+def test_words_that_were_deleted_since_are_not_brought_back(
+    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary], fresh_valkey: EmbeddedValkey
+) -> None:
+    """Neither by a text nor by an alert, whichever of the two topics and the log is read first."""
+    published = described([enriched("r1"), enriched("r2")])
+    quoting = Alert("a", "negative_review", "info", "p", NOW_MS, NOW_MS, "r1", 0, sentence="It works (r1).")
+    run(new.record_alerts([quoting]))
+    run(new.apply([enriched("r1"), enriched("r2"), deletion("r1")], NOW_MS))
+
+    assert run(new.restore_texts([published])) == 0
+    run(new.record_alerts([quoting]))
+    assert run(new.recent_alerts(10)) == [replace(quoting, sentence=None)]
+    with Redis.from_url(fresh_valkey.url) as client:
+        assert not [key for key in client.scan_iter(Keys(NAMESPACE, 2).all) if b"(r1)" in client.dump(key)]
+
+
+def test_what_was_published_already_is_not_published_again(
+    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary]
+) -> None:
+    reviews = [enriched(f"r{number}") for number in range(8)]
+    published = described(reviews)
+    run(new.apply(reviews, NOW_MS))
+    assert run(new.restore_texts([published])) == 1
+
+    assert due(run, new) == []
+
+
+@pytest.mark.parametrize("later", [enriched("late"), deletion("r7")])
+def test_counts_that_products_summaries_lacks_are_published_after_a_rebuild(
+    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary], later: EnrichedReview
+) -> None:
+    reviews = [enriched(f"r{number}") for number in range(8)]
+    published = described(reviews)
+    run(new.apply([*reviews, later], NOW_MS))
+    assert run(new.restore_texts([published])) == 1
+
+    assert due(run, new) == ["p"]
+
+
+def test_older_record_that_agrees_by_chance_does_not_count_as_the_published_one(
+    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary]
+) -> None:
+    """Counts went up and down again: the last record is what readers of products.summaries have."""
+    reviews = [enriched(f"r{number}") for number in range(8)]
+    published = described(reviews)
+    run(new.apply(reviews, NOW_MS))
+    more = replace(published.windows["all"], reviews=9, positive=9)
+    last = replace(published, windows=published.windows | {"all": more}, state_version=published.state_version + 1)
+    run(new.restore_texts([published]))
+    run(new.restore_texts([last]))
+
+    assert due(run, new) == ["p"]

@@ -138,7 +138,7 @@ def test_user_of_a_managed_server_needs_no_administration_commands(
     run(store.check())
     run(store.apply([enriched()], NOW_MS))
     assert reviews(run, store) == 1
-    assert run(store.claim_due(NOW_MS, 1, 1000)) == ["p"]
+    assert [one.product_id for one in run(store.claim_due(NOW_MS, 1, 0, 1000))] == ["p"]
 
     admin.acl_setuser("app", commands=["-info"])
     with pytest.raises(ConfigurationError, match=r"\+info"):

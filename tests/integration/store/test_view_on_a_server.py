@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from stream_app.ports import Applied
-from stream_app.records import EnrichedReview
+from stream_app.ports import Applied, DueProduct
+from stream_app.records import Alert, EnrichedReview, ProductText
 from stream_app.steps.fold import ProductState
-from stream_app.store.keys import Keys
+from stream_app.store.keys import MAX_RECENT_ALERTS, Keys, due_shard
 from stream_app.store.packing import unpack_contribution, unpack_state
 from stream_app.store.scripts import CLAIM_DUE, SCRIPTS
 from stream_app.store.server import Server
@@ -38,13 +38,18 @@ def client(valkey: str) -> Iterator[Redis]:
         yield opened
 
 
+def claim(run: Run, store: RedisSummaryStore, now_ms: int = NOW_MS) -> list[str]:
+    """Products whose text is due."""
+    return [one.product_id for one in run(store.claim_due(now_ms, 10, 0, LEASE_MS))]
+
+
 def test_generations_share_nothing(run: Run, valkey: str, open_store: Opener, generation: int) -> None:
     old, new = open_store(valkey, generation=generation), open_store(valkey, generation=generation + 1)
     run(old.apply([enriched()], NOW_MS))
 
     assert run(new.read(["p"], NOW_MS)) == [None]
     assert run(new.product_ids(10)) == []
-    assert run(new.claim_due(NOW_MS, 10, LEASE_MS)) == []
+    assert claim(run, new) == []
     assert [one.changed for one in run(new.apply([enriched()], NOW_MS))] == [True]
 
 
@@ -65,7 +70,7 @@ def test_installations_on_one_server_count_apart(
 def test_every_key_carries_the_generation(run: Run, store: RedisSummaryStore, client: Redis, generation: int) -> None:
     before = set(client.scan_iter(count=1000))
     run(store.apply([enriched(), deletion("r2")], NOW_MS))
-    run(store.claim_due(NOW_MS, 10, LEASE_MS))
+    claim(run, store)
 
     assert {key for key in set(client.scan_iter(count=1000)) - before if f"g{generation}:".encode() not in key} == set()
 
@@ -76,7 +81,7 @@ def test_scripts_that_the_server_forgot_are_loaded_again(run: Run, store: RedisS
 
     assert [one.changed for one in run(store.apply([enriched("r1"), enriched("r2")], NOW_MS))] == [False, True]
     client.script_flush()
-    assert run(store.claim_due(NOW_MS, 10, LEASE_MS)) == ["p"]
+    assert claim(run, store) == ["p"]
 
 
 def test_only_commands_that_missed_their_script_run_again(run: Run, valkey: str, client: Redis) -> None:
@@ -108,7 +113,7 @@ def test_alert_stays_in_the_outbox_until_it_is_cleared(run: Run, store: RedisSum
     assert apply("r1", "z") == Applied(True, (("z", b'{"n": "1 2"}'),))
     assert [one for one, _ in apply("r2", "a").outbox] == ["z", "a"], "oldest first"
     assert [one for one, _ in apply("r2", "b").outbox] == ["z", "a"], "a duplicate raises nothing"
-    assert [one for one, _ in apply("r2", "z", revision=1).outbox] == ["z", "a"], "the same alert once"
+    assert [one for one, _ in apply("r3", "z").outbox] == ["z", "a"], "the same alert once"
     [redelivered] = run(store.apply([enriched("r1")], NOW_MS))
     assert (redelivered.changed, [one for one, _ in redelivered.outbox]) == (False, ["z", "a"])
 
@@ -118,6 +123,49 @@ def test_alert_stays_in_the_outbox_until_it_is_cleared(run: Run, store: RedisSum
     run(store.clear_outbox("p", []))
 
 
+@pytest.mark.parametrize("event", [enriched("a b", revision=1, kind="edited"), deletion("a b")])
+def test_outbox_loses_the_alerts_of_a_review_that_was_edited_or_deleted(
+    run: Run, store: RedisSummaryStore, event: EnrichedReview
+) -> None:
+    """They would publish its words."""
+    raised = [("a b", "of a b"), ("b", "of b"), ("a", "of a")]
+    run(store._server.run([apply_command(store._keys, enriched(one), alert, b"{}") for one, alert in raised]))
+
+    [applied] = run(store.apply([event], NOW_MS))
+    assert [one for one, _ in applied.outbox] == ["of b", "of a"]
+
+
+def test_words_of_alerts_beyond_the_limit_are_dropped(
+    run: Run, store: RedisSummaryStore, client: Redis, generation: int
+) -> None:
+    """Each product keeps the words of recent alerts alone; a later alert of the same review keeps its words."""
+    keys = Keys(NAMESPACE, generation)
+    first = Alert("first", "negative_review", "info", "p", NOW_MS, NOW_MS, "r", 0, sentence="It smokes.")
+    later = replace(first, alert_id="later", severity="critical", raised_at_ms=NOW_MS + 10_000)
+    run(store.record_alerts([first, replace(first, alert_id="other", review_id="s", raised_at_ms=NOW_MS + 1), later]))
+    assert client.hlen(keys.product("p").alert_words) == 2
+    flood = [
+        replace(first, alert_id=str(n), product_id="q", review_id=str(n), raised_at_ms=NOW_MS + 2 + n)
+        for n in range(MAX_RECENT_ALERTS - 1)
+    ]
+    run(store.record_alerts(flood))
+    assert client.hkeys(keys.product("p").alert_words) == [b"r"]
+    assert run(store.recent_alerts(1)) == [later]
+
+    run(store.record_alerts([first, *flood]))  # all delivered again
+    assert client.hlen(keys.product("q").alert_words) == MAX_RECENT_ALERTS - 1
+    assert client.hlen(keys.alerts) == client.zcard(keys.alert_times) == MAX_RECENT_ALERTS
+    run(
+        store.record_alerts(
+            [
+                replace(one, alert_id=f"x{one.alert_id}", product_id="z", raised_at_ms=NOW_MS + 10**6)
+                for one in [first, *flood]
+            ]
+        )
+    )
+    assert not client.exists(keys.product("q").alert_words, keys.product("p").alert_words)
+
+
 def test_processes_that_claim_at_once_share_the_products(
     run: Run, valkey: str, open_store: Opener, generation: int
 ) -> None:
@@ -125,10 +173,10 @@ def test_processes_that_claim_at_once_share_the_products(
     products = {f"p{n}" for n in range(150)}
     run(stores[0].apply([enriched("r", product_id) for product_id in products], NOW_MS))
 
-    async def claim_all() -> list[list[str]]:
-        return await asyncio.gather(*(one.claim_due(NOW_MS, 1000, LEASE_MS) for one in stores))
+    async def claim_all() -> list[list[DueProduct]]:
+        return await asyncio.gather(*(one.claim_due(NOW_MS, 1000, 0, LEASE_MS) for one in stores))
 
-    claimed = [product_id for ids in run(claim_all()) for product_id in ids]
+    claimed = [one.product_id for kept in run(claim_all()) for one in kept]
     assert sorted(claimed) == sorted(products)
 
 
@@ -137,24 +185,52 @@ def test_late_finisher_does_not_end_the_lease_of_its_successor(
 ) -> None:
     late, successor = open_store(valkey, generation=generation), open_store(valkey, generation=generation)
     run(late.apply([enriched()], NOW_MS))
-    assert run(late.claim_due(NOW_MS, 1, LEASE_MS)) == ["p"]
+    assert claim(run, late) == ["p"]
     ended = NOW_MS + LEASE_MS
-    assert run(successor.claim_due(ended, 1, LEASE_MS)) == ["p"]
+    assert claim(run, successor, ended) == ["p"]
 
-    run(late.not_due("p", run(late.evidence("p"))[0]))
-    assert run(late.claim_due(ended + LEASE_MS, 1, LEASE_MS)) == ["p"], "the successor died: its lease must have stood"
+    run(late.finish_due({"p": 1}, ended))
+    assert claim(run, late, ended + LEASE_MS) == ["p"], "the successor died: its lease must have stood"
 
 
 def test_review_applied_by_a_process_that_died_before_it_entered_the_due_keeps_the_product_due(
     run: Run, store: RedisSummaryStore
 ) -> None:
     run(store.apply([enriched()], NOW_MS))
-    run(store.claim_due(NOW_MS, 1, LEASE_MS))
-    version, _ = run(store.evidence("p"))
+    claim(run, store)
     run(store._server.run([apply_command(store._keys, enriched("r2"))]))
 
-    run(store.not_due("p", version))
-    assert run(store.claim_due(NOW_MS, 1, LEASE_MS)) == ["p"]
+    run(store.finish_due({"p": 1}, NOW_MS))
+    claimed = run(store.claim_due(NOW_MS + 50_000, 0, 1, LEASE_MS))
+    assert [one.product_id for one in claimed] == ["p"]
+
+
+def test_redelivered_review_enters_its_product_among_the_due(run: Run, store: RedisSummaryStore) -> None:
+    """A process died between the apply and the entry: nothing else would ever find that its text is due."""
+    run(store._server.run([apply_command(store._keys, enriched())]))
+    assert claim(run, store) == []
+
+    [redelivered] = run(store.apply([enriched()], NOW_MS))
+    assert not redelivered.changed
+    assert claim(run, store) == ["p"]
+
+
+def test_lease_that_is_given_back_puts_off_nothing_that_is_due_earlier(
+    run: Run, store: RedisSummaryStore, client: Redis, generation: int
+) -> None:
+    """A review came while the product's counts were published: looked at when it came, not an interval later."""
+    at = NOW_MS + 50_000
+    run(store.apply([enriched("r1")], NOW_MS))
+    claim(run, store)
+    assert run(store.write_text("p", ProductText("", "", "none", (), None, NOW_MS), {}))
+    run(store.finish_due({"p": 2}, NOW_MS))
+    run(store.apply([enriched("r2")], NOW_MS))
+    assert len(run(store.claim_due(at, 0, 1, LEASE_MS))) == 1
+    run(store.apply([enriched("r3")], at + 1))
+    run(store.finish_due({"p": 3}, at))
+
+    due = Keys(NAMESPACE, generation).due(due_shard("p"))
+    assert client.zscore(due, "p") == at + 1
 
 
 def test_leased_products_that_became_due_again_hide_no_other(run: Run, valkey: str, generation: int) -> None:

@@ -1,17 +1,20 @@
-"""The role that writes headlines and texts: published before it is no longer due, refused when its evidence changed."""
+"""The role that writes texts and publishes summaries: refused when evidence changed, published before no longer due."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from prometheus_client import REGISTRY
 
 from stream_app import contract
 from stream_app.models.loading import Sized
-from stream_app.records import Evidence, ProductText
+from stream_app.ports import DueProduct
+from stream_app.records import Evidence, ProductSummary, ProductText
 from stream_app.roles.describe import Describe
 from stream_app.settings import Settings
 from stream_app.store.fake import MemorySummaryStore
@@ -21,6 +24,10 @@ from tests.waiting import wait_until_async
 
 _SECONDS = 10
 _SENTENCES = ("The kettle boils water fast.", "This kettle boils water very fast.", "Boils water fast, lovely kettle.")
+
+
+class _KilledError(Exception):
+    """Ends the process."""
 
 
 class RecordingStore(MemorySummaryStore):
@@ -33,9 +40,9 @@ class RecordingStore(MemorySummaryStore):
         self.claims = 0
         self.before_write: Callable[[], Any] | None = None
 
-    async def claim_due(self, now_ms: int, limit: int, lease_ms: int) -> list[str]:
+    async def claim_due(self, now_ms: int, texts: int, publications: int, lease_ms: int) -> list[DueProduct]:
         self.claims += 1
-        return await super().claim_due(now_ms, limit, lease_ms)
+        return await super().claim_due(now_ms, texts, publications, lease_ms)
 
     async def write_text(self, product_id: str, text: ProductText, revisions: dict[str, int]) -> bool:
         if self.before_write is not None:
@@ -44,15 +51,21 @@ class RecordingStore(MemorySummaryStore):
         self.written.append((text, accepted))
         return accepted
 
-    async def not_due(self, product_id: str, version: int) -> None:
-        self.done.append(product_id)
-        await super().not_due(product_id, version)
+    async def finish_due(self, published: Mapping[str, int | None], now_ms: int) -> None:
+        self.done += published
+        await super().finish_due(published, now_ms)
 
 
 class Stage:
     """A Describe on a store in memory, with three reviews of the product p."""
 
-    def __init__(self, answer: Callable[[str], str] | None, *, at_once: bool = True) -> None:
+    def __init__(
+        self,
+        answer: Callable[[str], str] | None,
+        *,
+        at_once: bool = True,
+        now_ms: Callable[[], int] = lambda: NOW_MS,
+    ) -> None:
         self.store, self.publisher = RecordingStore(), FakePublisher(at_once=at_once)
         self.errors: list[BaseException] = []
         self.stopping = asyncio.Event()
@@ -62,9 +75,13 @@ class Stage:
             self.store,
             self.publisher,
             Sized(self.t5, 1000, 1000) if self.t5 else None,
-            now_ms=lambda: NOW_MS,
+            now_ms=now_ms,
             fatal=self.errors.append,
         )
+
+    def summaries(self) -> list[ProductSummary]:
+        """What was published."""
+        return [contract.decode_product_summary(message.value or b"") for message in self.publisher.published]
 
     async def described(self) -> ProductText:
         await wait_until_async(lambda: self.store.done, _SECONDS, "the product is described")
@@ -154,15 +171,13 @@ def test_text_is_refused_when_its_evidence_changed_and_made_again() -> None:
 
         stage.store.before_write = edit_once
         running = asyncio.create_task(stage.role.run(stage.stopping))
-        await wait_until_async(lambda: stage.store.written, _SECONDS, "the text is written")
-        await wait_until_async(lambda: stage.store.claims >= 2, _SECONDS, "the round ends")
+        await wait_until_async(lambda: len(stage.store.done) == 2, _SECONDS, "the text is made again")
         stage.stopping.set()
         await running
 
-        assert [accepted for _, accepted in stage.store.written] == [False]
-        assert stage.publisher.published == []
-        assert stage.store.done == []
-        assert await stage.store.claim_due(NOW_MS + 60_000, 10, 1000) == ["p"]  # when the lease ends
+        assert [accepted for _, accepted in stage.store.written] == [False, True]
+        texts = [summary.text and summary.text.text for summary in stage.summaries()]
+        assert texts == [None, "It broke."], "what was refused is published as counts alone"
 
     run(scenario)
 
@@ -246,5 +261,64 @@ async def stage_after_unfinished_claims(count: int) -> Stage:
     reviews = [enriched(f"r{n}", text=text, key_sentence=None) for n, text in enumerate(_SENTENCES)]
     await stage.store.apply(reviews, NOW_MS - 10)
     for number in range(count):
-        assert await stage.store.claim_due(NOW_MS - 5 + number, 10, 1) == ["p"]
+        assert len(await stage.store.claim_due(NOW_MS - 5 + number, 10, 0, 1)) == 1
     return stage
+
+
+def test_text_is_published_by_the_next_process_where_the_first_died_before_it() -> None:
+    """No review ever comes again: what the text's product says in Redis is what products.summaries gets."""
+
+    async def scenario() -> None:
+        died = Stage(None)
+        await died.store.apply([enriched("r0", text=_SENTENCES[0], key_sentence=None)], NOW_MS)
+
+        async def die(product_ids: Sequence[str], now_ms: int) -> list[ProductSummary | None]:
+            raise _KilledError
+
+        died.store.read = die  # type: ignore[method-assign]
+        with pytest.raises(ExceptionGroup):
+            await died.role.run(died.stopping)
+        assert [accepted for _, accepted in died.store.written] == [True]
+        assert died.publisher.published == []
+
+        next_one = Stage(None, now_ms=lambda: NOW_MS + 60_000)
+        del died.store.read
+        next_one.role._store = next_one.store = died.store
+        running = asyncio.create_task(next_one.role.run(next_one.stopping))
+        await wait_until_async(lambda: next_one.store.done, _SECONDS, "it is published")
+        next_one.stopping.set()
+        await running
+
+        [summary] = next_one.summaries()
+        assert summary.text is not None
+        assert len(died.store.written) == 1, "the text is not made again"
+
+    run(scenario)
+
+
+def test_counts_are_published_together_while_a_headline_is_made() -> None:
+    """A slow T5 holds nobody's counts back, and 30 products cost one publication."""
+
+    async def scenario() -> None:
+        answer = threading.Event()
+
+        def slow(text: str) -> str:
+            answer.wait(_SECONDS)
+            return "Kettle boils fast"
+
+        stage = Stage(slow)
+        products = [f"p{number}" for number in range(30)]
+        await stage.store.apply([enriched("r", product_id, text="") for product_id in products], NOW_MS)
+        for product_id in products:
+            await stage.store.write_text(product_id, ProductText("", "", "none", (), None, NOW_MS), {})
+        await stage.store.apply([enriched("r0", text=_SENTENCES[0], key_sentence=None)], NOW_MS)
+        running = asyncio.create_task(stage.role.run(stage.stopping))
+        await wait_until_async(lambda: stage.store.done, _SECONDS, "the counts are published")
+        assert sorted(stage.store.done) == sorted(products)
+        assert len(stage.publisher.published) == 30
+        answer.set()
+        await wait_until_async(lambda: "p" in stage.store.done, _SECONDS, "the text is published")
+        stage.stopping.set()
+        await running
+
+    run(scenario)

@@ -16,7 +16,6 @@ from stream_app.steps.fold import (
     ProductState,
     cited_changed,
     summarize,
-    text_due_at,
 )
 from tests.behaviour.enriched import (
     DAY_MS,
@@ -167,38 +166,12 @@ def test_sentence_is_the_key_sentence_and_at_most_300_characters() -> None:
     assert state.sentences["long"].sentence == "ä" * 300
 
 
-def test_text_is_due_when_there_are_reviews_and_none_yet() -> None:
-    assert text_due_at(folded([enriched()]), False, 1000) == 0
-    assert text_due_at(folded([deletion()]), False, 1000) is None
-
-
-@pytest.mark.parametrize(("before", "new", "due"), [(1, 2, False), (1, 3, True), (20, 3, False), (20, 4, True)])
-def test_text_is_due_after_three_new_reviews_that_are_a_fifth_of_those_before(before: int, new: int, due: bool) -> None:
-    state = folded([enriched(f"before {n}") for n in range(before)])
-    assert state.write_text(text_made_at(NOW_MS), {})
-    for n in range(new):
-        state.apply(enriched(f"new {n}"))
-
-    assert text_due_at(state, False, 60_000) == (NOW_MS + 60_000 if due else None)
-
-
-def test_new_reviews_count_although_as_many_were_deleted() -> None:
-    state = folded([enriched(str(n)) for n in range(3)])
-    assert state.write_text(text_made_at(NOW_MS), {})
-    for n in range(3):
-        state.apply(deletion(str(n)))
-        state.apply(enriched(f"new {n}"))
-
-    assert text_due_at(state, False, 0) == NOW_MS
-
-
 @pytest.mark.parametrize("event", [enriched(revision=1, kind="edited"), deletion()])
-def test_text_is_due_when_cited_evidence_is_edited_or_deleted(event: EnrichedReview) -> None:
+def test_text_goes_with_the_evidence_that_it_cites(event: EnrichedReview) -> None:
     state = folded([enriched()])
     assert state.write_text(text_made_at(NOW_MS), {"r1": 0})
     assert not cited_changed(state.cited, state.held)
 
     state.apply(event)
-    assert cited_changed(state.cited, state.held)
-    assert text_due_at(state, True, 60_000) == NOW_MS + 60_000
+    assert (state.text, state.cited, state.text_changed) == (None, {}, state.changes)
     assert not state.write_text(text_made_at(NOW_MS), {"r1": 0})

@@ -15,7 +15,13 @@ def test_text_alert_and_evidence_survive_packing() -> None:
 
     assert packing.unpack_text(packing.pack_text(text)) == text
     assert packing.unpack_text(packing.pack_text(without_model)) == without_model
-    assert packing.unpack_alert(packing.pack_alert(alert)) == alert
+    kept = packing.unpack_alert(packing.pack_alert(alert))
+    assert (kept.sentence, kept.safety_words) == (None, ())
+    words = packing.pack_alert_words(alert)
+    assert packing.with_alert_words(kept, b"3 2 " + words) == alert
+    assert packing.with_alert_words(kept, b"4 2 " + words) == packing.with_alert_words(kept, None) == kept
+    of_no_review = Alert("id", "recovered", "info", "p", 1, 2, sentence="Calm again.")
+    assert packing.unpack_alert(packing.pack_alert(of_no_review)) == of_no_review
     assert packing.unpack_evidence(packing.pack_evidence(evidence)) == evidence
 
 
