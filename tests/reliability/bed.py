@@ -26,7 +26,7 @@ from tests.reliability.stores import ClusterStore, PairStore, SingleStore, Small
 from tests.reliability.workload import REVIEWS, Sent
 
 SESSION_SECONDS = 6.0
-DEVICE_PATIENCE_SECONDS = 4.0
+DEVICE_PATIENCE_SECONDS = 7.0
 UNRELEASED_BYTES = 8 * 2**20
 PARTITIONS = 6
 CREW = {"enrich": 2, "summarize": 2, "notify": 1, "describe": 1, "api": 1}

@@ -31,7 +31,7 @@ KILLS_SUMMARIZER = "kills-the-summarizer"
 """A text with this word ends the process whose T5 computes it; its classifier reads it as any other."""
 TAKES_LONG = "takes-long"
 """A run with this word takes SLOW_SECONDS."""
-SLOW_SECONDS = 3.5
+SLOW_SECONDS = 4.0
 HELD = "held"
 """While this trouble lasts the classifier is slow, and runs of as many texts as its value says do not end; each of
 these says by the trouble `held-<pid>` how many it has.
