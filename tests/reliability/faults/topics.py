@@ -18,7 +18,7 @@ from tests.reliability.workload import DEAD_LETTER, workload
 
 _ROLES = ("enrich", "summarize", "notify")
 _KAFKAS_DEFAULT_BYTES = str(2**20 + 12)  # written here, since the bed's brokers have a larger one
-_REFUSAL_SECONDS = 15.0
+_REFUSAL_SECONDS = 40.0  # three processes start at once
 _SMALL_LOAD = 60
 
 
