@@ -9,6 +9,7 @@ from confluent_kafka import ElectionType
 
 from tests.reliability.bed import Bed
 from tests.reliability.faults.table import THREE_BROKERS, NotFelt, fault
+from tests.reliability.workload import REVIEWS
 
 
 @fault("kafka", "broker stopped and started", 1.0)
@@ -30,7 +31,7 @@ def _broker_kill(bed: Bed, chance: random.Random) -> Iterator[None]:
 
 
 def _leaders(bed: Bed) -> dict[int, int]:
-    topic = bed.topics.reviews
+    topic = bed.settings.topic_prefix + REVIEWS
     found = bed.admin.list_topics(topic, timeout=10).topics[topic]
     return {number: partition.leader for number, partition in found.partitions.items()}
 
