@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from datetime import UTC, datetime
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -40,6 +41,11 @@ _lost_to_retention = Counter(
 )
 _begun_anew = Counter(
     "stream_app_partitions_begun_anew_total", "Partitions that ended before the committed offset", ["topic"]
+)
+_clock = Gauge(
+    "stream_app_clock_ahead_seconds",
+    "This machine's clock minus the timestamps of records just appended (median of the last polls); negative: behind",
+    ["role"],
 )
 _latency = QuickHistogram(
     "stream_app_enrich_seconds",
@@ -221,6 +227,21 @@ def records_lost_to_retention(topic: str, partition: int, position: int, first: 
         committed_offset=position,
         log_start_offset=first,
         next_step="raise the topic's retention or add workers; publish these records again if they are kept elsewhere",
+    )
+
+
+def clock_was_compared(role: str, ahead_seconds: float) -> None:
+    _clock.labels(role).set(ahead_seconds)
+
+
+def clock_disagrees(role: str, ahead_seconds: float, now_ms: int) -> None:
+    log.error(
+        "clock_disagrees",
+        role=role,
+        ahead_seconds=round(ahead_seconds, 1),
+        own_time=datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="seconds"),
+        time_by_records=datetime.fromtimestamp(now_ms / 1000 - ahead_seconds, UTC).isoformat(timespec="seconds"),
+        next_step="synchronise this machine's clock (NTP); if it is right, that of the brokers or producers",
     )
 
 

@@ -33,6 +33,7 @@ from mode.supervisors import CrashingSupervisor
 from stream_app import telemetry
 from stream_app.kafka.acks import PartitionAcks
 from stream_app.kafka.client_config import faust_brokers
+from stream_app.kafka.clock_check import ClockCheck
 from stream_app.kafka.consumer_thread import ConsumerThread, Polled
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.fatal import fatal
@@ -76,6 +77,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._crashes = app.crashes
         if self._crashes is not None:
             self._crashes.commits_by(self._commit_note)
+        self._clock_check = ClockCheck(app.role_name)
         self._committed: dict[Any, int] = {}
         self._committing = asyncio.Lock()
         self._hands_free = asyncio.Event()  # the agent has nothing of ours
@@ -170,6 +172,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 )
 
     async def _hand_over(self, polled: Polled) -> None:
+        self._clock_check.look(polled, self.app.now_ms(), time.monotonic())
         # no await between these: a position counts only when all records before it have arrived
         slots = self._acks.arrive(list(chain.from_iterable(polled.values())))
         self._acks.reached(polled.positions)
@@ -357,11 +360,13 @@ class RoleApp(faust.App):  # type: ignore[misc]
         acks: PartitionAcks,
         publisher: ConfluentPublisher,
         loop: asyncio.AbstractEventLoop,
+        now_ms: Callable[[], int],
         crashes: CrashMemory | None = None,
     ) -> None:
         """``crashes``: of a role whose records may kill the process."""
         self.settings = settings
         self.crashes = crashes
+        self.now_ms = now_ms
         self.role_name = role_name
         self.role = role
         self.acks = acks

@@ -41,14 +41,20 @@ _OBJECTS_BETWEEN_COLLECTIONS = 50_000  # some MiB
 _Result = TypeVar("_Result")
 
 
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 def run_role(
     settings: Settings,
     role_name: str,
     topic: str,
     make_role: Callable[[ConfluentPublisher, Fatal], StreamRole],
     crashes: CrashMemory | None = None,
+    now_ms: Callable[[], int] = _now_ms,
 ) -> None:
     """The main of a process that runs ``role_name`` on ``topic`` (full name). Returns after SIGTERM or SIGINT.
+    ``now_ms``: this machine's clock, which is compared with the records' timestamps.
 
     Order: brokers and topic are there, the role is made and started (models load), then the group is joined: a member
     that still loads would only hold partitions back. Anything that goes wrong later ends the process with code 1.
@@ -66,7 +72,7 @@ def run_role(
         role = make_role(publisher, fatal)
         await role.start(acks)
         _tune_garbage_collector()
-        return RoleApp(settings, role_name, topic, role, acks, publisher, loop, crashes)
+        return RoleApp(settings, role_name, topic, role, acks, publisher, loop, now_ms, crashes)
 
     app = loop.run_until_complete(_unless_signalled(prepare()))
     worker = RoleWorker(app, loop, on_signal=_end_at_the_latest)

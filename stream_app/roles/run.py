@@ -99,11 +99,11 @@ def _run(
 
     match role:
         case "enrich":
-            run_role(settings, role, topics.reviews, enrich, crashes)
+            run_role(settings, role, topics.reviews, enrich, crashes, now_ms)
         case "summarize":
-            run_role(settings, role, topics.enriched, summarize)
+            run_role(settings, role, topics.enriched, summarize, now_ms=now_ms)
         case "notify":
-            run_role(settings, role, topics.alerts, notify)
+            run_role(settings, role, topics.alerts, notify, now_ms=now_ms)
         case "describe":
             run_service(settings, role, describe)
         case _:

@@ -789,6 +789,15 @@ _FORGETS = (
 _BAD = (
     Protection(
         4,
+        "clock-is-compared",
+        "a machine whose clock is minutes off says nothing",
+        "stream_app/kafka/frame.py",
+        "        self._clock_check.look(polled, self.app.now_ms(), time.monotonic())\n",
+        "",
+        (_RUN + "test_machine_whose_clock_is_wrong_says_so",),
+    ),
+    Protection(
+        4,
         "topics-are-checked-at-start",
         "a missing or too small dead-letter topic is met at the first bad review, and again after each restart",
         "stream_app/kafka/run.py",

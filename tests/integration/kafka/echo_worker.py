@@ -11,6 +11,7 @@ import asyncio
 import json
 import random
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ class Echo:
     ``never_finish``: offsets that stay unfinished. ``fail_at``: raises when this offset is taken.
     ``fail_in_callback_at``: raises in a callback of the loop when this offset is taken.
     ``room``: records at work from which there is no room for more.
+    ``clock_ahead_seconds``: how wrong the machine's clock is.
     ``no_room_file``: while this file exists there is no room. ``early_output``: each value also goes out early, there.
     """
 
@@ -119,7 +121,9 @@ def main() -> None:
     if options.get("service"):
         run_service(settings, "describe", lambda publisher, stopping: serve(options, publisher, stopping))
         return
-    run_role(settings, "enrich", options["topic"], lambda publisher, fatal: Echo(options))
+    ahead_ms = int(1000 * options.get("clock_ahead_seconds", 0.0))
+    clock = {"now_ms": lambda: time.time_ns() // 1_000_000 + ahead_ms}
+    run_role(settings, "enrich", options["topic"], lambda publisher, fatal: Echo(options), **clock)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -142,3 +143,16 @@ def test_metrics_are_where_the_settings_say(stage: MakeStage) -> None:
         assert b"stream_app_partitions_assigned" in answer.read()
     with pytest.raises(URLError):
         urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5)
+
+
+@pytest.mark.parametrize("ahead", [300.0, -300.0])
+def test_machine_whose_clock_is_wrong_says_so(stage: MakeStage, ahead: float) -> None:
+    s = stage(1)
+    worker = s.start(clock_ahead_seconds=ahead)
+    for value in range(12):
+        s.produce(range(value, value + 1))
+        wait_until(lambda enough=value + 1: s.outputs() == enough, 20, "it is read to its end")  # type: ignore[misc]
+    wait_until(lambda: "clock_disagrees" in worker.log(), 10, "it is said")
+    [line] = [json.loads(line) for line in worker.log().splitlines() if "clock_disagrees" in line]
+    assert line["ahead_seconds"] == pytest.approx(ahead, abs=10.0)
+    assert worker.stop() == 0

@@ -176,7 +176,7 @@ def client_on(assigned: frozenset[TP], fetcher: Any, positions: dict[TP, int]) -
     """aiokafka's consumer with these partitions; those without a position are being set."""
 
     def state_value(tp: TP) -> Any:
-        return SimpleNamespace(has_valid_position=tp in positions, position=positions.get(tp))
+        return SimpleNamespace(has_valid_position=tp in positions, position=positions.get(tp), lso=40)
 
     assignment = SimpleNamespace(active=True, tps=assigned, state_value=state_value)
     return SimpleNamespace(
@@ -218,6 +218,7 @@ def test_poll_says_how_far_each_partition_is_read() -> None:
 
     assert polled.positions == {Partition("reviews", 0): 6, Partition("reviews", 1): 40}
     assert fetcher.reached == polled.positions
+    assert polled.at_end == {marker}
 
 
 def test_poll_without_records_is_handed_over_for_its_positions() -> None:

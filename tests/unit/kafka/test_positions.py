@@ -12,6 +12,7 @@ from faust.types import TP
 
 from stream_app.kafka import consumer_thread, frame
 from stream_app.kafka.acks import PartitionAcks
+from stream_app.kafka.clock_check import ClockCheck
 from stream_app.kafka.consumer_thread import ConsumerThread, Polled
 from stream_app.kafka.frame import Consumer
 from stream_app.records import Partition, RawRecord
@@ -127,7 +128,8 @@ def test_position_counts_only_together_with_the_records_before_it() -> None:
     async def test() -> Any:
         consumer = consumer_with({P0: 40})
         await consumer.perform_seek()
-        consumer.app = SimpleNamespace(role_name="enrich", batches=asyncio.Queue())
+        consumer.app = SimpleNamespace(role_name="enrich", batches=asyncio.Queue(), now_ms=lambda: 0)
+        consumer._clock_check = ClockCheck("enrich")
         consumer._hands_free = asyncio.Event()
         polled = Polled(1)
         polled[P0] = [RawRecord("reviews", 0, 40, 0, None, b"")]
