@@ -161,9 +161,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         Raises OffsetJumpedBack where records of the old log are at work: offsets would mean two things.
         """
         offsets = {TP(*partition): position for partition, position in partitions.items()}
-        if not await self._commit(offsets):
-            return  # a rebalance: the next owner finds the same
-        self._committed.update(offsets)
+        async with self._committing:
+            if not await self._commit(offsets):
+                return  # a rebalance: the next owner finds the same
+            self._committed.update(offsets)
         for partition, position in partitions.items():
             if self._acks.has_read(partition):
                 raise OffsetJumpedBack(
@@ -228,7 +229,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         for partition in partitions:
             offset = self._acks.next_offset(partition)
             if offset is None and self._crashes is not None:
-                offset = self._crashes.offset(partition)
+                # what is committed may be less than at the start, where the log was made again
+                offset = self._committed.get(TP(*partition), self._crashes.offset(partition))
             if offset is not None:
                 offsets[TP(*partition)] = offset
         return offsets

@@ -107,8 +107,8 @@ _LOST = (
         "log-made-again-is-committed-at-its-beginning",
         "the old commit stays: what a crash leaves unread up to it is skipped when the log has grown",
         "stream_app/kafka/frame.py",
-        "        if not await self._commit(offsets):\n",
-        "        if not offsets:\n",
+        "            if not await self._commit(offsets):\n",
+        "            if not offsets:\n",
         (_POSITIONS + "test_log_that_was_made_again_is_committed_at_its_beginning_at_once",),
     ),
     Protection(
