@@ -17,7 +17,7 @@ THREE_BROKERS = "3 brokers, single store"
 PAIR = "1 broker, pair store"
 CLUSTER = "1 broker, cluster store"
 
-AFTER_KILL = SESSION_SECONDS + 5.0  # a killed member is missed when its session ends
+AFTER_KILL = SESSION_SECONDS + 8.0  # a killed member is missed when its session ends; then what it had is isolated
 
 Generator = Callable[[Bed, random.Random], Iterator[None]]
 Body = Callable[[Bed, random.Random], AbstractContextManager[None]]
