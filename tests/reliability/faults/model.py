@@ -20,7 +20,7 @@ from tests.reliability.ruled_models import HELD, KILLS_SUMMARIZER, SLOW_SECONDS,
 from tests.reliability.workload import LONG, deletion, plain
 
 MOST_GROWTH_MIB = 2 * UNRELEASED_BYTES / 2**20 + 40.0  # as the setting says, and a poll
-IN_FLIGHT = 200
+IN_FLIGHT = 400
 
 
 def _trouble(name: str, seconds: float, *exits: Exit, stall_seconds: float = 5.0) -> None:
@@ -105,12 +105,12 @@ def _killer_of_describe(bed: Bed, chance: random.Random) -> Iterator[None]:
     "model",
     f"kill -9 with {IN_FLIGHT} reviews on the device",
     0.5,
-    stall_seconds=AFTER_KILL + 4.0,
+    stall_seconds=AFTER_KILL + 9.0,
     exits=(Exit("enrich", -int(signal.SIGKILL)),),
     alone=True,
 )
 def _killed_in_flight(bed: Bed, chance: random.Random) -> Iterator[None]:
-    """All come again within the session's end and 9 s: found harmless together, not one after another."""
+    """All come again within the session's end and 14 s: found harmless together, not one after another."""
     prefix, number = f"{bed.settings.topic_prefix}flight", chance.randrange(10**9)
     workers = [worker for worker in bed.of("enrich") if bed.is_ready(worker)]
     with bed.trouble(HELD, str(IN_FLIGHT)):
