@@ -71,7 +71,7 @@ def end_to_end(work: Workload, services: Services, *, with_summaries: bool, run:
     )
     create_topics(settings)
     with Feed(settings) as feed:
-        send(work.lines, feed, rate=0, on_sent=lambda: None)
+        send(work.lines, feed, rate=0, on_progress=lambda _: None)
     topics = Topics(settings.topic_prefix)
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
         members = {"enrich" if number == 1 else f"enrich {number}": "enrich" for number in range(1, processes + 1)}

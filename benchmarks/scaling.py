@@ -176,7 +176,7 @@ def _run(settings: Settings, warm_up: list[Line], backlog: list[Line], count: in
 
 def _publish(settings: Settings, lines: list[Line]) -> None:
     with Feed(settings) as feed:
-        send(lines, feed, rate=0, on_sent=lambda: None)
+        send(lines, feed, rate=0, on_progress=lambda _: None)
 
 
 def _rate(timestamps_ms: Sequence[int], published_at_ms: int) -> float:
