@@ -25,7 +25,7 @@ _COMMANDS = {
     "train": "models",
     "evaluate": "models",
     "check": "check",
-    "settings": "check",
+    "settings": "settings",
 }
 
 

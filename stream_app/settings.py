@@ -23,8 +23,8 @@ class Settings(BaseSettings):
     brokers: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma separated")
     kafka_security_protocol: str = Field("PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
     kafka_sasl_mechanism: str | None = Field(None, description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER")
-    kafka_username: str | None = Field(None, description="for SASL but OAUTHBEARER")
-    kafka_password: SecretStr | None = Field(None, description="for SASL but OAUTHBEARER")
+    kafka_username: str | None = Field(None, description="user of PLAIN and SCRAM")
+    kafka_password: SecretStr | None = Field(None, description="password of PLAIN and SCRAM")
     kafka_ca_file: str | None = Field(None, description="certificate authority file (PEM) for SSL and SASL_SSL")
     kafka_certificate_file: str | None = Field(None, description="our certificate (PEM) for mutual TLS")
     kafka_key_file: str | None = Field(None, description="its private key (PEM)")
@@ -35,10 +35,16 @@ class Settings(BaseSettings):
     kafka_oauth_client_id: str | None = Field(None, description="OAUTHBEARER: who asks for the token")
     kafka_oauth_client_secret: SecretStr | None = Field(None, description="OAUTHBEARER: its secret")
     kafka_oauth_scope: str | None = Field(None, description="OAUTHBEARER: what the token is for")
-    session_timeout_seconds: float = 10.0
-    heartbeat_seconds: float = 2.0
-    rebalance_timeout_seconds: float = 15.0
-    commit_interval_seconds: float = 0.5
+    session_timeout_seconds: float = Field(
+        10.0, description="Kafka gives a worker's partitions to others when nothing was heard of it for this time"
+    )
+    heartbeat_seconds: float = Field(
+        2.0, description="how often a worker reports to Kafka; at most a third of session_timeout_seconds"
+    )
+    rebalance_timeout_seconds: float = Field(
+        15.0, description="how long the members of a group may take to join when partitions are distributed again"
+    )
+    commit_interval_seconds: float = Field(0.5, description="how often offsets are committed")
     max_poll_records: int = Field(1000, description="records of one poll, over all partitions")
     unreleased_bytes: int = Field(
         128 * 2**20,
@@ -85,7 +91,7 @@ class Settings(BaseSettings):
     waiting_tokens: int = Field(
         200_000, description="tokens that may wait for the device before fetching pauses; a GPU's two batches may too"
     )
-    max_text_characters: int = 20_000
+    max_text_characters: int = Field(20_000, description="a review with a longer text is rejected (text_too_long)")
     max_future_seconds: int = Field(
         300,
         description="a review dated further ahead of the worker's clock is rejected; where the record's timestamp is "
@@ -102,7 +108,9 @@ class Settings(BaseSettings):
     )
     enrichment_version: int = Field(1, description="raise it when better models replay the log")
 
-    summaries: Summaries = "best_effort"
+    summaries: Summaries = Field(
+        "best_effort", description="best_effort: T5 never holds a review back; always: wait for T5; off: no T5"
+    )
     summary_beams: int = Field(1, ge=1, le=8, description="answers that T5 follows at a time; 1: greedy search")
     summary_min_words: int = Field(20, description="shorter reviews are their own summary")
     summary_wait_ms: int = Field(1000, description="best_effort: how long a review waits for T5 after BERT")
@@ -140,8 +148,10 @@ class Settings(BaseSettings):
     api_streams_per_address: int = Field(20, ge=0, description="of one address; 0: no limit")
     metrics_host: str = Field("127.0.0.1", description="where a worker listens for Prometheus; 0.0.0.0: everywhere")
     metrics_port: int = Field(0, description="port of a worker's Prometheus metrics; 0: off")
-    log_level: str = "INFO"
-    log_json: bool = False
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        "INFO", description="the least severe log lines that are written: DEBUG, INFO, WARNING, ERROR or CRITICAL"
+    )
+    log_json: bool = Field(False, description="log lines as JSON, one object a line, instead of for people")
 
     def group(self, role: str) -> str:
         """Consumer group, and Faust app id, of a role. The view's generation has a group of its own.
@@ -162,6 +172,11 @@ class Settings(BaseSettings):
         if not self.generation:
             raise ValueError("the generation is whichever Redis names: ask it first (store.generations.fixed)")
         return self.generation
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"STREAM_APP_{name.upper()}"
 
 
 def masked_url(url: str) -> str:

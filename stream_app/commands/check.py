@@ -1,4 +1,4 @@
-"""`stream-app check` and `settings`: is everything there, and what is it set to."""
+"""`stream-app check`: can everything be reached, and do the models load."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import time
 from collections.abc import Callable
 
 import typer
-from pydantic import SecretStr
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from stream_app.commands.options import Brokers, Redis, TopicPrefix, settings_from
 from stream_app.ports import ConfigurationError, Unavailable
-from stream_app.settings import Settings, masked_url
+from stream_app.settings import Settings
 
 app = typer.Typer()
 console = Console()
@@ -145,15 +143,3 @@ def _summary_model(settings: Settings) -> str:
         return "off, as set"
     sized = load_summary_model(settings)
     return f"{sized.model.name.name} {sized.model.name.revision}, {sized.run_tokens} tokens a run; {sized.how}"
-
-
-@app.command()
-def settings() -> None:
-    """Every setting: its variable, its value here, what it means. Secrets are masked."""
-    values = settings_from()
-    table = Table("variable", "value", "meaning")
-    for name, info in Settings.model_fields.items():
-        value = getattr(values, name)
-        shown = masked_url(value.get_secret_value()) if isinstance(value, SecretStr) else str(value)
-        table.add_row(f"STREAM_APP_{name.upper()}", escape(shown), info.description or "")
-    console.print(table)

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from stream_app.commands.unknown_variables import WARNED, warn_of_unknown_variables
 from stream_app.ports import ConfigurationError
-from stream_app.settings import Settings
+from stream_app.settings import Settings, variable_of
 
 Brokers = Annotated[
     str | None,
@@ -30,16 +31,25 @@ def settings_from(**flags: Any) -> Settings:
 
     Raises ConfigurationError naming each wrong setting.
     """
+    warn_of_unknown_variables()
     given = {name: value for name, value in flags.items() if value is not None}
     try:
         settings = Settings(**given)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(f"These settings are wrong: {wrong}. `stream-app settings` lists all.") from None
+        raise ConfigurationError(
+            f"{_wrong(error)}. `stream-app settings --help` says where settings come from."
+        ) from None
     unnamed = {"brokers", "redis"} - settings.model_fields_set
     if unnamed:
         settings = settings.model_copy(update=_of_running_services(unnamed))
     return settings
+
+
+def _wrong(error: ValidationError) -> str:
+    """What is wrong with each setting, by its variable. Never the value: it may be a secret."""
+    return "; ".join(
+        f"{variable_of(str(one['loc'][0])) if one['loc'] else 'settings'}: {one['msg']}" for one in error.errors()
+    )
 
 
 def _of_running_services(unnamed: set[str]) -> dict[str, Any]:
@@ -63,5 +73,5 @@ def environment_of(settings: Settings) -> dict[str, str]:
         value = getattr(settings, name)
         plain = value.get_secret_value() if hasattr(value, "get_secret_value") else value
         if plain is not None:
-            named[f"STREAM_APP_{name.upper()}"] = str(plain)
-    return {**os.environ, **named}
+            named[variable_of(name)] = str(plain)
+    return {**os.environ, **named, WARNED: "1"}

@@ -62,7 +62,7 @@ def test_wrong_setting_is_one_message_and_exit_code_2() -> None:
     )
 
     assert result.returncode == 2
-    assert "partitions" in result.stderr
+    assert "STREAM_APP_PARTITIONS" in result.stderr
     assert "Traceback" not in result.stderr
 
 
