@@ -115,7 +115,7 @@ def _killed_in_flight(bed: Bed, chance: random.Random) -> Iterator[None]:
     workers = [worker for worker in bed.of("enrich") if bed.is_ready(worker)]
     with bed.trouble(HELD, str(IN_FLIGHT)):
         for i in range(6 * IN_FLIGHT):
-            bed.send(plain(prefix, number + i, LONG))
+            bed.send(plain(prefix, number + i, LONG, product=f"{number}-{i % 12}"))  # few: each gets a text
         until(lambda: any(map(bed.on_device, workers)), 5.0, f"no worker had {IN_FLIGHT} reviews on the device")
         victim = next(filter(bed.on_device, workers))
         victim.signal(signal.SIGKILL)
