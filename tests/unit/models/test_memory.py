@@ -13,27 +13,30 @@ from stream_app.models.device import bf16_gain
 
 _GROWTH = """
 import random, psutil
+from stream_app.models import memory
 from stream_app.models.classifier import load_classifier
 from stream_app.models.device import choose_device
 from stream_app.models.transformer import TokenIds
 model = load_classifier("bundled", choose_device("cpu", "bf16", 1))
-shapes = [(rows, length) for rows in range(1, 11) for length in range(8, 72)]
+shapes = [(rows, length) for rows in (1, 2) for length in range(1, 101)]
 random.Random(1).shuffle(shapes)
 def run(some):
     for rows, length in some:
         model.run([TokenIds([101] * length, False)] * rows)
+    memory._last[0] = -memory._SECONDS  # now, whenever the last time was
+    memory.give_back()
     return psutil.Process().memory_info().rss
-before = run(shapes[:160])
-print(run(shapes[160:]) / before - 1)
+before = run(shapes[:80])
+print(run(shapes[80:]) / before - 1)
 """
 
 
 @pytest.mark.skipif(bf16_gain("cpu") < 1.5, reason="this processor has no bf16 units, where shapes cost most")
 def test_a_classifier_that_sees_new_shapes_for_ever_does_not_grow() -> None:
-    """After 160 shapes, 480 more add at most 5 % (without the bounds: 18 %). Found by the soak."""
+    """After 80 shapes, 120 more add at most 4 % (with the bounds 1 %, without them 17 %). Found by the soak."""
     environment = {name: value for name, value in os.environ.items() if name not in memory._BOUNDS}
     run = subprocess.run([sys.executable, "-c", _GROWTH], env=environment, capture_output=True, text=True, check=True)
-    assert float(run.stdout) <= 0.05
+    assert float(run.stdout) <= 0.04
 
 
 def test_what_a_run_freed_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
