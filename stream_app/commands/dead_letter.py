@@ -55,8 +55,8 @@ def list_(
     topic_prefix: TopicPrefix = None,
 ) -> None:
     """List letters, the newest last, and count them by reason. Nothing of what a review says is printed."""
-    from stream_app.commands.letter_filter import entries, filter_from
-    from stream_app.commands.letter_view import by_count, json_of, print_counts, print_table
+    from stream_app.commands.letter_filter import by_count, demand_known, entries, filter_from
+    from stream_app.commands.letter_view import json_of, print_counts, print_table
     from stream_app.kafka.admin import read_to_end
     from stream_app.kafka.history import read_since
     from stream_app.kafka.topics import Topics
@@ -84,16 +84,21 @@ def list_(
         shown = sorted(heapq.nlargest(newest, found(records), key=lambda entry: entry.order), key=lambda e: e.order)
     else:
         shown = sorted(found(records), key=lambda entry: entry.order)
-    if as_json:
+    if counts and as_json:
         for entry in shown:
             print(orjson.dumps(json_of(entry)).decode())
-    elif counts:
+        return
+    if counts:
         print_table(shown)
         print_counts(counts, len(shown))
-    elif not all_reasons:
-        print(f"{letters} has no letters{'' if asked.since_ms is None else ' from then'}: nothing was rejected.")
+        return
+    demand_known(asked.reasons, all_reasons)
+    if as_json:
+        return
+    if not all_reasons:
+        print(f"{letters} has no dead letters{'' if asked.since_ms is None else ' from then'}: nothing was rejected.")
     else:
-        print(f"None of the {all_reasons.total()} letters matches. Their reasons: {by_count(all_reasons)}.")
+        print(f"None of the {all_reasons.total()} dead letters matches. Their reasons: {by_count(all_reasons)}.")
 
 
 @app.command()
@@ -134,6 +139,9 @@ def replay(
             metavar="PARTITION:OFFSET", help="This letter, as `list` shows it; repeatable. Instead of filters."
         ),
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every dead letter: without a terminal and a filter this must be said.")
+    ] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most so many, the oldest first: try one before you replay all.")
     ] = None,
@@ -152,24 +160,33 @@ def replay(
     from stream_app.commands.letter_filter import filter_from
     from stream_app.commands.letter_filter import place as place_of
     from stream_app.commands.letter_replay import plan_replay
-    from stream_app.commands.letter_view import number_of, print_dry_run, print_left, topics_of
+    from stream_app.commands.letter_view import number_of, print_dry_run, print_left, print_nothing, topics_of
 
     settings = settings_from(brokers=brokers, topic_prefix=topic_prefix)
     asked = filter_from(reason or (), since, until, topic, prefix=settings.topic_prefix, now_ms=_now_ms())
     named = frozenset(map(place_of, at or ()))
     if named and not asked.is_empty:
         raise ConfigurationError("--at names the letters itself: leave --reason, --since, --until and --topic away.")
+    if everything and (named or not asked.is_empty):
+        raise ConfigurationError("--all is for every dead letter: leave it away, or the filters.")
+    can_ask = sys.stdin.isatty() and sys.stderr.isatty()
+    if asked.is_empty and not (named or everything or limit or dry_run or can_ask):
+        raise ConfigurationError(
+            "Without a filter every dead letter would be replayed: choose by --reason, --since, --until, --topic or "
+            "--at, try --dry-run or --limit 1, or say --all."
+        )
     with _reading("letters") as on_read:
         plan = plan_replay(settings, asked, named, again=again, limit=limit, now_ms=_now_ms(), on_read=on_read)
     print_left(plan)
     if not plan.chosen:
-        print("Nothing to replay.")
+        print_nothing(plan)
         return
     if dry_run:
         print_dry_run(plan)
         return
-    if len(plan.chosen) > 1 and not yes and sys.stdin.isatty() and sys.stderr.isatty():
-        typer.confirm(f"Replay {number_of(len(plan.chosen))} to {topics_of(plan)}?", abort=True, err=True)
+    if len(plan.chosen) > 1 and not yes and can_ask:
+        every = "every one, for no filter is given: " if asked.is_empty and not named else ""
+        typer.confirm(f"Replay {every}{number_of(len(plan.chosen))} to {topics_of(plan)}?", abort=True, err=True)
     _run(settings, plan)
 
 

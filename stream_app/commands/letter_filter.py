@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from stream_app import contract
+from stream_app.commands.terminal import printable
 from stream_app.ports import ConfigurationError
 from stream_app.records import Position, RawRecord
 
@@ -78,6 +81,24 @@ def filter_from(
         raise ConfigurationError(f"--since {since} is not before --until {until}: no letter is from such a time.")
     topics = frozenset() if topic is None else frozenset({topic, f"{prefix}{topic}"})
     return Filter(frozenset(reasons), since_ms, until_ms, topics)
+
+
+def demand_known(reasons: Iterable[str], found: Counter[str]) -> None:
+    """Raises ConfigurationError for a reason that neither this version nor any of the dead letters knows: mistyped."""
+    known = {*contract.REASONS, *found}
+    for reason in reasons:
+        if reason not in known:
+            near = difflib.get_close_matches(reason, known, n=1)
+            guess = f" Did you mean {near[0]}?" if near else ""
+            raise ConfigurationError(
+                f"--reason {printable(reason)}: there is no such reason.{guess} Reasons of the dead letters that are "
+                f"there: {by_count(found) or 'none'}. All reasons: {', '.join(sorted(contract.REASONS))}."
+            )
+
+
+def by_count(counts: Counter[str]) -> str:
+    """3 not_json, 1 wrong_type: the most frequent first."""
+    return ", ".join(f"{count} {printable(reason)}" for reason, count in counts.most_common())
 
 
 def moment(option: str, text: str, now_ms: int) -> int:

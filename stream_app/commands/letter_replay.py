@@ -8,13 +8,13 @@ So a run that died anywhere is continued by the next one: what had reached its t
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stream_app import contract
-from stream_app.commands.letter_filter import Entry, Filter, Place, entry_of
+from stream_app.commands.letter_filter import Entry, Filter, Place, demand_known, entry_of
 from stream_app.kafka.admin import end_offsets, read_to_end
 from stream_app.kafka.history import complete_since, read_since
 from stream_app.kafka.republish import republish
@@ -45,11 +45,14 @@ _IMPOSSIBLE = (Left.foreign, Left.too_large)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to replay, oldest first, and what not. ``beyond_limit``: how many more there would be."""
+    """What to replay, oldest first, and what not. ``beyond_limit``: how many more there would be; ``reasons``: of all
+    dead letters, whether asked for or not.
+    """
 
     chosen: list[Entry]
     left: dict[Left, list[Entry]]
     beyond_limit: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class _Letters:
 
     asked: list[Entry] = field(default_factory=list)
     first_ms: dict[bytes, int] = field(default_factory=dict)  # when a rejected record's first letter was written
+    reasons: Counter[str] = field(default_factory=Counter)
     came_back: set[bytes] = field(default_factory=set)  # replayed, and rejected again
 
 
@@ -83,9 +87,10 @@ def plan_replay(
     """Which letters to replay: those ``named`` or, without any, those that the filter asks for.
 
     again: those that were replayed before, too. ``on_read(topic, records)`` tells how far the reading is.
-    Raises ConfigurationError when a named letter is not there or cannot be replayed.
+    Raises ConfigurationError when a named letter is not there or cannot be replayed, or a reason does not exist.
     """
     letters = _read_letters(settings, asked, named, on_read)
+    demand_known(asked.reasons, letters.reasons)
     if missing := named - {entry.place for entry in letters.asked}:
         raise ConfigurationError(f"No letter is at {_list(missing)}. `stream-app dead-letter list` shows all.")
     topics = Topics(settings.topic_prefix)
@@ -111,7 +116,7 @@ def plan_replay(
             left[why].append(entry)
     todo = list(chosen.values())
     cut = todo if limit is None else todo[:limit]
-    return Plan(cut, {why: left[why] for why in Left if left[why]}, len(todo) - len(cut))
+    return Plan(cut, {why: left[why] for why in Left if left[why]}, len(todo) - len(cut), letters.reasons)
 
 
 def run_replay(settings: Settings, plan: Plan, outcome: Outcome, on_done: Callable[[], None] = lambda: None) -> None:
@@ -161,6 +166,7 @@ def _read_letters(settings: Settings, asked: Filter, named: frozenset[Place], on
     for count, record in enumerate(read_to_end(settings, topic), start=1):
         on_read(topic, count)
         entry = entry_of(contract.read_letter(record))
+        letters.reasons[entry.reason] += 1
         earliest = letters.first_ms.get(entry.identity, entry.at_ms)
         letters.first_ms[entry.identity] = min(earliest, entry.at_ms)
         if (replayed := contract.replayed_identity(record)) is not None:

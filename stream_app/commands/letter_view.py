@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from stream_app import contract
-from stream_app.commands.letter_filter import Entry
+from stream_app.commands.letter_filter import Entry, by_count
 from stream_app.commands.letter_replay import Outcome, Plan
 from stream_app.commands.terminal import printable, printable_bytes
 
@@ -75,6 +75,19 @@ def why_no_value(letter: contract.DeadLetter) -> str:
     return f"the original was too large to be kept here; it may still be{where or ' where it came from'}"
 
 
+def print_nothing(plan: Plan) -> None:
+    """Why nothing is chosen, where it is not for what was left."""
+    if plan.left:
+        print("Nothing to replay.")
+    elif not plan.reasons:
+        print("Nothing to replay: there are no dead letters.")
+    else:
+        print(
+            f"Nothing to replay: none of the {plan.reasons.total()} dead letters matches. Their reasons: "
+            f"{by_count(plan.reasons)}. `stream-app dead-letter list` shows them."
+        )
+
+
 def print_left(plan: Plan) -> None:
     """How many are not replayed, and why."""
     for why, left in plan.left.items():
@@ -103,10 +116,6 @@ def topics_of(plan: Plan) -> str:
 
 def number_of(count: int) -> str:
     return f"{count} letter{'' if count == 1 else 's'}"
-
-
-def by_count(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {printable(reason)}" for reason, count in counts.most_common())
 
 
 def _spaced(replay_of: str | None) -> str:

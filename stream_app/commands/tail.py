@@ -33,7 +33,10 @@ def tail(
     brokers: Brokers = None,
     topic_prefix: TopicPrefix = None,
 ) -> None:
-    """Follow enriched reviews, alerts, or the dead letter, until Ctrl-C."""
+    """Follow enriched reviews, alerts, or the dead letter, until Ctrl-C.
+
+    A dead letter's partition:offset is what `stream-app dead-letter show` takes.
+    """
     from stream_app import contract
     from stream_app.kafka.admin import read_from, read_to_end
     from stream_app.kafka.topics import Topics
@@ -65,7 +68,9 @@ def _as_json(record: RawRecord, stream: Stream) -> str:
         return (record.value or b"null").decode()
     headers = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
     value = None if record.value is None else record.value.decode("utf-8", "backslashreplace")
-    return orjson.dumps({"offset": record.offset, "value": value, "headers": headers}).decode()
+    return orjson.dumps(
+        {"partition": record.partition, "offset": record.offset, "value": value, "headers": headers}
+    ).decode()
 
 
 def _line(value: EnrichedReview | Alert | Rejected) -> Text:
@@ -79,7 +84,7 @@ def _line(value: EnrichedReview | Alert | Rejected) -> Text:
         )
     label = value.sentiment.label if value.sentiment else (value.sentiment_missing or value.kind)
     stars = "★" * (value.rating or 0)
-    line = Text(f"{label:9.9} ", _COLOURS.get(label, "dim"))
+    line = Text(f"{label:9} ", _COLOURS.get(label, "dim"))
     return line.append(
         printable(f"{stars:5} {value.product_id}/{value.review_id} r{value.revision}: {value.summary or ''}"), "default"
     )
@@ -91,5 +96,5 @@ def _dead_letter_line(record: RawRecord) -> Text:
     letter = contract.read_letter(record)
     start = (record.value or b"").decode("utf-8", "backslashreplace")[:80]
     return Text(printable(f"{letter.reason:17} "), "red").append(
-        printable(f"offset {record.offset}: {letter.detail}  {start!r}"), "default"
+        printable(f"{record.partition}:{record.offset} {letter.detail}  {start!r}"), "default"
     )

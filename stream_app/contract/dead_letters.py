@@ -16,6 +16,31 @@ HEADER_ERROR_OFFSET = "__connect.errors.offset"
 HEADER_ERROR_REASON = "__connect.errors.exception.class.name"
 HEADER_ERROR_MESSAGE = "__connect.errors.exception.message"
 
+REASONS = (
+    "not_utf8",
+    "not_json",
+    "not_an_object",
+    "too_deep",
+    "lone_surrogate",
+    "tombstone",
+    "missing_field",
+    "wrong_type",
+    "invalid_id",
+    "empty_text",
+    "text_too_long",
+    "invalid_rating",
+    "invalid_date",
+    "future_date",
+    "past_date",
+    "invalid_timestamp",
+    "invalid_revision",
+    "message_too_large",
+    "internal_error",
+    "model_failed",
+    "kills_worker",
+)
+"""Why a record is rejected, in the header HEADER_ERROR_REASON. Other versions may write further ones."""
+
 HEADER_DROPPED = "stream-app-dropped"
 """Of a dead letter behind its error headers, once per part of the original that it lacks, as
 ``value;bytes=2500000;sha256=9f86d0…``. Parts are value, headers and key.

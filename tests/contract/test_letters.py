@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import yaml
@@ -128,3 +129,12 @@ def test_letter_without_value_lacks_its_original_unless_that_was_a_tombstone() -
     assert letter_of(ORIGINAL._replace(value=None), "text_too_long").lacks_original
     assert not letter_of(ORIGINAL._replace(value=None), contract.TOMBSTONE).lacks_original
     assert not letter_of(ORIGINAL._replace(value=b"")).lacks_original
+
+
+def test_asyncapi_names_every_reason() -> None:
+    """Those that commands answer a mistyped one with."""
+    document = (contract.schema_folder() / "asyncapi.yaml").read_text(encoding="utf-8")
+    [reasons] = re.findall(
+        r"__connect.errors.exception.class.name:\n +type: string\n +enum:\n((?: +- \w+\n)+)", document
+    )
+    assert tuple(reasons.replace("-", "").split()) == contract.REASONS

@@ -146,10 +146,10 @@ def test_list_shows_the_newest_and_counts_all(shop: Shop) -> None:
     assert "4 letters, the newest 1 shown (--limit 0: all): 3 not_json, 1 not_an_object" in shop.run(
         "list", "--limit", "1"
     )
-    assert "None of the 4 letters matches. Their reasons: 3 not_json" in shop.run("list", "--reason", "typo")
+    assert "None of the 4 dead letters matches. Their reasons: 3 not_json" in shop.run("list", "--reason", "too_deep")
     assert len(shop.listed("--since", "1h")) == 4
     assert shop.listed("--until", "1h") == []
-    assert "no letters from then" in shop.run("list", "--since", "0s")
+    assert "no dead letters from then" in shop.run("list", "--since", "0s")
 
 
 def test_letter_that_is_not_there_is_said(shop: Shop) -> None:
@@ -179,8 +179,8 @@ def test_replayed_twice_each_original_is_there_once_more(shop: Shop) -> None:
     originals = list(read_to_end(shop.settings, shop.topics.reviews))
     assert shop.reject() == len(originals)
 
-    assert f"{len(originals)} replayed to {shop.topics.reviews}" in shop.run("replay")
-    assert "Nothing to replay" in (again := shop.run("replay"))
+    assert f"{len(originals)} replayed to {shop.topics.reviews}" in shop.run("replay", "--all")
+    assert "Nothing to replay" in (again := shop.run("replay", "--all"))
 
     assert f"left: {len(originals)} replayed before" in again
     wanted = {f"{r.topic}/{r.partition}/{r.offset}".encode(): r for r in originals}
@@ -205,6 +205,55 @@ def test_dry_run_publishes_nothing(shop: Shop) -> None:
     assert shop.ends() == before
 
 
+@pytest.mark.parametrize("command", ["list", "replay"])
+def test_mistyped_reason_is_answered_with_the_reasons_there_are(shop: Shop, command: str) -> None:
+    """Nothing would match it; a reason of another version may be there."""
+    shop.send([b"{"])
+    shop.reject()
+    shop.write(
+        [
+            contract.dead_letter_message(
+                shop.topics.dead_letter, Rejected(RawRecord("t", 0, 0, 0, b"", b"{}"), "new", "")
+            )
+        ]
+    )
+
+    with pytest.raises(ConfigurationError, match=r"Did you mean not_json.*there: 1 .*, 1 .*wrong_type"):
+        shop.run(command, "--reason", "notjson")
+    assert shop.run(command, "--reason", "new")
+    if command == "replay":
+        said = shop.run("replay", "--reason", "too_deep")
+        assert "none of the 2 dead letters matches. Their reasons: 1 " in said
+
+
+def test_replay_of_everything_must_be_said(shop: Shop) -> None:
+    """A script that forgot its filter replays nothing."""
+    shop.send([b"{", b"[]"])
+    shop.reject()
+    before = shop.ends()
+
+    with pytest.raises(ConfigurationError, match=r"--reason.*--all"):
+        shop.run("replay", "--yes")
+    with pytest.raises(ConfigurationError, match="leave it away"):
+        shop.run("replay", "--all", "--reason", "not_json")
+    assert shop.ends() == before
+    assert "2 replayed" in shop.run("replay", "--all")
+
+
+def test_tail_names_a_dead_letter_as_show_takes_it(shop: Shop) -> None:
+    """Its partition too, for people and for programs."""
+    shop.send([b"{"])
+    shop.reject()
+    [letter] = shop.letters()
+    servers = ["--brokers", shop.settings.brokers, "--topic-prefix", shop.settings.topic_prefix, "--until-end"]
+
+    line = CliRunner().invoke(app, ["tail", "dead-letter", *servers]).stdout
+    found = json.loads(CliRunner().invoke(app, ["tail", "dead-letter", "--json", *servers]).stdout)
+
+    assert place_of(letter) in line
+    assert f"{found['partition']}:{found['offset']}" == place_of(letter)
+
+
 def test_replay_chooses_by_reason_place_and_limit(shop: Shop) -> None:
     """The limit counts what is left to do, so that the same command goes on."""
     shop.send([b"{", b"[]", b"{", b"{"])
@@ -218,7 +267,7 @@ def test_replay_chooses_by_reason_place_and_limit(shop: Shop) -> None:
     assert "left: 1 beyond --limit" in said[1]
     assert shop.replayed().total() == 3
     shop.run("replay", "--at", place_of(letters[3]))
-    assert "Nothing to replay" in shop.run("replay")
+    assert "Nothing to replay" in shop.run("replay", "--all")
     assert "1 replayed" in shop.run("replay", "--at", place_of(letters[3]), "--again")
     assert sorted(shop.replayed().values()) == [1, 1, 1, 2]
 
@@ -227,14 +276,14 @@ def test_replay_that_fails_again_is_a_letter_of_its_own(shop: Shop) -> None:
     """It says so in the list, and is replayed once, without its predecessor."""
     shop.send([b"{"])
     shop.reject()
-    shop.run("replay")
+    shop.run("replay", "--all")
     assert shop.reject() == 1
 
     first, second = shop.listed()
     assert (first["replay_of"], second["replay_of"]) == (None, f"{shop.topics.reviews}/{_place(first)}")
-    assert "left: 1 replayed before" in shop.run("replay")
+    assert "left: 1 replayed before" in shop.run("replay", "--all")
     assert shop.replayed() == {f"{shop.topics.reviews}/{_place(line)}".encode(): 1 for line in (first, second)}
-    assert "left: 2 replayed before" in shop.run("replay")
+    assert "left: 2 replayed before" in shop.run("replay", "--all")
 
 
 def _place(line: dict[str, object]) -> str:
@@ -252,7 +301,7 @@ def test_record_with_two_letters_is_replayed_once(shop: Shop) -> None:
 
     shop.run("replay", "--at", place_of(letters[0]))
     assert "left: 1 replayed before" in shop.run("replay", "--at", place_of(letters[1]))
-    said = shop.run("replay")
+    said = shop.run("replay", "--all")
 
     assert "left: 2 replayed before" in said
     assert "left: 1 written twice" in said
@@ -272,7 +321,7 @@ def test_replay_stamped_by_a_clock_that_is_behind_is_found(shop: Shop) -> None:
     )
     assert producer.flush(10) == 0
 
-    assert "left: 1 replayed before" in shop.run("replay")
+    assert "left: 1 replayed before" in shop.run("replay", "--all")
 
 
 def test_several_letters_are_replayed_after_a_question(shop: Shop) -> None:
@@ -281,7 +330,7 @@ def test_several_letters_are_replayed_after_a_question(shop: Shop) -> None:
     shop.reject()
 
     no, said = on_a_terminal(shop.arguments("replay"), "n\n")
-    assert (no, f"Replay 3 letters to {shop.topics.reviews}?" in said) == (1, True)
+    assert (no, f"3 letters to {shop.topics.reviews}?" in said) == (1, True)
     assert shop.replayed().total() == 0
     assert on_a_terminal(shop.arguments("replay", "--limit", "1"), "")[0] == 0
     assert shop.replayed().total() == 1
@@ -316,7 +365,7 @@ def test_tombstones_are_replayed_only_when_named(shop: Shop) -> None:
     shop.send([None])
     shop.reject()
 
-    assert "left: 1 tombstones" in shop.run("replay")
+    assert "left: 1 tombstones" in shop.run("replay", "--all")
     assert shop.replayed().total() == 0
     assert "1 replayed" in shop.run("replay", "--reason", "tombstone")
     [replayed] = [r for r in read_to_end(shop.settings, shop.topics.reviews) if r.headers]
@@ -339,7 +388,7 @@ def test_letters_go_back_to_the_topic_they_came_from(shop: Shop) -> None:
         shop.run("replay", *(word for letter in letters for word in ("--at", place_of(letter))))
     assert shop.replayed().total() == 0
     assert "1 replayed" in shop.run("replay", "--topic", "reviews.alerts")
-    said = shop.run("replay")
+    said = shop.run("replay", "--all")
 
     assert "left: 4 of somebody else" in said
     for topic in (topics.reviews, topics.enriched, topics.alerts):
@@ -354,7 +403,7 @@ def test_letter_whose_original_was_too_large_is_not_replayed_as_a_tombstone(shop
     shop.write([contract.dead_letter_message(shop.topics.dead_letter, rejected)])
     [letter] = shop.letters()
 
-    assert "left: 1 without their whole original" in shop.run("replay")
+    assert "left: 1 without their whole original" in shop.run("replay", "--all")
     with pytest.raises(ConfigurationError, match=f"look for it in {shop.topics.reviews} at 1:5"):
         shop.run("replay", "--at", place_of(letter))
     assert shop.ends()[shop.topics.reviews] == 0
@@ -370,7 +419,7 @@ def test_what_was_left_out_is_shown_and_the_rest_is_not_replayed(shop: Shop) -> 
     assert "left out     headers;bytes=2500005;sha256=" in shown
     assert shown.endswith("value        1 bytes\n{\n")
     assert shop.listed()[0]["lacks_original"] is True
-    assert "left: 1 without their whole original" in shop.run("replay")
+    assert "left: 1 without their whole original" in shop.run("replay", "--all")
     assert shop.ends()[shop.topics.reviews] == 0
 
 
@@ -382,7 +431,7 @@ def test_refused_letter_does_not_hold_up_the_others(shop: Shop) -> None:
 
     for _ in range(2):
         with pytest.raises(ConfigurationError, match=r"refused 1 of them: \d:1 \(.*too large"):
-            shop.run("replay")
+            shop.run("replay", "--all")
         assert sorted(shop.replayed().values()) == [1, 1]
 
 
@@ -423,7 +472,7 @@ def test_killed_run_is_continued_by_the_next(shop: Shop) -> None:
     )
     reached = 0
     for _ in range(2):
-        command = [sys.executable, "-c", _DIES_IN_THE_MIDDLE, str(handed_over), *shop.arguments("replay")]
+        command = [sys.executable, "-c", _DIES_IN_THE_MIDDLE, str(handed_over), *shop.arguments("replay", "--all")]
         killed = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
         assert killed.returncode == -9, killed.stderr
         found = shop.replayed().total()
@@ -431,7 +480,7 @@ def test_killed_run_is_continued_by_the_next(shop: Shop) -> None:
         reached = found
 
     finished = subprocess.run(
-        [sys.executable, "-m", "stream_app", *shop.arguments("replay")],
+        [sys.executable, "-m", "stream_app", *shop.arguments("replay", "--all")],
         capture_output=True,
         text=True,
         timeout=100,
@@ -469,11 +518,11 @@ def test_letter_older_than_what_its_topic_holds_is_left_and_said(shop: Shop) -> 
     keep_for(shop, shop.topics.reviews, 1)
     delete_all(shop, shop.topics.reviews)
 
-    assert "left: 2 perhaps replayed before" in shop.run("replay")
+    assert "left: 2 perhaps replayed before" in shop.run("replay", "--all")
     shop.send([b'{"product_id": "kettle", "review_id": "1", "text": "good"}'])
-    assert "left: 2 perhaps replayed before" in shop.run("replay")
+    assert "left: 2 perhaps replayed before" in shop.run("replay", "--all")
     assert shop.replayed().total() == 0
-    assert "2 replayed" in shop.run("replay", "--again")
+    assert "2 replayed" in shop.run("replay", "--again", "--all")
 
 
 def test_letter_that_was_deleted_is_not_taken_for_the_next_one(shop: Shop) -> None:
@@ -493,7 +542,7 @@ def test_letter_that_came_back_is_proof_when_its_replay_is_gone(shop: Shop) -> N
     """Letters are kept longer than reviews."""
     shop.send([b"{"])
     shop.reject()
-    shop.run("replay")
+    shop.run("replay", "--all")
     shop.reject()
     delete_all(shop, shop.topics.reviews)
 
@@ -509,8 +558,8 @@ def test_letter_younger_than_the_retention_is_replayed(shop: Shop, later: list[b
     delete_all(shop, shop.topics.reviews)
     shop.send(later)
 
-    assert "1 replayed" in shop.run("replay")
-    assert "left: 1 replayed before" in shop.run("replay")
+    assert "1 replayed" in shop.run("replay", "--all")
+    assert "left: 1 replayed before" in shop.run("replay", "--all")
 
 
 def test_broker_that_goes_away_is_one_message_with_the_next_step(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -524,7 +573,7 @@ def test_broker_that_goes_away_is_one_message_with_the_next_step(shop: Shop, mon
     monkeypatch.setattr("stream_app.commands.letter_replay.republish", away)
 
     with pytest.raises(BrokerUnavailable, match=r"0 of 1 are replayed for certain. Run the same command again"):
-        shop.run("replay")
+        shop.run("replay", "--all")
 
 
 def test_away_broker_ends_a_replay_after_patience() -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from stream_app.commands import product, tail
 from stream_app.records import Alert, Counts, ProductSummary, ProductText, RawRecord
+from tests.behaviour.enriched import enriched
 
 HOSTILE = "good [/b] [red]value[/red] \x1b[2J\x1b]0;owned\x07 \u202egnp.exe"
 
@@ -34,3 +35,9 @@ def test_what_is_tailed_commands_no_terminal(value: str) -> None:
     record = RawRecord("t", 0, 0, 0, None, value.encode(), (("__connect.errors.exception.message", value.encode()),))
     for line in (tail._line(alert), tail._dead_letter_line(record)):
         assert not set("\x1b\x07\u202e") & set(line.plain)
+
+
+def test_label_of_a_tailed_review_is_not_cut() -> None:
+    """ "unsupport" is no word."""
+    review = enriched(label=None, sentiment_missing="unsupported_language")
+    assert "unsupported_language" in tail._line(review).plain
