@@ -11,6 +11,7 @@ ROUNDS ?= 15
 SEED ?=
 FAULT ?=
 INPUTS ?= 1000000
+RECORDS ?= 100000
 # A container often forbids Python to keep what it compiled: each of the tests' processes would compile torch again.
 export PYTHONDONTWRITEBYTECODE :=
 # Most tests wait for a server or a process, so more of them run at once than there are cores. Those marked `alone`
@@ -65,8 +66,9 @@ chaos: setup ## break the system on purpose, many times; ROUNDS=200 SEED=1 FAULT
 promises: setup ## take out what keeps each promise, one after another, and see that a test notices; ONLY="names or numbers"
 	$(RUN) tests.reliability.promises $(if $(ONLY),--only $(ONLY),--write)
 
-fuzz: setup ## throw a million inputs at the decoders and the steps; INPUTS=5000000 SEED=1
+fuzz: setup ## a million inputs at the decoders and the steps, 100,000 hostile records at workers; INPUTS=5000000 RECORDS=500 SEED=1
 	$(RUN) tests.reliability.fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))
+	$(RUN) tests.reliability.fuzz_records --records $(RECORDS) $(if $(SEED),--seed $(SEED))
 
 MINUTES ?= 30
 soak: setup ## see whether anything grows under a steady feed: MINUTES=30 RATE=20 SEED=1; appends to benchmarks/soak.md
