@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import methodcaller
 from typing import Any, TypeVar
 
 from confluent_kafka import (
@@ -25,6 +26,11 @@ from stream_app.ports import BrokerUnavailable, ConfigurationError
 from stream_app.records import RawRecord
 from stream_app.settings import Settings
 from stream_app.steps.log_identity import LogIdentity
+
+_headers_of = methodcaller("headers")
+"""Called from C, where CPython sees that an exception is set. A call that its interpreter has specialised, after the
+eighth, gives the result with the null pointer instead, and the exception comes up somewhere later.
+"""
 
 HEADERS_UNREADABLE = "stream-app-headers-unreadable"
 """The only header of a record whose headers this reader cannot read. The roles read them, names escaped."""
@@ -311,7 +317,7 @@ def _headers(message: Any) -> tuple[tuple[str, bytes], ...]:
     ends the process with SIGSEGV.
     """
     try:
-        return tuple(message.headers() or ())
+        return tuple(_headers_of(message) or ())
     except (UnicodeDecodeError, SystemError):  # the latter as CPython's "returned a result with an exception set"
         return ((HEADERS_UNREADABLE, b"the name of a header is not UTF-8"),)
 
