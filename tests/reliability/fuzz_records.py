@@ -10,6 +10,7 @@ nothing. Exits with 1 when a worker ended, a record ended nowhere, or was reject
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import random
 import subprocess
@@ -28,10 +29,11 @@ from aiokafka.errors import KafkaError
 from stream_app import contract
 from stream_app.embedded.kafka import EmbeddedKafka
 from stream_app.embedded.valkey import EmbeddedValkey
-from stream_app.kafka.admin import create_topics, lag, read_to_end
+from stream_app.kafka.admin import create_topics, lag, log_identity, read_to_end
 from stream_app.kafka.topics import Topics
 from stream_app.records import RawRecord, Rejected
 from stream_app.settings import Settings
+from stream_app.store.generations import Generations
 from tests.integration.ruled_program import PROGRAM
 from tests.reliability.fuzz_inputs import EXAMPLES, made
 from tests.reliability.raw_producer import RawInput, RawProducer
@@ -237,9 +239,17 @@ def fuzz_topics(
             generation=1,
         )
         create_topics(settings)
+        asyncio.run(_begin_view(settings))
         with Fuzzed(settings, topic, folder) as fuzzed:
             reports[topic] = fuzzed.run(seed, records)
     return reports
+
+
+async def _begin_view(settings: Settings) -> None:
+    """As `summarize` does at its first start: `notify` waits for it, and may run alone here."""
+    generations = Generations.from_settings(settings)
+    await generations.record_origin(settings.generation, log_identity(settings))
+    await generations.close()
 
 
 def main() -> int:
