@@ -22,6 +22,7 @@ _COMMANDS = {
     "dead-letter": "dead_letter",
     "product": "product",
     "rebuild": "rebuild",
+    "erase": "erase",
     "train": "models",
     "evaluate": "models",
     "check": "check",

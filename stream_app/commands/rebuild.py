@@ -15,12 +15,11 @@ import typer
 from rich.console import Console
 
 from stream_app.commands.options import Brokers, Redis, TopicPrefix, environment_of, settings_from
+from stream_app.commands.watched import Watched
 from stream_app.ports import Unavailable
 from stream_app.settings import Settings
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from stream_app.commands.processes import Child
     from stream_app.roles.rebuild import Plan, Rebuild
 
@@ -71,7 +70,7 @@ def rebuild(
 
     from stream_app.roles.rebuild import Rebuild, RebuildRefused
 
-    with _Watched() as progress, _refused(RebuildRefused):
+    with Watched() as progress, _refused(RebuildRefused):
         log = Path(settings.state_folder) / "rebuild.log"
         made = Rebuild(
             settings,
@@ -140,30 +139,6 @@ def _tell(plan: Plan) -> None:
         print(f"to do: build generation {plan.generation} from {plan.events} events, then switch")
     for number in plan.leftovers:
         print(f"to delete: keys of generation {number}")
-
-
-class _Watched:
-    """roles.rebuild.Progress on a terminal: a line per step that grows, and what is said above them."""
-
-    def __enter__(self) -> _Watched:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._bars: Progress = Progress(*columns, console=console)
-        self._tasks: dict[str, TaskID] = {}
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def say(self, what: str) -> None:
-        self._bars.console.print(what, highlight=False, markup=False)
-
-    def advanced(self, step: str, done: int, total: int) -> None:
-        if step not in self._tasks:
-            self._tasks[step] = self._bars.add_task(step, total=total)
-        self._bars.update(self._tasks[step], completed=done, total=total)
 
 
 class Workers:

@@ -10,6 +10,7 @@ from stream_app.contract.dead_letters import (
     dead_letter_origin,
     headers_hash,
 )
+from stream_app.contract.erasure import Identity, NamedReview, named_review
 from stream_app.contract.letters import (
     HEADER_REPLAY_OF,
     TOMBSTONE,
@@ -44,6 +45,8 @@ __all__ = [
     "REASONS",
     "TOMBSTONE",
     "DeadLetter",
+    "Identity",
+    "NamedReview",
     "alert_message",
     "dead_letter_message",
     "dead_letter_origin",
@@ -57,6 +60,7 @@ __all__ = [
     "enriched_message",
     "from_rfc3339",
     "headers_hash",
+    "named_review",
     "product_summary_message",
     "read_letter",
     "replay_message",

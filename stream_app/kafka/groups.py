@@ -45,9 +45,22 @@ def set_back(settings: Settings, role: str, offsets: Mapping[int, int]) -> None:
 
     Raises BrokerUnavailable, also when somebody is in the group.
     """
-    topic = topic_of(settings, role)
     later = committed_offsets(settings, role)
-    wanted = [TopicPartition(topic, number, at) for number, at in offsets.items() if at < later.get(number, -1)]
+    _commit(settings, role, {number: at for number, at in offsets.items() if at < later.get(number, -1)})
+
+
+def set_forward(settings: Settings, role: str, offsets: Mapping[int, int]) -> None:
+    """Let the role's group go on from these offsets where it committed earlier ones. The group must have no members.
+
+    Raises BrokerUnavailable, also when somebody is in the group.
+    """
+    earlier = committed_offsets(settings, role)
+    _commit(settings, role, {number: at for number, at in offsets.items() if at > earlier.get(number, -1)})
+
+
+def _commit(settings: Settings, role: str, offsets: Mapping[int, int]) -> None:
+    topic = topic_of(settings, role)
+    wanted = [TopicPartition(topic, number, at) for number, at in offsets.items()]
     if not wanted:
         return
     consumer = Consumer({**consumer_config(settings), "group.id": settings.group(role)})

@@ -17,6 +17,7 @@ from stream_app.kafka.admin import (
     log_identity,
 )
 from stream_app.kafka.groups import members, set_back
+from stream_app.kafka.rewrite import lost_beginnings
 from stream_app.kafka.topics import Topics
 from stream_app.ports import BrokerUnavailable, ConfigurationError
 from stream_app.roles.patience import Patience
@@ -202,8 +203,9 @@ class Rebuild:
     async def _refuse_incomplete(self) -> None:
         """Raises ConfigurationError where the log has lost its beginning, unless that was accepted."""
         facts = await self._kafka(lambda: list_topics(self._settings))
-        begins = await self._begins()  # says so where the topic does not exist
-        wrong = incomplete(next(fact for fact in facts if fact.name == self._topics.enriched), begins)
+        # says so where the topic does not exist
+        lost = await self._kafka(lambda: lost_beginnings(self._settings, self._topics.enriched))
+        wrong = incomplete(next(fact for fact in facts if fact.name == self._topics.enriched), lost)
         if wrong and not self._accept_loss:
             raise ConfigurationError(
                 f"{wrong} A view made from it would lack reviews that the present one has. "
@@ -375,7 +377,7 @@ class Rebuild:
 
 
 def incomplete(facts: TopicFacts, begins: Mapping[int, int]) -> str | None:
-    """Why the view cannot be made whole from this topic; None where it can."""
+    """Why the view cannot be made whole from this topic; None where it can. ``begins``: see ``lost_beginnings``."""
     if facts.retention == "compacted":
         return f"{facts.name} is compacted: it holds the last review of each product only."
     cut = {number: at for number, at in sorted(begins.items()) if at > 0}

@@ -1,0 +1,52 @@
+"""Which review a record of any of our topics is about, read as loosely as possible: for erasing it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from stream_app.records import RawRecord
+
+Identity = tuple[str, str]
+"""product_id, review_id."""
+
+_WORDS = ("text", "title", "summary", "sentence", "safety_words")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedReview:
+    """``order``: (revision, deleted, enrichment_version), by which the newest state of a review is told.
+
+    ``is_marker``: a deletion without words, which the log keeps so that a replay knows of it.
+    """
+
+    identity: Identity
+    order: tuple[int, int, int]
+    is_marker: bool
+
+
+def named_review(record: RawRecord) -> NamedReview | None:
+    """The review that the JSON object in the value names; None where it names none.
+
+    A record that no role can read is found too, as long as it is a JSON object with both ids.
+    """
+    if record.value is None:
+        return None
+    try:
+        fields = orjson.loads(record.value)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(fields, dict):
+        return None
+    product_id, review_id = fields.get("product_id"), fields.get("review_id")
+    if not isinstance(product_id, str) or not isinstance(review_id, str):
+        return None
+    deleted = fields.get("kind") == "deleted"
+    order = (_number(fields.get("revision")), int(deleted), _number(fields.get("enrichment_version")))
+    return NamedReview((product_id, review_id), order, deleted and not any(fields.get(name) for name in _WORDS))
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,397 @@
+"""docs/operations.md#erase-a-review, done on real servers: the words are gone everywhere, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from redis import Redis
+
+from stream_app import contract
+from stream_app.commands.erase import identities
+from stream_app.commands.review_files import read_lines
+from stream_app.embedded.kafka import EmbeddedKafka
+from stream_app.kafka import rewrite
+from stream_app.kafka.admin import begin_offsets, create_topics, end_offsets, lag, read_to_end
+from stream_app.kafka.group_check import lost_positions
+from stream_app.kafka.topics import Topics
+from stream_app.ports import ConfigurationError
+from stream_app.records import Alert, Message, RawRecord, Rejected
+from stream_app.roles import erase
+from stream_app.roles.erase import Erasure
+from stream_app.settings import Settings
+from tests.behaviour.enriched import deletion, enriched
+from tests.integration.test_rebuild import Place, place
+from tests.waiting import wait_until
+
+__all__ = ["place"]  # a fixture
+pytestmark = pytest.mark.timeout(300)
+
+WORDS = "Xanthippe broke my teapot."
+OURS = (rewrite.HEADER_COPY_OF, rewrite.HEADER_LOG_BEGINS)
+
+
+class Quiet:
+    """roles.erase.Progress that keeps what was said."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def say(self, what: str) -> None:
+        self.heard.append(what)
+
+    def advanced(self, step: str, done: int, total: int) -> None: ...
+
+
+class Died(BaseException):
+    """The process ended at this line."""
+
+
+def the_review(**changes: Any) -> Any:
+    return enriched("secret", "p1", text=f"{WORDS} Never again.", key_sentence=None, label="negative", **changes)
+
+
+def alert(product_id: str, review_id: str, sentence: str) -> Alert:
+    now = time.time_ns() // 1_000_000
+    return Alert(
+        f"negative_review:{product_id}:{review_id}",
+        "negative_review",
+        "warning",
+        product_id,
+        now,
+        now,
+        review_id=review_id,
+        revision=0,
+        sentence=sentence,
+    )
+
+
+def letter(place: Place, value: bytes) -> Message:
+    record = RawRecord(place.topics.reviews, 0, 7, 0, b"p1", value)
+    return contract.dead_letter_message(place.topics.dead_letter, Rejected(record, "model_failed", "it failed"))
+
+
+def holding(place: Place, topic: str, words: str = WORDS) -> list[RawRecord]:
+    """Records of the topic, from its beginning, that hold the words anywhere."""
+    found = []
+    for record in read_to_end(place.settings, topic):
+        parts = [record.key, record.value, *(value for _, value in record.headers)]
+        if any(words.encode() in (part or b"") for part in parts):
+            found.append(record)
+    return found
+
+
+def all_of_redis(redis: Redis) -> bytes:
+    """Every key and every value of the server."""
+    read: dict[bytes, Callable[[bytes], Any]] = {
+        b"string": redis.get,
+        b"hash": redis.hgetall,
+        b"list": lambda key: redis.lrange(key, 0, -1),
+        b"set": redis.smembers,
+        b"zset": lambda key: redis.zrange(key, 0, -1, withscores=True),
+        b"stream": redis.xrange,
+    }
+    keys = list(redis.scan_iter("*", count=1000))
+    return b"\n".join(key + repr(read[redis.type(key)](key)).encode() for key in keys)
+
+
+def kept_records(place: Place) -> dict[str, Counter[tuple[Any, ...]]]:
+    """Per rewritten topic, all but the erased ones: partition, key, value and headers, without what copies add."""
+    found: dict[str, Counter[tuple[Any, ...]]] = {}
+    for topic in (place.topics.enriched, place.topics.alerts, place.topics.dead_letter):
+        found[topic] = Counter(
+            (record.partition, record.key, record.value, tuple(one for one in record.headers if one[0] not in OURS))
+            for record in read_to_end(place.settings, topic)
+            if WORDS.encode() not in (record.value or b"")
+        )
+    return found
+
+
+def order_per_product(place: Place) -> dict[bytes | None, list[bytes | None]]:
+    found: dict[bytes | None, list[bytes | None]] = {}
+    for record in read_to_end(place.settings, place.topics.enriched):
+        if WORDS.encode() not in (record.value or b""):
+            found.setdefault(record.key, []).append(record.value)
+    return found
+
+
+def file_of(place: Place) -> Path:
+    """The deletions, as the procedure has them."""
+    file = place.folder / "deletions.jsonl"
+    file.write_text(json.dumps({"product_id": "p1", "review_id": "secret", "deleted": True}) + "\n")
+    return file
+
+
+def publish_everything(place: Place) -> None:
+    """A history of several products, whose topics all hold the review's words."""
+    others = [enriched(f"r{number}", f"p{number % 9}", text=f"Fine, number {number}.") for number in range(90)]
+    edits = [enriched(f"r{number}", f"p{number % 9}", kind="edited", revision=1) for number in range(0, 90, 10)]
+    place.publish_reviews([*others[:40], the_review(), *others[40:], *edits])
+    alerts = [alert("p1", "secret", WORDS), *(alert(f"p{number}", f"r{number}", "Broke.") for number in range(9))]
+    place.publish([contract.alert_message(place.topics.alerts, one) for one in alerts])
+    raw = json.dumps({"product_id": "p1", "review_id": "secret", "text": WORDS}).encode()
+    other = json.dumps({"product_id": "p1", "review_id": "other", "text": "Mine."}).encode()
+    place.publish([letter(place, raw), letter(place, other), letter(place, b"no JSON")])
+    place.publish([Message(place.topics.reviews, b"p1", raw), Message(place.topics.reviews, b"p1", other)])
+
+
+def delete_the_review(place: Place) -> None:
+    """Step 1, with what `enrich` makes of it."""
+    assert "acknowledged" in place.command("publish", str(file_of(place)))
+    place.publish_reviews([deletion("secret", "p1", revision=2**53 - 1)])
+
+
+def all_read(place: Place) -> bool:
+    return all(lag(place.of(place.active()), role) == 0 for role in ("summarize", "notify"))
+
+
+def read_all(place: Place, roles: Sequence[str] = ("summarize", "notify")) -> None:
+    """The workers run until nothing is left to read, and stop."""
+    from stream_app.commands.processes import Processes
+
+    folder = place.folder / "logs"
+    with Processes(place.settings, say=print, log_folder=folder, roles=roles, with_api=False) as live:
+
+        def done() -> bool:
+            live.keep_running()
+            return all_read(place)
+
+        wait_until(done, 90, f"everything is read; logs in {folder}")
+
+
+@pytest.mark.slow
+def test_erased_words_are_nowhere_and_everything_else_is_where_it_was(place: Place) -> None:
+    """The documented steps, from a system whose topics, view and texts all quote the review."""
+    publish_everything(place)
+    with place.live() as live:
+
+        def quoted() -> bool:
+            live.keep_running()
+            return bool(holding(place, place.topics.summaries, "Xanthippe")) and all_read(place)
+
+        wait_until(quoted, 120, "a published text quotes the review")
+        assert b"Xanthippe" in all_of_redis(place.redis)
+        delete_the_review(place)  # 1
+
+        def withdrawn() -> bool:  # 2
+            live.keep_running()
+            return b"Xanthippe" not in all_of_redis(place.redis) and place.unpublished(1) == [] and all_read(place)
+
+        wait_until(withdrawn, 60, "the deletion went through")
+    before, order, view = kept_records(place), order_per_product(place), place.view(1)
+    counted = {topic: len(holding(place, topic)) for topic in before}
+    assert set(counted.values()) == {1}, "each topic holds the words before"
+
+    preview = place.command("erase", str(file_of(place)), "--dry-run")  # 3, 4
+    assert f"{place.topics.enriched}: 1 records would be erased" in preview
+    assert kept_records(place) == before
+    done = place.command("erase", str(file_of(place)))
+    assert f"{place.topics.alerts}: 1 records erased" in done
+    delete_from_reviews(place)  # 5
+
+    assert [holding(place, topic) for topic in (*before, place.topics.reviews)] == [[], [], [], []]
+    assert kept_records(place) == before
+    assert order_per_product(place) == order
+    assert "Nothing to erase" in place.command("erase", str(file_of(place)))
+
+    compact_soon(place)  # 6
+    with place.live() as live:
+        place.publish_reviews([enriched("later", "p1")])
+        place.caught_up(1, live.keep_running)
+        answer = httpx.get(f"{live.page}/v1/products/p1/summary", timeout=10).text
+        alerts = httpx.get(f"{live.page}/v1/alerts", timeout=10).json()
+
+        def compacted() -> bool:
+            live.keep_running()
+            place.publish_reviews([enriched(f"again{time.time_ns()}", "p1")])  # a summary begins the next segment
+            time.sleep(1.5)
+            return not holding(place, place.topics.summaries, "Xanthippe")
+
+        wait_until(compacted, 120, "the old summaries are compacted away")
+    assert "Xanthippe" not in answer
+    assert "Xanthippe" not in json.dumps(alerts)
+    assert b"Xanthippe" not in all_of_redis(place.redis)
+    assert [lost_positions(place.of(1), role) for role in ("summarize", "notify")] == [[], []]
+    after = place.view(1)
+    assert {name: held for name, held in after.items() if name != "p1"} == {
+        name: held for name, held in view.items() if name != "p1"
+    }
+
+    rebuilding = place.rebuild()  # the log no longer begins at 0, and lacks nothing
+    assert rebuilding.ends() == 0, rebuilding.said()
+    rebuilt = place.view(2)
+    assert {name: held[1] for name, held in rebuilt.items()} == {name: held[1] for name, held in after.items()}
+    assert b"Xanthippe" not in all_of_redis(place.redis)
+
+
+def delete_from_reviews(place: Place) -> None:
+    """As kafka-delete-records.sh does."""
+    admin = AdminClient({"bootstrap.servers": place.settings.brokers})
+    ends = end_offsets(place.settings, place.topics.reviews)
+    asked = [TopicPartition(place.topics.reviews, number, at) for number, at in ends.items()]
+    for done in admin.delete_records(asked).values():
+        done.result(10)
+
+
+def compact_soon(place: Place) -> None:
+    """As kafka-configs.sh does, sooner than the document."""
+    admin = AdminClient({"bootstrap.servers": place.settings.brokers})
+    entry = ConfigEntry("max.compaction.lag.ms", "1000", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, place.topics.summaries, incremental_configs=[entry])
+    for done in admin.incremental_alter_configs([resource]).values():
+        done.result(10)
+
+
+def test_killed_between_any_two_steps_nothing_is_lost_and_the_next_run_finishes(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It dies while it copies, before it compares, moves the groups and deletes; once the workers go on in between."""
+    publish_everything(place)
+    place.publish_reviews([deletion("secret", "p1", revision=2**53 - 1)])
+    read_all(place)
+    before, order = kept_records(place), order_per_product(place)
+    settings = place.of(1)
+
+    for step in ("flush", "verify_copies", "set_forward", "delete_originals"):
+        with monkeypatch.context() as patched:
+            target = rewrite._Copies if step == "flush" else erase
+            patched.setattr(target, step, die_after(getattr(target, step), calls=1 if step == "flush" else 0))
+            erasure = Erasure(settings, {("p1", "secret")}, Quiet())
+            plan = erasure.plan()
+            with pytest.raises(Died):
+                erasure.run(plan)
+        assert {topic: set(kept_records(place)[topic]) for topic in before} == {
+            topic: set(records) for topic, records in before.items()
+        }, step
+        if step == "set_forward":  # somebody starts the system again, and new reviews come
+            more = [enriched(f"new{number}", f"p{number}") for number in range(9)]
+            place.publish_reviews(more)
+            read_all(place)
+            for message in (contract.enriched_message(place.topics.enriched, one) for one in more):
+                partition = next(r.partition for r in holding(place, place.topics.enriched, message.value.decode()))
+                before[place.topics.enriched][(partition, message.key, message.value, message.headers)] += 1
+                order[message.key].append(message.value)
+
+    erasure = Erasure(settings, {("p1", "secret")}, Quiet())
+    erasure.run(erasure.plan())
+
+    assert [holding(place, topic) for topic in before] == [[], [], []]
+    assert kept_records(place) == before, "no copy is left twice"
+    assert order_per_product(place) == order
+    assert Erasure(settings, {("p1", "secret")}, Quiet()).plan().rewritten == {}
+    assert [lost_positions(settings, role) for role in ("summarize", "notify")] == [[], []]
+    assert all_read(place), "nothing is read twice"
+    assert rewrite.lost_beginnings(settings, place.topics.enriched) == dict.fromkeys(range(3), 0)
+    assert any(begin_offsets(settings, place.topics.enriched).values())
+    assert rewrite._own_segment_ms(settings, place.topics.enriched) is None
+
+
+def die_after(real: Callable[..., Any], calls: int) -> Callable[..., Any]:
+    """So many calls pass, and the next one is never made."""
+    left = [calls]
+
+    def dying(*arguments: Any, **named: Any) -> Any:
+        if not left[0]:
+            raise Died
+        left[0] -= 1
+        return real(*arguments, **named)
+
+    return dying
+
+
+def test_erasing_is_refused_until_the_deletion_went_through(place: Place) -> None:
+    """While workers run; before the deletion, and after an edit that came later; before the roles have read all."""
+    place.publish_reviews([the_review(), enriched("r1", "p1")])
+
+    def refusal() -> str:
+        with pytest.raises(ConfigurationError) as refused:
+            Erasure(place.of(1), {("p1", "secret")}, Quiet()).plan()
+        return str(refused.value)
+
+    assert "p1/secret: no deletion is the newest state" in refusal()
+    place.publish_reviews([deletion("secret", "p1", revision=5)])
+    assert "`summarize` has not read all" in refusal()
+    from stream_app.commands.processes import Processes
+
+    with Processes(
+        place.settings, say=print, log_folder=place.folder / "logs", roles=("summarize",), with_api=False
+    ) as live:
+        place.caught_up(1, live.keep_running)
+        assert "These roles run: summarize" in refusal()
+    place.publish_reviews([the_review(kind="edited", revision=6)])
+    place.fold()
+    assert "no deletion is the newest state" in refusal()
+    place.publish_reviews([deletion("secret", "p1", revision=7)])
+    place.fold()
+    erasure = Erasure(place.of(1), {("p1", "secret")}, Quiet())
+    plan = erasure.plan()
+    place.publish_reviews([enriched("r2", "p1")])
+    with pytest.raises(ConfigurationError, match="Somebody writes to"):
+        erasure.run(plan)
+    assert len(holding(place, place.topics.enriched)) == 2, "nothing was deleted"
+
+
+def test_who_publishes_while_it_copies_is_noticed_before_anything_is_deleted(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A review among the copies would overtake older ones of its product."""
+    place.publish_reviews([the_review(), enriched("r1", "p1"), deletion("secret", "p1", revision=5)])
+    place.fold()
+    erasure = Erasure(place.of(1), {("p1", "secret")}, Quiet())
+    plan = erasure.plan()
+    flush = rewrite._Copies.flush
+
+    def flush_beside_somebody(copies: Any) -> None:
+        flush(copies)
+        place.publish_reviews([enriched("r2", "p1")])
+
+    monkeypatch.setattr(rewrite._Copies, "flush", flush_beside_somebody)
+    with pytest.raises(ConfigurationError, match="Somebody writes to"):
+        erasure.run(plan)
+
+    assert len(holding(place, place.topics.enriched)) == 1
+
+
+def test_copies_begin_a_segment_so_that_the_old_files_go(tmp_path: Path, topic_prefix: str) -> None:
+    """In a segment that holds copies, the erased words would stay on the broker's disk."""
+    broker = EmbeddedKafka(tmp_path / "kafka", port=0)
+    broker.start()
+    try:
+        settings = Settings(_env_file=None, brokers=broker.address, topic_prefix=topic_prefix, partitions=1)
+        create_topics(settings)
+        topic = Topics(topic_prefix).enriched
+        one = Place(settings, Redis(), tmp_path)
+        one.publish_reviews([the_review(), *(enriched(f"r{number}", "p1") for number in range(5))])
+        time.sleep(0.01)
+
+        def drops(record: RawRecord) -> bool:
+            return WORDS.encode() in (record.value or b"")
+
+        found = rewrite.survey(settings, topic, drops)
+        rewrite.verify_copies(settings, topic, found, rewrite.copy_kept(settings, topic, found, drops))
+        rewrite.delete_originals(settings, topic, found)
+
+        segments = sorted(int(file.stem) for file in (tmp_path / "kafka").rglob(f"{topic}-0/*.log"))
+        assert segments == [0, found[0].end]
+    finally:
+        broker.stop()
+
+
+def test_file_of_deletions_names_reviews_and_nothing_else(tmp_path: Path) -> None:
+    """A line that is no deletion is refused by its number: it may be the wrong file."""
+    file = tmp_path / "deletions.jsonl"
+    good = {"product_id": "a/b", "review_id": "r:1", "deleted": True}
+    file.write_text(f"{json.dumps(good)}\n")
+    assert identities(read_lines(file), "f") == {("a/b", "r:1")}
+    for wrong in ({**good, "deleted": False}, {"product_id": "p", "deleted": True}, {**good, "review_id": 7}, [1]):
+        file.write_text(f"{json.dumps(good)}\n{json.dumps(wrong)}\n")
+        with pytest.raises(ConfigurationError, match="line 2"):
+            identities(read_lines(file), "f")
