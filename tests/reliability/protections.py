@@ -51,6 +51,7 @@ _DEAD_LETTERS = "tests/contract/test_dead_letters.py::"
 _DESCRIBE = "tests/unit/roles/test_describe_role.py::"
 _DRAIN = "tests/unit/kafka/test_drain.py::"
 _ENRICH = "tests/unit/roles/test_enrich_role.py::"
+_ERASE = "tests/integration/test_erase.py::"
 _FATAL = "tests/unit/kafka/test_fatal.py::"
 _FRAME = "tests/integration/kafka/test_frame.py::"
 _GENERATIONS = "tests/integration/store/test_generations.py::"
@@ -402,6 +403,15 @@ _LOST = (
 _TWICE = (
     Protection(
         2,
+        "left-over-copies-are-passed-over",
+        "an erasure that was killed leaves reviews in the log twice",
+        "stream_app/kafka/rewrite.py",
+        "    return place is not None and begin <= place < record.offset\n",
+        "    return False\n",
+        (_ERASE + "test_killed_between_any_two_steps_nothing_is_lost_and_the_next_run_finishes",),
+    ),
+    Protection(
+        2,
         "committed-records-only",
         "records of rolled-back transactions are enriched",
         "stream_app/kafka/consumer_thread.py",
@@ -580,6 +590,24 @@ _TWICE = (
         "if false then",
         (_STORE + "test_recent_alerts_are_the_newest_first_and_each_once[server]",),
     ),
+    Protection(
+        1,
+        "copies-are-compared",
+        "originals are deleted although their copies are not all there, or not in order",
+        "stream_app/roles/erase.py",
+        "            verify_copies(self._settings, topic, touched, hashes)\n",
+        "",
+        (_ERASE + "test_who_publishes_while_it_copies_is_noticed_before_anything_is_deleted",),
+    ),
+    Protection(
+        1,
+        "erasure-moves-the-groups",
+        "positions lie before the log's beginning, which reads as loss",
+        "stream_app/roles/erase.py",
+        "{number: one.end + one.kept for number, one in touched.items()}",
+        "{}",
+        (_ERASE + "test_killed_between_any_two_steps_nothing_is_lost_and_the_next_run_finishes",),
+    ),
 )
 
 _PUBLISHED = (
@@ -690,6 +718,33 @@ _DELETED = (
         "        await self._drop_oldest()\n",
         "",
         (_VIEW + "test_words_of_alerts_beyond_the_limit_are_dropped",),
+    ),
+    Protection(
+        10,
+        "erased-only-when-deleted",
+        "a review is erased from the log that the view, texts and alerts still quote",
+        "stream_app/roles/erase.py",
+        "        self._refuse_undeleted(newest)\n",
+        "",
+        (_ERASE + "test_erasing_is_refused_until_the_deletion_went_through",),
+    ),
+    Protection(
+        10,
+        "erasure-keeps-the-deletion",
+        "a rebuild does not know that the review was deleted",
+        "stream_app/roles/erase.py",
+        "        return not named.is_marker\n",
+        "        return True\n",
+        (_ERASE + "test_killed_between_any_two_steps_nothing_is_lost_and_the_next_run_finishes",),
+    ),
+    Protection(
+        10,
+        "copies-begin-a-segment",
+        "erased words stay in the brokers' files",
+        "stream_app/kafka/rewrite.py",
+        "timestamp=0 if first else max(0, record.timestamp_ms)",
+        "timestamp=max(0, record.timestamp_ms)",
+        (_ERASE + "test_copies_begin_a_segment_so_that_the_old_files_go",),
     ),
 )
 
@@ -1801,6 +1856,15 @@ _CONTRACT = (
 )
 
 _REBUILT = (
+    Protection(
+        9,
+        "log-begins-where-an-erasure-says",
+        "after an erasure no rebuild works without --accept-loss, which accepts every loss",
+        "stream_app/kafka/rewrite.py",
+        "                lost[number] = 0\n",
+        "                pass\n",
+        (_ERASE + "test_killed_between_any_two_steps_nothing_is_lost_and_the_next_run_finishes",),
+    ),
     Protection(
         9,
         "caught-up-by-position",
