@@ -24,7 +24,7 @@ from stream_app.kafka.admin import begin_offsets, create_topics, end_offsets, la
 from stream_app.kafka.group_check import lost_positions
 from stream_app.kafka.topics import Topics
 from stream_app.ports import ConfigurationError
-from stream_app.records import Alert, Message, RawRecord, Rejected
+from stream_app.records import Alert, Message, RawRecord, Rejected, Span
 from stream_app.roles import erase
 from stream_app.roles.erase import Erasure
 from stream_app.settings import Settings
@@ -56,7 +56,9 @@ class Died(BaseException):
 
 
 def the_review(**changes: Any) -> Any:
-    return enriched("secret", "p1", text=f"{WORDS} Never again.", key_sentence=None, label="negative", **changes)
+    return enriched(
+        "secret", "tea", text=f"{WORDS} Never again.", key_sentence=Span(0, len(WORDS)), label="negative", **changes
+    )
 
 
 def alert(product_id: str, review_id: str, sentence: str) -> Alert:
@@ -75,7 +77,7 @@ def alert(product_id: str, review_id: str, sentence: str) -> Alert:
 
 
 def letter(place: Place, value: bytes) -> Message:
-    record = RawRecord(place.topics.reviews, 0, 7, 0, b"p1", value)
+    record = RawRecord(place.topics.reviews, 0, 7, 0, b"tea", value)
     return contract.dead_letter_message(place.topics.dead_letter, Rejected(record, "model_failed", "it failed"))
 
 
@@ -126,7 +128,7 @@ def order_per_product(place: Place) -> dict[bytes | None, list[bytes | None]]:
 def file_of(place: Place) -> Path:
     """The deletions, as the procedure has them."""
     file = place.folder / "deletions.jsonl"
-    file.write_text(json.dumps({"product_id": "p1", "review_id": "secret", "deleted": True}) + "\n")
+    file.write_text(json.dumps({"product_id": "tea", "review_id": "secret", "deleted": True}) + "\n")
     return file
 
 
@@ -134,19 +136,20 @@ def publish_everything(place: Place) -> None:
     """A history of several products, whose topics all hold the review's words."""
     others = [enriched(f"r{number}", f"p{number % 9}", text=f"Fine, number {number}.") for number in range(90)]
     edits = [enriched(f"r{number}", f"p{number % 9}", kind="edited", revision=1) for number in range(0, 90, 10)]
-    place.publish_reviews([*others[:40], the_review(), *others[40:], *edits])
-    alerts = [alert("p1", "secret", WORDS), *(alert(f"p{number}", f"r{number}", "Broke.") for number in range(9))]
+    cited = [enriched(f"tea{number}", "tea", label="negative") for number in range(2)]  # a text takes three reviews
+    place.publish_reviews([*others[:40], the_review(), *cited, *others[40:], *edits])
+    alerts = [alert("tea", "secret", WORDS), *(alert(f"p{number}", f"r{number}", "Broke.") for number in range(9))]
     place.publish([contract.alert_message(place.topics.alerts, one) for one in alerts])
-    raw = json.dumps({"product_id": "p1", "review_id": "secret", "text": WORDS}).encode()
-    other = json.dumps({"product_id": "p1", "review_id": "other", "text": "Mine."}).encode()
+    raw = json.dumps({"product_id": "tea", "review_id": "secret", "text": WORDS}).encode()
+    other = json.dumps({"product_id": "tea", "review_id": "other", "text": "Mine."}).encode()
     place.publish([letter(place, raw), letter(place, other), letter(place, b"no JSON")])
-    place.publish([Message(place.topics.reviews, b"p1", raw), Message(place.topics.reviews, b"p1", other)])
+    place.publish([Message(place.topics.reviews, b"tea", raw), Message(place.topics.reviews, b"tea", other)])
 
 
 def delete_the_review(place: Place) -> None:
     """Step 1, with what `enrich` makes of it."""
     assert "acknowledged" in place.command("publish", str(file_of(place)))
-    place.publish_reviews([deletion("secret", "p1", revision=2**53 - 1)])
+    place.publish_reviews([deletion("secret", "tea", revision=2**53 - 1)])
 
 
 def all_read(place: Place) -> bool:
@@ -204,14 +207,14 @@ def test_erased_words_are_nowhere_and_everything_else_is_where_it_was(place: Pla
 
     compact_soon(place)  # 6
     with place.live() as live:
-        place.publish_reviews([enriched("later", "p1")])
+        place.publish_reviews([enriched("later", "tea")])
         place.caught_up(1, live.keep_running)
-        answer = httpx.get(f"{live.page}/v1/products/p1/summary", timeout=10).text
+        answer = httpx.get(f"{live.page}/v1/products/tea/summary", timeout=10).text
         alerts = httpx.get(f"{live.page}/v1/alerts", timeout=10).json()
 
         def compacted() -> bool:
             live.keep_running()
-            place.publish_reviews([enriched(f"again{time.time_ns()}", "p1")])  # a summary begins the next segment
+            place.publish_reviews([enriched(f"again{time.time_ns()}", "tea")])  # a summary begins the next segment
             time.sleep(1.5)
             return not holding(place, place.topics.summaries, "Xanthippe")
 
@@ -221,8 +224,8 @@ def test_erased_words_are_nowhere_and_everything_else_is_where_it_was(place: Pla
     assert b"Xanthippe" not in all_of_redis(place.redis)
     assert [lost_positions(place.of(1), role) for role in ("summarize", "notify")] == [[], []]
     after = place.view(1)
-    assert {name: held for name, held in after.items() if name != "p1"} == {
-        name: held for name, held in view.items() if name != "p1"
+    assert {name: held for name, held in after.items() if name != "tea"} == {
+        name: held for name, held in view.items() if name != "tea"
     }
 
     rebuilding = place.rebuild()  # the log no longer begins at 0, and lacks nothing
@@ -255,7 +258,7 @@ def test_killed_between_any_two_steps_nothing_is_lost_and_the_next_run_finishes(
 ) -> None:
     """It dies while it copies, before it compares, moves the groups and deletes; once the workers go on in between."""
     publish_everything(place)
-    place.publish_reviews([deletion("secret", "p1", revision=2**53 - 1)])
+    place.publish_reviews([deletion("secret", "tea", revision=2**53 - 1)])
     read_all(place)
     before, order = kept_records(place), order_per_product(place)
     settings = place.of(1)
@@ -264,7 +267,7 @@ def test_killed_between_any_two_steps_nothing_is_lost_and_the_next_run_finishes(
         with monkeypatch.context() as patched:
             target = rewrite._Copies if step == "flush" else erase
             patched.setattr(target, step, die_after(getattr(target, step), calls=1 if step == "flush" else 0))
-            erasure = Erasure(settings, {("p1", "secret")}, Quiet())
+            erasure = Erasure(settings, {("tea", "secret")}, Quiet())
             plan = erasure.plan()
             with pytest.raises(Died):
                 erasure.run(plan)
@@ -280,13 +283,13 @@ def test_killed_between_any_two_steps_nothing_is_lost_and_the_next_run_finishes(
                 before[place.topics.enriched][(partition, message.key, message.value, message.headers)] += 1
                 order[message.key].append(message.value)
 
-    erasure = Erasure(settings, {("p1", "secret")}, Quiet())
+    erasure = Erasure(settings, {("tea", "secret")}, Quiet())
     erasure.run(erasure.plan())
 
     assert [holding(place, topic) for topic in before] == [[], [], []]
     assert kept_records(place) == before, "no copy is left twice"
     assert order_per_product(place) == order
-    assert Erasure(settings, {("p1", "secret")}, Quiet()).plan().rewritten == {}
+    assert Erasure(settings, {("tea", "secret")}, Quiet()).plan().rewritten == {}
     assert [lost_positions(settings, role) for role in ("summarize", "notify")] == [[], []]
     assert all_read(place), "nothing is read twice"
     assert rewrite.lost_beginnings(settings, place.topics.enriched) == dict.fromkeys(range(3), 0)
@@ -309,15 +312,15 @@ def die_after(real: Callable[..., Any], calls: int) -> Callable[..., Any]:
 
 def test_erasing_is_refused_until_the_deletion_went_through(place: Place) -> None:
     """While workers run; before the deletion, and after an edit that came later; before the roles have read all."""
-    place.publish_reviews([the_review(), enriched("r1", "p1")])
+    place.publish_reviews([the_review(), enriched("r1", "tea")])
 
     def refusal() -> str:
         with pytest.raises(ConfigurationError) as refused:
-            Erasure(place.of(1), {("p1", "secret")}, Quiet()).plan()
+            Erasure(place.of(1), {("tea", "secret")}, Quiet()).plan()
         return str(refused.value)
 
-    assert "p1/secret: no deletion is the newest state" in refusal()
-    place.publish_reviews([deletion("secret", "p1", revision=5)])
+    assert "tea/secret: no deletion is the newest state" in refusal()
+    place.publish_reviews([deletion("secret", "tea", revision=5)])
     assert "`summarize` has not read all" in refusal()
     from stream_app.commands.processes import Processes
 
@@ -329,11 +332,11 @@ def test_erasing_is_refused_until_the_deletion_went_through(place: Place) -> Non
     place.publish_reviews([the_review(kind="edited", revision=6)])
     place.fold()
     assert "no deletion is the newest state" in refusal()
-    place.publish_reviews([deletion("secret", "p1", revision=7)])
+    place.publish_reviews([deletion("secret", "tea", revision=7)])
     place.fold()
-    erasure = Erasure(place.of(1), {("p1", "secret")}, Quiet())
+    erasure = Erasure(place.of(1), {("tea", "secret")}, Quiet())
     plan = erasure.plan()
-    place.publish_reviews([enriched("r2", "p1")])
+    place.publish_reviews([enriched("r2", "tea")])
     with pytest.raises(ConfigurationError, match="Somebody writes to"):
         erasure.run(plan)
     assert len(holding(place, place.topics.enriched)) == 2, "nothing was deleted"
@@ -343,15 +346,15 @@ def test_who_publishes_while_it_copies_is_noticed_before_anything_is_deleted(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A review among the copies would overtake older ones of its product."""
-    place.publish_reviews([the_review(), enriched("r1", "p1"), deletion("secret", "p1", revision=5)])
+    place.publish_reviews([the_review(), enriched("r1", "tea"), deletion("secret", "tea", revision=5)])
     place.fold()
-    erasure = Erasure(place.of(1), {("p1", "secret")}, Quiet())
+    erasure = Erasure(place.of(1), {("tea", "secret")}, Quiet())
     plan = erasure.plan()
     flush = rewrite._Copies.flush
 
     def flush_beside_somebody(copies: Any) -> None:
         flush(copies)
-        place.publish_reviews([enriched("r2", "p1")])
+        place.publish_reviews([enriched("r2", "tea")])
 
     monkeypatch.setattr(rewrite._Copies, "flush", flush_beside_somebody)
     with pytest.raises(ConfigurationError, match="Somebody writes to"):
@@ -369,7 +372,7 @@ def test_copies_begin_a_segment_so_that_the_old_files_go(tmp_path: Path, topic_p
         create_topics(settings)
         topic = Topics(topic_prefix).enriched
         one = Place(settings, Redis(), tmp_path)
-        one.publish_reviews([the_review(), *(enriched(f"r{number}", "p1") for number in range(5))])
+        one.publish_reviews([the_review(), *(enriched(f"r{number}", "tea") for number in range(5))])
         time.sleep(0.01)
 
         def drops(record: RawRecord) -> bool:
