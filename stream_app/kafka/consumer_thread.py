@@ -67,15 +67,16 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
         waiting = {tp: Partition(*tp) for tp in tps if assignment.state_value(tp).awaiting_reset}
         result = await super()._update_fetch_positions(assignment, node_id, tps)
         for tp, partition in waiting.items():
-            state, before = assignment.state_value(tp), self.reached.pop(partition, None)
+            state, before = assignment.state_value(tp), self.reached.get(partition)
             if before is None or not state.has_valid_position:
-                if before is not None:
-                    self.reached[partition] = before  # the broker gave no answer yet
-            elif state.position > before:
+                continue  # no commit, or no answer of the broker yet
+            self.reached[partition] = state.position
+            if state.position > before:
                 telemetry.records_lost_to_retention(*partition, before, state.position)
             elif state.position < before:
                 telemetry.log_no_longer_reaches(*partition, before, state.position)
                 self.begun_anew[partition] = state.position
+            # else a seek came before the answer: what it leads to is compared with `before` again
         return result
 
     def _get_actions_per_node(self, assignment: Any) -> Any:

@@ -27,6 +27,7 @@ def test_look_ups_are_measured_in_every_way() -> None:
     assert "| one summary | 100 |" in lookups.table(found)
 
 
+@pytest.mark.alone
 def test_latency_at_a_share_of_capacity_is_measured(kafka: str) -> None:
     """Every review is enriched, every alarming one has its alert, and the queue was watched meanwhile."""
     found = latency.latency(kafka, seconds=2, backlog=200, shares=(0.5,), overload=False)

@@ -217,7 +217,23 @@ def test_position_that_the_log_does_not_hold_is_said(
     fetcher.reached, fetcher.begun_anew = dict(reached), {}
     assert asyncio.run(fetcher._update_fetch_positions(assignment, 1, [P0])) is True
     assert (said, fetcher.begun_anew) == (told, begun_anew)
-    assert fetcher.reached == (reached if first is None else {})
+    assert fetcher.reached == (reached if first is None or not reached else {Partition(*P0): first})
+
+
+def test_loss_is_said_where_a_seek_came_before_the_answer_of_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the start aiokafka resets a position while it is set to the committed offset; the loss was never logged."""
+    said: list[int] = []
+    monkeypatch.setattr(consumer_thread.telemetry, "records_lost_to_retention", lambda t, p, old, new: said.append(new))
+    fetcher: Any = object.__new__(consumer_thread.PatientFetcher)
+    fetcher._closed, fetcher._fetch_task = True, None
+    fetcher.reached, fetcher.begun_anew = {Partition(*P0): 40}, {}
+    for position in (40, 100):  # that of the seek; then the first of the log, since the broker does not have 40
+        assignment = Assignment(position)
+        monkeypatch.setattr(
+            consumer_thread.Fetcher, "_update_fetch_positions", lambda self, *_, a=assignment: a.answer()
+        )
+        asyncio.run(fetcher._update_fetch_positions(assignment, 1, [P0]))
+    assert said == [100]
 
 
 @pytest.mark.parametrize("at_work", [False, True])
