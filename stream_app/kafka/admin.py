@@ -210,6 +210,8 @@ def retention_ms(settings: Settings, topic: str) -> int | None:
         config = described.result(_SECONDS)
     except (KafkaException, TimeoutError):
         return None
+    if any(setting not in config for setting in ("retention.ms", "retention.bytes", "cleanup.policy")):
+        return None  # not every Kafka service shows all of them
     kept = int(config["retention.ms"].value)
     if config["cleanup.policy"].value != "delete" or int(config["retention.bytes"].value) >= 0:
         return None
@@ -363,7 +365,9 @@ def _unavailable(settings: Settings, error: KafkaException) -> BrokerUnavailable
 
 
 def _retention(config: Mapping[str, Any]) -> str:
-    if "compact" in config["cleanup.policy"].value:
+    if "cleanup.policy" in config and "compact" in config["cleanup.policy"].value:
         return "compacted"
+    if "retention.ms" not in config:  # not every Kafka service shows it
+        return "not said"
     ms = int(config["retention.ms"].value)
     return "for ever" if ms < 0 else f"{ms / _DAY_MS:g} days"

@@ -65,7 +65,7 @@ class CrashMemory:
         self._clock = clock
         self._held: dict[Partition, _Held] = {}
         self._until: dict[Partition, int] = {}  # of those that have poison-pill candidates
-        self._commit: Callable[[Partition], Awaitable[bool]] | None = None
+        self._commit: Callable[[Iterable[Partition]], Awaitable[bool]] | None = None
 
     # ---- what the role asks
 
@@ -90,22 +90,30 @@ class CrashMemory:
         return held.alone_deaths if held is not None and held.alone == position.offset else 0
 
     async def note_alone(self, position: Position) -> bool:
-        """Commit that this record is alone on the device from now on. False: the partition is no longer ours."""
+        """Commit that this record is alone on the device from now on. False: the partition is no longer ours.
+
+        The record that was alone before may be another partition's: in the same commit its note says that it passed,
+        since a death from here on is not of its making.
+        """
         partition = Partition(position.topic, position.partition)
         held = self._held.get(partition)
         if held is None or self._commit is None:
             return False
+        passed = [one for one, other in self._held.items() if other.alone_now and one != partition]
+        for other in passed:
+            self._held[other].alone_now = False
         if held.alone is not None and held.alone_deaths and position.offset < held.alone:
-            return True  # alone before, in a process that died later: a note would forget which one that died of
+            # alone before, in a process that died later: a note of it would forget which one that died of
+            return not passed or await self._commit(passed)
         if held.alone != position.offset:
             held.alone, held.alone_deaths = position.offset, 0
         held.alone_now = True
-        return await self._commit(partition)
+        return await self._commit([partition, *passed])
 
     # ---- what the frame tells
 
-    def commits_by(self, commit: Callable[[Partition], Awaitable[bool]]) -> None:
-        """``commit`` writes the partition's note now; False when the broker refused it."""
+    def commits_by(self, commit: Callable[[Iterable[Partition]], Awaitable[bool]]) -> None:
+        """``commit`` writes the partitions' notes now, all in one commit; False when the broker refused it."""
         self._commit = commit
 
     def assigned(self, partition: Partition, committed: int | None, metadata: str, end: int) -> None:

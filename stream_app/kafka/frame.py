@@ -76,7 +76,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._publisher = app.publisher
         self._crashes = app.crashes
         if self._crashes is not None:
-            self._crashes.commits_by(self._commit_note)
+            self._crashes.commits_by(self._commit_notes)
         self._clock_check = ClockCheck(app.role_name)
         self._committed: dict[Any, int] = {}
         self._committing = asyncio.Lock()
@@ -257,8 +257,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._crashes.committed((note, offsets[tp]) for tp, note in noted.items())
         return True
 
-    async def _commit_note(self, partition: Partition) -> bool:
-        return await self._commit_offsets(self._with_offsets([partition]))
+    async def _commit_notes(self, partitions: Iterable[Partition]) -> bool:
+        return await self._commit_offsets(self._with_offsets(partitions))
 
     # ---- partitions come and go
 

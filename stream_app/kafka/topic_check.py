@@ -19,6 +19,7 @@ from stream_app.settings import Settings
 _SECONDS = 10.0
 _LOOK_AGAIN_SECONDS = 1.0  # a broker may learn late of a topic that was just made or repaired
 _FORBIDDEN = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
+_UNSUPPORTED = (KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEATURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class TopicState:
 
     partitions: int
     replication: int
-    config: Mapping[str, str] | None
+    config: Mapping[str, str | None] | None
 
 
 def look_at_topics(settings: Settings, names: Iterable[str]) -> list[Finding]:
@@ -128,18 +129,20 @@ def repair_topics(settings: Settings) -> tuple[list[Finding], list[Finding]]:
 
 
 def judge(spec: TopicSpec, state: TopicState, topics: Topics) -> list[Finding]:
-    """What is wrong with a topic that exists."""
+    """What is wrong with a topic that exists. A setting that these brokers do not have, or do not show, is none: not
+    every Kafka service has all of them.
+    """
     name, config = spec.name, state.config
     if config is None:
         return [Finding(name, "does not show its configuration: grant DescribeConfigs, or compare it yourself")]
     findings: list[Finding] = []
     is_input = name == topics.reviews
-    size = int(config["max.message.bytes"])
-    if spec.max_message_bytes is not None and size < spec.max_message_bytes and not is_input:
+    size = _number(config, "max.message.bytes")
+    if spec.max_message_bytes is not None and size is not None and size < spec.max_message_bytes and not is_input:
         problem = f"has max.message.bytes={size}, and what is published there up to {spec.max_message_bytes} bytes"
         findings.append(_repairable(name, problem, "max.message.bytes", str(spec.max_message_bytes), fatal=True))
-    policy = config["cleanup.policy"]
-    if name == topics.summaries and policy != spec.cleanup_policy:
+    policy = config.get("cleanup.policy") or ""
+    if name == topics.summaries and policy and policy != spec.cleanup_policy:
         problem = f"has cleanup.policy={policy}: the newest summary of a product may be deleted"
         findings.append(_repairable(name, problem, "cleanup.policy", spec.cleanup_policy))
     elif name in topics.all() and name != topics.summaries and "compact" in policy:
@@ -148,14 +151,21 @@ def judge(spec: TopicSpec, state: TopicState, topics: Topics) -> list[Finding]:
         findings.append(Finding(name, problem, not is_input, "cleanup.policy", "delete"))
     if spec.retention_ms == FOR_EVER:
         for setting in ("retention.ms", "retention.bytes"):
-            if "delete" in policy and int(config[setting]) >= 0:
-                problem = f"has {setting}={config[setting]}: a view that is rebuilt will lack what was deleted"
+            kept = _number(config, setting)
+            if "delete" in policy and kept is not None and kept >= 0:
+                problem = f"has {setting}={kept}: a view that is rebuilt will lack what was deleted"
                 findings.append(Finding(name, problem, setting=setting, wanted=str(FOR_EVER)))
-    in_sync, needed = int(config["min.insync.replicas"]), min_insync_replicas(state.replication)
-    if in_sync < needed:
+    in_sync, needed = _number(config, "min.insync.replicas"), min_insync_replicas(state.replication)
+    if in_sync is not None and in_sync < needed:
         problem = f"has min.insync.replicas={in_sync} with {state.replication} copies: one lost disk may lose records"
         findings.append(_repairable(name, problem, "min.insync.replicas", str(needed)))
     return findings
+
+
+def _number(config: Mapping[str, str | None], setting: str) -> int | None:
+    """None where it is not among what the brokers show."""
+    shown = config.get(setting)
+    return int(shown) if shown else None
 
 
 def _repairable(topic: str, problem: str, setting: str, wanted: str, *, fatal: bool = False) -> Finding:
@@ -194,17 +204,19 @@ def _unseen(name: str, error: KafkaException) -> Finding:
         return Finding(name, "does not exist: `stream-app topics create` makes it", fatal=True)
     if code in _FORBIDDEN:
         return Finding(name, "may not be described by this user: grant Describe, or compare it yourself")
+    if code in _UNSUPPORTED:
+        return Finding(name, "cannot be compared, because these brokers do not describe topics: compare it yourself")
     raise error
 
 
-def _configs(settings: Settings, names: list[str]) -> dict[str, Mapping[str, str] | None]:
+def _configs(settings: Settings, names: list[str]) -> dict[str, Mapping[str, str | None] | None]:
     """The effective configuration by topic; None where we may not ask, or the brokers do not say."""
 
     def describe(admin: AdminClient) -> dict[str, Any]:
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
         return {one.name: future for one, future in admin.describe_configs(resources, request_timeout=_SECONDS).items()}
 
-    found: dict[str, Mapping[str, str] | None] = {}
+    found: dict[str, Mapping[str, str | None] | None] = {}
     for name, future in (reach(settings, describe) if names else {}).items():
         try:
             found[name] = {key: entry.value for key, entry in future.result(_SECONDS).items()}

@@ -1210,6 +1210,18 @@ _BAD = (
     ),
     Protection(
         4,
+        "who-passed-alone-is-noted-across-partitions",
+        "a death is blamed on the review of another partition that was alone a moment before, and passed",
+        "stream_app/kafka/crash_memory.py",
+        "            self._held[other].alone_now = False\n",
+        "            pass\n",
+        (
+            _CRASHES + "test_death_is_blamed_on_the_record_that_is_alone_now_and_on_none_of_another_partition",
+            _CRASHES + "test_death_of_a_record_that_passed_before_is_not_blamed_on_another_partitions",
+        ),
+    ),
+    Protection(
+        4,
         "crash-loop-leaves-the-child-out",
         "a child process that fills the machine's memory ends each worker, for ever",
         "stream_app/roles/enrich.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.records import Partition, Position
@@ -22,7 +23,8 @@ class Owner:
         self.memory.assigned(P, committed, metadata, end)
         self.memory.commits_by(self._commit_by_itself)
 
-    async def _commit_by_itself(self, partition: Partition) -> bool:
+    async def _commit_by_itself(self, partitions: Iterable[Partition]) -> bool:
+        assert list(partitions) == [P]
         self.commit()
         return True
 
@@ -199,3 +201,52 @@ def test_partition_that_is_not_ours_any_more_is_not_noted() -> None:
     owner.memory.revoked()
     assert asyncio.run(owner.memory.note_alone(Position("reviews", 0, 42))) is False
     assert owner.memory.arrive(P, 40, 41) is True
+
+
+class TwoPartitions:
+    """A process that owns two partitions, and what the broker has of them; one commit may hold several notes."""
+
+    def __init__(self, broker: dict[Partition, str]) -> None:
+        self.broker = broker
+        self.memory = CrashMemory()
+        for partition, metadata in broker.items():
+            self.memory.assigned(partition, 0, metadata, 100)
+        self.memory.commits_by(self._commit)
+        for partition in broker:
+            if not self.memory.arrive(partition, 0, 9):
+                asyncio.run(self._commit([partition]))
+
+    async def _commit(self, partitions: Iterable[Partition]) -> bool:
+        noted = [(self.memory.note(one, 0), 0) for one in partitions]
+        self.broker.update({one.partition: one.metadata for one, _ in noted})
+        self.memory.committed(noted)
+        return True
+
+    def alone(self, partition: Partition, offset: int) -> None:
+        assert asyncio.run(self.memory.note_alone(Position(partition.topic, partition.number, offset)))
+
+
+def test_death_is_blamed_on_the_record_that_is_alone_now_and_on_none_of_another_partition() -> None:
+    """Nothing of either partition is committed between the two: they are alone a few milliseconds apart."""
+    innocent, killer = Partition("reviews", 0), Partition("reviews", 1)
+    broker = {innocent: "", killer: ""}
+    TwoPartitions(broker)
+    for _ in range(3):
+        process = TwoPartitions(broker)
+        process.alone(innocent, 3)
+        process.alone(killer, 5)  # it dies
+    successor = TwoPartitions(broker).memory
+    assert successor.deaths_alone(Position("reviews", 1, 5)) == 3
+    assert successor.deaths_alone(Position("reviews", 0, 3)) == 0
+
+
+def test_death_of_a_record_that_passed_before_is_not_blamed_on_another_partitions() -> None:
+    """Records before one that was alone in a death are not noted: whoever was alone last must say that it passed."""
+    innocent, other = Partition("reviews", 0), Partition("reviews", 1)
+    broker = {innocent: "", other: ""}
+    TwoPartitions(broker)
+    TwoPartitions(broker).alone(other, 5)  # it dies
+    process = TwoPartitions(broker)
+    process.alone(innocent, 3)
+    process.alone(other, 4)  # it dies
+    assert TwoPartitions(broker).memory.deaths_alone(Position("reviews", 0, 3)) == 0

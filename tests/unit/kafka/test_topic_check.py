@@ -88,6 +88,16 @@ def test_acknowledgement_of_one_copy_among_three_is_a_warning_and_repaired(repli
     )
 
 
+@pytest.mark.parametrize("name", TOPICS.all())
+@pytest.mark.parametrize("setting", DEFAULTS)
+def test_setting_that_a_kafka_service_does_not_show_keeps_no_role_from_starting(name: str, setting: str) -> None:
+    """Some lack min.insync.replicas or retention.bytes."""
+    shown = dict(state_of(name, 3).config or {})
+    del shown[setting]
+    assert judge(SPECS[name], TopicState(6, 3, shown), TOPICS) == []
+    assert judge(SPECS[name], TopicState(6, 3, {**shown, setting: None}), TOPICS) == []
+
+
 class Brokers:
     """An AdminClient: topics by name, each a configuration or the error code that is answered instead."""
 
@@ -192,6 +202,15 @@ def test_missing_rights_are_said_and_stop_nothing(monkeypatch: pytest.MonkeyPatc
     assert [topic for topic, _ in warned] == [TOPICS.alerts, TOPICS.dead_letter]
     assert "grant Describe" in warned[0][1]
     assert "grant DescribeConfigs" in warned[1][1]
+
+
+@pytest.mark.parametrize("code", [KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEATURE])
+def test_brokers_that_do_not_describe_topics_stop_nothing(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    brokers(monkeypatch, good() | {TOPICS.alerts: code, TOPICS.dead_letter: code})
+    assert [(f.topic, f.fatal) for f in look_at_topics(SETTINGS, [TOPICS.alerts, TOPICS.dead_letter])] == [
+        (TOPICS.alerts, False),
+        (TOPICS.dead_letter, False),
+    ]
 
 
 def test_what_is_fatal_comes_first_and_everything_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -142,8 +142,8 @@ def test_where_no_child_can_load_candidates_go_one_by_one_each_noted_before() ->
         async with staged(only_here, summary_wait_ms=60_000) as stage:
             notes: list[int | None] = []
 
-            async def commit(partition: Partition) -> bool:
-                notes.append(stage.crashes._held[partition].alone)
+            async def commit(partitions: Iterable[Partition]) -> bool:
+                notes.extend(stage.crashes._held[partition].alone for partition in partitions)
                 return True
 
             stage.crashes.commits_by(commit)
@@ -163,7 +163,7 @@ def test_loader_that_other_processes_cannot_import_is_no_reason_to_stop() -> Non
     async def scenario() -> None:
         async with staged(lambda settings: load_deadly(None, settings), summaries="off") as stage:
 
-            async def commit(partition: Partition) -> bool:
+            async def commit(partitions: Iterable[Partition]) -> bool:
                 return True
 
             stage.crashes.commits_by(commit)
@@ -181,7 +181,7 @@ def test_review_alone_in_two_deaths_is_rejected_unseen_where_no_child_can_help(t
         starts = tmp_path / "starts"
         async with staged(partial(load_deadly, starts), summaries="off") as stage:
 
-            async def commit(partition: Partition) -> bool:
+            async def commit(partitions: Iterable[Partition]) -> bool:
                 return True
 
             stage.crashes.commits_by(commit)
