@@ -73,6 +73,14 @@ class RawRecord(NamedTuple):
         return self.timestamp_ms if EARLIEST_MS <= self.timestamp_ms <= now_ms + MAX_AHEAD_MS else None
 
 
+class UnopenedBatch(RawRecord):
+    """Stands for all records of a batch that would take too much memory; ``offset`` is that of the last one. It has
+    neither key nor value.
+    """
+
+    __slots__ = ()
+
+
 class Message(NamedTuple):
     """A record to be published. A None value is a tombstone (compacted topics)."""
 

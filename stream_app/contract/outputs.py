@@ -13,6 +13,7 @@ import orjson
 from stream_app.contract import field
 from stream_app.contract.json_bytes import why_not_json
 from stream_app.contract.times import from_rfc3339, to_rfc3339
+from stream_app.contract.valueless import valueless
 from stream_app.records import (
     LABELS,
     Alert,
@@ -267,7 +268,7 @@ def _counted(fields: Mapping[str, Any]) -> Counts:
 def _decoded(record: RawRecord, decode: Callable[[dict[str, Any]], Value]) -> Value | Rejected:
     """What ``decode`` makes of the record's JSON object, or why it cannot be read."""
     if record.value is None:
-        return Rejected(record, "tombstone", "the value is null")
+        return valueless(record)
     try:
         fields = orjson.loads(record.value)
     except orjson.JSONDecodeError as error:

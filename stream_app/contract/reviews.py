@@ -9,6 +9,7 @@ import orjson
 from stream_app.contract.field import CONTROL, MAX_ID_CHARACTERS
 from stream_app.contract.json_bytes import shown, why_not_json
 from stream_app.contract.times import from_rfc3339
+from stream_app.contract.valueless import valueless
 from stream_app.records import EARLIEST_MS, FINAL_REVISION, Kind, RawRecord, Rejected, Review
 
 _STARS = range(1, 6)
@@ -27,7 +28,7 @@ def decode_review(record: RawRecord, *, now_ms: int, max_future_ms: int, max_tex
     """
     value = record.value
     if value is None:
-        return Rejected(record, "tombstone", "the value is null; send {deleted: true} with product_id and review_id")
+        return valueless(record, "; send {deleted: true} with product_id and review_id")
     try:
         fields = orjson.loads(value)
     except orjson.JSONDecodeError as error:

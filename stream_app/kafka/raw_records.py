@@ -17,7 +17,8 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecor
 from aiokafka.record.memory_records import _MemoryRecordsPy
 from aiokafka.record.util import decode_varint
 
-from stream_app.records import RawRecord
+from stream_app.kafka.bounded_codecs import BatchTooLarge
+from stream_app.records import RawRecord, UnopenedBatch
 
 _NAMES = ("utf-8", "backslashreplace")
 _MAGIC_OF_HEADERS = 2  # older formats have none
@@ -32,19 +33,28 @@ class FetchedRecords:
         self.data = data
         records = _FastRecords(data)
         self.has_next = records.has_next
-        self.next_batch = records.next_batch
         self.size_in_bytes = records.size_in_bytes
+        self._next_batch = records.next_batch
+        self.last_batch: Any = None
+
+    def next_batch(self) -> Any:
+        self.last_batch = self._next_batch()
+        return self.last_batch
 
 
 class AnyNameRecords(_MemoryRecordsPy):  # type: ignore[misc]
     """The same records, read without demands on the names of headers."""
 
+    last_batch: Any = None
+
     def next_batch(self, *args: Any, **kwargs: Any) -> Any:
         batch = self._next_slice
         if batch is None or batch[_MAGIC_AT] < _MAGIC_OF_HEADERS:
-            return super().next_batch(*args, **kwargs)
-        self._cache_next()
-        return _AnyNameBatch(batch)
+            self.last_batch = super().next_batch(*args, **kwargs)
+        else:
+            self._cache_next()
+            self.last_batch = _AnyNameBatch(batch)
+        return self.last_batch
 
 
 class _AnyNameBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
@@ -85,14 +95,18 @@ class RawRecords(PartitionRecords):  # type: ignore[misc]
     """The records of one answer of the broker as what they are here, without aiokafka's own form in between.
 
     Raises CorruptRecordException for a batch that cannot be read, with what a person can do about it: the process ends
-    then. Nothing is skipped, since what was lost would never be known.
+    then. Nothing is skipped, since what was lost would never be known. One that would take too much memory is given as
+    an UnopenedBatch.
     """
 
     def __init__(self, tp: Any, records: FetchedRecords, aborted_transactions: Any, *args: Any) -> None:
         self._aborted_transactions: list[tuple[int, int]]
+        self._records: Any
+        self.next_fetch_offset: int
         super().__init__(tp, records, aborted_transactions, *args)
         self._data = records.data
         self._all_aborted = list(self._aborted_transactions)
+        self._given = 0  # where reading began again: what is before was given
 
     def _consumer_record(self, tp: Any, record: Any) -> RawRecord:
         return RawRecord(
@@ -100,19 +114,36 @@ class RawRecords(PartitionRecords):  # type: ignore[misc]
         )
 
     def _unpack_records(self) -> Iterator[RawRecord]:
-        try:
-            yield from super()._unpack_records()
-            return
-        except (UnicodeDecodeError, CorruptRecordException):  # the latter is what aiokafka without its extension raises
-            pass
-        given = self.next_fetch_offset  # it goes back to the beginning of the answer, as the reading does
-        self._records = AnyNameRecords(self._data)
-        self._aborted_transactions = list(self._all_aborted)
-        self._aborted_producers.clear()
+        while True:
+            try:
+                yield from self._opened()
+                return
+            except BatchTooLarge:
+                batch = self._records.last_batch
+            begin, self.next_fetch_offset = self.next_fetch_offset, batch.next_offset
+            if self.next_fetch_offset > max(begin, self._given):
+                yield UnopenedBatch(
+                    self._tp.topic, self._tp.partition, batch.next_offset - 1, batch.max_timestamp, None, None
+                )
+
+    def _opened(self) -> Iterator[RawRecord]:
+        """The records from where reading is. Raises BatchTooLarge behind the batch that would be."""
+        if not isinstance(self._records, AnyNameRecords):
+            try:
+                yield from super()._unpack_records()
+                return
+            except (UnicodeDecodeError, CorruptRecordException):  # the latter: aiokafka without its extension
+                pass
+            self._given = self.next_fetch_offset  # it goes back to the answer's beginning, as the reading does
+            self._records = AnyNameRecords(self._data)
+            self._aborted_transactions = list(self._all_aborted)
+            self._aborted_producers.clear()
         try:
             for record in super()._unpack_records():
-                if record.offset >= given:
+                if record.offset >= self._given:
                     yield record
+        except BatchTooLarge:
+            raise
         except Exception as error:
             raise CorruptRecordException(
                 f"{self._tp.topic} {self._tp.partition} cannot be read at offset {self.next_fetch_offset} or soon "

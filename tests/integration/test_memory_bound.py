@@ -1,4 +1,4 @@
-"""A worker whose oldest review is slow does not grow with what arrives behind it."""
+"""What a worker takes of memory is bounded: behind a slow review, and by what little compressed bytes may stand for."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stream_app.kafka.admin import create_topics, end_offsets, lag
+from stream_app import contract
+from stream_app.kafka.admin import create_topics, end_offsets, lag, read_to_end
 from stream_app.kafka.topics import Topics
 from stream_app.settings import Settings
 from tests.integration.ruled_program import PROGRAM
-from tests.reliability.raw_producer import RawInput, RawProducer
+from tests.reliability.raw_producer import ZSTD, RawInput, RawProducer
 from tests.reliability.ruled_models import Troubles
 from tests.waiting import wait_until
 
@@ -55,6 +56,12 @@ class Growing:
     def rss(self) -> int:
         """Bytes."""
         return int(self._memory().rss)
+
+    @property
+    def peak_mib(self) -> int:
+        """The most it ever had, for however short a time."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) // 1024
 
     def stands_still(self) -> bool:
         """Has it not grown for a while? What was produced is either taken by then, or will not be."""
@@ -102,6 +109,34 @@ def test_worker_with_a_slow_head_grows_by_a_bounded_amount(
         wait_until(lambda: lag(settings, "enrich") == 0, 120, "all is published and committed")
         assert sum(end_offsets(settings, topics.enriched).values()) == count + 1
         assert (worker.rss - before) / MIB < 2 * limit_mib + 200, "nor by what is published in one go"
+    finally:
+        worker.process.kill()
+        worker.process.wait()
+
+
+@pytest.mark.timeout(120)
+def test_batch_that_decompresses_to_more_than_the_memory_is_rejected_and_others_go_on(
+    kafka: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    """20 KB on the wire, 600 MB in memory. It would end every worker of a small machine, before any note names it."""
+    settings = Settings(_env_file=None, brokers=kafka, topic_prefix=topic_prefix, partitions=1)
+    topics = Topics(topic_prefix)
+    create_topics(settings)
+    worker = Growing(settings, tmp_path)
+    try:
+        wait_until(worker.is_ready, 60, "the worker is ready")
+        before = worker.peak_mib
+        with RawProducer(kafka) as producer:
+            at = producer.send(topics.reviews, [RawInput(b"p", bytes(300_000_000))] * 2, codec=ZSTD)
+            producer.send(topics.reviews, [RawInput(b"p", HEAD)])
+        wait_until(lambda: worker.is_ready() and lag(settings, "enrich") == 0, 60, "it gets past the batch")
+        [rejected] = [contract.read_letter(one) for one in read_to_end(settings, topics.dead_letter)]
+        assert (rejected.reason, rejected.origin and rejected.origin.offset) == ("batch_too_large", at + 1)
+        assert rejected.lacks_original, "it is not replayed"
+        assert sum(end_offsets(settings, topics.enriched).values()) == 1
+        grown = worker.peak_mib - before
+        print(f"grown by {grown} MiB at most", file=sys.stderr)
+        assert grown < 350
     finally:
         worker.process.kill()
         worker.process.wait()

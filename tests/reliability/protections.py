@@ -1210,6 +1210,16 @@ _BAD = (
     ),
     Protection(
         4,
+        "batches-are-decompressed-within-a-bound",
+        "16 KiB of zstd that stand for gigabytes end every worker, for ever",
+        "stream_app/kafka/bounded_codecs.py",
+        "        if len(space) >= MAX_BATCH_BYTES:\n            raise BatchTooLarge\n"
+        "        space = bytearray(min(_GROWTH * len(space), MAX_BATCH_BYTES))\n",
+        "        space = bytearray(_GROWTH * len(space))\n",
+        (_RAW_RECORDS + "test_batch_that_would_take_too_much_memory_is_one_record_that_says_so",),
+    ),
+    Protection(
+        4,
         "who-passed-alone-is-noted-across-partitions",
         "a death is blamed on the review of another partition that was alone a moment before, and passed",
         "stream_app/kafka/crash_memory.py",

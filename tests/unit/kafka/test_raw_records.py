@@ -10,8 +10,9 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.structs import TopicPartition
 
+from stream_app.kafka import bounded_codecs
 from stream_app.kafka.raw_records import FetchedRecords, RawRecords
-from stream_app.records import RawRecord
+from stream_app.records import RawRecord, UnopenedBatch
 from tests.reliability.raw_producer import GZIP, LZ4, NONE, SNAPPY, ZSTD, RawInput, batch_of
 
 TP = TopicPartition("reviews", 3)
@@ -85,3 +86,52 @@ def test_record_whose_lengths_disagree_is_corrupt() -> None:
 
     with pytest.raises(CorruptRecordException, match="cannot be read at offset 0"):
         read(bytes(builder.build()))
+
+
+CODECS = [GZIP, SNAPPY, LZ4, ZSTD]
+
+
+@pytest.fixture
+def small_limit(monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many bytes a batch may take."""
+    monkeypatch.setattr(bounded_codecs, "MAX_BATCH_BYTES", 3 * 2**20)
+    return 3 * 2**20
+
+
+def bomb(offset: int, size: int, codec: int) -> bytes:
+    """A batch of three records that takes so many bytes and some."""
+    records = [RawInput(b"a", b"first"), RawInput(b"b", bytes(size)), RawInput(b"c", b"last", timestamp_ms=99)]
+    return based_at(offset, batch_of(records, codec))
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_batch_that_would_take_too_much_memory_is_one_record_that_says_so(small_limit: int, codec: int) -> None:
+    before = based_at(37, batch_of([RawInput(b"k", b"before", timestamp_ms=1)]))
+    behind = based_at(43, batch_of([RawInput(b"k", b"behind", timestamp_ms=1)], codec))
+
+    found = read(before + bomb(40, small_limit, codec) + behind, since=37)
+
+    assert [(one.offset, one.value) for one in found] == [(37, b"before"), (42, None), (43, b"behind")]
+    assert [type(one) for one in found] == [RawRecord, UnopenedBatch, RawRecord]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_batch_just_below_the_limit_is_read(small_limit: int, codec: int) -> None:
+    [first, large, last] = read(bomb(40, small_limit - 1000, codec), since=40)
+    assert (first.value, last.value) == (b"first", b"last")
+    assert large.value == bytes(small_limit - 1000)
+    [again] = read(based_at(0, batch_of([RawInput(b"k", b"x" * 1000)], codec)))
+    assert again.value == b"x" * 1000, "nothing is left of the one before"
+
+
+def test_position_is_behind_a_batch_that_was_not_opened(small_limit: int) -> None:
+    records = RawRecords(TP, FetchedRecords(bomb(40, small_limit, ZSTD)), None, 41, None, None, True, READ_COMMITTED)
+    assert next(records).offset == 42
+    assert records.next_fetch_offset == 43
+    assert list(records) == []
+
+
+def test_batch_that_was_not_opened_is_given_once_where_a_strange_name_follows(small_limit: int) -> None:
+    strange = based_at(43, batch_of([RawInput(b"k", b"v", NAMES)]))
+    later = bomb(50, small_limit, GZIP)
+    assert [one.offset for one in read(bomb(40, small_limit, ZSTD) + strange + later, since=40)] == [42, 43, 52]
