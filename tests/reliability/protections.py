@@ -880,7 +880,7 @@ _BAD = (
         "second-reading-gives-the-rest",
         "records before such a name are given twice",
         "stream_app/kafka/raw_records.py",
-        "                if record.offset >= given:\n",
+        "                if record.offset >= self._given:\n",
         "                if True:\n",
         (_RAW_RECORDS + "test_records_before_and_behind_such_a_name_come_once_and_in_order",),
     ),
