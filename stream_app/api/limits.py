@@ -15,12 +15,15 @@ from stream_app import telemetry
 from stream_app.settings import Settings
 
 _AROUND_A_HEADER = len(": \r\n")
+_MAX_PIPELINED = 32  # requests that wait for the one before; each takes some KiB, and browsers send none ahead
 _TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``connections`` and those ``per_address``: 0 is no limit. ``idle_seconds``: without a request, or within one."""
+    """``connections`` and those ``per_address``: 0 is no limit. ``idle_seconds``: without a request, or within one, its
+    body included.
+    """
 
     header_bytes: int
     idle_seconds: float
@@ -37,7 +40,7 @@ class Limits:
         )
 
 
-class _HeadersTooLarge(Exception):
+class _Refused(Exception):
     """Stops the parser, which makes an HttpParserError of it; uvicorn calls ``send_400_response`` for that."""
 
 
@@ -46,13 +49,16 @@ def limited_protocol(limits: Limits) -> type[asyncio.Protocol]:
     by_address: Counter[str] = Counter()
 
     class LimitedProtocol(HttpToolsProtocol):
-        """Closes a connection whose headers are too large or take too long, or that is one too many.
+        """Closes a connection whose headers are too large, whose requests take too long or are too many at once, or
+        that is one too many.
 
-        uvicorn limits neither with httptools: its keep-alive timer begins after the first answer.
+        uvicorn limits none of it with httptools: its keep-alive timer begins after the first answer and stops with each
+        byte, and it queues what is sent ahead without bound.
         """
 
         _address = ""
         _header_bytes = 0  # of a request whose headers are not complete
+        _in_body = False  # between the headers of a request and its end
         _too_large = False
         _request_timer: asyncio.TimerHandle | None = None
 
@@ -83,16 +89,19 @@ def limited_protocol(limits: Limits) -> type[asyncio.Protocol]:
             if self._header_bytes > limits.header_bytes and not self.transport.is_closing():
                 self._too_large = True
                 self.send_400_response("")
-            elif self._header_bytes and self._request_timer is None:
+            elif (self._header_bytes or self._in_body) and self._request_timer is None:
                 self._await_request()
 
         def on_headers_complete(self) -> None:
-            self._stop_awaiting()
             self._header_bytes = 0
+            self._in_body = True
+            if len(self.pipeline) >= _MAX_PIPELINED:
+                telemetry.client_was_limited("pipelined")
+                raise _Refused
             size = len(self.url) + sum(len(name) + len(value) + _AROUND_A_HEADER for name, value in self.headers)
             if size > limits.header_bytes:
                 self._too_large = True
-                raise _HeadersTooLarge
+                raise _Refused
             super().on_headers_complete()
 
         def on_body(self, body: bytes) -> None:
@@ -100,7 +109,9 @@ def limited_protocol(limits: Limits) -> type[asyncio.Protocol]:
             super().on_body(body)
 
         def on_message_complete(self) -> None:
+            self._stop_awaiting()
             self._header_bytes = 0
+            self._in_body = False
             super().on_message_complete()
 
         def send_400_response(self, msg: str) -> None:

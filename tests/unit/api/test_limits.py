@@ -202,3 +202,42 @@ def test_unreachable_store_is_a_503_that_names_no_server(serve: Callable[..., Se
     response = httpx.get(f"{serve(Away()).public}/v1/products/p/summary")
     assert response.status_code == 503
     assert "redis.internal" not in response.text
+
+
+@pytest.mark.parametrize("before", [b"", REQUEST + b"\r\n"], ids=["first", "on a connection that answered before"])
+def test_body_that_trickles_does_not_hold_its_connection(serve: Callable[..., Served], before: bytes) -> None:
+    served = serve(idle_seconds=1.0)
+    with closing(served.connect()) as connection:
+        if before:
+            connection.sendall(before)
+            connection.recv(65_536)
+        connection.sendall(REQUEST.replace(b"GET", b"POST") + b"content-length: 1000000\r\n\r\n")
+        deadline = time.monotonic() + 10
+        try:
+            while time.monotonic() < deadline:
+                connection.sendall(b"x")
+                time.sleep(0.1)
+        except OSError:
+            pass
+        assert time.monotonic() < deadline
+    wait_until(lambda: served.connections == 0, 5, "the connection is closed")
+
+
+def test_requests_sent_ahead_without_end_are_not_queued(serve: Callable[..., Served]) -> None:
+    """Each takes some KiB while it waits; thousands of them fit into what is read at once."""
+    served = serve()
+    with closing(served.connect()) as connection:
+        sent = 0
+        try:
+            while sent < 20_000_000:
+                sent += connection.send((REQUEST + b"\r\n") * 1000)
+        except OSError:
+            pass
+        assert sent < 10_000_000
+    wait_until(lambda: served.connections == 0, 5, "the connection is closed")
+
+
+def test_some_requests_sent_ahead_are_answered_in_order(serve: Callable[..., Served]) -> None:
+    with closing(serve().connect()) as connection:
+        connection.sendall((REQUEST + b"\r\n") * 20 + REQUEST + b"connection: close\r\n\r\n")
+        assert answer(connection).count(b"HTTP/1.1 200 OK") == 21
