@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.registry import Collector
 
 from stream_app.quick_histogram import QuickHistogram
 from stream_app.records import Alert
@@ -60,12 +62,50 @@ _look_ups = Histogram(
 )
 _limited = Counter("stream_app_api_clients_limited_total", "Connections and streams refused or ended", ["limit"])
 _assigned = Gauge("stream_app_partitions_assigned", "Partitions that this process reads", ["role"])
+_lag_records = Gauge(
+    "stream_app_consumer_lag_records",
+    "Offsets that can be read and are not done, of this process's partitions",
+    ["role"],
+)
+_lag_seconds = Gauge(
+    "stream_app_consumer_lag_seconds", "Age of the oldest record that this process has fetched and not done", ["role"]
+)
 _drains_cut_short = Counter("stream_app_drains_cut_short_total", "Hand-overs that left started work", ["role"])
 _without_t5 = Counter("stream_app_headlines_without_t5_total", "Headlines made without T5 after unfinished claims")
 _crash_loops = Counter("stream_app_crash_loops_total", "Partitions taken over after three deaths without progress")
 _isolated_deaths = Counter("stream_app_isolated_process_deaths_total", "Deaths of processes that try candidates")
 _candidates_passed = Counter("stream_app_candidates_passed_total", "Reviews in flight at a death that were cleared")
 _ready = Gauge("stream_app_ready", "1 when the role takes records", ["role"])
+
+OF_ROLE = {
+    "enrich": (
+        "stream_app_key_mismatches",
+        "stream_app_summaries_late",
+        "stream_app_enrich_seconds",
+        "stream_app_crash_loops",
+        "stream_app_isolated_process_deaths",
+        "stream_app_candidates_passed",
+    ),
+    "describe": ("stream_app_headlines_without_t5",),
+}
+"""Series without labels, which every process would show: those of one role. A test sees that each has one."""
+
+
+class _OwnSeries(Collector):
+    """What was counted in this process, and what its role counts though nothing happened yet."""
+
+    def __init__(self, role: str) -> None:
+        self._foreign = {name for other, names in OF_ROLE.items() if other != role for name in names}
+
+    def collect(self) -> Iterator[Metric]:
+        return (family for family in REGISTRY.collect() if family.samples and family.name not in self._foreign)
+
+
+def registry_of(role: str) -> CollectorRegistry:
+    """The series of a process that runs ``role`` (enrich, summarize, describe, notify or api), and no other's."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_OwnSeries(role))
+    return registry
 
 
 def configure(level: str, as_json: bool, worker: str = "") -> None:
@@ -317,6 +357,11 @@ def role_became_ready(role: str, **facts: object) -> None:
 def partitions_assigned(role: str, count: int) -> None:
     _assigned.labels(role).set(count)
     log.info("partitions_assigned", role=role, partitions=count)
+
+
+def consumer_lagged(role: str, records: int, seconds: float) -> None:
+    _lag_records.labels(role).set(records)
+    _lag_seconds.labels(role).set(seconds)
 
 
 def drain_was_cut_short(role: str, seconds: float) -> None:

@@ -130,10 +130,12 @@ def _health(store: SummaryReader, stale: Callable[[], bool]) -> APIRouter:
         lost = {"stale": True, "next_step": VIEW_IS_EMPTY_OR_LOST} if stale() else {}
         return _now({"status": "ready", "store_latency_ms": latency_ms, **lost})
 
+    own_series = telemetry.registry_of("api")
+
     @routes.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
     async def metrics() -> Response:
         """Text format of Prometheus."""
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(own_series), media_type=CONTENT_TYPE_LATEST)
 
     return routes
 

@@ -39,6 +39,8 @@ class Polled(dict[Any, list[RawRecord]]):
         """Per partition the next offset to be fetched: every record before it is in this poll or an earlier one.
         Transaction markers, aborted records and compacted gaps are behind it without ever being in a poll.
         """
+        self.ends: dict[Partition, int] = {}
+        """Up to where each partition could be read when its broker answered last (the last stable offset)."""
         self.at_end: frozenset[Any] = frozenset()
         """Partitions that are read to the end which the last answer of their broker named."""
         self.begun_anew: dict[Partition, int] = {}
@@ -162,7 +164,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 share = max(1, ((max_records or 1) - sum(map(len, polled.values()))) // len(rest))
             for partition in rest:
                 polled.update(await fetcher.fetched_records([partition], timeout=0, max_records=share))
-            polled.positions, polled.at_end = _positions(consumer, active_partitions)
+            polled.positions, polled.ends, polled.at_end = _positions(consumer, active_partitions)
             polled.begun_anew, fetcher.begun_anew = fetcher.begun_anew, {}
             fetcher.reached |= polled.positions
         return polled
@@ -224,15 +226,22 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return offsets
 
 
-def _positions(consumer: Any, partitions: Iterable[Any]) -> tuple[dict[Partition, int], frozenset[Any]]:
-    """Where each of these partitions is read next, and which are read to their end; those whose position is being set
-    are left out.
+def _positions(
+    consumer: Any, partitions: Iterable[Any]
+) -> tuple[dict[Partition, int], dict[Partition, int], frozenset[Any]]:
+    """Where each of these partitions is read next, up to where it can be read, and which are read to their end; those
+    whose position is being set are left out.
     """
     subscription = consumer._subscription.subscription
     assignment = subscription.assignment if subscription is not None else None
     if assignment is None or not assignment.active:
-        return {}, frozenset()
+        return {}, {}, frozenset()
     states = {tp: assignment.state_value(tp) for tp in partitions if tp in assignment.tps}
     positions = {tp: state.position for tp, state in states.items() if state.has_valid_position}
-    at_end = frozenset(tp for tp, at in positions.items() if states[tp].lso is not None and at >= states[tp].lso)
-    return {Partition(*tp): at for tp, at in positions.items()}, at_end
+    ends = {tp: states[tp].lso for tp in positions if states[tp].lso is not None}
+    at_end = frozenset(tp for tp, end in ends.items() if positions[tp] >= end)
+    return (
+        {Partition(*tp): at for tp, at in positions.items()},
+        {Partition(*tp): end for tp, end in ends.items()},
+        at_end,
+    )

@@ -34,6 +34,7 @@ from stream_app import telemetry
 from stream_app.kafka.acks import PartitionAcks
 from stream_app.kafka.client_config import faust_brokers
 from stream_app.kafka.clock_check import ClockCheck
+from stream_app.kafka.consumer_lag import ConsumerLag
 from stream_app.kafka.consumer_thread import ConsumerThread, Polled
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.fatal import fatal
@@ -66,6 +67,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     """Hands whole polls to the role, and commits what the sequencers say and nothing else."""
 
     _crashes: CrashMemory | None = None
+    _lag: ConsumerLag | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -78,6 +80,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         if self._crashes is not None:
             self._crashes.commits_by(self._commit_notes)
         self._clock_check = ClockCheck(app.role_name)
+        self._lag = ConsumerLag(app.role_name, self._acks.next_offset)
         self._committed: dict[Any, int] = {}
         self._committing = asyncio.Lock()
         self._hands_free = asyncio.Event()  # the agent has nothing of ours
@@ -152,6 +155,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         now = time.monotonic()
         if now - self._touched_at >= min(1.0, self._settings.max_poll_interval_seconds / 4):
             self._touched_at = now
+            if self._lag is not None:
+                self._lag.tell(self.app.now_ms(), now)
             await self._thread.touch()
 
     async def _begin_anew(self, partitions: Mapping[Partition, int]) -> None:
@@ -177,6 +182,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         # no await between these: a position counts only when all records before it have arrived
         slots = self._acks.arrive(list(chain.from_iterable(polled.values())))
         self._acks.reached(polled.positions)
+        if self._lag is not None:
+            self._lag.look(polled, self.app.now_ms(), time.monotonic())
         if slots:
             telemetry.records_received(self.app.role_name, len(slots))
             self._hands_free.clear()
@@ -329,6 +336,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             except TimeoutError:
                 telemetry.dependency_unavailable("kafka", "the last commit got no answer; records come again", 0.0)
             self._acks.close(partitions)
+            if self._lag is not None:
+                self._lag.forget()
             if self._crashes is not None:
                 self._crashes.revoked()
             self._hands_free.set()  # Faust clears the channel: what it holds never reaches the agent

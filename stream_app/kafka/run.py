@@ -63,7 +63,7 @@ def run_role(
     Raises ConfigurationError (a topic is missing or does not do for the role, the port is taken) and BrokerUnavailable
     (patience spent).
     """
-    loop = _new_loop(settings)
+    loop = _new_loop(settings, role_name)
 
     async def prepare() -> RoleApp:
         await _until_reachable(settings, role_name, [topic])
@@ -88,7 +88,7 @@ def run_service(settings: Settings, name: str, service: Service) -> None:
 
     Raises as ``run_role`` does. An exception of ``service`` ends the process with code 1.
     """
-    loop = _new_loop(settings)
+    loop = _new_loop(settings, name)
 
     async def run() -> None:
         publisher = ConfluentPublisher(settings)
@@ -115,11 +115,11 @@ def run_service(settings: Settings, name: str, service: Service) -> None:
     loop.close()
 
 
-def _new_loop(settings: Settings) -> asyncio.AbstractEventLoop:
+def _new_loop(settings: Settings, role: str) -> asyncio.AbstractEventLoop:
     quieten_clients()
     if settings.metrics_port:
         try:
-            start_http_server(settings.metrics_port, addr=settings.metrics_host)
+            start_http_server(settings.metrics_port, addr=settings.metrics_host, registry=telemetry.registry_of(role))
         except OSError as error:
             raise ConfigurationError(
                 f"{settings.metrics_host} port {settings.metrics_port} for metrics: {error.strerror}. "

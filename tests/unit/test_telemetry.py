@@ -8,6 +8,8 @@ import sys
 import orjson
 import pytest
 
+from stream_app import telemetry
+
 
 @pytest.mark.parametrize(("worker", "said"), [("enrich-2", "enrich-2"), ("", None)])
 def test_log_line_names_its_worker_where_there_are_several(worker: str, said: str | None) -> None:
@@ -33,3 +35,31 @@ def test_clock_that_disagrees_is_said_with_both_times() -> None:
     assert (line["level"], line["event"], line["ahead_seconds"]) == ("error", "clock_disagrees", -300.0)
     assert line["own_time"] == "2026-09-21T14:13:20+00:00"
     assert line["time_by_records"] == "2026-09-21T14:18:20+00:00"
+
+
+def test_each_process_exposes_its_own_series() -> None:
+    """Neither the API those of workers, nor one role another's; what its role counts is there before it happens."""
+    code = (
+        "import sys; from prometheus_client import generate_latest; from stream_app import telemetry;"
+        "telemetry.look_up_answered('summary', 200, 0.001) if sys.argv[1] == 'api' else telemetry.consumer_lagged("
+        "sys.argv[1], 3, 1.5); print(generate_latest(telemetry.registry_of(sys.argv[1])).decode())"
+    )
+    series = {}
+    for role in ("api", "enrich", "summarize"):
+        done = subprocess.run([sys.executable, "-c", code, role], capture_output=True, text=True, check=True)
+        names = {line.split()[2] for line in done.stdout.splitlines() if line.startswith("# TYPE stream_app")}
+        series[role] = {name for name in names if not name.endswith("_created")}
+
+    assert series["api"] == {"stream_app_api_seconds"}
+    assert series["summarize"] == {"stream_app_consumer_lag_records", "stream_app_consumer_lag_seconds"}
+    assert {"stream_app_enrich_seconds", "stream_app_crash_loops_total"} <= series["enrich"]
+
+
+def test_every_series_without_labels_belongs_to_a_role() -> None:
+    """Else each process shows it, with a 0 that means nothing."""
+    code = (
+        "from prometheus_client import REGISTRY; from stream_app import telemetry;"
+        "print(*(f.name for f in REGISTRY.collect() if f.samples and f.name.startswith('stream_app')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert sorted(done.stdout.split()) == sorted(name for names in telemetry.OF_ROLE.values() for name in names)
