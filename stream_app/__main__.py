@@ -25,6 +25,7 @@ _COMMANDS = {
     "erase": "erase",
     "train": "models",
     "evaluate": "models",
+    "status": "status",
     "check": "check",
     "settings": "settings",
 }

@@ -1,0 +1,206 @@
+"""`stream-app status`: is every role at work, and does it keep up; at a glance, with the next command."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from stream_app.commands.options import Brokers, Json, Redis, TopicPrefix, settings_from
+from stream_app.ports import ConfigurationError, Unavailable
+from stream_app.settings import Settings
+
+if TYPE_CHECKING:
+    from stream_app.kafka.group_status import GroupStatus
+    from stream_app.store.backlog import Backlog
+
+app = typer.Typer()
+
+_WATCHED_SECONDS = 2.0  # commits are half a second apart
+_ANSWER_SECONDS = 5.0
+_LATE_SECONDS = 60.0
+_HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one part does. ``next_step``: empty where nothing is to be done; ``facts``: for programs."""
+
+    part: str
+    words: str
+    next_step: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@app.command()
+def status(
+    as_json: Json = False, brokers: Brokers = None, redis: Redis = None, topic_prefix: TopicPrefix = None
+) -> None:
+    """Each role: workers, partitions, lag and rate; the view, the models, what was rejected in the last hour.
+
+    From Kafka and Redis alone, in about three seconds. Exit code 1 when something is wrong; that line says what to do.
+    """
+    console = Console(soft_wrap=True)
+    wrong = False
+    for line in _lines(settings_from(brokers=brokers, redis=redis, topic_prefix=topic_prefix)):
+        wrong = wrong or bool(line.next_step)
+        if as_json:
+            print(orjson.dumps({**asdict(line), "ok": not line.next_step}).decode(), flush=True)
+            continue
+        mark = "[red]wrong[/red]" if line.next_step else "[green]ok   [/green]"
+        step = f" → {line.next_step}" if line.next_step else ""
+        console.print(f"{mark} {line.part:12} {escape(line.words + step)}", highlight=False)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _lines(settings: Settings) -> Iterator[Line]:
+    """One after the other; what cannot be asked is a line too."""
+    from stream_app.kafka.admin import demand_topic
+    from stream_app.kafka.topics import Topics
+    from stream_app.store.generations import fixed
+
+    now_ms = int(time.time() * 1000)
+    view: list[Settings] = []
+
+    def find_kafka() -> list[Line]:
+        demand_topic(settings, Topics(settings.topic_prefix).reviews, within_seconds=_ANSWER_SECONDS)
+        return []
+
+    def find_view() -> list[Line]:
+        view.append(asyncio.run(fixed(settings)))
+        return [_view(view[0])]
+
+    away = list(_said("Kafka", find_kafka))
+    if away:  # each question would wait as long again
+        yield from away
+        return
+    yield from _said("view", find_view)
+    fixed_settings = view[0] if view else settings.model_copy(update={"generation": settings.generation or 1})
+    yield from _said("roles", lambda: _roles(fixed_settings, now_ms))
+    if view:
+        yield from _said("describe", lambda: [describe_line(_backlog(view[0], now_ms))])
+    yield from _said("models", lambda: [_models(settings)])
+    yield from _said("dead letter", lambda: [_dead_letter(settings, now_ms)])
+
+
+def _said(part: str, ask: Callable[[], list[Line]]) -> Iterator[Line]:
+    try:
+        yield from ask()
+    except (ConfigurationError, Unavailable) as error:
+        yield Line(part, str(error), "`stream-app check` looks at each server")
+
+
+def _view(settings: Settings) -> Line:
+    from stream_app.kafka.admin import log_identity
+    from stream_app.roles.admission import is_lost, refuse_another_log
+    from stream_app.store.generations import Generations, Known
+
+    async def look() -> Known:
+        generations = Generations.from_settings(settings)
+        try:
+            return await generations.known()
+        finally:
+            await generations.close()
+
+    number = settings.fixed_generation
+    known = asyncio.run(look())
+    origin = known.origins.get(number)
+    facts = {"generation": number, "origin": None if origin is None else str(origin)}
+    if origin is not None:
+        refuse_another_log(origin, log_identity(settings))
+        return Line("view", f"generation {number}, made from {origin}", facts=facts)
+    if is_lost(settings, known):
+        return Line("view", "the view is empty, the log is not", "`stream-app rebuild`", facts)
+    return Line("view", "none yet: `summarize` begins it", facts=facts)
+
+
+def _roles(settings: Settings, now_ms: int) -> list[Line]:
+    from stream_app.kafka.group_status import statuses_of
+
+    found = statuses_of(settings, ("enrich", "summarize", "notify"), watched_seconds=_WATCHED_SECONDS, now_ms=now_ms)
+    return [role_line(one) for one in found]
+
+
+def role_line(one: GroupStatus) -> Line:
+    """A role that reads a topic: wrong without a worker, or where it is late and does not catch up."""
+    lag = f"lag {one.lag_records}" + (f" ({one.lag_seconds:.0f} s)" if one.lag_records else "")
+    words = (
+        f"{one.members} worker{'' if one.members == 1 else 's'}, {one.assigned} of {one.partitions} partitions, {lag}, "
+        f"{one.done_per_second:g}/s done, {one.arriving_per_second:g}/s arriving"
+    )
+    step = ""
+    if not one.members:
+        step = f"no worker runs: `stream-app worker {one.role}`, or `stream-app up` for all"
+    elif one.assigned < one.partitions:
+        words += f", group {one.state}"
+        if one.lag_seconds > _LATE_SECONDS:
+            step = "the group does not settle: see the workers' logs"
+    elif one.lag_seconds > _LATE_SECONDS and one.done_per_second <= one.arriving_per_second:
+        step = (
+            f"does not catch up: start another `stream-app worker {one.role}`"
+            if one.done_per_second
+            else f"nothing is committed: see the log of {one.role}, and `stream-app check`"
+        )
+    return Line(one.role, words, step, asdict(one))
+
+
+def _backlog(settings: Settings, now_ms: int) -> Backlog:
+    from stream_app.store.backlog import backlog
+
+    return asyncio.run(backlog(settings, now_ms))
+
+
+def describe_line(found: Backlog) -> Line:
+    """`describe` is in no consumer group: that it works is seen by what waits for it."""
+    words = f"{found.due} product{'' if found.due == 1 else 's'} due, {found.leased} in work"
+    if not found.due:
+        return Line("describe", words, facts=asdict(found))
+    words += f", the oldest for {found.oldest_seconds:.0f} s"
+    late = found.oldest_seconds > _LATE_SECONDS
+    step = "does not keep up, or does not run: `stream-app worker describe`" if late else ""
+    return Line("describe", words, step, asdict(found))
+
+
+def _models(settings: Settings) -> Line:
+    from stream_app import contract
+    from stream_app.kafka.admin import newest
+    from stream_app.kafka.topics import Topics
+    from stream_app.records import EnrichedReview
+
+    record = newest(settings, Topics(settings.topic_prefix).enriched)
+    review = None if record is None else contract.decode_enriched(record)
+    if record is None or not isinstance(review, EnrichedReview):
+        return Line("models", "nothing was enriched yet")
+    named = {"sentiment": review.sentiment_model, "summary": review.summary_model}
+    facts = {name: None if model is None else asdict(model) for name, model in named.items()}
+    words = ", ".join(f"{name} {model.name} {model.revision}" for name, model in named.items() if model is not None)
+    at = contract.to_rfc3339(review.enriched_at_ms)
+    return Line("models", f"{words or 'none was asked'} (newest review, {at})", facts=facts)
+
+
+def _dead_letter(settings: Settings, now_ms: int) -> Line:
+    from stream_app.commands.letter_filter import by_count, entries
+    from stream_app.kafka.history import read_since
+    from stream_app.kafka.topics import Topics
+
+    since_ms = now_ms - _HOUR_MS
+    records = read_since(settings, Topics(settings.topic_prefix).dead_letter, since_ms)
+    recent = [entry for entry in entries(records) if entry.at_ms >= since_ms]
+    counts = Counter(entry.reason for entry in recent)
+    facts: dict[str, Any] = {"last_hour": dict(counts)}
+    if not recent:
+        return Line("dead letter", "nothing was rejected in the last hour", facts=facts)
+    last = max(recent, key=lambda entry: entry.order)
+    facts |= {"last": {"place": str(last.place), "reason": last.reason, "at_ms": last.at_ms}}
+    words = f"{by_count(counts)} in the last hour; `stream-app dead-letter show {last.place}` shows the last one"
+    ours = {"internal_error", "kills_worker", "model_failed"} & counts.keys()
+    return Line("dead letter", words, "see the log of the worker, and report it" if ours else "", facts)

@@ -1,0 +1,107 @@
+"""What Kafka knows of a role at work: who is in its consumer group, how far it is behind, and how fast it goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaException
+
+from stream_app.kafka.admin import begin_offsets, committed_offsets, end_offsets, reach, read_to_end, topic_of
+from stream_app.settings import Settings
+
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStatus:
+    """One role that reads a topic. Rates are records per second, committed and arriving, of the time that was watched;
+    ``lag_seconds``: age of the oldest record that is not committed, 0 without a lag.
+    """
+
+    role: str
+    group: str
+    state: str
+    members: int
+    partitions: int
+    assigned: int
+    lag_records: int
+    lag_seconds: float
+    done_per_second: float
+    arriving_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Offsets:
+    at: float  # time.monotonic()
+    ends: Mapping[int, int]
+    done: Mapping[int, int]
+
+
+def statuses_of(settings: Settings, roles: Sequence[str], *, watched_seconds: float, now_ms: int) -> list[GroupStatus]:
+    """Look at each role's group, twice. ``settings`` name a generation of the view.
+
+    Raises BrokerUnavailable, or ConfigurationError when a topic is missing.
+    """
+    first = {role: _offsets(settings, role) for role in roles}
+    time.sleep(watched_seconds)
+    return [_status(settings, role, first[role], now_ms) for role in roles]
+
+
+def _offsets(settings: Settings, role: str) -> _Offsets:
+    topic = topic_of(settings, role)
+    committed, begins = committed_offsets(settings, role), begin_offsets(settings, topic)
+    done = {number: max(committed.get(number, 0), begin) for number, begin in begins.items()}
+    return _Offsets(time.monotonic(), end_offsets(settings, topic), done)
+
+
+def _status(settings: Settings, role: str, before: _Offsets, now_ms: int) -> GroupStatus:
+    after = _offsets(settings, role)
+    seconds = after.at - before.at
+    behind = {number: end - after.done[number] for number, end in after.ends.items() if end > after.done[number]}
+    state, members, assigned = _members(settings, settings.group(role))
+    return GroupStatus(
+        role=role,
+        group=settings.group(role),
+        state=state,
+        members=members,
+        partitions=len(after.ends),
+        assigned=assigned,
+        lag_records=sum(behind.values()),
+        lag_seconds=_age_of_oldest(settings, topic_of(settings, role), after, behind, now_ms),
+        done_per_second=_per_second(before.done, after.done, seconds),
+        arriving_per_second=_per_second(before.ends, after.ends, seconds),
+    )
+
+
+def _per_second(before: Mapping[int, int], after: Mapping[int, int], seconds: float) -> float:
+    return max(0.0, round(sum(after.get(number, 0) - offset for number, offset in before.items()) / seconds, 1))
+
+
+def _age_of_oldest(settings: Settings, topic: str, offsets: _Offsets, behind: Mapping[int, int], now_ms: int) -> float:
+    """Seconds since the oldest record that is not committed, from the first one of each partition that is behind."""
+    starts = {number: offsets.done[number] if number in behind else end for number, end in offsets.ends.items()}
+    missing, oldest_ms = set(behind), now_ms
+    for record in read_to_end(settings, topic, starts) if missing else ():
+        if record.partition in missing:
+            missing.discard(record.partition)
+            oldest_ms = min(oldest_ms, record.timestamp_ms)
+        if not missing:
+            break
+    return round((now_ms - oldest_ms) / 1000, 1)
+
+
+def _members(settings: Settings, group: str) -> tuple[str, int, int]:
+    """(state, members, partitions that they have); a group that never was is "dead", without members."""
+
+    def ask(client: object) -> tuple[str, int, int]:
+        [future] = client.describe_consumer_groups([group], request_timeout=_SECONDS).values()  # type: ignore[attr-defined]
+        found = future.result(_SECONDS)
+        assigned = sum(len(member.assignment.topic_partitions) for member in found.members if member.assignment)
+        return found.state.name.lower(), len(found.members), assigned
+
+    try:
+        return reach(settings, ask)
+    except KafkaException:
+        return "unknown", 0, 0
