@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
+from stream_app import contract
 from stream_app.kafka.run import Fatal, run_role
 from stream_app.kafka.topics import Topics
 from stream_app.ports import Acks, Publisher, Slot, StreamRole
@@ -35,8 +36,10 @@ class NothingPublished:
         asyncio.get_running_loop().call_soon(on_delivered)
 
 
-class _NothingFollows:
-    """ports.Acks: slots are acknowledged, what they lead to (dead letters) is not published a second time."""
+class NothingFollows:
+    """ports.Acks: slots are acknowledged, what they lead to (dead letters) is not published a second time. But for what
+    failed here alone: without its dead letter a review would be missing from the new view, and nothing would say so.
+    """
 
     def __init__(self, acks: Acks) -> None:
         self._acks = acks
@@ -45,11 +48,15 @@ class _NothingFollows:
         return
 
     def finish(self, slot: Slot, messages: Sequence[Message]) -> None:
-        self._acks.finish(slot, [])
+        self._acks.finish(slot, [one for one in messages if _failed_here(one)])
 
     def finish_all(self, finished: Iterable[tuple[Slot, Sequence[Message]]]) -> None:
         for slot, messages in finished:
             self.finish(slot, messages)
+
+
+def _failed_here(message: Message) -> bool:
+    return (contract.HEADER_ERROR_REASON, b"internal_error") in message.headers
 
 
 class Silent:
@@ -59,7 +66,7 @@ class Silent:
         self._role = role
 
     async def start(self, acks: Acks) -> None:
-        await self._role.start(_NothingFollows(acks))
+        await self._role.start(NothingFollows(acks))
 
     async def take(self, slots: list[Slot]) -> None:
         await self._role.take(slots)
