@@ -56,7 +56,13 @@ def _print_addresses(running: ServicesStatus) -> None:
 
 @app.command()
 def fetch() -> None:
-    """Fetch Apache Kafka's jars into the user's cache, once. `start` and `demo` do it when needed."""
-    from stream_app.embedded.kafka_jars import fetch as fetch_jars
+    """Fetch Apache Kafka's jars into the user's cache, once, and prepare faster starts of it.
 
-    console.print(f"Apache Kafka is in {fetch_jars(say=console.print)}")
+    `start` and `demo` fetch the jars when needed.
+    """
+    from stream_app.embedded.kafka_jars import fetch as fetch_jars
+    from stream_app.embedded.kafka_training import train
+
+    folder = fetch_jars(say=console.print)
+    train(say=console.print)
+    console.print(f"Apache Kafka is in {folder}")

