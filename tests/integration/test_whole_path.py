@@ -88,9 +88,12 @@ def running(kafka: str, valkey: str, folder: Path, **others: Any) -> Iterator[Sy
         generation=random.randrange(2, 10**9),
         state_folder=str(folder / "state"),
         session_timeout_seconds=6.0,
+        heartbeat_seconds=0.5,
         redis_settle_seconds=1.0,
         text_min_interval_seconds=1.0,
         partitions=3,
+        api_port=0,  # others may take the usual ones meanwhile
+        api_internal_port=0,
         **others,
     )
     create_topics(settings)
