@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -76,4 +77,6 @@ def test_interrupted_run_says_how_many_were_acknowledged(kafka: str, topic_prefi
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert f"Kafka acknowledged {published(settings)} of 5000 reviews" in err
+    [acknowledged] = map(int, re.findall(r"Kafka acknowledged (\d+) of 5000 reviews", err))
+    # what was in flight at the interrupt may be there too, of which nothing is known
+    assert 20 <= acknowledged <= published(settings) <= acknowledged + 10
