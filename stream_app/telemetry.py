@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,6 +16,9 @@ from prometheus_client.registry import Collector
 
 from stream_app.quick_histogram import QuickHistogram
 from stream_app.records import Alert
+
+_OUTAGE_SAID_EVERY_SECONDS = 30.0
+_outages: dict[str, tuple[int, float]] = {}  # dependency -> tries not logged, when it was (time.monotonic())
 
 log = structlog.get_logger("stream_app")
 
@@ -431,17 +436,31 @@ def group_was_not_left(seconds: float) -> None:
 
 
 def dependency_unavailable(dependency: str, error: str, retry_in_seconds: float) -> None:
+    """Each failed try is counted; the first of an outage is logged, then one every half a minute."""
     _unavailable.labels(dependency).inc()
+    now = time.monotonic()
+    unsaid, said_at = _outages.get(dependency, (0, -math.inf))
+    if now - said_at < _OUTAGE_SAID_EVERY_SECONDS:
+        _outages[dependency] = (unsaid + 1, said_at)
+        return
+    _outages[dependency] = (0, now)
     log.warning(
         "dependency_unavailable",
         dependency=dependency,
         error=error,
         retry_in_seconds=round(retry_in_seconds, 2),
+        tries_not_logged=unsaid,
+        next_step="start the server or its network again, nothing here: it is tried again; `stream-app check` looks",
     )
 
 
 def dependency_returned(dependency: str) -> None:
+    _outages.pop(dependency, None)
     log.info("dependency_returned", dependency=dependency)
+
+
+def process_stops() -> None:
+    log.info("process_stops", next_step="none: what is in flight is finished and committed, for a few seconds")
 
 
 def process_ends(reason: str) -> None:

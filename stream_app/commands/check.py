@@ -17,6 +17,8 @@ from stream_app.settings import Settings
 app = typer.Typer()
 console = Console()
 
+_COMPLAINT = "It broke after two days and support never answered."
+
 
 @app.command()
 def check(brokers: Brokers = None, redis: Redis = None, topic_prefix: TopicPrefix = None) -> None:
@@ -128,11 +130,11 @@ def _sentiment_model(settings: Settings) -> str:
 
     sized = load_sentiment_model(settings)
     model = sized.model
-    [scores] = model.run(model.tokenize(["It broke after two days and support never answered."]))
+    [scores] = model.run(model.tokenize([_COMPLAINT]))
     languages = "any language" if model.languages is None else ", ".join(sorted(model.languages))
     return (
         f"{model.name.name} {model.name.revision}, reads {languages}, {sized.run_tokens} tokens a run; {sized.how}; "
-        f"finds a complaint {scores.negative:.0%} negative"
+        f"tried on “{_COMPLAINT}”: negative with probability {scores.negative:.2f}"
     )
 
 

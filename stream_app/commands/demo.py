@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,9 @@ from stream_app.settings import Settings, masked_url
 app = typer.Typer()
 console = Console(stderr=True)
 
+_WITHIN = timedelta(hours=20)
+_TURN = 20  # reviews among which a story's turn is looked for
+_FAILED = "ended with exit code"  # of a process, as `processes` says it
 _TEXT_INTERVAL_SECONDS = 5.0  # headlines follow the reviews while somebody watches
 
 
@@ -44,7 +48,10 @@ def demo(
     ] = False,
     report: Annotated[Path | None, typer.Option(help="With --once: write the report to this JSON file.")] = None,
     retime: Annotated[
-        bool | None, typer.Option(help="Shift dates so that the last review is now; default: for the live demo.")
+        bool | None,
+        typer.Option(
+            help="Bring dates into the last 20 hours, with --once only shift them; default: for the live demo."
+        ),
     ] = None,
     timeout: Annotated[float, typer.Option(help="With --once: seconds to wait for the end before giving up.")] = 900.0,
     port: Annotated[int | None, typer.Option(help="Port of the page.")] = None,
@@ -62,17 +69,20 @@ def demo(
     if once:
         flags["summaries"] = "always"
     flags["text_min_interval_seconds"] = _TEXT_INTERVAL_SECONDS
+    retime = not once if retime is None else retime
     lines = read_lines(
-        input_file or _sample(), retime_to=datetime.now(UTC) if (retime if retime is not None else not once) else None
+        input_file or _sample(),
+        retime_to=datetime.now(UTC) if retime else None,
+        within=None if once else _WITHIN,  # else the pages' 24 hours would be empty until the last reviews
     )
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stream-app-demo-")))
+        folder = stack.enter_context(scratch_folder(console.print))
         flags["state_folder"] = str(folder / "state")
         settings = stack.enter_context(_servers(settings_from_flags(flags), folder, brokers, redis))
         _create_topics(settings)
         ok = _once(settings, lines, folder, report, timeout) if once else _live(settings, lines, rate, folder)
-    if not ok:
-        raise typer.Exit(1)
+        if not ok:
+            raise typer.Exit(1)
 
 
 def settings_from_flags(flags: dict[str, object]) -> Settings:
@@ -113,7 +123,54 @@ def _sample() -> Path:
     return Path(__file__).parent.parent / "embedded" / "sample" / "reviews.jsonl"
 
 
+@contextlib.contextmanager
+def scratch_folder(say: Callable[[str], None]) -> Iterator[Path]:
+    """A folder for servers and logs that goes away at the end. Where something failed, by an exception or by a file
+    ``failed`` in it, the logs stay, and where is said.
+    """
+    with tempfile.TemporaryDirectory(prefix="stream-app-demo-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        failed = True
+        try:
+            yield folder
+            failed = (folder / "failed").exists()
+        except KeyboardInterrupt:
+            failed = False
+            raise
+        finally:
+            if failed and (folder / "logs").is_dir():
+                kept = Path(tempfile.mkdtemp(prefix="stream-app-logs-"))
+                shutil.copytree(folder / "logs", kept, dirs_exist_ok=True)
+                say(f"Something failed: the logs of all processes are kept in {kept}.")
+
+
 # ---- live
+
+
+def outlook(lines: Sequence[Line], rate: float) -> str:
+    """What will happen when: the length of the replay, the first alerts, and the turn for the worse."""
+    stars = [_stars(line) for line in lines]
+    bad = [1 <= one <= 2 for one in stars]
+    words = f"{len(lines)} reviews in about {_duration(len(lines) / rate)}"
+    if not any(bad):
+        return f"{words}; no review has one or two stars, so there may be no alert."
+    turn = max(range(len(bad)), key=lambda at: (sum(bad[at : at + _TURN]), -at))
+    return (
+        f"{words}. The first alerts come after about {_duration(bad.index(True) / rate)}, the story turns after about "
+        f"{_duration(turn / rate)}: watch the page, or the count of alerts below."
+    )
+
+
+def _stars(line: Line) -> int:
+    try:
+        rating = orjson.loads(line.value).get("rating")
+    except (orjson.JSONDecodeError, AttributeError):  # the sample has broken lines, too
+        return 0
+    return rating if isinstance(rating, int) else 0
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} minutes"
 
 
 def _live(settings: Settings, lines: list[Line], rate: float, folder: Path) -> bool:
@@ -121,9 +178,10 @@ def _live(settings: Settings, lines: list[Line], rate: float, folder: Path) -> b
 
     with (
         stopped_by_signal() as stopped,
-        Processes(settings, say=console.print, log_folder=folder / "logs") as processes,
+        Processes(settings, say=_noting(folder), log_folder=folder / "logs") as processes,
         Feed(settings) as feed,
     ):
+        console.print(outlook(lines, rate) if rate else f"{len(lines)} reviews, as fast as it goes.")
         console.print(
             f"Kafka {settings.brokers}   Redis {masked_url(settings.redis.get_secret_value())}   logs {folder}/logs"
         )
@@ -139,9 +197,19 @@ def _live(settings: Settings, lines: list[Line], rate: float, folder: Path) -> b
             while not stopped.wait(0.5):
                 processes.keep_running()
                 live.update(_line(settings, sent[0], len(lines)))
-        console.print("Stopping …")
         replaying.join(10)
     return True
+
+
+def _noting(folder: Path) -> Callable[[str], None]:
+    """Prints what a supervisor says, and notes that the logs will be wanted."""
+
+    def say(line: str) -> None:
+        console.print(line)
+        if _FAILED in line:
+            (folder / "failed").touch()
+
+    return say
 
 
 def _line(settings: Settings, sent: int, total: int) -> Text:

@@ -183,7 +183,7 @@ class Processes:
                 )
             self.look_ups = f"http://{settings.api_host}:{port}/"
             self.page = f"http://{page_host}:{page_port}/"
-            command = [*program, "api", "--port", str(port), "--page-port", str(page_port)]
+            command = [*program, "api", "--port", str(port), "--page-port", str(page_port), "--quiet"]
             self._children.append(Child("api", command, environment_of(settings), self._log("api")))
 
     def _log(self, name: str) -> IO[bytes] | None:
@@ -219,6 +219,8 @@ class Processes:
 
     def stop(self) -> None:
         """SIGTERM to all, the time to finish, and SIGKILL to what is still there."""
+        if any(child.pid for child in self._children):
+            self._say(f"Stopping: each process finishes what it has begun, in {_GRACE_SECONDS:.0f} s at most …")
         for child in self._children:
             child.terminate()
         deadline = time.monotonic() + _GRACE_SECONDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,11 +47,17 @@ class _Row(NamedTuple):
 
 
 def read_lines(
-    path: Path, *, retime_to: datetime | None = None, raw: bool = False, columns: Mapping[str, str] | None = None
+    path: Path,
+    *,
+    retime_to: datetime | None = None,
+    within: timedelta | None = None,
+    raw: bool = False,
+    columns: Mapping[str, str] | None = None,
 ) -> list[Line]:
     """All reviews of a file, in its order; ``-`` is standard input. Its name or first character tell its kind.
 
     retime_to: shift every created_at and updated_at by the same time, so that the last one is this moment.
+    within: then also bring dates that span a longer time into this one, in their order.
     raw: the bytes of each line as they are. Without it too, a line that is not a JSON object stays as it is: the
     worker will say what is wrong with it.
     columns: field of review.v1 -> column of the CSV file that holds it.
@@ -70,7 +76,7 @@ def read_lines(
         raise ConfigurationError(f"{name}: {error}") from None
     if not rows:
         raise ConfigurationError(f"{name} holds no review. {_HOW}")
-    shift = _shift(rows, retime_to) if retime_to and not raw else None
+    shift = _shift(rows, retime_to, within) if retime_to and not raw else None
     return [_line(row, shift) for row in rows]
 
 
@@ -184,21 +190,26 @@ def _fields(cells: dict[str, str]) -> dict[str, Any]:
     return fields
 
 
-def _line(row: _Row, shift: timedelta | None) -> Line:
+def _line(row: _Row, shift: Callable[[datetime], datetime] | None) -> Line:
     fields, as_bytes = row.fields, row.as_bytes
     key = fields.get("product_id") if fields else None
     if fields and shift:
         dates = {name: _parsed(fields.get(name)) for name in _DATES}
-        fields = {**fields, **{name: _written(date + shift) for name, date in dates.items() if date is not None}}
+        fields = {**fields, **{name: _written(shift(date)) for name, date in dates.items() if date is not None}}
         as_bytes = orjson.dumps(fields)
     return Line(key.encode("utf-8", "surrogatepass") if isinstance(key, str) else None, as_bytes, row.number)
 
 
-def _shift(rows: list[_Row], until: datetime) -> timedelta | None:
+def _shift(rows: list[_Row], until: datetime, within: timedelta | None) -> Callable[[datetime], datetime] | None:
+    """Where each date goes: the last one to ``until``, the others before it, nearer where ``within`` is shorter."""
     dates = [
         date for row in rows if row.fields for name in _DATES if (date := _parsed(row.fields.get(name))) is not None
     ]
-    return until - max(dates) if dates else None
+    if not dates:
+        return None
+    last, span = max(dates), max(dates) - min(dates)
+    pace = within / span if within is not None and span > within else 1.0
+    return lambda date: until - (last - date) * pace
 
 
 def _parsed(value: object) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -127,6 +128,7 @@ def api(
     port: Annotated[int | None, typer.Option(help="Port of look-ups.")] = None,
     page_port: PagePort = None,
     topic_prefix: TopicPrefix = None,
+    quiet: Annotated[bool, typer.Option(help="Don't print the addresses.")] = False,
 ) -> None:
     """Serve look-ups, and on a port of its own the page, alerts, metrics and /docs, from Redis alone.
 
@@ -139,4 +141,4 @@ def api(
         redis=redis, api_host=host, api_port=port, api_internal_port=page_port, topic_prefix=topic_prefix
     )
     telemetry.configure(settings.log_level, settings.log_json)
-    serve(settings)
+    serve(settings, say=(lambda _: None) if quiet else partial(print, flush=True))

@@ -156,6 +156,7 @@ def _leave_at_once() -> None:
 
 def _end_at_the_latest() -> None:
     """A stop that hangs must not hold partitions back: the group takes them over when this process is gone."""
+    telemetry.process_stops()
 
     def end() -> None:
         fatal(TimeoutError(f"The process did not stop within {_STOP_SECONDS:.0f} s; look for what hangs above."))

@@ -245,7 +245,8 @@ class Rebuild:
             await self._workers.stop()
             await self._set_back(new, old)
             self._workers.start(new, silently=False)
-            self._progress.say(f"{await restore.due(now_ms())} products are due for a new text.")
+            due = await restore.due(now_ms())
+            self._progress.say(f"{due} product{' is' if due == 1 else 's are'} due for a new text.")
             await self._catch_up(new)
         finally:
             await store.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
@@ -56,6 +57,9 @@ class Script:
     def call(self, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> Command:
         """The command that runs it."""
         return ("EVALSHA", self._sha, len(keys), *keys, *arguments)
+
+
+_CONNECTING = re.compile(r"Error (?P<number>-?\d+) connecting to (?P<where>\S+?)\. (?P<why>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +281,20 @@ def _code_and_text(error: Exception) -> str:
     return _AROUND_A_SCRIPTS_ERROR.sub("", str(error))
 
 
+def in_words(error: Exception) -> str:
+    """redis-py's "Error 111 connecting to cache:6379. Connect call failed …", for people."""
+    found = _CONNECTING.match(str(error))
+    if found is None:
+        return str(error)
+    try:
+        why = os.strerror(int(found["number"])).lower()
+    except (ValueError, OverflowError):
+        why = found["why"]
+    return (
+        f"{why} at {found['where']}. Does it run? `stream-app check` looks; STREAM_APP_REDIS or --redis names another"
+    )
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
@@ -287,7 +305,7 @@ def _translated() -> Iterator[None]:
             "+@hash +@sortedset +@scripting +@connection +info, `rebuild` also +scan +unlink +get +set +del +pttl."
         ) from error
     except _AWAY as error:
-        raise StoreUnavailable(f"Redis cannot be used now: {error}") from error
+        raise StoreUnavailable(f"Redis cannot be used now: {in_words(error)}") from error
     except exceptions.ResponseError as error:
         if _code_and_text(error).startswith(_AWAY_PREFIXES):
             raise StoreUnavailable(f"Redis cannot be used now: {error}") from error
