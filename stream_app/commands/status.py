@@ -96,7 +96,8 @@ def _said(part: str, ask: Callable[[], list[Line]]) -> Iterator[Line]:
     try:
         yield from ask()
     except (ConfigurationError, Unavailable) as error:
-        yield Line(part, str(error), "`stream-app check` looks at each server")
+        step = str(error) if "`stream-app " in str(error) else f"{error} `stream-app check` looks at each server."
+        yield Line(part, "cannot be asked", step)
 
 
 def _view(settings: Settings) -> Line:

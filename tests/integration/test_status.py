@@ -61,5 +61,5 @@ def test_status_of_servers_that_are_away_says_so(settings: Settings) -> None:
     """Once, within seconds; no traceback."""
     code, found = lines(settings.model_copy(update={"brokers": "127.0.0.1:1"}))
     assert code == 1
-    assert "does not answer" in str(found["Kafka"]["words"])
-    assert "stream-app check" in str(found["Kafka"]["next_step"])
+    assert "does not answer" in str(found["Kafka"]["next_step"])
+    assert "`stream-app services start`" in str(found["Kafka"]["next_step"])
