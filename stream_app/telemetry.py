@@ -30,7 +30,9 @@ _alerts = Counter("stream_app_alerts_raised_total", "Alerts raised", ["rule", "s
 _suppressed = Counter(
     "stream_app_alerts_suppressed_total", "Alerts that did not fire though the review is negative", ["rule", "reason"]
 )
-_texts = Counter("stream_app_product_texts_total", "Product texts made, by method; outdated: refused", ["method"])
+_texts = Counter(
+    "stream_app_product_texts_total", "Product texts made, by method; outdated: refused; failed: by a bug", ["method"]
+)
 _key_mismatch = Counter("stream_app_key_mismatches_total", "Messages whose key is not their product_id")
 _late_summaries = Counter("stream_app_summaries_late_total", "Reviews published before T5 answered")
 _unavailable = Counter("stream_app_dependency_unavailable_total", "Failed tries to reach a dependency", ["dependency"])
@@ -157,10 +159,24 @@ def record_failed(role: str, topic: str, partition: int, offset: int, error: Bas
         partition=partition,
         offset=offset,
         error=type(error).__name__,
-        traceback=[
-            f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
-        ],
+        traceback=_places(error),
         next_step="report this as a bug, with the traceback; the record is in the dead letter as internal_error",
+    )
+
+
+def _places(error: BaseException) -> list[str]:
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+
+
+def product_text_failed(product_id: str, error: BaseException) -> None:
+    """An exception that a product's sentences triggered, as ``record_failed`` logs those of records."""
+    _texts.labels("failed").inc()
+    log.error(
+        "product_text_failed",
+        product=product_id,
+        error=type(error).__name__,
+        traceback=_places(error),
+        next_step="report this as a bug, with the traceback; the product has no text until its reviews change",
     )
 
 

@@ -68,14 +68,21 @@ def _topics(settings: Settings) -> str:
 
 
 def _groups(settings: Settings) -> str:
+    from stream_app.kafka.admin import held_back
     from stream_app.kafka.group_check import lost_positions
+    from stream_app.kafka.topics import Topics
     from stream_app.store.generations import fixed
 
     view = asyncio.run(fixed(settings))
     lost = [told for role in ("enrich", "summarize", "notify") for told in lost_positions(view, role)]
     if lost:
         raise ConfigurationError("\n".join(lost))
-    return "each goes on where it committed"
+    waiting = held_back(settings, Topics(settings.topic_prefix).reviews)
+    hanging = (
+        f"; {waiting} records of reviews wait for an open transaction of their producer to end (lag counts none of "
+        "them): where that lasts, `kafka-transactions.sh find-hanging` names it"
+    )
+    return f"each goes on where it committed{hanging if waiting > 0 else ''}"
 
 
 def _redis(settings: Settings) -> str:

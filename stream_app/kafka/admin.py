@@ -181,6 +181,12 @@ def log_ends(settings: Settings, topic: str) -> dict[int, int]:
     return offsets(settings, topic, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
 
 
+def held_back(settings: Settings, topic: str) -> int:
+    """Offsets behind the beginning of an open transaction: consumers get these only when it ends, and have no lag."""
+    readable = end_offsets(settings, topic)
+    return sum(end - readable[number] for number, end in log_ends(settings, topic).items())
+
+
 def begin_offsets(settings: Settings, topic: str) -> dict[int, int]:
     """Per partition, the offset of the first message that is still there."""
     return offsets(settings, topic, OffsetSpec.earliest())

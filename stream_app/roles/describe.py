@@ -11,11 +11,13 @@ from stream_app import contract, telemetry
 from stream_app.kafka.topics import Topics
 from stream_app.models.batcher import Batcher
 from stream_app.models.loading import Sized
-from stream_app.ports import ModelFailed, Publisher, SummaryStore
+from stream_app.ports import DueProduct, ModelFailed, Publisher, SummaryStore
 from stream_app.records import Evidence, Message, ModelName, ProductText
 from stream_app.roles.patience import Patience
+from stream_app.roles.record_errors import NOT_OF_A_RECORD
 from stream_app.settings import Settings
 from stream_app.steps import product_text
+from stream_app.steps.failure_share import FailureShare
 
 _TEXTS_AT_ONCE = 16
 _PUBLICATIONS_AT_ONCE = 500  # about 1.5 KB each
@@ -55,6 +57,7 @@ class Describe:
         self._patiently = Patience("redis", settings.redis_patience_seconds)
         self._publisher = publisher
         self._now_ms = now_ms
+        self._failures = FailureShare()
         self._loop = asyncio.get_running_loop()
         self._batcher: Batcher[str] | None = None
         self._model: ModelName | None = None
@@ -85,9 +88,7 @@ class Describe:
                         self._now_ms(), texts=_TEXTS_AT_ONCE, publications=_PUBLICATIONS_AT_ONCE, lease_ms=lease_ms
                     )
                 )
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._publish([one.product_id for one in due if not one.text_is_due]))
-                    group.create_task(self._describe([one.product_id for one in due if one.text_is_due]))
+                await self._round(due)
                 if not due:
                     await _wait(stopping, _IDLE_SECONDS)
         finally:
@@ -95,6 +96,14 @@ class Describe:
                 self._batcher.stop()
                 await asyncio.to_thread(self._batcher.join)
             await self._store.close()
+
+    async def _round(self, due: Sequence[DueProduct]) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._publish([one.product_id for one in due if not one.text_is_due]))
+                group.create_task(self._describe([one.product_id for one in due if one.text_is_due]))
+        except BaseExceptionGroup as raised:  # the exit code and the words are those of what was raised
+            raise _first_of(raised) from raised
 
     async def _describe(self, product_ids: Sequence[str]) -> None:
         async with asyncio.TaskGroup() as group:
@@ -105,25 +114,42 @@ class Describe:
     async def _write(self, product_id: str) -> None:
         """Make the product's text and write it. Refused where a review changed meanwhile: its text is due again."""
         _, evidence = await self._patiently(lambda: self._store.evidence(product_id))
-        chosen = product_text.choose(evidence)
-        if chosen:
-            proposed = await self._propose(chosen) if await self._may_ask_t5(product_id) else None
-            headline, method = product_text.checked_headline(proposed, chosen)
-            text = ProductText(
-                headline=headline,
-                text=product_text.text_of(chosen),
-                method=method,
-                evidence=tuple(item.review_id for item in chosen),
-                model=self._model if method == "abstractive" else None,
-                made_at_ms=self._now_ms(),
-            )
-        else:
-            text = ProductText("", "", "none", (), None, self._now_ms())
-        cited = {item.review_id: item.revision for item in chosen}
+        text, cited = await self._made(product_id, evidence)
         if await self._patiently(lambda: self._store.write_text(product_id, text, cited)):
             telemetry.product_described(product_id, text.method)
         else:
             telemetry.product_text_was_outdated(product_id)
+
+    async def _made(self, product_id: str, evidence: Sequence[Evidence]) -> tuple[ProductText, dict[str, int]]:
+        """The text, and the revisions that it cites. A product whose sentences trigger a bug goes without a text.
+
+        Raises what was raised, and so ends the process, where too many of the recent products failed so.
+        """
+        try:
+            chosen = product_text.choose(evidence)
+            if chosen:
+                proposed = await self._propose(chosen) if await self._may_ask_t5(product_id) else None
+                text = self._text_of(chosen, proposed)
+                self._failures.passed(1)
+                return text, {item.review_id: item.revision for item in chosen}
+        except NOT_OF_A_RECORD:
+            raise
+        except Exception as error:
+            if self._failures.failed(1):
+                raise
+            telemetry.product_text_failed(product_id, error)
+        return ProductText("", "", "none", (), None, self._now_ms()), {}
+
+    def _text_of(self, chosen: Sequence[Evidence], proposed: str | None) -> ProductText:
+        headline, method = product_text.checked_headline(proposed, chosen)
+        return ProductText(
+            headline=headline,
+            text=product_text.text_of(chosen),
+            method=method,
+            evidence=tuple(item.review_id for item in chosen),
+            model=self._model if method == "abstractive" else None,
+            made_at_ms=self._now_ms(),
+        )
 
     async def _publish(self, product_ids: Sequence[str]) -> None:
         """Publish these products as they are now, and note it once the broker has them: three round trips for all."""
@@ -170,6 +196,12 @@ class Describe:
             delivered = asyncio.Event()
             self._publisher.publish(messages, delivered.set)
             await delivered.wait()
+
+
+def _first_of(raised: BaseException) -> BaseException:
+    while isinstance(raised, BaseExceptionGroup):
+        raised = raised.exceptions[0]
+    return raised
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -21,7 +21,7 @@ from stream_app.steps.failure_share import FailureShare
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_NOT_OF_A_RECORD = (Unavailable, ConfigurationError, MemoryError, OSError)
+NOT_OF_A_RECORD = (Unavailable, ConfigurationError, MemoryError, OSError)
 _LOGGED = 3  # failures of a poll that ends the process: they are all alike
 
 
@@ -51,7 +51,7 @@ class RecordErrors:
         """
         try:
             results = work(items)
-        except _NOT_OF_A_RECORD:
+        except NOT_OF_A_RECORD:
             raise
         except Exception:  # noqa: BLE001 - of any of these records: which one is found out below
             return self._apart(items, work, slot_of, reject)
@@ -69,7 +69,7 @@ class RecordErrors:
         """As ``attempt``. ``work`` may be called again for any item: a second time must change nothing more."""
         try:
             results = await work(items)
-        except _NOT_OF_A_RECORD:
+        except NOT_OF_A_RECORD:
             raise
         except Exception:  # noqa: BLE001 - as above
             done: list[tuple[Item, Result]] = []
@@ -77,7 +77,7 @@ class RecordErrors:
             for item in items:
                 try:
                     [result] = await work([item])
-                except _NOT_OF_A_RECORD:
+                except NOT_OF_A_RECORD:
                     raise
                 except Exception as error:  # noqa: BLE001 - this record's
                     failed.append((item, error))
@@ -100,7 +100,7 @@ class RecordErrors:
         for item in items:
             try:
                 [result] = work([item])
-            except _NOT_OF_A_RECORD:
+            except NOT_OF_A_RECORD:
                 raise
             except Exception as error:  # noqa: BLE001 - this record's
                 failed.append((item, error))

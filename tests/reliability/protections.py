@@ -1100,6 +1100,15 @@ _BAD = (
     ),
     Protection(
         4,
+        "a-products-bug-stays-with-it",
+        "sentences that trigger a bug end describe",
+        "stream_app/roles/describe.py",
+        "            if self._failures.failed(1):\n",
+        "            if True:\n",
+        (_DESCRIBE + "test_product_whose_sentences_trigger_a_bug_leaves_the_others_their_texts",),
+    ),
+    Protection(
+        4,
         "hung-tokenizer-ends-the-process",
         "a tokenizer that hangs is waited for without end",
         "stream_app/models/batcher.py",

@@ -17,6 +17,7 @@ from stream_app.ports import DueProduct
 from stream_app.records import Evidence, ProductSummary, ProductText
 from stream_app.roles.describe import Describe
 from stream_app.settings import Settings
+from stream_app.steps import product_text
 from stream_app.store.fake import MemorySummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
 from tests.fakes import FakeModel, FakePublisher
@@ -276,7 +277,7 @@ def test_text_is_published_by_the_next_process_where_the_first_died_before_it() 
             raise _KilledError
 
         died.store.read = die  # type: ignore[method-assign]
-        with pytest.raises(ExceptionGroup):
+        with pytest.raises(_KilledError):
             await died.role.run(died.stopping)
         assert [accepted for _, accepted in died.store.written] == [True]
         assert died.publisher.published == []
@@ -322,3 +323,57 @@ def test_counts_are_published_together_while_a_headline_is_made() -> None:
         await running
 
     run(scenario)
+
+
+def fail_on(monkeypatch: pytest.MonkeyPatch, product_ids: Sequence[str]) -> None:
+    """A bug that the sentences of these products' reviews trigger."""
+    choose = product_text.choose
+
+    def buggy(evidence: Sequence[Evidence]) -> Any:
+        if any(item.review_id.split(".")[0] in product_ids for item in evidence):
+            raise ZeroDivisionError("a sentence that a person wrote")
+        return choose(evidence)
+
+    monkeypatch.setattr(product_text, "choose", buggy)
+
+
+def test_product_whose_sentences_trigger_a_bug_leaves_the_others_their_texts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fail_on(monkeypatch, ["bad"])
+
+    async def scenario() -> None:
+        stage = Stage(None)
+        for product_id in ("bad", "good"):
+            reviews = [enriched(f"{product_id}.{n}", product_id=product_id, text=_SENTENCES[0]) for n in range(3)]
+            await stage.store.apply(reviews, NOW_MS)
+        running = asyncio.create_task(stage.role.run(stage.stopping))
+        await wait_until_async(lambda: {"bad", "good"} <= set(stage.store.done), _SECONDS, "both are done with")
+        stage.stopping.set()
+        await running
+        bad, good = await stage.store.read(["bad", "good"], NOW_MS)
+        assert good is not None
+        assert good.text is not None
+        assert good.text.text
+        assert bad is not None
+        assert not (bad.text and bad.text.text)
+
+    asyncio.run(scenario())
+    logged = "".join(capsys.readouterr())
+    assert "product_text_failed" in logged
+    assert "a sentence that a person wrote" not in logged
+
+
+def test_bug_that_many_products_trigger_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"bad{number}" for number in range(40)]
+    fail_on(monkeypatch, names)
+
+    async def scenario() -> None:
+        stage = Stage(None)
+        for product_id in names:
+            reviews = [enriched(f"{product_id}.{n}", product_id=product_id, text=_SENTENCES[0]) for n in range(3)]
+            await stage.store.apply(reviews, NOW_MS)
+        with pytest.raises(ZeroDivisionError):  # and no group of exceptions around it
+            await asyncio.wait_for(stage.role.run(stage.stopping), _SECONDS)
+
+    asyncio.run(scenario())
