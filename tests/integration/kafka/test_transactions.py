@@ -92,6 +92,7 @@ def test_open_transaction_is_read_when_it_is_committed_and_is_no_lag_before(stag
     wait_until(lambda: len(values(s)) == 5, 20, "what was committed is read")
     wait_until(lambda: lag(s.settings, "enrich") == 0, 20, "there is nothing more to be read yet")
     assert not s.moves_within(1.0)
+    assert held_back(s.settings, s.topic) > 0, "what lag does not say"
     shop.commit()
     wait_until(lambda: values(s) == list(range(12)), 20, "all are read, in order")
     wait_until(lambda: s.committed() == {0: log_end(s, s.topic)}, 20, "and committed")
