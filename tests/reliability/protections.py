@@ -980,8 +980,8 @@ _BAD = (
         "outage-rejects-nothing",
         "what Redis could not take while it was away is rejected",
         "stream_app/roles/record_errors.py",
-        "_NOT_OF_A_RECORD = (Unavailable, ConfigurationError, MemoryError, OSError)",
-        "_NOT_OF_A_RECORD = (ZeroDivisionError,)",
+        "NOT_OF_A_RECORD = (Unavailable, ConfigurationError, MemoryError, OSError)",
+        "NOT_OF_A_RECORD = (ZeroDivisionError,)",
         (_INTERNAL + "test_what_is_no_records_fault_rejects_none",),
     ),
     Protection(
