@@ -157,7 +157,8 @@ def outlook(lines: Sequence[Line], rate: float) -> str:
     turn = max(range(len(bad)), key=lambda at: (sum(bad[at : at + _TURN]), -at))
     return (
         f"{words}. The first alerts come after about {_duration(bad.index(True) / rate)}, the story turns after about "
-        f"{_duration(turn / rate)}: watch the page, or the count of alerts below."
+        f"{_duration(turn / rate)} (both once the models are loaded, in half a minute or so): watch the page, or "
+        "the count of alerts below."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -41,8 +42,9 @@ def test_no_review_of_a_live_demo_is_older_than_a_day() -> None:
     assert abs(max(dates) - now) < timedelta(seconds=1)
 
 
-def test_logs_are_kept_when_something_failed(tmp_path: Path) -> None:
+def test_logs_are_kept_when_something_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And only then: by an exception, or a process that died on the way."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     said: list[str] = []
 
     def run(line: str = "", error: BaseException | None = None) -> None:
