@@ -44,7 +44,7 @@ _PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("clean", "steps/clean.py", ()),
     ("mask", "steps/privacy.py", ()),
     ("language", "steps/language.py", ()),
-    ("safety words", "steps/lexicon.py", ()),
+    ("safety words", "steps/safety.py", ()),
     ("sentences (key sentence, words)", "steps/summary_text.py", ()),
     ("assemble", "steps/enrich.py", ("assemble", "sentiment_of", "_contradictions", "_summary")),
     ("prepare", "steps/enrich.py", ()),

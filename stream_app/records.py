@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple, TypeVar, dataclass_transform
 Kind = Literal["created", "edited", "deleted"]
 Label = Literal["negative", "neutral", "positive"]
 SummaryMethod = Literal["abstractive", "extractive", "own_text", "none"]
-Rule = Literal["negative_review", "negative_spike", "recovered"]
+Rule = Literal["negative_review", "safety", "negative_spike", "recovered"]
+Reason = Literal["sentiment", "stars", "terms"]
 Severity = Literal["info", "warning", "critical"]
 
 LABELS: tuple[Label, Label, Label] = ("negative", "neutral", "positive")
@@ -212,6 +213,7 @@ class Alert:
     p_negative: float | None = None
     sentence: str | None = None
     safety_words: tuple[str, ...] = ()
+    reason: Reason | None = None
 
 
 @value

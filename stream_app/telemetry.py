@@ -28,7 +28,9 @@ _published = Counter("stream_app_messages_published_total", "Messages acknowledg
 _applied = Counter("stream_app_reviews_applied_total", "Reviews applied to the view", ["outcome"])
 _alerts = Counter("stream_app_alerts_raised_total", "Alerts raised", ["rule", "severity"])
 _suppressed = Counter(
-    "stream_app_alerts_suppressed_total", "Alerts that did not fire though the review is negative", ["rule", "reason"]
+    "stream_app_alerts_suppressed_total",
+    "Alerts that did not fire though their rule holds, by reason",
+    ["rule", "reason"],
 )
 _texts = Counter(
     "stream_app_product_texts_total", "Product texts made, by method; outdated: refused; failed: by a bug", ["method"]

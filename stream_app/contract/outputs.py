@@ -26,6 +26,7 @@ from stream_app.records import (
     ProductSummary,
     ProductText,
     RawRecord,
+    Reason,
     Rejected,
     Rule,
     Sentiment,
@@ -155,12 +156,13 @@ def encode_alert(alert: Alert) -> bytes:
             "p_negative": alert.p_negative,
             "sentence": alert.sentence,
             "safety_words": alert.safety_words,
+            "reason": alert.reason,
         }
     )
 
 
 def decode_alert(record: RawRecord) -> Alert | Rejected:
-    """The alert in a record; unknown severities become warning, unknown rules negative_review."""
+    """The alert in a record; unknown severities become warning, unknown rules negative_review, unknown reasons none."""
     return _decoded(record, alert_from)
 
 
@@ -179,7 +181,13 @@ def alert_from(fields: Mapping[str, Any]) -> Alert:
         p_negative=field.optional_probability(fields.get("p_negative")),
         sentence=field.optional_text(fields.get("sentence")),
         safety_words=field.texts(fields.get("safety_words")),
+        reason=_reason(fields.get("reason")),
     )
+
+
+def _reason(said: Any) -> Reason | None:
+    known: tuple[Reason, ...] = get_args(Reason)
+    return next((reason for reason in known if reason == said), None)
 
 
 def encode_product_summary(summary: ProductSummary, *, stale: bool = False) -> bytes:

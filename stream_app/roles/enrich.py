@@ -57,6 +57,7 @@ class _Open:
     truncated: bool = False
     goes_first: bool = False
     finished: bool = False
+    hazard: Alert | alert_rules.Suppressed | None = None  # by the rule safety, which no model is asked for
     alone: bool = False  # on the device, by itself: a candidate that no child process could compute
 
 
@@ -64,8 +65,10 @@ class Enrich:
     """ports.StreamRole. Order of things for one review:
 
     1. decoded; a reject or a deletion is finished at once
-    2. BERT, in the batcher's threads; reviews that may alarm go first
-    3. the alert, if due, is published (out of order: nothing of T5 is in its way)
+    2. the alert of rule safety, if due, is published: it needs words and stars alone. A review that no model reads is
+       finished, with an alert by its stars
+    3. BERT, in the batcher's threads; reviews that may alarm go first
+       its alert, if due, is published (out of order: nothing of T5 is in its way)
     4. T5 for long reviews; best_effort waits ``summary_wait_ms`` for it, then takes the best sentence
     5. finished: published when every earlier offset of the partition is finished too
 
@@ -279,6 +282,10 @@ class Enrich:
                 self._acks.finish(slot, [found])
             else:
                 opened.append(found)
+                if found.hazard is not None:
+                    self._raise(found, found.hazard, now_ms, self._hazard)
+                if not found.prepared.supported:
+                    self._raise(found, self._by_stars(found, now_ms), now_ms, self._by_stars)
         self._open.update(opened)
         return opened
 
@@ -293,6 +300,11 @@ class Enrich:
             else:
                 found[at] = opened = _Open(slots[at], found[at], ready)
                 opened.goes_first = self._may_alarm(opened)
+                if ready.safety_words:
+                    opened.hazard = self._hazard(opened, now_ms)
+                    self._check_writable(opened.hazard)
+                if not ready.supported:
+                    self._check_writable(self._by_stars(opened, now_ms))
         return found
 
     def _decoded(self, slot: Slot, now_ms: int) -> Review | Message | Rejected:
@@ -380,7 +392,7 @@ class Enrich:
                 self._give_up(review, found)
                 continue
             review.sentiment, review.truncated, due = found
-            self._raise(review, due, now_ms)
+            self._raise(review, due, now_ms, self._by_sentiment)
             answered.append(review)
         return answered
 
@@ -397,8 +409,7 @@ class Enrich:
             return Rejected(review.slot.record, scores.reason, scores.detail)
         sentiment = step.sentiment_of(scores)
         due = self._alert(review, sentiment, now_ms)
-        if isinstance(due, Alert):
-            contract.alert_message(self._topics.alerts, due)  # what cannot be written is found here
+        self._check_writable(due)
         return sentiment, scores.truncated, due
 
     def _to_summarize(self, reviews: list[_Open]) -> None:
@@ -477,15 +488,49 @@ class Enrich:
             now_ms=now_ms,
         )
 
-    def _raise(self, review: _Open, due: Alert | alert_rules.Suppressed | None, now_ms: int) -> None:
-        """Publish the alert. One of the same id may have been raised since ``due`` was found, in the same batch."""
-        slot, sentiment = review.slot, review.sentiment
-        if (
-            isinstance(due, Alert)
-            and sentiment
-            and self._fired.before(alert_rules.alert_id_of(review.review), slot.epoch)
-        ):
-            due = self._alert(review, sentiment, now_ms)
+    def _by_sentiment(self, review: _Open, now_ms: int) -> Alert | alert_rules.Suppressed | None:
+        return self._alert(review, review.sentiment, now_ms) if review.sentiment else None
+
+    def _hazard(self, review: _Open, now_ms: int) -> Alert | alert_rules.Suppressed | None:
+        slot = review.slot
+        return alert_rules.safety(
+            review.review,
+            review.prepared,
+            produced_at_ms=slot.record.plausible_timestamp_ms(now_ms),
+            before=self._fired.before(alert_rules.alert_id_of(review.review, "safety"), slot.epoch),
+            max_age_ms=self._alert_max_age_ms,
+            now_ms=now_ms,
+        )
+
+    def _by_stars(self, review: _Open, now_ms: int) -> Alert | alert_rules.Suppressed | None:
+        slot = review.slot
+        return alert_rules.negative_by_stars(
+            review.review,
+            review.prepared,
+            produced_at_ms=slot.record.plausible_timestamp_ms(now_ms),
+            before=self._fired.before(alert_rules.alert_id_of(review.review), slot.epoch),
+            max_age_ms=self._alert_max_age_ms,
+            now_ms=now_ms,
+        )
+
+    def _check_writable(self, due: Alert | alert_rules.Suppressed | None) -> None:
+        """An alert that cannot be written rejects its review alone, if it is found where record errors are handled."""
+        if isinstance(due, Alert):
+            contract.alert_message(self._topics.alerts, due)
+
+    def _raise(
+        self,
+        review: _Open,
+        due: Alert | alert_rules.Suppressed | None,
+        now_ms: int,
+        again: Callable[[_Open, int], Alert | alert_rules.Suppressed | None],
+    ) -> None:
+        """Publish the alert. One of the same id may have been raised since ``due`` was found, in the same batch: then
+        ``again`` says what is due now.
+        """
+        slot = review.slot
+        if isinstance(due, Alert) and self._fired.before(due.alert_id, slot.epoch):
+            due = again(review, now_ms)
         if isinstance(due, alert_rules.Suppressed):
             telemetry.alert_suppressed(due.rule, due.reason)
         elif due is not None:

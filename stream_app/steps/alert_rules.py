@@ -6,16 +6,17 @@ from functools import cache
 from typing import Literal
 from urllib.parse import quote
 
-from stream_app.records import SEVERITIES, Alert, Review, Rule, Sentiment, Severity, value
+from stream_app.records import SEVERITIES, Alert, Reason, Review, Rule, Sentiment, Severity, value
 from stream_app.steps.enrich import Prepared
 from stream_app.steps.summary_text import key_sentence
 
 _SURE = 0.95  # P(negative) from which one or two stars, or none given, make it a warning
 _SURER = 0.02  # so much more P(negative) has to be for an alert that fired to become a warning by it
+_BAD = 2  # stars up to which a review alarms that no model reads
 _CONTENT = 4  # stars from which hardly any review alarms
 _RULE: Rule = "negative_review"
 
-SuppressedBy = Literal["too_old", "severity_not_raised", "within_margin"]
+SuppressedBy = Literal["too_old", "severity_not_raised", "within_margin", "safety_raised"]
 
 
 @value
@@ -31,7 +32,7 @@ class Suppressed:
     """An alert that does not fire although its review is negative enough, and why.
 
     too_old: the review is. severity_not_raised: it fired before, no less gravely. within_margin: it fired before, and
-    P(negative) is graver now by no more than the model's noise.
+    P(negative) is graver now by no more than the model's noise. safety_raised: the rule safety alarms for this review.
     """
 
     rule: Rule
@@ -49,15 +50,65 @@ def is_negative(sentiment: Sentiment, threshold: float) -> bool:
     return sentiment.scores[0] >= threshold
 
 
-def alert_id_of(review: Review) -> str:
-    """The id of a review's alert, the same for all of its revisions and severities."""
-    return f"{_RULE}|{quote(review.product_id, safe='')}|{quote(review.review_id, safe='')}"
+def alert_id_of(review: Review, rule: Rule = _RULE) -> str:
+    """The id of a review's alert by a rule, the same for all of its revisions and severities."""
+    return f"{rule}|{quote(review.product_id, safe='')}|{quote(review.review_id, safe='')}"
 
 
 def without_severity(alert_id: str) -> str:
     """The id of an alert as it is now: version 0.1 appended the severity, and such alerts are read for 30 days."""
     head, _, last = alert_id.rpartition("|")
     return head if head.count("|") == 2 and alert_id.startswith(f"{_RULE}|") and last in SEVERITIES else alert_id
+
+
+def speaks_of_hazard(review: Review, prepared: Prepared) -> bool:
+    """Is it for the rule ``safety``: safety terms, with at most three stars or none? Its sentiment does not matter."""
+    # a learned detector of hazards that no term names takes its place here, beside the terms
+    return bool(prepared.safety_words) and (review.rating is None or review.rating < _CONTENT)
+
+
+def safety(
+    review: Review,
+    prepared: Prepared,
+    *,
+    produced_at_ms: int | None,
+    before: Fired | None,
+    max_age_ms: int,
+    now_ms: int,
+) -> Alert | Suppressed | None:
+    """The critical alert for a review that speaks of a hazard; None for others. It needs words and stars alone.
+
+    ``before``: how its alert fired last, if it did: there is no higher severity, so it fires once. Age as in
+    ``negative_review``.
+    """
+    if not speaks_of_hazard(review, prepared):
+        return None
+    if _is_old(review, produced_at_ms, max_age_ms, now_ms):
+        return Suppressed("safety", "too_old")
+    if before is not None and not is_graver("critical", before.severity):
+        return Suppressed("safety", "severity_not_raised")
+    return _alert("safety", "critical", review, prepared, None, "terms", now_ms)
+
+
+def negative_by_stars(
+    review: Review,
+    prepared: Prepared,
+    *,
+    produced_at_ms: int | None,
+    before: Fired | None,
+    max_age_ms: int,
+    now_ms: int,
+) -> Alert | Suppressed | None:
+    """``negative_review`` of a review that no model reads: a warning for one or two stars, None for others."""
+    if review.rating is None or review.rating > _BAD:
+        return None
+    if _is_old(review, produced_at_ms, max_age_ms, now_ms):
+        return Suppressed(_RULE, "too_old")
+    if speaks_of_hazard(review, prepared):
+        return Suppressed(_RULE, "safety_raised")
+    if before is not None and not is_graver("warning", before.severity):
+        return Suppressed(_RULE, "severity_not_raised")
+    return _alert(_RULE, "warning", review, prepared, None, "stars", now_ms)
 
 
 def negative_review(
@@ -79,12 +130,14 @@ def negative_review(
     ``before``: how its alert fired last, if it did. It fires again only at a higher severity. Where P(negative) alone
     raises that, not a safety word nor other stars, it has to exceed the bound by 0.02: the model's answer to one text
     depends on the texts computed beside it (in int8 by up to 0.0085), and a redelivered review must not alarm again by
-    that.
+    that. Nor does it fire where the rule ``safety`` alarms: one review, one alert.
     """
     if not is_negative(sentiment, threshold):
         return None
     if _is_old(review, produced_at_ms, max_age_ms, now_ms):
         return Suppressed(_RULE, "too_old")
+    if speaks_of_hazard(review, prepared):
+        return Suppressed(_RULE, "safety_raised")
     p_negative, words = sentiment.scores[0], prepared.safety_words
     severity = severity_of(p_negative, review.rating, words)
     if before is not None:
@@ -92,10 +145,23 @@ def negative_review(
             return Suppressed(_RULE, "severity_not_raised")
         if not words and before.stars_agree and p_negative < _SURE + _SURER:
             return Suppressed(_RULE, "within_margin")
+    return _alert(_RULE, severity, review, prepared, p_negative, "sentiment", now_ms)
+
+
+def _alert(
+    rule: Rule,
+    severity: Severity,
+    review: Review,
+    prepared: Prepared,
+    p_negative: float | None,
+    reason: Reason,
+    now_ms: int,
+) -> Alert:
+    words = prepared.safety_words
     span = key_sentence(prepared.text, bool(words))
     return Alert(
-        alert_id=alert_id_of(review),
-        rule=_RULE,
+        alert_id=alert_id_of(review, rule),
+        rule=rule,
         severity=severity,
         product_id=review.product_id,
         review_id=review.review_id,
@@ -106,6 +172,7 @@ def negative_review(
         p_negative=p_negative,
         sentence=prepared.text[span.start : span.end] if span else None,
         safety_words=words,
+        reason=reason,
     )
 
 

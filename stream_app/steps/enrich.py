@@ -18,8 +18,8 @@ from stream_app.records import (
 )
 from stream_app.steps.clean import clean
 from stream_app.steps.language import is_supported, language_of
-from stream_app.steps.lexicon import may_speak_of_danger, safety_words_in
 from stream_app.steps.privacy import mask
+from stream_app.steps.safety import safety_words_in_each
 from stream_app.steps.summary_text import (
     MAX_SENTENCE_CHARACTERS,
     best_sentence,
@@ -76,9 +76,9 @@ def prepare_all(reviews: Sequence[Review], languages: frozenset[str] | None) -> 
     """``prepare`` of each: cheaper together, since words of danger are looked for in all of them at once."""
     prepared = [_prepared(review, languages) for review in reviews]
     read = [one.model_text if isinstance(one, Prepared) else "" for one in prepared]
-    for index in may_speak_of_danger(read):
-        one, safety = prepared[index], safety_words_in(read[index])
-        if safety and isinstance(one, Prepared):
+    for index, safety in safety_words_in_each(read).items():
+        one = prepared[index]
+        if isinstance(one, Prepared):
             prepared[index] = replace(one, safety_words=safety, flags=(*one.flags, "safety_words"))
     return prepared
 

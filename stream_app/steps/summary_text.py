@@ -13,9 +13,8 @@ from stream_app.steps.lexicon import (
     NEGATIVE_WORDS,
     POSITIVE_WORDS,
     STOP_WORDS,
-    may_speak_of_danger,
-    safety_words_in,
 )
+from stream_app.steps.safety import safety_words_in_each
 
 MAX_SENTENCE_CHARACTERS = 300
 _MAX_SENTENCES = 500  # that are weighed: each later one weighs less than the one before it, and none there could win
@@ -117,12 +116,12 @@ def key_sentence(text: str, dangerous: bool) -> Span | None:
     if len(spans) < 2:
         return shortened(text, spans[0]) if spans else None
     held = [text[span.start : span.end] for span in spans]
-    looked_at = may_speak_of_danger(held) if dangerous else set()
+    kinds = safety_words_in_each(held) if dangerous else {}
 
     def weight(index: int) -> float:
         own = words[index]
         complaint = len(own & _NEGATIVE_STEMS) - 0.5 * len(own & _POSITIVE_STEMS)
-        danger = 10 * len(safety_words_in(held[index])) if index in looked_at else 0
+        danger = 10 * len(kinds.get(index, ()))
         return danger + complaint / (1 + len(own) / 20) - 0.05 * index
 
     return shortened(text, spans[max(range(len(spans)), key=weight)])

@@ -325,6 +325,27 @@ _LOST = (
     ),
     Protection(
         1,
+        "safety-needs-no-model",
+        "a review of a hazard alarms only where the model calls it negative",
+        "stream_app/roles/enrich.py",
+        "                if found.hazard is not None:\n",
+        "                if False:\n",
+        (
+            _ENRICH + "test_hazard_in_a_language_that_no_model_reads_alarms_at_once",
+            _ENRICH + "test_hazard_alarms_before_the_model_has_read_it",
+        ),
+    ),
+    Protection(
+        1,
+        "stars-alarm-where-no-model-reads",
+        "one star in a language that no model reads raises no alert",
+        "stream_app/roles/enrich.py",
+        "self._raise(found, self._by_stars(found, now_ms), now_ms, self._by_stars)",
+        "pass",
+        (_ENRICH + "test_one_star_in_a_language_that_no_model_reads_alarms_by_its_stars",),
+    ),
+    Protection(
+        1,
         "edit-of-an-old-review-alarms",
         "an edit today of an older review raises no alert",
         "stream_app/steps/alert_rules.py",

@@ -203,7 +203,7 @@ def test_alert_fires_again_only_when_it_gets_worse_and_what_does_not_fire_is_cou
                 await stage.finished(offset)
             assert alerts_of(stage, "severity") == ["warning", "critical"]
             ids = [dict(one.headers)["ce_id"] for one in stage.acks.messages["reviews.alerts"]]
-            assert ids == [b"negative_review|p|r|warning", b"negative_review|p|r|critical"]
+            assert ids == [b"negative_review|p|r|warning", b"safety|p|r|critical"]
             assert suppressed("severity_not_raised") - before == 3
 
     run(scenario)
@@ -602,6 +602,54 @@ def test_language_that_the_model_does_not_read_is_published_without_sentiment() 
             made = stage.enriched()[0]
             assert (made.sentiment, made.sentiment_missing) == (None, "unsupported_language")
             assert stage.bert.ran == []
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("text", ["半夜起火了，消防队都来了。", "A pris feu pendant notre sommeil."])
+def test_hazard_in_a_language_that_no_model_reads_alarms_at_once(text: str) -> None:
+    """It is published without sentiment, and raised none."""
+
+    async def scenario() -> None:
+        async with staged() as stage:
+            await stage.take(review(0, text, rating=1, language="zh" if text[0] == "半" else "fr"))
+            await stage.finished(0)
+            assert stage.enriched()[0].sentiment is None
+            assert alerts_of(stage, "alert_id") == ["safety|p|r0"]
+            assert alerts_of(stage, "severity") == ["critical"]
+            assert stage.bert.ran == []
+
+    run(scenario)
+
+
+def test_hazard_alarms_before_the_model_has_read_it() -> None:
+    """Whatever it says of the sentiment then: P(negative) of such reviews was 0.33."""
+
+    async def scenario() -> None:
+        async with staged(summaries="off") as stage:
+            stage.bert.gate.clear()
+            await stage.take(review(0, "Love love love. It caught fire while we slept.", rating=1))
+            assert alerts_of(stage, "alert_id") == ["safety|p|r0"]
+            assert stage.acks.finished() == []
+            stage.bert.gate.set()
+            await stage.finished(0)
+            assert alerts_of(stage, "alert_id") == ["safety|p|r0"]
+
+    run(scenario)
+
+
+def test_one_star_in_a_language_that_no_model_reads_alarms_by_its_stars() -> None:
+    async def scenario() -> None:
+        async with staged() as stage:
+            await stage.take(
+                review(0, "这个水壶坏了", rating=1),
+                review(1, "这个水壶很好用", rating=5),
+                review(2, "这个水壶", rating=3),
+            )
+            await stage.finished(0, 1, 2)
+            assert alerts_of(stage, "alert_id") == ["negative_review|p|r0"]
+            assert alerts_of(stage, "reason") == ["stars"]
+            assert alerts_of(stage, "p_negative") == [None]
 
     run(scenario)
 

@@ -14,7 +14,9 @@ from stream_app.steps.alert_rules import (
     alert_id_of,
     fired,
     may_alarm,
+    negative_by_stars,
     negative_review,
+    safety,
     severity_of,
     without_severity,
 )
@@ -124,10 +126,10 @@ def test_edit_today_of_an_old_review_alarms(newest: str) -> None:
 
 
 def test_edit_that_makes_it_worse_fires_again_under_the_same_id() -> None:
-    before = fired(raised())
-    worse = raised(text="It broke and then caught fire.", revision=1, kind="edited", before=before)
+    before = fired(raised(0.85))
+    worse = raised(0.99, revision=1, kind="edited", before=before)
 
-    assert worse.severity == "critical"
+    assert worse.severity == "warning"
     assert worse.alert_id == raised().alert_id
 
 
@@ -135,7 +137,6 @@ def test_edit_that_makes_it_worse_fires_again_under_the_same_id() -> None:
     ("before", "p_negative", "text"),
     [
         ("critical", 0.99, "It broke."),
-        ("critical", 0.99, "It caught fire."),
         ("warning", 0.99, "It broke."),
         ("warning", 0.85, "It broke."),
         ("info", 0.85, "It broke."),
@@ -161,7 +162,7 @@ def test_other_stars_or_a_safety_word_raise_the_severity_without_a_margin() -> N
     assert stars_contradicted == Fired("info", stars_agree=False)
 
     assert raised(0.951, rating=1, before=stars_contradicted).severity == "warning"
-    assert raised(0.8, "It caught fire.", before=Fired("warning", True)).severity == "critical"
+    assert raised(0.8, "It caught fire.", rating=4, before=Fired("warning", True)).severity == "critical"
 
 
 def test_id_of_version_0_1_is_read_without_its_severity() -> None:
@@ -189,3 +190,84 @@ def test_alert_carries_the_sentence_that_weighs_most() -> None:
 
 def test_alert_shows_no_private_data() -> None:
     assert raised(text="It broke, write to me@example.com").sentence == "It broke, write to [email]"
+
+
+HAZARD = "Caught fire while we slept. The fire brigade had to come."
+
+
+def ready(text: str, rating: int | None) -> tuple[Review, Prepared]:
+    review = Review("p", "r", 0, "created", created_at_ms=1000 * HOUR_MS, text=text, rating=rating)
+    prepared = prepare(review, None)
+    assert isinstance(prepared, Prepared)
+    return review, prepared
+
+
+def hazard(text: str, rating: int | None, before: Fired | None = None, age_ms: int = 0) -> Alert | Suppressed | None:
+    now_ms = 1000 * HOUR_MS + age_ms
+    return safety(*ready(text, rating), produced_at_ms=None, before=before, max_age_ms=48 * HOUR_MS, now_ms=now_ms)
+
+
+def by_stars(text: str, rating: int | None, before: Fired | None = None) -> Alert | Suppressed | None:
+    return negative_by_stars(
+        *ready(text, rating),
+        produced_at_ms=None,
+        before=before,
+        max_age_ms=48 * HOUR_MS,
+        now_ms=1000 * HOUR_MS,
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HAZARD,
+        "The toaster caught fire on the second morning. Flames came out of both slots.",
+        "Le grille-pain a pris feu, des flammes sortaient des deux fentes.",
+        "半夜起火了，消防队都来了。",
+        "We found a piece of glass in the jar.",
+        "Hives all over my arms after one use.",
+        "The brakes failed on a hill.",
+        "The battery is swollen.",
+    ],
+)
+@pytest.mark.parametrize("rating", [1, 2, 3, None])
+def test_hazard_is_critical_without_a_word_of_the_model(text: str, rating: int | None) -> None:
+    """Reviews of fires raised no alert: P(negative) was 0.33 and 0.43, and the rule asked for 0.8 first."""
+    alert = hazard(text, rating)
+
+    assert isinstance(alert, Alert)
+    assert (alert.alert_id, alert.rule, alert.severity) == ("safety|p|r", "safety", "critical")
+    assert (alert.p_negative, alert.reason) == (None, "terms")
+    assert alert.safety_words
+
+
+@pytest.mark.parametrize(
+    ("text", "rating"), [(HAZARD, 4), (HAZARD, 5), ("I use it with my Fire Stick.", 1), ("It never caught fire.", 1)]
+)
+def test_praise_and_look_alikes_are_no_hazard(text: str, rating: int) -> None:
+    assert hazard(text, rating) is None
+
+
+def test_hazard_alarms_once_and_not_when_it_is_old() -> None:
+    assert hazard(HAZARD, 1, before=Fired("critical", True)) == Suppressed("safety", "severity_not_raised")
+    assert hazard(HAZARD, 1, age_ms=48 * HOUR_MS + 1) == Suppressed("safety", "too_old")
+
+
+def test_one_review_raises_one_alert() -> None:
+    """The rule safety is the graver of the two."""
+    assert suppressed_by(0.99, HAZARD, rating=1) == "safety_raised"
+    assert by_stars(HAZARD, 1) == Suppressed("negative_review", "safety_raised")
+    assert raised(0.99, HAZARD, rating=4).severity == "critical"
+
+
+@pytest.mark.parametrize(("rating", "alarming"), [(1, True), (2, True), (3, False), (5, False), (None, False)])
+def test_review_that_no_model_reads_alarms_by_its_stars(rating: int | None, alarming: bool) -> None:
+    alert = by_stars("Nie działa.", rating)
+
+    assert (alert is not None) is alarming
+    if isinstance(alert, Alert):
+        assert (alert.rule, alert.severity, alert.reason) == ("negative_review", "warning", "stars")
+        assert alert.p_negative is None
+        assert by_stars("Nie działa.", rating, before=fired(alert)) == Suppressed(
+            "negative_review", "severity_not_raised"
+        )

@@ -68,9 +68,9 @@ def test_reviews_prepared_together_are_what_each_is_alone() -> None:
 
 def test_review_is_cleaned_masked_and_flagged() -> None:
     """Title and text alike."""
-    ready = prepared(review("<b>Fire!</b> Mail me@example.com", title="It &amp; me &lt;3"))
+    ready = prepared(review("<b>It caught fire!</b> Mail me@example.com", title="It &amp; me &lt;3"))
 
-    assert (ready.title, ready.text) == ("It & me <3", "Fire! Mail [email]")
+    assert (ready.title, ready.text) == ("It & me <3", "It caught fire! Mail [email]")
     assert ready.flags == ("markup_removed", "private_data_masked", "safety_words")
     assert ready.safety_words == ("fire",)
 

@@ -1,0 +1,239 @@
+"""Reads the files of safety terms, ``safety_terms/<language>.toml``, into patterns."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+from stream_app.records import value
+
+_SPACED = r"[^\w.!?;。！？\n]{1,3}"  # between two words of a term
+_GAP = r"(?:[^\w.!?;\n]{1,3}[\w'&%-]+){0,4}?[^\w.!?;\n]{1,3}"  # "...": up to four words of the same sentence
+_GAP_WITHOUT_SPACES = r"[^。！？；，,.!?;\n]{0,6}?"
+_WITHOUT_SPACES = frozenset({"zh", "ja", "th"})
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+_SHORT = 5  # letters of a word that is often in the middle of others
+# how often words are in reviews, so that terms are looked for by their rarest one; all others: 0.001 a review
+_FREQUENCIES = {
+    word: frequency
+    for frequency, words in {
+        1.0: """the i and a to it of is this for in that my you on with have are not was as they these so like
+            one be if very your un une des de du d' est sont pas et ou que qui je il elle se si
+            mi ha da di lo gli ci è e al el los las y o es con por para su ich er sie ihr der
+            die das den dem und ist sind war mit von zu auf im am aus bei nach mir mich uns
+            nicht le la les en me fa mis dans pour plus très muy non le un' una son 了 的 我""",
+        0.1: """just them at all from out will would can an up get when had really no some don't there because
+            too by product after first been were way then over make off its got using go made
+            need into who find back water bit could never his right he should set feel without
+            didn't found give doesn't case her can't she every small around strap down through
+            hard makes old bad box coffee food dog baby full bottle tea us them un eine einen
+            ein kein été ont fait fatto hijo hija niño niña bebé bambino bambina figlio figlia
+            fils fille enfant kind kinder avec sur sous avoir haben hat wird 在 用 手 中 里 自己 不是 没 小
+            大 人 去 吃 喝 非 书 给 味 把""",
+        0.02: """amp bag going people both quite may high almost definitely being each cable our day might own
+            plastic highly hold came brand electric needed getting oil cd easily ones home drink
+            life anyone year they're power comes isn't metal neck part side days item black pack
+            version original rock unit second point deal gets gave bottom short started wasn't
+            pop received mine hand him chip myself went kids someone fingers head body left
+            level open control room cut close under products bottle design itself break start
+            package hair gives wall stick issue care eating inside piece hot son daughter hands
+            house week felt skin tight extremely plug smell husband screw battery lost aren't
+            bar oatmeal during material adapter due white drinking wood parts milk giving case
+            way while lot original health chocolate thing hair real teeth 掉 摔 线 发现 被 脸 孩子 宝宝 电池
+            严重 味道""",
+    }.items()
+    for word in words.split()
+}
+_RARE = 0.001
+NOT_KINDS = frozenset({"words", "negation"})
+
+
+@value
+class Term:
+    """One term. ``literals``: one of them stands in each text that the pattern matches, in lower case, short ones
+    between spaces.
+
+    ``tail``: what the pattern has from a literal on; ``first``: that is all of it.
+    """
+
+    kind: str
+    pattern: str
+    tail: str
+    literals: tuple[str, ...]
+    first: bool
+
+
+@value
+class Terms:
+    """The terms of one language, in the order of the file, and what takes the hazard away again.
+
+    ``negated``: matches text that ends where a negated term begins. ``harmless``: per kind, look-alikes; a term that
+    overlaps one does not count.
+    """
+
+    language: str
+    terms: tuple[Term, ...]
+    negated: re.Pattern[str]
+    harmless: Mapping[str, re.Pattern[str]]
+
+
+def languages() -> list[str]:
+    """Those that have a file, by name."""
+    return sorted(file.name.removesuffix(".toml") for file in _folder().iterdir() if file.name.endswith(".toml"))
+
+
+def read(language: str) -> Terms:
+    """The file of one language. Raises ValueError with the term where one cannot be read."""
+    return parsed(language, tomllib.loads((_folder() / f"{language}.toml").read_text(encoding="utf-8")))
+
+
+def parsed(language: str, file: Mapping[str, Any]) -> Terms:
+    """The contents of a file; see docs/alerts.md for their form."""
+    spaced = language not in _WITHOUT_SPACES
+    groups = {name: _alternatives(line, {}) for name, line in file.get("words", {}).items()}
+    kinds = {kind: table for kind, table in file.items() if kind not in NOT_KINDS}
+    return Terms(
+        language,
+        tuple(
+            term
+            for kind, table in kinds.items()
+            for line in table["terms"]
+            for term in _term(kind, line, groups, spaced)
+        ),
+        _negated(file["negation"], spaced),
+        {
+            kind: re.compile("|".join(_pattern(line, groups, spaced) for line in table["harmless"]))
+            for kind, table in kinds.items()
+            if table.get("harmless")
+        },
+    )
+
+
+def _folder() -> Any:
+    return resources.files("stream_app.steps") / "safety_terms"
+
+
+def _term(kind: str, line: str, groups: Mapping[str, list[str]], spaced: bool) -> Iterator[Term]:
+    """The term, once for each word of it that it is looked for by."""
+    parts = line.split()
+    steps = [_alternatives(part, groups) for part in parts if part != "..."]
+    if not steps:
+        raise ValueError(f"safety term of kind {kind} without a word: {line!r}")
+    for at, words in _looked_for(steps)[1]:
+        literals = sorted({literal for one in words for literal in _literals(one, spaced)})
+        if not all(literals):
+            raise ValueError(f"safety term of kind {kind} without a word to look for: {line!r}")
+        tail = _tail(line, at, words, groups, spaced)
+        whole = at == 0 and tail not in ("", r"\b")
+        yield Term(kind, tail if whole else _pattern(line, groups, spaced), tail, tuple(literals), whole)
+
+
+def _tail(line: str, at: int, words: list[str], groups: Mapping[str, list[str]], spaced: bool) -> str:
+    """The pattern from its step ``at`` on, of which one of ``words`` stands there."""
+    parts = line.split()
+    of_steps = [index for index, part in enumerate(parts) if part != "..."]
+    rest = " ".join(parts[of_steps[at] + 1 :])
+    if any(len(word.split()) > 1 for word in words):
+        return r"\b" if spaced else ""  # the literal is a word in the middle of the alternative
+    return _pattern(line, groups, spaced, word=words, rest=rest)
+
+
+def _looked_for(steps: Sequence[Sequence[str]]) -> tuple[float, list[tuple[int, list[str]]]]:
+    """Steps, and alternatives of them, of which each text with the term has one, and how often reviews have these.
+
+    Those that are the rarest together: all alternatives of a step, or its rare ones, and for its common ones those of
+    other steps.
+    """
+    found = []
+    among = set(range(len(steps)))
+    for at in range(len(steps)):
+        frequencies = {one: _FREQUENCIES.get(_literal(one), _RARE) for one in steps[at]}
+        found.append((sum(frequencies.values()), [(at, list(steps[at]))]))
+        rare = [one for one, frequency in frequencies.items() if frequency == _RARE]
+        if 0 < len(rare) < len(frequencies) and len(among) > 1:
+            by_others = min(
+                ((other, list(steps[other])) for other in among - {at}),
+                key=lambda step: sum(_FREQUENCIES.get(_literal(one), _RARE) for one in step[1]),
+            )
+            of_others = sum(_FREQUENCIES.get(_literal(one), _RARE) for one in by_others[1])
+            found.append((len(rare) * _RARE + of_others, [(at, rare), by_others]))
+    return min(found, key=lambda one: one[0])
+
+
+def _literals(one: str, spaced: bool) -> Iterator[str]:
+    """What is looked for in the text, whose punctuation became spaces; short words not in the middle of others."""
+    for spelling in _spellings(_literal(one)):
+        if spaced and len(spelling) <= _SHORT:
+            whole = "*" not in one
+            yield f" {spelling}{' ' if whole else ''}"
+        else:
+            yield spelling
+
+
+def _alternatives(part: str, groups: Mapping[str, list[str]]) -> list[str]:
+    found: list[str] = []
+    for one in part.lower().replace("’", "'").split("|"):
+        if one.startswith("<"):
+            if one[1:-1] not in groups:
+                raise ValueError(f"safety terms: no words are named {one}")
+            found.extend(groups[one[1:-1]])
+        else:
+            found.append(one.replace("_", " "))
+    return found
+
+
+def _literal(one: str) -> str:
+    """The longest of its words, which a text that has it has, too; without the star."""
+    return max(one.replace("*", "").split(), key=len, default="")
+
+
+def _pattern(
+    line: str, groups: Mapping[str, list[str]], spaced: bool, word: list[str] | None = None, rest: str = ""
+) -> str:
+    """A regular expression for lower-case text; of ``word`` and the ``rest`` of the line, where they are given."""
+    pattern, joined = "", ""
+    if word is not None:
+        line, pattern, joined = rest, _word(word, spaced), _SPACED if spaced else ""
+    for part in line.split():
+        if part == "...":
+            joined = _GAP if spaced else _GAP_WITHOUT_SPACES
+            continue
+        pattern += joined + _word(_alternatives(part, groups), spaced)
+        joined = _SPACED if spaced else ""
+    return rf"\b{pattern}\b" if spaced else pattern
+
+
+def _word(alternatives: list[str], spaced: bool) -> str:
+    found = []
+    for one in alternatives:
+        for spelling in _spellings(one):
+            escaped = r"\s".join(re.escape(word) for word in spelling.split()).replace(
+                r"\*", r"[\w'-]*" if spaced else ""
+            )
+            found.append(escaped)
+    return f"(?:{'|'.join(found)})"
+
+
+def _spellings(word: str) -> Iterator[str]:
+    """As it is, without accents, and with umlauts written out: reviews have all three."""
+    yield word
+    plain = "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
+    plain = plain.replace("œ", "oe").replace("ß", "ss")
+    if plain != word:
+        yield plain
+    if (written_out := word.translate(_UMLAUTS)) not in (word, plain):
+        yield written_out
+
+
+def _negated(table: Mapping[str, str], spaced: bool) -> re.Pattern[str]:
+    before = _word(_alternatives(table["before"], {}), spaced)
+    unless = _word(_alternatives(table["unless"], {}), spaced) if table.get("unless") else "(?!)"
+    if not spaced:
+        return re.compile(rf"(?!{unless}){before}[^。！？；，,.!?;\n]{{0,2}}$")
+    stops = _word(_alternatives(table["stops"], {}), spaced) if table.get("stops") else "(?!)"
+    between = rf"(?:\s+(?!{stops}\b)[\w'-]+){{0,{table.get('words', 3)}}}\s+"
+    return re.compile(rf"(?<![\w'])(?!{unless}\b){before}(?:{between}|[\s-]+|')$")
