@@ -35,6 +35,7 @@ REASONS = (
     "invalid_timestamp",
     "invalid_revision",
     "message_too_large",
+    "batch_too_large",
     "internal_error",
     "model_failed",
     "kills_worker",
