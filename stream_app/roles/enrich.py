@@ -482,7 +482,7 @@ class Enrich:
             review.prepared,
             sentiment,
             produced_at_ms=slot.record.plausible_timestamp_ms(now_ms),
-            before=self._fired.before(alert_rules.alert_id_of(review.review), slot.epoch),
+            before=self._fired_for(review),
             threshold=self._settings.alert_threshold,
             max_age_ms=self._alert_max_age_ms,
             now_ms=now_ms,
@@ -508,9 +508,18 @@ class Enrich:
             review.review,
             review.prepared,
             produced_at_ms=slot.record.plausible_timestamp_ms(now_ms),
-            before=self._fired.before(alert_rules.alert_id_of(review.review), slot.epoch),
+            before=self._fired_for(review),
             max_age_ms=self._alert_max_age_ms,
             now_ms=now_ms,
+        )
+
+    def _fired_for(self, review: _Open) -> alert_rules.Fired | None:
+        """How ``negative_review`` fired last for this review, or ``safety``, which is graver: an edit that says no more
+        of the hazard is no news.
+        """
+        epoch = review.slot.epoch
+        return self._fired.before(alert_rules.alert_id_of(review.review, "safety"), epoch) or self._fired.before(
+            alert_rules.alert_id_of(review.review), epoch
         )
 
     def _check_writable(self, due: Alert | alert_rules.Suppressed | None) -> None:

@@ -108,14 +108,20 @@ def due_alerts(sent: Iterable[Sent]) -> dict[str, tuple[int, int]]:
     due: dict[str, tuple[int, int]] = {}
     for one in sent:
         fields = one.fields
-        if not fields or one.is_absent or fields.get("deleted") or one.p_negative < _ALERT_FROM:
+        if not fields or one.is_absent or fields.get("deleted"):
+            continue
+        review = f"{product_of(one)}|{fields['review_id']}"
+        if SAFETY_WORDS in fields["text"] and (fields.get("rating") or 1) <= 3:
+            due[f"safety|{review}"] = (_CRITICAL, _CRITICAL)
+            continue
+        if one.p_negative < _ALERT_FROM or f"safety|{review}" in due:
             continue
         stars_agree = (fields.get("rating") or 1) <= 2
         least = _WARNING if stars_agree and one.p_negative >= _SURER_FROM else _INFO
         most = _WARNING if stars_agree and one.p_negative >= _SURE_FROM else _INFO
         if SAFETY_WORDS in fields["text"]:
             least = most = _CRITICAL
-        alert_id = f"negative_review|{product_of(one)}|{fields['review_id']}"
+        alert_id = f"negative_review|{review}"
         before = due.get(alert_id, (_INFO, _INFO))
         due[alert_id] = max(before[0], least), max(before[1], most)
     return due

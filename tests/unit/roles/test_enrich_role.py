@@ -197,14 +197,20 @@ def test_alert_fires_again_only_when_it_gets_worse_and_what_does_not_fire_is_cou
     async def scenario() -> None:
         async with staged(summaries="off") as stage:
             before = suppressed("severity_not_raised")
-            texts = ["It broke.", "It broke!", "It broke and caught fire.", "It broke, no more.", "It broke, fire!"]
+            texts = [
+                "It broke.",
+                "It broke!",
+                "It broke and caught fire.",
+                "It broke, no more.",
+                "It broke, and burst into flames!",
+            ]
             for offset, text in enumerate(texts):
                 await stage.take(edit(offset, text, rating=1))
                 await stage.finished(offset)
             assert alerts_of(stage, "severity") == ["warning", "critical"]
             ids = [dict(one.headers)["ce_id"] for one in stage.acks.messages["reviews.alerts"]]
             assert ids == [b"negative_review|p|r|warning", b"safety|p|r|critical"]
-            assert suppressed("severity_not_raised") - before == 3
+            assert suppressed("severity_not_raised") - before == 2  # the last one by the rule safety
 
     run(scenario)
 
