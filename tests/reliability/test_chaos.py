@@ -80,6 +80,7 @@ def test_bed_that_breaks_down_is_told_and_the_others_are_run(tmp_path: Path, mon
     assert [result.rows[name].rounds for name in names] == [1, 3]
 
 
+@pytest.mark.alone  # it judges how long recovery takes
 @pytest.mark.timeout(300)
 def test_nothing_is_lost_doubled_or_stuck(tmp_path: Path) -> None:
     """Deaths of workers, servers and the network, one by one and in pairs."""
