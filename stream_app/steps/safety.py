@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from stream_app.records import value
-from stream_app.steps.safety_patterns import Term, Terms, languages, read
+from stream_app.steps.safety_nearby import REACH, UNKNOWN, Nearby, Patterns, patterns_of_any
+from stream_app.steps.safety_patterns import Term, Terms, any_of, languages, read
 
-_AROUND = 120  # bytes that are looked at before and after a word: more than a term, or a look-alike, has
-_MARKS = re.compile("[\u00a1-\u00bf\u2010-\u2bff]")  # quotation marks, dashes, stars, emoji: no part of a word
+_AROUND = REACH  # bytes that are looked at before and after a word: a look-alike has no more, either
+_MARKS = re.compile(
+    "[\u00a1-\u00bf\u00d7\u00f7\u2010-\u2bff]"
+)  # quotation marks, dashes, stars, emoji: no part of a word
 _MAX_TRIED = 200  # places of a text at which terms are tried: a text that repeats a word must not hold up the others
 _PUNCTUATION = bytes(byte for byte in range(128) if not chr(byte).isalnum())
 # punctuation and control characters as spaces, byte by byte, so that nothing moves
 _SPACES = bytes.maketrans(_PUNCTUATION, b" " * len(_PUNCTUATION))
+_SHORT = 5  # letters of a word that is often in the middle of others
 
 
 @value
@@ -37,17 +41,63 @@ class _Tried:
     harmless: re.Pattern[str] | None
 
 
+class _Search:
+    """Finds the places where terms may be, by ``patterns`` of what stands around each word, in a text's bytes.
+
+    ``in_words``: longer words are also found after and before other characters than spaces.
+    """
+
+    def __init__(self, patterns: Mapping[str, Patterns], *, in_words: bool) -> None:
+        looked_for = [word.strip() if in_words and len(word.strip()) > _SHORT else word for word in patterns]
+        self._automaton = BytesAhoCorasick([word.encode() for word in looked_for], implementation=Implementation.DFA)
+        self._around = [
+            (
+                int(word.startswith(" ")),
+                int(word.endswith(" ")),
+                found.alone and found.alone.match,
+                found.after and found.after.match,
+                found.before and found.before.match,
+            )
+            for word, found in zip(looked_for, patterns.values(), strict=True)
+        ]
+
+    def places(self, joined: bytes) -> dict[int, list[int]]:
+        """Where in ``joined`` which words are. It is in lower case, texts one after the other.
+
+        One search for all texts: the library releases the interpreter's lock for each, other threads take it, and
+        waiting for it takes longer than to search a text.
+        """
+        around, unknown = self._around, None if joined.isascii() else UNKNOWN
+        places: dict[int, list[int]] = {}
+        for word, start, end in self._automaton.find_matches_as_indexes(joined.translate(_SPACES), overlapping=True):
+            before, after, alone, is_after, is_before = around[word]
+            at = start + before
+            if (
+                (alone is not None and alone(joined, end - after))
+                or (
+                    is_before is not None
+                    and (is_after is None or is_after(joined, end - after))
+                    and is_before(joined[max(0, at - REACH) : at][::-1])
+                )
+                or (unknown is not None and unknown.search(joined, max(0, at - REACH), at + REACH))
+            ):
+                places.setdefault(at, []).append(word)
+        return places
+
+
 class SafetyTerms:
     """Searches texts for the terms of several languages."""
 
     def __init__(self, terms: Sequence[Terms]) -> None:
         tried: dict[str, dict[tuple[str, str, bool], list[Term]]] = {}
+        near: dict[str, list[Nearby]] = {}
         of_language = {one.language: one for one in terms}
         for one in terms:
             for term in one.terms:
-                for literal in term.literals:
+                for literal, nearby in term.literals:
                     tried.setdefault(literal, {}).setdefault((one.language, term.kind, term.first), []).append(term)
-        self._words = [word.encode() for word in tried]
+                    near.setdefault(literal, []).append(nearby)
+        tried = dict(sorted(tried.items(), key=lambda one: not one[0].isascii()))
         self._tried = [
             tuple(
                 _Tried(
@@ -62,29 +112,36 @@ class SafetyTerms:
             )
             for of_word in tried.values()
         ]
-        self._spaced = [word.startswith(b" ") for word in self._words]
-        self._automaton = BytesAhoCorasick(self._words, implementation=Implementation.DFA)
+        patterns = {word: patterns_of_any(near[word]) for word in tried}
+        self._of_all = _Search(patterns, in_words=True)
+        self._of_ascii = _Search({word: found for word, found in patterns.items() if word.isascii()}, in_words=False)
 
     def kinds_in_each(self, texts: Sequence[str]) -> dict[int, tuple[str, ...]]:
-        """The kinds of hazards that each text speaks of, in the order of first mention; only texts that speak of some.
+        """The kinds of hazards that each text speaks of, in the order of first mention; only texts that do."""
+        joined = "\n".join(["", *texts, ""])  # the first word of the first text, too, comes after a space
+        if joined.isascii():
+            return self._kinds_in(joined.lower().encode(), range(len(texts)), list(map(len, texts)), self._of_ascii)
+        plain = [index for index, text in enumerate(texts) if text.isascii()]
+        joined = "\n".join(["", *(texts[index] for index in plain), ""])
+        kinds = self._kinds_in(joined.lower().encode(), plain, [len(texts[index]) for index in plain], self._of_ascii)
+        others = [index for index, text in enumerate(texts) if not text.isascii()]
+        encoded = [_lowered(texts[index]).encode(errors="surrogatepass") for index in others]
+        return kinds | self._kinds_in(b"\n".join([b"", *encoded, b""]), others, list(map(len, encoded)), self._of_all)
 
-        One search for all texts: the library releases the interpreter's lock for each, other threads take it, and
-        waiting for it takes longer than to search a text.
-        """
-        encoded = [_lowered(text).encode(errors="surrogatepass") for text in texts]
-        joined = b"\n".join([*encoded, b""])
-        # shifted by one byte: the first word of the first text, too, comes after a space
-        found = self._automaton.find_matches_as_indexes(b" " + joined.translate(_SPACES), overlapping=True)
-        if not found:
+    def _kinds_in(
+        self, joined: bytes, indexes: Sequence[int], lengths: Sequence[int], search: _Search
+    ) -> dict[int, tuple[str, ...]]:
+        """``joined``: texts in lower case of these indexes and lengths, before each a line break."""
+        places = search.places(joined)
+        if not places:
             return {}
-        ends = list(accumulate(len(text) + 1 for text in encoded))
-        places: dict[int, dict[int, list[int]]] = {}
-        for word, start, _ in found:
-            at = start if self._spaced[word] else start - 1
-            places.setdefault(bisect_right(ends, at), {}).setdefault(at, []).append(word)
+        begins = list(accumulate((length + 1 for length in lengths), initial=1))
+        of_text: dict[int, dict[int, list[int]]] = {}
+        for at, words in places.items():
+            of_text.setdefault(bisect_right(begins, at) - 1, {})[at] = words
         kinds = {
-            index: self._kinds_at(joined, ends[index] - 1 - len(encoded[index]), ends[index] - 1, at)
-            for index, at in places.items()
+            indexes[text]: self._kinds_at(joined, begins[text], begins[text + 1] - 1, at)
+            for text, at in of_text.items()
         }
         return {index: found for index, found in kinds.items() if found}
 
@@ -116,8 +173,6 @@ def _speaks_of(tried: _Tried, around: str, at: int) -> bool:
 
 def _lowered(text: str) -> str:
     text = text.lower()
-    if text.isascii():
-        return text
     return _MARKS.sub(" ", text.replace("’", "'").replace("…", "."))
 
 
@@ -126,7 +181,7 @@ def _decoded(piece: bytes) -> str:
 
 
 def _any(patterns: Iterable[str]) -> re.Pattern[str]:
-    return _compiled("|".join(dict.fromkeys(patterns)))
+    return _compiled(any_of(dict.fromkeys(patterns)))
 
 
 @cache

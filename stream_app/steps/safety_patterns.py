@@ -5,57 +5,27 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
 from stream_app.records import value
+from stream_app.steps.safety_frequencies import FREQUENCIES, RARE
+from stream_app.steps.safety_nearby import Nearby, Step, nearby
 
 _SPACED = r"[^\w.!?;。！？\n]{1,3}"  # between two words of a term
 _GAP = r"(?:[^\w.!?;\n]{1,3}[\w'&%-]+){0,4}?[^\w.!?;\n]{1,3}"  # "...": up to four words of the same sentence
 _GAP_WITHOUT_SPACES = r"[^。！？；，,.!?;\n]{0,6}?"
 _WITHOUT_SPACES = frozenset({"zh", "ja", "th"})
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
-_SHORT = 5  # letters of a word that is often in the middle of others
-# how often words are in reviews, so that terms are looked for by their rarest one; all others: 0.001 a review
-_FREQUENCIES = {
-    word: frequency
-    for frequency, words in {
-        1.0: """the i and a to it of is this for in that my you on with have are not was as they these so like
-            one be if very your un une des de du d' est sont pas et ou que qui je il elle se si
-            mi ha da di lo gli ci è e al el los las y o es con por para su ich er sie ihr der
-            die das den dem und ist sind war mit von zu auf im am aus bei nach mir mich uns
-            nicht le la les en me fa mis dans pour plus très muy non le un' una son 了 的 我""",
-        0.1: """just them at all from out will would can an up get when had really no some don't there because
-            too by product after first been were way then over make off its got using go made
-            need into who find back water bit could never his right he should set feel without
-            didn't found give doesn't case her can't she every small around strap down through
-            hard makes old bad box coffee food dog baby full bottle tea us them un eine einen
-            ein kein été ont fait fatto hijo hija niño niña bebé bambino bambina figlio figlia
-            fils fille enfant kind kinder avec sur sous avoir haben hat wird 在 用 手 中 里 自己 不是 没 小
-            大 人 去 吃 喝 非 书 给 味 把""",
-        0.02: """amp bag going people both quite may high almost definitely being each cable our day might own
-            plastic highly hold came brand electric needed getting oil cd easily ones home drink
-            life anyone year they're power comes isn't metal neck part side days item black pack
-            version original rock unit second point deal gets gave bottom short started wasn't
-            pop received mine hand him chip myself went kids someone fingers head body left
-            level open control room cut close under products bottle design itself break start
-            package hair gives wall stick issue care eating inside piece hot son daughter hands
-            house week felt skin tight extremely plug smell husband screw battery lost aren't
-            bar oatmeal during material adapter due white drinking wood parts milk giving case
-            way while lot original health chocolate thing hair real teeth 掉 摔 线 发现 被 脸 孩子 宝宝 电池
-            严重 味道""",
-    }.items()
-    for word in words.split()
-}
-_RARE = 0.001
+_RARELY = 0.001  # the frequency of words that a term may be looked for by beside others
 NOT_KINDS = frozenset({"words", "negation"})
 
 
 @value
 class Term:
-    """One term. ``literals``: one of them stands in each text that the pattern matches, in lower case, short ones
-    between spaces.
+    """One term. ``literals``: one of them stands in each text that the pattern matches, in lower case, between
+    spaces; with what stands nearby.
 
     ``tail``: what the pattern has from a literal on; ``first``: that is all of it.
     """
@@ -63,7 +33,7 @@ class Term:
     kind: str
     pattern: str
     tail: str
-    literals: tuple[str, ...]
+    literals: tuple[tuple[str, Nearby], ...]
     first: bool
 
 
@@ -106,11 +76,19 @@ def parsed(language: str, file: Mapping[str, Any]) -> Terms:
         ),
         _negated(file["negation"], spaced),
         {
-            kind: re.compile("|".join(_pattern(line, groups, spaced) for line in table["harmless"]))
+            kind: re.compile(any_of(_pattern(line, groups, spaced) for line in table["harmless"]))
             for kind, table in kinds.items()
             if table.get("harmless")
         },
     )
+
+
+def any_of(patterns: Iterable[str]) -> str:
+    """Matches what one of them does. Where all are of whole words, that is looked at once, which is faster."""
+    found = list(patterns)
+    if all(one.startswith(r"\b") and one.endswith(r"\b") and len(one) > 4 for one in found):
+        return rf"\b(?:{'|'.join(one[2:-2] for one in found)})\b"
+    return "|".join(found)
 
 
 def _folder() -> Any:
@@ -124,12 +102,26 @@ def _term(kind: str, line: str, groups: Mapping[str, list[str]], spaced: bool) -
     if not steps:
         raise ValueError(f"safety term of kind {kind} without a word: {line!r}")
     for at, words in _looked_for(steps)[1]:
-        literals = sorted({literal for one in words for literal in _literals(one, spaced)})
-        if not all(literals):
+        literals = dict.fromkeys(
+            (literal, nearby(_steps(line, groups), at, one, _literal(one)) if spaced else Nearby())
+            for one in words
+            for literal in _literals(one, spaced)
+        )
+        if not all(literal for literal, _ in literals):
             raise ValueError(f"safety term of kind {kind} without a word to look for: {line!r}")
         tail = _tail(line, at, words, groups, spaced)
         whole = at == 0 and tail not in ("", r"\b")
         yield Term(kind, tail if whole else _pattern(line, groups, spaced), tail, tuple(literals), whole)
+
+
+def _steps(line: str, groups: Mapping[str, list[str]]) -> list[Step]:
+    """The words of a term, in all their spellings."""
+    steps, far = [], False
+    for part in line.split():
+        if part != "...":
+            steps.append(Step(tuple(s for one in _alternatives(part, groups) for s in _spellings(one)), far))
+        far = part == "..."
+    return steps
 
 
 def _tail(line: str, at: int, words: list[str], groups: Mapping[str, list[str]], spaced: bool) -> str:
@@ -151,27 +143,27 @@ def _looked_for(steps: Sequence[Sequence[str]]) -> tuple[float, list[tuple[int, 
     found = []
     among = set(range(len(steps)))
     for at in range(len(steps)):
-        frequencies = {one: _FREQUENCIES.get(_literal(one), _RARE) for one in steps[at]}
+        frequencies = {one: _frequency(one) for one in steps[at]}
         found.append((sum(frequencies.values()), [(at, list(steps[at]))]))
-        rare = [one for one, frequency in frequencies.items() if frequency == _RARE]
+        rare = [one for one, frequency in frequencies.items() if frequency <= _RARELY]
         if 0 < len(rare) < len(frequencies) and len(among) > 1:
             by_others = min(
                 ((other, list(steps[other])) for other in among - {at}),
-                key=lambda step: sum(_FREQUENCIES.get(_literal(one), _RARE) for one in step[1]),
+                key=lambda step: sum(map(_frequency, step[1])),
             )
-            of_others = sum(_FREQUENCIES.get(_literal(one), _RARE) for one in by_others[1])
-            found.append((len(rare) * _RARE + of_others, [(at, rare), by_others]))
+            of_others = sum(map(_frequency, by_others[1]))
+            found.append((sum(frequencies[one] for one in rare) + of_others, [(at, rare), by_others]))
     return min(found, key=lambda one: one[0])
 
 
+def _frequency(one: str) -> float:
+    return max(FREQUENCIES.get(spelling, RARE) for spelling in _spellings(_literal(one)))
+
+
 def _literals(one: str, spaced: bool) -> Iterator[str]:
-    """What is looked for in the text, whose punctuation became spaces; short words not in the middle of others."""
+    """What is looked for in the text, whose punctuation became spaces."""
     for spelling in _spellings(_literal(one)):
-        if spaced and len(spelling) <= _SHORT:
-            whole = "*" not in one
-            yield f" {spelling}{' ' if whole else ''}"
-        else:
-            yield spelling
+        yield f" {spelling}{'' if '*' in one else ' '}" if spaced else spelling
 
 
 def _alternatives(part: str, groups: Mapping[str, list[str]]) -> list[str]:
