@@ -120,3 +120,8 @@ def test_term_that_cannot_be_read_is_named() -> None:
         parsed("en", {**negation, "fire": {"terms": ["burnt ... <part>"]}})
     with pytest.raises(ValueError, match="fire"):
         parsed("en", {**negation, "fire": {"terms": ["..."]}})
+
+
+def test_number_of_the_emergency_services_is_no_hazard_by_itself() -> None:
+    assert safety_words_in("Number 118 of 400, model 118.") == ()
+    assert safety_words_in("Abbiamo chiamato il 118 subito.") == ("injury",)
