@@ -10,16 +10,17 @@ from importlib import resources
 from typing import Any
 
 from stream_app.records import value
+from stream_app.steps.safety_checks import KINDS, BadLineError, check
 from stream_app.steps.safety_frequencies import FREQUENCIES, RARE
 from stream_app.steps.safety_nearby import Nearby, Step, nearby
 
 _SPACED = r"[^\w.!?;。！？\n]{1,3}"  # between two words of a term
 _GAP = r"(?:[^\w.!?;\n]{1,3}[\w'&%-]+){0,4}?[^\w.!?;\n]{1,3}"  # "...": up to four words of the same sentence
+_PUNCTUATION = re.compile(r"[!-/:-@[-`{-~]")
 _GAP_WITHOUT_SPACES = r"[^。！？；，,.!?;\n]{0,6}?"
 _WITHOUT_SPACES = frozenset({"zh", "ja", "th"})
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 _RARELY = 0.001  # the frequency of words that a term may be looked for by beside others
-NOT_KINDS = frozenset({"words", "negation"})
 
 
 @value
@@ -57,15 +58,28 @@ def languages() -> list[str]:
 
 
 def read(language: str) -> Terms:
-    """The file of one language. Raises ValueError with the term where one cannot be read."""
-    return parsed(language, tomllib.loads((_folder() / f"{language}.toml").read_text(encoding="utf-8")))
+    """The file of one language. Raises ValueError with file and line where a term cannot be read."""
+    name = f"{language}.toml"
+    return parsed_text(language, name, (_folder() / name).read_text(encoding="utf-8"))
+
+
+def parsed_text(language: str, name: str, text: str) -> Terms:
+    """The text of a file of this name."""
+    try:
+        return parsed(language, tomllib.loads(text))
+    except BadLineError as error:
+        number = text.count("\n", 0, max(0, text.rfind(error.line))) + 1
+        raise ValueError(f"safety_terms/{name}, line {number}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"safety_terms/{name}: {error}") from error
 
 
 def parsed(language: str, file: Mapping[str, Any]) -> Terms:
-    """The contents of a file; see docs/alerts.md for their form."""
+    """The contents of a file; see docs/alerts.md for their form. Raises BadLineError."""
+    check(file)
     spaced = language not in _WITHOUT_SPACES
     groups = {name: _alternatives(line, {}) for name, line in file.get("words", {}).items()}
-    kinds = {kind: table for kind, table in file.items() if kind not in NOT_KINDS}
+    kinds = {kind: table for kind, table in file.items() if kind in KINDS}
     return Terms(
         language,
         tuple(
@@ -100,7 +114,7 @@ def _term(kind: str, line: str, groups: Mapping[str, list[str]], spaced: bool) -
     parts = line.split()
     steps = [_alternatives(part, groups) for part in parts if part != "..."]
     if not steps:
-        raise ValueError(f"safety term of kind {kind} without a word: {line!r}")
+        raise BadLineError(f"safety term of kind {kind} without a word", line)
     for at, words in _looked_for(steps)[1]:
         literals = dict.fromkeys(
             (literal, nearby(_steps(line, groups), at, one, _literal(one)) if spaced else Nearby())
@@ -108,7 +122,7 @@ def _term(kind: str, line: str, groups: Mapping[str, list[str]], spaced: bool) -
             for literal in _literals(one, spaced)
         )
         if not all(literal for literal, _ in literals):
-            raise ValueError(f"safety term of kind {kind} without a word to look for: {line!r}")
+            raise BadLineError(f"safety term of kind {kind} without a word to look for", line)
         tail = _tail(line, at, words, groups, spaced)
         whole = at == 0 and tail not in ("", r"\b")
         yield Term(kind, tail if whole else _pattern(line, groups, spaced), tail, tuple(literals), whole)
@@ -162,7 +176,7 @@ def _frequency(one: str) -> float:
 
 def _literals(one: str, spaced: bool) -> Iterator[str]:
     """What is looked for in the text, whose punctuation became spaces."""
-    for spelling in _spellings(_literal(one)):
+    for spelling in _spellings(_PUNCTUATION.sub(" ", _literal(one))):
         yield f" {spelling}{'' if '*' in one else ' '}" if spaced else spelling
 
 
@@ -171,7 +185,7 @@ def _alternatives(part: str, groups: Mapping[str, list[str]]) -> list[str]:
     for one in part.lower().replace("’", "'").split("|"):
         if one.startswith("<"):
             if one[1:-1] not in groups:
-                raise ValueError(f"safety terms: no words are named {one}")
+                raise BadLineError("no words have this name", one)
             found.extend(groups[one[1:-1]])
         else:
             found.append(one.replace("_", " "))

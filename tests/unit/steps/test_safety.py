@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.steps.safety import safety_words_in, safety_words_in_each
-from stream_app.steps.safety_patterns import languages, parsed
+from stream_app.steps.safety_patterns import languages, parsed, parsed_text
 from tests.unit.steps.safety_set import LANGUAGES, scores
 
 
@@ -118,10 +118,60 @@ def test_term_that_cannot_be_read_is_named() -> None:
 
     with pytest.raises(ValueError, match="<part>"):
         parsed("en", {**negation, "fire": {"terms": ["burnt ... <part>"]}})
-    with pytest.raises(ValueError, match="fire"):
+    with pytest.raises(ValueError, match="a word must stand"):
         parsed("en", {**negation, "fire": {"terms": ["..."]}})
 
 
 def test_number_of_the_emergency_services_is_no_hazard_by_itself() -> None:
     assert safety_words_in("Number 118 of 400, model 118.") == ()
     assert safety_words_in("Abbiamo chiamato il 118 subito.") == ("injury",)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('"burnt | scorched hand"', "without spaces"),
+        ('"burnt||scorched"', "without spaces"),
+        ('"by__itself burnt"', "without spaces"),
+        ('"!|burnt"', "without spaces"),
+        ('"burnt  hand"', "spaces"),
+        ('"burnt ... "', "spaces"),
+        ('"burnt ..."', "before and after"),
+        ('"burnt ... ... hand"', "twice"),
+        ('"b*rnt"', "end of a word"),
+        ('"burnt|scorched|burnt"', "'burnt' is there twice"),
+        ('"caught fire"', "line is there twice"),
+        ('"<part> burnt"', "no words have this name"),
+    ],
+)
+def test_line_that_cannot_work_is_named_with_its_file_when_it_is_read(line: str, problem: str) -> None:
+    text = f'[negation]\nbefore = "no"\n\n[fire]\nterms = [\n  "caught fire",\n  {line},\n]\n'
+
+    with pytest.raises(ValueError, match=problem) as raised:
+        parsed_text("en", "en.toml", text)
+
+    assert str(raised.value).startswith("safety_terms/en.toml, line 7: ")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"), [("[fires]", "line 3"), ("[fire]\nharmles = []", "line 4"), ("[fire", "at line 3")]
+)
+def test_unknown_kind_and_key_are_named_with_their_file(wrong: str, place: str) -> None:
+    with pytest.raises(ValueError, match=place) as raised:
+        parsed_text("en", "en.toml", f'[negation]\nbefore = "no"\n{wrong}\n')
+
+    assert "safety_terms/en.toml" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("He nearly died, could have killed him.", "injury"),
+        ("It is not child safe.", "unsafe"),
+        ("L'étagère s'effondre quand on la touche.", "fall"),
+        ("Das Gerät ist kaputt, die Kabel sind frei liegend.", "shock"),
+        ("Cela a volé en éclats, le verre a volé en éclats", "explosion"),
+    ],
+)
+def test_several_words_are_one_alternative(text: str, kind: str) -> None:
+    assert kind in safety_words_in(text)
