@@ -133,6 +133,16 @@ def test_stored_examples_of_version_1_stay_valid_and_readable() -> None:
     assert contract.decode_product_summary(orjson.dumps(value)).product_id == "kettle-k17"
 
 
+def test_example_of_a_safety_alert_is_valid_and_says_what_raised_it() -> None:
+    value = stored("alert.safety.json")
+
+    contract.validator("alert.v1").validate(value)
+    alert = contract.decode_alert(record(orjson.dumps(value)))
+
+    assert not isinstance(alert, Rejected)
+    assert (alert.rule, alert.severity, alert.reason, alert.p_negative) == ("safety", "critical", "terms", None)
+
+
 def test_reader_ignores_what_it_does_not_know() -> None:
     """Fields and enum values of a later version: each has a stated fall-back."""
     value = stored("enriched-review.json") | {"new_field": 1, "kind": "merged", "summary_method": "telepathic"}

@@ -106,6 +106,29 @@ def test_alert_fires_again_only_when_it_gets_worse_whichever_worker_reads_the_ed
 
 
 @pytest.mark.timeout(200)
+def test_hazards_are_critical_alerts_whatever_the_language_and_the_model_says(place: Place) -> None:
+    """A fire in words that no list had, or in Chinese, raised nothing, or an alert among hundreds."""
+    fires = {
+        "en": "Caught fire while we slept. The fire brigade had to come.",
+        "fr": "Le chargeur a pris feu pendant la nuit. Les pompiers sont venus.",
+        "zh": "充电器半夜起火了，消防队都来了。",
+    }
+    with place.worker(signal.SIGTERM):
+        for language, text in fires.items():
+            place.publish(language, 0, f"{text} p0100")
+            place.publish(f"{language}-named", 0, text, language=language)
+        place.publish("harmless", 0, "No smoke, never caught fire. p0100")
+
+    found = [contract.decode_alert(record) for record in read_to_end(place.settings, place.topics.alerts)]
+    alerts = {alert.review_id: alert for alert in found if isinstance(alert, Alert)}
+    assert len(found) == len(alerts)
+    assert alerts.keys() == {*fires, *(f"{language}-named" for language in fires)}
+    for alert in alerts.values():
+        assert (alert.rule, alert.severity, alert.reason) == ("safety", "critical", "terms")
+        assert "fire" in alert.safety_words
+
+
+@pytest.mark.timeout(200)
 def test_no_timestamp_of_a_record_ends_a_worker(place: Place) -> None:
     """-10^15 ended every one of them, for ever."""
     with place.worker(signal.SIGTERM):
