@@ -11,7 +11,7 @@ from typing import Any
 
 from stream_app.records import value
 from stream_app.steps.safety_checks import KINDS, BadLineError, check
-from stream_app.steps.safety_frequencies import FREQUENCIES, RARE
+from stream_app.steps.safety_frequencies import IN_ENGLISH, IN_OTHERS, RARE
 from stream_app.steps.safety_nearby import Nearby, Step, nearby
 
 _SPACED = r"[^\w.!?;。！？\n]{1,3}"  # between two words of a term
@@ -86,7 +86,7 @@ def parsed(language: str, file: Mapping[str, Any]) -> Terms:
             term
             for kind, table in kinds.items()
             for line in table["terms"]
-            for term in _term(kind, line, groups, spaced)
+            for term in _term(kind, line, groups, language)
         ),
         _negated(file["negation"], spaced),
         {
@@ -109,13 +109,14 @@ def _folder() -> Any:
     return resources.files("stream_app.steps") / "safety_terms"
 
 
-def _term(kind: str, line: str, groups: Mapping[str, list[str]], spaced: bool) -> Iterator[Term]:
+def _term(kind: str, line: str, groups: Mapping[str, list[str]], language: str) -> Iterator[Term]:
     """The term, once for each word of it that it is looked for by."""
+    spaced = language not in _WITHOUT_SPACES
     parts = line.split()
     steps = [_alternatives(part, groups) for part in parts if part != "..."]
     if not steps:
         raise BadLineError(f"safety term of kind {kind} without a word", line)
-    for at, words in _looked_for(steps)[1]:
+    for at, words in _looked_for(steps, language == "en")[1]:
         literals = dict.fromkeys(
             (literal, nearby(_steps(line, groups), at, one, _literal(one)) if spaced else Nearby())
             for one in words
@@ -148,7 +149,7 @@ def _tail(line: str, at: int, words: list[str], groups: Mapping[str, list[str]],
     return _pattern(line, groups, spaced, word=words, rest=rest)
 
 
-def _looked_for(steps: Sequence[Sequence[str]]) -> tuple[float, list[tuple[int, list[str]]]]:
+def _looked_for(steps: Sequence[Sequence[str]], english: bool) -> tuple[float, list[tuple[int, list[str]]]]:
     """Steps, and alternatives of them, of which each text with the term has one, and how often reviews have these.
 
     Those that are the rarest together: all alternatives of a step, or its rare ones, and for its common ones those of
@@ -157,21 +158,23 @@ def _looked_for(steps: Sequence[Sequence[str]]) -> tuple[float, list[tuple[int, 
     found = []
     among = set(range(len(steps)))
     for at in range(len(steps)):
-        frequencies = {one: _frequency(one) for one in steps[at]}
+        frequencies = {one: _frequency(one, english) for one in steps[at]}
         found.append((sum(frequencies.values()), [(at, list(steps[at]))]))
         rare = [one for one, frequency in frequencies.items() if frequency <= _RARELY]
         if 0 < len(rare) < len(frequencies) and len(among) > 1:
             by_others = min(
                 ((other, list(steps[other])) for other in among - {at}),
-                key=lambda step: sum(map(_frequency, step[1])),
+                key=lambda step: sum(_frequency(one, english) for one in step[1]),
             )
-            of_others = sum(map(_frequency, by_others[1]))
+            of_others = sum(_frequency(one, english) for one in by_others[1])
             found.append((sum(frequencies[one] for one in rare) + of_others, [(at, rare), by_others]))
     return min(found, key=lambda one: one[0])
 
 
-def _frequency(one: str) -> float:
-    return max(FREQUENCIES.get(spelling, RARE) for spelling in _spellings(_literal(one)))
+def _frequency(one: str, english: bool) -> float:
+    """Of words of other languages in reviews of any."""
+    tables = (IN_ENGLISH,) if english else (IN_ENGLISH, IN_OTHERS)
+    return max(table.get(spelling, RARE) for spelling in _spellings(_literal(one)) for table in tables)
 
 
 def _literals(one: str, spaced: bool) -> Iterator[str]:
