@@ -118,12 +118,13 @@ class SafetyTerms:
 
     def kinds_in_each(self, texts: Sequence[str]) -> dict[int, tuple[str, ...]]:
         """The kinds of hazards that each text speaks of, in the order of first mention; only texts that do."""
-        joined = "\n".join(["", *texts, ""])  # the first word of the first text, too, comes after a space
-        if joined.isascii():
-            return self._kinds_in(joined.lower().encode(), range(len(texts)), list(map(len, texts)), self._of_ascii)
         plain = [index for index, text in enumerate(texts) if text.isascii()]
-        joined = "\n".join(["", *(texts[index] for index in plain), ""])
-        kinds = self._kinds_in(joined.lower().encode(), plain, [len(texts[index]) for index in plain], self._of_ascii)
+        of_plain = texts if len(plain) == len(texts) else [texts[index] for index in plain]
+        # the first word of the first text, too, comes after a space
+        joined = "\n".join(["", *of_plain, ""]).lower().encode()
+        kinds = self._kinds_in(joined, plain, list(map(len, of_plain)), self._of_ascii) if plain else {}
+        if len(plain) == len(texts):
+            return kinds
         others = [index for index, text in enumerate(texts) if not text.isascii()]
         encoded = [_lowered(texts[index]).encode(errors="surrogatepass") for index in others]
         return kinds | self._kinds_in(b"\n".join([b"", *encoded, b""]), others, list(map(len, encoded)), self._of_all)
