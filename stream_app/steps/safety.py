@@ -73,10 +73,10 @@ class _Search:
             before, after, alone, is_after, is_before = around[word]
             at = start + before
             if (
-                (alone is not None and alone(joined, end - after))
+                (alone is not None and alone(joined, end - after, end + REACH))
                 or (
                     is_before is not None
-                    and (is_after is None or is_after(joined, end - after))
+                    and (is_after is None or is_after(joined, end - after, end + REACH))
                     and is_before(joined[max(0, at - REACH) : at][::-1])
                 )
                 or (unknown is not None and unknown.search(joined, max(0, at - REACH), at + REACH))

@@ -16,7 +16,7 @@ REACH = 120  # bytes before and after a word: more than a term has
 UNKNOWN = re.compile(rb"[\xc2\xc6-\xff]")
 _LETTER = rb"[a-z0-9_'&%\x80-\xff-]"  # ranges are faster than \w
 _NEXT = rb"[^a-z0-9_.!?;\n\x80-\xff]{1,3}"
-_GAP = rb"(?:" + _NEXT + _LETTER + rb"+){0,4}?" + _NEXT
+_GAP = rb"(?:" + _NEXT + rb"[a-z0-9_\x80-\xff]" + _LETTER + rb"*){0,4}?" + _NEXT
 _ENDING = rb"[a-z0-9_'\x80-\xff-]*"
 _END = rb"(?![a-z0-9])"
 

@@ -15,7 +15,7 @@ from stream_app.steps.safety_frequencies import IN_ENGLISH, IN_OTHERS, RARE
 from stream_app.steps.safety_nearby import Nearby, Step, nearby
 
 _SPACED = r"[^\w.!?;。！？\n]{1,3}"  # between two words of a term
-_GAP = r"(?:[^\w.!?;\n]{1,3}[\w'&%-]+){0,4}?[^\w.!?;\n]{1,3}"  # "...": up to four words of the same sentence
+_GAP = r"(?:[^\w.!?;\n]{1,3}\w[\w'&%-]*){0,4}?[^\w.!?;\n]{1,3}"  # "...": up to four words of the same sentence
 _PUNCTUATION = re.compile(r"[!-/:-@[-`{-~]")
 _GAP_WITHOUT_SPACES = r"[^。！？；，,.!?;\n]{0,6}?"
 _WITHOUT_SPACES = frozenset({"zh", "ja", "th"})

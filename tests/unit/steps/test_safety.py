@@ -84,7 +84,18 @@ def test_any_text_is_searched_without_an_error(text: str) -> None:
     assert "fire" in safety_words_in(f"{text}.\n\n It was fine, nice, good, cheap; then it CAUGHT fire!")
 
 
-@pytest.mark.parametrize("text", ["caught fire ", "No fire hazard! ", "it burned my hand. ", "hot to ", "sick "])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "caught fire ",
+        "No fire hazard! ",
+        "it burned my hand. ",
+        "hot to ",
+        "sick ",
+        "plastic" + "-&'%" * 40 + " ",
+        "strap" + "'a" * 20,
+    ],
+)
 def test_hazard_named_again_and_again_does_not_hold_up_the_stream(text: str) -> None:
     long = (text * 20_000)[:20_000]
 
