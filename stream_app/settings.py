@@ -36,27 +36,31 @@ class Settings(BaseSettings):
     kafka_oauth_client_secret: SecretStr | None = Field(None, description="OAUTHBEARER: its secret")
     kafka_oauth_scope: str | None = Field(None, description="OAUTHBEARER: what the token is for")
     session_timeout_seconds: float = Field(
-        10.0, description="Kafka gives a worker's partitions to others when nothing was heard of it for this time"
+        10.0, ge=0, description="Kafka gives a worker's partitions to others when nothing was heard of it for this time"
     )
     heartbeat_seconds: float = Field(
-        2.0, description="how often a worker reports to Kafka; at most a third of session_timeout_seconds"
+        2.0, ge=0, description="how often a worker reports to Kafka; at most a third of session_timeout_seconds"
     )
     rebalance_timeout_seconds: float = Field(
-        15.0, description="how long the members of a group may take to join when partitions are distributed again"
+        15.0, ge=0, description="how long the members of a group may take to join when partitions are distributed again"
     )
-    commit_interval_seconds: float = Field(0.5, description="how often offsets are committed")
-    max_poll_records: int = Field(1000, description="records of one poll, over all partitions")
+    commit_interval_seconds: float = Field(0.5, ge=0, description="how often offsets are committed")
+    max_poll_records: int = Field(1000, ge=1, description="records of one poll, over all partitions")
     unreleased_bytes: int = Field(
         128 * 2**20,
         gt=0,
         description="bytes of records that are not published yet, or of what they led to, 1 KiB added to each: over it "
         "(128 MiB) fetching pauses. A worker's memory grows by up to twice this and one poll",
     )
-    max_poll_interval_seconds: float = Field(300.0, description="a process that hangs this long loses its partitions")
-    publish_patience_seconds: float = Field(120.0, description="how long Kafka may be away before the process ends")
-    drain_seconds: float = Field(3.0, description="how long started work may take when partitions are taken away")
-    partitions: int = Field(6, description="partitions of topics that we create; fixed once made")
-    replication: int = Field(1, description="copies of topics that we create")
+    max_poll_interval_seconds: float = Field(
+        300.0, ge=0, description="a process that hangs this long loses its partitions"
+    )
+    publish_patience_seconds: float = Field(
+        120.0, ge=0, description="how long Kafka may be away before the process ends"
+    )
+    drain_seconds: float = Field(3.0, ge=0, description="how long started work may take when partitions are taken away")
+    partitions: int = Field(6, ge=1, description="partitions of topics that we create; fixed once made")
+    replication: int = Field(1, ge=1, description="copies of topics that we create")
 
     redis: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="redis:// or rediss:// URL")
     redis_cluster: bool = Field(False, description="the URL names a node of a Redis Cluster")
@@ -65,8 +69,8 @@ class Settings(BaseSettings):
     )
     redis_sentinel_primary: str = Field("mymaster", description="what the Sentinels call the primary")
     redis_sentinel_password: SecretStr | None = Field(None, description="of the Sentinels, where they ask for one")
-    redis_settle_seconds: float = Field(5.0, description="an applied event is acknowledged only after this time")
-    redis_patience_seconds: float = Field(300.0, description="how long Redis may be away before the process ends")
+    redis_settle_seconds: float = Field(5.0, ge=0, description="an applied event is acknowledged only after this time")
+    redis_patience_seconds: float = Field(300.0, ge=0, description="how long Redis may be away before the process ends")
     generation: int = Field(0, ge=0, description="which view in Redis is written and read; 0: the one Redis names")
     rebuild_grace_seconds: float = Field(
         10.0, ge=5.0, description="how long a rebuild leaves the old view's keys to readers after it switched"
@@ -80,20 +84,25 @@ class Settings(BaseSettings):
     precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
         "auto", description="auto: the fastest that keeps the model's answers, as its card states"
     )
-    threads: int = Field(0, description="threads of one model worker on a CPU; 0: one, with a worker per core")
+    threads: int = Field(0, ge=0, description="threads of one model worker on a CPU; 0: one, with a worker per core")
     device_workers: int = Field(
         0, ge=0, description="model workers of one process on a CPU; 0: one per core, or its share under up --enrich N"
     )
-    device_patience_seconds: float = Field(120.0, description="a computation that takes longer ends the process")
+    device_patience_seconds: float = Field(120.0, ge=0, description="a computation that takes longer ends the process")
     cached_texts: int = Field(
         20_000, ge=0, description="short texts whose results a worker remembers, per model (10 to 40 MB); 0: none"
     )
     waiting_tokens: int = Field(
-        200_000, description="tokens that may wait for the device before fetching pauses; a GPU's two batches may too"
+        200_000,
+        ge=0,
+        description="tokens that may wait for the device before fetching pauses; a GPU's two batches may too",
     )
-    max_text_characters: int = Field(20_000, description="a review with a longer text is rejected (text_too_long)")
+    max_text_characters: int = Field(
+        20_000, ge=0, description="a review with a longer text is rejected (text_too_long)"
+    )
     max_future_seconds: int = Field(
         300,
+        ge=0,
         description="a review dated further ahead of the worker's clock is rejected; where the record's timestamp is "
         "later than that clock, by at most a day, ahead of the timestamp",
     )
@@ -106,21 +115,21 @@ class Settings(BaseSettings):
     worker_number: int = Field(
         0, ge=0, description="which worker of its role on this machine, from 1: `up` numbers them; 0: not numbered"
     )
-    enrichment_version: int = Field(1, description="raise it when better models replay the log")
+    enrichment_version: int = Field(1, ge=0, le=2**53 - 1, description="raise it when better models replay the log")
 
     summaries: Summaries = Field(
         "best_effort", description="best_effort: T5 never holds a review back; always: wait for T5; off: no T5"
     )
     summary_beams: int = Field(1, ge=1, le=8, description="answers that T5 follows at a time; 1: greedy search")
-    summary_min_words: int = Field(20, description="shorter reviews are their own summary")
-    summary_wait_ms: int = Field(1000, description="best_effort: how long a review waits for T5 after BERT")
+    summary_min_words: int = Field(20, ge=0, description="shorter reviews are their own summary")
+    summary_wait_ms: int = Field(1000, ge=0, description="best_effort: how long a review waits for T5 after BERT")
 
-    alert_threshold: float = Field(0.8, description="P(negative) from which a review raises an alert")
+    alert_threshold: float = Field(0.8, ge=0, le=1, description="P(negative) from which a review raises an alert")
     alert_max_age_hours: float = Field(
-        48.0, description="older reviews raise none: by the newest of their dates and the record's timestamp"
+        48.0, ge=0, description="older reviews raise none: by the newest of their dates and the record's timestamp"
     )
 
-    text_min_interval_seconds: float = Field(60.0, description="a product's text is made at most this often")
+    text_min_interval_seconds: float = Field(60.0, ge=0, description="a product's text is made at most this often")
     summary_interval_seconds: float = Field(
         50.0,
         ge=0.0,
@@ -131,11 +140,13 @@ class Settings(BaseSettings):
     )
 
     api_host: str = Field("127.0.0.1", description="where the API answers look-ups")
-    api_port: int = Field(8080, description="port of look-ups")
+    api_port: int = Field(8080, ge=0, le=65_535, description="port of look-ups")
     api_internal_host: str = Field(
         "127.0.0.1", description="where the page, alerts, metrics and docs are: not for strangers"
     )
-    api_internal_port: int = Field(8081, description="port of these; the same as api_port: one port has all")
+    api_internal_port: int = Field(
+        8081, ge=0, le=65_535, description="port of these; the same as api_port: one port has all"
+    )
     api_max_header_bytes: int = Field(16 * 1024, ge=1024, description="of a request's line and headers")
     api_idle_seconds: float = Field(
         30.0, gt=0, description="a connection may be idle, or a request incomplete, so long"
@@ -147,7 +158,7 @@ class Settings(BaseSettings):
     api_streams: int = Field(200, ge=1, description="open streams of events, one per page")
     api_streams_per_address: int = Field(20, ge=0, description="of one address; 0: no limit")
     metrics_host: str = Field("127.0.0.1", description="where a worker listens for Prometheus; 0.0.0.0: everywhere")
-    metrics_port: int = Field(0, description="port of a worker's Prometheus metrics; 0: off")
+    metrics_port: int = Field(0, ge=0, le=65_535, description="port of a worker's Prometheus metrics; 0: off")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         "INFO", description="the least severe log lines that are written: DEBUG, INFO, WARNING, ERROR or CRITICAL"
     )

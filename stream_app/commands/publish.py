@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -9,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import orjson
 import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -54,6 +57,7 @@ def publish(
     lines = read_lines(file, retime_to=datetime.now(UTC) if retime else None, raw=raw, columns=_columns(column or []))
     if not raw:
         _check(lines, settings)
+        _warn_of_unknown(lines)
     if dry_run:
         products = Counter(line.key for line in lines)
         print(f"{len(lines)} reviews of {len(products)} products would be published. The first one:")
@@ -95,6 +99,14 @@ def _check(lines: Sequence[Line], settings: Settings) -> None:
             f"{len(rejects)} of {len(lines)} reviews would be rejected, so nothing was published:\n{shown}{more}\n"
             "Correct them, or publish all the same with --raw: the dead letter then takes these."
         )
+
+
+def _warn_of_unknown(lines: Sequence[Line]) -> None:
+    """Fields that are nearly a review's are most likely mistyped: nothing reads them."""
+    names = Counter(name for line in lines for name in orjson.loads(line.value) if name not in FIELDS)
+    for name, count in names.items():
+        if near := difflib.get_close_matches(name, FIELDS, 1, 0.75):
+            print(f"Field {name!r} of {count} reviews is not read; did you mean {near[0]}?", file=sys.stderr)
 
 
 def _publish(lines: Sequence[Line], settings: Settings, rate: float) -> None:

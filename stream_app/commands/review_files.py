@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -70,7 +71,12 @@ def read_lines(
         raise ConfigurationError(f"Cannot read {name}: {error.strerror}. {_HOW}") from None
     try:
         rows = list(_rows(content, path.suffix.lower(), raw, columns or {}))
-    except (UnicodeDecodeError, csv.Error, ValueError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"Cannot read {name}: it is not UTF-8 (byte {error.start}). Save it as UTF-8, or convert it: "
+            "iconv -f WINDOWS-1252 -t UTF-8 FILE | stream-app publish -"
+        ) from None
+    except (csv.Error, ValueError) as error:
         raise ConfigurationError(f"Cannot read {name}: {error}. {_HOW}") from None
     except _Unusable as error:
         raise ConfigurationError(f"{name}: {error}") from None
@@ -183,8 +189,8 @@ def _shown(names: list[str]) -> str:
 def _fields(cells: dict[str, str]) -> dict[str, Any]:
     fields: dict[str, Any] = {name: cell for name, cell in cells.items() if name and cell != ""}
     for name in _NUMBERS:
-        if name in fields and fields[name].lstrip("-").isdigit():
-            fields[name] = int(fields[name])
+        if name in fields and re.fullmatch(r"-?[0-9]+(\.0+)?", fields[name]):  # spreadsheets write 5.0
+            fields[name] = int(fields[name].partition(".")[0])
     if "deleted" in fields:
         fields["deleted"] = fields["deleted"].strip().lower() in ("true", "1", "yes")
     return fields

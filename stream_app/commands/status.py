@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ _WATCHED_SECONDS = 2.0  # commits are half a second apart
 _ANSWER_SECONDS = 5.0
 _LATE_SECONDS = 60.0
 _HOUR_MS = 3_600_000
+_OF_THE_VIEW = ("summarize", "notify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,15 @@ def _lines(settings: Settings) -> Iterator[Line]:
     if away:  # each question would wait as long again
         yield from away
         return
-    yield from _said("view", find_view)
-    fixed_settings = view[0] if view else settings.model_copy(update={"generation": settings.generation or 1})
-    yield from _said("roles", lambda: _roles(fixed_settings, now_ms))
+    of_view = list(_said("view", find_view))
+    yield from of_view
     if view:
+        view_step = of_view[0].next_step
+        yield from _said("roles", lambda: _roles(view[0], ("enrich", *_OF_THE_VIEW), now_ms, view_step))
         yield from _said("describe", lambda: [describe_line(_backlog(view[0], now_ms))])
+    else:  # which group is `summarize`'s only Redis knows
+        yield from _said("roles", lambda: _roles(settings, ("enrich", "notify"), now_ms))
+        yield Line("summarize", "not asked, nor describe: Redis says which view they work on")
     yield from _said("models", lambda: [_models(settings)])
     yield from _said("dead letter", lambda: [_dead_letter(settings, now_ms)])
 
@@ -124,15 +129,18 @@ def _view(settings: Settings) -> Line:
     return Line("view", "none yet: `summarize` begins it", facts=facts)
 
 
-def _roles(settings: Settings, now_ms: int) -> list[Line]:
+def _roles(settings: Settings, roles: Sequence[str], now_ms: int, view_step: str = "") -> list[Line]:
     from stream_app.kafka.group_status import statuses_of
 
-    found = statuses_of(settings, ("enrich", "summarize", "notify"), watched_seconds=_WATCHED_SECONDS, now_ms=now_ms)
-    return [role_line(one) for one in found]
+    found = statuses_of(settings, roles, watched_seconds=_WATCHED_SECONDS, now_ms=now_ms)
+    return [role_line(one, view_step if one.role in _OF_THE_VIEW else "") for one in found]
 
 
-def role_line(one: GroupStatus) -> Line:
-    """A role that reads a topic: wrong without a worker, or where it is late and does not catch up."""
+def role_line(one: GroupStatus, view_step: str = "") -> Line:
+    """A role that reads a topic: wrong without a worker, or where it is late and does not catch up.
+
+    ``view_step``: what the view needs before a worker of this role stays; empty where that is well.
+    """
     lag = f"lag {one.lag_records}" + (f" ({one.lag_seconds:.0f} s)" if one.lag_records else "")
     words = (
         f"{one.members} worker{'' if one.members == 1 else 's'}, {one.assigned} of {one.partitions} partitions, {lag}, "
@@ -140,7 +148,14 @@ def role_line(one: GroupStatus) -> Line:
     )
     step = ""
     if not one.members:
-        step = f"no worker runs: `stream-app worker {one.role}`, or `stream-app up` for all"
+        step = (
+            f"waits for the view: {view_step}"
+            if view_step
+            else (
+                f"no worker is in its group. One that has just started may be loading its models; else start "
+                f"`stream-app worker {one.role}`, or `stream-app up` for all"
+            )
+        )
     elif one.assigned < one.partitions:
         words += f", group {one.state}"
         if one.lag_seconds > _LATE_SECONDS:

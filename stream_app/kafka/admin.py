@@ -361,6 +361,9 @@ def reach(settings: Settings, ask: Callable[[AdminClient], Answer]) -> Answer:
             if error.args[0].code() not in _BEING_CHOSEN or time.monotonic() > until:
                 raise _unavailable(settings, error) from error
             time.sleep(_PAUSE_SECONDS)  # until the brokers agree
+        except TimeoutError as error:  # of an answer's future: the client still waits for a broker
+            no_answer = KafkaException(KafkaError(KafkaError._TIMED_OUT))
+            raise _unavailable(settings, no_answer) from error
 
 
 def _unavailable(settings: Settings, error: KafkaException) -> BrokerUnavailable:

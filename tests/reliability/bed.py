@@ -181,6 +181,9 @@ class Bed:
     def api(self) -> str:
         return self.crew.api
 
+    exits_before = 0
+    """How many processes had ended when the round began: a review may kill one before its fault looks."""
+
     @property
     def exits(self) -> list[Exit]:
         return self.crew.exits

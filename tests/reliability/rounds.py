@@ -78,7 +78,7 @@ class Rounds:
         prefix = f"{bed.settings.topic_prefix}{number}"
         load = _load(prefix, seed, number if self._with_hostile else None, faults)
         outcome = Outcome(number, tuple(fault.name for fault in faults), seed, Verdict())
-        exits_before = len(bed.exits)
+        exits_before = bed.exits_before = len(bed.exits)
 
         feeder = threading.Thread(target=self._feed, args=(load,), name="feeder")
         feeder.start()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from stream_app.ports import ConfigurationError
-from stream_app.settings import masked_url
+from stream_app.settings import Settings, masked_url
 from stream_app.store.server import Server
 
 SECRET = "hunter2"
@@ -36,3 +37,19 @@ def test_error_about_a_url_holds_no_secret(url: str) -> None:
         Server(url, [])
     assert SECRET not in str(error.value).replace(f"cache:{SECRET}", "")  # what stands for a port is no secret
     assert error.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("alert_threshold", 8), ("alert_threshold", -1), ("partitions", 0), ("replication", 0), ("api_port", 99_999)],
+)
+def test_setting_out_of_its_range_is_refused(name: str, value: float) -> None:
+    with pytest.raises(ValidationError, match=name):
+        Settings(_env_file=None, **{name: value})  # type: ignore[arg-type]
+
+
+def test_no_number_may_be_negative() -> None:
+    for name, field in Settings.model_fields.items():
+        if field.annotation in (int, float):
+            with pytest.raises(ValidationError):
+                Settings(_env_file=None, **{name: -1})  # type: ignore[arg-type]

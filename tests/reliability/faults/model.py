@@ -39,7 +39,7 @@ def _trouble(name: str, seconds: float, *exits: Exit, stall_seconds: float = 5.0
 _trouble("raises on batches", 3.0)
 _trouble("memory is full", 3.0)
 _trouble("hangs", DEVICE_PATIENCE_SECONDS + 2.5, Exit("enrich", 1), stall_seconds=AFTER_KILL)
-_trouble("broken", 3.0, Exit("enrich", 1), stall_seconds=AFTER_KILL)
+_trouble("broken", 3.0, Exit("enrich", 1), Exit("describe", 1), stall_seconds=AFTER_KILL)
 
 
 @fault(
@@ -51,8 +51,7 @@ _trouble("broken", 3.0, Exit("enrich", 1), stall_seconds=AFTER_KILL)
     killers=1,
 )
 def _killer(bed: Bed, chance: random.Random) -> Iterator[None]:
-    deaths = len(bed.exits)
-    until(lambda: len(bed.exits) > deaths, 20, "the review killed nobody")
+    until(lambda: len(bed.exits) > bed.exits_before, 20, "the review killed no worker")
     yield
 
 
@@ -70,7 +69,7 @@ def _killer_on_fresh_disks(bed: Bed, chance: random.Random) -> Iterator[None]:
     """Like containers: whatever a process had written to its disk is gone when it starts again."""
     bed.crew.fresh_disks = True
     try:
-        deaths = len(bed.exits)
+        deaths = bed.exits_before
         until(lambda: len(bed.exits) > deaths, 20, "the review killed no worker")
         yield
         # while each start is a new one: until the review is rejected, or was met once more than it may be
@@ -94,8 +93,11 @@ def _killer_on_fresh_disks(bed: Bed, chance: random.Random) -> Iterator[None]:
 )
 def _killer_of_describe(bed: Bed, chance: random.Random) -> Iterator[None]:
     """Every other product gets its text all the same, and so does the product of that review in the end."""
-    deaths = len(bed.exits)
-    until(lambda: any(one.role == "describe" for one in bed.exits[deaths:]), 20, "the review did not kill describe")
+    until(
+        lambda: any(one.role == "describe" for one in bed.exits[bed.exits_before :]),
+        20,
+        "the review did not kill describe",
+    )
     yield
     product = next(product_of(one) for one in bed.sent_so_far() if one.fields and KILLS_SUMMARIZER in str(one.value))
     must(bed, lambda: _has_text(bed, product), 45.0, f"product {product} has a text")

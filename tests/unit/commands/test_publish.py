@@ -47,7 +47,7 @@ def refused(*arguments: object, given: str | None = None) -> str:
         ("product_id,review_id,text,rating\np,1,fine,nine\n", ["line 2", "rating", "--raw"]),
         ("", ["holds no review", "--help"]),
         ("product_id,review_id,text\n", ["holds no review"]),
-        (b"product_id,review_id,text\np,1,\xff\n", ["utf-8"]),
+        (b"product_id,review_id,text\np,1,\xff\n", ["not UTF-8", "iconv"]),
     ],
 )  # fmt: skip
 def test_csv_that_is_no_reviews_is_refused_with_what_to_do(
@@ -77,6 +77,16 @@ def test_column_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -
     path = file(tmp_path, "asin;id;Review\np;1;fine\n")
     assert "'asin', 'id', 'Review'" in refused(path, "--column", "text=body")
     assert "FIELD=NAME" in refused(path, "--column", "body")
+
+
+def test_field_that_a_review_does_not_have_is_warned_of(tmp_path: Path) -> None:
+    path = file(
+        tmp_path, '{"product_id": "p", "review_id": "1", "text": "fine", "ratng": 1, "shop": "x"}\n', "reviews.jsonl"
+    )
+    result = run(path, "--dry-run")
+    assert result.exit_code == 0
+    assert "ratng" in result.output
+    assert "did you mean rating?" in result.output
 
 
 def test_json_array_is_read_like_lines(tmp_path: Path) -> None:

@@ -46,6 +46,11 @@ def test_role_that_is_behind_for_good_is_wrong(changes: dict[str, Any], step: st
     assert bool(step) == bool(line.next_step)
 
 
+def test_role_that_waits_for_a_lost_view_is_not_to_be_started() -> None:
+    line = role_line(group(role="summarize", members=0, assigned=0, state="empty"), "`stream-app rebuild`")
+    assert line.next_step == "waits for the view: `stream-app rebuild`"
+
+
 def test_describe_is_wrong_when_products_wait_too_long() -> None:
     """It is in no consumer group."""
     assert describe_line(Backlog(0, 0.0, 0)).next_step == ""
