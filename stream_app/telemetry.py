@@ -119,8 +119,6 @@ def registry_of(role: str) -> CollectorRegistry:
 
 def configure(level: str, as_json: bool, worker: str = "") -> None:
     """Log lines to stderr: for people by default, JSON where machines read them; each names the ``worker`` if given."""
-    whose = f"{worker} " if worker else ""
-    logging.basicConfig(level=level, stream=sys.stderr, format=f"%(levelname)s {whose}%(name)s: %(message)s")
 
     def name_worker(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         return {**event, "worker": worker} if worker else event
@@ -128,15 +126,24 @@ def configure(level: str, as_json: bool, worker: str = "") -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
+    common: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        name_worker,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    # the lines of libraries look like ours: where machines read them, each is one object
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *common],
+        )
+    )
+    logging.basicConfig(level=level, handlers=[handler])
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            name_worker,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
+        processors=[*common, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

@@ -5,19 +5,23 @@ from __future__ import annotations
 import logging
 import time
 
-_SECONDS_BETWEEN = 10.0
+from stream_app import telemetry
+
+_SECONDS_BETWEEN = 30.0
 
 
 class _OncePerPeriod(logging.Handler):
-    """Passes each kind of line (logger, level, template) on once per period, saying how many were left out."""
+    """Passes a line of each logger and level on once per period, saying how many were left out. One that speaks of a
+    connection comes with what to do.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._passed_at: dict[tuple[str, int, str], float] = {}
-        self._left_out: dict[tuple[str, int, str], int] = {}
+        self._passed_at: dict[tuple[str, int], float] = {}
+        self._left_out: dict[tuple[str, int], int] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        kind = (record.name, record.levelno, str(record.msg))
+        kind = (record.name, record.levelno)
         now = time.monotonic()
         if now - self._passed_at.get(kind, -_SECONDS_BETWEEN) < _SECONDS_BETWEEN:
             self._left_out[kind] = self._left_out.get(kind, 0) + 1
@@ -26,6 +30,8 @@ class _OncePerPeriod(logging.Handler):
         if left_out := self._left_out.pop(kind, 0):
             record.msg = f"{record.msg} (and {left_out} more like this)"
         logging.getLogger().handle(record)
+        if record.levelno >= logging.ERROR and "connect" in record.getMessage().lower():
+            telemetry.dependency_unavailable("kafka", "a broker cannot be reached", retry_in_seconds=2.0)
 
 
 def quieten_clients() -> None:
