@@ -105,16 +105,9 @@ def _view(settings: Settings) -> str:
     from stream_app.kafka.admin import log_identity
     from stream_app.ports import ViewLost
     from stream_app.roles.admission import is_lost, refuse_another_log
-    from stream_app.store.generations import Generations, Known
+    from stream_app.store import generations
 
-    async def look() -> Known:
-        generations = Generations.from_settings(settings)
-        try:
-            return await generations.known()
-        finally:
-            await generations.close()
-
-    known = asyncio.run(look())
+    known = asyncio.run(generations.known(settings))
     number = settings.generation or known.active
     recorded = known.origins.get(number)
     if recorded is None:

@@ -108,17 +108,10 @@ def _said(part: str, ask: Callable[[], list[Line]]) -> Iterator[Line]:
 def _view(settings: Settings) -> Line:
     from stream_app.kafka.admin import log_identity
     from stream_app.roles.admission import is_lost, refuse_another_log
-    from stream_app.store.generations import Generations, Known
-
-    async def look() -> Known:
-        generations = Generations.from_settings(settings)
-        try:
-            return await generations.known()
-        finally:
-            await generations.close()
+    from stream_app.store import generations
 
     number = settings.fixed_generation
-    known = asyncio.run(look())
+    known = asyncio.run(generations.known(settings))
     origin = known.origins.get(number)
     facts = {"generation": number, "origin": None if origin is None else str(origin)}
     if origin is not None:

@@ -153,6 +153,15 @@ def _unpacked(packed: bytes) -> LogIdentity:
     return LogIdentity(**orjson.loads(packed))
 
 
+async def known(settings: Settings) -> Known:
+    """What Redis says of the generations, on a connection for this question alone. Raises StoreUnavailable."""
+    generations = Generations.from_settings(settings)
+    try:
+        return await generations.known()
+    finally:
+        await generations.close()
+
+
 async def fixed(settings: Settings) -> Settings:
     """The same settings with the number of a generation: theirs, or else the active one. Raises StoreUnavailable."""
     if settings.generation:
