@@ -13,6 +13,7 @@ from stream_app.ports import BrokerUnavailable, ConfigurationError
 from stream_app.settings import Settings
 
 _FULL_QUEUE_SECONDS = 1.0
+_IN_FLIGHT_SECONDS = 2.0
 
 
 class Feed:
@@ -65,6 +66,9 @@ class Feed:
         if error is None:
             self.flush()
         else:
+            # what the broker has, or is about to have, counts as acknowledged; what was not sent is given up
+            self._producer.purge(in_flight=False)
+            self._producer.flush(_IN_FLIGHT_SECONDS)
             self._producer.purge()
 
     def _delivered(self, error: KafkaError | None, _: Message) -> None:
