@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import orjson
+import pytest
 
 from stream_app.kafka.admin import create_topics, read_to_end
+from stream_app.kafka.feed import Feed
 from stream_app.kafka.topics import Topics
 from stream_app.settings import Settings
 from tests.waiting import wait_until
@@ -80,3 +82,15 @@ def test_interrupted_run_says_how_many_were_acknowledged(kafka: str, topic_prefi
     [acknowledged] = map(int, re.findall(r"Kafka acknowledged (\d+) of 5000 reviews", err))
     # what was in flight at the interrupt may be there too, of which nothing is known
     assert 10 <= acknowledged <= published(settings) <= acknowledged + 10
+
+
+def test_acknowledgements_that_came_unnoticed_count_when_interrupted(kafka: str, topic_prefix: str) -> None:
+    settings = Settings(_env_file=None, brokers=kafka, topic_prefix=topic_prefix)
+    create_topics(settings)
+    feed = Feed(settings)
+    with pytest.raises(KeyboardInterrupt), feed:
+        for n in range(50):
+            feed.send(b"p", b"%d" % n)
+        wait_until(lambda: published(settings) == 50, 60, "the broker has them")
+        raise KeyboardInterrupt
+    assert feed.acknowledged == 50
