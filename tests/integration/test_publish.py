@@ -87,10 +87,15 @@ def test_interrupted_run_says_how_many_were_acknowledged(kafka: str, topic_prefi
 def test_acknowledgements_that_came_unnoticed_count_when_interrupted(kafka: str, topic_prefix: str) -> None:
     settings = Settings(_env_file=None, brokers=kafka, topic_prefix=topic_prefix)
     create_topics(settings)
+
+    def interrupted() -> None:
+        with feed:
+            for n in range(50):
+                feed.send(b"p", b"%d" % n)
+            wait_until(lambda: published(settings) == 50, 60, "the broker has them")
+            raise KeyboardInterrupt
+
     feed = Feed(settings)
-    with pytest.raises(KeyboardInterrupt), feed:
-        for n in range(50):
-            feed.send(b"p", b"%d" % n)
-        wait_until(lambda: published(settings) == 50, 60, "the broker has them")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert feed.acknowledged == 50
