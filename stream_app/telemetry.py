@@ -7,13 +7,14 @@ import math
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.registry import Collector
 
+from stream_app.ports import ConfigurationError, Unavailable
 from stream_app.quick_histogram import QuickHistogram
 from stream_app.records import Alert
 
@@ -21,6 +22,9 @@ _OUTAGE_SAID_EVERY_SECONDS = 30.0
 _outages: dict[str, tuple[int, float]] = {}  # dependency -> tries not logged, when it was (time.monotonic())
 
 log = structlog.get_logger("stream_app")
+
+_take_error: Callable[[Mapping[str, object]], None] = lambda _: None  # noqa: E731 - replaced, not called by name
+_flush_errors: Callable[[], None] = lambda: None  # noqa: E731
 
 _received = Counter("stream_app_records_received_total", "Records taken from Kafka", ["role"])
 _rejected = Counter("stream_app_reviews_rejected_total", "Records sent to the dead letter", ["reason"])
@@ -117,6 +121,18 @@ def registry_of(role: str) -> CollectorRegistry:
     return registry
 
 
+def tell_errors_to(take: Callable[[Mapping[str, object]], None], flush: Callable[[], None]) -> None:
+    """``take`` gets each of our log lines of level error or critical; ``flush`` is called when one ends the process."""
+    global _take_error, _flush_errors
+    _take_error, _flush_errors = take, flush
+
+
+def _tell_errors(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if event["level"] in ("error", "critical"):
+        _take_error(event)
+    return event
+
+
 def configure(level: str, as_json: bool, worker: str = "") -> None:
     """Log lines to stderr: for people by default, JSON where machines read them; each names the ``worker`` if given."""
 
@@ -143,7 +159,7 @@ def configure(level: str, as_json: bool, worker: str = "") -> None:
     )
     logging.basicConfig(level=level, handlers=[handler])
     structlog.configure(
-        processors=[*common, renderer],
+        processors=[*common, _tell_errors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
@@ -489,4 +505,23 @@ def process_stops() -> None:
 
 
 def process_ends(reason: str) -> None:
+    """``reason``: see error_in_words. Returns when it is recorded, or after a quarter of a second."""
     log.critical("process_ends", reason=reason, next_step="see the error above; nothing unfinished was committed")
+    _flush_errors()
+
+
+def process_could_not_begin(reason: str) -> None:
+    """It is recorded only: the command prints it."""
+    _take_error({"event": "process_could_not_begin", "reason": reason})
+    _flush_errors()
+
+
+def error_in_words(error: BaseException) -> str:
+    """What may be shown of an error that ended a process: our own words, or else its type and place. What a bug's
+    exception says may hold what a person wrote.
+    """
+    if isinstance(error, (ConfigurationError, Unavailable, OSError)):
+        return str(error)
+    places = _places(error)
+    ours = [place for place in places if "/stream_app/" in place] or places
+    return f"{type(error).__name__}{f' at {ours[-1]}' if ours else ''}"

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,13 +21,16 @@ from stream_app.settings import Settings
 
 if TYPE_CHECKING:
     from stream_app.kafka.group_status import GroupStatus
+    from stream_app.steps.last_error import LastError
     from stream_app.store.backlog import Backlog
+    from stream_app.store.workers import Seen
 
 app = typer.Typer()
 
 _WATCHED_SECONDS = 2.0  # commits are half a second apart
 _ANSWER_SECONDS = 5.0
 _LATE_SECONDS = 60.0
+_SILENT_SECONDS = 15.0  # five heartbeats
 _HOUR_MS = 3_600_000
 _OF_THE_VIEW = ("summarize", "notify")
 
@@ -45,7 +49,7 @@ class Line:
 def status(
     as_json: Json = False, brokers: Brokers = None, redis: Redis = None, topic_prefix: TopicPrefix = None
 ) -> None:
-    """Each role: workers, partitions, lag and rate; the view, the models, what was rejected in the last hour.
+    """Each role: workers, partitions, lag and rate, its last error; the view, the models, what was rejected lately.
 
     From Kafka and Redis alone, in about three seconds. Exit code 1 when something is wrong; that line says what to do.
     """
@@ -57,6 +61,8 @@ def status(
             print(orjson.dumps({**asdict(line), "ok": not line.next_step}).decode(), flush=True)
             continue
         mark = "[red]wrong[/red]" if line.next_step else "[green]ok   [/green]"
+        if line.part == "last error":
+            mark = "[yellow]past [/yellow]"
         step = f" → {line.next_step}" if line.next_step else ""
         console.print(f"{mark} {line.part:12} {escape(line.words + step)}", highlight=False)
     if wrong:
@@ -80,21 +86,24 @@ def _lines(settings: Settings) -> Iterator[Line]:
         view.append(asyncio.run(fixed(settings)))
         return [_view(view[0])]
 
+    seen, noted = _noted(settings)
     away = list(_said("Kafka", find_kafka))
     if away:  # each question would wait as long again
         yield from away
+        yield from _errors(settings, noted, now_ms)
         return
     of_view = list(_said("view", find_view))
     yield from of_view
     if view:
         view_step = of_view[0].next_step
         yield from _said("roles", lambda: _roles(view[0], ("enrich", *_OF_THE_VIEW), now_ms, view_step))
-        yield from _said("describe", lambda: [describe_line(_backlog(view[0], now_ms))])
+        yield from _said("describe", lambda: [describe_line(_backlog(view[0], now_ms), seen, now_ms, view_step)])
     else:  # which group is `summarize`'s only Redis knows
         yield from _said("roles", lambda: _roles(settings, ("enrich", "notify"), now_ms))
         yield Line("summarize", "not asked, nor describe: Redis says which view they work on")
     yield from _said("models", lambda: [_models(settings)])
     yield from _said("dead letter", lambda: [_dead_letter(settings, now_ms)])
+    yield from _errors(settings, noted, now_ms)
 
 
 def _said(part: str, ask: Callable[[], list[Line]]) -> Iterator[Line]:
@@ -168,15 +177,68 @@ def _backlog(settings: Settings, now_ms: int) -> Backlog:
     return asyncio.run(backlog(settings, now_ms))
 
 
-def describe_line(found: Backlog) -> Line:
-    """`describe` is in no consumer group: that it works is seen by what waits for it."""
-    words = f"{found.due} product{'' if found.due == 1 else 's'} due, {found.leased} in work"
-    if not found.due:
-        return Line("describe", words, facts=asdict(found))
-    words += f", the oldest for {found.oldest_seconds:.0f} s"
-    late = found.oldest_seconds > _LATE_SECONDS
-    step = "does not keep up, or does not run: `stream-app worker describe`" if late else ""
-    return Line("describe", words, step, asdict(found))
+def _noted(settings: Settings) -> tuple[list[Seen], list[LastError]]:
+    """What the workers left in Redis; where it is away, the line of the view says so."""
+    from stream_app.store.workers import workers_of
+
+    try:
+        return asyncio.run(workers_of(settings))
+    except (ConfigurationError, Unavailable):
+        return [], []
+
+
+def describe_line(found: Backlog, seen: Sequence[Seen], now_ms: int, view_step: str = "") -> Line:
+    """`describe` is in no consumer group: that it works is seen by its heartbeat, and by what waits for it."""
+    ages = {one.worker: (now_ms - one.at_ms) / 1000 for one in seen if one.worker.startswith("describe")}
+    at_work = sum(age < _SILENT_SECONDS for age in ages.values())
+    words = (
+        f"{at_work} worker{'' if at_work == 1 else 's'}, {found.due} product{'' if found.due == 1 else 's'} due, "
+        f"{found.leased} in work"
+    )
+    if found.due:
+        words += f", the oldest for {found.oldest_seconds:.0f} s"
+    step = ""
+    if not at_work:
+        step = view_step and f"waits for the view: {view_step}"
+        if not step:
+            last, age = min(ages.items(), key=lambda item: item[1], default=("", 0.0))
+            step = (
+                f"no worker, the last one was {last} {_ago(age)}: it was killed or hangs. " if last else "no worker. "
+            ) + "Start `stream-app worker describe`, or `stream-app up` for all"
+    elif found.oldest_seconds > _LATE_SECONDS:
+        step = "does not keep up: start another `stream-app worker describe`, or see its log"
+    return Line("describe", words, step, {"members": at_work, **asdict(found)})
+
+
+def error_lines(errors: Sequence[LastError], now_ms: int) -> list[Line]:
+    """The last error of each role, newest first. It is past: whether something is wrong now, the other lines say."""
+    lines = []
+    for one in sorted(errors, key=lambda error: error.at_ms, reverse=True):
+        age = (now_ms - one.at_ms) / 1000
+        when = datetime.fromtimestamp(one.at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        advice = f" (its advice: {one.next_step})" if one.next_step else ""
+        words = f"{one.role}, {_ago(age)} ({when}, {one.worker}): {one.words}{advice}"
+        lines.append(Line("last error", words, facts=asdict(one)))
+    return lines
+
+
+def _ago(seconds: float) -> str:
+    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return f"{max(0.0, seconds):.0f} s ago"
+
+
+def _errors(settings: Settings, noted: Sequence[LastError], now_ms: int) -> list[Line]:
+    """What Redis holds and, of this machine's workers, their files, which outlive an outage and a FLUSHALL."""
+    from stream_app.commands.processes import ROLES
+    from stream_app.roles.last_errors import error_left
+
+    newest: dict[str, LastError] = {}
+    for one in (*noted, *(left for role in ROLES if (left := error_left(settings, role)) is not None)):
+        if one.role not in newest or newest[one.role].at_ms < one.at_ms:
+            newest[one.role] = one
+    return error_lines([*newest.values()], now_ms)
 
 
 def _models(settings: Settings) -> Line:

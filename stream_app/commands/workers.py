@@ -51,12 +51,20 @@ def worker(
     """
     from stream_app import telemetry
     from stream_app.commands.processes import Member
-    from stream_app.roles.run import run_worker
+    from stream_app.roles.last_errors import LastErrors
+    from stream_app.roles.run import process_name, run_worker
 
     settings = settings_from(brokers=brokers, redis=redis, topic_prefix=topic_prefix, summaries=summaries)
     name = Member(role.value, settings.worker_number).name if settings.worker_number else ""
     telemetry.configure(settings.log_level, settings.log_json, worker=name)
-    run_worker(settings, role.value)
+    errors = LastErrors(settings, role.value, process_name(name or role.value))
+    telemetry.tell_errors_to(errors.take, errors.flush)
+    errors.start()
+    try:
+        run_worker(settings, role.value)
+    except Exception as error:  # whatever it is: it is raised again
+        telemetry.process_could_not_begin(telemetry.error_in_words(error))
+        raise
 
 
 @app.command()

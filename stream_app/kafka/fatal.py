@@ -11,6 +11,7 @@ import traceback
 from typing import Any, NoReturn
 
 from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
 
 from stream_app import telemetry
 from stream_app.ports import ConfigurationError
@@ -29,7 +30,8 @@ def fatal(error: BaseException) -> NoReturn:
             print(f"stream-app: {error}", file=sys.stderr)
         else:
             traceback.print_exception(error, file=sys.stderr)
-        telemetry.process_ends(f"{type(error).__name__}: {error}")
+        said = isinstance(error, KafkaException)  # librdkafka's words, of no record
+        telemetry.process_ends(f"KafkaException: {error}" if said else telemetry.error_in_words(error))
         sys.stdout.flush()
         sys.stderr.flush()
     finally:

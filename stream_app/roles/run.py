@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import time
 from collections.abc import Callable
 from functools import partial
@@ -21,10 +23,12 @@ from stream_app.roles.describe import Describe
 from stream_app.roles.enrich import Enrich
 from stream_app.roles.fired_alerts import MAX_KNOWN
 from stream_app.roles.follow import follow_view, resolved
+from stream_app.roles.heartbeat import heartbeat
 from stream_app.roles.notify import Notify
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore
+from stream_app.store.workers import WorkerNotes
 
 _OF_THE_VIEW = ("summarize", "describe", "notify")
 
@@ -32,6 +36,11 @@ _OF_THE_VIEW = ("summarize", "describe", "notify")
 def now_ms() -> int:
     """The clock of the roles: milliseconds since 1970."""
     return time.time_ns() // 1_000_000
+
+
+def process_name(name: str) -> str:
+    """Which process a worker is, among all machines: "describe@host:4711"."""
+    return f"{name}@{socket.gethostname()}:{os.getpid()}"
 
 
 def run_worker(
@@ -93,9 +102,10 @@ def _run(
         return Notify(settings, RedisSummaryStore.from_settings(settings), fatal=fatal)
 
     async def describe(publisher: ConfluentPublisher, stopping: asyncio.Event) -> None:
-        summary = None if settings.summaries == "off" else await asyncio.to_thread(load_summary, settings)
-        store = RedisSummaryStore.from_settings(settings)
-        await Describe(settings, store, publisher, summary, now_ms=now_ms, fatal=fatal).run(stopping)
+        async with heartbeat(WorkerNotes.from_settings(settings), process_name(role), now_ms):
+            summary = None if settings.summaries == "off" else await asyncio.to_thread(load_summary, settings)
+            store = RedisSummaryStore.from_settings(settings)
+            await Describe(settings, store, publisher, summary, now_ms=now_ms, fatal=fatal).run(stopping)
 
     match role:
         case "enrich":

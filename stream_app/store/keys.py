@@ -57,6 +57,16 @@ class Namespace:
         return f"{self.start}:{{generations}}"
 
     @property
+    def workers(self) -> str:
+        """Sorted set: processes that are in no consumer group, by the time (ms) they were seen (workers.py)."""
+        return f"{self.start}:{{workers}}"
+
+    @property
+    def worker_errors(self) -> str:
+        """Hash: role → its last error as JSON."""
+        return f"{self.workers}:errors"
+
+    @property
     def rebuild_claim(self) -> str:
         """String: who rebuilds now; gone soon after that process is."""
         return f"{self.generations}:claim"

@@ -53,7 +53,8 @@ def test_status_names_the_role_that_has_no_worker(settings: Settings) -> None:
     assert 0 <= enrich["facts"]["lag_seconds"] < 60  # type: ignore[index]
     assert "`stream-app worker enrich`" in str(enrich["next_step"])
     assert (notify["ok"], notify["facts"]["members"], notify["facts"]["assigned"]) == (True, 1, 3)  # type: ignore[index]
-    assert found["describe"]["ok"]
+    assert not found["describe"]["ok"]
+    assert "no worker. Start `stream-app worker describe`" in str(found["describe"]["next_step"])
     assert "nothing was rejected" in str(found["dead letter"]["words"])
 
 

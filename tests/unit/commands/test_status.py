@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
-from stream_app.commands.status import describe_line, role_line
+from stream_app.commands.status import Line, describe_line, error_lines, role_line
 from stream_app.kafka.group_status import GroupStatus
+from stream_app.steps.last_error import LastError
 from stream_app.store.backlog import Backlog
+from stream_app.store.workers import Seen
+
+NOW_MS = 1_767_225_605_000
 
 
 def group(**changes: Any) -> GroupStatus:
@@ -51,9 +55,38 @@ def test_role_that_waits_for_a_lost_view_is_not_to_be_started() -> None:
     assert line.next_step == "waits for the view: `stream-app rebuild`"
 
 
+def described(found: Backlog, *seen: tuple[str, int], view_step: str = "") -> Line:
+    return describe_line(found, [Seen(worker, at_ms) for worker, at_ms in seen], NOW_MS, view_step)
+
+
+def test_describe_is_wrong_without_a_heartbeat() -> None:
+    """It is in no consumer group: with nothing due nobody would miss it. A killed one is named."""
+    idle = Backlog(0, 0.0, 0)
+    assert described(idle, ("describe@h:1", NOW_MS - 2_000)).next_step == ""
+    none = described(idle)
+    assert none.words.startswith("0 workers")
+    assert none.next_step.startswith("no worker. Start `stream-app worker describe`")
+    killed = described(idle, ("describe@h:1", NOW_MS - 40_000), ("describe@h:0", NOW_MS - 90_000))
+    assert "the last one was describe@h:1 40 s ago: it was killed or hangs" in killed.next_step
+    assert described(idle, view_step="`stream-app rebuild`").next_step == "waits for the view: `stream-app rebuild`"
+
+
 def test_describe_is_wrong_when_products_wait_too_long() -> None:
-    """It is in no consumer group."""
-    assert describe_line(Backlog(0, 0.0, 0)).next_step == ""
-    assert describe_line(Backlog(3, 5.0, 1)).next_step == ""
-    assert "`stream-app worker describe`" in describe_line(Backlog(3, 90.0, 0)).next_step
-    assert "1 product due" in describe_line(Backlog(1, 5.0, 0)).words
+    beat = ("describe@h:1", NOW_MS)
+    assert described(Backlog(3, 5.0, 1), beat).next_step == ""
+    assert "`stream-app worker describe`" in described(Backlog(3, 90.0, 0), beat).next_step
+    assert "1 product due" in described(Backlog(1, 5.0, 0), beat).words
+
+
+def test_last_error_of_each_role_is_told_as_past() -> None:
+    """Newest first; it makes nothing wrong now."""
+    errors = [
+        LastError("notify", "notify@h:2", NOW_MS - 7_300_000, "view was lost", "run `stream-app rebuild`"),
+        LastError("enrich", "enrich@h:1", NOW_MS - 5_000, "process ends: ValueError"),
+    ]
+    first, second = error_lines(errors, NOW_MS)
+    assert first.words == "enrich, 5 s ago (2026-01-01 00:00:00 UTC, enrich@h:1): process ends: ValueError"
+    assert second.words.startswith("notify, 2 h ago")
+    assert second.words.endswith("view was lost (its advice: run `stream-app rebuild`)")
+    assert [first.next_step, second.next_step] == ["", ""]
+    assert first.facts["worker"] == "enrich@h:1"

@@ -1,0 +1,38 @@
+"""Says in Redis that a process which is in no consumer group is at work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from stream_app.ports import ConfigurationError, Unavailable
+from stream_app.store.workers import WorkerNotes
+
+BEAT_SECONDS = 3.0
+_LEAVE_SECONDS = 1.0
+
+
+@asynccontextmanager
+async def heartbeat(notes: WorkerNotes, worker: str, now_ms: Callable[[], int]) -> AsyncIterator[None]:
+    """Beats every 3 s on the loop of the block, so a loop that hangs is not seen; ends with it. Redis may be away.
+
+    A block that ends by an exception leaves its last beat: the process did not end in order.
+    """
+
+    async def beat() -> None:
+        while True:
+            with suppress(Unavailable, ConfigurationError):  # the role meets them, too
+                await notes.seen(worker, now_ms())
+            await asyncio.sleep(BEAT_SECONDS)
+
+    beating = asyncio.create_task(beat(), name="heartbeat")
+    try:
+        yield
+        beating.cancel()
+        with suppress(Unavailable, ConfigurationError, TimeoutError):
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await notes.left(worker)
+    finally:
+        beating.cancel()
+        await notes.close()
