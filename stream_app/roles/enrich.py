@@ -34,6 +34,7 @@ from stream_app.roles.record_errors import RecordErrors
 from stream_app.settings import Settings
 from stream_app.steps import alert_rules
 from stream_app.steps import enrich as step
+from stream_app.steps.safety import safety_terms
 from stream_app.steps.summary_window import SummaryWindow
 
 Result = TypeVar("Result")
@@ -112,6 +113,7 @@ class Enrich:
         if self._alert_history is not None:
             self._alert_history.start()  # it reads while the models load
         loaded = await asyncio.to_thread(self._load, self._settings)
+        await asyncio.to_thread(safety_terms)  # the first review would wait for them, and the event loop with it
         self._classifier = loaded.sentiment.model
         self._sentiment: Batcher[Scores] = self._batcher(
             "sentiment",

@@ -31,11 +31,13 @@ _SHORT = 5  # letters of a word that is often in the middle of others
 
 @value
 class _Tried:
-    """What is tried where a word is found: terms of one kind and language."""
+    """What is tried where a word is found: terms of one kind and language. Patterns of single words are compiled when
+    the word is first found: most never are.
+    """
 
     kind: str
-    pattern: re.Pattern[str]
-    tail: re.Pattern[str]  # what the pattern has from the word on: it fails fast
+    pattern: str
+    tail: str  # what the pattern has from the word on: it fails fast
     first: bool  # is that all of it?
     negated: re.Pattern[str]
     harmless: re.Pattern[str] | None
@@ -161,10 +163,12 @@ class SafetyTerms:
 
 def _speaks_of(tried: _Tried, around: str, at: int) -> bool:
     """Is a term there at ``at``, neither negated nor a look-alike?"""
-    found = tried.tail.match(around, at)
+    found = _compiled(tried.tail).match(around, at)
     if found and not tried.first:
         start = max(at - _AROUND // 2, around.rfind(".", 0, at) + 1, 0)
-        found = next((one for one in tried.pattern.finditer(around, start) if one.start() <= at < one.end()), None)
+        found = next(
+            (one for one in _compiled(tried.pattern).finditer(around, start) if one.start() <= at < one.end()), None
+        )
     if found is None or tried.negated.search(around, max(0, found.start() - 60), found.start()):
         return False
     if tried.harmless is None:
@@ -181,8 +185,8 @@ def _decoded(piece: bytes) -> str:
     return piece.decode(errors="ignore")
 
 
-def _any(patterns: Iterable[str]) -> re.Pattern[str]:
-    return _compiled(any_of(dict.fromkeys(patterns)))
+def _any(patterns: Iterable[str]) -> str:
+    return any_of(dict.fromkeys(patterns))
 
 
 @cache
@@ -191,13 +195,14 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 @cache
-def _terms() -> SafetyTerms:
+def safety_terms() -> SafetyTerms:
+    """The terms of this package. The first call takes a second or two: a worker makes it before its first review."""
     return SafetyTerms([read(language) for language in languages()])
 
 
 def safety_words_in_each(texts: Sequence[str]) -> dict[int, tuple[str, ...]]:
     """``SafetyTerms.kinds_in_each`` by the terms of this package."""
-    return _terms().kinds_in_each(texts)
+    return safety_terms().kinds_in_each(texts)
 
 
 def safety_words_in(text: str) -> tuple[str, ...]:

@@ -79,9 +79,9 @@ def patterns_of_any(near: Iterable[Nearby]) -> Patterns:
     alone = [one.after for one in near if not one.before.nearest]
     both = [one for one in near if one.before.nearest]
     return Patterns(
-        _any_side(alone) if alone else None,
-        _any_side(one.after for one in both) if all(one.after.nearest for one in both) else None,
-        _any_side(one.before for one in both) if both else None,
+        _any_side(_distinct(alone)) if alone else None,
+        _any_side(_distinct(one.after for one in both)) if all(one.after.nearest for one in both) else None,
+        _any_side(_distinct(one.before for one in both)) if both else None,
     )
 
 
@@ -97,8 +97,12 @@ def _side(steps: Sequence[Step], ending: bool, backwards: bool) -> Side:
     )
 
 
-def _any_side(sides: Iterable[Side]) -> re.Pattern[bytes]:
-    sides = list(dict.fromkeys(sides))
+def _distinct(sides: Iterable[Side]) -> tuple[Side, ...]:
+    return tuple(dict.fromkeys(sides))
+
+
+@cache
+def _any_side(sides: tuple[Side, ...]) -> re.Pattern[bytes]:
     pattern = b"(?:" + b"|".join(one.pattern for one in sides) + b")"
     if all(one.nearest for one in sides) and all(one.pattern for one in sides):
         # most often none of the nearest words is there, which one look at how they begin tells
@@ -108,7 +112,7 @@ def _any_side(sides: Iterable[Side]) -> re.Pattern[bytes]:
         begins = [*([_begins(whole)] if whole else []), *([_ENDING + _begins(ended)] if ended else [])]
         gap = _GAP if any(one.far for one in sides) else _NEXT
         pattern = b"(?=" + ending + gap + b"(?:" + b"|".join(begins) + b"))" + pattern
-    return _compiled(pattern)
+    return re.compile(pattern)
 
 
 def _begins(words: Iterable[bytes], letters: int = 4) -> bytes:
@@ -123,14 +127,11 @@ def _begins(words: Iterable[bytes], letters: int = 4) -> bytes:
 
 
 @cache
-def _compiled(pattern: bytes) -> re.Pattern[bytes]:
-    return re.compile(pattern)
-
-
-def _any(alternatives: Iterable[str], backwards: bool = False) -> bytes:
+def _any(alternatives: tuple[str, ...], backwards: bool = False) -> bytes:
     return b"(?:" + b"|".join(_one(one, backwards) for one in alternatives) + b")"
 
 
+@cache
 def _one(alternative: str, backwards: bool = False) -> bytes:
     words = []
     for word in alternative.split():

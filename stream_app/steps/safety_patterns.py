@@ -6,6 +6,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -116,10 +117,12 @@ def _term(kind: str, line: str, groups: Mapping[str, list[str]], language: str) 
     steps = [_alternatives(part, groups) for part in parts if part != "..."]
     if not steps:
         raise BadLineError(f"safety term of kind {kind} without a word", line)
+    around = _steps(line, groups)
     for at, words in _looked_for(steps, language == "en")[1]:
         literals = dict.fromkeys(
-            (literal, nearby(_steps(line, groups), at, one, _literal(one)) if spaced else Nearby())
+            (literal, near)
             for one in words
+            for near in [nearby(around, at, one, _literal(one)) if spaced else Nearby()]
             for literal in _literals(one, spaced)
         )
         if not all(literal for literal, _ in literals):
@@ -217,25 +220,23 @@ def _pattern(
 
 
 def _word(alternatives: list[str], spaced: bool) -> str:
-    found = []
-    for one in alternatives:
-        for spelling in _spellings(one):
-            escaped = r"\s".join(re.escape(word) for word in spelling.split()).replace(
-                r"\*", r"[\w'-]*" if spaced else ""
-            )
-            found.append(escaped)
-    return f"(?:{'|'.join(found)})"
+    return f"(?:{'|'.join(_escaped(spelling, spaced) for one in alternatives for spelling in _spellings(one))})"
 
 
-def _spellings(word: str) -> Iterator[str]:
+@cache
+def _escaped(spelling: str, spaced: bool) -> str:
+    escaped = r"\s".join(re.escape(word) for word in spelling.split())
+    return escaped.replace(r"\*", r"[\w'-]*" if spaced else "")
+
+
+@cache
+def _spellings(word: str) -> tuple[str, ...]:
     """As it is, without accents, and with umlauts written out: reviews have all three."""
-    yield word
+    if word.isascii():
+        return (word,)
     plain = "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
     plain = plain.replace("œ", "oe").replace("ß", "ss")
-    if plain != word:
-        yield plain
-    if (written_out := word.translate(_UMLAUTS)) not in (word, plain):
-        yield written_out
+    return tuple(dict.fromkeys((word, plain, word.translate(_UMLAUTS))))
 
 
 def _negated(table: Mapping[str, str], spaced: bool) -> re.Pattern[str]:
