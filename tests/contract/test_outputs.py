@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from stream_app import contract
 from stream_app.records import (
     LABELS,
+    SEVERITIES,
     Alert,
     Counts,
     EnrichedReview,
@@ -21,7 +22,9 @@ from stream_app.records import (
     ProductSummary,
     ProductText,
     RawRecord,
+    Reason,
     Rejected,
+    Rule,
     Sentiment,
     Span,
 )
@@ -59,8 +62,8 @@ ENRICHED = st.builds(
 ALERT = st.builds(
     Alert,
     alert_id=TEXT,
-    rule=st.sampled_from(["negative_review", "negative_spike", "recovered"]),
-    severity=st.sampled_from(["info", "warning", "critical"]),
+    rule=st.sampled_from(get_args(Rule)),
+    severity=st.sampled_from(SEVERITIES),
     product_id=ID,
     created_at_ms=MS,
     raised_at_ms=MS,
@@ -68,6 +71,7 @@ ALERT = st.builds(
     p_negative=st.none() | PROBABILITY,
     sentence=st.none() | TEXT,
     safety_words=st.tuples(TEXT),
+    reason=st.none() | st.sampled_from(get_args(Reason)),
 )
 N = st.integers(0, 10**9)
 COUNTS = st.builds(Counts, N, N, N, N, N, st.tuples(N, N, N, N, N), N)

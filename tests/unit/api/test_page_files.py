@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from stream_app.records import Rule
 from tests.unit.api.stub_view import StubView
 from tests.unit.api.test_look_ups import get
 
@@ -32,6 +34,12 @@ def test_no_file_names_another_origin_or_writes_markup(name: str) -> None:
     assert (
         re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|\sstyle=|\son\w+=\"", text) == []
     )
+
+
+def test_every_alert_rule_has_a_title_on_the_page() -> None:
+    """A rule without one would be shown as a bad review."""
+    [titles] = re.findall(r"const RULES = \{([^}]*)\}", (STATIC / "page.js").read_text())
+    assert set(re.findall(r"(\w+):", titles)) == set(get_args(Rule))
 
 
 def test_unchanged_file_is_not_sent_again() -> None:
