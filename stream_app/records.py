@@ -5,8 +5,11 @@ Times are integers, milliseconds since 1970 in UTC (``*_ms``); only ``contract``
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple, TypeVar, dataclass_transform
+from urllib.parse import quote
 
 Kind = Literal["created", "edited", "deleted"]
 Label = Literal["negative", "neutral", "positive"]
@@ -104,6 +107,19 @@ def size_of(message: Message | RawRecord) -> int:
         # a shop may send null headers
         size += (len(name) if name.isascii() else len(name.encode())) + len(value or b"") + _HEADER_BYTES
     return size
+
+
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch  # what ids are mostly made of
+
+
+def percent_encoded(identity: str) -> str:
+    """``identity`` as a part of a larger id or key: all but the unreserved characters of RFC 3986 are encoded."""
+    return identity if _UNRESERVED(identity) else _quoted(identity)
+
+
+@lru_cache(maxsize=4096)  # a product has many reviews
+def _quoted(identity: str) -> str:
+    return quote(identity, safe="")
 
 
 @value

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-from urllib.parse import quote
-
 from stream_app.contract.outputs import (
     ALERT,
     ENRICHED_REVIEW,
@@ -15,20 +11,19 @@ from stream_app.contract.outputs import (
     encode_product_summary,
 )
 from stream_app.contract.times import to_rfc3339
-from stream_app.records import Alert, EnrichedReview, Message, ProductSummary
+from stream_app.records import Alert, EnrichedReview, Message, ProductSummary, percent_encoded
 
 CONTENT_TYPE = b"application/json"
 SOURCE = b"stream-app"
-_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch  # what ids are mostly made of
 
 
 def enriched_message(topic: str, review: EnrichedReview) -> Message:
     """Keyed by product. ``ce_id`` is product/review/revision/deleted/enrichment_version, by which consumers drop
     duplicates: what orders the states of one review in the view tells them apart here.
     """
-    product = _known_part(review.product_id)
+    product = percent_encoded(review.product_id)
     deleted = 1 if review.kind == "deleted" else 0
-    ce_id = f"{product}/{_part(review.review_id)}/{review.revision}/{deleted}/{review.enrichment_version}"
+    ce_id = f"{product}/{percent_encoded(review.review_id)}/{review.revision}/{deleted}/{review.enrichment_version}"
     headers = _cloud_event(ENRICHED_REVIEW, ce_id, review.enriched_at_ms, product)
     return Message(topic, review.product_id.encode(), encode_enriched(review), headers)
 
@@ -36,13 +31,13 @@ def enriched_message(topic: str, review: EnrichedReview) -> Message:
 def alert_message(topic: str, alert: Alert) -> Message:
     """Keyed by product; ``ce_id`` is alert_id|severity, which is the same when it is published again."""
     ce_id = f"{alert.alert_id}|{alert.severity}"
-    headers = _cloud_event(ALERT, ce_id, alert.raised_at_ms, _part(alert.product_id))
+    headers = _cloud_event(ALERT, ce_id, alert.raised_at_ms, percent_encoded(alert.product_id))
     return Message(topic, alert.product_id.encode(), encode_alert(alert), headers)
 
 
 def product_summary_message(topic: str, summary: ProductSummary) -> Message:
     """Keyed by product: the topic is compacted, the last one stands. ``ce_id`` is product/generation/state_version."""
-    product = _part(summary.product_id)
+    product = percent_encoded(summary.product_id)
     ce_id = f"{product}/{summary.generation}/{summary.state_version}"
     headers = _cloud_event(PRODUCT_SUMMARY, ce_id, summary.as_of_ms, product)
     return Message(topic, summary.product_id.encode(), encode_product_summary(summary), headers)
@@ -59,12 +54,3 @@ def _cloud_event(schema: str, ce_id: str, time_ms: int, subject: str) -> tuple[t
         ("ce_time", to_rfc3339(time_ms).encode()),
         ("content-type", CONTENT_TYPE),
     )
-
-
-@lru_cache(maxsize=4096)  # a product has many reviews
-def _known_part(text: str) -> str:
-    return _part(text)
-
-
-def _part(text: str) -> str:
-    return text if _UNRESERVED(text) else quote(text, safe="")

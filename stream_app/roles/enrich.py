@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from stream_app import contract, telemetry
 from stream_app.kafka.crash_memory import CrashMemory
@@ -46,6 +46,18 @@ _ALERT_HISTORY_SECONDS = 30.0  # what Kafka answers to in a second or two; witho
 _YIELD_EVERY = 100  # records decoded before the event loop gets a turn: about 5 ms
 
 
+class _Due(NamedTuple):
+    """What a rule says, and the alert's message: one that cannot be written rejects its review alone, if it is written
+    where record errors are handled.
+    """
+
+    found: Alert | alert_rules.Suppressed | None
+    message: Message | None
+
+
+_NOTHING_DUE = _Due(None, None)
+
+
 @dataclass(slots=True, eq=False)
 class _Open:
     """A review between its arrival and its publication."""
@@ -53,12 +65,14 @@ class _Open:
     slot: Slot
     review: Review
     prepared: step.Prepared
+    produced_at_ms: int | None  # its record's timestamp; None: unusable
     sentiment: Sentiment | None = None
     sentiment_missing: str | None = None
     truncated: bool = False
     goes_first: bool = False
     finished: bool = False
-    hazard: Alert | alert_rules.Suppressed | None = None  # by the rule safety, which no model is asked for
+    hazard: _Due | None = None  # by the rule safety, which no model is asked for
+    by_stars: _Due | None = None  # of a review that no model reads
     alone: bool = False  # on the device, by itself: a candidate that no child process could compute
 
 
@@ -280,14 +294,14 @@ class Enrich:
             if slot.record.key != key:
                 telemetry.key_mismatched()
             if isinstance(found, Message):
-                self._enriched_at(slot, now_ms)
+                self._enriched_at(slot.record.plausible_timestamp_ms(now_ms), now_ms)
                 self._acks.finish(slot, [found])
             else:
                 opened.append(found)
                 if found.hazard is not None:
                     self._raise(found, found.hazard, now_ms, self._hazard)
-                if not found.prepared.supported:
-                    self._raise(found, self._by_stars(found, now_ms), now_ms, self._by_stars)
+                if found.by_stars is not None:
+                    self._raise(found, found.by_stars, now_ms, self._by_stars)
         self._open.update(opened)
         return opened
 
@@ -300,13 +314,13 @@ class Enrich:
             if isinstance(ready, step.Unusable):
                 found[at] = Rejected(slots[at].record, ready.reason, ready.detail)
             else:
-                found[at] = opened = _Open(slots[at], found[at], ready)
-                opened.goes_first = self._may_alarm(opened)
+                produced_at_ms = slots[at].record.plausible_timestamp_ms(now_ms)
+                found[at] = opened = _Open(slots[at], found[at], ready, produced_at_ms)
+                opened.goes_first = self._may_alarm(opened, now_ms)
                 if ready.safety_words:
                     opened.hazard = self._hazard(opened, now_ms)
-                    self._check_writable(opened.hazard)
                 if not ready.supported:
-                    self._check_writable(self._by_stars(opened, now_ms))
+                    opened.by_stars = self._by_stars(opened, now_ms)
         return found
 
     def _decoded(self, slot: Slot, now_ms: int) -> Review | Message | Rejected:
@@ -405,14 +419,12 @@ class Enrich:
 
     def _judged(
         self, review: _Open, scores: Scores | ModelFailed, now_ms: int
-    ) -> tuple[Sentiment, bool, Alert | alert_rules.Suppressed | None] | Rejected:
+    ) -> tuple[Sentiment, bool, _Due] | Rejected:
         """What the classifier said: sentiment, whether it read only the beginning, and the alert that is due."""
         if isinstance(scores, ModelFailed):
             return Rejected(review.slot.record, scores.reason, scores.detail)
         sentiment = step.sentiment_of(scores)
-        due = self._alert(review, sentiment, now_ms)
-        self._check_writable(due)
-        return sentiment, scores.truncated, due
+        return sentiment, scores.truncated, self._alert(review, sentiment, now_ms)
 
     def _to_summarize(self, reviews: list[_Open]) -> None:
         assert self._summary is not None
@@ -463,57 +475,63 @@ class Enrich:
 
     # ---- what goes out
 
-    def _may_alarm(self, review: _Open) -> bool:
+    def _may_alarm(self, review: _Open, now_ms: int) -> bool:
         """These go first to BERT: their alerts wait neither for a burst of others nor for a backlog of old reviews."""
-        now_ms = self._now_ms()
         return alert_rules.may_alarm(
             review.review,
             review.prepared,
-            produced_at_ms=review.slot.record.plausible_timestamp_ms(now_ms),
+            produced_at_ms=review.produced_at_ms,
             max_age_ms=self._alert_max_age_ms,
             now_ms=now_ms,
         )
 
-    def _alert(self, review: _Open, sentiment: Sentiment, now_ms: int) -> Alert | alert_rules.Suppressed | None:
+    def _alert(self, review: _Open, sentiment: Sentiment, now_ms: int) -> _Due:
         """What is due for it as far as known now, which ``_raise`` looks at again."""
         if not alert_rules.is_negative(sentiment, self._settings.alert_threshold):
-            return None
-        slot = review.slot
-        return alert_rules.negative_review(
-            review.review,
-            review.prepared,
-            sentiment,
-            produced_at_ms=slot.record.plausible_timestamp_ms(now_ms),
-            before=self._fired_for(review),
-            threshold=self._settings.alert_threshold,
-            max_age_ms=self._alert_max_age_ms,
-            now_ms=now_ms,
+            return _NOTHING_DUE
+        return self._due(
+            alert_rules.negative_review(
+                review.review,
+                review.prepared,
+                sentiment,
+                produced_at_ms=review.produced_at_ms,
+                before=self._fired_for(review),
+                threshold=self._settings.alert_threshold,
+                max_age_ms=self._alert_max_age_ms,
+                now_ms=now_ms,
+            )
         )
 
-    def _by_sentiment(self, review: _Open, now_ms: int) -> Alert | alert_rules.Suppressed | None:
-        return self._alert(review, review.sentiment, now_ms) if review.sentiment else None
+    def _by_sentiment(self, review: _Open, now_ms: int) -> _Due:
+        return self._alert(review, review.sentiment, now_ms) if review.sentiment else _NOTHING_DUE
 
-    def _hazard(self, review: _Open, now_ms: int) -> Alert | alert_rules.Suppressed | None:
-        slot = review.slot
-        return alert_rules.safety(
-            review.review,
-            review.prepared,
-            produced_at_ms=slot.record.plausible_timestamp_ms(now_ms),
-            before=self._fired.before(alert_rules.alert_id_of(review.review, "safety"), slot.epoch),
-            max_age_ms=self._alert_max_age_ms,
-            now_ms=now_ms,
+    def _hazard(self, review: _Open, now_ms: int) -> _Due:
+        alert_id = alert_rules.alert_id_of(review.review, "safety")
+        return self._due(
+            alert_rules.safety(
+                review.review,
+                review.prepared,
+                produced_at_ms=review.produced_at_ms,
+                before=self._fired.before(alert_id, review.slot.epoch),
+                max_age_ms=self._alert_max_age_ms,
+                now_ms=now_ms,
+            )
         )
 
-    def _by_stars(self, review: _Open, now_ms: int) -> Alert | alert_rules.Suppressed | None:
-        slot = review.slot
-        return alert_rules.negative_by_stars(
-            review.review,
-            review.prepared,
-            produced_at_ms=slot.record.plausible_timestamp_ms(now_ms),
-            before=self._fired_for(review),
-            max_age_ms=self._alert_max_age_ms,
-            now_ms=now_ms,
+    def _by_stars(self, review: _Open, now_ms: int) -> _Due:
+        return self._due(
+            alert_rules.negative_by_stars(
+                review.review,
+                review.prepared,
+                produced_at_ms=review.produced_at_ms,
+                before=self._fired_for(review),
+                max_age_ms=self._alert_max_age_ms,
+                now_ms=now_ms,
+            )
         )
+
+    def _due(self, found: Alert | alert_rules.Suppressed | None) -> _Due:
+        return _Due(found, contract.alert_message(self._topics.alerts, found) if isinstance(found, Alert) else None)
 
     def _fired_for(self, review: _Open) -> alert_rules.Fired | None:
         """How ``negative_review`` fired last for this review, or ``safety``, which is graver: an edit that says no more
@@ -524,30 +542,20 @@ class Enrich:
             alert_rules.alert_id_of(review.review), epoch
         )
 
-    def _check_writable(self, due: Alert | alert_rules.Suppressed | None) -> None:
-        """An alert that cannot be written rejects its review alone, if it is found where record errors are handled."""
-        if isinstance(due, Alert):
-            contract.alert_message(self._topics.alerts, due)
-
-    def _raise(
-        self,
-        review: _Open,
-        due: Alert | alert_rules.Suppressed | None,
-        now_ms: int,
-        again: Callable[[_Open, int], Alert | alert_rules.Suppressed | None],
-    ) -> None:
+    def _raise(self, review: _Open, due: _Due, now_ms: int, again: Callable[[_Open, int], _Due]) -> None:
         """Publish the alert. One of the same id may have been raised since ``due`` was found, in the same batch: then
         ``again`` says what is due now.
         """
         slot = review.slot
-        if isinstance(due, Alert) and self._fired.before(due.alert_id, slot.epoch):
+        if isinstance(due.found, Alert) and self._fired.before(due.found.alert_id, slot.epoch):
             due = again(review, now_ms)
-        if isinstance(due, alert_rules.Suppressed):
-            telemetry.alert_suppressed(due.rule, due.reason)
-        elif due is not None:
-            telemetry.alert_raised(due.rule, due.severity)
-            self._acks.publish_early(slot, [contract.alert_message(self._topics.alerts, due)])
-            self._fired.sent(due, slot.epoch)
+        found, message = due
+        if isinstance(found, alert_rules.Suppressed):
+            telemetry.alert_suppressed(found.rule, found.reason)
+        elif found is not None and message is not None:
+            telemetry.alert_raised(found.rule, found.severity)
+            self._acks.publish_early(slot, [message])
+            self._fired.sent(found, slot.epoch)
 
     def _publish(self, reviews: Sequence[tuple[_Open, str | None]]) -> None:
         """Finish these reviews, each with T5's answer, or None: its own words."""
@@ -564,7 +572,7 @@ class Enrich:
                 self._give_up(review, message)
                 continue
             self._close(review)
-            self._enriched_at(review.slot, now_ms)
+            self._enriched_at(review.produced_at_ms, now_ms)
             finished.append((review.slot, [message]))
         self._acks.finish_all(finished)
 
@@ -594,8 +602,7 @@ class Enrich:
             return Rejected(slot.record, "message_too_large", "its enriched form exceeds 2 MiB")
         return message
 
-    def _enriched_at(self, slot: Slot, now_ms: int) -> None:
-        produced_at_ms = slot.record.plausible_timestamp_ms(now_ms)
+    def _enriched_at(self, produced_at_ms: int | None, now_ms: int) -> None:
         if produced_at_ms is not None:  # else one record would move the sum of all latencies by thousands of years
             telemetry.review_enriched(max(0, now_ms - produced_at_ms) / 1000)
 

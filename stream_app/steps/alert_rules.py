@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 from typing import Literal
-from urllib.parse import quote
 
-from stream_app.records import SEVERITIES, Alert, Reason, Review, Rule, Sentiment, Severity, value
+from stream_app.records import SEVERITIES, Alert, Reason, Review, Rule, Sentiment, Severity, percent_encoded, value
 from stream_app.steps.enrich import Prepared
 from stream_app.steps.summary_text import key_sentence
 
@@ -52,7 +51,7 @@ def is_negative(sentiment: Sentiment, threshold: float) -> bool:
 
 def alert_id_of(review: Review, rule: Rule = _RULE) -> str:
     """The id of a review's alert by a rule, the same for all of its revisions and severities."""
-    return f"{rule}|{quote(review.product_id, safe='')}|{quote(review.review_id, safe='')}"
+    return f"{rule}|{percent_encoded(review.product_id)}|{percent_encoded(review.review_id)}"
 
 
 def without_severity(alert_id: str) -> str:

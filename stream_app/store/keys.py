@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import quote
 
+from stream_app.records import percent_encoded
 from stream_app.settings import Settings
 
 DUE_SHARDS = 64
@@ -49,7 +49,7 @@ class Namespace:
         anything in a glob pattern.
         """
         named = (settings.topic_prefix, settings.app_name)
-        return cls(":".join((*(quote(name, safe="") for name in named), _VERSION)))
+        return cls(":".join((*(percent_encoded(name) for name in named), _VERSION)))
 
     @property
     def generations(self) -> str:
@@ -95,7 +95,7 @@ class Keys:
 
     def product(self, product_id: str) -> ProductKeys:
         """The product_id is percent-encoded: braces in it would move the hash tag, colons would feign a part."""
-        tag = f"{self._prefix}:{{{quote(product_id, safe='')}}}"
+        tag = f"{self._prefix}:{{{percent_encoded(product_id)}}}"
         return ProductKeys(*(f"{tag}:{part}" for part in ProductKeys._fields))
 
     def due(self, shard: int) -> str:
