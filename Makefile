@@ -39,14 +39,15 @@ setup: .venv/.ready ## packages, Kafka and Valkey; everything else does this fir
 demo: setup ## the whole system on this machine; INPUT=file.jsonl replays your own reviews
 	.venv/bin/stream-app demo $(if $(INPUT),--input $(INPUT))
 
-test: setup lint ## format, lint, types and the tests, on a real Kafka and Valkey started for them
+test: setup lint ## format, lint, types, spelling and the tests, on a real Kafka and Valkey started for them
 	$(RUN) pytest $(TOGETHER) -m 'not slow and not alone'
 	$(RUN) pytest -m 'alone and not slow'
 
-lint: setup
+lint: setup ## format, lint, types and spelling
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
+	.venv/bin/codespell
 
 unit: setup ## the tests that need no server
 	$(RUN) pytest $(TOGETHER) tests/unit tests/contract
