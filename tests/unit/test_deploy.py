@@ -1,9 +1,8 @@
-"""The files of `deploy/` and the documents name settings that exist; hooks and links lead to what is there."""
+"""The files of `deploy/` and the documents name settings that exist; compose gives them to every process."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -64,23 +63,3 @@ def test_compose_wins_over_what_the_example_says_of_servers() -> None:
     }
     assert of_servers <= set(re.findall(r"^(STREAM_APP_\w+)=", example, re.MULTILINE))
     assert all(of_servers <= set(service["environment"]) for service in OURS.values())
-
-
-def test_pre_commit_hooks_are_of_the_locked_versions() -> None:
-    """Else a commit passes here and fails in `make lint`."""
-    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
-    pinned = {repo["repo"].rsplit("/", 1)[1].removesuffix("-pre-commit"): repo["rev"] for repo in hooks}
-    locked = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
-    assert pinned == {one["name"]: f"v{one['version']}" for one in locked if one["name"] in pinned}
-
-
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_links_of_documents_lead_to_files_and_headings(file: Path) -> None:
-    """Within the repository; a moved document leaves no dead link."""
-    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", file.read_text(encoding="utf-8")):
-        path, _, heading = target.partition("#")
-        there = file if not path else file.parent / path
-        assert there.exists(), target
-        if heading:
-            titles = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), re.MULTILINE)
-            assert heading in {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in titles}, target
