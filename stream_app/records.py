@@ -74,6 +74,7 @@ class RawRecord(NamedTuple):
 
         None otherwise: a producer may send any 64-bit number, and -1 stands for none.
         """
+        # guarantee: wild-clock-rejects-nothing-less
         return self.timestamp_ms if EARLIEST_MS <= self.timestamp_ms <= now_ms + MAX_AHEAD_MS else None
 
 
@@ -105,6 +106,7 @@ def size_of(message: Message | RawRecord) -> int:
     size = _RECORD_BYTES + len(message.key or b"") + len(message.value or b"")
     for name, value in message.headers:  # a loop: three times as fast as a sum, and every message passes here
         # a shop may send null headers
+        # guarantee: sizes-as-librdkafka-counts
         size += (len(name) if name.isascii() else len(name.encode())) + len(value or b"") + _HEADER_BYTES
     return size
 
@@ -291,7 +293,7 @@ def state_version_of(generation: int, changes: int) -> int:
 
     A rebuild counts from 0 again, usually fewer changes: with the generation in front it never falls.
     """
-    return generation * STATE_VERSIONS_PER_GENERATION + changes
+    return generation * STATE_VERSIONS_PER_GENERATION + changes  # guarantee: state-version-never-falls
 
 
 def changes_of(state_version: int) -> int:

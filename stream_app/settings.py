@@ -169,7 +169,7 @@ class Settings(BaseSettings):
 
         Raises ValueError for `summarize` while ``generation`` is 0: ask Redis first (store.generations).
         """
-        generation = f".g{self.fixed_generation}" if role == "summarize" else ""
+        generation = f".g{self.fixed_generation}" if role == "summarize" else ""  # guarantee: generation-has-a-group
         return f"{self.topic_prefix}{self.app_name}.{role}{generation}"
 
     @property

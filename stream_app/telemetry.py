@@ -171,7 +171,7 @@ def records_received(role: str, count: int) -> None:
 
 
 def review_rejected(reason: str, topic: str, partition: int, offset: int) -> None:
-    _rejected.labels(reason).inc()
+    _rejected.labels(reason).inc()  # guarantee: rejects-are-counted
     log.warning("review_rejected", reason=reason, topic=topic, partition=partition, offset=offset)
 
 

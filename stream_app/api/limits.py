@@ -86,16 +86,17 @@ def limited_protocol(limits: Limits) -> type[asyncio.Protocol]:
                 return
             self._header_bytes += len(data)
             super().data_received(data)
+            # guarantee: headers-are-limited
             if self._header_bytes > limits.header_bytes and not self.transport.is_closing():
                 self._too_large = True
                 self.send_400_response("")
-            elif (self._header_bytes or self._in_body) and self._request_timer is None:
+            elif (self._header_bytes or self._in_body) and self._request_timer is None:  # guarantee: bodies-have-a-time
                 self._await_request()
 
         def on_headers_complete(self) -> None:
             self._header_bytes = 0
             self._in_body = True
-            if len(self.pipeline) >= _MAX_PIPELINED:
+            if len(self.pipeline) >= _MAX_PIPELINED:  # guarantee: requests-sent-ahead-are-bounded
                 telemetry.client_was_limited("pipelined")
                 raise _Refused
             size = len(self.url) + sum(len(name) + len(value) + _AROUND_A_HEADER for name, value in self.headers)
@@ -133,6 +134,7 @@ def limited_protocol(limits: Limits) -> type[asyncio.Protocol]:
             self.transport.close()
 
         def _await_request(self) -> None:
+            # guarantee: idle-connections-end
             self._request_timer = self.loop.call_later(limits.idle_seconds, self._too_slow)
 
         def _stop_awaiting(self) -> None:
@@ -152,7 +154,7 @@ def limited_protocol(limits: Limits) -> type[asyncio.Protocol]:
 
 
 def _exceeds(count: int, limit: int) -> bool:
-    return 0 < limit < count
+    return 0 < limit < count  # guarantee: connections-are-limited
 
 
 def _give_up_on_silence(transport: Any, seconds: float) -> None:

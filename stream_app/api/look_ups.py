@@ -1,6 +1,6 @@
 """The /v1 routes: a product's summary, many at once, recent alerts; one or two trips to the store each."""
 
-from __future__ import annotations
+from __future__ import annotations  # guarantee: reads-need-no-broker
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any

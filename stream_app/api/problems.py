@@ -118,7 +118,7 @@ def install(app: FastAPI) -> None:
         return Problem(400, "invalid-parameter", wrong, "Correct the named parameters; /docs lists them.").response()
 
     app.add_exception_handler(Problem, on_problem)
-    app.add_exception_handler(StoreUnavailable, on_store_away)
+    app.add_exception_handler(StoreUnavailable, on_store_away)  # guarantee: reads-say-try-again
     app.add_exception_handler(ConfigurationError, on_store_away)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)

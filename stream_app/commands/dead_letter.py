@@ -170,6 +170,7 @@ def replay(
     if everything and (named or not asked.is_empty):
         raise ConfigurationError("--all is for every dead letter: leave it away, or the filters.")
     can_ask = sys.stdin.isatty() and sys.stderr.isatty()
+    # guarantee: replay-of-all-must-be-said
     if asked.is_empty and not (named or everything or limit or dry_run or can_ask):
         raise ConfigurationError(
             "Without a filter every dead letter would be replayed: choose by --reason, --since, --until, --topic or "

@@ -109,6 +109,7 @@ def plan_replay(
     before = {} if again else _replayed_before(settings, possible, letters, now_ms, on_read)
     chosen: dict[bytes, Entry] = {}
     for entry in possible:
+        # guarantee: copies-are-replayed-once
         why = before.get(entry.identity) or (Left.copy if entry.identity in chosen else None)
         if why is None:
             chosen[entry.identity] = entry
@@ -192,7 +193,7 @@ def _replayed_before(
             on_read(topic, count)
             replayed = contract.replayed_identity(record)
             if replayed is not None and since.pop(replayed, None) is not None:
-                answer[replayed] = Left.replayed
+                answer[replayed] = Left.replayed  # guarantee: replayed-once
                 if not since:
                     break
         answer.update((identity, Left.unsure) for identity, since_ms in since.items() if since_ms < complete_ms)

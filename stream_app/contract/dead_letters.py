@@ -77,18 +77,19 @@ def dead_letter_message(topic: str, rejected: Rejected, max_bytes: int = MAX_DEA
         (HEADER_ERROR_TOPIC, record.topic.encode()),
         (HEADER_ERROR_PARTITION, str(record.partition).encode()),
         (HEADER_ERROR_OFFSET, str(record.offset).encode()),
-        (HEADER_ERROR_REASON, rejected.reason.encode()),
+        (HEADER_ERROR_REASON, rejected.reason.encode()),  # guarantee: named-reason
         (HEADER_ERROR_MESSAGE, detail.encode()),
     )
     for cut in _CUTS:
         headers = (
-            *(() if "headers" in cut else original),
+            *(() if "headers" in cut else original),  # guarantee: original-headers
             *why,
             *((HEADER_DROPPED, _account(part, record, original)) for part in cut),
         )
-        key = None if "key" in cut else record.key
-        value = None if "value" in cut else record.value
+        key = None if "key" in cut else record.key  # guarantee: original-key
+        value = None if "value" in cut else record.value  # guarantee: original-bytes
         message = Message(topic, key, value, headers)
+        # guarantee: dead-letter-fits, dead-letter-of-few-headers
         if size_of(message) <= max_bytes and len(headers) <= _MAX_HEADERS:
             return message
     raise ValueError(f"error headers of {size_of(message)} bytes do not fit into {max_bytes}")

@@ -49,6 +49,7 @@ class DeadLetter:
 
         Earlier versions left the value out without a word.
         """
+        # guarantee: dead-letter-says-what-it-lacks
         return bool(self.dropped) or (self.record.value is None and self.reason != TOMBSTONE)
 
     @property

@@ -22,7 +22,8 @@ def enriched_message(topic: str, review: EnrichedReview) -> Message:
     duplicates: what orders the states of one review in the view tells them apart here.
     """
     product = percent_encoded(review.product_id)
-    deleted = 1 if review.kind == "deleted" else 0
+    deleted = 1 if review.kind == "deleted" else 0  # guarantee: deletion-has-an-id-of-its-own
+    # guarantee: enrichment-has-an-id-of-its-own
     ce_id = f"{product}/{percent_encoded(review.review_id)}/{review.revision}/{deleted}/{review.enrichment_version}"
     headers = _cloud_event(ENRICHED_REVIEW, ce_id, review.enriched_at_ms, product)
     return Message(topic, review.product_id.encode(), encode_enriched(review), headers)

@@ -56,7 +56,7 @@ def encode_enriched(review: EnrichedReview) -> bytes:
             "product_id": review.product_id,
             "review_id": review.review_id,
             "revision": review.revision,
-            "enrichment_version": review.enrichment_version,
+            "enrichment_version": review.enrichment_version,  # guarantee: bytes-follow-the-schema
             "created_at": to_rfc3339(review.created_at_ms),
             "updated_at": None if review.updated_at_ms is None else to_rfc3339(review.updated_at_ms),
             "enriched_at": to_rfc3339(review.enriched_at_ms),
@@ -120,6 +120,7 @@ def _enriched(fields: dict[str, Any]) -> EnrichedReview:
         sentiment_missing=field.optional_text(fields.get("sentiment_missing"))
         or ("unknown_label" if sentiment and not label else None),
         summary=field.optional_text(fields.get("summary")),
+        # guarantee: unknown-values-have-a-fall-back
         summary_method=field.known(fields.get("summary_method"), get_args(SummaryMethod), "none"),
         key_sentence=field.optional_span(fields.get("key_sentence")),
         flags=field.texts(fields.get("flags")),

@@ -35,9 +35,10 @@ def decode_review(record: RawRecord, *, now_ms: int, max_future_ms: int, max_tex
         return Rejected(record, *why_not_json(value, error))
     try:
         timestamp_ms = record.plausible_timestamp_ms(now_ms)
+        # guarantee: slow-clock-rejects-nothing
         latest_ms = (now_ms if timestamp_ms is None or timestamp_ms < now_ms else timestamp_ms) + max_future_ms
         return _review(fields, record.timestamp_ms, latest_ms, max_text_characters)
-    except _Invalid as invalid:
+    except _Invalid as invalid:  # guarantee: reject-is-a-value
         return Rejected(record, *invalid.args)
 
 
@@ -62,7 +63,7 @@ def _review(fields: Any, timestamp_ms: int, latest_ms: int, max_text_characters:
     if title is not None and len(title) > max_text_characters:
         raise _Invalid("text_too_long", f"title has {len(title)} characters; at most {max_text_characters} are read")
     created_at_ms = _date(fields, "created_at", latest_ms)
-    if created_at_ms is None and not EARLIEST_MS <= timestamp_ms <= latest_ms:
+    if created_at_ms is None and not EARLIEST_MS <= timestamp_ms <= latest_ms:  # guarantee: timestamp-has-bounds
         when = "in the future" if timestamp_ms > latest_ms else "before the year 2000"
         detail = f"created_at is missing, and the record's timestamp, {timestamp_ms} ms, is {when}"
         raise _Invalid("invalid_timestamp", detail)

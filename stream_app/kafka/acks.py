@@ -64,7 +64,7 @@ class PartitionAcks:
         """These are no longer ours: nothing of them is published or committed any more."""
         self.epoch += 1
         for partition in partitions:
-            self._lines.pop(partition, None)
+            self._lines.pop(partition, None)  # guarantee: closed-partitions-are-closed
 
     def arrive(self, records: Sequence[RawRecord]) -> list[Slot]:
         """A slot per record of open partitions; records of others are left out.
@@ -94,7 +94,7 @@ class PartitionAcks:
         """The consumer's positions. Call it after ``arrive`` with the records of the same poll: everything before a
         position is then either among what arrived, or no record (transaction markers, aborted records, gaps).
         """
-        for partition, position in positions.items():
+        for partition, position in positions.items():  # guarantee: caught-up-by-position
             line = self._lines.get(partition)
             if line is not None:
                 line.position = position
@@ -135,15 +135,16 @@ class PartitionAcks:
                 for message in messages:
                     waiting += len(message.value or b"")
                 line.sizes[offset] += waiting
-                line.unreleased_bytes += waiting
+                line.unreleased_bytes += waiting  # guarantee: messages-that-wait-count
         for line, in_order in released.items():
             self._publish(line, in_order)
 
     def _publish(self, line: _Line, released: Sequence[tuple[int, Sequence[Message]]]) -> None:
         offsets = [offset for offset, _ in released]
-        line.unreleased_bytes -= sum(map(line.sizes.pop, offsets))
+        line.unreleased_bytes -= sum(map(line.sizes.pop, offsets))  # guarantee: released-bytes-open-the-gate
         outgoing = [message for _, messages in released for message in messages]
         if outgoing:
+            # guarantee: delivery-is-the-brokers-word
             self._publisher.publish(outgoing, lambda: self._delivered(line, offsets))
         else:
             self._delivered(line, offsets)
@@ -157,24 +158,25 @@ class PartitionAcks:
         line = self._lines.get(partition)
         if line is None:
             return None
+        # guarantee: position-waits-for-its-records
         if len(line.sequencer) == 0 and line.position > (line.sequencer.next_offset or 0):
             return line.position
-        return line.sequencer.next_offset
+        return line.sequencer.next_offset  # guarantee: commit-follows-delivery
 
     def _line_of(self, slot: Slot) -> _Line | None:
         line = self._lines.get(slot.partition)
-        return line if line is not None and line.epoch == slot.epoch else None
+        return line if line is not None and line.epoch == slot.epoch else None  # guarantee: epochs-are-compared
 
     def _delivered(self, line: _Line, offsets: Sequence[int]) -> None:
         for offset in offsets:
-            if offset in line.early:
+            if offset in line.early:  # guarantee: alert-holds-the-commit-back
                 line.held_back.add(offset)
             else:
                 line.sequencer.delivered(offset)
 
     def _early_delivered(self, line: _Line, offset: int) -> None:
         line.early[offset] -= 1
-        if line.early[offset]:
+        if line.early[offset]:  # guarantee: every-alert-holds-the-commit-back
             return
         del line.early[offset]
         if offset in line.held_back:

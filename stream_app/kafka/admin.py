@@ -326,6 +326,7 @@ def _headers(message: Any) -> tuple[tuple[str, bytes], ...]:
     """
     try:
         return tuple(_headers_of(message) or ())
+    # guarantee: readers-survive-header-names
     except (UnicodeDecodeError, SystemError):  # the latter as CPython's "returned a result with an exception set"
         return ((HEADERS_UNREADABLE, b"the name of a header is not UTF-8"),)
 

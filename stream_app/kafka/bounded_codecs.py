@@ -52,8 +52,9 @@ def _into_buffer(decompress_into: Callable[[Any, Any], int], payload: Any) -> by
                 raise CorruptRecordException(f"a compressed batch cannot be read: {error}") from error
         else:
             return bytes(memoryview(space)[:size])
-        if len(space) >= MAX_BATCH_BYTES:
+        if len(space) >= MAX_BATCH_BYTES:  # guarantee: batches-are-decompressed-within-a-bound
             raise BatchTooLarge
+        # guarantee: batches-are-decompressed-within-a-bound
         space = bytearray(min(_GROWTH * len(space), MAX_BATCH_BYTES))
         if len(space) <= _KEPT_BUFFER_BYTES:
             _buffer.space = space

@@ -27,12 +27,12 @@ def producer_config(settings: Settings) -> dict[str, Any]:
     """For our producers: nothing is lost, nothing reordered, and products keep the partition that Java gives them."""
     return {
         **client_config(settings),
-        "acks": "all",
-        "enable.idempotence": True,
+        "acks": "all",  # guarantee: acks-all
+        "enable.idempotence": True,  # guarantee: idempotence
         # librdkafka retries in order for as long as it takes; the publisher's own patience ends the process
-        "message.timeout.ms": 0,
+        "message.timeout.ms": 0,  # guarantee: librdkafka-never-gives-up
         # librdkafka's default partitioner would put a product elsewhere than the shop's Java producers do
-        "partitioner": "murmur2_random",
+        "partitioner": "murmur2_random",  # guarantee: partitioner
         "message.max.bytes": MAX_MESSAGE_BYTES,
         "queue.buffering.max.messages": 200_000,
         "queue.buffering.max.kbytes": 256 * 1024,

@@ -46,7 +46,7 @@ class ConsumerLag:
         self._next_at = monotonic + _EVERY_SECONDS
         behind, oldest_ms = 0, now_ms
         for partition, end in self._ends.items():
-            done = self._committable(partition)
+            done = self._committable(partition)  # guarantee: lag-ends-at-what-is-committable
             polls = self._polls.get(partition, _NO_POLLS)
             while polls and done is not None and polls[0][1] < done:
                 polls.popleft()

@@ -74,6 +74,7 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
                 continue  # no commit, or no answer of the broker yet
             self.reached[partition] = state.position
             if state.position > before:
+                # guarantee: loss-by-retention-is-said
                 telemetry.records_lost_to_retention(*partition, before, state.position)
             elif state.position < before:
                 telemetry.log_no_longer_reaches(*partition, before, state.position)
@@ -102,7 +103,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         only where the app itself takes part in transactions.
         """
         consumer = super()._create_worker_consumer(transport)
-        consumer._isolation_level = "read_committed"
+        consumer._isolation_level = "read_committed"  # guarantee: committed-records-only
         return consumer
 
     async def on_start(self) -> None:
@@ -123,7 +124,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def _touch(self) -> None:
         consumer = self._ensure_consumer()
         consumer._coordinator.check_errors()
-        with consumer._subscription.fetch_context():
+        with consumer._subscription.fetch_context():  # guarantee: touch-resets-the-idle-clock
             pass
 
     async def on_thread_stop(self) -> None:
@@ -221,8 +222,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 consumer._fetcher.seek_to(tp, offset)
                 consumer._fetcher.reached[Partition(*tp)] = offset
             else:
+                # guarantee: reading-goes-on-at-the-commit
                 consumer._fetcher.request_offset_reset([tp], OffsetResetStrategy.EARLIEST)
-        self.position_epoch += 1
+        self.position_epoch += 1  # guarantee: positions-have-an-epoch
         return offsets
 
 

@@ -101,7 +101,7 @@ class CrashMemory:
             return False
         passed = [one for one, other in self._held.items() if other.alone_now and one != partition]
         for other in passed:
-            self._held[other].alone_now = False
+            self._held[other].alone_now = False  # guarantee: who-passed-alone-is-noted-across-partitions
         if held.alone is not None and held.alone_deaths and position.offset < held.alone:
             # alone before, in a process that died later: a note of it would forget which one that died of
             return not passed or await self._commit(passed)
@@ -142,7 +142,7 @@ class CrashMemory:
             held.first = first
         held.arrived = max(held.arrived, last + 1)
         held.last_arrival = self._clock()
-        return held.arrived <= held.covered
+        return held.arrived <= held.covered  # guarantee: records-are-noted-before-the-device-has-them
 
     def drained(self) -> None:
         """Everything that was started is finished: the next notes say so."""

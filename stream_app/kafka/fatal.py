@@ -35,13 +35,13 @@ def fatal(error: BaseException) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     finally:
-        os._exit(1)
+        os._exit(1)  # guarantee: fatal-exits-with-1
 
 
 def catch_everything(loop: asyncio.AbstractEventLoop) -> None:
     """What asyncio and threading would only log, in callbacks, forgotten tasks and threads, ends the process."""
-    loop.set_exception_handler(_on_loop_exception)
-    threading.excepthook = _on_thread_exception
+    loop.set_exception_handler(_on_loop_exception)  # guarantee: exception-in-a-callback
+    threading.excepthook = _on_thread_exception  # guarantee: exception-in-a-thread
 
 
 def _on_loop_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

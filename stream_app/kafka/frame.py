@@ -112,8 +112,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         await self._until_flowing()
         active: set[Any] = self._get_active_partitions()
         nothing = Polled(-1)
-        if not active or not self._has_room():
-            await self._touch()
+        if not active or not self._has_room():  # guarantee: gate
+            await self._touch()  # guarantee: gate-stays-in-the-group
             if active and self._hands_free.is_set():
                 await asyncio.sleep(self._gate_pause)
                 self._gate_pause = min(2 * self._gate_pause, _LONGEST_GATE_PAUSE_SECONDS)
@@ -123,7 +123,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._gate_pause = _GATE_PAUSE_SECONDS
         polled: Polled = await self._getmany(frozenset(active), timeout)
         await self._until_flowing()
-        if polled.position_epoch != self._thread.position_epoch:
+        if polled.position_epoch != self._thread.position_epoch:  # guarantee: positions-and-records-belong-together
             return nothing, active  # positions were set anew since: these records come again
         return polled, active
 
@@ -132,13 +132,14 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return (
             self._hands_free.is_set()
             and self._publisher.has_room()
+            # guarantee: unreleased-bytes-close-the-gate
             and self._acks.unreleased_bytes < self._settings.unreleased_bytes
             and self._role.has_room()
         )
 
     async def _until_flowing(self) -> None:
         while not self.flow_active and not self._stopped.is_set():
-            await self._touch()
+            await self._touch()  # guarantee: long-rebalance-stays-in-the-group
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self.can_resume_flow.wait()
@@ -167,7 +168,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """
         offsets = {TP(*partition): position for partition, position in partitions.items()}
         async with self._committing:
-            if not await self._commit(offsets):
+            if not await self._commit(offsets):  # guarantee: log-made-again-is-committed-at-its-beginning
                 return  # a rebalance: the next owner finds the same
             self._committed.update(offsets)
         for partition, position in partitions.items():
@@ -178,10 +179,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 )
 
     async def _hand_over(self, polled: Polled) -> None:
-        self._clock_check.look(polled, self.app.now_ms(), time.monotonic())
+        self._clock_check.look(polled, self.app.now_ms(), time.monotonic())  # guarantee: clock-is-compared
         # no await between these: a position counts only when all records before it have arrived
-        slots = self._acks.arrive(list(chain.from_iterable(polled.values())))
-        self._acks.reached(polled.positions)
+        slots = self._acks.arrive(list(chain.from_iterable(polled.values())))  # guarantee: position-after-its-records
+        self._acks.reached(polled.positions)  # guarantee: position-after-its-records
         if self._lag is not None:
             self._lag.look(polled, self.app.now_ms(), time.monotonic())
         if slots:
@@ -205,7 +206,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     async def take(self, batch: Batch) -> None:
         """The agent's work: give the role a batch, unless its partitions are being taken away."""
         try:
-            if self.flow_active and batch.epoch == self._acks.epoch:
+            if self.flow_active and batch.epoch == self._acks.epoch:  # guarantee: batch-of-an-old-epoch
                 await self._role.take(batch.slots)
         finally:
             self._hands_free.set()
@@ -217,7 +218,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     def _filter_committable_offsets(self, tps: Iterable[Any]) -> dict[Any, int]:
         """The sequencers' offsets. Faust's own acknowledge in a ``finally`` and jump over what is unfinished."""
-        offsets = {}
+        offsets = {}  # guarantee: commits-from-the-sequencer
         for partition in self._acks.partitions:
             tp = TP(partition.topic, partition.number)
             offset = self._acks.next_offset(partition)
@@ -250,7 +251,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 tp: max(offset, self._committed.get(tp, offset)) for tp, offset in offsets.items() if tp in assigned
             }
             if not mine or not await self._commit_with_notes(mine):
-                return False
+                return False  # guarantee: refused-commit-is-tried-again
             self._committed.update(mine)
             return True
 
@@ -295,16 +296,16 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
         self.stop_flow()  # until perform_seek
-        if not self.app.should_stop:
+        if not self.app.should_stop:  # guarantee: sigterm-during-an-assignment
             await super().on_partitions_assigned(assigned, generation_id)
 
     async def on_partitions_revoked(self, revoked: set[Any]) -> None:
         try:
-            await self.finish_and_commit()
+            await self.finish_and_commit()  # guarantee: drain-when-partitions-go
         except Exception as error:  # noqa: BLE001 - aiokafka would log it, and carry on as if all were finished
             fatal(error)
         # Faust, when it is stopping, would close the consumer from the wrong thread: no LeaveGroup, partitions orphaned
-        if not self.app.should_stop:
+        if not self.app.should_stop:  # guarantee: sigterm-during-a-revocation
             await super().on_partitions_revoked(revoked)
 
     async def finish_and_commit(self) -> None:
@@ -316,14 +317,14 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             self.stop_flow()
             began = time.monotonic()
             try:
-                async with asyncio.timeout(self._settings.drain_seconds):
-                    self._role.drop_waiting(partitions)
+                async with asyncio.timeout(self._settings.drain_seconds):  # guarantee: drain-is-bounded
+                    self._role.drop_waiting(partitions)  # guarantee: drain-drops-what-waits
                     await self._hands_free.wait()
                     self._role.drop_waiting(partitions)
-                    await self._role.finish_started(partitions)
-                    await self._publisher.flush(self._settings.drain_seconds)
+                    await self._role.finish_started(partitions)  # guarantee: drain-finishes-what-is-started
+                    await self._publisher.flush(self._settings.drain_seconds)  # guarantee: drain-waits-for-the-broker
                 if self._crashes is not None:
-                    self._crashes.drained()
+                    self._crashes.drained()  # guarantee: clean-end-leaves-no-candidates
             except TimeoutError:
                 telemetry.drain_was_cut_short(self.app.role_name, time.monotonic() - began)
             try:
@@ -332,10 +333,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                     # maybe_wait_for_commit_to_finish() would swallow this timeout, and then wait for ever
                     if self._commit_fut is not None:
                         await asyncio.wait([self._commit_fut])
-                    await self.force_commit()
+                    await self.force_commit()  # guarantee: last-commit-when-stopping
             except TimeoutError:
                 telemetry.dependency_unavailable("kafka", "the last commit got no answer; records come again", 0.0)
-            self._acks.close(partitions)
+            self._acks.close(partitions)  # guarantee: revocation-ends-the-epoch
             if self._lag is not None:
                 self._lag.forget()
             if self._crashes is not None:

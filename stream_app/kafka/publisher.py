@@ -54,11 +54,11 @@ class _Delivery:
     def acknowledged(self, error: KafkaError | None, message: Any) -> None:
         """librdkafka's delivery report of one message; runs inside ``poll``, where an exception would be garbled."""
         if error is not None:
-            self._publisher.failed(_refusal(error, message))
-            return  # on_delivered is never called
+            self._publisher.failed(_refusal(error, message))  # guarantee: delivery-error-is-fatal
+            return  # on_delivered is never called  # guarantee: refused-message-is-not-delivered
         self._publisher.last_progress = time.monotonic()
         self._left -= 1
-        if not self._left:
+        if not self._left:  # guarantee: callback-after-all-acknowledgements
             self._publisher.delivered.append(self)
 
 
@@ -97,6 +97,7 @@ class ConfluentPublisher:
 
     def has_room(self) -> bool:
         """May more be published without growing beyond the bounds (50,000 messages, 64 MiB)? Advice, not a lock."""
+        # guarantee: messages-that-wait, bytes-that-wait
         return self._outstanding < _MAX_OUTSTANDING_MESSAGES and self._outstanding_bytes < _MAX_OUTSTANDING_BYTES
 
     def publish(self, messages: Iterable[Message], on_delivered: Callable[[], None]) -> None:
@@ -104,7 +105,7 @@ class ConfluentPublisher:
 
         Raises ValueError for a message larger than ``max_message_bytes``, before anything is published.
         """
-        delivery = _Delivery(self, list(messages), on_delivered)
+        delivery = _Delivery(self, list(messages), on_delivered)  # guarantee: callback-after-the-broker
         if delivery.size_bytes > self.max_message_bytes:
             self._check_sizes(delivery.messages)
         if not delivery.messages:
@@ -115,7 +116,7 @@ class ConfluentPublisher:
         self._outstanding += len(delivery.messages)
         self._outstanding_bytes += delivery.size_bytes
         for message in delivery.messages:
-            if self._queued or not self._produce(message, delivery):
+            if self._queued or not self._produce(message, delivery):  # guarantee: full-queue-keeps-the-order
                 self._queued.append((message, delivery))
         if self._poller is None:
             self._poller = asyncio.get_running_loop().create_task(self._poll_until_delivered(), name="publisher")
@@ -166,9 +167,9 @@ class ConfluentPublisher:
                 self._tell_delivered()
                 while self._queued and self._produce(*self._queued[0]):
                     self._queued.popleft()
-                if time.monotonic() - self.last_progress > self._patience_seconds:
-                    self.failed(self._impatience())
-                    return
+                if time.monotonic() - self.last_progress > self._patience_seconds:  # guarantee: a-broker-may-be-away
+                    self.failed(self._impatience())  # guarantee: publish-patience
+                    return  # guarantee: publish-patience
                 await asyncio.sleep(pause)
         finally:
             self._poller = None  # here, not in a callback: the next publish must see it
@@ -186,7 +187,7 @@ class ConfluentPublisher:
 
     def _poller_ended(self, poller: asyncio.Task[None]) -> None:
         if not poller.cancelled() and (error := poller.exception()) is not None:
-            self._on_fatal(error)  # an on_delivered raised
+            self._on_fatal(error)  # an on_delivered raised  # guarantee: error-in-a-delivery-callback
 
     def _impatience(self) -> BrokerUnavailable:
         return BrokerUnavailable(

@@ -132,6 +132,7 @@ class RawRecords(PartitionRecords):  # type: ignore[misc]
             try:
                 yield from super()._unpack_records()
                 return
+            # guarantee: header-names-of-any-bytes
             except (UnicodeDecodeError, CorruptRecordException):  # the latter: aiokafka without its extension
                 pass
             self._given = self.next_fetch_offset  # it goes back to the answer's beginning, as the reading does
@@ -140,12 +141,12 @@ class RawRecords(PartitionRecords):  # type: ignore[misc]
             self._aborted_producers.clear()
         try:
             for record in super()._unpack_records():
-                if record.offset >= self._given:
+                if record.offset >= self._given:  # guarantee: second-reading-gives-the-rest
                     yield record
         except BatchTooLarge:
             raise
         except Exception as error:
-            raise CorruptRecordException(
+            raise CorruptRecordException(  # guarantee: corrupt-batch-ends-the-process
                 f"{self._tp.topic} {self._tp.partition} cannot be read at offset {self.next_fetch_offset} or soon "
                 f"behind it ({type(error).__name__}: {error}). Nothing is skipped, so no worker gets past it. Where "
                 "the disk of a broker is at fault, let another replica lead; where no replica is sound, decide what to "

@@ -166,7 +166,7 @@ def lost_beginnings(settings: Settings, topic: str) -> dict[int, int]:
         if begin > 0:
             first = next(read_to_end(settings, topic, {**ends, number: begin}), None)
             if first is not None and dict(first.headers).get(HEADER_LOG_BEGINS) == str(begin).encode():
-                lost[number] = 0
+                lost[number] = 0  # guarantee: log-begins-where-an-erasure-says
     return lost
 
 
@@ -204,6 +204,7 @@ class _Copies:
                     key=record.key,
                     partition=record.partition,
                     headers=headers,
+                    # guarantee: copies-begin-a-segment
                     timestamp=0 if first else max(0, record.timestamp_ms),  # 0: now
                     on_delivery=self._delivered,
                 )
@@ -309,7 +310,7 @@ def _set_segment_ms(settings: Settings, topic: str, value: str | None) -> bool:
 def _is_left_over(record: RawRecord, begin: int) -> bool:
     """Is it the copy of a record that is still there? Then the run that made it did not get to the deletion."""
     place = _copy_of(record)
-    return place is not None and begin <= place < record.offset
+    return place is not None and begin <= place < record.offset  # guarantee: left-over-copies-are-passed-over
 
 
 def _copy_of(record: RawRecord) -> int | None:

@@ -180,7 +180,7 @@ async def _until_reachable(settings: Settings, role: str, also: Sequence[str] = 
             await asyncio.to_thread(admin.list_topics, timeout=2.0)
             break
         except KafkaException as error:
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline:  # guarantee: a-broker-is-waited-for-at-the-start
                 raise BrokerUnavailable(
                     f"No Kafka broker answers at {settings.brokers} ({error.args[0].str()}). Start one "
                     "(`stream-app services start`), or name another with --brokers or STREAM_APP_BROKERS."
@@ -189,4 +189,4 @@ async def _until_reachable(settings: Settings, role: str, also: Sequence[str] = 
             telemetry.dependency_unavailable("kafka", f"{settings.brokers}: {error.args[0].str()}", wait)
             await asyncio.sleep(wait)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-    await asyncio.to_thread(check_topics_of, settings, role, also)
+    await asyncio.to_thread(check_topics_of, settings, role, also)  # guarantee: topics-are-checked-at-start

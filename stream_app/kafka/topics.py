@@ -43,7 +43,7 @@ def min_insync_replicas(replication: int) -> int:
     """With 1, acks=all is the word of one broker: its disk alone may hold what was acknowledged. With 2 of 3 copies one
     broker may be away; with 2 of 2 none could.
     """
-    return 2 if replication >= _COPIES_WITH_MIN_ISR_2 else 1
+    return 2 if replication >= _COPIES_WITH_MIN_ISR_2 else 1  # guarantee: two-copies-of-three
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Topics:
         return (
             TopicSpec(self.reviews, MAX_REVIEW_BYTES),
             # kept for ever: the view in Redis is rebuilt from it
-            TopicSpec(self.enriched, MAX_MESSAGE_BYTES, FOR_EVER),
+            TopicSpec(self.enriched, MAX_MESSAGE_BYTES, FOR_EVER),  # guarantee: enriched-reviews-are-kept
             TopicSpec(self.alerts, retention_ms=30 * _DAY_MS),
             TopicSpec(self.summaries, MAX_MESSAGE_BYTES, cleanup_policy="compact"),
             TopicSpec(self.dead_letter, MAX_MESSAGE_BYTES, 30 * _DAY_MS),

@@ -155,7 +155,7 @@ class Batcher(Generic[Result]):
         """
         most = self._max_waiting_tokens - self._max_waiting_tokens // 8 if self._was_full else self._max_waiting_tokens
         self._was_full = self._waiting.tokens >= most
-        return not self._was_full
+        return not self._was_full  # guarantee: tokens-that-wait
 
     @property
     def waiting_tokens(self) -> int:
@@ -247,10 +247,10 @@ class Batcher(Generic[Result]):
     def _tokenized(self, items: list[_Item]) -> list[_Item]:
         """The items with their tokens, without those that cannot be tokenised: they have their result already."""
         try:
-            with self._watched("tokenizing"):
+            with self._watched("tokenizing"):  # guarantee: hung-tokenizer-ends-the-process
                 all_tokens = self._model.tokenize([item.text for item in items])
         except Exception as error:  # noqa: BLE001 - whatever a tokeniser raises: one result per text is kept
-            if len(items) == 1:
+            if len(items) == 1:  # guarantee: tokenising-is-halved
                 self._on_done(self._failed(items[0], error))
                 with self._lock:
                     self._finished(items)
@@ -265,6 +265,7 @@ class Batcher(Generic[Result]):
         """Texts for about one batch; waits for them, and until the last batch is on the device. None: stopped."""
         with self._lock:
             while not self._stopped.is_set():
+                # guarantee: one-prefetched-batch
                 if not self._waiting or len(self._prepared) + self._being_tokenized >= len(self._tokenizing):
                     self._may_tokenize.wait()
                 elif (early := self._seconds_too_early()) > 0:
@@ -322,12 +323,12 @@ class Batcher(Generic[Result]):
         try:
             return list(zip([item.tag for item in items], self._run(items), strict=True))
         except OutOfDeviceMemory as error:
-            if len(items) == 1:
+            if len(items) == 1:  # guarantee: out-of-memory-is-halved
                 return self._failed(items[0], error)
             self._run_tokens = max(1, sum(map(_length, items)) // 2)
             telemetry.device_memory_ran_out(self._name, self._run_tokens)
         except Exception as error:  # noqa: BLE001 - whatever a model raises: one result per text is kept
-            if len(items) == 1:
+            if len(items) == 1:  # guarantee: failing-batch-is-halved
                 return self._failed(items[0], error)
         half = len(items) // 2
         return self._results(items[:half]) + self._results(items[half:])
@@ -345,7 +346,7 @@ class Batcher(Generic[Result]):
 
     def _failed(self, item: _Item, error: Exception) -> list[tuple[Any, Result | ModelFailed]]:
         """The text is to blame only if the device is sane: otherwise everything would be rejected."""
-        if not self._model.canary():
+        if not self._model.canary():  # guarantee: canary-before-model-failed
             raise DeviceBroken(f"the {self._name} model fails on a text that it knows") from error
         return [(item.tag, ModelFailed("model_failed", f"{type(error).__name__}: {error}"[:500]))]
 

@@ -135,7 +135,7 @@ def _serve(connection: Connection, load: Callable[[Settings], Loaded], settings:
 
     try:
         sized = load(settings).sentiment
-        if not sized.model.canary():
+        if not sized.model.canary():  # guarantee: isolated-device-passes-its-canary
             end(DeviceBroken("the sentiment model fails on a text that it knows"))
     except BaseException as error:  # noqa: BLE001 - told to the parent, which decides
         end(error)

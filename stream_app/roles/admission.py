@@ -48,7 +48,7 @@ async def admitted(settings: Settings, role: str) -> Settings:
             current = settings.model_copy(update={"generation": number})
             recorded = known.origins.get(number)
             if recorded is None and role == _MAKES_THE_VIEW:
-                if await kafka(partial(is_lost, known=known), current):
+                if await kafka(partial(is_lost, known=known), current):  # guarantee: lost-view-is-not-begun-again
                     telemetry.view_was_lost()
                     raise ViewLost
                 present = await kafka(log_identity, current)
@@ -66,7 +66,7 @@ async def admitted(settings: Settings, role: str) -> Settings:
 
 def refuse_another_log(recorded: LogIdentity, present: LogIdentity) -> None:
     """Raises ConfigurationError where the view was made from another log than the present one."""
-    if is_another(recorded, present):
+    if is_another(recorded, present):  # guarantee: another-log-is-refused
         raise ConfigurationError(refusal(recorded, present))
     if not present.topic_id:
         telemetry.topic_id_is_unknown(str(present))

@@ -135,7 +135,7 @@ class Describe:
         except NOT_OF_A_RECORD:
             raise
         except Exception as error:
-            if self._failures.failed(1):
+            if self._failures.failed(1):  # guarantee: a-products-bug-stays-with-it
                 raise
             telemetry.product_text_failed(product_id, error)
         return ProductText("", "", "none", (), None, self._now_ms()), {}
@@ -167,7 +167,7 @@ class Describe:
 
     async def _may_ask_t5(self, product_id: str) -> bool:
         unfinished = await self._patiently(lambda: self._store.unfinished_claims(product_id))
-        if unfinished < _MOST_UNFINISHED:
+        if unfinished < _MOST_UNFINISHED:  # guarantee: unfinished-claims-leave-t5-out
             return True
         telemetry.t5_was_left_out(product_id, unfinished)
         return False
@@ -195,7 +195,7 @@ class Describe:
         if messages:
             delivered = asyncio.Event()
             self._publisher.publish(messages, delivered.set)
-            await delivered.wait()
+            await delivered.wait()  # guarantee: published-is-what-the-broker-has
 
 
 def _first_of(raised: BaseException) -> BaseException:

@@ -166,7 +166,7 @@ class Enrich:
             fatal=self._fatal,
         )
         if self._alert_history is not None:
-            await self._alert_history.caught_up(_ALERT_HISTORY_SECONDS)
+            await self._alert_history.caught_up(_ALERT_HISTORY_SECONDS)  # guarantee: alerts-of-others-are-known
 
     def _summary_batcher(self, sized: Sized[str], bert_workers: int) -> Batcher[str]:
         """In best effort T5 begins a run on a CPU only when BERT has nothing to do (it would take half the cores from
@@ -238,6 +238,7 @@ class Enrich:
     def has_room(self) -> bool:
         if not self._sentiment.has_room():
             return False
+        # guarantee: summaries-that-wait
         return self._summary is None or self._settings.summaries != "always" or self._summary.has_room()
 
     def gather_ms(self) -> int:
@@ -298,9 +299,9 @@ class Enrich:
                 self._acks.finish(slot, [found])
             else:
                 opened.append(found)
-                if found.hazard is not None:
+                if found.hazard is not None:  # guarantee: safety-needs-no-model
                     self._raise(found, found.hazard, now_ms, self._hazard)
-                if found.by_stars is not None:
+                if found.by_stars is not None:  # guarantee: stars-alarm-where-no-model-reads
                     self._raise(found, found.by_stars, now_ms, self._by_stars)
         self._open.update(opened)
         return opened
@@ -344,8 +345,9 @@ class Enrich:
             if not review.prepared.supported:
                 review.sentiment_missing = step.UNSUPPORTED_LANGUAGE
                 self._publish([(review, None)])
+            # guarantee: candidates-do-not-reach-this-device
             elif self._crashes.has_candidates and self._crashes.is_candidate(_position(review.slot)):
-                if self._crashes.in_a_loop(review.slot.partition):
+                if self._crashes.in_a_loop(review.slot.partition):  # guarantee: crash-loop-leaves-the-child-out
                     for_one_by_one.append(review)
                 else:
                     for_isolation.append((review, review.prepared.model_text))
@@ -361,7 +363,7 @@ class Enrich:
 
     def _cleared(self, results: Sequence[tuple[_Open, Scores | ModelFailed]]) -> None:
         """Computed without a death. T5 may have been what killed: it is not asked."""
-        self._publish([(review, None) for review in self._with_sentiment(results)])
+        self._publish([(review, None) for review in self._with_sentiment(results)])  # guarantee: candidates-skip-t5
 
     def _kills(self, review: _Open) -> None:
         if review.finished:
@@ -598,7 +600,7 @@ class Enrich:
         message = contract.enriched_message(self._topics.enriched, enriched)
         # the publisher counts every message anyway: here only those that may be too large
         may_exceed = len(message.value or b"") > self._max_message_bytes - _AROUND_VALUE_BYTES
-        if may_exceed and size_of(message) > self._max_message_bytes:
+        if may_exceed and size_of(message) > self._max_message_bytes:  # guarantee: too-large-is-a-reject
             return Rejected(slot.record, "message_too_large", "its enriched form exceeds 2 MiB")
         return message
 
@@ -614,7 +616,7 @@ class Enrich:
         record = rejected.record
         telemetry.review_rejected(rejected.reason, record.topic, record.partition, record.offset)
         message = contract.dead_letter_message(self._topics.dead_letter, rejected, self._max_message_bytes)
-        self._acks.finish(slot, [message])
+        self._acks.finish(slot, [message])  # guarantee: reject-is-published
 
     def _close(self, review: _Open) -> None:
         review.finished = True

@@ -100,7 +100,7 @@ class Erasure:
             )
             if touched := {number: one for number, one in found.items() if one.dropped}:
                 rewritten[topic] = touched
-        self._refuse_undeleted(newest)
+        self._refuse_undeleted(newest)  # guarantee: erased-only-when-deleted
         for topic, touched in rewritten.items():
             self._refuse_unread(topic, touched)
         self._refuse_cited()
@@ -118,8 +118,9 @@ class Erasure:
                 lambda count, topic=topic, total=total: self._progress.advanced(f"{topic} copied", count, total),  # type: ignore[misc]
             )
             self._refuse_members()
-            verify_copies(self._settings, topic, touched, hashes)
+            verify_copies(self._settings, topic, touched, hashes)  # guarantee: copies-are-compared
             if (reader := self._read_by[topic]) is not None:
+                # guarantee: erasure-moves-the-groups
                 set_forward(self._settings, reader, {number: one.end + one.kept for number, one in touched.items()})
             delete_originals(self._settings, topic, touched)
             self._progress.say(f"{topic}: {plan.dropped(topic)} records erased, {total} kept.")
@@ -132,7 +133,7 @@ class Erasure:
             return True
         if newest is not None:
             newest.see(named)
-        return not named.is_marker
+        return not named.is_marker  # guarantee: erasure-keeps-the-deletion
 
     # ---- what is refused
 

@@ -33,7 +33,7 @@ class FiredAlerts:
     def before(self, alert_id: str, epoch: int) -> Fired | None:
         """The gravest that is known of this alert, for a review of ``epoch``."""
         known = self._known.get(alert_id)
-        sent = self._sent.get(alert_id) if epoch == self._epoch else None
+        sent = self._sent.get(alert_id) if epoch == self._epoch else None  # guarantee: unacknowledged-alert-comes-again
         if known is None or sent is None:
             return known or sent
         return sent if is_graver(sent.severity, known.severity) else known

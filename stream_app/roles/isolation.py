@@ -189,7 +189,7 @@ class Isolation:
             self._failed_starts += 1
         for tag in killers:
             self._on_killer(tag)
-        if self._failed_starts >= _MOST_FAILED_STARTS:
+        if self._failed_starts >= _MOST_FAILED_STARTS:  # guarantee: isolation-has-a-way-out
             self._give_up(why)
 
     def _give_up(self, why: str) -> None:

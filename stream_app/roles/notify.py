@@ -50,7 +50,7 @@ class Notify:
         if not readable:
             return
         self._kept = []
-        await self._settling.add(readable, list(alerts))
+        await self._settling.add(readable, list(alerts))  # guarantee: alerts-settle-too
         for alert in self._kept:
             telemetry.alert_notified(alert)
 
@@ -83,7 +83,7 @@ class Notify:
             reject=lambda item, rejected: self._give_up(batch, item[0], rejected),
         )
         if not batch.written_at:  # else a server forgot them, and people know of them already
-            self._kept = [alert for (_, alert), kept in answered if kept]
+            self._kept = [alert for (_, alert), kept in answered if kept]  # guarantee: alerts-are-logged-once
 
     def _give_up(self, batch: Batch[Alert], slot: Slot, rejected: Rejected) -> None:
         if batch.leave_out(slot):

@@ -39,13 +39,13 @@ class Patience:
         while True:
             try:
                 value = await call()
-            except Unavailable as error:
+            except Unavailable as error:  # guarantee: a-bug-is-no-outage
                 failed = True
-                pause = random.uniform(0, bound)
+                pause = random.uniform(0, bound)  # guarantee: pauses-are-drawn
                 telemetry.dependency_unavailable(self._dependency, str(error), pause)
-                if time.monotonic() + pause > give_up_at:
-                    raise
-                bound = min(2 * bound, _LONGEST_PAUSE_SECONDS)
+                if time.monotonic() + pause > give_up_at:  # guarantee: unavailable-is-retried
+                    raise  # guarantee: patience-ends
+                bound = min(2 * bound, _LONGEST_PAUSE_SECONDS)  # guarantee: pauses-grow
                 await asyncio.sleep(pause)
                 continue
             if failed:

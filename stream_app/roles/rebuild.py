@@ -193,7 +193,7 @@ class Rebuild:
             )
         recorded = known.origins.get(known.active)
         if recorded is not None and is_another(recorded, present):
-            if not self._accept_loss:
+            if not self._accept_loss:  # guarantee: rebuild-keeps-to-its-log
                 raise RebuildRefused(refusal(recorded, present))
             self._progress.say(
                 f"The active view was made from {recorded}. Accepted: the new one is made from {present}."
@@ -206,7 +206,7 @@ class Rebuild:
         # says so where the topic does not exist
         lost = await self._kafka(lambda: lost_beginnings(self._settings, self._topics.enriched))
         wrong = incomplete(next(fact for fact in facts if fact.name == self._topics.enriched), lost)
-        if wrong and not self._accept_loss:
+        if wrong and not self._accept_loss:  # guarantee: cut-log-is-refused
             raise ConfigurationError(
                 f"{wrong} A view made from it would lack reviews that the present one has. "
                 "--accept-loss makes it all the same."
@@ -277,7 +277,7 @@ class Rebuild:
 
     async def _switch(self, old: int, new: int) -> None:
         await self._refuse_incomplete()  # retention may have cut the log on the way
-        await self._refuse_fewer_reviews(old, new)
+        await self._refuse_fewer_reviews(old, new)  # guarantee: rebuild-counts-reviews
         switched = await self._redis(lambda: self._generations.switch(old, new, drop_old=not self._keep_old))
         if not switched:
             raise ConfigurationError(
@@ -381,7 +381,7 @@ def incomplete(facts: TopicFacts, begins: Mapping[int, int]) -> str | None:
     """Why the view cannot be made whole from this topic; None where it can. ``begins``: see ``lost_beginnings``."""
     if facts.retention == "compacted":
         return f"{facts.name} is compacted: it holds the last review of each product only."
-    cut = {number: at for number, at in sorted(begins.items()) if at > 0}
+    cut = {number: at for number, at in sorted(begins.items()) if at > 0}  # guarantee: cut-log-is-recognised
     if not cut:
         return None
     missing = ", ".join(f"partition {number} begins at {at}" for number, at in cut.items())

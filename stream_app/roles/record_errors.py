@@ -21,7 +21,7 @@ from stream_app.steps.failure_share import FailureShare
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-NOT_OF_A_RECORD = (Unavailable, ConfigurationError, MemoryError, OSError)
+NOT_OF_A_RECORD = (Unavailable, ConfigurationError, MemoryError, OSError)  # guarantee: outage-rejects-nothing
 _LOGGED = 3  # failures of a poll that ends the process: they are all alike
 
 
@@ -53,6 +53,7 @@ class RecordErrors:
             results = work(items)
         except NOT_OF_A_RECORD:
             raise
+        # guarantee: exception-of-one-record
         except Exception:  # noqa: BLE001 - of any of these records: which one is found out below
             return self._apart(items, work, slot_of, reject)
         self._share.passed(len(items))
@@ -71,7 +72,7 @@ class RecordErrors:
             results = await work(items)
         except NOT_OF_A_RECORD:
             raise
-        except Exception:  # noqa: BLE001 - as above
+        except Exception:  # noqa: BLE001 - as above  # guarantee: event-that-redis-refuses
             done: list[tuple[Item, Result]] = []
             failed: list[tuple[Item, Exception]] = []
             for item in items:
@@ -118,7 +119,7 @@ class RecordErrors:
     ) -> None:
         """Reject what failed. Raises TooManyFailures before anything of it is."""
         self._share.passed(passed)
-        too_many = self._share.failed(len(failed))
+        too_many = self._share.failed(len(failed))  # guarantee: bug-rejects-no-topic
         for item, error in failed[:_LOGGED] if too_many else failed:
             record = slot_of(item).record
             telemetry.record_failed(self._role, record.topic, record.partition, record.offset, error)

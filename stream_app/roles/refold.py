@@ -48,6 +48,7 @@ class NothingFollows:
         return
 
     def finish(self, slot: Slot, messages: Sequence[Message]) -> None:
+        # guarantee: rebuilding-has-no-side-effects
         self._acks.finish(slot, [one for one in messages if _failed_here(one)])
 
     def finish_all(self, finished: Iterable[tuple[Slot, Sequence[Message]]]) -> None:

@@ -36,7 +36,7 @@ class Batch(Generic[Value]):
     holds: int = 0
 
     def is_settled(self, written_before: float) -> bool:
-        return 0 < self.written_at <= written_before and not self.holds
+        return 0 < self.written_at <= written_before and not self.holds  # guarantee: outbox-holds-the-commit-back
 
     def leave_out(self, slot: Slot) -> bool:
         """It ends otherwise. False: it was taken away meanwhile."""
@@ -90,11 +90,12 @@ class Settling(Generic[Value]):
         await self._written(batch)
 
     def has_room(self) -> bool:
-        return self._bytes < _MAX_UNSETTLED_BYTES
+        return self._bytes < _MAX_UNSETTLED_BYTES  # guarantee: reviews-that-settle
 
     def drop(self, partitions: frozenset[Partition]) -> None:
         """Forget these partitions' part: their next owner writes it again, which changes nothing."""
         for batch in self._batches:
+            # guarantee: partition-that-went-is-not-acknowledged
             kept = [i for i, slot in enumerate(batch.slots) if slot.partition not in partitions]
             batch.slots = [batch.slots[i] for i in kept]
             batch.values = [batch.values[i] for i in kept]
@@ -103,7 +104,7 @@ class Settling(Generic[Value]):
         async def call() -> str:
             incarnation = await self._store.incarnation()  # before the write: a restart in between is noticed
             await self._write(batch)
-            return incarnation
+            return incarnation  # guarantee: incarnation-is-asked-before-the-apply
 
         batch.incarnation = await self.patiently(call)
         batch.written_at = time.monotonic()
@@ -116,20 +117,20 @@ class Settling(Generic[Value]):
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            self._fatal(error)
+            self._fatal(error)  # guarantee: settling-that-fails-is-told
             raise
 
     async def _settle(self) -> None:
         """Finish what was written long ago by a server that is still there; if it is not, write all again."""
-        before = time.monotonic() - self._settle_seconds
+        before = time.monotonic() - self._settle_seconds  # guarantee: settling
         if not self._batches or not self._batches[0].is_settled(before):
             return
         incarnation = await self.patiently(self._store.incarnation)
         forgotten = [batch for batch in self._batches if batch.written_at and batch.incarnation != incarnation]
-        if forgotten:
+        if forgotten:  # guarantee: incarnation-is-compared
             telemetry.store_was_replaced(sum(len(batch.slots) for batch in forgotten))
             for batch in forgotten:
-                await self._written(batch)
+                await self._written(batch)  # guarantee: applied-again
             return
         while self._batches and self._batches[0].is_settled(before):
             batch = self._batches.popleft()

@@ -49,7 +49,7 @@ class Summarize:
 
     async def start(self, acks: Acks) -> None:
         self._acks = acks
-        await self._settling.patiently(self._store.check)
+        await self._settling.patiently(self._store.check)  # guarantee: server-is-checked-at-the-start
         self._settling.start(acks)
 
     async def take(self, slots: list[Slot]) -> None:
@@ -72,6 +72,7 @@ class Summarize:
 
     def _reject(self, slot: Slot, rejected: Rejected) -> None:
         telemetry.review_rejected(rejected.reason, *slot.record[:3])
+        # guarantee: summarize-rejects
         self._acks.finish(slot, [contract.dead_letter_message(self._topics.dead_letter, rejected)])
 
     def has_room(self) -> bool:
@@ -104,11 +105,13 @@ class Summarize:
             reject=lambda item, rejected: self._give_up(batch, item[0], rejected),
         )
         telemetry.reviews_applied(sum(result.changed for _, result in applied), len(applied))
+        # guarantee: rebalance-in-the-middle-of-an-apply
         outboxes = {review.product_id: result.outbox for (_, review), result in applied if result.outbox}
         for product_id, outbox in outboxes.items():
             messages = [Message(self._topics.alerts, product_id.encode(), value) for _, value in outbox]
             alert_ids = [alert_id for alert_id, _ in outbox]
             batch.holds += 1
+            # guarantee: outbox-is-cleared-after-the-broker
             self._publisher.publish(messages, partial(self._delivered, batch, product_id, alert_ids))
 
     def _give_up(self, batch: Batch[EnrichedReview], slot: Slot, rejected: Rejected) -> None:
@@ -127,5 +130,5 @@ class Summarize:
 
     def _cleared(self, task: asyncio.Task[None]) -> None:
         self._clearing.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if not task.cancelled() and (error := task.exception()) is not None:  # guarantee: clearing-that-fails-is-told
             self._fatal(error)

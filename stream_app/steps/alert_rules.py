@@ -140,9 +140,9 @@ def negative_review(
     p_negative, words = sentiment.scores[0], prepared.safety_words
     severity = severity_of(p_negative, review.rating, words)
     if before is not None:
-        if not is_graver(severity, before.severity):
+        if not is_graver(severity, before.severity):  # guarantee: alert-fires-again-only-when-worse
             return Suppressed(_RULE, "severity_not_raised")
-        if not words and before.stars_agree and p_negative < _SURE + _SURER:
+        if not words and before.stars_agree and p_negative < _SURE + _SURER:  # guarantee: noise-raises-no-severity
             return Suppressed(_RULE, "within_margin")
     return _alert(_RULE, severity, review, prepared, p_negative, "sentiment", now_ms)
 
@@ -202,5 +202,6 @@ def _stars_agree(rating: int | None) -> bool:
 
 
 def _is_old(review: Review, produced_at_ms: int | None, max_age_ms: int, now_ms: int) -> bool:
+    # guarantee: edit-of-an-old-review-alarms
     newest_ms = max(review.created_at_ms, review.updated_at_ms or 0, produced_at_ms or 0)
     return now_ms - newest_ms > max_age_ms

@@ -36,6 +36,7 @@ def publication_due_at(state: ProductState, interval_ms: int) -> int | None:
     At once where a text was written or withdrawn since; changed counts alone at most once per ``interval_ms``.
     """
     never = not state.published
+    # guarantee: unpublished-text-is-due
     if state.changes == state.published or (never and state.totals == EMPTY_TALLY):
         return None
     if never or state.text_changed > state.published:

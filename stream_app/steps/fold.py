@@ -50,7 +50,7 @@ class Contribution(NamedTuple):
 
     def replaces(self, other: Contribution) -> bool:
         """The order of the revisions of one review. Equal ones are duplicates: the first stands."""
-        return self[:3] > other[:3]
+        return self[:3] > other[:3]  # guarantee: equal-is-a-duplicate-in-the-fold
 
     def tally(self) -> Tally:
         """The contribution as a tally of one review."""

@@ -45,7 +45,7 @@ class Sequencer(Generic[Payload]):
 
     def arrive(self, offset: int) -> None:
         """Raises OffsetJumpedBack unless ``offset`` is larger than all before it."""
-        if offset <= self._last_arrived:
+        if offset <= self._last_arrived:  # guarantee: offsets-only-grow-within-an-epoch
             raise OffsetJumpedBack(f"Offset {offset} arrived after {self._last_arrived}; restart the process.")
         self._last_arrived = offset
         self._waiting.append(offset)
@@ -62,7 +62,7 @@ class Sequencer(Generic[Payload]):
         unfinished.remove(offset)
         self._finished[offset] = payload
         result: list[tuple[int, Payload]] = []
-        while waiting and waiting[0] not in unfinished:
+        while waiting and waiting[0] not in unfinished:  # guarantee: offset-order
             first = waiting.popleft()
             self._released.append(first)
             self._undelivered.add(first)
@@ -79,7 +79,7 @@ class Sequencer(Generic[Payload]):
             raise ValueError(f"Offset {offset} was not released or was delivered before; deliver each offset once.")
         undelivered.remove(offset)
         moved = False
-        while released and released[0] not in undelivered:
+        while released and released[0] not in undelivered:  # guarantee: commit-is-contiguous
             self.next_offset = released.popleft() + 1
             moved = True
         return moved

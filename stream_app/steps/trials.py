@@ -84,7 +84,7 @@ class Trials(Generic[Item]):
         """
         blamed = [item for item in self._held if item in self._started] or list(self._held)
         rest = [item for item in self._held if item not in set(blamed)]
-        alone = self._exclusive and len(self._held) == 1
+        alone = self._exclusive and len(self._held) == 1  # guarantee: only-a-death-alone-blames
         was_exclusive = self._exclusive
         self._forget_held()
         if was_exclusive and rest:
@@ -94,7 +94,7 @@ class Trials(Generic[Item]):
         if alone:
             [item] = blamed
             self._deaths_alone[item] = self._deaths_alone.get(item, 0) + 1
-            if self._deaths_alone[item] >= DEATHS_ALONE:
+            if self._deaths_alone[item] >= DEATHS_ALONE:  # guarantee: killer-needs-two-deaths
                 del self._deaths_alone[item]
                 return [item]
         self._groups.extendleft(reversed(_divided(blamed)))

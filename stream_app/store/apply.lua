@@ -26,9 +26,9 @@ local function numbers(text)
 end
 
 local function replaces(new, old)
-  for part = REVISION, ENRICHMENT_VERSION do
+  for part = REVISION, ENRICHMENT_VERSION do  -- guarantee: order-of-versions
     if new[part] ~= old[part] then
-      return new[part] > old[part]
+      return new[part] > old[part]  -- guarantee: older-never-replaces
     end
   end
   return false
@@ -146,12 +146,12 @@ end
 local changed, text_changed = 0, tonumber(times[3] or 0)
 local before = redis.call('HGET', reviews, review_id)
 local old = before and numbers(before)
-if not old or replaces(new, old) then
+if not old or replaces(new, old) then  -- guarantee: applied-once
   changed = 1
-  redis.call('HSET', reviews, review_id, packed)
+  redis.call('HSET', reviews, review_id, packed)  -- guarantee: deletion-leaves-a-marker
   local was_counted = old and old[DELETED] == 0
   if was_counted then
-    count(old, oldest_day, -1)
+    count(old, oldest_day, -1)  -- guarantee: edit-replaces
   end
   if new[DELETED] == 0 then
     count(new, oldest_day, 1)
@@ -167,20 +167,21 @@ if not old or replaces(new, old) then
   end
   local version = redis.call('HINCRBY', state, 'version', 1)
   if was_counted then
-    text_changed = withdraw_text_that_cites(new) or text_changed
-    drop_own_alerts_from_outbox()
+    text_changed = withdraw_text_that_cites(new) or text_changed  -- guarantee: text-is-withdrawn
+    drop_own_alerts_from_outbox()  -- guarantee: outbox-loses-the-words
   end
   if new[REVISION] > 0 or new[DELETED] == 1 then
-    drop_older_alert_words(new)
+    drop_older_alert_words(new)  -- guarantee: alert-loses-its-words
   end
   if ARGV[7] ~= '' then
+    -- guarantee: outbox-is-written-with-the-apply
     redis.call('HSETNX', outbox, ARGV[7], version .. '\n' .. review_id .. '\n' .. ARGV[8])
   end
 end
 
 local answer = {changed, text_changed > tonumber(times[4] or 0) and 1 or 0}
 local waiting = redis.call('HGETALL', outbox)
-for i = 1, #waiting do
+for i = 1, #waiting do  -- guarantee: outbox-comes-with-duplicates
   answer[2 + i] = waiting[i]
 end
 return answer

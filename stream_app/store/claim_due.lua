@@ -11,7 +11,7 @@ local now, limit = ARGV[1], tonumber(ARGV[2])
 for _, product_id in ipairs(redis.call('ZRANGEBYSCORE', leased, '-inf', now)) do
   redis.call('ZREM', leased, product_id)
   redis.call('ZADD', due, now, product_id)
-  redis.call('HINCRBY', unfinished, product_id, 1)
+  redis.call('HINCRBY', unfinished, product_id, 1)  -- guarantee: unfinished-claims-are-counted
 end
 
 local claimed = {}

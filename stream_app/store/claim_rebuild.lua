@@ -6,7 +6,7 @@
 
 local claim, who, ms = KEYS[1], ARGV[1], tonumber(ARGV[2])
 local holder = redis.call('GET', claim)
-if holder and holder ~= who then
+if holder and holder ~= who then  -- guarantee: one-rebuild-at-a-time
   return {holder, redis.call('PTTL', claim)}
 end
 if ms == 0 then

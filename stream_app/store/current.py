@@ -99,8 +99,8 @@ class CurrentView:
         asked_at = time.monotonic()
         known = await self._generations.known()
         active = known.active if self._follows else self._generation
-        self._is_lost = active not in known.origins
-        if active != self._generation:
+        self._is_lost = active not in known.origins  # guarantee: readers-see-a-lost-view
+        if active != self._generation:  # guarantee: readers-switch
             self._store = self._store_of(active)
             self._generation = active
         self._told_at = asked_at

@@ -54,7 +54,7 @@ class DueProducts:
         by_shard: dict[int, list[str | int]] = defaultdict(list)
         for product_id in product_ids:
             by_shard[due_shard(product_id)] += (now_ms, product_id)
-        unless = "LT" if at_once else "NX"
+        unless = "LT" if at_once else "NX"  # guarantee: withdrawal-is-published-at-once
         return [("ZADD", self._keys.due(shard), unless, *members) for shard, members in by_shard.items()]
 
     async def claim(self, now_ms: int, texts: int, publications: int, lease_ms: int) -> list[DueProduct]:
@@ -73,6 +73,7 @@ class DueProducts:
             text_is_due = text_at is not None and text_at <= now_ms
             if text_is_due and texts:
                 texts -= 1
+            # guarantee: text-backlog-hides-no-counts
             elif publication_at is not None and publication_at <= now_ms and publications:
                 publications -= 1
                 text_is_due = False

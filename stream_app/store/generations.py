@@ -119,7 +119,7 @@ class Generations:
         Raises ValueError for the active generation and for the one being built.
         """
         known = await self.known()
-        if number in (known.active, known.building):
+        if number in (known.active, known.building):  # guarantee: view-in-use-is-never-dropped
             raise ValueError(f"generation {number} is in use")
         gone = 1
         while gone:
@@ -127,8 +127,8 @@ class Generations:
             async for keys in self._server.keys(Keys(self._namespace, number).all):
                 for start in range(0, len(keys), _UNLINK_AT_ONCE):
                     page = keys[start : start + _UNLINK_AT_ONCE]
-                    await self._server.run([("UNLINK", key) for key in page])
-                    gone += len(page)
+                    await self._server.run([("UNLINK", key) for key in page])  # guarantee: old-keys-go
+                    gone += len(page)  # guarantee: old-keys-go
                     yield len(page)
         await self._server.run([("HDEL", self._key, f"{_DROP}{number}", f"{ORIGIN}{number}")])
 

@@ -48,7 +48,7 @@ class Namespace:
         """Topic prefix and app name are percent-encoded: no character in them moves a hash tag, feigns a part, or means
         anything in a glob pattern.
         """
-        named = (settings.topic_prefix, settings.app_name)
+        named = (settings.topic_prefix, settings.app_name)  # guarantee: installation-in-every-key
         return cls(":".join((*(percent_encoded(name) for name in named), _VERSION)))
 
     @property
@@ -86,7 +86,7 @@ class Keys:
 
     @property
     def _prefix(self) -> str:
-        return f"{self.namespace.start}:g{self.generation}"
+        return f"{self.namespace.start}:g{self.generation}"  # guarantee: generation-in-every-key
 
     @property
     def all(self) -> str:

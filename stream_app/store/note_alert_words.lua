@@ -7,7 +7,7 @@
 local reviews, alert_words = unpack(KEYS)
 local review_id, revision, raised_at = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local held = redis.call('HGET', reviews, review_id)
-if held then
+if held then  -- guarantee: late-alert-brings-no-words-back
   local held_revision, deleted = string.match(held, '^(%d+) (%d+)')
   if tonumber(held_revision) > revision or (tonumber(held_revision) == revision and deleted == '1') then
     return 0

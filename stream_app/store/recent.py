@@ -46,7 +46,7 @@ class RecentAlerts:
                 if (review_id := alert.review_id) is not None and kept
             ]
         )
-        await self._drop_oldest()
+        await self._drop_oldest()  # guarantee: words-beyond-the-limit-go
         return [bool(kept) for kept in answers]
 
     async def newest(self, limit: int) -> list[Alert]:

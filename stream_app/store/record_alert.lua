@@ -14,7 +14,7 @@ local held = redis.call('HGET', alerts, ARGV[1])
 if held == ARGV[3] then
   return 1
 end
-if held and gravity(held) >= gravity(ARGV[3]) then
+if held and gravity(held) >= gravity(ARGV[3]) then  -- guarantee: alerts-are-kept-once
   return 0
 end
 redis.call('HSET', alerts, ARGV[1], ARGV[3])

@@ -13,7 +13,7 @@ if lease and tonumber(lease) == tonumber(ARGV[2]) then
     redis.call('HDEL', unfinished, ARGV[1])
   end
   if ARGV[3] ~= '' then
-    redis.call('ZADD', due, 'LT', ARGV[3], ARGV[1])
+    redis.call('ZADD', due, 'LT', ARGV[3], ARGV[1])  -- guarantee: lease-gives-back-no-later
   end
 end
 return 0

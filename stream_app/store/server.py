@@ -35,7 +35,7 @@ _AWAY = (
     exceptions.ConnectionError,  # BusyLoadingError and MaxConnectionsError too
     exceptions.TimeoutError,
     exceptions.ReadOnlyError,
-    exceptions.OutOfMemoryError,
+    exceptions.OutOfMemoryError,  # guarantee: a-full-server-is-unavailable
     exceptions.NoScriptError,  # again, just after we loaded it: another server took over
     exceptions.ClusterError,  # ClusterDownError and MasterDownError too
     exceptions.AskError,  # MovedError too: slots on the move
@@ -144,8 +144,9 @@ class Server:
             if missed:
                 for script in self._scripts:
                     await self._client.script_load(script.source)
+                # guarantee: only-what-missed-its-script-runs-again
                 again = await self._send([commands[i] for i in missed])
-                for i, reply in zip(missed, again, strict=True):
+                for i, reply in zip(missed, again, strict=True):  # guarantee: only-what-missed-its-script-runs-again
                     replies[i] = reply
             for reply in replies:
                 if isinstance(reply, Exception):
@@ -210,6 +211,7 @@ class Server:
             with _translated():
                 await self._look_for_primaries()
             raise StoreUnavailable("Redis cannot be used now: a replica answers, its primary is another server by now")
+        # guarantee: incarnation-changes-with-a-restart
         return " ".join(f"{info['run_id']}/{info.get('master_replid', '')}" for info in infos), others
 
     async def check(self) -> None:
@@ -221,7 +223,7 @@ class Server:
             policy = info.get("maxmemory_policy")
             if policy is None:
                 telemetry.store_policy_was_hidden()
-            elif policy != "noeviction" and info.get("maxmemory", 0) != 0:
+            elif policy != "noeviction" and info.get("maxmemory", 0) != 0:  # guarantee: noeviction
                 raise ConfigurationError(
                     f"Redis would forget products: maxmemory-policy is {policy}. "
                     "Run `CONFIG SET maxmemory-policy noeviction` and put it into the server's configuration."
@@ -304,7 +306,7 @@ def _translated() -> Iterator[None]:
             f"Redis refused: {error}. Check user and password in the URL; the user needs the commands "
             "+@hash +@sortedset +@scripting +@connection +info, `rebuild` also +scan +unlink +get +set +del +pttl."
         ) from error
-    except _AWAY as error:
+    except _AWAY as error:  # guarantee: a-stopped-server-is-unavailable
         raise StoreUnavailable(f"Redis cannot be used now: {in_words(error)}") from error
     except exceptions.ResponseError as error:
         if _code_and_text(error).startswith(_AWAY_PREFIXES):

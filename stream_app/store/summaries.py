@@ -59,7 +59,7 @@ class RedisSummaryStore:
         no due product, because the event is not acknowledged and comes again.
         """
         replies = await self._server.run([apply_command(self._keys, review) for review in reviews])
-        product_ids = sorted({review.product_id for review in reviews})
+        product_ids = sorted({review.product_id for review in reviews})  # guarantee: duplicates-are-due-too
         known = [part for product_id in product_ids for part in (now_ms, product_id)]
         applied = [applied_of(reply) for reply in replies]
         at_once = {review.product_id for review, one in zip(reviews, applied, strict=True) if one.text_unpublished}
@@ -112,7 +112,7 @@ class RedisSummaryStore:
     async def incarnation(self) -> str:
         origin = ("HEXISTS", self._keys.namespace.generations, f"{ORIGIN}{self._keys.generation}")
         incarnation, [is_there] = await self._server.incarnation(beside=[origin])
-        if not is_there:
+        if not is_there:  # guarantee: lost-view-is-seen
             raise ViewLost
         return incarnation
 

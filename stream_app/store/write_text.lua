@@ -13,7 +13,7 @@ end
 for i = 4, #ARGV, 2 do
   local held = redis.call('HGET', reviews, ARGV[i])
   local revision, deleted = string.match(held or '', '^(%S+) (%S+)')
-  if revision ~= ARGV[i + 1] or deleted ~= '0' then
+  if revision ~= ARGV[i + 1] or deleted ~= '0' then  -- guarantee: text-cites-what-stands
     return 0
   end
 end

@@ -1,9 +1,9 @@
-"""Takes out what keeps each promise, one protection after another, and sees that a test notices.
+"""Run each mutant's tests: each mutant takes out what keeps one guarantee, and all of its tests must fail.
 
 python -m tests.reliability.promises [--list] [--only NAME ...] [--write]
 
-Everything happens in a copy of the project. Exit code 1 when a protection can be taken out unnoticed, or when the same
-tests fail on the project as it is.
+Everything happens in a copy of the project. Exit code 1 when a mutant goes unnoticed, or when the same tests fail
+on the project as it is.
 """
 
 from __future__ import annotations
@@ -23,15 +23,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.reliability.protections import PROMISES, PROTECTIONS, Protection
+from tests.reliability.mutants import GUARANTEES, MUTANTS, PROJECT, Mutant
 
-PROJECT = Path(__file__).parents[2]
 RESULTS = PROJECT / "benchmarks" / "promises.md"
 
-# Without its protection a test may wait for ever: that is noticed too, after this time for each, if pytest can end it.
+# On a mutant a test may wait for ever: that counts as noticed, after this time for each, if pytest can end it.
 _UNIT_TEST_SECONDS = 15
 _TEST_SECONDS = 90  # on real servers, their start included
-_JUDGING_SECONDS = 300  # all tests of one protection
+_JUDGING_SECONDS = 300  # all tests of one mutant
 _CHECKING_SECONDS = 1200  # all tests of all of them
 _FAILED = 1  # pytest's exit code; 2 and more: it could not run the tests
 _MESSAGE_CHARACTERS = 110
@@ -43,9 +42,9 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the tests of one protection said without it. ``said``: one line per test, None where it did not fail."""
+    """What the tests of one mutant said. ``said``: one line per test, None where it did not fail."""
 
-    protection: Protection
+    mutant: Mutant
     said: tuple[str | None, ...]
     seconds: float
 
@@ -92,12 +91,12 @@ class Copy:
             raise Unusable(f"Tests would run on {where} instead of the copy; remove that installation.")
 
     @contextmanager
-    def without(self, protection: Protection) -> Iterator[None]:
-        """The protection is taken out meanwhile."""
-        path = self.folder / protection.file
+    def mutated(self, mutant: Mutant) -> Iterator[None]:
+        """The copy has the mutation meanwhile."""
+        path = self.folder / mutant.file
         text = path.read_text(encoding="utf-8")
         try:
-            path.write_text(protection.taken_out_of(text), encoding="utf-8")
+            path.write_text(mutant.applied_to(text), encoding="utf-8")
             yield
         finally:
             path.write_text(text, encoding="utf-8")
@@ -142,33 +141,33 @@ def _failures_in(report: Path, kinds: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def judge(copy: Copy, protection: Protection) -> Verdict:
-    """Take the protection out, run its tests, put it back. Tests that cannot be run to their end notice nothing."""
+def judge(copy: Copy, mutant: Mutant) -> Verdict:
+    """Mutate the copy, run the tests, put it back. Tests that cannot be run to their end notice nothing."""
     began = time.monotonic()
-    with copy.without(protection):
+    with copy.mutated(mutant):
         try:
-            said = copy.failures(protection.tests, within=_JUDGING_SECONDS)
+            said = copy.failures(mutant.tests, within=_JUDGING_SECONDS)
         except Unusable as error:
-            print(f"{protection.name}: {error}", flush=True)
+            print(f"{mutant.name}: {error}", flush=True)
             said = {}
-    return Verdict(protection, tuple(map(said.get, protection.tests)), time.monotonic() - began)
+    return Verdict(mutant, tuple(map(said.get, mutant.tests)), time.monotonic() - began)
 
 
-def chosen(names: Sequence[str]) -> list[Protection]:
-    """Those with these names, or of promises with these numbers; all where none is given."""
-    unknown = set(names) - {one.name for one in PROTECTIONS} - {str(number) for number in PROMISES}
+def chosen(names: Sequence[str]) -> list[Mutant]:
+    """Those with these names, or of guarantees with these numbers; all where none is given."""
+    unknown = set(names) - {one.name for one in MUTANTS} - {str(number) for number in GUARANTEES}
     if unknown:
-        raise SystemExit(f"There is no protection {', '.join(sorted(unknown))}: --list names all.")
-    return [one for one in PROTECTIONS if not names or one.name in names or str(one.promise) in names]
+        raise SystemExit(f"There is no mutant {', '.join(sorted(unknown))}: --list names all.")
+    return [one for one in MUTANTS if not names or one.name in names or str(one.guarantee) in names]
 
 
 def lines_of(verdict: Verdict) -> Iterator[str]:
     """As rows of the table: one per test."""
-    protection = verdict.protection
-    for test, said in zip(protection.tests, verdict.said, strict=True):
+    mutant = verdict.mutant
+    for test, said in zip(mutant.tests, verdict.said, strict=True):
         short = "**nothing: it did not fail**" if said is None else _cut(said)
         name = test.removeprefix("tests/").replace("::", " :: ")
-        yield f"| {protection.promise} | {protection.name}: {protection.without} | {name} | {short} |"
+        yield f"| {mutant.guarantee} | {mutant.name}: {mutant.effect} | {name} | {short} |"
 
 
 def _cut(said: str) -> str:
@@ -182,7 +181,7 @@ _HEAD = "| promise | what was taken out | test | what it said |\n|---|---|---|--
 
 def written(verdicts: Sequence[Verdict]) -> str:
     """benchmarks/promises.md."""
-    promises = "\n".join(f"{number}. {words}" for number, words in PROMISES.items())
+    promises = "\n".join(f"{number}. {words}" for number, words in GUARANTEES.items())
     rows = "\n".join(line for verdict in verdicts for line in lines_of(verdict))
     noticed = sum(verdict.noticed for verdict in verdicts)
     return (
@@ -194,29 +193,29 @@ def written(verdicts: Sequence[Verdict]) -> str:
 
 
 def main() -> int:
-    """Exit code 1: a protection is not guarded, or a test fails without any change."""
+    """Exit code 1: a mutant survives, or a test fails without any change."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--list", action="store_true", help="names of the protections, by promise")
+    parser.add_argument("--list", action="store_true", help="names of the mutants, by promise")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="names, or numbers of promises")
     parser.add_argument("--write", action="store_true", help=f"write the table to {RESULTS.relative_to(PROJECT)}")
     options = parser.parse_args()
-    protections = chosen(options.only)
+    mutants = chosen(options.only)
     if options.list:
-        for one in protections:
-            print(f"{one.promise}  {one.name:42} {one.without}")
+        for one in mutants:
+            print(f"{one.guarantee}  {one.name:42} {one.effect}")
         return 0
 
     with tempfile.TemporaryDirectory(prefix="stream-app-promises-") as folder:
         copy = Copy(Path(folder).resolve())
         print(_HEAD)
         verdicts = []
-        for protection in protections:
-            verdicts.append(judge(copy, protection))
+        for mutant in mutants:
+            verdicts.append(judge(copy, mutant))
             print("\n".join(lines_of(verdicts[-1])), flush=True)
-        every = sorted({test for one in protections for test in one.tests})
+        every = sorted({test for one in mutants for test in one.tests})
         wrong = copy.failures(every, within=_CHECKING_SECONDS, errors_too=True)
 
-    survived = [verdict.protection.name for verdict in verdicts if not verdict.noticed]
+    survived = [verdict.mutant.name for verdict in verdicts if not verdict.noticed]
     seconds = sum(verdict.seconds for verdict in verdicts)
     print(f"\n{len(verdicts) - len(survived)} of {len(verdicts)} noticed, in {seconds:.0f} s")
     if survived:

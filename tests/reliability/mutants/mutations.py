@@ -143,11 +143,11 @@ def _marked(statement: ast.AST, line: int) -> ast.AST:
 
 
 def _begin(node: ast.AST) -> Place:
-    return node.lineno, node.col_offset  # type: ignore[attr-defined,no-any-return]
+    return node.lineno, node.col_offset  # type: ignore[attr-defined]
 
 
 def _end(node: ast.AST) -> Place:
-    return node.end_lineno, node.end_col_offset  # type: ignore[attr-defined,no-any-return]
+    return node.end_lineno, node.end_col_offset  # type: ignore[attr-defined]
 
 
 def _put(node: ast.AST, text: str) -> Edit:
