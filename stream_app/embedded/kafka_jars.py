@@ -15,8 +15,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib.metadata import version
 from pathlib import Path
 
-from jgo.maven import MavenContext
-
 from stream_app.embedded.file_lock import only_one
 from stream_app.ports import ConfigurationError
 
@@ -70,6 +68,8 @@ def _locked() -> dict[str, str]:
 
 
 def _download(expected: dict[str, str], scratch: Path, say: Callable[[str], None]) -> list[Path]:
+    from jgo.maven import MavenContext  # half of what a short command imports; rarely needed
+
     maven = MavenContext(repo_cache=scratch / "repository")
     jars: list[Path] = []
 
@@ -105,6 +105,8 @@ def _sha256(jar: Path) -> str:
 
 def write_lock_file() -> None:
     """Resolve Kafka's dependencies and write their coordinates and SHA-256 into the lock file."""
+    from jgo.maven import MavenContext
+
     with tempfile.TemporaryDirectory() as scratch:
         maven = MavenContext(repo_cache=Path(scratch))
         roots, others = maven.resolver.resolve([maven.create_dependency(root) for root in _ROOTS])

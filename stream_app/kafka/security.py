@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from faust.auth import Credentials, OAuthCredentials, SASLCredentials, SSLCredentials
-
-from stream_app.kafka.oauth import ClientCredentials
 from stream_app.ports import ConfigurationError
 from stream_app.settings import Settings
+
+if TYPE_CHECKING:
+    from faust.auth import Credentials
 
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _OAUTH = "OAUTHBEARER"
@@ -47,6 +47,11 @@ def librdkafka_security(settings: Settings) -> dict[str, Any]:
 
 def faust_credentials(settings: Settings) -> Credentials | None:
     """The same security for aiokafka, as Faust takes it. Raises ConfigurationError like ``librdkafka_security``."""
+    # most commands need librdkafka alone
+    from faust.auth import OAuthCredentials, SASLCredentials, SSLCredentials
+
+    from stream_app.kafka.oauth import ClientCredentials
+
     _check(settings)
     context = _ssl_context(settings) if _uses_ssl(settings) else None
     if _uses_oauth(settings):

@@ -35,7 +35,7 @@ class _UnreachableMaven(_Maven):
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("STREAM_APP_CACHE", str(tmp_path))
-    monkeypatch.setattr(kafka_jars, "MavenContext", _Maven)
+    monkeypatch.setattr("jgo.maven.MavenContext", _Maven)
     return tmp_path
 
 
@@ -56,7 +56,7 @@ def test_jars_are_fetched_once_and_then_found(cache: Path, monkeypatch: pytest.M
     assert sorted(jar.name for jar in folder.iterdir()) == ["org.a-one-1.jar", "org.b-two-2.jar"]
     assert said[0].startswith("Fetching Apache Kafka")
     assert said[-1] == "  2 of 2 jars"
-    monkeypatch.setattr(kafka_jars, "MavenContext", _UnreachableMaven)
+    monkeypatch.setattr("jgo.maven.MavenContext", _UnreachableMaven)
     said.clear()
     assert kafka_jars.fetch(said.append) == folder
     assert said == []
@@ -70,7 +70,7 @@ def test_jar_that_differs_from_the_locked_one_is_refused(cache: Path) -> None:
 
 
 def test_maven_central_out_of_reach_says_what_to_do(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka_jars, "MavenContext", _UnreachableMaven)
+    monkeypatch.setattr("jgo.maven.MavenContext", _UnreachableMaven)
 
     with pytest.raises(ConfigurationError, match="Check the network and try again"):
         kafka_jars.fetch(lambda line: None)

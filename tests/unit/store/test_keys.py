@@ -16,10 +16,12 @@ product_ids = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1
 names = st.one_of(st.text("a:{}*?[]\\^%3A.", max_size=4), st.text(max_size=8))
 
 
+SETTINGS = Settings(_env_file=None)  # type: ignore[call-arg]
+
+
 def keys_of(topic_prefix: str = "", app_name: str = "stream-app", generation: int = 1) -> Keys:
-    return Keys.of(
-        Settings(_env_file=None, topic_prefix=topic_prefix, app_name=app_name, generation=generation)  # type: ignore[call-arg]
-    )
+    named = {"topic_prefix": topic_prefix, "app_name": app_name, "generation": generation}
+    return Keys.of(SETTINGS.model_copy(update=named))
 
 
 def all_keys(keys: Keys, product_id: str = "p") -> list[str]:
@@ -59,7 +61,7 @@ def test_installations_share_no_key_and_no_pattern_matches_anothers(installation
 def test_name_of_a_key_never_changes() -> None:
     """Processes of two versions share a view while one replaces the other."""
     assert keys_of("shop.", "app").product("p/1").state == "shop.:app:v1:g1:{p%2F1}:state"
-    assert Namespace.of(Settings(_env_file=None)).generations == ":stream-app:v1:{generations}"  # type: ignore[call-arg]
+    assert Namespace.of(SETTINGS).generations == ":stream-app:v1:{generations}"
 
 
 def test_due_and_leased_set_of_a_shard_share_a_slot_and_shards_are_spread() -> None:
