@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import torch
 from rich.console import Console
 
 from benchmarks import encoders, latency, lookups, plumbing, plumbing_profile, run_sizes, scaling, summaries
@@ -30,7 +29,6 @@ from benchmarks.report import median, processor, shown
 from benchmarks.workload import SAMPLE, workload
 from stream_app.embedded.services import Services
 from stream_app.models.result_cache import LONGEST_TEXT
-from stream_app.models.selection import BATCH_SECONDS
 from stream_app.settings import Settings
 
 HERE = Path(__file__).parent
@@ -86,6 +84,8 @@ def _encoders(options: Options) -> Measured:
             "CTranslate2's padding is that of attention, as its share of the work."
         )
     if options.device == "cpu":
+        from stream_app.models.selection import BATCH_SECONDS
+
         reviews, seconds = (20, 0.0) if options.quick else (run_sizes.REVIEWS, run_sizes.SECONDS)
         sizes = [
             run_sizes.run_sizes(options.input, precision, reviews, seconds) for precision in run_sizes.precisions()
@@ -287,7 +287,7 @@ def main() -> None:
         given.quick,
         1 if given.quick else given.repeats,
         not (given.no_peers or given.quick),
-        "cuda" if torch.cuda.is_available() else "cpu",
+        "cuda" if "gpu" in _this_machine() else "cpu",
     )
     given.output.mkdir(parents=True, exist_ok=True)
     for name in given.only or SECTIONS:
@@ -302,9 +302,7 @@ def main() -> None:
 def write(name: str, measured: Measured, mix: str, minutes: float, folder: Path) -> None:
     """Put the section into results.json in place of an older one, and draw results.md and results.png from all."""
     file = folder / "results.json"
-    machine = {"processor": processor(), "cores": len(os.sched_getaffinity(0)), "torch": torch.__version__}
-    if torch.cuda.is_available():
-        machine["gpu"] = torch.cuda.get_device_name()
+    machine = _this_machine()
     try:
         results = orjson.loads(file.read_bytes())
     except (OSError, orjson.JSONDecodeError):
@@ -326,6 +324,13 @@ def write(name: str, measured: Measured, mix: str, minutes: float, folder: Path)
     file.write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     (folder / "results.md").write_text(_page(results), encoding="utf-8")
     plot({section["title"]: section["bars"] for section in ordered.values()}, folder / "results.png")
+
+
+def _this_machine() -> dict[str, Any]:
+    import torch
+
+    machine = {"processor": processor(), "cores": len(os.sched_getaffinity(0)), "torch": torch.__version__}
+    return machine | ({"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {})
 
 
 def _page(results: dict[str, Any]) -> str:

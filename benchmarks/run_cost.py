@@ -9,12 +9,15 @@ import argparse
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stream_app.models.classifier import Classifier, find_classifier
-from stream_app.models.device import DeviceChoice, Precision, find_device
 from stream_app.models.loading import quieten
+
+if TYPE_CHECKING:
+    from stream_app.models.classifier import Classifier
+    from stream_app.models.device import Precision
 
 _SHAPES = (
     *([length] for length in (10, 25, 50, 100, 200, 400)),
@@ -64,6 +67,9 @@ def _texts(lengths: Sequence[int]) -> list[str]:
 
 
 def main() -> None:
+    from stream_app.models.classifier import find_classifier
+    from stream_app.models.device import DeviceChoice, find_device
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="bundled", help="a classifier's name or folder")
     parser.add_argument("--repeats", type=int, default=30)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from rich.console import Console
@@ -21,8 +21,10 @@ from rich.console import Console
 from benchmarks.own_process import measured
 from benchmarks.report import median, shown
 from benchmarks.workload import SAMPLE, workload
-from stream_app.models.device import Precision
 from stream_app.settings import Settings
+
+if TYPE_CHECKING:
+    from stream_app.models.device import Precision
 
 BATCHES, ALONE = "generate fp32, batches of 16", "generate fp32, one at a time"
 FP32, INT8 = "CTranslate2 fp32", "CTranslate2 int8"
