@@ -18,6 +18,9 @@ export PYTHONDONTWRITEBYTECODE :=
 # measure time and have the machine to themselves afterwards.
 JOBS ?= 4
 TOGETHER := -n $(JOBS) --dist worksteal
+# Each process that runs any of these imports torch and transformers (10 s of a core): few do, and only for these.
+MODEL_TESTS := tests/unit/models tests/unit/training
+WITHOUT_MODELS := $(MODEL_TESTS:%=--ignore=%)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -40,8 +43,9 @@ demo: setup ## the whole system on this machine; INPUT=file.jsonl replays your o
 	.venv/bin/stream-app demo $(if $(INPUT),--input $(INPUT))
 
 test: setup lint ## format, lint, types, spelling and the tests, on a real Kafka and Valkey started for them
-	$(RUN) pytest $(TOGETHER) -m 'not slow and not alone'
-	$(RUN) pytest -m 'alone and not slow'
+	$(RUN) pytest $(TOGETHER) $(WITHOUT_MODELS) -m 'not slow and not alone'
+	$(RUN) pytest -n 2 --dist worksteal $(MODEL_TESTS)
+	$(RUN) pytest $(WITHOUT_MODELS) -m 'alone and not slow'
 
 lint: setup ## format, lint, types and spelling
 	$(RUN) ruff format --check .
@@ -50,7 +54,8 @@ lint: setup ## format, lint, types and spelling
 	.venv/bin/codespell
 
 unit: setup ## the tests that need no server
-	$(RUN) pytest $(TOGETHER) tests/unit tests/contract
+	$(RUN) pytest $(TOGETHER) $(WITHOUT_MODELS) tests/unit tests/contract
+	$(RUN) pytest -n 2 --dist worksteal $(MODEL_TESTS)
 
 store-test: setup ## the store tests alone; STREAM_APP_TEST_REDIS_SERVER=redis-server runs them on another server
 	$(RUN) pytest $(TOGETHER) -m 'store and not slow'

@@ -110,7 +110,7 @@ def test_other_roles_wait_until_the_view_is_begun_and_write_nothing(settings: Se
         await asyncio.wait([waiting], timeout=1.5)
         assert not waiting.done()
         await admitted(settings, "summarize")
-        await wait_until_async(waiting.done, 10, "it goes on")
+        await wait_until_async(waiting.done, 30, "it goes on")
         assert waiting.result().generation == 1
 
     asyncio.run(scenario())

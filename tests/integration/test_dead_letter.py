@@ -498,7 +498,7 @@ def delete_all(shop: Shop, topic: str) -> None:
     ends = end_offsets(shop.settings, topic)
     for future in admin.delete_records([TopicPartition(topic, number, end) for number, end in ends.items()]).values():
         future.result(10)
-    wait_until(lambda: list(read_to_end(shop.settings, topic)) == [], 10, "records are still there")
+    wait_until(lambda: list(read_to_end(shop.settings, topic)) == [], 30, "records are still there")
 
 
 def keep_for(shop: Shop, topic: str, milliseconds: int) -> None:
@@ -508,7 +508,7 @@ def keep_for(shop: Shop, topic: str, milliseconds: int) -> None:
     admin = AdminClient({"bootstrap.servers": shop.settings.brokers})
     for future in admin.incremental_alter_configs([resource]).values():
         future.result(10)
-    wait_until(lambda: retention_ms(shop.settings, topic) == milliseconds, 10, "the retention did not change")
+    wait_until(lambda: retention_ms(shop.settings, topic) == milliseconds, 30, "the retention did not change")
 
 
 def test_letter_older_than_what_its_topic_holds_is_left_and_said(shop: Shop) -> None:

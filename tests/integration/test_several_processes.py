@@ -112,7 +112,7 @@ def test_a_killed_member_comes_back_to_its_share_and_nothing_is_lost(machine: Ma
         killed = pids["enrich-2"]
         assert killed is not None
         os.kill(killed, signal.SIGKILL)
-        wait_until(lambda: not psutil.pid_exists(killed) or psutil.Process(killed).status() == "zombie", 5, "it lives")
+        wait_until(lambda: not psutil.pid_exists(killed) or psutil.Process(killed).status() == "zombie", 30, "it lives")
         machine.wait_until_shared()
         machine.publish(400)
         machine.wait_until_done()

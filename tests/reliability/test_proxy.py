@@ -20,7 +20,7 @@ from stream_app.embedded.kafka import EmbeddedKafka
 from tests.reliability.proxy import FaultsSeen, Proxy
 from tests.waiting import wait_until
 
-ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
 
 
 class Echo:
@@ -74,6 +74,12 @@ def ask(client: socket.socket, question: bytes = b"?") -> bytes:
     return receive(client, len(question))
 
 
+def seconds_of_an_answer(client: socket.socket) -> float:
+    began = time.monotonic()
+    assert ask(client) == b"?"
+    return time.monotonic() - began
+
+
 def receive(client: socket.socket, size: int) -> bytes:
     answer = b""
     while len(answer) < size and (chunk := client.recv(size - len(answer))):
@@ -93,7 +99,7 @@ def test_bytes_pass_unchanged_and_count_as_no_fault(proxy: Proxy, echo: Echo) ->
         threading.Thread(target=lambda: (client.sendall(sent), client.shutdown(socket.SHUT_WR)), daemon=True).start()
         answer = receive(client, len(sent) + 1)
     assert hashlib.sha256(answer).digest() == hashlib.sha256(sent).digest()
-    wait_until(lambda: proxy.connections == 0, 5, "the connection is forgotten")
+    wait_until(lambda: proxy.connections == 0, 30, "the connection is forgotten")
     assert proxy.faults_seen == FaultsSeen()
     assert proxy.faults_seen.total == 0
 
@@ -107,7 +113,7 @@ def test_cut_resets_connections_and_new_ones_until_it_is_healed(proxy: Proxy) ->
                 client.recv(1)
         with pytest.raises(ConnectionError), connected(proxy) as client:
             ask(client)
-    wait_until(lambda: proxy.connections == 0, 5, "the connections are forgotten")
+    wait_until(lambda: proxy.connections == 0, 30, "the connections are forgotten")
     assert proxy.faults_seen == FaultsSeen(reset=2, refused=1)
 
     proxy.heal()
@@ -140,7 +146,7 @@ def test_blackhole_of_answers_lets_the_server_do_what_it_is_asked(proxy: Proxy, 
     proxy.blackhole(requests=False)
     with connected(proxy, timeout=0.2) as client, pytest.raises(TimeoutError):
         ask(client, b"done")
-    wait_until(lambda: echo.heard == b"done", 5, "the server was asked")
+    wait_until(lambda: echo.heard == b"done", 30, "the server was asked")
     assert proxy.faults_seen.swallowed == 1
 
 
@@ -163,7 +169,7 @@ def test_late_bytes_of_a_partition_arrive_when_it_is_healed(proxy: Proxy, echo: 
             client.settimeout(ANSWER_SECONDS)
             assert receive(client, 4) == b"late"
             assert receive(new, 3) == b"new"
-    wait_until(lambda: b"given up" in echo.heard, 5, "the server gets what was under way")
+    wait_until(lambda: b"given up" in echo.heard, 30, "the server gets what was under way")
     assert replace(proxy.faults_seen, held=0) == FaultsSeen()
     assert proxy.faults_seen.held >= 2
 
@@ -172,15 +178,15 @@ def test_delay_adds_to_each_way_keeps_order_and_the_throughput(proxy: Proxy) -> 
     """0.2 s each way: a round trip takes 0.4 s, and so do 16 MB: they are not sent one chunk after another."""
     with connected(proxy) as client:
         proxy.delay(0.2)
-        began = time.monotonic()
-        assert ask(client) == b"?"
-        assert 0.4 <= time.monotonic() - began < 0.8
+        round_trips = [seconds_of_an_answer(client) for _ in range(5)]
+        assert min(round_trips) >= 0.4
+        assert min(round_trips) < 0.8, "each way has it once"
 
         sent = random.Random(2).randbytes(16_000_000)
         began = time.monotonic()
         threading.Thread(target=client.sendall, args=(sent,), daemon=True).start()
         assert receive(client, len(sent)) == sent
-        assert time.monotonic() - began < 5, "4 MiB are under way at a time"
+        assert time.monotonic() - began < 25, "4 MiB are under way at a time: 49 s if each 64 KiB waited for the last"
         assert proxy.faults_seen.delayed > 10
 
         client.sendall(b"hastened")
@@ -189,9 +195,7 @@ def test_delay_adds_to_each_way_keeps_order_and_the_throughput(proxy: Proxy) -> 
         time.sleep(0.1)
         proxy.heal()
         assert receive(client, 14) == b"hastened, also"
-        began = time.monotonic()
-        ask(client)
-        assert time.monotonic() - began < 0.2
+        assert min(seconds_of_an_answer(client) for _ in range(5)) < 0.2
 
 
 def test_reset_in_the_middle_of_an_answer_delivers_its_beginning(proxy: Proxy) -> None:
@@ -238,7 +242,7 @@ def test_end_that_dies_is_seen_at_the_other_end(proxy: Proxy, echo: Echo) -> Non
     with connected(proxy) as client:
         ask(client)
         assert proxy.connections == 1
-    wait_until(lambda: proxy.connections == 0, 5, "the connection is forgotten")
+    wait_until(lambda: proxy.connections == 0, 30, "the connection is forgotten")
 
 
 def test_stopped_proxy_is_gone_and_starts_again_on_its_port(echo: Echo) -> None:
@@ -252,7 +256,7 @@ def test_stopped_proxy_is_gone_and_starts_again_on_its_port(echo: Echo) -> None:
             pass
         with proxy:
             assert_works(proxy)
-    wait_until(lambda: threading.active_count() <= before, 5, "its threads have ended")
+    wait_until(lambda: threading.active_count() <= before, 30, "its threads have ended")
 
 
 def test_broker_behind_a_proxy_tells_its_clients_of_the_proxy_alone(tmp_path: Path, proxy: Proxy) -> None:
@@ -262,17 +266,17 @@ def test_broker_behind_a_proxy_tells_its_clients_of_the_proxy_alone(tmp_path: Pa
     try:
         proxy.redirect("127.0.0.1", kafka.proxied_ports[0])
         troubled, direct = (AdminClient({"bootstrap.servers": one}) for one in (proxy.address, kafka.address))
-        [told] = troubled.list_topics(timeout=10).brokers.values()
+        [told] = troubled.list_topics(timeout=30).brokers.values()
         assert f"{told.host}:{told.port}" == proxy.address
 
         proxy.cut()
         with pytest.raises(KafkaException):
             troubled.list_topics(timeout=1)
-        [told] = direct.list_topics(timeout=10).brokers.values()
+        [told] = direct.list_topics(timeout=30).brokers.values()
         assert f"{told.host}:{told.port}" == kafka.address
         assert proxy.faults_seen.refused > 0
 
         proxy.heal()
-        assert troubled.list_topics(timeout=10).brokers
+        assert troubled.list_topics(timeout=30).brokers
     finally:
         kafka.stop()

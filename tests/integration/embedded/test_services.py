@@ -61,7 +61,7 @@ def test_killed_parent_leaves_no_server(tmp_path: Path) -> None:
 
         holder.send_signal(signal.SIGKILL)
 
-    wait_until(lambda: all(_gone(pid) for pid in pids), 10, f"the servers {pids} are gone")
+    wait_until(lambda: all(_gone(pid) for pid in pids), 30, f"the servers {pids} are gone")
 
 
 def test_detached_servers_outlive_the_process_that_started_them(folder: Path) -> None:
@@ -100,7 +100,7 @@ def test_half_dead_pair_is_started_anew_on_the_same_data(folder: Path) -> None:
     with Redis.from_url(first.valkey.address or "") as client:
         client.set("product", "kettle")
     psutil.Process(first.kafka.pid).kill()
-    wait_until(lambda: not services_status(folder).kafka.running, 10, "the broker is dead")
+    wait_until(lambda: not services_status(folder).kafka.running, 30, "the broker is dead")
     assert not services_status(folder).running
 
     second = start_services(folder, kafka_port=0, valkey_port=0)

@@ -45,7 +45,7 @@ class Worker:
         assert self.process.poll() is None, f"the worker ended: {self.log()[-3000:]}"
         return "role_became_ready" in self.log()
 
-    def stop(self, how: signal.Signals = signal.SIGTERM, timeout: float = 20.0) -> int:
+    def stop(self, how: signal.Signals = signal.SIGTERM, timeout: float = 30.0) -> int:
         """Send the signal and return the exit code."""
         self.process.send_signal(how)
         return self.process.wait(timeout)
@@ -74,7 +74,7 @@ class Stage:
         configs = Topics(self.settings.topic_prefix).configs()
         new = [NewTopic(name, partitions, 1, config=config) for name, config in configs.items()]
         for made in self._admin.create_topics(new).values():
-            made.result(10)
+            made.result(30)
 
     def produce(self, values: range, partition: int | None = None) -> None:
         """One record per value, keyed by it; into one partition where given. Returns when all are acknowledged."""
@@ -87,7 +87,7 @@ class Stage:
     def start(self, **options: Any) -> Worker:
         """Start a worker and wait until it is ready. ``options``: see echo_worker.Echo; ``settings`` are added."""
         worker = self.start_only(**options)
-        wait_until(worker.is_ready, 30, "the worker is ready")
+        wait_until(worker.is_ready, 60, "the worker is ready")
         return worker
 
     def start_only(self, **options: Any) -> Worker:

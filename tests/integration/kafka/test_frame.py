@@ -122,7 +122,7 @@ def test_role_without_room_for_longer_than_the_poll_interval_stays_in_the_group(
     wait_until(lambda: s.outputs() == 100, 20, "it works while it has room")
 
     full.touch()
-    wait_until(lambda: not s.moves_within(0.3), 10, "what was being fetched when it became full is through")
+    wait_until(lambda: not s.moves_within(0.3), 30, "what was being fetched when it became full is through")
     s.produce(range(100, 200))
     members = s.members()
     assert len(members) == 1
@@ -133,7 +133,7 @@ def test_role_without_room_for_longer_than_the_poll_interval_stays_in_the_group(
     assert held_back < 200, "the gate is closed"
 
     full.unlink()
-    wait_until(lambda: s.outputs() == 200, 5, "it goes on as soon as there is room")
+    wait_until(lambda: s.outputs() == 200, 30, "it goes on as soon as there is room")
     assert worker.stop() == 0
     assert values(s.published()) == list(range(200))
 
@@ -152,14 +152,15 @@ def test_spare_worker_takes_over_after_longer_than_the_poll_interval(stage: Make
     busy.stop(signal.SIGKILL)
     s.produce(range(10, 20))
 
-    wait_until(lambda: spare.events("took"), 15, "the spare worker takes over")
-    wait_until(lambda: set(values(s.published())) == set(range(20)), 10, "nothing is lost")
+    wait_until(lambda: spare.events("took"), 30, "the spare worker takes over")
+    wait_until(lambda: set(values(s.published())) == set(range(20)), 30, "nothing is lost")
 
 
 def test_sigterm_during_a_rebalance_leaves_the_group_at_once(stage: MakeStage) -> None:
     s = stage(4)
     s.produce(range(6000))
-    slowly = {"work_seconds": 2.0, "room": 300, "settings": {"max_poll_records": 100}}  # 600 a second, both together
+    # 600 a second, both together
+    slowly = {"work_seconds": 2.0, "room": 300, "settings": {"max_poll_records": 100, "session_timeout_seconds": 40.0}}
     staying, leaving = s.start(**slowly), s.start(**slowly)
     joining = s.start_only()
     drains = len(leaving.events("drop_waiting"))
@@ -167,10 +168,10 @@ def test_sigterm_during_a_rebalance_leaves_the_group_at_once(stage: MakeStage) -
 
     began = time.monotonic()
     assert leaving.stop() == 0, leaving.log()
-    wait_until(lambda: len(s.members()) == 2, 3, "it said that it leaves; a session would last 6 s")
+    wait_until(lambda: len(s.members()) == 2, 20, "it said that it leaves; a session would last 40 s")
     s.produce(range(6000, 7000))
-    wait_until(lambda: joining.events("took"), 10, "the others go on")
-    assert time.monotonic() - began < 10.0, "no partition waits longer than 10 s"
+    wait_until(lambda: joining.events("took"), 30, "the others go on")
+    assert time.monotonic() - began < 30.0, "no partition waits for the end of a session"
     staying.stop()
     wait_until(lambda: len({r.value for r in s.published()}) == 7000, 30, "nothing is lost")
     assert joining.stop() == 0

@@ -35,10 +35,10 @@ def remove_before(stage: Stage, offset: int) -> None:
 def make_again(stage: Stage) -> None:
     admin = AdminClient({"bootstrap.servers": stage.settings.brokers})
     admin.delete_topics([stage.topic])[stage.topic].result(10)
-    wait_until(lambda: stage.topic not in admin.list_topics(timeout=5).topics, 10, "it is gone")
+    wait_until(lambda: stage.topic not in admin.list_topics(timeout=5).topics, 30, "it is gone")
     config = Topics(stage.settings.topic_prefix).configs()[stage.topic]
     admin.create_topics([NewTopic(stage.topic, 1, 1, config=config)])[stage.topic].result(10)
-    wait_until(lambda: stage.topic in admin.list_topics(timeout=5).topics, 10, "it is there")
+    wait_until(lambda: stage.topic in admin.list_topics(timeout=5).topics, 30, "it is there")
 
 
 def test_records_that_retention_removed_unread_are_said_and_counted(stage: MakeStage) -> None:

@@ -55,14 +55,14 @@ def config_of(settings: Settings, topic: str) -> dict[str, str]:
 def delete(settings: Settings, topic: str) -> None:
     client = admin(settings)
     client.delete_topics([topic])[topic].result(10)
-    wait_until(lambda: topic not in client.list_topics(timeout=5).topics, 10, "it is gone")
+    wait_until(lambda: topic not in client.list_topics(timeout=5).topics, 30, "it is gone")
 
 
 def make(settings: Settings, topic: str) -> None:
     """With the broker's defaults, as somebody may do by hand."""
     admin(settings).create_topics([NewTopic(topic, 2, 1)])[topic].result(10)
     client = admin(settings)
-    wait_until(lambda: topic in client.list_topics(timeout=5).topics, 10, "it is there")
+    wait_until(lambda: topic in client.list_topics(timeout=5).topics, 30, "it is there")
 
 
 def test_topics_that_we_make_are_as_they_should_be(settings: Settings) -> None:
@@ -152,10 +152,10 @@ def test_acknowledged_records_have_two_copies_on_three_brokers(tmp_path: Path) -
         assert look_at_topics(settings, names) == []
 
         set_config(settings, "reviews.enriched", "min.insync.replicas", "1")
-        wait_until(lambda: len(look_at_topics(settings, names)) == 1, 10, "all brokers know it")
+        wait_until(lambda: len(look_at_topics(settings, names)) == 1, 30, "all brokers know it")
         [weak] = look_at_topics(settings, names)
         assert "has min.insync.replicas=1 with 3 copies" in weak.told(settings.brokers)
         repair_topics(settings)
-        wait_until(lambda: look_at_topics(settings, names) == [], 10, "it is repaired")
+        wait_until(lambda: look_at_topics(settings, names) == [], 30, "it is repaired")
     finally:
         brokers.stop()

@@ -22,7 +22,7 @@ def feed_of(view: StubView, **options: Any) -> LiveFeed:
 
 
 async def next_events(stream: AsyncIterator[bytes]) -> list[tuple[str, Any]]:
-    chunk = await asyncio.wait_for(anext(stream), 5)
+    chunk = await asyncio.wait_for(anext(stream), 30)
     parts = [block.split(b"\n") for block in chunk.strip().split(b"\n\n")]
     events = [
         (name.removeprefix(b"event: ").decode(), orjson.loads(data.removeprefix(b"data: "))) for name, data in parts
@@ -86,7 +86,7 @@ def test_silent_stream_beats_so_that_clients_know_it_lives(monkeypatch: pytest.M
     async def scenario() -> None:
         async with aclosing(feed_of(StubView()).events()) as stream:
             await next_events(stream)
-            assert await asyncio.wait_for(anext(stream), 5) == b"event: beat\ndata: {}\n\n"
+            assert await asyncio.wait_for(anext(stream), 30) == b"event: beat\ndata: {}\n\n"
 
     asyncio.run(scenario())
 
@@ -100,7 +100,7 @@ def test_closing_ends_every_stream_at_once() -> None:
         await asyncio.sleep(0)
         feed.close()
         with pytest.raises(StopAsyncIteration):
-            await asyncio.wait_for(waiting, 5)
+            await asyncio.wait_for(waiting, 30)
 
     asyncio.run(scenario())
 

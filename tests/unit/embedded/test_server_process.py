@@ -65,7 +65,7 @@ def test_second_server_in_the_same_folder_is_refused(server: ServerProcess) -> N
 def test_server_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path) -> None:
     stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
     server = start_server([sys.executable, "-c", stubborn], tmp_path, _ADDRESS, detached=True)
-    wait_until(lambda: "deaf" in log_of(tmp_path).read_text(), 10, "the server ignores SIGTERM")
+    wait_until(lambda: "deaf" in log_of(tmp_path).read_text(), 30, "the server ignores SIGTERM")
     began = time.monotonic()
 
     server.stop(grace_seconds=0.2)
@@ -77,7 +77,7 @@ def test_server_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path) -
 def test_log_of_the_run_before_is_kept(tmp_path: Path) -> None:
     for word in ("first", "second"):
         process = start_server(["echo", word], tmp_path, _ADDRESS, detached=True)
-        wait_until(lambda process=process: not process.running, 10, "echo ends")
+        wait_until(lambda process=process: not process.running, 30, "echo ends")
 
     assert (tmp_path / "server.log.previous").read_text() == "first\n"
     assert log_of(tmp_path).read_text() == "second\n"

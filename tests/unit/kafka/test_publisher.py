@@ -61,7 +61,7 @@ def test_nothing_to_publish_is_delivered_in_the_loops_next_turn(make: Make) -> N
         delivered: list[int] = []
         publisher.publish([], lambda: delivered.append(1))
         assert delivered == []
-        await wait_until_async(lambda: delivered == [1], 1, "the callback comes")
+        await wait_until_async(lambda: delivered == [1], 30, "the callback comes")
 
     run(test)
 
@@ -125,7 +125,7 @@ def test_broker_that_acknowledges_nothing_is_fatal_when_patience_is_spent(make: 
     async def test() -> None:
         publisher, fatal = make({"publish_patience_seconds": 0.3}, mock=False)
         publisher.publish(messages(b"a"), lambda: None)
-        await wait_until_async(lambda: fatal, 5, "patience is spent")
+        await wait_until_async(lambda: fatal, 30, "patience is spent")
         assert isinstance(fatal[0], BrokerUnavailable)
         assert "STREAM_APP_PUBLISH_PATIENCE_SECONDS" in str(fatal[0])
         await publisher.close(seconds=0)
@@ -137,7 +137,7 @@ def test_delivery_error_is_fatal(make: Make) -> None:
     async def test() -> None:
         publisher, fatal = make(mock=False, **{"message.timeout.ms": 200})
         publisher.publish(messages(b"a"), lambda: None)
-        await wait_until_async(lambda: fatal, 10, "the error is told")
+        await wait_until_async(lambda: fatal, 30, "the error is told")
         assert "timed out" in str(fatal[0])
         await publisher.close(seconds=0)
 
@@ -162,7 +162,7 @@ def test_null_header_of_a_shop_is_published_as_it_is(make: Make) -> None:
         delivered: list[str] = []
         null: Any = None
         publisher.publish([Message("out", b"key", b"a", (("trace", null),))], lambda: delivered.append("done"))
-        await wait_until_async(lambda: delivered == ["done"], 10, "the message is acknowledged")
+        await wait_until_async(lambda: delivered == ["done"], 30, "the message is acknowledged")
         await publisher.close()
         assert fatal == []
 

@@ -42,7 +42,7 @@ def test_only_threads_of_a_summarizer_in_the_background_yield_to_others(backgrou
     summarizer = find_summarizer("bundled").on(choice)
 
     # the thread that made it may take a moment to end
-    wait_until(lambda: _nice_since(before) == (2 if background else 0), 5, "its two threads, and no others, yield")
+    wait_until(lambda: _nice_since(before) == (2 if background else 0), 30, "its two threads, and no others, yield")
     assert all(nice == before[one] for one, nice in _niceness().items() if one in before)
     assert summarizer.canary()
 

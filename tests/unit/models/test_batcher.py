@@ -46,12 +46,12 @@ class Rig:
         self.batcher.submit([(text, text) for text in texts])
 
     def results(self, count: int) -> dict[Any, Scores | ModelFailed]:
-        wait_until(lambda: len(self.done) >= count, 10, f"{count} results expected, {len(self.done)} came")
+        wait_until(lambda: len(self.done) >= count, 30, f"{count} results expected, {len(self.done)} came")
         assert not self.errors
         return dict(self.done)
 
     def error(self) -> BaseException:
-        wait_until(lambda: bool(self.errors), 10, "nothing fatal was reported")
+        wait_until(lambda: bool(self.errors), 30, "nothing fatal was reported")
         return self.errors[0]
 
 
@@ -79,29 +79,29 @@ def test_every_text_gets_its_own_result_exactly_once(rig: Rig) -> None:
 
 def test_texts_gather_where_a_batch_costs_more_than_its_texts() -> None:
     """A full batch does not wait, nor does the first after a pause."""
-    rig = Rig(gather_seconds=0.5)
+    rig = Rig(gather_seconds=2.0)
     rig.batcher.start()
     began = time.monotonic()
     rig.submit("first")
     rig.results(1)
-    assert time.monotonic() - began < 0.4
+    assert time.monotonic() - began < 1.8
     rig.submit("second")
     rig.submit("third")
     rig.results(3)
-    assert time.monotonic() - began >= 0.5
+    assert time.monotonic() - began >= 2.0
     assert [sorted(tags) for tags in rig.started] == [["first"], ["second", "third"]]
 
     began = time.monotonic()
     rig.submit(*texts(40))  # more than one batch
-    wait_until(lambda: len(rig.done) > 3, 10, "nothing came")
-    assert time.monotonic() - began < 0.4
+    wait_until(lambda: len(rig.done) > 3, 30, "nothing came")
+    assert time.monotonic() - began < 1.8
     rig.batcher.stop()
 
 
 def test_start_is_told_before_the_device_gets_a_text(rig: Rig) -> None:
     rig.model.faults.let_go.clear()
     rig.submit("good")
-    wait_until(lambda: rig.started == [["good"]], 5, "on_start was not called")
+    wait_until(lambda: rig.started == [["good"]], 30, "on_start was not called")
     assert rig.done == []
 
 
@@ -158,7 +158,7 @@ def test_several_workers_share_the_runs_of_one_batch() -> None:
     rig.model.faults.let_go.clear()
     rig.submit("one two", "three four five six seven eight")
     rig.batcher.start()
-    wait_until(lambda: len(rig.started) == 2, 5, "one run waits for the other")
+    wait_until(lambda: len(rig.started) == 2, 30, "one run waits for the other")
     rig.model.faults.let_go.set()
     rig.results(2)
     rig.batcher.stop()
@@ -239,7 +239,7 @@ def test_a_process_that_was_stopped_for_long_does_not_take_its_device_for_hung(m
     rig.model.faults.let_go.clear()
     rig.batcher.start()
     rig.submit("good")
-    wait_until(lambda: bool(rig.started), 5, "the run did not begin")
+    wait_until(lambda: bool(rig.started), 30, "the run did not begin")
     clock = time.monotonic
     monkeypatch.setattr(batcher.time, "monotonic", lambda: clock() + 3600)
     time.sleep(0.3)  # the watch looks several times
@@ -260,7 +260,7 @@ def test_an_error_of_whoever_takes_the_results_is_fatal() -> None:
 def test_dropping_forgets_only_what_has_not_begun(rig: Rig) -> None:
     rig.model.faults.let_go.clear()
     rig.submit("begun")
-    wait_until(lambda: rig.started == [["begun"]], 5, "the first text did not begin")
+    wait_until(lambda: rig.started == [["begun"]], 30, "the first text did not begin")
     rig.submit(*(f"{'ours' if number % 2 else 'theirs'} {number}" for number in range(400)))
     dropped = rig.batcher.drop_waiting(lambda tag: tag.startswith(("theirs", "begun")))
     rig.model.faults.let_go.set()
@@ -305,11 +305,11 @@ def test_what_has_no_result_yet_counts_as_unfinished() -> None:
     first.submit("goes first")
     rig.submit("one two three four", "five six")
     rig.batcher.start()
-    wait_until(lambda: not rig.batcher.waiting_tokens, 10, "a batch is formed")
+    wait_until(lambda: not rig.batcher.waiting_tokens, 30, "a batch is formed")
     assert rig.batcher.unfinished_tokens == estimated_tokens("one two three four") + estimated_tokens("five six")
     first.batcher.start()
     rig.results(2)
-    wait_until(lambda: not rig.batcher.unfinished_tokens, 10, "they have their results")
+    wait_until(lambda: not rig.batcher.unfinished_tokens, 30, "they have their results")
     for one in (first, rig):
         one.batcher.stop()
 
@@ -319,11 +319,11 @@ def test_nothing_is_reported_after_a_stop() -> None:
     rig.model.faults.let_go.clear()
     rig.batcher.start()
     rig.submit("begun")
-    wait_until(lambda: bool(rig.started), 5, "the text did not begin")
+    wait_until(lambda: bool(rig.started), 30, "the text did not begin")
     rig.batcher._on_done = lambda results: 1 / 0  # the caller is gone
     rig.batcher.stop()
     rig.model.faults.let_go.set()
-    wait_until(lambda: not _alive(rig.batcher), 5, "threads are still alive after a stop")
+    wait_until(lambda: not _alive(rig.batcher), 30, "threads are still alive after a stop")
     assert rig.errors == []
 
 
@@ -333,7 +333,7 @@ def test_several_workers_share_the_batches() -> None:
     rig.submit(*texts(300))
     assert len(rig.results(300)) == 300
     rig.batcher.stop()
-    wait_until(lambda: not _alive(rig.batcher), 5, "threads are still alive after a stop")
+    wait_until(lambda: not _alive(rig.batcher), 30, "threads are still alive after a stop")
 
 
 def _alive(batcher: Batcher[Any]) -> list[threading.Thread]:
@@ -346,7 +346,7 @@ def test_no_run_begins_while_the_batcher_that_goes_first_has_anything_to_do(rig:
     second = Rig(after=rig.batcher)
     second.batcher.start()
     rig.submit("this one hangs for a while")
-    wait_until(lambda: bool(rig.started), 10, "the first did not begin")
+    wait_until(lambda: bool(rig.started), 30, "the first did not begin")
     second.submit("waits")
     time.sleep(0.3)  # long enough for it to begin, were it not held back
     assert not second.started
@@ -362,7 +362,7 @@ def test_run_begins_beside_the_few_texts_of_the_batcher_that_goes_first_that_it_
     first.batcher.start()
     second.batcher.start()
     first.submit("hangs", "hangs")
-    wait_until(lambda: len(first.started) == 2, 10, "both threads of the first have begun")
+    wait_until(lambda: len(first.started) == 2, 30, "both threads of the first have begun")
     second.submit("waits")
     time.sleep(0.3)  # long enough for it to begin, were it not held back
     assert not second.started
@@ -385,18 +385,18 @@ def test_join_waits_for_the_run_in_progress_and_not_for_one_that_hangs() -> None
     rig.batcher.start()
     rig.model.faults.let_go.clear()
     rig.submit("good")
-    wait_until(lambda: bool(rig.started), 10, "the run began")
+    wait_until(lambda: bool(rig.started), 30, "the run began")
     rig.batcher.stop()
     began = time.monotonic()
     rig.batcher.join(0.2)
-    assert 0.2 <= time.monotonic() - began < 2.0
+    assert 0.2 <= time.monotonic() - began < 10.0
     assert not rig.done
 
     threading.Timer(0.2, rig.model.faults.let_go.set).start()
     began = time.monotonic()
-    rig.batcher.join(10.0)
+    rig.batcher.join(60.0)
     assert len(rig.done) == 1
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 30.0
     assert not [thread for thread in rig.batcher._threads if thread.is_alive() and "watch" not in thread.name]
 
 
@@ -408,7 +408,7 @@ def test_stop_while_another_goes_first_begins_no_run() -> None:
     first.batcher.start()
     second.batcher.start()
     first.submit("hangs")
-    wait_until(lambda: bool(first.started), 10, "the first began")
+    wait_until(lambda: bool(first.started), 30, "the first began")
     second.submit("waits")
     first.batcher.stop()
     second.batcher.stop()
@@ -429,9 +429,9 @@ def test_what_was_given_up_before_its_run_is_forgotten() -> None:
     first.batcher.start()
     second.batcher.start()
     first.submit("hangs")
-    wait_until(lambda: bool(first.started), 10, "the first began")
+    wait_until(lambda: bool(first.started), 30, "the first began")
     second.submit("late", "good")
-    wait_until(lambda: not second.batcher.waiting_tokens, 10, "both are in a batch")
+    wait_until(lambda: not second.batcher.waiting_tokens, 30, "both are in a batch")
     given_up.add("late")
     first.model.faults.let_go.set()
 

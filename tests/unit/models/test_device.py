@@ -123,7 +123,7 @@ def test_a_budget_is_measured_with_all_workers_at_work(cpu: DeviceChoice) -> Non
 
     class Meeting(FakeClassifier):
         def run(self, batch: Sequence[Tokens]) -> list[Scores]:
-            together.wait(5)
+            together.wait(30)
             met.append(threading.current_thread())
             return super().run(batch)
 

@@ -14,7 +14,7 @@ def test_no_more_than_one_batch_is_prepared_ahead_of_the_device() -> None:
     rig.model.faults.let_go.clear()
     rig.batcher.start()
     rig.submit(*texts(400))
-    wait_until(lambda: bool(rig.started), 5, "the device did not begin")
+    wait_until(lambda: bool(rig.started), 30, "the device did not begin")
     time_to_prepare_all = time.monotonic() + 0.5
     wait_until(lambda: time.monotonic() > time_to_prepare_all, 5, "time stands still")
 

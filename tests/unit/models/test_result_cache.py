@@ -52,7 +52,7 @@ class Rig:
     def ask(self, *items: tuple[object, str]) -> None:
         before = len(self.done)
         self.batcher.submit(items)
-        wait_until(lambda: len(self.done) == before + len(items), 10, "every text has its result")
+        wait_until(lambda: len(self.done) == before + len(items), 30, "every text has its result")
 
 
 def test_equal_text_gets_the_same_answer_without_the_device() -> None:

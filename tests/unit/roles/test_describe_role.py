@@ -23,7 +23,7 @@ from tests.behaviour.enriched import NOW_MS, enriched
 from tests.fakes import FakeModel, FakePublisher
 from tests.waiting import wait_until_async
 
-_SECONDS = 10
+_SECONDS = 30
 _SENTENCES = ("The kettle boils water fast.", "This kettle boils water very fast.", "Boils water fast, lovely kettle.")
 
 

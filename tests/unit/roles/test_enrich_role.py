@@ -27,7 +27,7 @@ from tests.waiting import wait_until_async
 NOW_MS = 1_800_000_000_000
 P0, P1 = Partition("reviews", 0), Partition("reviews", 1)
 ENGLISH = frozenset({"en"})
-_SECONDS = 10
+_SECONDS = 30
 _SIZES = ("run_tokens", "batch_tokens", "max_message_bytes", "t5_tokens_per_second", "alert_history")
 LONG_BAD = (
     "The kettle came in May and I used it each day in my own kitchen. The lid broke after two weeks of careful use. "

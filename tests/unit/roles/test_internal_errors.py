@@ -178,7 +178,7 @@ async def on_redis(role: str, store: RefusingStore, offsets: Sequence[int]) -> F
     await made.start(acks)
     try:
         await made.take([record_of(role, offset) for offset in offsets])
-        await wait_until_async(lambda: sorted(acks.finished()) == list(offsets), 10, f"all finished: {acks.calls}")
+        await wait_until_async(lambda: sorted(acks.finished()) == list(offsets), 30, f"all finished: {acks.calls}")
         assert errors == []
     finally:
         await made.stop()

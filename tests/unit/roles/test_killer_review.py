@@ -102,7 +102,7 @@ def test_others_are_computed_meanwhile_with_their_alerts() -> None:
                 review(2, "It broke, I am angry."),
                 review(0, "It broke at once.", partition=1),
             )
-            await wait_until_async(lambda: len(stage.acks.calls) >= 4, 5, "those that are no candidates are finished")
+            await wait_until_async(lambda: len(stage.acks.calls) >= 4, 30, "those that are no candidates are finished")
             assert {(kind, offset) for kind, offset, _ in stage.acks.calls} == {
                 ("early", 2), ("finish", 2), ("early", 0), ("finish", 0)
             }  # fmt: skip
@@ -251,4 +251,4 @@ def test_child_ends_with_its_parent() -> None:
     finally:
         parent.kill()
         parent.wait()
-    wait_until(lambda: not psutil.pid_exists(child), 10, "the child lives on")
+    wait_until(lambda: not psutil.pid_exists(child), 30, "the child lives on")

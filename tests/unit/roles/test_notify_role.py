@@ -40,7 +40,7 @@ def play(
 
 
 async def finished(acks: FakeAcks, *offsets: int) -> None:
-    await wait_until_async(lambda: acks.finished() == list(offsets), 10, f"{offsets} finished, not {acks.calls}")
+    await wait_until_async(lambda: acks.finished() == list(offsets), 30, f"{offsets} finished, not {acks.calls}")
 
 
 def test_alert_is_kept_and_acknowledged() -> None:
@@ -102,7 +102,7 @@ def test_alert_is_not_acknowledged_while_the_store_is_away() -> None:
         store.incarnation = counting  # type: ignore[method-assign]
         store.away = True
         taking = asyncio.create_task(role.take([slot_of(VALUE, 7)]))
-        await wait_until_async(lambda: refused >= 2, 10, "two tries fail")
+        await wait_until_async(lambda: refused >= 2, 30, "two tries fail")
         assert acks.calls == []
         store.away = False
         await taking

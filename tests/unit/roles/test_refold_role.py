@@ -24,7 +24,7 @@ def test_unreadable_record_is_acknowledged_and_not_sent_to_the_dead_letter_again
         role = refold(MemorySummaryStore())
         await role.start(acks)
         await role.take([slot_of(b"{", 0), slot_of(contract.encode_enriched(enriched()), 1)])
-        await wait_until_async(lambda: acks.finished() == [0, 1], 10, f"both are acknowledged: {acks.calls}")
+        await wait_until_async(lambda: acks.finished() == [0, 1], 30, f"both are acknowledged: {acks.calls}")
         await role.stop()
         return acks
 

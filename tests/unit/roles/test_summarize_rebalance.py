@@ -10,7 +10,7 @@ from stream_app.records import EnrichedReview, Partition
 from tests.unit.roles.test_summarize_role import CountingStore, Stage, run, slot, staged
 from tests.waiting import wait_until_async
 
-_SECONDS = 10
+_SECONDS = 30
 P0 = frozenset({Partition("reviews.enriched", 0)})
 BOTH = P0 | {Partition("reviews.enriched", 1)}
 

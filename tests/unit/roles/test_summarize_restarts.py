@@ -18,7 +18,7 @@ from tests.fakes import FakeAcks, FakePublisher
 from tests.unit.roles.test_summarize_role import CountingStore, run, slot, staged
 from tests.waiting import wait_until_async
 
-_SECONDS = 10
+_SECONDS = 30
 
 
 class ForgetsOnce(CountingStore):

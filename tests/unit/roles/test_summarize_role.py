@@ -17,7 +17,7 @@ from tests.behaviour.enriched import NOW_MS, enriched
 from tests.fakes import FakeAcks, FakePublisher, slot_of
 from tests.waiting import wait_until_async
 
-_SECONDS = 10
+_SECONDS = 30
 
 
 class CountingStore(MemorySummaryStore):

@@ -244,5 +244,5 @@ async def test_closing_leaves_nobody_waiting(server: HashServer, reads: SummaryR
 
     reads.close()
 
-    found = await asyncio.wait_for(asyncio.gather(first, second, return_exceptions=True), 5)
+    found = await asyncio.wait_for(asyncio.gather(first, second, return_exceptions=True), 30)
     assert [type(one) for one in found] == [asyncio.CancelledError] * 2
