@@ -1,4 +1,4 @@
-"""Puts a role together with its adapters, and runs it until the process is told to stop."""
+"""Puts a role together with its adapters, and runs it until the process is told to stop; imports that role alone."""
 
 from __future__ import annotations
 
@@ -19,13 +19,8 @@ from stream_app.models.loading import Loaded, Sized, load_models, load_summary_m
 from stream_app.ports import ConfigurationError, StreamRole
 from stream_app.records import MAX_AHEAD_MS, RawRecord
 from stream_app.roles.admission import admitted
-from stream_app.roles.describe import Describe
-from stream_app.roles.enrich import Enrich
-from stream_app.roles.fired_alerts import MAX_KNOWN
 from stream_app.roles.follow import follow_view, resolved
 from stream_app.roles.heartbeat import heartbeat
-from stream_app.roles.notify import Notify
-from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore
 from stream_app.store.workers import WorkerNotes
@@ -79,6 +74,8 @@ def _run(
     crashes = CrashMemory()
 
     def enrich(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:
+        from stream_app.roles.enrich import Enrich
+
         return Enrich(
             settings,
             load,
@@ -91,17 +88,25 @@ def _run(
 
     def alert_history(take: Callable[[RawRecord], None]) -> TopicFollower:
         """What fires again may be as old as a review may be, and a day older: clocks differ."""
+        from stream_app.roles.fired_alerts import MAX_KNOWN
+
         since_ms = now_ms() - int(settings.alert_max_age_hours * 3_600_000) - MAX_AHEAD_MS
         return TopicFollower(settings, topics.alerts, take, since_ms=since_ms, max_records=MAX_KNOWN)
 
     def summarize(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:
+        from stream_app.roles.summarize import Summarize
+
         store = RedisSummaryStore.from_settings(settings)
         return Summarize(settings, store, publisher, now_ms=now_ms, fatal=fatal)
 
     def notify(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:
+        from stream_app.roles.notify import Notify
+
         return Notify(settings, RedisSummaryStore.from_settings(settings), fatal=fatal)
 
     async def describe(publisher: ConfluentPublisher, stopping: asyncio.Event) -> None:
+        from stream_app.roles.describe import Describe
+
         async with heartbeat(WorkerNotes.from_settings(settings), process_name(role), now_ms):
             summary = None if settings.summaries == "off" else await asyncio.to_thread(load_summary, settings)
             store = RedisSummaryStore.from_settings(settings)
