@@ -71,7 +71,7 @@ class Place:
 
             wait_until(done, 60, "everything is enriched")
             process.send_signal(how)
-            process.wait(20)
+            process.wait(60)
         finally:
             process.kill()
             process.wait()

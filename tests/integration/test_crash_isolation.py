@@ -132,7 +132,7 @@ def test_killer_is_rejected_by_the_second_host_and_alerts_of_others_are_not_late
     assert len(late) == sent
     assert late[-1] < max(2.0, isolation_seconds / 2), "on a slow machine both take longer"
     worker.terminate()
-    assert worker.wait(20) == 0, hosts.log()[-3000:]
+    assert worker.wait(60) == 0, hosts.log()[-3000:]
 
 
 def latencies(hosts: Hosts) -> list[float]:
@@ -172,7 +172,7 @@ def test_reviews_in_flight_at_a_kill_cost_one_child_and_about_their_usual_time(h
     assert hosts.rejected() == []
     assert took < 16.0, "20 s and more when each waited alone for both models"
     successor.terminate()
-    assert successor.wait(20) == 0, hosts.log()[-3000:]
+    assert successor.wait(60) == 0, hosts.log()[-3000:]
 
     hosts.publish(["after"], lambda _: f"{LONG} p0100")
     hosts.start()

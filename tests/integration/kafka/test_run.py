@@ -40,7 +40,7 @@ def test_exception_in_the_role_ends_the_process_with_1_and_commits_nothing_of_it
     s.produce(range(50))
     worker = s.start_only(fail_at=0)
 
-    assert worker.process.wait(30) == 1
+    assert worker.process.wait(60) == 1
     assert "told to fail at 0" in worker.log()
     assert "process_ends" in worker.log()
     assert s.committed() == {}
@@ -51,7 +51,7 @@ def test_exception_in_the_middle_commits_nothing_beyond_what_was_finished(stage:
     s.produce(range(3000))
     worker = s.start_only(fail_at=2500, settings={"max_poll_records": 200})
 
-    assert worker.process.wait(30) == 1
+    assert worker.process.wait(60) == 1
     assert "told to fail at 2500" in worker.log()
     assert s.committed().get(0, 0) <= s.outputs() <= 2500
     successor = s.start()
@@ -65,7 +65,7 @@ def test_exception_in_a_callback_ends_the_process_with_1(stage: MakeStage) -> No
     s.produce(range(50))
     worker = s.start_only(fail_in_callback_at=10)
 
-    assert worker.process.wait(30) == 1
+    assert worker.process.wait(60) == 1
     assert "told to fail in a callback" in worker.log()
 
 
@@ -73,7 +73,7 @@ def test_missing_topic_is_said_before_anything_is_consumed(stage: MakeStage) -> 
     s = stage(1)
     worker = s.start_only(topic=f"{s.topic}.typo")
 
-    assert worker.process.wait(30) != 0
+    assert worker.process.wait(60) != 0
     assert f"Topic {s.topic}.typo does not exist: `stream-app topics create` makes it." in worker.log()
 
 
@@ -81,7 +81,7 @@ def test_unreachable_broker_is_tried_again_until_patience_is_spent(stage: MakeSt
     s = stage(1)
     worker = s.start_only(settings={"brokers": "127.0.0.1:1", "publish_patience_seconds": 3.0})
 
-    assert worker.process.wait(30) != 0
+    assert worker.process.wait(60) != 0
     assert "No Kafka broker answers at 127.0.0.1:1" in worker.log()
     assert "dependency_unavailable" in worker.log()
 
@@ -117,7 +117,7 @@ def test_broker_that_stays_away_ends_the_process_with_1(
         worker = s.start(work_seconds=1.0, settings={"publish_patience_seconds": 2.0})
         wait_until(lambda: s.outputs() >= 1, 20, "it publishes")
         own_kafka.stop()
-        assert worker.process.wait(30) == 1
+        assert worker.process.wait(60) == 1
         assert "acknowledged nothing for 2 s" in worker.log()
     finally:
         s.close()
@@ -132,7 +132,7 @@ def test_service_publishes_and_ends_with_0_when_told(stage: MakeStage) -> None:
 
 def test_service_that_fails_ends_with_1(stage: MakeStage) -> None:
     worker = stage(1).start_only(service=True, fail_at=0)
-    assert worker.process.wait(20) == 1
+    assert worker.process.wait(60) == 1
     assert "told to fail" in worker.log()
 
 

@@ -59,7 +59,7 @@ def test_corrupt_batch_ends_the_worker_with_its_place_and_nothing_is_skipped() -
                 file.write(b"d")
             for _ in range(2):
                 worker = s.start_only()
-                assert worker.process.wait(30) == 1, worker.log()
+                assert worker.process.wait(90) == 1, worker.log()
                 assert f"{s.topic} 0 cannot be read at offset" in worker.log()
             assert b"2" not in [record.value for record in s.published()]
             assert s.committed() in ({}, {0: 1})

@@ -113,7 +113,7 @@ def test_worker_without_its_dead_letter_topic_says_so_and_takes_nothing(stage: M
     delete(s.settings, dead_letter)
     s.produce(range(5))
     worker = s.start_only()
-    assert worker.process.wait(30) != 0
+    assert worker.process.wait(60) != 0
     assert f"Topic {dead_letter} does not exist: `stream-app topics create` makes it." in worker.log()
     assert worker.events("started") == []
     assert s.committed() == {}
