@@ -51,8 +51,8 @@ class ConfigurationError(Exception):
     """A person must change something; the message says what."""
 
 
-VIEW_IS_EMPTY_OR_LOST = "The view is empty or was lost: if the log is not empty, run `stream-app rebuild`."
-"""What a process can say that sees Redis alone."""
+VIEW_WAS_LOST = "The view was lost, the log was not: run `stream-app rebuild`."
+"""What the API and `product` tell operators; they see Redis alone."""
 
 
 class ViewLost(ConfigurationError):

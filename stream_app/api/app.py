@@ -27,7 +27,7 @@ from stream_app.api import look_ups, page, problems
 from stream_app.api.fast_lane import FastLane
 from stream_app.api.limits import Limits, limited_protocol
 from stream_app.api.live import LiveFeed
-from stream_app.ports import VIEW_IS_EMPTY_OR_LOST, ConfigurationError, SummaryReader
+from stream_app.ports import VIEW_WAS_LOST, ConfigurationError, SummaryReader
 from stream_app.settings import Settings
 
 _STOP_SECONDS = 3
@@ -121,13 +121,13 @@ def _health(store: SummaryReader, stale: Callable[[], bool]) -> APIRouter:
 
     @routes.get("/readyz", summary="Can look-ups be answered?", responses=problems.responses(503))
     async def readyz() -> Response:
-        """200 with the store's latency in milliseconds, and `stale` with the next step while the view is lost or not
-        begun; 503 while the store cannot be reached.
+        """200 with the store's latency in milliseconds, and `stale` with the next step while the view is lost;
+        503 while the store cannot be reached.
         """
         started = time.perf_counter()
         await store.product_ids(1)
         latency_ms = round((time.perf_counter() - started) * 1000, 3)
-        lost = {"stale": True, "next_step": VIEW_IS_EMPTY_OR_LOST} if stale() else {}
+        lost = {"stale": True, "next_step": VIEW_WAS_LOST} if stale() else {}
         return _now({"status": "ready", "store_latency_ms": latency_ms, **lost})
 
     own_series = telemetry.registry_of("api")

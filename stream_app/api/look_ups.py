@@ -165,7 +165,7 @@ def _no_cache(body: bytes) -> Response:
 
 # ---- how it is documented
 
-_STALE = {"type": "boolean", "description": "true while the view is lost or not begun; absent means false"}
+_STALE = {"type": "boolean", "description": "true while the view is lost; absent means false"}
 
 
 def _schema(name: str) -> dict[str, Any]:

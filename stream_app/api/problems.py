@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from stream_app import telemetry
-from stream_app.ports import VIEW_IS_EMPTY_OR_LOST, ConfigurationError, StoreUnavailable
+from stream_app.ports import ConfigurationError, StoreUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
@@ -56,13 +56,17 @@ class Problem(Exception):
 
 
 def unknown_product(product_id: str, *, stale: bool = False) -> Problem:
-    """404 for a product of which the view knows nothing. ``stale``: it knows nothing at all, or was lost."""
-    lost = f" {VIEW_IS_EMPTY_OR_LOST}" if stale else ""
+    """404 for a product of which the view knows nothing. ``stale``: it was lost; a shopper can only wait, and operators
+    hear of it from /readyz, `stream-app check` and `stream-app status`.
+    """
+    lost = " Summaries are being restored, so it may have some." if stale else ""
     return Problem(
         404,
         "unknown-product",
         f"No review of product {product_id[:128]!r} has been applied.{lost}",
-        "Check the id (percent-encode it in the path); GET /v1/products lists known products.",
+        "Try again later."
+        if stale
+        else "Check the id (percent-encode it in the path); GET /v1/products lists known products.",
     )
 
 

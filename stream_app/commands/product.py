@@ -13,7 +13,7 @@ from rich.text import Text
 
 from stream_app.commands.options import Json, Redis, TopicPrefix, settings_from
 from stream_app.commands.terminal import printable
-from stream_app.ports import VIEW_IS_EMPTY_OR_LOST
+from stream_app.ports import VIEW_WAS_LOST
 from stream_app.records import ProductSummary
 from stream_app.settings import Settings
 
@@ -33,10 +33,12 @@ def product(
     summary, stale = asyncio.run(_read(settings_from(redis=redis, topic_prefix=topic_prefix), product_id))
     errors = Console(stderr=True)
     if stale:
-        errors.print(VIEW_IS_EMPTY_OR_LOST, markup=False)
+        errors.print(VIEW_WAS_LOST, markup=False)
     if summary is None:
         errors.print(
-            f"No review of {product_id!r} was applied yet. `stream-app tail enriched` shows some.", markup=False
+            f"No review of {product_id!r} was applied yet. `stream-app tail enriched` shows what was read; "
+            "`stream-app status` says whether the roles are at work.",
+            markup=False,
         )
         raise typer.Exit(1)
     if as_json:

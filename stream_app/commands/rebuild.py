@@ -59,14 +59,17 @@ def rebuild(
     Exit code 1: not finished, run it again; or refused, because the new view would be of another log or hold fewer
     reviews than the active one, which goes on serving. 2: something must be changed first. The message says what.
     """
+    from stream_app import telemetry
+
     settings = settings_from(brokers=brokers, redis=redis, topic_prefix=topic_prefix)
+    telemetry.configure(settings.log_level, settings.log_json)
     if refold:
-        from stream_app import telemetry
         from stream_app.roles.refold import run_refold
 
-        telemetry.configure(settings.log_level, settings.log_json)
         run_refold(settings)
         return
+    if dry_run:  # somebody waits for the answer; that a server is away is one, too
+        settings = settings.model_copy(update={"redis_patience_seconds": 0.0, "publish_patience_seconds": 0.0})
 
     from stream_app.roles.rebuild import Rebuild, RebuildRefused
 
@@ -130,7 +133,7 @@ def _finished(active: int | None) -> None:
 
 
 def _tell(plan: Plan) -> None:
-    print(f"active: generation {plan.active}")
+    print(f"active: generation {plan.active}" + ("" if plan.serves else ", but Redis holds nothing of it"))
     if plan.generation is None:
         print("to do: the last rebuild switched already; its leftovers are to be deleted")
     elif plan.resumed:

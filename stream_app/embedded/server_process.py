@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from stream_app.ports import ConfigurationError
 
 _STATE = "server.json"
 _LOG = "server.log"
+_PORT = re.compile(r":(\d+)(?:/|$)")
 _POLL_SECONDS = 0.02
 _KILL_SECONDS = 10.0  # the kernel ends a killed process once its disk accesses return
 _PR_SET_PDEATHSIG = 1
@@ -120,6 +122,15 @@ def find_server(folder: Path) -> ServerProcess | None:
 def forget_server(folder: Path) -> None:
     """Remove what a server that no longer runs left in `server.json`."""
     (folder / _STATE).unlink(missing_ok=True)
+
+
+def port_of_last_run(folder: Path) -> int | None:
+    """Where the server of this folder listened before it died: whoever used it looks there again. None after a stop."""
+    try:
+        found = _PORT.search(json.loads((folder / _STATE).read_text())["address"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return int(found[1]) if found else None
 
 
 def log_of(folder: Path) -> Path:

@@ -11,8 +11,9 @@ from pathlib import Path
 from types import TracebackType
 
 from stream_app.embedded.file_lock import only_one
+from stream_app.embedded.free_port import WAIT_FOR_OWN_PORT_SECONDS, free_port
 from stream_app.embedded.kafka import EmbeddedKafka
-from stream_app.embedded.server_process import find_server, forget_server, log_of
+from stream_app.embedded.server_process import find_server, forget_server, log_of, port_of_last_run
 from stream_app.embedded.valkey import EmbeddedValkey
 
 Say = Callable[[str], None]
@@ -123,8 +124,9 @@ def start_services(
 ) -> ServicesStatus:
     """Start Kafka and Valkey so that they outlive this process, on the data that `folder` holds from before.
 
-    Started already: `say` hears so and nothing changes. One of the two alone is stopped and both are started.
-    Raises ConfigurationError when one does not come up; neither is left running then.
+    Started already: `say` hears so and nothing changes. Where one of the two runs, it stays as it is, and the other is
+    started, where its port is free on the one that it had.
+    Raises ConfigurationError when one does not come up; only what ran before is left running then.
     """
     folder = folder or default_services_folder()
     with only_one(folder / "lock", say):
@@ -132,8 +134,23 @@ def start_services(
         if status.running:
             say(f"Kafka and Valkey run already, with their data in {folder}.")
             return status
-        _stop(folder, say)
-        Services(folder, kafka_port=kafka_port, valkey_port=valkey_port, detached=True, say=say).start()
+        (_, kafka_folder), (_, valkey_folder) = _servers(folder)
+        if not status.kafka.running:
+            kafka_port = _port_of(kafka_folder, kafka_port, "Apache Kafka", say)
+        if not status.valkey.running:
+            valkey_port = _port_of(valkey_folder, valkey_port, "Valkey", say)
+        services = Services(folder, kafka_port=kafka_port, valkey_port=valkey_port, detached=True, say=say)
+        if status.kafka.running:
+            say("Kafka runs and stays as it is; starting Valkey.")
+            forget_server(valkey_folder)
+            services.valkey.start()
+        elif status.valkey.running:
+            say("Valkey runs and stays as it is; starting Kafka.")
+            forget_server(kafka_folder)
+            services.kafka.start()
+        else:
+            _stop(folder, say)
+            services.start()
         return services_status(folder)
 
 
@@ -169,6 +186,12 @@ def _status(name: str, folder: Path) -> ServiceStatus:
     if server := find_server(folder):
         return ServiceStatus(name, server.address, server.pid, log_of(folder))
     return ServiceStatus(name, None, None, log_of(folder))
+
+
+def _port_of(folder: Path, port: int, name: str, say: Say) -> int:
+    """The one of a server that died, as soon as the system has closed its sockets; else ``port``."""
+    before = port_of_last_run(folder)
+    return port if before is None else free_port(before, name, say, wait_seconds=WAIT_FOR_OWN_PORT_SECONDS)
 
 
 def _stop(data_dir: Path, say: Say) -> None:

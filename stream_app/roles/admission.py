@@ -50,6 +50,7 @@ async def admitted(settings: Settings, role: str) -> Settings:
             if recorded is None and role == _MAKES_THE_VIEW:
                 if await kafka(partial(is_lost, known=known), current):  # guarantee: lost-view-is-not-begun-again
                     telemetry.view_was_lost()
+                    await redis(generations.note_lost)
                     raise ViewLost
                 present = await kafka(log_identity, current)
                 recorded = await redis(partial(generations.record_origin, number, present))

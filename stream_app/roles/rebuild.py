@@ -69,9 +69,12 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a rebuild would do now. ``generation``: the one to be built, None: only leftovers are to be deleted."""
+    """What a rebuild would do now. ``generation``: the one to be built, None: only leftovers are to be deleted.
+    ``serves``: Redis holds the active view.
+    """
 
     active: int
+    serves: bool
     generation: int | None
     resumed: bool
     events: int
@@ -136,7 +139,7 @@ class Rebuild:
         """What ``run`` would do; changes nothing. Raises ConfigurationError where it would refuse."""
         known = await self._redis(self._generations.known)
         if known.building is None and known.to_drop and not self._restart:
-            return Plan(known.active, None, False, 0, 0, known.to_drop)
+            return Plan(known.active, known.active in known.origins, None, False, 0, 0, known.to_drop)
         await self._refuse_another_log(known)
         await self._refuse_incomplete()
         begins, ends = await self._begins(), await self._ends()
@@ -144,7 +147,8 @@ class Rebuild:
         generation = known.building if resumed and known.building else await self._unused(known)
         committed = await self._committed(self._of(generation)) if resumed else {}
         done, total = _progress_of(committed, begins, ends)
-        return Plan(known.active, generation, resumed, total, done, known.to_drop)
+        serves = known.active in known.origins
+        return Plan(known.active, serves, generation, resumed, total, done, known.to_drop)
 
     async def run(self) -> int:
         """The generation that is active in the end.
@@ -224,7 +228,10 @@ class Rebuild:
             self._progress.say(f"Generation {begun}, begun earlier, is given up.")
         number = await self._unused(known)
         building = await self._redis(lambda: self._generations.begin(number, origin))
-        self._progress.say(f"Building generation {building} while generation {known.active} serves.")
+        meanwhile = f" while generation {known.active} serves."
+        if known.active not in known.origins:
+            meanwhile = ". Redis holds no view now: product pages are empty until the switch."
+        self._progress.say(f"Building generation {building}{meanwhile}")
         return building
 
     async def _unused(self, known: Known) -> int:

@@ -38,7 +38,7 @@ class CurrentView:
         self._follows = generation == 0
         self._store = None if self._follows else self._store_of(generation)
         self._generation = generation
-        self._is_lost = False
+        self._is_lost = self._was_there = False
         self._told_at = 0.0
         self._asking: asyncio.Task[None] | None = None
 
@@ -53,8 +53,15 @@ class CurrentView:
         return self._generation
 
     @property
+    def was_there(self) -> bool:
+        """Redis held an origin of the view when it was asked, once at least."""
+        return self._was_there
+
+    @property
     def is_lost(self) -> bool:
-        """Redis held no origin of the view when it was asked last: it was lost, or never begun."""
+        """Redis held no origin of the view when it was asked last, and did before, or a worker says that it was lost.
+        A view that was never begun is not.
+        """
         return self._is_lost
 
     async def check(self) -> None:
@@ -99,7 +106,9 @@ class CurrentView:
         asked_at = time.monotonic()
         known = await self._generations.known()
         active = known.active if self._follows else self._generation
-        self._is_lost = active not in known.origins  # guarantee: readers-see-a-lost-view
+        is_there = active in known.origins
+        self._is_lost = not is_there and (known.lost or self._was_there)  # guarantee: readers-see-a-lost-view
+        self._was_there = self._was_there or is_there
         if active != self._generation:  # guarantee: readers-switch
             self._store = self._store_of(active)
             self._generation = active

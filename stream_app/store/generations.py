@@ -6,6 +6,8 @@ last       the largest number ever given out: none is used twice, its consumer g
 drop:<n>   generation n is left over: its keys are to be deleted
 origin:<n> the log that generation n is made from, as JSON. It is the mark of a live view, too: written before the first
            review is applied, and gone where Redis lost its data. What such a view holds is not to be trusted
+lost       1: a worker found that the active view, without an origin, had been made before. Readers see Redis alone, to
+           which a view that was lost and one that was never begun look the same
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ class Known:
     last: int
     to_drop: tuple[int, ...]
     origins: Mapping[int, LogIdentity] = field(default_factory=dict)
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,14 @@ class Generations:
         fields = {name: int(value) for name, value in said.items() if not name.startswith(ORIGIN)}
         active = fields.get("active", _FIRST)
         to_drop = sorted(int(name.removeprefix(_DROP)) for name in fields if name.startswith(_DROP))
-        return Known(active, fields.get("building"), max(fields.get("last", 0), active), tuple(to_drop), origins)
+        return Known(
+            active,
+            fields.get("building"),
+            max(fields.get("last", 0), active),
+            tuple(to_drop),
+            origins,
+            "lost" in fields,
+        )
 
     async def record_origin(self, number: int, origin: LogIdentity) -> LogIdentity:
         """Begin this generation: it is made from that log. The origin that stands where another process was faster."""
@@ -84,6 +94,10 @@ class Generations:
             ]
         )
         return _unpacked(standing)
+
+    async def note_lost(self) -> None:
+        """The active view had been made before, and is gone: until it has an origin again, readers say so."""
+        await self._server.run([("HSET", self._key, "lost", 1)])
 
     async def begin(self, number: int, origin: LogIdentity) -> int:
         """Note that this generation is being built from that log; the one that stands where another rebuild was faster.

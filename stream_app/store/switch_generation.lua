@@ -13,7 +13,7 @@ if active ~= old or redis.call('HGET', generations, 'building') ~= new then  -- 
   return 0
 end
 redis.call('HSET', generations, 'active', new)
-redis.call('HDEL', generations, 'building')
+redis.call('HDEL', generations, 'building', 'lost')
 if ARGV[3] == '1' then
   redis.call('HSET', generations, 'drop:' .. old, 1)
 end

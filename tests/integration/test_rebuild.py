@@ -445,12 +445,12 @@ def test_view_that_redis_lost_is_not_counted_anew_until_it_is_rebuilt(place: Pla
 
         wait_until(said, 60, "`summarize` says what to do")
         assert answer_of(live.page, "v1/products?ids=p") == {"products": [], "unknown": ["p"], "stale": True}
-        assert "stream-app rebuild" in answer_of(live.page, "v1/products/p/summary")["detail"]
-        assert answer_of(live.page, "readyz")["stale"]
+        assert "being restored" in answer_of(live.page, "v1/products/p/summary")["detail"]
+        assert "stream-app rebuild" in answer_of(live.page, "readyz")["next_step"]
         assert place.folded(1) == committed, "nothing is acknowledged"
         with pytest.raises(ViewLost):  # `stream-app check` prints it
             _view(place.settings)
-        assert "The view is empty or was lost" in place.command("product", "p")
+        assert "The view was lost, the log was not" in place.command("product", "p")
 
         rebuilding = place.rebuild()
         while rebuilding.process.poll() is None:
@@ -604,4 +604,16 @@ def test_dry_run_says_what_would_be_done_and_does_nothing(place: Place) -> None:
 
     assert dry.ends() == 0
     assert f"build generation 2 from {events} events" in dry.said()
+    assert "active: generation 1, but Redis holds nothing of it" in dry.said()
     assert place.redis.dbsize() == 0
+
+
+def test_dry_run_while_redis_is_away_says_so_at_once(place: Place, fresh_valkey: EmbeddedValkey) -> None:
+    """Not after the patience of a worker, which is minutes."""
+    place.settings = place.settings.model_copy(update={"redis_patience_seconds": 600.0})
+    fresh_valkey.stop()
+
+    dry = place.rebuild("--dry-run")
+
+    assert dry.ends(60) == 1
+    assert "Does it run? `stream-app check` looks" in dry.said()

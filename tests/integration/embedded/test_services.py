@@ -95,16 +95,25 @@ def test_detached_servers_are_started_once_and_stopped_once(folder: Path) -> Non
     assert _gone(first.valkey.pid or 0)
 
 
-def test_half_dead_pair_is_started_anew_on_the_same_data(folder: Path) -> None:
+def test_half_dead_pair_is_completed_and_the_other_half_left_alone(folder: Path) -> None:
+    """On the data and at the address of before, where running workers look for it."""
     first = start_services(folder, kafka_port=0, valkey_port=0)
     with Redis.from_url(first.valkey.address or "") as client:
         client.set("product", "kettle")
     psutil.Process(first.kafka.pid).kill()
     wait_until(lambda: not services_status(folder).kafka.running, 30, "the broker is dead")
-    assert not services_status(folder).running
 
     second = start_services(folder, kafka_port=0, valkey_port=0)
 
     assert second.running
-    with Redis.from_url(second.valkey.address or "") as client:
+    assert second.valkey == first.valkey, "Valkey was not restarted"
+    assert second.kafka.address == first.kafka.address
+    psutil.Process(second.valkey.pid).kill()
+    wait_until(lambda: not services_status(folder).valkey.running, 30, "Valkey is dead")
+
+    third = start_services(folder, kafka_port=0, valkey_port=0)
+
+    assert third.kafka == second.kafka, "Kafka was not restarted"
+    assert third.valkey.address == first.valkey.address
+    with Redis.from_url(third.valkey.address or "") as client:
         assert client.get("product") == b"kettle"

@@ -237,15 +237,35 @@ def test_reader_sees_within_seconds_that_the_view_was_lost_and_made_again(
         return view.is_lost
 
     async def stands() -> bool:
-        return not await lost()
+        return not await lost() and view.was_there
 
-    assert run(lost()), "it was never begun"
+    assert not run(lost()), "it was never begun"
     assert run(generations.record_origin(1, ORIGIN)) == ORIGIN
     run(wait_until_async(stands, 30, "it is begun"))
     with Redis.from_url(fresh_valkey.url) as client:
         client.flushall()
     run(wait_until_async(lost, 30, "it is lost"))
     run(view.close())
+
+
+def test_reader_that_starts_on_a_lost_view_sees_it_once_a_worker_has_noted_it(
+    run: Run, settings: Settings, generations: Generations
+) -> None:
+    """To Redis alone it looks as if it was never begun. A rebuild's switch takes the note away."""
+
+    async def lost() -> bool:
+        view = CurrentView.from_settings(settings)
+        await view.read(["p"], NOW_MS)
+        await view.close()
+        return view.is_lost
+
+    assert not run(lost())
+    run(generations.note_lost())
+    assert run(lost())
+    run(generations.begin(2, ORIGIN))
+    assert run(generations.switch(1, 2, drop_old=True))
+    assert not run(lost())
+    assert not run(generations.known()).lost
 
 
 def test_origin_of_a_view_is_noted_once(run: Run, generations: Generations) -> None:
