@@ -110,7 +110,7 @@ class Settings(BaseSettings):
         default_factory=lambda: str(
             Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local" / "state")) / "stream-app"
         ),
-        description="where the worker that a rebuild leaves behind writes its log",
+        description="folder of each role's last error, of a rebuild's log and of the data of `services`",
     )
     worker_number: int = Field(
         0, ge=0, description="which worker of its role on this machine, from 1: `up` numbers them; 0: not numbered"

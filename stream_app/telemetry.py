@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
@@ -19,7 +20,19 @@ from stream_app.quick_histogram import QuickHistogram
 from stream_app.records import Alert
 
 _OUTAGE_SAID_EVERY_SECONDS = 30.0
-_outages: dict[str, tuple[int, float]] = {}  # dependency -> tries not logged, when it was (time.monotonic())
+_OVER_AFTER_SECONDS = 3.0  # an answer sooner after a failure may be another server's of the same cluster
+
+
+@dataclass(slots=True)
+class _Outage:
+    """Times are of time.monotonic()."""
+
+    unsaid: int
+    said_at: float
+    failed_at: float
+
+
+_outages: dict[str, _Outage] = {}  # by dependency
 
 log = structlog.get_logger("stream_app")
 
@@ -395,6 +408,16 @@ def client_was_limited(limit: str) -> None:
     _limited.labels(limit).inc()
 
 
+def models_are_loaded(role: str, **models: str) -> None:
+    """Before it: half a minute without a line looks like a hang."""
+    log.info(
+        "models_are_loaded",
+        role=role,
+        **models,
+        next_step="none: it takes half a minute or so, minutes where backends are measured or models downloaded first",
+    )
+
+
 def role_became_ready(role: str, **facts: object) -> None:
     _ready.labels(role).set(1)
     log.info("role_became_ready", role=role, **facts)
@@ -480,11 +503,12 @@ def dependency_unavailable(dependency: str, error: str, retry_in_seconds: float)
     """Each failed try is counted; the first of an outage is logged, then one every half a minute."""
     _unavailable.labels(dependency).inc()
     now = time.monotonic()
-    unsaid, said_at = _outages.get(dependency, (0, -math.inf))
-    if now - said_at < _OUTAGE_SAID_EVERY_SECONDS:
-        _outages[dependency] = (unsaid + 1, said_at)
+    outage = _outages.setdefault(dependency, _Outage(0, -math.inf, now))
+    outage.failed_at = now
+    if now - outage.said_at < _OUTAGE_SAID_EVERY_SECONDS:
+        outage.unsaid += 1
         return
-    _outages[dependency] = (0, now)
+    unsaid, outage.unsaid, outage.said_at = outage.unsaid, 0, now
     log.warning(
         "dependency_unavailable",
         dependency=dependency,
@@ -500,6 +524,13 @@ def dependency_returned(dependency: str) -> None:
     log.info("dependency_returned", dependency=dependency)
 
 
+def dependency_answered(dependency: str) -> None:
+    """Something that needs it has succeeded, whoever met its outage. Cheap; ends an outage that is over."""
+    outage = _outages.get(dependency)
+    if outage is not None and time.monotonic() - outage.failed_at >= _OVER_AFTER_SECONDS:
+        dependency_returned(dependency)
+
+
 def process_stops() -> None:
     log.info("process_stops", next_step="none: what is in flight is finished and committed, for a few seconds")
 
@@ -510,9 +541,9 @@ def process_ends(reason: str) -> None:
     _flush_errors()
 
 
-def process_could_not_begin(reason: str) -> None:
+def process_ended(reason: str) -> None:
     """It is recorded only: the command prints it."""
-    _take_error({"event": "process_could_not_begin", "reason": reason})
+    _take_error({"event": "process_ended", "reason": reason})
     _flush_errors()
 
 

@@ -155,10 +155,12 @@ def outlook(lines: Sequence[Line], rate: float) -> str:
     if not any(bad):
         return f"{words}; no review has one or two stars, so there may be no alert."
     turn = max(range(len(bad)), key=lambda at: (sum(bad[at : at + _TURN]), -at))
+    first = bad.index(True)
+    begins = f"come after about {_duration(first / rate)}" if first else "come at once"
+    turns = f", the story turns after about {_duration(turn / rate)}" if turn > first else ""
     return (
-        f"{words}. The first alerts come after about {_duration(bad.index(True) / rate)}, the story turns after about "
-        f"{_duration(turn / rate)} (both once the models are loaded, in half a minute or so): watch the page, or "
-        "the count of alerts below."
+        f"{words}. The first alerts {begins}{turns} (once the models are loaded, in half a minute or so): watch the "
+        "page, or the count of alerts below."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -41,7 +42,7 @@ def settings_from(**flags: Any) -> Settings:
         ) from None
     unnamed = {"brokers", "redis"} - settings.model_fields_set
     if unnamed:
-        settings = settings.model_copy(update=_of_running_services(unnamed))
+        settings = settings.model_copy(update=_of_running_services(unnamed, services_folder(settings)))
     return settings
 
 
@@ -52,17 +53,22 @@ def _wrong(error: ValidationError) -> str:
     )
 
 
-def _of_running_services(unnamed: set[str]) -> dict[str, Any]:
+def services_folder(settings: Settings) -> Path:
+    """Where the servers of `stream-app services` have their data."""
+    return Path(settings.state_folder) / "services"
+
+
+def _of_running_services(unnamed: set[str], folder: Path) -> dict[str, Any]:
     from pydantic import SecretStr
 
-    from stream_app.embedded.services import services_status
+    from stream_app.embedded.services import addresses_of, services_status
 
-    running = services_status()
+    brokers, redis = addresses_of(services_status(folder))
     addresses: dict[str, Any] = {}
-    if running.kafka.address is not None:
-        addresses["brokers"] = running.kafka.address
-    if running.valkey.address is not None:
-        addresses["redis"] = SecretStr(running.valkey.address)
+    if brokers is not None:
+        addresses["brokers"] = brokers
+    if redis is not None:
+        addresses["redis"] = SecretStr(redis)
     return {name: address for name, address in addresses.items() if name in unnamed}
 
 

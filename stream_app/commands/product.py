@@ -63,7 +63,8 @@ def _show(summary: ProductSummary, console: Console) -> None:
         # as text, not as markup: people write [/b], and sequences that a terminal would obey
         console.print(Text(printable(summary.text.headline), "bold").append(f"  ({summary.text.method})", "default"))
         console.print(Text(printable(summary.text.text)))
-    table = Table("window", "reviews", "negative", "neutral", "positive", "unknown", "mean stars", "net sentiment")
+    table = Table("window", "reviews", "negative", "neutral", "positive", "unknown", "stars", "net")
+    table.caption = "stars: their mean; net: (positive - negative) / all with a sentiment"
     for name, counts in summary.windows.items():
         mean, net = counts.mean_rating, counts.net_sentiment
         table.add_row(

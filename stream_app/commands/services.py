@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
+from stream_app.commands.options import services_folder, settings_from
+
 if TYPE_CHECKING:
     from stream_app.embedded.services import ServicesStatus
 
@@ -19,7 +21,7 @@ def start() -> None:
     """Start both in the background. Other commands find them by themselves; their data stays until you delete it."""
     from stream_app.embedded.services import start_services
 
-    running = start_services(say=console.print)
+    running = start_services(services_folder(settings_from()), say=console.print)
     _print_addresses(running)
     console.print("Next: `stream-app topics create`, then `stream-app up`. Stop with `stream-app services stop`.")
 
@@ -29,7 +31,7 @@ def stop() -> None:
     """Stop both. Data stays."""
     from stream_app.embedded.services import stop_services
 
-    before = stop_services(say=console.print)
+    before = stop_services(services_folder(settings_from()), say=console.print)
     if not before.kafka.running and not before.valkey.running:
         console.print("Nothing was running.")
 
@@ -39,7 +41,7 @@ def status() -> None:
     """Say whether they run, and where. Exit code 1 when they do not."""
     from stream_app.embedded.services import services_status
 
-    found = services_status()
+    found = services_status(services_folder(settings_from()))
     for service in (found.kafka, found.valkey):
         state = f"runs as process {service.pid} on {service.address}" if service.running else "does not run"
         console.print(f"{service.name} {state}; log {service.log}", highlight=False)

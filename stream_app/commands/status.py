@@ -203,7 +203,9 @@ def describe_line(found: Backlog, seen: Sequence[Seen], now_ms: int, view_step: 
         if not step:
             last, age = min(ages.items(), key=lambda item: item[1], default=("", 0.0))
             step = (
-                f"no worker, the last one was {last} {_ago(age)}: it was killed or hangs. " if last else "no worker. "
+                f"no worker, the last one was {last} {_ago(age)}: it ended with an error, was killed, or hangs. "
+                if last
+                else "no worker. "
             ) + "Start `stream-app worker describe`, or `stream-app up` for all"
     elif found.oldest_seconds > _LATE_SECONDS:
         step = "does not keep up: start another `stream-app worker describe`, or see its log"

@@ -63,7 +63,7 @@ def worker(
     try:
         run_worker(settings, role.value)
     except Exception as error:  # whatever it is: it is raised again
-        telemetry.process_could_not_begin(telemetry.error_in_words(error))
+        telemetry.process_ended(telemetry.error_in_words(error))
         raise
 
 

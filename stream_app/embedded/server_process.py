@@ -124,12 +124,17 @@ def forget_server(folder: Path) -> None:
     (folder / _STATE).unlink(missing_ok=True)
 
 
-def port_of_last_run(folder: Path) -> int | None:
-    """Where the server of this folder listened before it died: whoever used it looks there again. None after a stop."""
+def address_of_last_run(folder: Path) -> str | None:
+    """Where the server of this folder listens, or did before it died. None after a stop."""
     try:
-        found = _PORT.search(json.loads((folder / _STATE).read_text())["address"])
+        return str(json.loads((folder / _STATE).read_text())["address"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def port_of_last_run(folder: Path) -> int | None:
+    """The port of that address: whoever used the server looks there again."""
+    found = _PORT.search(address_of_last_run(folder) or "")
     return int(found[1]) if found else None
 
 

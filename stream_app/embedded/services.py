@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ from types import TracebackType
 from stream_app.embedded.file_lock import only_one
 from stream_app.embedded.free_port import WAIT_FOR_OWN_PORT_SECONDS, free_port
 from stream_app.embedded.kafka import EmbeddedKafka
-from stream_app.embedded.server_process import find_server, forget_server, log_of, port_of_last_run
+from stream_app.embedded.server_process import address_of_last_run, find_server, forget_server, log_of, port_of_last_run
 from stream_app.embedded.valkey import EmbeddedValkey
 
 Say = Callable[[str], None]
@@ -113,14 +112,8 @@ class ServicesStatus:
         return self.kafka.running and self.valkey.running
 
 
-def default_services_folder() -> Path:
-    """Where detached servers keep their data: the user's state folder."""
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return state / "stream-app" / "services"
-
-
 def start_services(
-    folder: Path | None = None, *, kafka_port: int = 9092, valkey_port: int = 6379, say: Say = _quiet
+    folder: Path, *, kafka_port: int = 9092, valkey_port: int = 6379, say: Say = _quiet
 ) -> ServicesStatus:
     """Start Kafka and Valkey so that they outlive this process, on the data that `folder` holds from before.
 
@@ -128,7 +121,6 @@ def start_services(
     started, where its port is free on the one that it had.
     Raises ConfigurationError when one does not come up; only what ran before is left running then.
     """
-    folder = folder or default_services_folder()
     with only_one(folder / "lock", say):
         status = services_status(folder)
         if status.running:
@@ -154,23 +146,31 @@ def start_services(
         return services_status(folder)
 
 
-def stop_services(folder: Path | None = None, *, say: Say = _quiet) -> ServicesStatus:
+def stop_services(folder: Path, *, say: Say = _quiet) -> ServicesStatus:
     """Stop what `start_services` started in this folder; the data stays. Returns what ran before.
 
     Files that a crash left are removed; a process that merely has the pid of a server of ours is left alone.
     """
-    folder = folder or default_services_folder()
     with only_one(folder / "lock", say):
         before = services_status(folder)
         _stop(folder, say)
         return before
 
 
-def services_status(folder: Path | None = None) -> ServicesStatus:
+def services_status(folder: Path) -> ServicesStatus:
     """What runs of the detached servers of this folder."""
-    folder = folder or default_services_folder()
     kafka, valkey = (_status(name, at) for name, at in _servers(folder))
     return ServicesStatus(kafka, valkey, folder)
+
+
+def addresses_of(status: ServicesStatus) -> tuple[str | None, str | None]:
+    """Of Kafka and Valkey. Where one of the two died, the address that it had: another must not pass for it.
+    None where neither runs.
+    """
+    if not status.kafka.running and not status.valkey.running:
+        return None, None
+    kafka, valkey = (address_of_last_run(at) for _, at in _servers(status.folder))
+    return status.kafka.address or kafka, status.valkey.address or valkey
 
 
 def _folders(data_dir: Path) -> tuple[Path, Path]:

@@ -253,6 +253,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             if not mine or not await self._commit_with_notes(mine):
                 return False  # guarantee: refused-commit-is-tried-again
             self._committed.update(mine)
+            telemetry.dependency_answered("kafka")
             return True
 
     async def _commit_with_notes(self, offsets: Mapping[Any, int]) -> bool:

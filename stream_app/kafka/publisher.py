@@ -182,6 +182,8 @@ class ConfluentPublisher:
             self._outstanding_bytes -= delivery.size_bytes
             published.update([message.topic for message in delivery.messages])
             delivery.on_delivered()
+        if published:
+            telemetry.dependency_answered("kafka")
         for topic, count in published.items():
             telemetry.message_published(topic, count)
 

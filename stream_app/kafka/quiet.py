@@ -21,6 +21,12 @@ class _OncePerPeriod(logging.Handler):
         self._left_out: dict[tuple[str, int], int] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
+        speaks_of_a_connection = record.levelno >= logging.ERROR and "connect" in record.getMessage().lower()
+        self._pass_on(record)
+        if speaks_of_a_connection:  # each time: an outage is over when these end
+            telemetry.dependency_unavailable("kafka", "a broker cannot be reached", retry_in_seconds=2.0)
+
+    def _pass_on(self, record: logging.LogRecord) -> None:
         kind = (record.name, record.levelno)
         now = time.monotonic()
         if now - self._passed_at.get(kind, -_SECONDS_BETWEEN) < _SECONDS_BETWEEN:
@@ -30,8 +36,6 @@ class _OncePerPeriod(logging.Handler):
         if left_out := self._left_out.pop(kind, 0):
             record.msg = f"{record.msg} (and {left_out} more like this)"
         logging.getLogger().handle(record)
-        if record.levelno >= logging.ERROR and "connect" in record.getMessage().lower():
-            telemetry.dependency_unavailable("kafka", "a broker cannot be reached", retry_in_seconds=2.0)
 
 
 def quieten_clients() -> None:

@@ -175,9 +175,12 @@ async def _until_reachable(settings: Settings, role: str, also: Sequence[str] = 
     admin = AdminClient(client_config(settings))
     deadline = time.monotonic() + settings.publish_patience_seconds
     pause = 0.5
+    failed = False
     while True:
         try:
             await asyncio.to_thread(admin.list_topics, timeout=2.0)
+            if failed:
+                telemetry.dependency_returned("kafka")
             break
         except KafkaException as error:
             if time.monotonic() > deadline:  # guarantee: a-broker-is-waited-for-at-the-start
@@ -185,6 +188,7 @@ async def _until_reachable(settings: Settings, role: str, also: Sequence[str] = 
                     f"No Kafka broker answers at {settings.brokers} ({error.args[0].str()}). Start one "
                     "(`stream-app services start`), or name another with --brokers or STREAM_APP_BROKERS."
                 ) from error
+            failed = True
             wait = pause * random.uniform(0.5, 1.5)
             telemetry.dependency_unavailable("kafka", f"{settings.brokers}: {error.args[0].str()}", wait)
             await asyncio.sleep(wait)

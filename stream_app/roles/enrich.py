@@ -126,6 +126,13 @@ class Enrich:
         self._loop = asyncio.get_running_loop()
         if self._alert_history is not None:
             self._alert_history.start()  # it reads while the models load
+        telemetry.models_are_loaded(
+            "enrich",
+            sentiment_model=self._settings.sentiment_model,
+            summary_model="off" if self._settings.summaries == "off" else self._settings.summary_model,
+            backend=self._settings.backend,
+            device=self._settings.device,
+        )
         loaded = await asyncio.to_thread(self._load, self._settings)
         await asyncio.to_thread(safety_terms)  # the first review would wait for them, and the event loop with it
         self._classifier = loaded.sentiment.model

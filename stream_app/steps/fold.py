@@ -52,6 +52,10 @@ class Contribution(NamedTuple):
         """The order of the revisions of one review. Equal ones are duplicates: the first stands."""
         return self[:3] > other[:3]  # guarantee: equal-is-a-duplicate-in-the-fold
 
+    def duplicates(self, other: Contribution) -> bool:
+        """The same revision of the review, whatever else was said of it this time, such as another date."""
+        return self[:3] == other[:3]
+
     def tally(self) -> Tally:
         """The contribution as a tally of one review."""
         counted = [0] * len(EMPTY_TALLY)
@@ -103,8 +107,9 @@ def oldest_day_kept(newest_ms: int) -> int:
 class ProductState:
     """Everything that the view holds of one product.
 
-    ``newest_ms``: the largest ``created_at`` of any review that arrived, whether it still stands or not: buckets are
-    dropped relative to it, so that what is kept does not depend on the order of arrival.
+    ``newest_ms``: the largest ``created_at`` of any revision that arrived, whether it still stands or not: buckets are
+    dropped relative to it, so that what is kept does not depend on the order of arrival. A duplicate's does not count:
+    without ``created_at`` it is dated by its record, so a review that is published again would pass for a new one.
     ``arrived``: how often a review was added that was not there before; only ever grows, unlike the counts.
     ``cited``: the revision of each review that the text rests on; once one of them is edited or deleted, the text is
     withdrawn. ``text_arrived``, ``text_totals``: ``arrived`` and ``totals`` when the text was written;
@@ -138,9 +143,9 @@ class ProductState:
 
     def apply(self, review: EnrichedReview) -> bool:
         """Fold one event in; False where the same or a larger revision is held: nothing that is counted changes."""
-        if review.kind != "deleted":
-            self._drop_old_buckets(review.created_at_ms)
         new, old = contribution_of(review), self.held.get(review.review_id)
+        if not new.deleted and (old is None or not new.duplicates(old)):
+            self._drop_old_buckets(review.created_at_ms)
         if old is not None and not new.replaces(old):
             return False
         self.held[review.review_id] = new

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 MAX_CHARACTERS = 500
 _MASK = "********"
 _SHORTEST_SECRET = 4  # a shorter one is in many words by chance
+_END = "process_ends"
 _WHY = ("error", "reason", "why", "problem")
 _ELSEWHERE = ("event", "level", "timestamp", "worker", "role", "next_step", "logger", *_WHY)
 
@@ -32,7 +33,7 @@ def last_error(
     facts = ", ".join(f"{key} {_fact(value)}" for key, value in logged.items() if key not in _ELSEWHERE)
     words = name + (f": {why}" if why else "") + (f" ({facts})" if facts else "")
     secrets = sorted((one for one in secrets if len(one) >= _SHORTEST_SECRET), key=len, reverse=True)
-    step = str(logged.get("next_step", ""))
+    step = "" if logged.get("event") == _END else str(logged.get("next_step", ""))  # there: see the log above
     return LastError(role, worker, at_ms, _kept(words, secrets), _kept(step, secrets))
 
 

@@ -134,7 +134,10 @@ end
 local new = numbers(packed)
 local times = redis.call('HMGET', state, 'newest', 'oldest_day', 'text_changed', 'published')
 local oldest_day = tonumber(times[2])
-if new[DELETED] == 0 and (not times[1] or tonumber(created_at) > tonumber(times[1])) then
+local before = redis.call('HGET', reviews, review_id)
+local old = before and numbers(before)
+local is_duplicate = old and not replaces(new, old) and not replaces(old, new)
+if new[DELETED] == 0 and not is_duplicate and (not times[1] or tonumber(created_at) > tonumber(times[1])) then
   local moved_to = tonumber(ARGV[4])
   if oldest_day and moved_to > oldest_day then
     drop_days_before(moved_to)
@@ -144,8 +147,6 @@ if new[DELETED] == 0 and (not times[1] or tonumber(created_at) > tonumber(times[
 end
 
 local changed, text_changed = 0, tonumber(times[3] or 0)
-local before = redis.call('HGET', reviews, review_id)
-local old = before and numbers(before)
 if not old or replaces(new, old) then  -- guarantee: applied-once
   changed = 1
   redis.call('HSET', reviews, review_id, packed)  -- guarantee: deletion-leaves-a-marker

@@ -293,7 +293,8 @@ def in_words(error: Exception) -> str:
     except (ValueError, OverflowError):
         why = found["why"]
     return (
-        f"{why} at {found['where']}. Does it run? `stream-app check` looks; STREAM_APP_REDIS or --redis names another"
+        f"{why} at {found['where']}. Does it run? `stream-app services start` starts one here; "
+        "`stream-app check` looks; STREAM_APP_REDIS or --redis names another"
     )
 
 

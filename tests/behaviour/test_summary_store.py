@@ -80,6 +80,16 @@ def test_equal_version_with_other_content_leaves_the_first_standing(run: Run, st
     assert read(run, store).windows["all"].positive == 1
 
 
+def test_review_published_again_is_not_a_newer_review(run: Run, store: SummaryStore) -> None:
+    """Without created_at it is dated by its record: the first one's date stands, and no day is dropped for it."""
+    old = enriched(created_at_ms=NOW_MS - 20 * DAY_MS)
+    assert apply(run, store, old, replace(old, created_at_ms=NOW_MS + 20 * DAY_MS)) == [True, False]
+
+    summary = read(run, store)
+    assert summary.last_review_at_ms == old.created_at_ms
+    assert summary.windows["30d"].reviews == 1
+
+
 def test_edit_replaces_what_it_edits(run: Run, store: SummaryStore) -> None:
     edit = enriched(revision=1, kind="edited", rating=1, label="negative", created_at_ms=NOW_MS - 2 * DAY_MS)
     apply(run, store, enriched(), edit)

@@ -616,4 +616,4 @@ def test_dry_run_while_redis_is_away_says_so_at_once(place: Place, fresh_valkey:
     dry = place.rebuild("--dry-run")
 
     assert dry.ends(60) == 1
-    assert "Does it run? `stream-app check` looks" in dry.said()
+    assert "Does it run? `stream-app services start`" in dry.said()

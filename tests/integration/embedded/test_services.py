@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from redis import Redis
 
-from stream_app.embedded.services import Services, services_status, start_services, stop_services
+from stream_app.embedded.services import Services, addresses_of, services_status, start_services, stop_services
 from tests.waiting import wait_until
 
 _HOLDER = """
@@ -110,6 +110,7 @@ def test_half_dead_pair_is_completed_and_the_other_half_left_alone(folder: Path)
     assert second.kafka.address == first.kafka.address
     psutil.Process(second.valkey.pid).kill()
     wait_until(lambda: not services_status(folder).valkey.running, 30, "Valkey is dead")
+    assert addresses_of(services_status(folder)) == (second.kafka.address, second.valkey.address)
 
     third = start_services(folder, kafka_port=0, valkey_port=0)
 

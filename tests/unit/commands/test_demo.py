@@ -27,6 +27,14 @@ def test_outlook_names_the_first_alerts_and_the_turn() -> None:
     assert "alerts" in outlook(read_lines(_sample()), 5.0)
 
 
+def test_outlook_of_a_story_that_is_bad_from_the_start_names_no_turn() -> None:
+    lines = [Line(b"p", orjson.dumps({"rating": one}), number) for number, one in enumerate([1] * 20 + [5] * 30)]
+    said = outlook(lines, 5.0)
+    assert "turns" not in said
+    assert "about 0 s" not in said
+    assert "The first alerts come at once" in said
+
+
 def test_no_review_of_a_live_demo_is_older_than_a_day() -> None:
     """The sample is of 60 days: shifted alone, the pages' 24 hours would be empty until the last reviews."""
     now = datetime.now(UTC)

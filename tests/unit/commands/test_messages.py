@@ -62,6 +62,21 @@ def test_outage_is_logged_at_once_then_now_and_then_and_its_end_too() -> None:
     assert float(done.stdout) == 51
 
 
+def test_answer_ends_an_outage_that_is_over_once() -> None:
+    """Not one of which a try failed a moment ago: of several brokers one may be away and the others answer."""
+    code = (
+        "from stream_app import telemetry as t; t.configure('INFO', True);"
+        "clock = [100.0]; t.time.monotonic = lambda: clock[0];"
+        "t.dependency_answered('kafka');"
+        "t.dependency_unavailable('kafka', 'away', 1.0);"
+        "t.dependency_answered('kafka'); clock[0] += 10;"
+        "t.dependency_answered('kafka'); t.dependency_answered('kafka')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    events = [orjson.loads(line)["event"] for line in done.stderr.splitlines()]
+    assert events == ["dependency_unavailable", "dependency_returned"]
+
+
 def test_stopping_is_not_silent() -> None:
     """It may take twenty seconds."""
     said: list[str] = []

@@ -67,7 +67,7 @@ def test_describe_is_wrong_without_a_heartbeat() -> None:
     assert none.words.startswith("0 workers")
     assert none.next_step.startswith("no worker. Start `stream-app worker describe`")
     killed = described(idle, ("describe@h:1", NOW_MS - 40_000), ("describe@h:0", NOW_MS - 90_000))
-    assert "the last one was describe@h:1 40 s ago: it was killed or hangs" in killed.next_step
+    assert "the last one was describe@h:1 40 s ago: it ended with an error, was killed, or hangs" in killed.next_step
     assert described(idle, view_step="`stream-app rebuild`").next_step == "waits for the view: `stream-app rebuild`"
 
 

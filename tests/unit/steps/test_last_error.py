@@ -22,7 +22,7 @@ def test_of_a_traceback_the_place_is_kept() -> None:
 
 
 def test_words_are_bounded_and_one_line() -> None:
-    found = kept(event="process_ends", reason="x\n" * 5000, next_step="y" * 5000)
+    found = kept(event="record_failed", reason="x\n" * 5000, next_step="y" * 5000)
     assert (len(found.words), len(found.next_step)) == (MAX_CHARACTERS, MAX_CHARACTERS)
     assert "\n" not in found.words
 
