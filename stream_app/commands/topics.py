@@ -15,7 +15,7 @@ console = Console()
 @app.command()
 def create(brokers: Brokers = None, topic_prefix: TopicPrefix = None) -> None:
     """Create what is missing, and repair the configuration of existing topics where that only widens it:
-    max.message.bytes, min.insync.replicas with three copies or more, compaction of products.summaries.
+    max.message.bytes, min.insync.replicas with three copies or more, compaction of products.summaries within a day.
 
     Partitions and replication are never changed. What else is wrong is printed with the command that changes it.
     """

@@ -29,6 +29,7 @@ from confluent_kafka.admin import (
 
 from stream_app.kafka.admin import begin_offsets, end_offsets, log_ends, reach, read_to_end
 from stream_app.kafka.client_config import producer_config
+from stream_app.kafka.topics import ROLL_AT_ONCE_MS
 from stream_app.ports import BrokerUnavailable, ConfigurationError
 from stream_app.records import RawRecord
 from stream_app.settings import Settings
@@ -39,11 +40,11 @@ HEADER_LOG_BEGINS = "stream-app-log-begins"
 """Of a partition's first copy: its own offset. What lay before it was copied or erased, not lost."""
 
 _OURS = (HEADER_COPY_OF, HEADER_LOG_BEGINS)
+_ROLL_MS = str(ROLL_AT_ONCE_MS)
 _SECONDS = 30.0
 _CONFIG_SECONDS = 10.0
 _BROKER_LEARNS_SECONDS = 1.0
 _MAX_COPY_BYTES = 16 * 1024 * 1024  # as the topic's own limit is judged by the broker, after compression
-_ROLL_MS = "1"
 _TELL_EVERY = 100  # records
 
 Drops = Callable[[RawRecord], bool]
@@ -261,8 +262,8 @@ def _segments_end(settings: Settings, topic: str) -> Iterator[None]:
     """The next record of each partition begins a new segment, so that the broker removes the files of the old ones;
     in a segment that holds copies too, deleted records would stay on its disk.
 
-    What a run that was killed in here left is taken back by the next one. Without the right to alter the topic nothing
-    is changed.
+    What a run that was killed in here left is taken back by the next one, to the brokers' default. Without the right to
+    alter the topic nothing is changed.
     """
     before = _own_segment_ms(settings, topic)
     if not _set_segment_ms(settings, topic, _ROLL_MS):

@@ -12,12 +12,13 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from stream_app import telemetry
 from stream_app.kafka.admin import reach
-from stream_app.kafka.topics import FOR_EVER, Topics, TopicSpec, min_insync_replicas
+from stream_app.kafka.topics import FOR_EVER, ROLL_AT_ONCE_MS, Topics, TopicSpec, min_insync_replicas
 from stream_app.ports import ConfigurationError
 from stream_app.settings import Settings
 
 _SECONDS = 10.0
 _LOOK_AGAIN_SECONDS = 1.0  # a broker may learn late of a topic that was just made or repaired
+_BROKERS_SEGMENT_MS = str(7 * 24 * 3600 * 1000)  # Kafka's default
 _FORBIDDEN = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
 _UNSUPPORTED = (KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEATURE)
 
@@ -155,6 +156,16 @@ def judge(spec: TopicSpec, state: TopicState, topics: Topics) -> list[Finding]:
             if "delete" in policy and kept is not None and kept >= 0:
                 problem = f"has {setting}={kept}: a view that is rebuilt will lack what was deleted"
                 findings.append(Finding(name, problem, setting=setting, wanted=str(FOR_EVER)))
+    lag, longest = _number(config, "max.compaction.lag.ms"), spec.max_compaction_lag_ms
+    if longest is not None and lag is not None and lag > longest:
+        problem = f"has max.compaction.lag.ms={lag}: words of deleted reviews may stay in old summaries"
+        findings.append(_repairable(name, problem, "max.compaction.lag.ms", str(longest)))
+    if not is_input and _number(config, "segment.ms") == ROLL_AT_ONCE_MS:
+        problem = (
+            f"has segment.ms={ROLL_AT_ONCE_MS}, a file for nearly each record: `stream-app erase` was killed, and its "
+            "next run takes it back"
+        )
+        findings.append(_repairable(name, problem, "segment.ms", _BROKERS_SEGMENT_MS))
     in_sync, needed = _number(config, "min.insync.replicas"), min_insync_replicas(state.replication)
     if in_sync is not None and in_sync < needed:
         problem = f"has min.insync.replicas={in_sync} with {state.replication} copies: one lost disk may lose records"

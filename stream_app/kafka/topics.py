@@ -9,6 +9,9 @@ MIB = 1024 * KIB
 _DAY_MS = 24 * 3600 * 1000
 FOR_EVER = -1
 
+ROLL_AT_ONCE_MS = 1
+"""segment.ms of a topic for the second in which `stream-app erase` begins new segments."""
+
 MAX_REVIEW_BYTES = 1 * MIB
 MAX_MESSAGE_BYTES = 2 * MIB
 _COPIES_WITH_MIN_ISR_2 = 3
@@ -22,6 +25,7 @@ class TopicSpec:
     max_message_bytes: int | None = None
     retention_ms: int | None = None
     cleanup_policy: str = "delete"
+    max_compaction_lag_ms: int | None = None
 
     def config(self, replication: int) -> dict[str, str]:
         """As the broker takes it when the topic is made with so many copies."""
@@ -36,6 +40,8 @@ class TopicSpec:
             config["retention.bytes"] = str(FOR_EVER)
         if self.cleanup_policy != "delete":
             config["cleanup.policy"] = self.cleanup_policy
+        if self.max_compaction_lag_ms is not None:
+            config["max.compaction.lag.ms"] = str(self.max_compaction_lag_ms)
         return config
 
 
@@ -87,7 +93,8 @@ class Topics:
             # kept for ever: the view in Redis is rebuilt from it
             TopicSpec(self.enriched, MAX_MESSAGE_BYTES, FOR_EVER),  # guarantee: enriched-reviews-are-kept
             TopicSpec(self.alerts, retention_ms=30 * _DAY_MS),
-            TopicSpec(self.summaries, MAX_MESSAGE_BYTES, cleanup_policy="compact"),
+            # compacted once a day even where little changes: older summaries may quote a review that was deleted since
+            TopicSpec(self.summaries, MAX_MESSAGE_BYTES, cleanup_policy="compact", max_compaction_lag_ms=_DAY_MS),
             TopicSpec(self.dead_letter, MAX_MESSAGE_BYTES, 30 * _DAY_MS),
         )
 

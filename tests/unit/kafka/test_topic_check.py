@@ -24,6 +24,8 @@ DEFAULTS = {
     "retention.ms": "604800000",
     "retention.bytes": "-1",
     "min.insync.replicas": "1",
+    "max.compaction.lag.ms": str(2**63 - 1),
+    "segment.ms": "604800000",
 }
 
 
@@ -69,6 +71,22 @@ def test_compaction_that_would_remove_records_is_said_with_the_command_and_not_r
 def test_summaries_that_are_deleted_are_a_warning_and_repaired(policy: str) -> None:
     [finding] = judge(SPECS[TOPICS.summaries], state_of(TOPICS.summaries, cleanup_policy=policy), TOPICS)
     assert (finding.fatal, finding.repairable, finding.wanted) == (False, True, "compact")
+
+
+@pytest.mark.parametrize(("lag_ms", "said"), [(str(2**63 - 1), True), ("86400001", True), ("3600000", False)])
+def test_summaries_whose_old_records_may_stay_for_ever_are_a_warning_and_repaired(lag_ms: str, said: bool) -> None:
+    """They quote reviews that may be deleted since."""
+    findings = judge(SPECS[TOPICS.summaries], state_of(TOPICS.summaries, max_compaction_lag_ms=lag_ms), TOPICS)
+    assert [(f.fatal, f.repairable, f.setting, f.wanted) for f in findings] == (
+        [(False, True, "max.compaction.lag.ms", "86400000")] if said else []
+    )
+
+
+@pytest.mark.parametrize("name", [TOPICS.enriched, TOPICS.alerts, TOPICS.dead_letter])
+def test_segment_setting_that_a_killed_erasure_left_is_a_warning_and_repaired(name: str) -> None:
+    [finding] = judge(SPECS[name], state_of(name, segment_ms="1"), TOPICS)
+    assert (finding.fatal, finding.repairable, finding.wanted) == (False, True, "604800000")
+    assert "`stream-app erase` was killed" in finding.told("kafka:9092")
 
 
 def test_enriched_reviews_that_are_deleted_one_day_are_a_warning() -> None:

@@ -33,6 +33,7 @@ def test_only_summaries_are_compacted() -> None:
     topics = Topics()
     compacted = [name for name, config in topics.configs().items() if config.get("cleanup.policy") == "compact"]
     assert compacted == [topics.summaries]
+    assert topics.configs()[topics.summaries]["max.compaction.lag.ms"] == str(DAY_MS)
 
 
 def test_alerts_and_dead_letters_are_kept_for_30_days() -> None:
