@@ -1,0 +1,62 @@
+"""`stream-app erase FILE` that is killed like by `kill -9`: python -m tests.integration.killed_erase PLACE CALL FILE
+
+PLACE is one of PLACES; the process ends as the function there is called for the CALL-th time (from 1), or in the middle
+of what it waits for.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import admin
+
+from stream_app.commands.erase import erase
+from stream_app.kafka import groups, rewrite
+from stream_app.roles import erase as role
+
+PROGRAM = (sys.executable, "-m", "tests.integration.killed_erase")
+PLACES: dict[str, tuple[Any, str]] = {
+    "survey": (role, "survey"),
+    "segment.ms": (rewrite, "_set_segment_ms"),
+    "put": (rewrite._Copies, "put"),
+    "flush": (rewrite._Copies, "flush"),
+    "verify": (role, "verify_copies"),
+    "set_forward": (role, "set_forward"),
+    "commit": (groups, "_commit"),
+    "delete": (role, "delete_originals"),
+    "delete_records": (admin.AdminClient, "delete_records"),
+}
+
+
+def main() -> None:
+    place, call, file = sys.argv[1:]
+    target, name = PLACES[place]
+    setattr(target, name, _killed_at(getattr(target, name), int(call), asked_first=place == "delete_records"))
+    erase(Path(file), dry_run=False)
+
+
+def _killed_at(real: Callable[..., Any], call: int, *, asked_first: bool) -> Callable[..., Any]:
+    """``asked_first``: the brokers have the question when the process ends, and nobody hears the answer."""
+    calls = 0
+
+    def killed(*arguments: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls < call:
+            return real(*arguments, **named)
+        if asked_first:
+            for asked in real(*arguments, **named).values():
+                asked.result(10)
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("unreachable")
+
+    return killed
+
+
+if __name__ == "__main__":
+    main()
