@@ -251,7 +251,7 @@ def topic_id_is_unknown(identity: str) -> None:
     log.warning(
         "topic_id_is_unknown",
         log=identity,
-        why="the brokers do not say it: a topic that is deleted and made again is not told from the one before",
+        why="the brokers do not say it: a topic that is deleted and recreated is not told from the one before",
         next_step="Kafka 2.8 or later, and the right to DESCRIBE the topic",
     )
 
@@ -354,6 +354,20 @@ def log_no_longer_reaches(topic: str, partition: int, position: int, first: int)
         committed_offset=position,
         begins_anew_at=first,
         next_step="the topic was made again or lost its end: it is read from its beginning; find out why",
+    )
+
+
+def topic_was_recreated(topic: str, partition: int, committed: int, topic_id: str, present_id: str) -> None:
+    """What is committed is an offset of a topic of this name that was deleted since."""
+    _begun_anew.labels(topic).inc()
+    log.error(
+        "topic_was_recreated",
+        topic=topic,
+        partition=partition,
+        committed_offset=committed,
+        committed_topic_id=topic_id,
+        topic_id=present_id,
+        next_step="the topic is read from its beginning; find out who deleted it",
     )
 
 

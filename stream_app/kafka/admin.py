@@ -143,12 +143,12 @@ def list_topics(settings: Settings) -> list[TopicFacts]:
     return facts
 
 
-def log_identity(settings: Settings) -> LogIdentity:
-    """Which log the view is made from: the enriched reviews that ``settings`` lead to.
+def log_identity(settings: Settings, topic: str = "") -> LogIdentity:
+    """Which log ``topic`` is (full name); by default that which the view is made from, the enriched reviews.
 
     Raises BrokerUnavailable, or ConfigurationError when the topic is missing.
     """
-    topic = Topics(settings.topic_prefix).enriched
+    topic = topic or Topics(settings.topic_prefix).enriched
     metadata = reach(settings, lambda client: client.list_topics(timeout=_SECONDS))
     if topic not in metadata.topics:
         raise ConfigurationError(f"Topic {topic} does not exist: `stream-app topics create` makes it.")

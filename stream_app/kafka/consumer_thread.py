@@ -19,6 +19,8 @@ from stream_app import telemetry
 from stream_app.kafka import raw_records  # noqa: F401 - puts its parser into aiokafka's fetcher
 from stream_app.ports import StreamRole
 from stream_app.records import Partition, RawRecord
+from stream_app.steps.log_identity import LogIdentity
+from stream_app.steps.log_mark import marked, unmarked, was_recreated
 
 AIOKAFKA_VERSION = "0.14.0"
 """What these overrides were written against; a test fails when another one is installed."""
@@ -96,7 +98,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     position_epoch = 0
     """Raised in this thread, together with the positions themselves, whenever these are set anew."""
     committed_metadata: Mapping[Any, str] = {}
-    """What was committed with the offsets that ``seek_to_committed`` found last."""
+    """What was committed with the offsets that ``seek_to_committed`` found last, without the mark of the log."""
+    log_identity = LogIdentity("", "")
+    """Which log the topic was when the process began."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         """Reads committed records only: what a shop's transaction rolled back was never published. Faust asks for this
@@ -108,6 +112,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def on_start(self) -> None:
         await super().on_start()
+        self.log_identity = self.consumer.app.log_identity
         fetcher = self._consumer._fetcher
         fetcher.__class__ = PatientFetcher  # aiokafka makes it itself
         fetcher.role = self.consumer.app.role
@@ -171,14 +176,20 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return polled
 
     async def commit_noted(self, offsets: Mapping[Any, tuple[int, str]]) -> bool:
-        """Commit each offset with its metadata, which Faust leaves empty. False: the group is being rebalanced."""
+        """Commit each offset with its metadata, which Faust leaves empty, and the mark of the log (``steps/log_mark``).
+        False: the group is being rebalanced.
+        """
         done: bool = await self.call_thread(self._commit_noted, offsets)
         return done
 
     async def _commit_noted(self, offsets: Mapping[Any, tuple[int, str]]) -> bool:
         consumer = self._ensure_consumer()
         assigned = consumer.assignment()
-        mine = {TopicPartition(*tp): OffsetAndMetadata(*noted) for tp, noted in offsets.items() if tp in assigned}
+        mine = {
+            TopicPartition(*tp): OffsetAndMetadata(offset, marked(metadata, self.log_identity))
+            for tp, (offset, metadata) in offsets.items()
+            if tp in assigned
+        }
         if not mine:
             return False
         self.tp_last_committed_at.update(dict.fromkeys(mine, time.monotonic()))  # Faust warns of those left behind
@@ -201,7 +212,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """Set all positions to the committed offsets at once. Empty when the partitions were taken away meanwhile.
 
         aiokafka's own seeks one after the other, with waits between them in which records are fetched and lost, and
-        leaves uncommitted partitions where they are. ``committed_metadata`` is what was committed with them.
+        leaves uncommitted partitions where they are. ``committed_metadata`` is what was committed with them. A commit
+        that is marked with another log, since the topic was deleted and recreated, counts as none.
         """
         offsets: Mapping[Any, int | None] = await self.call_thread(self._seek_to_committed)
         return offsets
@@ -212,7 +224,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         committed = await consumer._coordinator.fetch_committed_offsets(list(assignment.tps))
         if not assignment.active:
             return {}
-        self.committed_metadata = {tp: found.metadata or "" for tp, found in committed.items()}
+        committed = {tp: found for tp, found in committed.items() if found.offset >= 0 and self._is_ours(tp, found)}
+        self.committed_metadata = {tp: unmarked(found.metadata or "", tp.topic)[0] for tp, found in committed.items()}
         offsets: dict[Any, int | None] = {}
         consumer._fetcher.reached, consumer._fetcher.begun_anew = {}, {}
         for tp in assignment.tps:  # without awaits: nothing is fetched between the first seek and the last
@@ -226,6 +239,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 consumer._fetcher.request_offset_reset([tp], OffsetResetStrategy.EARLIEST)
         self.position_epoch += 1  # guarantee: positions-have-an-epoch
         return offsets
+
+    def _is_ours(self, tp: Any, committed: Any) -> bool:
+        """Is the offset one of the present log, as far as is known?"""
+        before, present = unmarked(committed.metadata or "", tp.topic)[1], self.log_identity
+        if was_recreated(before, present):
+            place = Partition(*tp)
+            telemetry.topic_was_recreated(*place, committed.offset, before.topic_id, present.topic_id)
+            return False
+        return True
 
 
 def _positions(

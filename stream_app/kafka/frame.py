@@ -43,6 +43,7 @@ from stream_app.kafka.security import faust_credentials
 from stream_app.ports import BrokerUnavailable, Slot, StreamRole
 from stream_app.records import Partition
 from stream_app.settings import Settings
+from stream_app.steps.log_identity import LogIdentity
 from stream_app.steps.sequence import OffsetJumpedBack
 
 FAUST_VERSION = "0.15.3"
@@ -258,13 +259,17 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def _commit_with_notes(self, offsets: Mapping[Any, int]) -> bool:
         if self._crashes is None:
-            done: bool = await self._commit(offsets)
-            return done
+            return await self._commit(offsets)
         noted = {tp: self._crashes.note(Partition(*tp), offset) for tp, offset in offsets.items()}
         if not await self._thread.commit_noted({tp: (offsets[tp], note.metadata) for tp, note in noted.items()}):
             return False
         self._crashes.committed((note, offsets[tp]) for tp, note in noted.items())
         return True
+
+    async def _commit(self, offsets: Mapping[Any, int]) -> bool:
+        """Without a note. Faust's own leaves out what log the offsets are of."""
+        done: bool = await self._thread.commit_noted({tp: (offset, "") for tp, offset in offsets.items()})
+        return done
 
     async def _commit_notes(self, partitions: Iterable[Partition]) -> bool:
         return await self._commit_offsets(self._with_offsets(partitions))
@@ -368,7 +373,7 @@ class RoleApp(faust.App):  # type: ignore[misc]
         self,
         settings: Settings,
         role_name: str,
-        topic: str,
+        log_identity: LogIdentity,
         role: StreamRole,
         acks: PartitionAcks,
         publisher: ConfluentPublisher,
@@ -376,8 +381,9 @@ class RoleApp(faust.App):  # type: ignore[misc]
         now_ms: Callable[[], int],
         crashes: CrashMemory | None = None,
     ) -> None:
-        """``crashes``: of a role whose records may kill the process."""
+        """``log_identity``: the topic, as it is now. ``crashes``: of a role whose records may kill the process."""
         self.settings = settings
+        self.log_identity = log_identity
         self.crashes = crashes
         self.now_ms = now_ms
         self.role_name = role_name
@@ -386,7 +392,7 @@ class RoleApp(faust.App):  # type: ignore[misc]
         self.publisher = publisher
         self._ready = False
         super().__init__(settings.group(role_name), loop=loop, **_options(settings))
-        self.topics.add(self.topic(topic))
+        self.topics.add(self.topic(log_identity.topic))
         self.batches = self.channel(maxsize=1)
 
         async def take_batches(stream: AsyncIterator[Batch]) -> None:

@@ -19,10 +19,12 @@ from prometheus_client import start_http_server
 
 from stream_app import telemetry
 from stream_app.kafka.acks import PartitionAcks
+from stream_app.kafka.admin import log_identity
 from stream_app.kafka.client_config import client_config
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.fatal import catch_everything, fatal
 from stream_app.kafka.frame import RoleApp, RoleWorker
+from stream_app.kafka.log_watch import watch_log
 from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.quiet import quieten_clients
 from stream_app.kafka.topic_check import check_topics_of
@@ -67,12 +69,14 @@ def run_role(
 
     async def prepare() -> RoleApp:
         await _until_reachable(settings, role_name, [topic])
+        log = await asyncio.to_thread(log_identity, settings, topic)
         publisher = ConfluentPublisher(settings)
         acks = PartitionAcks(publisher)
         role = make_role(publisher, fatal)
         await role.start(acks)
         _tune_garbage_collector()
-        return RoleApp(settings, role_name, topic, role, acks, publisher, loop, now_ms, crashes)
+        watch_log(settings, log, fatal)
+        return RoleApp(settings, role_name, log, role, acks, publisher, loop, now_ms, crashes)
 
     app = loop.run_until_complete(_unless_signalled(prepare()))
     worker = RoleWorker(app, loop, on_signal=_end_at_the_latest)

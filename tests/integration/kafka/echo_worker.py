@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stream_app import telemetry
+from stream_app.kafka import log_watch
 from stream_app.kafka.run import run_role, run_service
 from stream_app.ports import Acks, Publisher, Slot
 from stream_app.records import Message, Partition
@@ -121,6 +122,7 @@ def main() -> None:
     if options.get("service"):
         run_service(settings, "describe", lambda publisher, stopping: serve(options, publisher, stopping))
         return
+    log_watch.LOOK_EVERY_SECONDS = options.get("look_every_seconds", log_watch.LOOK_EVERY_SECONDS)
     ahead_ms = int(1000 * options.get("clock_ahead_seconds", 0.0))
     clock = {"now_ms": lambda: time.time_ns() // 1_000_000 + ahead_ms}
     run_role(settings, "enrich", options["topic"], lambda publisher, fatal: Echo(options), **clock)

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import signal
 from collections.abc import Callable
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from stream_app.kafka.admin import lag
+from stream_app.kafka.admin import lag, log_identity, reach
 from stream_app.kafka.client_config import consumer_config
 from stream_app.kafka.group_check import lost_positions
 from stream_app.kafka.topics import Topics
+from stream_app.steps.log_mark import marked
 from tests.integration.kafka.conftest import Stage
 from tests.waiting import wait_until
 
 MakeStage = Callable[[int], Stage]
 
 
-def commit(stage: Stage, offset: int) -> None:
+def commit(stage: Stage, offset: int, metadata: str = "") -> None:
     group = stage.settings.group("enrich")
     consumer = Consumer({**consumer_config(stage.settings), "group.id": group})
-    consumer.commit(offsets=[TopicPartition(stage.topic, 0, offset)], asynchronous=False)
+    wanted = [TopicPartition(stage.topic, 0, offset, metadata)]
+    reach(stage.settings, lambda _: consumer.commit(offsets=wanted, asynchronous=False))
     consumer.close()
 
 
@@ -118,3 +122,49 @@ def test_topic_made_again_under_a_worker_is_read_from_its_beginning(stage: MakeS
     wait_until(is_read, 90, "all of it is read")
     assert {int(record.value or b"") for record in s.published()} == {*range(50), *range(100, 110)}
     assert worker.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("other", "begins_at"),
+    [
+        ({}, 20),
+        ({"topic_id": "AnotherTopicOfThisName"}, 0),
+        ({"topic_id": "AnotherTopicOfThisName", "cluster_id": "another"}, 20),  # copied there, offsets translated
+    ],
+)
+def test_recreated_topic_is_recognized_by_its_id_when_it_has_grown(
+    stage: MakeStage, other: dict[str, str], begins_at: int
+) -> None:
+    """Its offsets reach beyond what was committed in the old one: records up to there were skipped."""
+    s = stage(1)
+    before = dataclasses.replace(log_identity(s.settings, s.topic), **other)
+    commit(s, 20, marked("", before))
+    s.produce(range(30))
+
+    worker = s.start()
+
+    wait_until(lambda: s.committed() == {0: 30}, 20, "it is read")
+    assert [int(record.value or b"") for record in s.published()] == list(range(begins_at, 30))
+    assert ("topic_was_recreated" in worker.log()) == (begins_at == 0)
+    assert worker.stop() == 0
+
+
+def test_running_worker_notices_that_its_topic_was_recreated_and_the_next_one_reads_all_of_it(
+    stage: MakeStage,
+) -> None:
+    """It hangs until the new topic has grown beyond its position, so that nothing but the id tells of it."""
+    s = stage(1)
+    s.produce(range(10))
+    worker = s.start(look_every_seconds=0.5)
+    wait_until(lambda: s.committed() == {0: 10}, 20, "it is read")
+    worker.process.send_signal(signal.SIGSTOP)
+    make_again(s)
+    s.produce(range(100, 130))
+    worker.process.send_signal(signal.SIGCONT)
+
+    assert worker.process.wait(30) == 1
+    assert f"Topic {s.topic} was deleted and recreated while this process read it" in worker.log()
+    successor = s.start()
+    wait_until(lambda: s.committed() == {0: 30}, 20, "all of it is read")
+    assert {int(record.value or b"") for record in s.published()} == {*range(10), *range(100, 130)}
+    assert successor.stop() == 0

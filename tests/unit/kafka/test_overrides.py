@@ -23,6 +23,7 @@ from faust.worker import Worker
 from mode import Service
 
 from stream_app.kafka import consumer_thread, frame, raw_records
+from stream_app.steps.log_identity import LogIdentity
 
 
 def test_faust_and_aiokafka_are_the_versions_that_the_overrides_were_written_against() -> None:
@@ -102,19 +103,20 @@ def test_consumer_reads_committed_records_only(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_fetcher_is_ours_from_the_start_and_knows_the_role(monkeypatch: pytest.MonkeyPatch) -> None:
-    role = object()
+    role, log = object(), LogIdentity("cluster", "reviews", "id")
 
     async def start(self: Any) -> None:
         self._consumer = SimpleNamespace(_fetcher=object.__new__(Fetcher))
 
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_start", start)
     thread: Any = object.__new__(consumer_thread.ConsumerThread)
-    thread.consumer = SimpleNamespace(app=SimpleNamespace(role=role))
+    thread.consumer = SimpleNamespace(app=SimpleNamespace(role=role, log_identity=log))
 
     asyncio.run(thread.on_start())
 
     assert isinstance(thread._consumer._fetcher, consumer_thread.PatientFetcher)
     assert thread._consumer._fetcher.role is role
+    assert thread.log_identity is log
 
 
 def test_broker_waits_long_or_for_many_records_only_where_that_holds_nobody_back() -> None:
