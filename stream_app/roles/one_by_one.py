@@ -23,6 +23,9 @@ class OneByOne(Generic[Review]):
     2. the canary passes, else the device is to blame
     3. commit a note that this review is alone
     4. compute it; where the process dies of it twice, its successor rejects it unseen
+
+    Records of all other partitions wait too: whatever else computes at a death would be a suspect as good as the noted
+    one. To let them through between two candidates would take one more commit for each.
     """
 
     def __init__(

@@ -2,7 +2,9 @@
 
 1. all records of a poll are worked on together; an exception tells nothing of whose fault it is
 2. then one by one: what raises alone is rejected as `internal_error`, its traceback in the log
-3. unless too many of the recent records failed so (``FailureShare``): then it is a bug of ours or something that is
+3. unless a fixed healthy record fails too, where the role has one: then the bug is ours. The process ends, nothing is
+   rejected
+4. and unless too many of the recent records failed so (``FailureShare``): then it is a bug of ours or something that is
    broken. The process ends, and nothing of this poll's failures is rejected, so that a bug never empties a topic into
    the dead letter. Less than 20 were rejected before
 """
@@ -29,6 +31,10 @@ class TooManyFailures(Exception):
     """Records fail that should not. What they raised is in the log."""
 
 
+class HealthyRecordFailed(Exception):
+    """A fixed record that is known to be healthy fails as well. What the records raised is in the log."""
+
+
 class RecordErrors:
     """One per role. Exceptions that are not a record's, such as Unavailable, pass through."""
 
@@ -43,11 +49,12 @@ class RecordErrors:
         *,
         slot_of: Callable[[Item], Slot],
         reject: Callable[[Item, Rejected], None],
+        healthy: Callable[[], Item] | None = None,
     ) -> list[tuple[Item, Result]]:
         """Each item with its result, in order, without those that were rejected.
 
-        ``work`` gives one result per item and changes nothing else, since it may be called again for any of them.
-        Raises TooManyFailures, nothing rejected.
+        ``work`` gives one result per item and changes nothing else, since it may be called again for any of them, and
+        for the fixed item that ``healthy`` makes. Raises TooManyFailures or HealthyRecordFailed, nothing rejected.
         """
         try:
             results = work(items)
@@ -55,7 +62,7 @@ class RecordErrors:
             raise
         # guarantee: exception-of-one-record
         except Exception:  # noqa: BLE001 - of any of these records: which one is found out below
-            return self._apart(items, work, slot_of, reject)
+            return self._apart(items, work, slot_of, reject, healthy)
         self._share.passed(len(items))
         return list(zip(items, results, strict=True))
 
@@ -95,6 +102,7 @@ class RecordErrors:
         work: Callable[[Sequence[Item]], Sequence[Result]],
         slot_of: Callable[[Item], Slot],
         reject: Callable[[Item, Rejected], None],
+        healthy: Callable[[], Item] | None,
     ) -> list[tuple[Item, Result]]:
         done: list[tuple[Item, Result]] = []
         failed: list[tuple[Item, Exception]] = []
@@ -107,8 +115,26 @@ class RecordErrors:
                 failed.append((item, error))
             else:
                 done.append((item, result))
+        if failed and healthy is not None:
+            self._try_healthy(healthy, work, failed, slot_of)
         self._judge(len(done), failed, slot_of, reject)
         return done
+
+    def _try_healthy(
+        self,
+        healthy: Callable[[], Item],
+        work: Callable[[Sequence[Item]], Sequence[Result]],
+        failed: Sequence[tuple[Item, Exception]],
+        slot_of: Callable[[Item], Slot],
+    ) -> None:
+        try:
+            work([healthy()])
+        except Exception as error:
+            self._tell(failed[:_LOGGED], slot_of)
+            raise HealthyRecordFailed(
+                f"{len(failed)} records failed in {self._role}, and so does a healthy record of its own: a bug. See "
+                "record_failed above. Nothing is rejected or committed."
+            ) from error
 
     def _judge(
         self,
@@ -120,9 +146,7 @@ class RecordErrors:
         """Reject what failed. Raises TooManyFailures before anything of it is."""
         self._share.passed(passed)
         too_many = self._share.failed(len(failed))  # guarantee: bug-rejects-no-topic
-        for item, error in failed[:_LOGGED] if too_many else failed:
-            record = slot_of(item).record
-            telemetry.record_failed(self._role, record.topic, record.partition, record.offset, error)
+        self._tell(failed[:_LOGGED] if too_many else failed, slot_of)
         if too_many:
             raise TooManyFailures(
                 f"{len(failed)} records of this poll failed in {self._role} without a known fault of theirs, and "
@@ -132,6 +156,11 @@ class RecordErrors:
         for item, error in failed:
             slot = slot_of(item)
             reject(item, Rejected(slot.record, "internal_error", _words(error)))
+
+    def _tell(self, failed: Sequence[tuple[Item, Exception]], slot_of: Callable[[Item], Slot]) -> None:
+        for item, error in failed:
+            record = slot_of(item).record
+            telemetry.record_failed(self._role, record.topic, record.partition, record.offset, error)
 
 
 def _words(error: Exception) -> str:

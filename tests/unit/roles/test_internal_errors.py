@@ -13,7 +13,7 @@ from stream_app import contract
 from stream_app.ports import Applied, ConfigurationError, Slot, StoreUnavailable
 from stream_app.records import Alert, EnrichedReview, RawRecord, Rejected
 from stream_app.roles.notify import Notify
-from stream_app.roles.record_errors import RecordErrors, TooManyFailures
+from stream_app.roles.record_errors import HealthyRecordFailed, RecordErrors, TooManyFailures
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
 from stream_app.steps import alert_rules, enrich
@@ -103,6 +103,28 @@ def test_bug_that_every_record_triggers_rejects_none(monkeypatch: pytest.MonkeyP
         async with staged() as stage:
             with pytest.raises(TooManyFailures, match="a bug"):
                 await stage.take(*(review(offset) for offset in range(50)))
+            assert stage.acks.calls == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(contract, "decode_review"), (enrich, "prepare_all"), (alert_rules, "may_alarm"), (enrich, "assemble")],
+)
+def test_bug_that_a_healthy_record_triggers_too_rejects_none(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str
+) -> None:
+    """At the first record, whatever the traffic: up to 19 were rejected before the share of failures told."""
+
+    def raises(*_: Any, **__: Any) -> Any:
+        raise IndexError(SECRET)
+
+    async def scenario() -> None:
+        async with staged() as stage:
+            monkeypatch.setattr(module, name, raises)
+            with pytest.raises(HealthyRecordFailed, match="a bug"):
+                await stage.take(review(0, language="de"))
             assert stage.acks.calls == []
 
     asyncio.run(scenario())
