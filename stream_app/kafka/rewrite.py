@@ -308,6 +308,11 @@ def _set_segment_ms(settings: Settings, topic: str, value: str | None) -> bool:
     return True
 
 
+def is_copy(record: RawRecord) -> bool:
+    """Does it stand for an earlier record of its partition, which the group that reads the topic has read?"""
+    return _copy_of(record) is not None
+
+
 def _is_left_over(record: RawRecord, begin: int) -> bool:
     """Is it the copy of a record that is still there? Then the run that made it did not get to the deletion."""
     place = _copy_of(record)

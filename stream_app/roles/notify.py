@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from stream_app import contract, telemetry
+from stream_app.kafka.rewrite import is_copy
 from stream_app.kafka.topics import Topics
 from stream_app.ports import Acks, Slot, SummaryStore
 from stream_app.records import Alert, Partition, Rejected
@@ -17,7 +18,8 @@ class Notify:
     """ports.StreamRole. An alert is kept, logged, and acknowledged when Redis will not forget it (see ``Settling``).
 
     After a crash it is kept and logged again, under the same id. One whose id stands already, no less gravely, is
-    acknowledged only: it was published again, or out of order.
+    acknowledged only: it was published again, or out of order. Copies that a killed erasure left are kept and not
+    logged: the group has read their originals.
     """
 
     def __init__(self, settings: Settings, store: SummaryStore, *, fatal: Callable[[BaseException], None]) -> None:
@@ -83,6 +85,7 @@ class Notify:
             reject=lambda item, rejected: self._give_up(batch, item[0], rejected),
         )
         if not batch.written_at:  # else a server forgot them, and people know of them already
+            answered = [one for one in answered if not is_copy(one[0][0].record)]
             self._kept = [alert for (_, alert), kept in answered if kept]  # guarantee: alerts-are-logged-once
 
     def _give_up(self, batch: Batch[Alert], slot: Slot, rejected: Rejected) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from stream_app import contract
+from stream_app.kafka.rewrite import HEADER_COPY_OF
 from stream_app.ports import StoreUnavailable
 from stream_app.records import Alert
 from stream_app.roles.notify import Notify
@@ -76,6 +77,23 @@ def test_only_a_graver_alert_is_logged_again(monkeypatch: pytest.MonkeyPatch) ->
 
     play(scenario)
     assert logged == [warning, ALERT, ALERT]
+
+
+def test_copy_that_a_killed_erasure_left_is_kept_and_not_logged_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The alerts of up to 30 days came again, all at once."""
+    logged: list[Alert] = []
+    monkeypatch.setattr("stream_app.telemetry.alert_notified", logged.append)
+    original = slot_of(VALUE, 7)
+    copy = replace(original, record=original.record._replace(offset=8, headers=((HEADER_COPY_OF, b"0/7"),)))
+
+    async def scenario(role: Notify, store: MemorySummaryStore, acks: FakeAcks) -> None:
+        await role.take([original])
+        await role.take([copy])
+        await finished(acks, 7, 8)
+        assert await store.recent_alerts(10) == [ALERT]
+
+    play(scenario)
+    assert logged == [ALERT]
 
 
 def test_unreadable_alert_goes_to_the_dead_letter_and_the_next_is_kept() -> None:
