@@ -74,7 +74,7 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
             state, before = assignment.state_value(tp), self.reached.get(partition)
             if before is None or not state.has_valid_position:
                 continue  # no commit, or no answer of the broker yet
-            self.reached[partition] = state.position
+            self.reached[partition] = state.position  # guarantee: loss-is-said-after-a-seek
             if state.position > before:
                 # guarantee: loss-by-retention-is-said
                 telemetry.records_lost_to_retention(*partition, before, state.position)
@@ -233,7 +233,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             offsets[tp] = offset if offset >= 0 else None
             if offset >= 0:
                 consumer._fetcher.seek_to(tp, offset)
-                consumer._fetcher.reached[Partition(*tp)] = offset
+                consumer._fetcher.reached[Partition(*tp)] = offset  # guarantee: commit-is-compared-with-the-log
             else:
                 # guarantee: reading-goes-on-at-the-commit
                 consumer._fetcher.request_offset_reset([tp], OffsetResetStrategy.EARLIEST)
@@ -243,7 +243,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def _is_ours(self, tp: Any, committed: Any) -> bool:
         """Is the offset one of the present log, as far as is known?"""
         before, present = unmarked(committed.metadata or "", tp.topic)[1], self.log_identity
-        if was_recreated(before, present):
+        if was_recreated(before, present):  # guarantee: commit-belongs-to-its-log
             place = Partition(*tp)
             telemetry.topic_was_recreated(*place, committed.offset, before.topic_id, present.topic_id)
             return False

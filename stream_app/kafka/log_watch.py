@@ -31,7 +31,7 @@ def _watch(settings: Settings, log: LogIdentity, fatal: Callable[[BaseException]
             present = log_identity(settings, log.topic)
         except (Unavailable, ConfigurationError):  # no broker answers, or the topic is not there (yet)
             continue
-        if was_recreated(log, present):
+        if was_recreated(log, present):  # guarantee: recreated-topic-ends-the-role
             fatal(
                 ConfigurationError(
                     f"Topic {log.topic} was deleted and recreated while this process read it (its id was "

@@ -40,7 +40,7 @@ class TopicSpec:
             config["retention.bytes"] = str(FOR_EVER)
         if self.cleanup_policy != "delete":
             config["cleanup.policy"] = self.cleanup_policy
-        if self.max_compaction_lag_ms is not None:
+        if self.max_compaction_lag_ms is not None:  # guarantee: old-summaries-go
             config["max.compaction.lag.ms"] = str(self.max_compaction_lag_ms)
         return config
 

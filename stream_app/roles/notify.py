@@ -85,7 +85,7 @@ class Notify:
             reject=lambda item, rejected: self._give_up(batch, item[0], rejected),
         )
         if not batch.written_at:  # else a server forgot them, and people know of them already
-            answered = [one for one in answered if not is_copy(one[0][0].record)]
+            answered = [one for one in answered if not is_copy(one[0][0].record)]  # guarantee: copies-are-not-told
             self._kept = [alert for (_, alert), kept in answered if kept]  # guarantee: alerts-are-logged-once
 
     def _give_up(self, batch: Batch[Alert], slot: Slot, rejected: Rejected) -> None:

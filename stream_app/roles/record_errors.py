@@ -115,7 +115,7 @@ class RecordErrors:
                 failed.append((item, error))
             else:
                 done.append((item, result))
-        if failed and healthy is not None:
+        if failed and healthy is not None:  # guarantee: healthy-record-is-tried-first
             self._try_healthy(healthy, work, failed, slot_of)
         self._judge(len(done), failed, slot_of, reject)
         return done

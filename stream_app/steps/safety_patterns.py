@@ -77,7 +77,7 @@ def parsed_text(language: str, name: str, text: str) -> Terms:
 
 def parsed(language: str, file: Mapping[str, Any]) -> Terms:
     """The contents of a file; see docs/alerts.md for their form. Raises BadLineError."""
-    check(file)
+    check(file)  # guarantee: safety-terms-are-checked
     spaced = language not in _WITHOUT_SPACES
     groups = {name: _alternatives(line, {}) for name, line in file.get("words", {}).items()}
     kinds = {kind: table for kind, table in file.items() if kind in KINDS}
