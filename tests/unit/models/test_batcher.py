@@ -225,9 +225,11 @@ def test_hung_tokenizer_is_fatal() -> None:
     rig.model.faults.cannot_tokenize = lambda text: not let_go.wait()
     rig.batcher.start()
     rig.submit("good")
-    error = rig.error()
-    let_go.set()
-    rig.batcher.stop()
+    try:
+        error = rig.error()
+    finally:
+        let_go.set()  # a thread that hangs keeps Python from ending
+        rig.batcher.stop()
     assert isinstance(error, DeviceHung)
     assert "tokenizing" in str(error)
 
