@@ -5,24 +5,24 @@ stream-app.crash-note/1 open until=121 deaths=0 log=MkU3OEVBNTcwNTJENDM2Qg:3mVZ0
 
 from __future__ import annotations
 
-import re
-
 from stream_app.steps.log_identity import LogIdentity
 
-_MARKED = re.compile(r"(?:(.*) )?log=(\S*):([^\s:\0]+)\0?")  # librdkafka ends what it commits with a null character
+_MARK = "log="
 
 
 def marked(metadata: str, log: LogIdentity) -> str:
     """``metadata`` with the mark behind it; as it is where the brokers do not say the topic's id."""
-    return f"{metadata} log={log.cluster_id}:{log.topic_id}".lstrip() if log.topic_id else metadata
+    return f"{metadata} {_MARK}{log.cluster_id}:{log.topic_id}".lstrip() if log.topic_id else metadata
 
 
 def unmarked(metadata: str, topic: str) -> tuple[str, LogIdentity]:
     """The metadata without its mark, and the log that was marked; one that says nothing where there is no mark."""
-    found = _MARKED.fullmatch(metadata)
-    if found is None:
+    # librdkafka ends what it commits with a null character
+    kept, _, mark = metadata.removesuffix("\0").rpartition(" ")
+    cluster_id, colon, topic_id = mark.removeprefix(_MARK).rpartition(":")
+    if not (mark.startswith(_MARK) and colon and topic_id):
         return metadata, LogIdentity("", topic)
-    return found[1] or "", LogIdentity(found[2], topic, found[3])
+    return kept, LogIdentity(cluster_id, topic, topic_id)
 
 
 def was_recreated(before: LogIdentity, present: LogIdentity) -> bool:
