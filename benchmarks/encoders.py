@@ -161,9 +161,9 @@ def _in_a_process(way: str, path: Path, reviews: int, model: str) -> EncoderRun:
 def run_way(way: str, texts: Sequence[str], model: str = BUNDLED) -> EncoderRun:
     """Time one way on these texts."""
     from stream_app.models.device import cores, find_device
-    from stream_app.models.loading import quieten
+    from stream_app.models.loading import silence_libraries
 
-    quieten()
+    silence_libraries()
     found = _found(model)
     where = find_device(threads=1)[0]
     if way in (NAIVE, ARRIVAL):
@@ -260,18 +260,18 @@ def _through_the_batcher(
     from stream_app.models.classifier import Classifier
     from stream_app.models.device import DeviceChoice
     from stream_app.models.encoders import PaddedEncoder
-    from stream_app.models.loading import Sized
+    from stream_app.models.loading import TunedModel
     from stream_app.models.selection import measure_budget
     from stream_app.steps.batch_plan import PaddedRows
 
     choice = DeviceChoice(device, precision, 1, "", backend, workers)
     classifier: Classifier = found.on(choice)
-    budget = measure_budget(classifier, choice).prompt(device, packs=classifier.plan.packs)
+    budget = measure_budget(classifier, choice).for_low_latency(device, packs=classifier.plan.packs)
     if padded:  # with the runs of the packed one, and as much to sort
         classifier.encoder = PaddedEncoder(found.model.to(device), found.tokenizer.pad_token_id, choice)
         classifier.plan = PaddedRows()
-    sized = Sized(classifier, budget.run_tokens, budget.batch_tokens, workers, device=device)
-    sizes = sized.run_tokens, sized.batch_tokens, sized.workers, sized.tokenizers
+    tuned = TunedModel(classifier, budget.micro_batch_tokens, budget.batch_tokens, workers, device=device)
+    sizes = tuned.micro_batch_tokens, tuned.batch_tokens, tuned.workers, tuned.tokenizers
     drain(classifier, texts[: max(8, len(texts) // 8)], *sizes)  # warm-up
     scores, seconds = drain(classifier, texts, *sizes)
     judged = [(one.negative, one.neutral, one.positive) for one in scores]
@@ -279,7 +279,7 @@ def _through_the_batcher(
 
 
 def drain(
-    model: Any, texts: Sequence[str], run_tokens: int, batch_tokens: int, workers: int, tokenizers: int = 1
+    model: Any, texts: Sequence[str], micro_batch_tokens: int, batch_tokens: int, workers: int, tokenizers: int = 1
 ) -> tuple[list[Any], float]:
     """(results, seconds) of a batcher that has all texts waiting, as soon as they can be given to it."""
     from stream_app.models.batcher import Batcher
@@ -303,7 +303,7 @@ def drain(
         model,
         on_done=on_done,
         fatal=fatal,
-        run_tokens=run_tokens,
+        micro_batch_tokens=micro_batch_tokens,
         batch_tokens=batch_tokens,
         max_waiting_tokens=10**9,
         name="bench",

@@ -21,7 +21,7 @@ from stream_app.commands.publish import send
 from stream_app.embedded.server_process import die_with
 from stream_app.embedded.services import Services
 from stream_app.kafka.admin import create_topics, end_offsets, lag, read_to_end
-from stream_app.kafka.feed import Feed
+from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.kafka.topics import Topics
 from stream_app.settings import Settings
 
@@ -70,8 +70,8 @@ def end_to_end(work: Workload, services: Services, *, with_summaries: bool, run:
         cached_texts=0,  # the backlog repeats itself: known texts would cost nothing
     )
     create_topics(settings)
-    with Feed(settings) as feed:
-        send(work.lines, feed, rate=0, on_progress=lambda _: None)
+    with BlockingProducer(settings) as producer:
+        send(work.lines, producer, rate=0, on_progress=lambda _: None)
     topics = Topics(settings.topic_prefix)
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
         members = {"enrich" if number == 1 else f"enrich {number}": "enrich" for number in range(1, processes + 1)}

@@ -189,10 +189,10 @@ def _t5_small(folder: Path) -> str:
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 
-    from stream_app.models.loading import quieten
+    from stream_app.models.loading import silence_libraries
     from stream_app.models.summarizer import find_summarizer
 
-    quieten()
+    silence_libraries()
     tokenizer = find_summarizer("bundled").tokenizer
     torch.manual_seed(0)  # the same hash each time: it is converted once
     config = T5Config(vocab_size=len(tokenizer), decoder_start_token_id=0)  # the defaults are T5-small's

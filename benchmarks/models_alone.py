@@ -14,7 +14,7 @@ import orjson
 from benchmarks.own_process import measured
 from benchmarks.workload import SAMPLE, Workload, workload
 from stream_app import contract
-from stream_app.models.loading import Sized
+from stream_app.models.loading import TunedModel
 from stream_app.records import RawRecord, Review
 from stream_app.settings import Settings
 from stream_app.steps import enrich as step
@@ -61,7 +61,7 @@ def _from_memory(texts: Sequence[step.Prepared], settings: Settings) -> float:
 
         def run(share: int) -> float:
             began = time.perf_counter()
-            work = [(sized, given[::share]) for sized, given in jobs]
+            work = [(tuned, given[::share]) for tuned, given in jobs]
             list(pool.map(lambda job: drain(job[0].model, job[1], *_sizes(job[0])), work))
             return time.perf_counter() - began
 
@@ -69,8 +69,8 @@ def _from_memory(texts: Sequence[step.Prepared], settings: Settings) -> float:
         return len(texts) / run(1)
 
 
-def _sizes(sized: Sized[Any]) -> tuple[int, int, int, int]:
-    return sized.run_tokens, sized.batch_tokens, sized.workers, sized.tokenizers
+def _sizes(tuned: TunedModel[Any]) -> tuple[int, int, int, int]:
+    return tuned.micro_batch_tokens, tuned.batch_tokens, tuned.workers, tuned.tokenizers
 
 
 def _one_at_a_time(texts: Sequence[step.Prepared], settings: Settings) -> float:
@@ -79,10 +79,10 @@ def _one_at_a_time(texts: Sequence[step.Prepared], settings: Settings) -> float:
 
     from stream_app.models.classifier import find_classifier
     from stream_app.models.device import DeviceChoice, cores, find_device
-    from stream_app.models.loading import quieten
+    from stream_app.models.loading import silence_libraries
     from stream_app.models.summarizer import load_summarizer
 
-    quieten()
+    silence_libraries()
     device, _, _ = find_device(threads=cores())
     found = find_classifier("bundled")
     classify = pipeline("text-classification", model=found.model.to(device), tokenizer=found.tokenizer, truncation=True)

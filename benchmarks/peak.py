@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 _PEAK_SECONDS = 0.5
-_RUN_TOKENS = (512, 1024)  # rows of the products of one run, as a worker's sweep chooses them
+_MICRO_BATCH_TOKENS = (512, 1024)  # rows of the products of one run, as a worker's sweep chooses them
 
 
 def flops_of(config: Any, lengths: Sequence[int]) -> float:
@@ -132,7 +132,7 @@ def products_share(config: Any, workers: int) -> float:
     The peak is measured before and after: in seconds that a neighbour takes, it would come out too low.
     """
     before = peak_flops(config, "cpu", "fp32", workers)
-    rate = max(_products_rate(config, rows, workers) for rows in _RUN_TOKENS)
+    rate = max(_products_rate(config, rows, workers) for rows in _MICRO_BATCH_TOKENS)
     return rate / max(before, peak_flops(config, "cpu", "fp32", workers))
 
 

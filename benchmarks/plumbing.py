@@ -28,9 +28,9 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from rich.console import Console
 
+from benchmarks.frameworks.installing import FRAMEWORKS, Framework, FrameworkMissing, python_of
+from benchmarks.frameworks.job import Job
 from benchmarks.own_broker import own_broker
-from benchmarks.peers.installing import PEERS, Peer, PeerMissing, python_of
-from benchmarks.peers.job import Job
 from benchmarks.plumbing_work import MODEL, first_difference
 from benchmarks.workload import SAMPLE, Workload, workload
 from stream_app import contract
@@ -38,7 +38,7 @@ from stream_app.commands.options import environment_of
 from stream_app.commands.publish import send
 from stream_app.embedded.server_process import die_with
 from stream_app.kafka.admin import end_offsets, read_to_end
-from stream_app.kafka.feed import Feed
+from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.kafka.topics import Topics
 from stream_app.records import Position, RawRecord, Rejected
 from stream_app.settings import Settings
@@ -93,10 +93,10 @@ class Plumbing:
         return self.way(OURS).median / self.way(BARE_FAUST).median
 
     @property
-    def over_peers(self) -> dict[str, float]:
+    def over_frameworks(self) -> dict[str, float]:
         """Our median over that of each peer that ran."""
-        peers = [way for way in self.ways if way.name in {peer.name for peer in PEERS} and way.runs]
-        return {way.name: self.way(OURS).median / way.median for way in peers}
+        frameworks = [way for way in self.ways if way.name in {framework.name for framework in FRAMEWORKS} and way.runs]
+        return {way.name: self.way(OURS).median / way.median for way in frameworks}
 
 
 class WrongOutput(Exception):
@@ -108,7 +108,7 @@ def plumbing(
     brokers: str,
     *,
     repeats: int,
-    with_peers: bool = True,
+    with_frameworks: bool = True,
     say: Callable[[str], object] = console.print,
 ) -> Plumbing:
     """Every way ``repeats`` times, in turns. A peer that cannot be installed, or fails, has no runs and says why."""
@@ -118,14 +118,17 @@ def plumbing(
         BARE_FAUST: ("orjson.loads of each record, nothing else", _bare_faust),
     }
     missing: dict[str, str] = {}
-    for peer in PEERS if with_peers else ():
+    for framework in FRAMEWORKS if with_frameworks else ():
         try:
-            python = python_of(peer)
-        except PeerMissing as reason:
-            missing[peer.name] = str(reason)
-            say(f"{peer.name}: {reason}")
+            python = python_of(framework)
+        except FrameworkMissing as reason:
+            missing[framework.name] = str(reason)
+            say(f"{framework.name}: {reason}")
         else:
-            measures[peer.name] = (peer.does, lambda bench, peer=peer, python=python: _peer(bench, peer, python))
+            measures[framework.name] = (
+                framework.does,
+                lambda bench, framework=framework, python=python: _framework(bench, framework, python),
+            )
     runs: dict[str, list[Run]] = {name: [] for name in measures}
     for number in range(repeats):
         for at, (name, (_, measure)) in enumerate(measures.items()):
@@ -143,7 +146,11 @@ def plumbing(
             runs[name].append(run)
             say(f"{name}: {run.reviews_per_second:.0f} reviews/s, {run.cpu_us_per_review:.1f} µs of CPU each")
     ways = [Way(name, does, tuple(runs[name]), missing.get(name)) for name, (does, _) in measures.items()]
-    ways += [Way(peer.name, peer.does, (), missing[peer.name]) for peer in PEERS if peer.name in missing.keys() - runs]
+    ways += [
+        Way(framework.name, framework.does, (), missing[framework.name])
+        for framework in FRAMEWORKS
+        if framework.name in missing.keys() - runs
+    ]
     return Plumbing(work.source, len(work.lines), tuple(ways))
 
 
@@ -179,8 +186,8 @@ def backlog(work: Workload, brokers: str, prefix: str) -> Iterator[Bench]:
     for made in admin.create_topics(new).values():
         made.result()
     try:
-        with Feed(settings) as feed:
-            send(work.lines, feed, rate=0, on_progress=lambda _: None)
+        with BlockingProducer(settings) as producer:
+            send(work.lines, producer, rate=0, on_progress=lambda _: None)
         yield Bench(settings, len(work.lines))
     finally:
         for gone in admin.delete_topics(list(topics.all())).values():
@@ -200,17 +207,17 @@ def our_worker(bench: Bench, summaries: str, state_folder: str) -> tuple[list[st
         "STREAM_APP_STATE_FOLDER": state_folder,
         "STREAM_APP_CACHED_TEXTS": "0",  # the workload repeats itself: every review is to go the whole way
     }
-    return [sys.executable, "-m", "benchmarks.free_models"], {**environment_of(bench.settings), **named}
+    return [sys.executable, "-m", "benchmarks.noop_models"], {**environment_of(bench.settings), **named}
 
 
-def _peer(bench: Bench, peer: Peer, python: Path) -> Run:
-    command = [str(python), "-m", f"benchmarks.peers.{peer.module}", bench.job.as_argument()]
-    return _timed(bench, command, _peer_environment(), bench.job.group, same_bytes=True)
+def _framework(bench: Bench, framework: Framework, python: Path) -> Run:
+    command = [str(python), "-m", f"benchmarks.frameworks.{framework.module}", bench.job.as_argument()]
+    return _timed(bench, command, _framework_environment(), bench.job.group, same_bytes=True)
 
 
 def _bare_faust(bench: Bench) -> Run:
-    command = [sys.executable, "-m", "benchmarks.peers.faust_decode", bench.job.as_argument()]
-    with running(command, _peer_environment()) as (process, log):
+    command = [sys.executable, "-m", "benchmarks.frameworks.faust_decode", bench.job.as_argument()]
+    with running(command, _framework_environment()) as (process, log):
         try:
             process.wait(LIMIT_SECONDS)
         except subprocess.TimeoutExpired:
@@ -221,7 +228,7 @@ def _bare_faust(bench: Bench) -> Run:
         return Run(float(found[1]), float(found[2]))
 
 
-def _peer_environment() -> dict[str, str]:
+def _framework_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(PROJECT)}
 
 
@@ -351,7 +358,7 @@ def main() -> None:
     options = parser.parse_args()
     with own_broker(console.print) as address:
         work = workload(options.input, options.reviews)
-        results = plumbing(work, address, repeats=options.repeats, with_peers=not options.no_peers)
+        results = plumbing(work, address, repeats=options.repeats, with_frameworks=not options.no_frameworks)
     print(table(results))
 
 

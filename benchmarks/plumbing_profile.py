@@ -57,7 +57,7 @@ _PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("crash notes", "kafka/crash_memory.py", ()),
     ("batch", "models/batcher.py", ()),
     ("batch", "steps/batch_plan.py", ()),
-    ("batch", "benchmarks/free_models.py", ("tokenize", "run", "<listcomp>")),
+    ("batch", "benchmarks/noop_models.py", ("tokenize", "run", "<listcomp>")),
     ("telemetry", "stream_app/telemetry.py", ()),
     ("telemetry", "prometheus_client/", ()),
     ("the role itself", "roles/enrich.py", ()),

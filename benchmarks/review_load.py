@@ -17,8 +17,8 @@ from confluent_kafka import Consumer, TopicPartition
 from stream_app import contract
 from stream_app.commands.review_files import Line
 from stream_app.kafka.admin import end_offsets
+from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.kafka.client_config import consumer_config
-from stream_app.kafka.feed import Feed
 from stream_app.kafka.topics import Topics
 from stream_app.records import Alert, EnrichedReview, RawRecord
 from stream_app.settings import Settings
@@ -102,13 +102,13 @@ class Listener:
                     self.alerts += message.topic() == self._alerts
 
 
-def send_at(lines: Sequence[Line], times: Sequence[float], feed: Feed, sent: Sent) -> None:
+def send_at(lines: Sequence[Line], times: Sequence[float], producer: BlockingProducer, sent: Sent) -> None:
     """Hand each line to Kafka when it is due: ``times`` in seconds of ``time.monotonic``. Notes it in ``sent``."""
     for line, due in zip(lines, times, strict=True):
         while (pause := due - time.monotonic()) > 0:
             time.sleep(min(pause, _LOOK_SECONDS))  # until the review is due
-            feed.poll()
-        feed.send(line.key, line.value)
+            producer.poll()
+        producer.send(line.key, line.value)
         sent.due.append(due)
         sent.handed_over.append(time.monotonic())
 
@@ -123,8 +123,8 @@ def sending(
 
     def work() -> None:
         try:
-            with Feed(settings) as feed:
-                send_at(lines, times, feed, sent)
+            with BlockingProducer(settings) as producer:
+                send_at(lines, times, producer, sent)
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             errors.append(error)
         finally:

@@ -45,7 +45,7 @@ class Options:
     input: Path
     quick: bool
     repeats: int
-    peers: bool
+    frameworks: bool
     device: str
 
     def size(self, full: int, quick: int) -> int:
@@ -210,7 +210,9 @@ def _plumbing(options: Options) -> Measured:
     """Plumbing: everything but the models"""
     with own_broker(console.print) as address:
         work = workload(options.input, options.size(30_000, 300))
-        found = plumbing.plumbing(work, address, repeats=options.repeats, with_peers=options.peers, say=console.print)
+        found = plumbing.plumbing(
+            work, address, repeats=options.repeats, with_frameworks=options.frameworks, say=console.print
+        )
         text = plumbing.table(found)
         if not options.quick:
             try:
@@ -218,8 +220,8 @@ def _plumbing(options: Options) -> Measured:
             except plumbing_profile.ProfilerMissing as missing:
                 text += f"\n\nNo profile: {missing}"
     numbers = {"plumbing_over_bare_faust": found.over_bare_faust}
-    if found.over_peers:
-        numbers["plumbing_over_best_peer"] = min(found.over_peers.values())
+    if found.over_frameworks:
+        numbers["plumbing_over_best_peer"] = min(found.over_frameworks.values())
     bars = {way.name: [run.reviews_per_second for run in way.runs] for way in found.ways if way.runs}
     return Measured(text, numbers, bars)
 
@@ -286,7 +288,7 @@ def main() -> None:
         given.input,
         given.quick,
         1 if given.quick else given.repeats,
-        not (given.no_peers or given.quick),
+        not (given.no_frameworks or given.quick),
         "cuda" if "gpu" in _this_machine() else "cpu",
     )
     given.output.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stream_app.models.loading import quieten
+from stream_app.models.loading import silence_libraries
 
 if TYPE_CHECKING:
     from stream_app.models.classifier import Classifier
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--model", default="bundled", help="a classifier's name or folder")
     parser.add_argument("--repeats", type=int, default=30)
     options = parser.parse_args()
-    quieten()
+    silence_libraries()
     find_device("cpu", threads=1)
     found = find_classifier(options.model)
     width = found.model.config.hidden_size

@@ -59,9 +59,9 @@ def run_sizes(path: Path, precision: str, reviews: int = REVIEWS, seconds: float
 def _measure(path: Path, precision: Any, reviews: int, seconds: float) -> RunSizes:
     from stream_app.models.classifier import find_classifier
     from stream_app.models.device import DeviceChoice, cores, find_device
-    from stream_app.models.loading import quieten
+    from stream_app.models.loading import silence_libraries
 
-    quieten()
+    silence_libraries()
     find_device("cpu", threads=1)
     found = find_classifier("bundled")
     workers = cores()

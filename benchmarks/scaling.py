@@ -31,7 +31,7 @@ from stream_app.commands.processes import PROGRAM, Processes
 from stream_app.commands.publish import send
 from stream_app.commands.review_files import Line
 from stream_app.kafka.admin import create_topics, end_offsets, read_to_end
-from stream_app.kafka.feed import Feed
+from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.kafka.topics import Topics
 from stream_app.settings import Settings
 
@@ -175,8 +175,8 @@ def _run(settings: Settings, warm_up: list[Line], backlog: list[Line], count: in
 
 
 def _publish(settings: Settings, lines: list[Line]) -> None:
-    with Feed(settings) as feed:
-        send(lines, feed, rate=0, on_progress=lambda _: None)
+    with BlockingProducer(settings) as producer:
+        send(lines, producer, rate=0, on_progress=lambda _: None)
 
 
 def _rate(timestamps_ms: Sequence[int], published_at_ms: int) -> float:

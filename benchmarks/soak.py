@@ -30,16 +30,16 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.live import Live
 
-from benchmarks import soak_judge
+from benchmarks import soak_checker
 from benchmarks.report import processor
-from benchmarks.soak_judge import MANY_REVIEWS, Ending, ProcessSample, Sample, Verdict, ViewSample, judge
+from benchmarks.soak_checker import MANY_REVIEWS, Ending, ProcessSample, Sample, Verdict, ViewSample, judge
 from benchmarks.soak_traffic import Traffic
 from benchmarks.workload import SAMPLE
 from stream_app.commands.processes import ROLES, Processes, stopped_by_signal
 from stream_app.commands.run_report import Offsets, account, starting_point
 from stream_app.embedded.services import Services
 from stream_app.kafka.admin import create_topics, lag
-from stream_app.kafka.feed import Feed
+from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.settings import Settings
 from stream_app.store.keys import Keys, ProductKeys
 from stream_app.store.summaries import RedisSummaryStore
@@ -146,8 +146,8 @@ def _options() -> argparse.Namespace:
 def _feeding(settings: Settings, traffic: Traffic, state: _State, rate: float) -> Iterator[None]:
     """Reviews at a steady rate, from a thread; at the end waits until the broker has acknowledged all."""
 
-    def feed(stop: threading.Event) -> None:
-        with Feed(settings) as producer:
+    def producer(stop: threading.Event) -> None:
+        with BlockingProducer(settings) as producer:
             began = time.monotonic()
             while not stop.is_set():
                 while (pause := began + state.published / rate - time.monotonic()) > 0 and not stop.is_set():
@@ -155,7 +155,7 @@ def _feeding(settings: Settings, traffic: Traffic, state: _State, rate: float) -
                 producer.send(*traffic.next(datetime.now(UTC)))
                 state.published += 1
 
-    with _thread("feed", feed, state):
+    with _thread("feed", producer, state):
         yield
 
 
@@ -326,7 +326,7 @@ def _servers(services: Services) -> dict[str, psutil.Process]:
     valkey = services.valkey.process
     assert valkey is not None  # it was started
     brokers = services.kafka.processes
-    return {"kafka": psutil.Process(brokers[0].pid), soak_judge.STORE: psutil.Process(valkey.pid)}
+    return {"kafka": psutil.Process(brokers[0].pid), soak_checker.STORE: psutil.Process(valkey.pid)}
 
 
 # ---- beginning and end
@@ -393,11 +393,11 @@ def report(
         f"{processor()}, {len(os.sched_getaffinity(0))} cores. Warm-up {warm_up / 60:.1f} min, {len(samples)} samples, "
         f"{reads} reads of the API, seed {options.seed}.",
         "",
-        *soak_judge.table(verdict),
+        *soak_checker.table(verdict),
         "",
     ]
     if verdict.redis:
-        lines.append(soak_judge.redis_sentence(verdict.redis))
+        lines.append(soak_checker.redis_sentence(verdict.redis))
     if parts:
         shown = ", ".join(
             f"{name} {size / 1000:,.0f} KB in {keys:,} keys ({size / items:.0f} an item)"

@@ -192,11 +192,11 @@ def run_bundled(way: str, path: Path, count: int) -> SummaryRun:
     """Real reviews through the bundled T5; ours through a worker's batcher."""
     from benchmarks.models_alone import prepared_texts
     from stream_app.models.device import DeviceChoice, find_device
-    from stream_app.models.loading import quieten
+    from stream_app.models.loading import silence_libraries
     from stream_app.models.summarizer import load_summarizer
     from stream_app.steps.enrich import needs_summary
 
-    quieten()
+    silence_libraries()
     settings = Settings()
     prepared = prepared_texts(workload(path, 4 * count), settings)
     texts = [one.summary_input for one in prepared if needs_summary(one, settings.summary_min_words)][:count]
@@ -219,7 +219,7 @@ def _by_a_worker(device: str, precision: Precision, texts: Sequence[str]) -> Sum
     """Through a worker's batcher."""
     from benchmarks.encoders import drain
     from stream_app.models.device import DeviceChoice, find_device
-    from stream_app.models.loading import Sized
+    from stream_app.models.loading import TunedModel
     from stream_app.models.selection import measure_budget
     from stream_app.models.summarizer import find_summarizer
 
@@ -229,8 +229,8 @@ def _by_a_worker(device: str, precision: Precision, texts: Sequence[str]) -> Sum
     choice = DeviceChoice(device, precision, 1, "", backend, workers)
     summarizer = found.on(choice)
     budget = measure_budget(summarizer, choice)
-    sized = Sized(summarizer, budget.run_tokens, budget.batch_tokens, workers, device=device)
-    sizes = sized.run_tokens, sized.batch_tokens, sized.workers, sized.tokenizers
+    tuned = TunedModel(summarizer, budget.micro_batch_tokens, budget.batch_tokens, workers, device=device)
+    sizes = tuned.micro_batch_tokens, tuned.batch_tokens, tuned.workers, tuned.tokenizers
     drain(summarizer, texts[: max(8, len(texts) // 8)], *sizes)  # warm-up
     summaries, seconds = drain(summarizer, texts, *sizes)
     return SummaryRun(len(texts), seconds, summaries)

@@ -74,7 +74,7 @@ class Tokens(Protocol):
     def truncated(self) -> bool: ...
 
 
-class RunPlan(Protocol):
+class MicroBatchPlan(Protocol):
     """How the texts of a batch become runs, by what differing lengths cost a model. steps/batch_plan has them."""
 
     @property
@@ -82,9 +82,9 @@ class RunPlan(Protocol):
         """Are texts computed end to end, nothing padded, so that runs are full?"""
         ...
 
-    def cut(self, lengths: Sequence[int], run_tokens: int) -> list[list[int]]:
-        """Indices of ``lengths`` (tokens per text, at least 1), each in exactly one run of at most ``run_tokens``; a
-        longer text is alone.
+    def cut(self, lengths: Sequence[int], micro_batch_tokens: int) -> list[list[int]]:
+        """Indices of ``lengths`` (tokens per text, at least 1), each in exactly one run of at most
+        ``micro_batch_tokens``; a longer text is alone.
         """
         ...
 
@@ -104,7 +104,7 @@ class TextModel(Protocol[Result]):
         ...
 
     @property
-    def plan(self) -> RunPlan:
+    def plan(self) -> MicroBatchPlan:
         """Which texts it should compute together."""
         ...
 
@@ -133,7 +133,7 @@ class ModelFailed:
 
 
 @dataclass(slots=True, eq=False)
-class Slot:
+class InFlightRecord:
     """One input record on its way: its place in the order of its partition travels with it."""
 
     record: RawRecord
@@ -147,15 +147,15 @@ class Acks(Protocol):
     Slots of an older epoch (the partition was revoked since) are ignored by all calls.
     """
 
-    def publish_early(self, slot: Slot, messages: Sequence[Message]) -> None:
+    def publish_early(self, in_flight: InFlightRecord, messages: Sequence[Message]) -> None:
         """Publish at once, out of order (alerts). The slot is acknowledged only after these are delivered too."""
         ...
 
-    def finish(self, slot: Slot, messages: Sequence[Message]) -> None:
+    def finish(self, in_flight: InFlightRecord, messages: Sequence[Message]) -> None:
         """The slot is done. Its messages are published when every earlier slot of the partition is done."""
         ...
 
-    def finish_all(self, finished: Iterable[tuple[Slot, Sequence[Message]]]) -> None:
+    def finish_all(self, finished: Iterable[tuple[InFlightRecord, Sequence[Message]]]) -> None:
         """As ``finish`` of each, and cheaper."""
         ...
 
@@ -185,13 +185,13 @@ class AlertHistory(Protocol):
 
 
 class StreamRole(Protocol):
-    """What a role gives to the Kafka frame. All methods run on the event loop but ``gather_ms``."""
+    """What a role gives to the Kafka frame. All methods run on the event loop but ``fetch_wait_ms``."""
 
     async def start(self, acks: Acks) -> None:
         """Load models, check the store. Called once before the first record; ready when it returns."""
         ...
 
-    async def take(self, slots: list[Slot]) -> None:
+    async def take(self, in_flight_records: list[InFlightRecord]) -> None:
         """The records of one poll, in offset order within each partition. The next poll waits for it to return."""
         ...
 
@@ -199,7 +199,7 @@ class StreamRole(Protocol):
         """May more be fetched? Asked before each poll: cheap."""
         ...
 
-    def gather_ms(self) -> int:
+    def fetch_wait_ms(self) -> int:
         """So long the broker may hold records back until there are many of them, as each poll has its price; 0: not.
 
         Asked before each request on the consumer's thread: cheap, and without locks that the loop may hold.
@@ -312,7 +312,7 @@ class SummaryStore(SummaryReader, Protocol):
         """The revision that the view holds of each review (its deletion's too); None where it never saw one."""
         ...
 
-    async def incarnation(self) -> str:
+    async def server_identity(self) -> str:
         """Changes when the server restarted or another one took over: what was applied shortly before may be gone.
 
         Raises ViewLost where the view's origin is gone, with all that was applied: nothing may be written, nor

@@ -67,7 +67,7 @@ _lost_to_retention = Counter(
     "Offsets that retention removed before they were read (transaction markers count too)",
     ["topic"],
 )
-_begun_anew = Counter(
+_restarted = Counter(
     "stream_app_partitions_begun_anew_total", "Partitions that ended before the committed offset", ["topic"]
 )
 _clock = Gauge(
@@ -346,20 +346,20 @@ def clock_disagrees(role: str, ahead_seconds: float, now_ms: int) -> None:
 
 def log_no_longer_reaches(topic: str, partition: int, position: int, first: int) -> None:
     """The log ends before ``position``, and is read from ``first`` on."""
-    _begun_anew.labels(topic).inc()
+    _restarted.labels(topic).inc()
     log.error(
         "log_no_longer_reaches",
         topic=topic,
         partition=partition,
         committed_offset=position,
-        begins_anew_at=first,
+        restarts_at=first,
         next_step="the topic was made again or lost its end: it is read from its beginning; find out why",
     )
 
 
 def topic_was_recreated(topic: str, partition: int, committed: int, topic_id: str, present_id: str) -> None:
     """What is committed is an offset of a topic of this name that was deleted since."""
-    _begun_anew.labels(topic).inc()
+    _restarted.labels(topic).inc()
     log.error(
         "topic_was_recreated",
         topic=topic,
@@ -386,7 +386,7 @@ def run_computed(model: str, texts: int, tokens: float, padding: float, seconds:
     _busy.labels(model).inc(seconds)
 
 
-def results_were_known(model: str, texts: int) -> None:
+def results_came_from_cache(model: str, texts: int) -> None:
     _known.labels(model).inc(texts)
 
 
@@ -406,8 +406,8 @@ def backend_was_refused(model: str, backend: str, error: str) -> None:
     )
 
 
-def device_memory_ran_out(model: str, run_tokens: int) -> None:
-    log.warning("device_memory_ran_out", model=model, run_tokens_from_now_on=run_tokens)
+def device_memory_ran_out(model: str, micro_batch_tokens: int) -> None:
+    log.warning("device_memory_ran_out", model=model, micro_batch_tokens_from_now_on=micro_batch_tokens)
 
 
 def review_enriched(seconds: float) -> None:

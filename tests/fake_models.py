@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from stream_app.ports import OutOfDeviceMemory, RunPlan, Tokens
+from stream_app.ports import MicroBatchPlan, OutOfDeviceMemory, Tokens
 from stream_app.records import ModelName, Scores
 from stream_app.steps.batch_plan import PaddedRows
 
@@ -47,7 +47,7 @@ class _Fake(Generic[Result]):
     """ports.TextModel by a rule on words. ``runs`` keeps the lengths of each run's texts, in tokens."""
 
     languages: frozenset[str] | None = None
-    plan: RunPlan = PaddedRows()
+    plan: MicroBatchPlan = PaddedRows()
 
     def __init__(self, name: str, rule: Callable[[Words], Result], faults: Faults | None) -> None:
         self.name = ModelName(name, "fake")

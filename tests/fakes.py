@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from stream_app.ports import OutOfDeviceMemory, RunPlan, Slot
+from stream_app.ports import InFlightRecord, MicroBatchPlan, OutOfDeviceMemory
 from stream_app.records import Message, ModelName, Partition, Position, RawRecord, Scores
 from stream_app.steps.batch_plan import PaddedRows
 
@@ -33,7 +33,7 @@ class FakeModel(Generic[Result]):
     ``sane``, and computes nothing while ``gate`` is closed (cleared). ``ran``: the texts of each run that it began.
     """
 
-    plan: RunPlan = PaddedRows()
+    plan: MicroBatchPlan = PaddedRows()
 
     def __init__(self, answer: Callable[[str], Result], *, languages: frozenset[str] | None = None) -> None:
         self.name = ModelName("fake", "1")
@@ -86,22 +86,22 @@ class FakeAcks:
         self.calls: list[tuple[str, int, list[str]]] = []
         self.messages: dict[str, list[Message]] = {}
 
-    def publish_early(self, slot: Slot, messages: Sequence[Message]) -> None:
-        self._record("early", slot, messages)
+    def publish_early(self, in_flight: InFlightRecord, messages: Sequence[Message]) -> None:
+        self._record("early", in_flight, messages)
 
-    def finish(self, slot: Slot, messages: Sequence[Message]) -> None:
-        self._record("finish", slot, messages)
+    def finish(self, in_flight: InFlightRecord, messages: Sequence[Message]) -> None:
+        self._record("finish", in_flight, messages)
 
-    def finish_all(self, finished: Iterable[tuple[Slot, Sequence[Message]]]) -> None:
-        for slot, messages in finished:
-            self.finish(slot, messages)
+    def finish_all(self, finished: Iterable[tuple[InFlightRecord, Sequence[Message]]]) -> None:
+        for in_flight, messages in finished:
+            self.finish(in_flight, messages)
 
     def finished(self) -> list[int]:
         """Offsets of what was finished, in order of finishing."""
         return [offset for kind, offset, _ in self.calls if kind == "finish"]
 
-    def _record(self, kind: str, slot: Slot, messages: Sequence[Message]) -> None:
-        self.calls.append((kind, slot.record.offset, [message.topic for message in messages]))
+    def _record(self, kind: str, in_flight: InFlightRecord, messages: Sequence[Message]) -> None:
+        self.calls.append((kind, in_flight.record.offset, [message.topic for message in messages]))
         for message in messages:
             self.messages.setdefault(message.topic, []).append(message)
 
@@ -127,7 +127,7 @@ class FakePublisher:
             on_delivered()
 
 
-def slot_of(
+def in_flight_of(
     value: bytes | None,
     offset: int = 0,
     *,
@@ -135,12 +135,12 @@ def slot_of(
     partition: int = 0,
     key: bytes | None = b"p",
     timestamp_ms: int = 0,
-) -> Slot:
+) -> InFlightRecord:
     """A record as the frame hands it to a role."""
     record = RawRecord(topic, partition, offset, timestamp_ms, key, value)
-    return Slot(record, Partition(topic, partition), epoch=1)
+    return InFlightRecord(record, Partition(topic, partition), epoch=1)
 
 
-def position(slot: Slot) -> Position:
+def position(in_flight: InFlightRecord) -> Position:
     """Where a slot's record stands."""
-    return Position(slot.record.topic, slot.record.partition, slot.record.offset)
+    return Position(in_flight.record.topic, in_flight.record.partition, in_flight.record.offset)

@@ -128,13 +128,13 @@ def _device(settings: Settings) -> str:
 def _sentiment_model(settings: Settings) -> str:
     from stream_app.models.loading import load_sentiment_model
 
-    sized = load_sentiment_model(settings)
-    model = sized.model
+    tuned = load_sentiment_model(settings)
+    model = tuned.model
     [scores] = model.run(model.tokenize([_COMPLAINT]))
     languages = "any language" if model.languages is None else ", ".join(sorted(model.languages))
     return (
-        f"{model.name.name} {model.name.revision}, reads {languages}, {sized.run_tokens} tokens a run; {sized.how}; "
-        f"tried on “{_COMPLAINT}”: negative with probability {scores.negative:.2f}"
+        f"{model.name.name} {model.name.revision}, reads {languages}, {tuned.micro_batch_tokens} tokens a run; "
+        f"{tuned.how}; tried on “{_COMPLAINT}”: negative with probability {scores.negative:.2f}"
     )
 
 
@@ -143,5 +143,5 @@ def _summary_model(settings: Settings) -> str:
 
     if settings.summaries == "off":
         return "off, as set"
-    sized = load_summary_model(settings)
-    return f"{sized.model.name.name} {sized.model.name.revision}, {sized.run_tokens} tokens a run; {sized.how}"
+    tuned = load_summary_model(settings)
+    return f"{tuned.model.name.name} {tuned.model.name.revision}, {tuned.micro_batch_tokens} tokens a run; {tuned.how}"

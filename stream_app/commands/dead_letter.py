@@ -19,25 +19,26 @@ from stream_app.commands.options import Brokers, Json, TopicPrefix, settings_fro
 from stream_app.ports import BrokerUnavailable, ConfigurationError
 
 if TYPE_CHECKING:
-    from stream_app.commands.letter_filter import Entry
-    from stream_app.commands.letter_replay import OnRead, Plan
+    from stream_app.commands.dead_letter_filter import Entry
+    from stream_app.commands.dead_letter_replay import OnRead, Plan
     from stream_app.records import RawRecord
     from stream_app.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="What could not be processed: list it, show it, replay it.")
 
-_SHOWN = 50  # letters on a screen, unless --limit says otherwise
+_SHOWN = 50  # dead letters on a screen, unless --limit says otherwise
 _STOPPED = 130  # as a shell has it after Ctrl-C
 _REPORTED_EVERY = 500  # records
 
-Reasons = Annotated[list[str] | None, typer.Option("--reason", help="Only letters with this reason; repeatable.")]
+Reasons = Annotated[list[str] | None, typer.Option("--reason", help="Only dead letters with this reason; repeatable.")]
 Since = Annotated[
     str | None,
-    typer.Option(help="Only letters written since then: an age (90s, 15m, 2h, 7d), a day, or a time (UTC)."),
+    typer.Option(help="Only dead letters written since then: an age (90s, 15m, 2h, 7d), a day, or a time (UTC)."),
 ]
-Until = Annotated[str | None, typer.Option(help="Only letters written before then; as --since.")]
+Until = Annotated[str | None, typer.Option(help="Only dead letters written before then; as --since.")]
 Origin = Annotated[
-    str | None, typer.Option("--topic", help="Only letters from this topic: reviews, reviews.enriched, reviews.alerts.")
+    str | None,
+    typer.Option("--topic", help="Only dead letters from this topic: reviews, reviews.enriched, reviews.alerts."),
 ]
 
 
@@ -54,30 +55,32 @@ def list_(
     brokers: Brokers = None,
     topic_prefix: TopicPrefix = None,
 ) -> None:
-    """List letters, the newest last, and count them by reason. Nothing of what a review says is printed."""
-    from stream_app.commands.letter_filter import by_count, demand_known, entries, filter_from
-    from stream_app.commands.letter_view import json_of, print_counts, print_table
+    """List dead letters, the newest last, and count them by reason. Nothing of what a review says is printed."""
+    from stream_app.commands.dead_letter_filter import by_count, demand_known, entries, filter_from
+    from stream_app.commands.dead_letter_view import json_of, print_counts, print_table
     from stream_app.kafka.admin import read_to_end
     from stream_app.kafka.history import read_since
     from stream_app.kafka.topics import Topics
 
     settings = settings_from(brokers=brokers, topic_prefix=topic_prefix)
     asked = filter_from(reason or (), since, until, topic, prefix=settings.topic_prefix, now_ms=_now_ms())
-    letters = Topics(settings.topic_prefix).dead_letter
+    dead_letters = Topics(settings.topic_prefix).dead_letter
     counts: Counter[str] = Counter()
     all_reasons: Counter[str] = Counter()
 
     def found(records: Iterator[RawRecord]) -> Iterator[Entry]:
-        with _reading(letters) as on_read:
+        with _reading(dead_letters) as on_read:
             for count, entry in enumerate(entries(records), start=1):
-                on_read(letters, count)
+                on_read(dead_letters, count)
                 all_reasons[entry.reason] += 1
                 if entry in asked:
                     counts[entry.reason] += 1
                     yield entry
 
     records = (
-        read_to_end(settings, letters) if asked.since_ms is None else read_since(settings, letters, asked.since_ms)
+        read_to_end(settings, dead_letters)
+        if asked.since_ms is None
+        else read_since(settings, dead_letters, asked.since_ms)
     )
     newest = limit if limit is not None else (0 if as_json else _SHOWN)
     if newest:
@@ -96,7 +99,9 @@ def list_(
     if as_json:
         return
     if not all_reasons:
-        print(f"{letters} has no dead letters{'' if asked.since_ms is None else ' from then'}: nothing was rejected.")
+        print(
+            f"{dead_letters} has no dead letters{'' if asked.since_ms is None else ' from then'}: nothing was rejected."
+        )
     else:
         print(f"None of the {all_reasons.total()} dead letters matches. Their reasons: {by_count(all_reasons)}.")
 
@@ -109,21 +114,21 @@ def show(
     brokers: Brokers = None,
     topic_prefix: TopicPrefix = None,
 ) -> None:
-    """Show one letter: why it was rejected, its headers, and the original value. It may hold personal data.
+    """Show one dead letter: why it was rejected, its headers, and the original value. It may hold personal data.
 
     What a terminal would obey is escaped; --raw writes the value as it is.
     """
     from stream_app import contract
-    from stream_app.commands.letter_view import print_letter, why_no_value
+    from stream_app.commands.dead_letter_view import print_dead_letter, why_no_value
 
     settings = settings_from(brokers=brokers, topic_prefix=topic_prefix)
-    letter = contract.read_letter(_record_at(settings, place if offset is None else f"{place}:{offset}"))
+    dead_letter = contract.read_dead_letter(_record_at(settings, place if offset is None else f"{place}:{offset}"))
     if not raw:
-        print_letter(letter)
+        print_dead_letter(dead_letter)
         return
-    if letter.record.value is None:
-        raise ConfigurationError(f"There are no bytes: {why_no_value(letter)}.")
-    sys.stdout.buffer.write(letter.record.value)
+    if dead_letter.record.value is None:
+        raise ConfigurationError(f"There are no bytes: {why_no_value(dead_letter)}.")
+    sys.stdout.buffer.write(dead_letter.record.value)
     sys.stdout.buffer.flush()
 
 
@@ -136,7 +141,7 @@ def replay(
     at: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="PARTITION:OFFSET", help="This letter, as `list` shows it; repeatable. Instead of filters."
+            metavar="PARTITION:OFFSET", help="This dead letter, as `list` shows it; repeatable. Instead of filters."
         ),
     ] = None,
     everything: Annotated[
@@ -151,22 +156,24 @@ def replay(
     brokers: Brokers = None,
     topic_prefix: TopicPrefix = None,
 ) -> None:
-    """Publish the original key, value and headers again, to the topic that each letter came from.
+    """Publish the original key, value and headers again, to the topic that each dead letter came from.
 
     Each rejected record is replayed once, however often you run this: what was replayed before is found in the topics,
     by its header stream-app-replay-of, and skipped. A run that was stopped is continued by the next. Let one run end
     before you start another. A review without created_at counts as written when it is replayed.
     """
-    from stream_app.commands.letter_filter import filter_from
-    from stream_app.commands.letter_filter import place as place_of
-    from stream_app.commands.letter_replay import plan_replay
-    from stream_app.commands.letter_view import number_of, print_dry_run, print_left, print_nothing, topics_of
+    from stream_app.commands.dead_letter_filter import filter_from
+    from stream_app.commands.dead_letter_filter import place as place_of
+    from stream_app.commands.dead_letter_replay import plan_replay
+    from stream_app.commands.dead_letter_view import number_of, print_dry_run, print_left, print_nothing, topics_of
 
     settings = settings_from(brokers=brokers, topic_prefix=topic_prefix)
     asked = filter_from(reason or (), since, until, topic, prefix=settings.topic_prefix, now_ms=_now_ms())
     named = frozenset(map(place_of, at or ()))
     if named and not asked.is_empty:
-        raise ConfigurationError("--at names the letters itself: leave --reason, --since, --until and --topic away.")
+        raise ConfigurationError(
+            "--at names the dead letters itself: leave --reason, --since, --until and --topic away."
+        )
     if everything and (named or not asked.is_empty):
         raise ConfigurationError("--all is for every dead letter: leave it away, or the filters.")
     can_ask = sys.stdin.isatty() and sys.stderr.isatty()
@@ -176,7 +183,7 @@ def replay(
             "Without a filter every dead letter would be replayed: choose by --reason, --since, --until, --topic or "
             "--at, try --dry-run or --limit 1, or say --all."
         )
-    with _reading("letters") as on_read:
+    with _reading("dead letters") as on_read:
         plan = plan_replay(settings, asked, named, again=again, limit=limit, now_ms=_now_ms(), on_read=on_read)
     print_left(plan)
     if not plan.chosen:
@@ -193,8 +200,8 @@ def replay(
 
 def _run(settings: Settings, plan: Plan) -> None:
     """Replay, with a bar. Raises ConfigurationError when Kafka refused some."""
-    from stream_app.commands.letter_replay import Outcome, run_replay
-    from stream_app.commands.letter_view import certain, some
+    from stream_app.commands.dead_letter_replay import Outcome, run_replay
+    from stream_app.commands.dead_letter_view import certain, some
 
     outcome = Outcome()
     go_on = "Run the same command again: it goes on with the rest."
@@ -221,8 +228,8 @@ def _run(settings: Settings, plan: Plan) -> None:
 
 
 def _record_at(settings: Settings, text: str) -> RawRecord:
-    """Raises ConfigurationError when no letter is there."""
-    from stream_app.commands.letter_filter import place
+    """Raises ConfigurationError when no dead letter is there."""
+    from stream_app.commands.dead_letter_filter import place
     from stream_app.kafka.admin import end_offsets, read_to_end
     from stream_app.kafka.topics import Topics
 
@@ -233,7 +240,7 @@ def _record_at(settings: Settings, text: str) -> RawRecord:
         record = next(read_to_end(settings, topic, {**ends, where.partition: where.offset}), None)
         if record is not None and record.offset == where.offset:
             return record
-    raise ConfigurationError(f"No letter is at {where} of {topic}. `stream-app dead-letter list` shows all.")
+    raise ConfigurationError(f"No dead letter is at {where} of {topic}. `stream-app dead-letter list` shows all.")
 
 
 @contextmanager

@@ -177,12 +177,12 @@ def _duration(seconds: float) -> str:
 
 
 def _live(settings: Settings, lines: list[Line], rate: float, folder: Path) -> bool:
-    from stream_app.kafka.feed import Feed
+    from stream_app.kafka.blocking_producer import BlockingProducer
 
     with (
         stopped_by_signal() as stopped,
         Processes(settings, say=_noting(folder), log_folder=folder / "logs") as processes,
-        Feed(settings) as feed,
+        BlockingProducer(settings) as producer,
     ):
         console.print(outlook(lines, rate) if rate else f"{len(lines)} reviews, as fast as it goes.")
         console.print(
@@ -192,7 +192,7 @@ def _live(settings: Settings, lines: list[Line], rate: float, folder: Path) -> b
         sent = [0]
 
         def replay() -> None:
-            send(lines, feed, rate=rate, on_progress=lambda n: sent.__setitem__(0, n), stopped=stopped.is_set)
+            send(lines, producer, rate=rate, on_progress=lambda n: sent.__setitem__(0, n), stopped=stopped.is_set)
 
         replaying = threading.Thread(target=replay, name="replay", daemon=True)
         replaying.start()
@@ -241,7 +241,7 @@ def _line(settings: Settings, sent: int, total: int) -> Text:
 
 def _once(settings: Settings, lines: list[Line], folder: Path, report: Path | None, timeout: float) -> bool:
     from stream_app.commands.run_report import account, starting_point
-    from stream_app.kafka.feed import Feed
+    from stream_app.kafka.blocking_producer import BlockingProducer
     from stream_app.store.generations import fixed
     from stream_app.store.summaries import RedisSummaryStore
 
@@ -250,11 +250,11 @@ def _once(settings: Settings, lines: list[Line], folder: Path, report: Path | No
     with (
         Processes(settings, say=console.print, log_folder=folder / "logs", with_api=False) as processes,
         Progress(*columns, console=console) as progress,
-        Feed(settings) as feed,
+        BlockingProducer(settings) as producer,
     ):
         task = progress.add_task("published", total=len(lines))
         began = time.monotonic()
-        send(lines, feed, rate=0, on_progress=lambda n: progress.update(task, completed=n))
+        send(lines, producer, rate=0, on_progress=lambda n: progress.update(task, completed=n))
         # the processes follow the active view; the account is of the one that is active now
         current = asyncio.run(fixed(settings))
         seconds = _wait_for_roles(current, processes, progress, since, len(lines), began, timeout)

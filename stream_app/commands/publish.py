@@ -22,7 +22,7 @@ from stream_app.ports import ConfigurationError
 from stream_app.settings import Settings
 
 if TYPE_CHECKING:
-    from stream_app.kafka.feed import Feed
+    from stream_app.kafka.blocking_producer import BlockingProducer
 
 app = typer.Typer()
 
@@ -111,46 +111,46 @@ def _warn_of_unknown(lines: Sequence[Line]) -> None:
 
 def _publish(lines: Sequence[Line], settings: Settings, rate: float) -> None:
     from stream_app.kafka.admin import demand_topic
-    from stream_app.kafka.feed import Feed
+    from stream_app.kafka.blocking_producer import BlockingProducer
     from stream_app.kafka.topics import Topics
 
     demand_topic(settings, Topics(settings.topic_prefix).reviews, within_seconds=_ANSWER_SECONDS)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TextColumn("acknowledged"), TimeElapsedColumn())
     console = Console(stderr=True)
-    feed: Feed | None = None
+    producer: BlockingProducer | None = None
     try:
-        with Progress(*columns, console=console) as progress, Feed(settings) as feed:
+        with Progress(*columns, console=console) as progress, BlockingProducer(settings) as producer:
             task = progress.add_task("publishing", total=len(lines))
-            silence = _Silence(feed, console)
+            silence = _Silence(producer, console)
 
             def show(acknowledged: int) -> None:
                 progress.update(task, completed=acknowledged)
                 silence.look()
 
-            send(lines, feed, rate=rate, on_progress=show)
+            send(lines, producer, rate=rate, on_progress=show)
     except KeyboardInterrupt:
-        acknowledged = feed.acknowledged if feed else 0
+        acknowledged = producer.acknowledged if producer else 0
         console.print(
             f"Interrupted: Kafka acknowledged {acknowledged} of {len(lines)} reviews, in the order of the file. "
             "Publishing the file again does no harm: a review that came before changes nothing.",
             highlight=False,
         )
         raise typer.Exit(_INTERRUPTED) from None
-    print(f"{feed.acknowledged} published to {feed.topic}")
+    print(f"{producer.acknowledged} published to {producer.topic}")
 
 
 class _Silence:
     """Says once that the broker has stopped to answer."""
 
-    def __init__(self, feed: Feed, console: Console) -> None:
-        self._feed = feed
+    def __init__(self, producer: BlockingProducer, console: Console) -> None:
+        self._producer = producer
         self._console = console
         self._seen = (0, time.monotonic())
         self._said = False
 
     def look(self) -> None:
-        acknowledged, now = self._feed.acknowledged, time.monotonic()
-        if acknowledged != self._seen[0] or not self._feed.outstanding:
+        acknowledged, now = self._producer.acknowledged, time.monotonic()
+        if acknowledged != self._seen[0] or not self._producer.outstanding:
             self._seen = (acknowledged, now)
         elif not self._said and now - self._seen[1] > _ANSWER_SECONDS:
             self._said = True
@@ -162,7 +162,7 @@ class _Silence:
 
 def send(
     lines: Sequence[Line],
-    feed: Feed,
+    producer: BlockingProducer,
     *,
     rate: float,
     on_progress: Callable[[int], None],
@@ -177,10 +177,10 @@ def send(
         if rate > 0:
             while (pause := began + number / rate - time.monotonic()) > 0 and not stopped():
                 time.sleep(min(pause, 0.2))  # the pace of the replay
-                feed.poll()
+                producer.poll()
         if stopped():
             break
-        feed.send(line.key, line.value)
-        on_progress(feed.acknowledged)
-    feed.flush(on_wait=lambda: on_progress(feed.acknowledged))
-    on_progress(feed.acknowledged)
+        producer.send(line.key, line.value)
+        on_progress(producer.acknowledged)
+    producer.flush(on_wait=lambda: on_progress(producer.acknowledged))
+    on_progress(producer.acknowledged)

@@ -50,7 +50,7 @@ def rebuild(
     brokers: Brokers = None,
     redis: Redis = None,
     topic_prefix: TopicPrefix = None,
-    refold: Annotated[bool, typer.Option("--refold", hidden=True, help="One of those processes.")] = False,
+    replay: Annotated[bool, typer.Option("--replay", hidden=True, help="One of those processes.")] = False,
 ) -> None:
     """Make the view in Redis again from the enriched reviews, beside the old one; then switch and delete the old one.
 
@@ -63,10 +63,10 @@ def rebuild(
 
     settings = settings_from(brokers=brokers, redis=redis, topic_prefix=topic_prefix)
     telemetry.configure(settings.log_level, settings.log_json)
-    if refold:
-        from stream_app.roles.refold import run_refold
+    if replay:
+        from stream_app.roles.replay import run_view_replay
 
-        run_refold(settings)
+        run_view_replay(settings)
         return
     if dry_run:  # somebody waits for the answer; that a server is away is one, too
         settings = settings.model_copy(update={"redis_patience_seconds": 0.0, "publish_patience_seconds": 0.0})
@@ -157,10 +157,10 @@ class Workers:
         self._deaths = 0
 
     def start(self, settings: Settings, *, silently: bool) -> None:
-        """Begin: `refold` where ``silently``, else `summarize` itself."""
+        """Begin: `replay` where ``silently``, else `summarize` itself."""
         from stream_app.commands.processes import Child
 
-        command = ["rebuild", "--refold"] if silently else ["worker", "summarize"]
+        command = ["rebuild", "--replay"] if silently else ["worker", "summarize"]
         environment = environment_of(settings) | {
             "STREAM_APP_METRICS_PORT": "0"
         }  # the port is a worker's of the system

@@ -261,7 +261,7 @@ def _models(settings: Settings) -> Line:
 
 
 def _dead_letter(settings: Settings, now_ms: int) -> Line:
-    from stream_app.commands.letter_filter import by_count, entries
+    from stream_app.commands.dead_letter_filter import by_count, entries
     from stream_app.kafka.history import read_since
     from stream_app.kafka.topics import Topics
 

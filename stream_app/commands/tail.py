@@ -93,8 +93,8 @@ def _line(value: EnrichedReview | Alert | Rejected) -> Text:
 def _dead_letter_line(record: RawRecord) -> Text:
     from stream_app import contract
 
-    letter = contract.read_letter(record)
+    dead_letter = contract.read_dead_letter(record)
     start = (record.value or b"").decode("utf-8", "backslashreplace")[:80]
-    return Text(printable(f"{letter.reason:17} "), "red").append(
-        printable(f"{record.partition}:{record.offset} {letter.detail}  {start!r}"), "default"
+    return Text(printable(f"{dead_letter.reason:17} "), "red").append(
+        printable(f"{record.partition}:{record.offset} {dead_letter.detail}  {start!r}"), "default"
     )

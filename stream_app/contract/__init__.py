@@ -1,5 +1,13 @@
 """The contract: bytes to records and back, as the schema files in ``schemas/`` describe them."""
 
+from stream_app.contract.dead_letter_records import (
+    HEADER_REPLAY_OF,
+    TOMBSTONE,
+    DeadLetter,
+    read_dead_letter,
+    replay_message,
+    replayed_identity,
+)
 from stream_app.contract.dead_letters import (
     HEADER_DROPPED,
     HEADER_ERROR_MESSAGE,
@@ -11,14 +19,6 @@ from stream_app.contract.dead_letters import (
     headers_hash,
 )
 from stream_app.contract.erasure import Identity, NamedReview, named_review
-from stream_app.contract.letters import (
-    HEADER_REPLAY_OF,
-    TOMBSTONE,
-    DeadLetter,
-    read_letter,
-    replay_message,
-    replayed_identity,
-)
 from stream_app.contract.messages import (
     alert_message,
     enriched_message,
@@ -62,7 +62,7 @@ __all__ = [
     "headers_hash",
     "named_review",
     "product_summary_message",
-    "read_letter",
+    "read_dead_letter",
     "replay_message",
     "replayed_identity",
     "schema",

@@ -27,7 +27,7 @@ AIOKAFKA_VERSION = "0.14.0"
 
 _LONG_POLL_MS = 500
 _SHORT_POLL_MS = 50
-_GATHER_BYTES = 256 * 1024
+_FETCH_MIN_BYTES = 256 * 1024
 _LEAVE_SECONDS = 3.0
 
 
@@ -45,7 +45,7 @@ class Polled(dict[Any, list[RawRecord]]):
         """Up to where each partition could be read when its broker answered last (the last stable offset)."""
         self.at_end: frozenset[Any] = frozenset()
         """Partitions that are read to the end which the last answer of their broker named."""
-        self.begun_anew: dict[Partition, int] = {}
+        self.restarted: dict[Partition, int] = {}
         """Partitions that no longer reach to where they were read, and the offset from which they are read now."""
 
 
@@ -63,7 +63,7 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
     reached: dict[Partition, int]
     """Where each partition was read last; empty for those without a position."""
 
-    begun_anew: dict[Partition, int]
+    restarted: dict[Partition, int]
     """See ``Polled``; taken by the next poll."""
 
     async def _update_fetch_positions(self, assignment: Any, node_id: Any, tps: Any) -> Any:
@@ -80,15 +80,15 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
                 telemetry.records_lost_to_retention(*partition, before, state.position)
             elif state.position < before:
                 telemetry.log_no_longer_reaches(*partition, before, state.position)
-                self.begun_anew[partition] = state.position
+                self.restarted[partition] = state.position
             # else a seek came before the answer: what it leads to is compared with `before` again
         return result
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
         """Makes the requests; what they ask for is set before."""
-        gather_ms = self.role.gather_ms()
-        self._fetch_min_bytes = _GATHER_BYTES if gather_ms else 1
-        self._fetch_max_wait_ms = gather_ms or (_SHORT_POLL_MS if self._records else _LONG_POLL_MS)
+        fetch_wait_ms = self.role.fetch_wait_ms()
+        self._fetch_min_bytes = _FETCH_MIN_BYTES if fetch_wait_ms else 1
+        self._fetch_max_wait_ms = fetch_wait_ms or (_SHORT_POLL_MS if self._records else _LONG_POLL_MS)
         return super()._get_actions_per_node(assignment)
 
 
@@ -116,7 +116,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         fetcher = self._consumer._fetcher
         fetcher.__class__ = PatientFetcher  # aiokafka makes it itself
         fetcher.role = self.consumer.app.role
-        fetcher.reached, fetcher.begun_anew = {}, {}
+        fetcher.reached, fetcher.restarted = {}, {}
 
     async def touch(self) -> None:
         """Say that this process lives although it fetches nothing: resets aiokafka's idle clock.
@@ -171,7 +171,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             for partition in rest:
                 polled.update(await fetcher.fetched_records([partition], timeout=0, max_records=share))
             polled.positions, polled.ends, polled.at_end = _positions(consumer, active_partitions)
-            polled.begun_anew, fetcher.begun_anew = fetcher.begun_anew, {}
+            polled.restarted, fetcher.restarted = fetcher.restarted, {}
             fetcher.reached |= polled.positions
         return polled
 
@@ -227,7 +227,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         committed = {tp: found for tp, found in committed.items() if found.offset >= 0 and self._is_ours(tp, found)}
         self.committed_metadata = {tp: unmarked(found.metadata or "", tp.topic)[0] for tp, found in committed.items()}
         offsets: dict[Any, int | None] = {}
-        consumer._fetcher.reached, consumer._fetcher.begun_anew = {}, {}
+        consumer._fetcher.reached, consumer._fetcher.restarted = {}, {}
         for tp in assignment.tps:  # without awaits: nothing is fetched between the first seek and the last
             offset = committed[tp].offset if tp in committed else -1
             offsets[tp] = offset if offset >= 0 else None

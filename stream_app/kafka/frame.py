@@ -31,16 +31,16 @@ from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 
 from stream_app import telemetry
-from stream_app.kafka.acks import PartitionAcks
 from stream_app.kafka.client_config import faust_brokers
 from stream_app.kafka.clock_check import ClockCheck
 from stream_app.kafka.consumer_lag import ConsumerLag
 from stream_app.kafka.consumer_thread import ConsumerThread, Polled
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.fatal import fatal
+from stream_app.kafka.ordered_publisher import OrderedPublisher
 from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.security import faust_credentials
-from stream_app.ports import BrokerUnavailable, Slot, StreamRole
+from stream_app.ports import BrokerUnavailable, InFlightRecord, StreamRole
 from stream_app.records import Partition
 from stream_app.settings import Settings
 from stream_app.steps.log_identity import LogIdentity
@@ -61,7 +61,7 @@ class Batch:
     """The slots of one poll on their way to the agent."""
 
     epoch: int
-    slots: list[Slot]
+    in_flight_records: list[InFlightRecord]
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]
@@ -100,8 +100,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         try:
             while not (self._stopped.is_set() or fetcher._stopped.is_set()):
                 polled, _ = await self._wait_next_records(timeout=1.0)
-                if polled.begun_anew:
-                    await self._begin_anew(polled.begun_anew)
+                if polled.restarted:
+                    await self._restart(polled.restarted)
                 if polled or polled.positions:
                     await self._hand_over(polled)
         except (ConsumerStoppedError, asyncio.CancelledError):
@@ -161,7 +161,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 self._lag.tell(self.app.now_ms(), now)
             await self._thread.touch()
 
-    async def _begin_anew(self, partitions: Mapping[Partition, int]) -> None:
+    async def _restart(self, partitions: Mapping[Partition, int]) -> None:
         """These partitions were made again, or lost their end: read from the beginning, and committed there at once.
         The old commit would skip what is published until the log is as long as before, should the process die.
 
@@ -182,14 +182,16 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     async def _hand_over(self, polled: Polled) -> None:
         self._clock_check.look(polled, self.app.now_ms(), time.monotonic())  # guarantee: clock-is-compared
         # no await between these: a position counts only when all records before it have arrived
-        slots = self._acks.arrive(list(chain.from_iterable(polled.values())))  # guarantee: position-after-its-records
+        in_flight_records = self._acks.arrive(
+            list(chain.from_iterable(polled.values()))
+        )  # guarantee: position-after-its-records
         self._acks.reached(polled.positions)  # guarantee: position-after-its-records
         if self._lag is not None:
             self._lag.look(polled, self.app.now_ms(), time.monotonic())
-        if slots:
-            telemetry.records_received(self.app.role_name, len(slots))
+        if in_flight_records:
+            telemetry.records_received(self.app.role_name, len(in_flight_records))
             self._hands_free.clear()
-            batch = Batch(self._acks.epoch, slots)
+            batch = Batch(self._acks.epoch, in_flight_records)
             if self._crashes is not None and not await self._noted_ahead(self._crashes, polled):
                 self._hands_free.set()  # the partitions are being taken away: these records come again
                 return
@@ -208,7 +210,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """The agent's work: give the role a batch, unless its partitions are being taken away."""
         try:
             if self.flow_active and batch.epoch == self._acks.epoch:  # guarantee: batch-of-an-old-epoch
-                await self._role.take(batch.slots)
+                await self._role.take(batch.in_flight_records)
         finally:
             self._hands_free.set()
 
@@ -375,7 +377,7 @@ class RoleApp(faust.App):  # type: ignore[misc]
         role_name: str,
         log_identity: LogIdentity,
         role: StreamRole,
-        acks: PartitionAcks,
+        acks: OrderedPublisher,
         publisher: ConfluentPublisher,
         loop: asyncio.AbstractEventLoop,
         now_ms: Callable[[], int],

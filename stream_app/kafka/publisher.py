@@ -23,7 +23,7 @@ _MAX_OUTSTANDING_MESSAGES = 50_000
 _MAX_OUTSTANDING_BYTES = 64 * MIB
 _SHORTEST_PAUSE_SECONDS = 0.001
 _LONGEST_PAUSE_SECONDS = 0.04  # hardly anybody waits for acknowledgements, and each look has its price
-_GATHER_MS = 100
+_LINGER_MS = 100
 
 
 def _refusal(error: KafkaError, message: Any) -> Exception:
@@ -82,7 +82,7 @@ class ConfluentPublisher:
         self._brokers = settings.brokers
         config = {**producer_config(settings), "error_cb": self._on_error}
         self._alerts = Topics(settings.topic_prefix).alerts
-        self._prompt, self._gathering = Producer(config), Producer({**config, "linger.ms": _GATHER_MS})
+        self._immediate, self._lingering = Producer(config), Producer({**config, "linger.ms": _LINGER_MS})
         self._queued: deque[tuple[Message, _Delivery]] = deque()  # librdkafka's own queue is full: order is kept here
         self.delivered: deque[_Delivery] = deque()  # acknowledged, and nobody told yet
         self._outstanding = 0
@@ -135,7 +135,7 @@ class ConfluentPublisher:
         await self.flush(seconds)
         if self._poller is not None:
             self._poller.cancel()
-        for producer in (self._prompt, self._gathering):
+        for producer in (self._immediate, self._lingering):
             producer.purge()  # else its destruction would wait for ever for a broker that is away
 
     def failed(self, error: BaseException) -> None:
@@ -145,7 +145,7 @@ class ConfluentPublisher:
     def _produce(self, message: Message, delivery: _Delivery) -> bool:
         """False: librdkafka's queue is full; try again after a poll."""
         try:
-            producer = self._prompt if message.topic == self._alerts else self._gathering
+            producer = self._immediate if message.topic == self._alerts else self._lingering
             producer.produce(
                 message.topic,
                 value=message.value,
@@ -161,8 +161,8 @@ class ConfluentPublisher:
         pause = _SHORTEST_PAUSE_SECONDS
         try:
             while self._outstanding:
-                self._prompt.poll(0)
-                self._gathering.poll(0)
+                self._immediate.poll(0)
+                self._lingering.poll(0)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
                 self._tell_delivered()
                 while self._queued and self._produce(*self._queued[0]):

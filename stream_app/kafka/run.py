@@ -18,15 +18,15 @@ from confluent_kafka.admin import AdminClient
 from prometheus_client import start_http_server
 
 from stream_app import telemetry
-from stream_app.kafka.acks import PartitionAcks
 from stream_app.kafka.admin import log_identity
 from stream_app.kafka.client_config import client_config
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.fatal import catch_everything, fatal
 from stream_app.kafka.frame import RoleApp, RoleWorker
+from stream_app.kafka.log_rate_limit import limit_client_logs
 from stream_app.kafka.log_watch import watch_log
+from stream_app.kafka.ordered_publisher import OrderedPublisher
 from stream_app.kafka.publisher import ConfluentPublisher
-from stream_app.kafka.quiet import quieten_clients
 from stream_app.kafka.topic_check import check_topics_of
 from stream_app.ports import BrokerUnavailable, ConfigurationError, StreamRole
 from stream_app.settings import Settings
@@ -71,7 +71,7 @@ def run_role(
         await _until_reachable(settings, role_name, [topic])
         log = await asyncio.to_thread(log_identity, settings, topic)
         publisher = ConfluentPublisher(settings)
-        acks = PartitionAcks(publisher)
+        acks = OrderedPublisher(publisher)
         role = make_role(publisher, fatal)
         await role.start(acks)
         _tune_garbage_collector()
@@ -120,7 +120,7 @@ def run_service(settings: Settings, name: str, service: Service) -> None:
 
 
 def _new_loop(settings: Settings, role: str) -> asyncio.AbstractEventLoop:
-    quieten_clients()
+    limit_client_logs()
     if settings.metrics_port:
         try:
             start_http_server(settings.metrics_port, addr=settings.metrics_host, registry=telemetry.registry_of(role))

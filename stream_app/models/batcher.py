@@ -5,7 +5,7 @@
 A batch is the oldest of those that go first and the oldest of the others; within it, sorting by length is free, since
 nobody starves. While one batch computes, the next is tokenised. On a CPU nothing ever waits for a timer: the next batch
 gathers while one computes. A GPU answers a few texts before the next arrive, and what every batch costs Python would be
-paid for each of them; there a batch that is not full begins so long after the one before (``gather_seconds``).
+paid for each of them; there a batch that is not full begins so long after the one before (``linger_seconds``).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Batcher(Generic[Result]):
         *,
         on_done: Callable[[list[tuple[Any, Result | ModelFailed]]], None],
         fatal: Callable[[BaseException], None],
-        run_tokens: int,
+        micro_batch_tokens: int,
         batch_tokens: int,
         max_waiting_tokens: int,
         name: str,
@@ -66,9 +66,9 @@ class Batcher(Generic[Result]):
         after: Batcher[Any] | None = None,
         beside: int = 0,
         unwanted: Callable[[Any], bool] = lambda tag: False,
-        goes_first: Callable[[Any], bool] = lambda tag: False,
+        high_priority: Callable[[Any], bool] = lambda tag: False,
         cached_texts: int = 0,
-        gather_seconds: float = 0.0,
+        linger_seconds: float = 0.0,
         tokenizers: int = 1,
     ) -> None:
         """``on_start`` and ``on_done`` are called from the device threads, before and after each run; ``on_done`` also
@@ -76,16 +76,17 @@ class Batcher(Generic[Result]):
 
         ``fatal`` is told when the device is broken, a thread died, or a run or tokenizing a batch took longer than
         ``hang_seconds``.
-        ``run_tokens``: the size of one run; halved when the device's memory does not hold it. ``batch_tokens``: of one
-        batch, estimated. ``max_waiting_tokens``: from then on ``has_room`` says no. ``after``: goes first on the same
-        device: none of our runs begins while more than ``beside`` of its texts have no result. ``unwanted``: asked of a
-        tag just before its run; if so it is forgotten. ``goes_first``: asked of each tag submitted; if so it overtakes
-        the others, which still get a quarter of each batch. ``gather_seconds``: between the beginnings of two batches
+        ``micro_batch_tokens``: the size of one run; halved when the device's memory does not hold it.
+        ``batch_tokens``: of one batch, estimated. ``max_waiting_tokens``: from then on ``has_room`` says no.
+        ``after``: goes first on the same device: none of our runs begins while more than ``beside`` of its texts have
+        no result. ``unwanted``: asked of a tag just before its run; if so it is forgotten. ``high_priority``: asked of
+        each tag submitted; if so it overtakes the others, which still get a quarter of each batch.
+        ``linger_seconds``: between the beginnings of two batches
         that are not full. ``tokenizers``: threads, each with a batch of its own; so many are prepared ahead.
         """
         self._model = model
         self._on_start, self._on_done, self._fatal = on_start, on_done, fatal
-        self._run_tokens, self._batch_tokens = run_tokens, batch_tokens
+        self._micro_batch_tokens, self._batch_tokens = micro_batch_tokens, batch_tokens
         self._max_waiting_tokens = max_waiting_tokens
         self._was_full = False
         self._name = name
@@ -95,8 +96,8 @@ class Batcher(Generic[Result]):
         self._unfinished = 0
         self._unfinished_tokens = 0
         self._after, self._beside = after, beside
-        self._unwanted, self._goes_first = unwanted, goes_first
-        self._gather_seconds = gather_seconds
+        self._unwanted, self._high_priority = unwanted, high_priority
+        self._linger_seconds = linger_seconds
         self._taken_at = 0.0
         # each wakes only those whom it concerns: who is woken for nothing takes the interpreter's lock from the others
         self._lock = threading.Lock()
@@ -136,9 +137,9 @@ class Batcher(Generic[Result]):
             if (result := self._known.get(text)) is not None:
                 known.append((tag, result))
             else:
-                new.append(_Item(tag, text, estimated_tokens(text), self._goes_first(tag)))
+                new.append(_Item(tag, text, estimated_tokens(text), self._high_priority(tag)))
         if known:
-            telemetry.results_were_known(self._name, len(known))
+            telemetry.results_came_from_cache(self._name, len(known))
             self._on_done(known)
         if not new:
             return
@@ -167,7 +168,7 @@ class Batcher(Generic[Result]):
         """About so many tokens have no result yet, those on the device too. Any thread, without a lock."""
         return self._unfinished_tokens
 
-    def knows(self, text: str) -> bool:
+    def is_cached(self, text: str) -> bool:
         """Would this text be answered at once, from an equal one?"""
         return self._known.get(text) is not None
 
@@ -234,13 +235,13 @@ class Batcher(Generic[Result]):
     def _runs_of(self, batch: list[_Item]) -> list[list[_Item]]:
         """The batch cut into runs, those with texts that go first before the others."""
         plan = self._model.plan
-        lanes = [batch]
+        priority_lanes = [batch]
         if not plan.packs:  # a small run costs little: those that go first do not wait for others in theirs
-            lanes = [[item for item in batch if item.first == first] for first in (True, False)]
+            priority_lanes = [[item for item in batch if item.first == first] for first in (True, False)]
         runs = [
             [lane[index] for index in one]
-            for lane in lanes
-            for one in plan.cut([_length(item) for item in lane], self._run_tokens)
+            for lane in priority_lanes
+            for one in plan.cut([_length(item) for item in lane], self._micro_batch_tokens)
         ]
         return sorted(runs, key=lambda run: not any(item.first for item in run))
 
@@ -280,7 +281,7 @@ class Batcher(Generic[Result]):
         """Until a batch of what waits may begin."""
         if self._waiting.tokens >= self._batch_tokens:
             return 0.0
-        return self._taken_at + self._gather_seconds - time.monotonic()
+        return self._taken_at + self._linger_seconds - time.monotonic()
 
     def _compute(self) -> None:
         while (run := self._next_run()) is not None:
@@ -325,8 +326,8 @@ class Batcher(Generic[Result]):
         except OutOfDeviceMemory as error:
             if len(items) == 1:  # guarantee: out-of-memory-is-halved
                 return self._failed(items[0], error)
-            self._run_tokens = max(1, sum(map(_length, items)) // 2)
-            telemetry.device_memory_ran_out(self._name, self._run_tokens)
+            self._micro_batch_tokens = max(1, sum(map(_length, items)) // 2)
+            telemetry.device_memory_ran_out(self._name, self._micro_batch_tokens)
         except Exception as error:  # noqa: BLE001 - whatever a model raises: one result per text is kept
             if len(items) == 1:  # guarantee: failing-batch-is-halved
                 return self._failed(items[0], error)

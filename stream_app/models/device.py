@@ -23,7 +23,7 @@ Precision = Literal["fp32", "bf16", "int8"]
 Backend = Literal["torch", "ctranslate2"]
 
 BF16_MUST_GAIN = 1.5  # below this, rounding buys little: a CPU also compiles each new shape of a run in bf16
-_SWEEP = 5  # raised whenever something else is measured, so that older answers are not used
+_AUTOTUNE = 6  # raised whenever something else is measured, so that older answers are not used
 _MATMUL_SECONDS = 0.2  # per precision: enough to see past neighbours on the same machine
 
 
@@ -160,7 +160,7 @@ def _measured() -> Path:
 
 
 def _machine() -> str:
-    return f"{_processor()} torch {torch.__version__} ctranslate2 {ctranslate2.__version__} sweep {_SWEEP}"
+    return f"{_processor()} torch {torch.__version__} ctranslate2 {ctranslate2.__version__} sweep {_AUTOTUNE}"
 
 
 def remember(key: str, answer: Any) -> None:

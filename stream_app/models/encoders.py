@@ -23,7 +23,7 @@ from stream_app.models.architectures import BERTS, ROBERTAS
 from stream_app.models.convert import options_of
 from stream_app.models.device import DeviceChoice
 from stream_app.models.transformer import TokenIds, padded
-from stream_app.ports import RunPlan
+from stream_app.ports import MicroBatchPlan
 from stream_app.steps.batch_plan import Packed, PaddedAttention, PaddedRows
 
 _PACKED = "stream_app_packed"
@@ -38,7 +38,7 @@ that leaves the products with the values as much below what overflows.
 class Encoder(Protocol):
     """``plan``: which texts it should compute together."""
 
-    plan: RunPlan
+    plan: MicroBatchPlan
 
     def logits(self, batch: Sequence[TokenIds]) -> torch.Tensor:
         """[texts, outputs], fp32, in the CPU's memory. May be called from several threads."""
@@ -48,7 +48,7 @@ class Encoder(Protocol):
 class PaddedEncoder:
     """The classifier as transformers runs it; ``model`` is a ...ForSequenceClassification on its device."""
 
-    plan: RunPlan = PaddedRows()
+    plan: MicroBatchPlan = PaddedRows()
 
     def __init__(self, model: Any, padding_id: int, choice: DeviceChoice) -> None:
         self.model = model
@@ -64,7 +64,7 @@ class PaddedEncoder:
 class PackedEncoder:
     """A classifier of the PACKABLE architectures over packed runs, on a CPU (on a GPU: fused_encoder)."""
 
-    plan: RunPlan = Packed()
+    plan: MicroBatchPlan = Packed()
 
     def __init__(self, model: Any, choice: DeviceChoice) -> None:
         """``model`` is ours to change."""
@@ -97,7 +97,7 @@ class CTranslate2Encoder:
         """``classifier``: the head's module, as the architecture ``config.model_type`` has it."""
         self.classifier = classifier
         self._pooled = config.model_type in BERTS  # the other heads take the first token as the encoder leaves it
-        self.plan: RunPlan = PaddedAttention(config.hidden_size)
+        self.plan: MicroBatchPlan = PaddedAttention(config.hidden_size)
         self._encoder = ctranslate2.Encoder(str(folder), **options_of(choice))
 
     def logits(self, batch: Sequence[TokenIds]) -> torch.Tensor:

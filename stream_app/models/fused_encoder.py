@@ -28,7 +28,7 @@ from transformers.activations import ACT2FN
 from stream_app.models.architectures import BERTS, ROBERTAS
 from stream_app.models.device import DeviceChoice
 from stream_app.models.transformer import MAX_INPUT_TOKENS, TokenIds
-from stream_app.ports import RunPlan
+from stream_app.ports import MicroBatchPlan
 from stream_app.steps.batch_plan import Packed
 
 _GRAPH_TOKENS = (256, 512, 1024, 2048, 4096, 8192)
@@ -82,7 +82,7 @@ class FusedEncoder:
     GELU is the one that the product's kernel has, by tanh: at most 0.0005 from the one by erf.
     """
 
-    plan: RunPlan = Packed()
+    plan: MicroBatchPlan = Packed()
 
     def __init__(self, model: Any, choice: DeviceChoice) -> None:
         """``model``: a ...ForSequenceClassification in fp32 on the CPU; it stays as it is."""

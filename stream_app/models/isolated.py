@@ -134,26 +134,26 @@ def _serve(connection: Connection, load: Callable[[Settings], Loaded], settings:
         os._exit(1)
 
     try:
-        sized = load(settings).sentiment
-        if not sized.model.canary():  # guarantee: isolated-device-passes-its-canary
+        tuned = load(settings).sentiment
+        if not tuned.model.canary():  # guarantee: isolated-device-passes-its-canary
             end(DeviceBroken("the sentiment model fails on a text that it knows"))
     except BaseException as error:  # noqa: BLE001 - told to the parent, which decides
         end(error)
-    if sized.device == "cpu":
+    if tuned.device == "cpu":
         os.nice(_NICER)
-    most_tokens = _OUTSTANDING_BATCHES * sized.batch_tokens
+    most_tokens = _OUTSTANDING_BATCHES * tuned.batch_tokens
     batcher: Batcher[Scores] = Batcher(
-        sized.model,
+        tuned.model,
         on_start=lambda items: tell(Started(items)),
         on_done=lambda results: tell(Answered(results)),
         fatal=end,
-        run_tokens=sized.run_tokens,
-        batch_tokens=sized.batch_tokens,
+        micro_batch_tokens=tuned.micro_batch_tokens,
+        batch_tokens=tuned.batch_tokens,
         max_waiting_tokens=most_tokens,
         name="isolated",
-        workers=sized.workers,
+        workers=tuned.workers,
         hang_seconds=settings.device_patience_seconds,
-        tokenizers=sized.tokenizers,
+        tokenizers=tuned.tokenizers,
     )
     batcher.start()
     tell(Ready(most_tokens))

@@ -13,13 +13,13 @@ from stream_app.records import Scores
 from stream_app.settings import Settings
 
 if TYPE_CHECKING:
-    from stream_app.models.selection import Found
+    from stream_app.models.selection import ModelSource
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Sized(Generic[Result]):
+class TunedModel(Generic[Result]):
     """A model, how many tokens one run and one batch of it should hold here, and how many threads should run it.
 
     ``tokens_per_second``: of all these threads together; 0: not measured. ``how``: on which device, by which backend,
@@ -28,7 +28,7 @@ class Sized(Generic[Result]):
     """
 
     model: TextModel[Result]
-    run_tokens: int
+    micro_batch_tokens: int
     batch_tokens: int
     workers: int = 1
     tokens_per_second: float = 0.0
@@ -46,8 +46,8 @@ class Sized(Generic[Result]):
 class Loaded:
     """The models of a worker; None where it needs none."""
 
-    sentiment: Sized[Scores]
-    summary: Sized[str] | None
+    sentiment: TunedModel[Scores]
+    summary: TunedModel[str] | None
 
 
 def load_models(settings: Settings) -> Loaded:
@@ -57,27 +57,29 @@ def load_models(settings: Settings) -> Loaded:
     return Loaded(load_sentiment_model(settings), summary)
 
 
-def load_sentiment_model(settings: Settings) -> Sized[Scores]:
+def load_sentiment_model(settings: Settings) -> TunedModel[Scores]:
     """The classifier that the settings name. Raises ConfigurationError."""
     from stream_app.models.classifier import find_classifier
 
-    quieten()
+    silence_libraries()
     found = find_classifier(settings.sentiment_model)
     if settings.model_languages != "auto":
         named = frozenset(settings.model_languages.replace(" ", "").split(","))
         found = replace(found, languages=None if named == {"any"} else named)
-    return _sized(found, settings, alerts_wait=True)
+    return _tuned(found, settings, alerts_wait=True)
 
 
-def load_summary_model(settings: Settings, *, background: bool = False) -> Sized[str]:
+def load_summary_model(settings: Settings, *, background: bool = False) -> TunedModel[str]:
     """The summarizer that the settings name; in the ``background`` if it can. Raises ConfigurationError."""
     from stream_app.models.summarizer import find_summarizer
 
-    quieten()
-    return _sized(find_summarizer(settings.summary_model, settings.summary_beams), settings, background=background)
+    silence_libraries()
+    return _tuned(find_summarizer(settings.summary_model, settings.summary_beams), settings, background=background)
 
 
-def _sized(found: Found[Any], settings: Settings, *, alerts_wait: bool = False, background: bool = False) -> Sized[Any]:
+def _tuned(
+    found: ModelSource[Any], settings: Settings, *, alerts_wait: bool = False, background: bool = False
+) -> TunedModel[Any]:
     from stream_app.models.device import cores
     from stream_app.models.selection import THREADS_OF_A_WORKER, select
 
@@ -86,10 +88,10 @@ def _sized(found: Found[Any], settings: Settings, *, alerts_wait: bool = False, 
     selected = select(found, settings, workers, background=background)
     budget, choice = selected.budget, selected.choice
     if alerts_wait:
-        budget = budget.prompt(choice.device, packs=selected.model.plan.packs)
-    return Sized(
+        budget = budget.for_low_latency(choice.device, packs=selected.model.plan.packs)
+    return TunedModel(
         selected.model,
-        budget.run_tokens,
+        budget.micro_batch_tokens,
         budget.batch_tokens,
         choice.workers,
         budget.tokens_per_second * choice.at_full_speed,
@@ -99,7 +101,7 @@ def _sized(found: Found[Any], settings: Settings, *, alerts_wait: bool = False, 
     )
 
 
-def quieten() -> None:
+def silence_libraries() -> None:
     """transformers reports the head that we replace as missing, and draws a bar per file."""
     from transformers.utils import logging as transformers_logging
 

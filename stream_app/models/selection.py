@@ -47,7 +47,7 @@ _RUN_SIZES: dict[str, tuple[int, ...]] = {
     "cuda": (1024, 4096, 16384, 32768, 65536, 131072, 262144),
 }
 _SENTENCE = "The zip broke after two days and the shop did not answer, which is a pity because I liked the colour. "
-_SWEEP_TEXTS = [_SENTENCE * times for times in (1, 2, 3, 4, 6, 10)]  # of about 25 to 250 tokens
+_AUTOTUNE_TEXTS = [_SENTENCE * times for times in (1, 2, 3, 4, 6, 10)]  # of about 25 to 250 tokens
 _MOST_APART = {"fp32": 0.01, "bf16": 0.05, "int8": 0.25}
 """How far a probability may be from torch's in fp32. int8 is judged by its labels (its card); this finds nonsense."""
 
@@ -58,8 +58,8 @@ _CANDIDATES: dict[str, tuple[tuple[Backend, Precision], ...]] = {
 }
 
 
-class Found(Protocol[Result_co]):
-    """A model that was found but not yet put on a device: LoadedClassifier, FoundSummarizer."""
+class ModelSource(Protocol[Result_co]):
+    """A model that was found but not yet put on a device: LoadedClassifier, SummarizerSource."""
 
     @property
     def name(self) -> ModelName: ...
@@ -86,27 +86,27 @@ class Budget:
     others.
     """
 
-    run_tokens: int
+    micro_batch_tokens: int
     tokens_per_second: float
 
     @property
     def batch_tokens(self) -> int:
         """How many tokens one batch may hold."""
-        return max(self.run_tokens, self._soon)
+        return max(self.micro_batch_tokens, self._soon)
 
     @property
     def _soon(self) -> int:
         return int(self.tokens_per_second * BATCH_SECONDS)
 
-    def prompt(self, device: str, *, packs: bool) -> Budget:
+    def for_low_latency(self, device: str, *, packs: bool) -> Budget:
         """For answers that alerts wait for. Texts of mixed lengths hardly ever fill a large run without padding, so
         smaller batches cost a model that does not pack next to nothing. One that packs cuts a batch into equal runs: a
         small one left over is dear on a CPU, which reads all weights for each.
         """
         if not packs:
-            return replace(self, run_tokens=min(self.run_tokens, self._soon))
-        runs = self.batch_tokens // self.run_tokens
-        return replace(self, run_tokens=-(-self.batch_tokens // runs)) if device == "cpu" else self
+            return replace(self, micro_batch_tokens=min(self.micro_batch_tokens, self._soon))
+        runs = self.batch_tokens // self.micro_batch_tokens
+        return replace(self, micro_batch_tokens=-(-self.batch_tokens // runs)) if device == "cpu" else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Selected(Generic[Result]):
     budget: Budget
 
 
-def select(found: Found[Any], settings: Settings, workers: int, *, background: bool = False) -> Selected[Any]:
+def select(found: ModelSource[Any], settings: Settings, workers: int, *, background: bool = False) -> Selected[Any]:
     """The fastest of what may be chosen. The first time on a machine each candidate is measured for some seconds.
 
     ``background``: its threads are to yield to the others of this process, where they can: the choice says so.
@@ -146,20 +146,20 @@ def select(found: Found[Any], settings: Settings, workers: int, *, background: b
     return _selected(found, replace(by_name[best], reason=f"{choices[0].reason}; {reason}"), background)
 
 
-def _selected(found: Found[Any], choice: DeviceChoice, background: bool) -> Selected[Any]:
+def _selected(found: ModelSource[Any], choice: DeviceChoice, background: bool) -> Selected[Any]:
     model = found.on(choice)
     budget = measure_budget(model, choice, found.key)
     if background and THREADS_CAN_YIELD and choice.backend == "ctranslate2":  # torch computes in Python's threads
         choice = replace(choice, background=True)
         model = found.on(choice)  # once more: what was measured, and is remembered, yielded to nobody
     if choice.device == "cuda":
-        _warm_up(model, budget.run_tokens)
+        _warm_up(model, budget.micro_batch_tokens)
     return Selected(model, choice, budget)
 
 
 def _warm_up(model: TextModel[Any], most_tokens: int) -> None:
     """A GPU's libraries load the kernels of a size when it comes first: up to a second, which no review should wait."""
-    texts = model.tokenize(_SWEEP_TEXTS)
+    texts = model.tokenize(_AUTOTUNE_TEXTS)
     with suppress(OutOfDeviceMemory):  # another process has its share now; a run that does not fit is halved
         for size in _RUN_SIZES["cuda"]:
             if size <= most_tokens:
@@ -167,7 +167,7 @@ def _warm_up(model: TextModel[Any], most_tokens: int) -> None:
     device.give_back_memory()
 
 
-def _rates(found: Found[Any], choices: Mapping[str, DeviceChoice]) -> dict[str, float]:
+def _rates(found: ModelSource[Any], choices: Mapping[str, DeviceChoice]) -> dict[str, float]:
     """Tokens per second of each candidate that computes rightly. Raises ConfigurationError where none does.
 
     The candidates take turns: neighbours that take the machine's time for some seconds take a round of each, and not
@@ -176,15 +176,15 @@ def _rates(found: Found[Any], choices: Mapping[str, DeviceChoice]) -> dict[str, 
     some = next(iter(choices.values()))
     reference: Any = found.on(replace(some, backend="torch", precision="fp32"))
     model: Any = None
-    sweeps = {name: _Sweep(choice) for name, choice in choices.items()}
+    autotunes = {name: _Autotune(choice) for name, choice in choices.items()}
     with _together(_swept_workers(some)) as on_all:
         for number in range(_ROUNDS):
-            for name in list(sweeps):
+            for name in list(autotunes):
                 try:
                     model = None  # before the next takes its place in the device's memory
                     model = found.on(choices[name])
                     if number or agrees(reference, model, choices[name].precision):
-                        sweeps[name].round(model, on_all)
+                        autotunes[name].round(model, on_all)
                         continue
                     why = "it computes something else than torch in fp32"
                 except Exception as error:  # noqa: BLE001 - whatever a backend raises on a model it can't do: others can
@@ -192,26 +192,26 @@ def _rates(found: Found[Any], choices: Mapping[str, DeviceChoice]) -> dict[str, 
                         continue  # another process took the memory meanwhile; the rounds before count
                     why = f"{type(error).__name__}: {error}"
                 telemetry.backend_was_refused(found.name.name, name, why)
-                del sweeps[name]
+                del autotunes[name]
             reference = None
-    if not sweeps:
+    if not autotunes:
         raise ConfigurationError(
             f"None of {', '.join(choices)} computes {found.name.name} here; the log above says why. "
             "Set STREAM_APP_BACKEND and STREAM_APP_PRECISION to auto."
         )
-    budgets = {name: sweep.budget() for name, sweep in sweeps.items()}
+    budgets = {name: autotune.budget() for name, autotune in autotunes.items()}
     if not _is_unknown(found):
         for name, budget in budgets.items():
             device.remember(_budget_key(choices[name], found.key), asdict(budget))
     return {name: budget.tokens_per_second for name, budget in budgets.items()}
 
 
-def _is_unknown(found: Found[Any]) -> bool:
+def _is_unknown(found: ModelSource[Any]) -> bool:
     """Weights without a hash: another model may have the same name."""
     return found.name.revision == "unknown"
 
 
-def candidates(found: Found[Any], settings: Settings, workers: int) -> list[DeviceChoice]:
+def candidates(found: ModelSource[Any], settings: Settings, workers: int) -> list[DeviceChoice]:
     """What the settings, the model and its card leave to choose from on this device; at least one.
 
     Raises ConfigurationError where nothing is left.
@@ -246,7 +246,7 @@ def agrees(reference: TextModel[Any], model: TextModel[Any], precision: str) -> 
 
     Scores are compared with a tolerance, summaries word for word in fp32; in lower ones the card is believed.
     """
-    expected, found = (one.run(one.tokenize(_SWEEP_TEXTS)) for one in (reference, model))
+    expected, found = (one.run(one.tokenize(_AUTOTUNE_TEXTS)) for one in (reference, model))
     if isinstance(expected[0], Scores):
         most = _MOST_APART[precision]
         return all(
@@ -263,11 +263,11 @@ def measure_budget(model: TextModel[Any], choice: DeviceChoice, key: str = "") -
     """
 
     def measure() -> dict[str, Any]:
-        sweep = _Sweep(choice)
+        autotune = _Autotune(choice)
         with _together(_swept_workers(choice)) as on_all:
             for _ in range(_ROUNDS):
-                sweep.round(model, on_all)
-        return asdict(sweep.budget())
+                autotune.round(model, on_all)
+        return asdict(autotune.budget())
 
     if model.name.revision == "unknown":
         return Budget(**measure())
@@ -284,7 +284,7 @@ def _swept_workers(choice: DeviceChoice) -> int:
     return choice.workers if choice.device == "cpu" else 1
 
 
-class _Sweep:
+class _Autotune:
     """The throughput of a choice by the size of a run: the best of the rounds."""
 
     def __init__(self, choice: DeviceChoice) -> None:
@@ -300,7 +300,7 @@ class _Sweep:
         """
         # other lengths each time: a real run hardly ever has the shape of one before, and oneDNN compiles for each;
         # a packed run seen before would look faster than any that comes
-        texts = model.tokenize([text + " and so on" * self._rounds for text in _SWEEP_TEXTS])
+        texts = model.tokenize([text + " and so on" * self._rounds for text in _AUTOTUNE_TEXTS])
         self._rounds += 1
         on_all(lambda: model.run(texts[:1]))
         rate = 0.0
@@ -321,8 +321,8 @@ class _Sweep:
     def budget(self) -> Budget:
         """By the rounds so far, of which one at least raised nothing."""
         best = max(self._rates.values())
-        run_tokens = min(size for size, rate in self._rates.items() if rate >= _ENOUGH * best)
-        return Budget(run_tokens, self._rates[run_tokens])
+        micro_batch_tokens = min(size for size, rate in self._rates.items() if rate >= _ENOUGH * best)
+        return Budget(micro_batch_tokens, self._rates[micro_batch_tokens])
 
 
 def _tokens(texts: Sequence[Any]) -> int:

@@ -145,7 +145,7 @@ class Summarizer:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundSummarizer:
+class SummarizerSource:
     """A summarizer's tokenizer and where its weights are, from which one for each device is made."""
 
     source: ModelSource
@@ -193,7 +193,7 @@ def load_summarizer(name: str, choice: DeviceChoice) -> Summarizer:
     return find_summarizer(name).on(choice)
 
 
-def find_summarizer(name: str, beams: int = 1) -> FoundSummarizer:
+def find_summarizer(name: str, beams: int = 1) -> SummarizerSource:
     """The summarizer of this name (``bundled``, a model's ``name@revision``, or a folder); raises ConfigurationError.
 
     ``beams``: how many answers are followed at a time; 1 is greedy search.
@@ -206,7 +206,7 @@ def find_summarizer(name: str, beams: int = 1) -> FoundSummarizer:
         if config.model_type != "t5":
             raise ValueError(f"it is a {config.model_type}, not a T5")
     own = bool(getattr(config, "sums_up_reviews", False))  # trained by our own command: no prompt
-    return FoundSummarizer(
+    return SummarizerSource(
         source,
         tokenizer,
         ModelName(BUNDLED_NAME if bundled else source.name, pinned_revision(source, config)),

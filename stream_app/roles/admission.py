@@ -11,7 +11,7 @@ from stream_app import telemetry
 from stream_app.kafka.admin import log_identity
 from stream_app.kafka.groups import generations_consumed, has_consumed
 from stream_app.ports import ConfigurationError, Unavailable, ViewLost
-from stream_app.roles.patience import Patience
+from stream_app.roles.retry import Retry
 from stream_app.settings import Settings
 from stream_app.steps.log_identity import LogIdentity, is_another, refusal
 from stream_app.store.generations import Generations, Known
@@ -33,8 +33,8 @@ async def admitted(settings: Settings, role: str) -> Settings:
     Raises ViewLost (nothing is noted, but `summarize` had consumed), ConfigurationError (another log, no such topic)
     and Unavailable (patience spent).
     """
-    redis = Patience("redis", settings.redis_patience_seconds)
-    brokers = Patience("kafka", settings.publish_patience_seconds)
+    redis = Retry("redis", settings.redis_patience_seconds)
+    brokers = Retry("kafka", settings.publish_patience_seconds)
 
     async def kafka(ask: Callable[[Settings], Value], current: Settings) -> Value:
         return await brokers(lambda: asyncio.to_thread(ask, current))

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from stream_app import contract, telemetry
 from stream_app.kafka.topics import Topics
 from stream_app.models.batcher import Batcher
-from stream_app.models.loading import Sized
+from stream_app.models.loading import TunedModel
 from stream_app.ports import DueProduct, ModelFailed, Publisher, SummaryStore
 from stream_app.records import Evidence, Message, ModelName, ProductText
-from stream_app.roles.patience import Patience
 from stream_app.roles.record_errors import NOT_OF_A_RECORD
+from stream_app.roles.retry import Retry
 from stream_app.settings import Settings
 from stream_app.steps import product_text
 from stream_app.steps.failure_share import FailureShare
@@ -46,7 +46,7 @@ class Describe:
         settings: Settings,
         store: SummaryStore,
         publisher: Publisher,
-        summary: Sized[str] | None,
+        summary: TunedModel[str] | None,
         *,
         now_ms: Callable[[], int],
         fatal: Callable[[BaseException], None],
@@ -54,7 +54,7 @@ class Describe:
         self._settings = settings
         self._topics = Topics(settings.topic_prefix)
         self._store = store
-        self._patiently = Patience("redis", settings.redis_patience_seconds)
+        self._retry = Retry("redis", settings.redis_patience_seconds)
         self._publisher = publisher
         self._now_ms = now_ms
         self._failures = FailureShare()
@@ -67,7 +67,7 @@ class Describe:
                 summary.model,
                 on_done=self._answered,
                 fatal=fatal,
-                run_tokens=summary.run_tokens,
+                micro_batch_tokens=summary.micro_batch_tokens,
                 batch_tokens=summary.batch_tokens,
                 max_waiting_tokens=_MAX_WAITING_TOKENS,
                 name="headline",
@@ -75,15 +75,15 @@ class Describe:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until ``stopping`` is set; the round in progress is finished."""
-        await self._patiently(self._store.check)
+        await self._retry(self._store.check)
         if self._batcher is not None:
             self._batcher.start()
         telemetry.role_became_ready("describe")
         lease_ms = int(self._settings.text_lease_seconds * 1000)
         try:
             while not stopping.is_set():
-                await self._patiently(self._store.incarnation)  # a text belongs to no view that was lost
-                due = await self._patiently(
+                await self._retry(self._store.server_identity)  # a text belongs to no view that was lost
+                due = await self._retry(
                     lambda: self._store.claim_due(
                         self._now_ms(), texts=_TEXTS_AT_ONCE, publications=_PUBLICATIONS_AT_ONCE, lease_ms=lease_ms
                     )
@@ -113,9 +113,9 @@ class Describe:
 
     async def _write(self, product_id: str) -> None:
         """Make the product's text and write it. Refused where a review changed meanwhile: its text is due again."""
-        _, evidence = await self._patiently(lambda: self._store.evidence(product_id))
+        _, evidence = await self._retry(lambda: self._store.evidence(product_id))
         text, cited = await self._made(product_id, evidence)
-        if await self._patiently(lambda: self._store.write_text(product_id, text, cited)):
+        if await self._retry(lambda: self._store.write_text(product_id, text, cited)):
             telemetry.product_described(product_id, text.method)
         else:
             telemetry.product_text_was_outdated(product_id)
@@ -155,7 +155,7 @@ class Describe:
         """Publish these products as they are now, and note it once the broker has them: three round trips for all."""
         if not product_ids:
             return
-        summaries = await self._patiently(lambda: self._store.read(product_ids, self._now_ms()))
+        summaries = await self._retry(lambda: self._store.read(product_ids, self._now_ms()))
         await self._delivered(
             [contract.product_summary_message(self._topics.summaries, one) for one in summaries if one is not None]
         )
@@ -163,10 +163,10 @@ class Describe:
             product_id: None if summary is None else summary.state_version
             for product_id, summary in zip(product_ids, summaries, strict=True)
         }
-        await self._patiently(lambda: self._store.finish_due(published, self._now_ms()))
+        await self._retry(lambda: self._store.finish_due(published, self._now_ms()))
 
     async def _may_ask_t5(self, product_id: str) -> bool:
-        unfinished = await self._patiently(lambda: self._store.unfinished_claims(product_id))
+        unfinished = await self._retry(lambda: self._store.unfinished_claims(product_id))
         if unfinished < _MOST_UNFINISHED:  # guarantee: unfinished-claims-leave-t5-out
             return True
         telemetry.t5_was_left_out(product_id, unfinished)

@@ -11,8 +11,8 @@ from stream_app import contract, telemetry
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.topics import Topics
 from stream_app.models.batcher import Batcher, DeviceBroken, estimated_tokens
-from stream_app.models.loading import Loaded, Sized
-from stream_app.ports import Acks, AlertHistory, ModelFailed, Slot
+from stream_app.models.loading import Loaded, TunedModel
+from stream_app.ports import Acks, AlertHistory, InFlightRecord, ModelFailed
 from stream_app.records import (
     Alert,
     EnrichedReview,
@@ -40,8 +40,8 @@ from stream_app.steps.summary_window import SummaryWindow
 Result = TypeVar("Result")
 
 _AROUND_VALUE_BYTES = 8 * 1024  # more than key and headers of an enriched review have: ids have 128 characters at most
-_GATHER_SECONDS = 0.02  # on a GPU: a fifth of what an alert may take there
-_GATHER_MS = {"cuda": 20, "cpu": 50}  # at the broker, while the device is busy
+_LINGER_SECONDS = 0.02  # on a GPU: a fifth of what an alert may take there
+_FETCH_WAIT_MS = {"cuda": 20, "cpu": 50}  # at the broker, while the device is busy
 _ALERT_HISTORY_SECONDS = 30.0  # what Kafka answers to in a second or two; without it alerts may come twice
 _HEALTHY_REVIEW = (
     b'{"product_id": "healthy", "review_id": "healthy", "rating": 5, "text": "It works well, I use it every day."}'
@@ -66,14 +66,14 @@ _NOTHING_DUE = _Due(None, None)
 class _Open:
     """A review between its arrival and its publication."""
 
-    slot: Slot
+    in_flight: InFlightRecord
     review: Review
     prepared: step.Prepared
     produced_at_ms: int | None  # its record's timestamp; None: unusable
     sentiment: Sentiment | None = None
     sentiment_missing: str | None = None
     truncated: bool = False
-    goes_first: bool = False
+    high_priority: bool = False
     finished: bool = False
     hazard: _Due | None = None  # by the rule safety, which no model is asked for
     by_stars: _Due | None = None  # of a review that no model reads
@@ -145,12 +145,12 @@ class Enrich:
             loaded.sentiment,
             self._scored,
             _waiting(loaded.sentiment, self._settings.waiting_tokens),
-            goes_first=lambda review: review.goes_first,
+            high_priority=lambda review: review.high_priority,
         )
         self._sentiment.start()
-        self._gather_ms = _GATHER_MS[loaded.sentiment.device]
+        self._fetch_wait_ms = _FETCH_WAIT_MS[loaded.sentiment.device]
         rate = loaded.sentiment.tokens_per_second
-        self._gather_tokens = int(rate * self._gather_ms / 1000) if rate else loaded.sentiment.batch_tokens
+        self._fetch_wait_tokens = int(rate * self._fetch_wait_ms / 1000) if rate else loaded.sentiment.batch_tokens
         self._summary: Batcher[str] | None = None
         self._summary_model: ModelName | None = None
         if loaded.summary is not None and self._settings.summaries != "off":
@@ -168,7 +168,7 @@ class Enrich:
         )
         self._one_by_one: OneByOne[_Open] = OneByOne(
             self._crashes,
-            lambda review: _position(review.slot),
+            lambda review: _position(review.in_flight),
             is_idle=self._device_is_idle,
             check_device=self._check_device,
             compute=self._compute_alone,
@@ -179,71 +179,73 @@ class Enrich:
         if self._alert_history is not None:
             await self._alert_history.caught_up(_ALERT_HISTORY_SECONDS)  # guarantee: alerts-of-others-are-known
 
-    def _summary_batcher(self, sized: Sized[str], bert_workers: int) -> Batcher[str]:
+    def _summary_batcher(self, tuned: TunedModel[str], bert_workers: int) -> Batcher[str]:
         """In best effort T5 begins a run on a CPU only when BERT has nothing to do (it would take half the cores from
         it); where T5's threads yield to BERT's, already when one of these has nothing to do. No review joins what would
         take longer than it waits, nor does a run: T5 would work for nobody.
         """
         # T5 is slower than BERT: a quarter waits several times as long
-        waiting = _waiting(sized, self._settings.waiting_tokens // 4)
+        waiting = _waiting(tuned, self._settings.waiting_tokens // 4)
         if self._settings.summaries != "best_effort":
-            return self._batcher("summary", sized, self._summarized, waiting)
-        self._summary_window = SummaryWindow(min(waiting, self._tokens_of_a_wait(sized)))
+            return self._batcher("summary", tuned, self._summarized, waiting)
+        self._summary_window = SummaryWindow(min(waiting, self._tokens_of_a_wait(tuned)))
         # half of its share: BERT, which goes first, slows it down
-        of_a_worker = max(1, self._summary_window.tokens // (2 * sized.workers))
-        sized = replace(
-            sized, run_tokens=min(sized.run_tokens, of_a_worker), batch_tokens=min(sized.batch_tokens, of_a_worker)
+        of_a_worker = max(1, self._summary_window.tokens // (2 * tuned.workers))
+        tuned = replace(
+            tuned,
+            micro_batch_tokens=min(tuned.micro_batch_tokens, of_a_worker),
+            batch_tokens=min(tuned.batch_tokens, of_a_worker),
         )
-        after = self._sentiment if sized.device == "cpu" else None
-        beside = bert_workers - 1 if sized.background else 0
-        return self._batcher("summary", sized, self._summarized, waiting, after=after, beside=beside)
+        after = self._sentiment if tuned.device == "cpu" else None
+        beside = bert_workers - 1 if tuned.background else 0
+        return self._batcher("summary", tuned, self._summarized, waiting, after=after, beside=beside)
 
-    def _tokens_of_a_wait(self, sized: Sized[Any]) -> int:
+    def _tokens_of_a_wait(self, tuned: TunedModel[Any]) -> int:
         """So many tokens this model computes while a review waits for its summary; no bound where it isn't measured."""
-        if not sized.tokens_per_second:
+        if not tuned.tokens_per_second:
             return self._settings.waiting_tokens
-        return int(sized.tokens_per_second * self._settings.summary_wait_ms / 1000)
+        return int(tuned.tokens_per_second * self._settings.summary_wait_ms / 1000)
 
     def _batcher(
         self,
         name: str,
-        sized: Sized[Result],
+        tuned: TunedModel[Result],
         handle: Callable[[Sequence[tuple[_Open, Result | ModelFailed]]], None],
         waiting_tokens: int,
         after: Batcher[Scores] | None = None,
         beside: int = 0,
-        goes_first: Callable[[_Open], bool] = lambda review: False,
+        high_priority: Callable[[_Open], bool] = lambda review: False,
     ) -> Batcher[Result]:
         """A batcher whose results come to ``handle`` on the event loop."""
 
         return Batcher(
-            sized.model,
+            tuned.model,
             on_done=lambda results: self._on_loop(handle, results),
             fatal=self._fatal,
-            run_tokens=sized.run_tokens,
-            batch_tokens=sized.batch_tokens,
+            micro_batch_tokens=tuned.micro_batch_tokens,
+            batch_tokens=tuned.batch_tokens,
             max_waiting_tokens=waiting_tokens,
             name=name,
             after=after,
             beside=beside,
             unwanted=lambda review: review.finished,
-            goes_first=goes_first,
-            workers=sized.workers,
+            high_priority=high_priority,
+            workers=tuned.workers,
             hang_seconds=self._settings.device_patience_seconds,
             cached_texts=self._settings.cached_texts,
-            gather_seconds=_GATHER_SECONDS if sized.device == "cuda" else 0.0,
-            tokenizers=sized.tokenizers,
+            linger_seconds=_LINGER_SECONDS if tuned.device == "cuda" else 0.0,
+            tokenizers=tuned.tokenizers,
         )
 
     def _on_loop(self, handle: Callable[[Any], None], found: Any) -> None:
         """From another thread."""
         self._loop.call_soon_threadsafe(handle, found)
 
-    async def take(self, slots: list[Slot]) -> None:
-        for start in range(0, len(slots), _YIELD_EVERY):
+    async def take(self, in_flight_records: list[InFlightRecord]) -> None:
+        for start in range(0, len(in_flight_records), _YIELD_EVERY):
             await self._one_by_one.until_done()
             now_ms = self._now_ms()
-            self._submit(self._opened(slots[start : start + _YIELD_EVERY], now_ms))
+            self._submit(self._opened(in_flight_records[start : start + _YIELD_EVERY], now_ms))
             await asyncio.sleep(0)
 
     def has_room(self) -> bool:
@@ -252,15 +254,15 @@ class Enrich:
         # guarantee: summaries-that-wait
         return self._summary is None or self._settings.summaries != "always" or self._summary.has_room()
 
-    def gather_ms(self) -> int:
+    def fetch_wait_ms(self) -> int:
         """While the device has as much to do as the broker would gather for, it lacks nothing, and each fetch costs
         as much as a review. What overtakes the others waits so much longer.
         """
-        return self._gather_ms if self._sentiment.unfinished_tokens > self._gather_tokens else 0
+        return self._fetch_wait_ms if self._sentiment.unfinished_tokens > self._fetch_wait_tokens else 0
 
     def drop_waiting(self, partitions: frozenset[Partition]) -> None:
         def unwanted(review: _Open) -> bool:
-            return review.slot.partition in partitions
+            return review.in_flight.partition in partitions
 
         # whoever gets these partitions next finds them among its candidates
         for review in (*self._isolation.drop(), *self._one_by_one.drop()):
@@ -276,7 +278,7 @@ class Enrich:
                 self._publish([(review, None)])
 
     async def finish_started(self, partitions: frozenset[Partition]) -> None:
-        while any(review.slot.partition in partitions for review in self._open):
+        while any(review.in_flight.partition in partitions for review in self._open):
             self._something_finished.clear()
             await self._something_finished.wait()
 
@@ -292,26 +294,26 @@ class Enrich:
 
     # ---- the way of a review
 
-    def _opened(self, slots: Sequence[Slot], now_ms: int) -> list[_Open]:
+    def _opened(self, in_flight_records: Sequence[InFlightRecord], now_ms: int) -> list[_Open]:
         """The reviews that are ready for the models; the others are finished."""
         read = self._record_errors.attempt(
-            slots,
+            in_flight_records,
             lambda some: self._read(some, now_ms),
-            slot_of=lambda slot: slot,
+            in_flight_of=lambda in_flight: in_flight,
             reject=self._reject,
-            healthy=self._healthy_slot,
+            healthy=self._healthy_in_flight,
         )
         opened = []
-        for slot, found in read:
+        for in_flight, found in read:
             if isinstance(found, Rejected):
-                self._reject(slot, found)
+                self._reject(in_flight, found)
                 continue
             key = found.key if isinstance(found, Message) else found.review.product_id.encode()
-            if slot.record.key != key:
+            if in_flight.record.key != key:
                 telemetry.key_mismatched()
             if isinstance(found, Message):
-                self._enriched_at(slot.record.plausible_timestamp_ms(now_ms), now_ms)
-                self._acks.finish(slot, [found])
+                self._enriched_at(in_flight.record.plausible_timestamp_ms(now_ms), now_ms)
+                self._acks.finish(in_flight, [found])
             else:
                 opened.append(found)
                 if found.hazard is not None:  # guarantee: safety-needs-no-model
@@ -321,28 +323,28 @@ class Enrich:
         self._open.update(opened)
         return opened
 
-    def _read(self, slots: Sequence[Slot], now_ms: int) -> list[_Open | Message | Rejected]:
+    def _read(self, in_flight_records: Sequence[InFlightRecord], now_ms: int) -> list[_Open | Message | Rejected]:
         """One per slot: a review that is ready for the models, the message of a deletion, or why it is neither."""
-        found: list[Any] = [self._decoded(slot, now_ms) for slot in slots]
+        found: list[Any] = [self._decoded(in_flight, now_ms) for in_flight in in_flight_records]
         accepted = [at for at, review in enumerate(found) if type(review) is Review]
         prepared = step.prepare_all([found[at] for at in accepted], self._classifier.languages)
         for at, ready in zip(accepted, prepared, strict=True):
             if isinstance(ready, step.Unusable):
-                found[at] = Rejected(slots[at].record, ready.reason, ready.detail)
+                found[at] = Rejected(in_flight_records[at].record, ready.reason, ready.detail)
             else:
-                produced_at_ms = slots[at].record.plausible_timestamp_ms(now_ms)
-                found[at] = opened = _Open(slots[at], found[at], ready, produced_at_ms)
-                opened.goes_first = self._may_alarm(opened, now_ms)
+                produced_at_ms = in_flight_records[at].record.plausible_timestamp_ms(now_ms)
+                found[at] = opened = _Open(in_flight_records[at], found[at], ready, produced_at_ms)
+                opened.high_priority = self._is_alert_candidate(opened, now_ms)
                 if ready.safety_words:
                     opened.hazard = self._hazard(opened, now_ms)
                 if not ready.supported:
                     opened.by_stars = self._by_stars(opened, now_ms)
         return found
 
-    def _decoded(self, slot: Slot, now_ms: int) -> Review | Message | Rejected:
+    def _decoded(self, in_flight: InFlightRecord, now_ms: int) -> Review | Message | Rejected:
         settings = self._settings
         review = contract.decode_review(
-            slot.record,
+            in_flight.record,
             now_ms=now_ms,
             max_future_ms=settings.max_future_seconds * 1000,
             max_text_characters=settings.max_text_characters,
@@ -350,18 +352,18 @@ class Enrich:
         if isinstance(review, Rejected) or review.kind != "deleted":
             return review
         deleted = step.deletion(
-            review, enrichment_version=settings.enrichment_version, now_ms=now_ms, position=_position(slot)
+            review, enrichment_version=settings.enrichment_version, now_ms=now_ms, position=_position(in_flight)
         )
-        return self._message(slot, deleted)
+        return self._message(in_flight, deleted)
 
-    def _healthy_slot(self) -> Slot:
+    def _healthy_in_flight(self) -> InFlightRecord:
         """A review that nothing is wrong with, and that raises no alert. Whatever fails on it is a bug of ours."""
         topic = self._topics.reviews
         record = RawRecord(topic, 0, 0, self._now_ms(), None, _HEALTHY_REVIEW)
-        return Slot(record, Partition(topic, 0), epoch=-1)
+        return InFlightRecord(record, Partition(topic, 0), epoch=-1)
 
     def _healthy_review(self) -> _Open:
-        [review] = self._read([self._healthy_slot()], self._now_ms())
+        [review] = self._read([self._healthy_in_flight()], self._now_ms())
         assert isinstance(review, _Open)
         review.sentiment = step.sentiment_of(_HEALTHY_SCORES)
         return review
@@ -373,8 +375,8 @@ class Enrich:
                 review.sentiment_missing = step.UNSUPPORTED_LANGUAGE
                 self._publish([(review, None)])
             # guarantee: candidates-do-not-reach-this-device
-            elif self._crashes.has_candidates and self._crashes.is_candidate(_position(review.slot)):
-                if self._crashes.in_a_loop(review.slot.partition):  # guarantee: crash-loop-leaves-the-child-out
+            elif self._crashes.has_candidates and self._crashes.is_candidate(_position(review.in_flight)):
+                if self._crashes.in_a_loop(review.in_flight.partition):  # guarantee: crash-loop-leaves-the-child-out
                     for_one_by_one.append(review)
                 else:
                     for_isolation.append((review, review.prepared.model_text))
@@ -396,7 +398,7 @@ class Enrich:
         if review.finished:
             return
         reason = "two processes died while this review was alone on their device"
-        self._give_up(review, Rejected(review.slot.record, "kills_worker", reason))
+        self._give_up(review, Rejected(review.in_flight.record, "kills_worker", reason))
 
     def _compute_alone(self, review: _Open) -> None:
         review.alone = True
@@ -428,7 +430,7 @@ class Enrich:
         judged = self._record_errors.attempt(
             results,
             lambda some: [self._judged(review, scores, now_ms) for review, scores in some],
-            slot_of=lambda result: result[0].slot,
+            in_flight_of=lambda result: result[0].in_flight,
             reject=lambda result, rejected: self._give_up(result[0], rejected),
             healthy=lambda: (self._healthy_review(), _HEALTHY_SCORES),
         )
@@ -452,7 +454,7 @@ class Enrich:
     ) -> tuple[Sentiment, bool, _Due] | Rejected:
         """What the classifier said: sentiment, whether it read only the beginning, and the alert that is due."""
         if isinstance(scores, ModelFailed):
-            return Rejected(review.slot.record, scores.reason, scores.detail)
+            return Rejected(review.in_flight.record, scores.reason, scores.detail)
         sentiment = step.sentiment_of(scores)
         return sentiment, scores.truncated, self._alert(review, sentiment, now_ms)
 
@@ -464,7 +466,7 @@ class Enrich:
         room = self._room_for_summaries()
         too_late = []
         for review in reviews:
-            if not self._summary.knows(text := review.prepared.summary_input):
+            if not self._summary.is_cached(text := review.prepared.summary_input):
                 if room <= 0:
                     too_late.append(review)
                 room -= estimated_tokens(text)
@@ -505,9 +507,9 @@ class Enrich:
 
     # ---- what goes out
 
-    def _may_alarm(self, review: _Open, now_ms: int) -> bool:
+    def _is_alert_candidate(self, review: _Open, now_ms: int) -> bool:
         """These go first to BERT: their alerts wait neither for a burst of others nor for a backlog of old reviews."""
-        return alert_rules.may_alarm(
+        return alert_rules.is_alert_candidate(
             review.review,
             review.prepared,
             produced_at_ms=review.produced_at_ms,
@@ -542,7 +544,7 @@ class Enrich:
                 review.review,
                 review.prepared,
                 produced_at_ms=review.produced_at_ms,
-                before=self._fired.before(alert_id, review.slot.epoch),
+                before=self._fired.before(alert_id, review.in_flight.epoch),
                 max_age_ms=self._alert_max_age_ms,
                 now_ms=now_ms,
             )
@@ -567,7 +569,7 @@ class Enrich:
         """How ``negative_review`` fired last for this review, or ``safety``, which is graver: an edit that says no more
         of the hazard is no news.
         """
-        epoch = review.slot.epoch
+        epoch = review.in_flight.epoch
         return self._fired.before(alert_rules.alert_id_of(review.review, "safety"), epoch) or self._fired.before(
             alert_rules.alert_id_of(review.review), epoch
         )
@@ -576,24 +578,26 @@ class Enrich:
         """Publish the alert. One of the same id may have been raised since ``due`` was found, in the same batch: then
         ``again`` says what is due now.
         """
-        slot = review.slot
-        if isinstance(due.found, Alert) and self._fired.before(due.found.alert_id, slot.epoch):
+        in_flight = review.in_flight
+        if isinstance(due.found, Alert) and self._fired.before(due.found.alert_id, in_flight.epoch):
             due = again(review, now_ms)
         found, message = due
         if isinstance(found, alert_rules.Suppressed):
             telemetry.alert_suppressed(found.rule, found.reason)
         elif found is not None and message is not None:
             telemetry.alert_raised(found.rule, found.severity)
-            self._acks.publish_early(slot, [message])
-            self._fired.sent(found, slot.epoch)
+            self._acks.publish_early(in_flight, [message])
+            self._fired.sent(found, in_flight.epoch)
 
     def _publish(self, reviews: Sequence[tuple[_Open, str | None]]) -> None:
         """Finish these reviews, each with T5's answer, or None: its own words."""
         now_ms = self._now_ms()
         made = self._record_errors.attempt(
             reviews,
-            lambda some: [self._message(one.slot, self._enriched(one, abstract, now_ms)) for one, abstract in some],
-            slot_of=lambda review: review[0].slot,
+            lambda some: [
+                self._message(one.in_flight, self._enriched(one, abstract, now_ms)) for one, abstract in some
+            ],
+            in_flight_of=lambda review: review[0].in_flight,
             reject=lambda review, rejected: self._give_up(review[0], rejected),
             healthy=lambda: (self._healthy_review(), None),
         )
@@ -604,7 +608,7 @@ class Enrich:
                 continue
             self._close(review)
             self._enriched_at(review.produced_at_ms, now_ms)
-            finished.append((review.slot, [message]))
+            finished.append((review.in_flight, [message]))
         self._acks.finish_all(finished)
 
     def _enriched(self, review: _Open, abstract: str | None, now_ms: int) -> EnrichedReview:
@@ -621,16 +625,16 @@ class Enrich:
             summary_model=self._summary_model,
             enrichment_version=self._settings.enrichment_version,
             now_ms=now_ms,
-            position=_position(review.slot),
+            position=_position(review.in_flight),
         )
 
-    def _message(self, slot: Slot, enriched: EnrichedReview) -> Message | Rejected:
+    def _message(self, in_flight: InFlightRecord, enriched: EnrichedReview) -> Message | Rejected:
         """What the slot leads to: its enriched review, or a reject where that is too large."""
         message = contract.enriched_message(self._topics.enriched, enriched)
         # the publisher counts every message anyway: here only those that may be too large
         may_exceed = len(message.value or b"") > self._max_message_bytes - _AROUND_VALUE_BYTES
         if may_exceed and size_of(message) > self._max_message_bytes:  # guarantee: too-large-is-a-reject
-            return Rejected(slot.record, "message_too_large", "its enriched form exceeds 2 MiB")
+            return Rejected(in_flight.record, "message_too_large", "its enriched form exceeds 2 MiB")
         return message
 
     def _enriched_at(self, produced_at_ms: int | None, now_ms: int) -> None:
@@ -639,13 +643,13 @@ class Enrich:
 
     def _give_up(self, review: _Open, rejected: Rejected) -> None:
         self._close(review)
-        self._reject(review.slot, rejected)
+        self._reject(review.in_flight, rejected)
 
-    def _reject(self, slot: Slot, rejected: Rejected) -> None:
+    def _reject(self, in_flight: InFlightRecord, rejected: Rejected) -> None:
         record = rejected.record
         telemetry.review_rejected(rejected.reason, record.topic, record.partition, record.offset)
         message = contract.dead_letter_message(self._topics.dead_letter, rejected, self._max_message_bytes)
-        self._acks.finish(slot, [message])  # guarantee: reject-is-published
+        self._acks.finish(in_flight, [message])  # guarantee: reject-is-published
 
     def _close(self, review: _Open) -> None:
         review.finished = True
@@ -653,11 +657,11 @@ class Enrich:
         self._something_finished.set()
 
 
-def _waiting(sized: Sized[Any], set_tokens: int) -> int:
+def _waiting(tuned: TunedModel[Any], set_tokens: int) -> int:
     """How many tokens may wait: what is set, but on a GPU, whose batches may be larger, two batches at least."""
-    return max(set_tokens, 2 * sized.batch_tokens) if sized.device == "cuda" else set_tokens
+    return max(set_tokens, 2 * tuned.batch_tokens) if tuned.device == "cuda" else set_tokens
 
 
-def _position(slot: Slot) -> Position:
-    record = slot.record
+def _position(in_flight: InFlightRecord) -> Position:
+    record = in_flight.record
     return Position(record.topic, record.partition, record.offset)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from stream_app import telemetry
 from stream_app.ports import Unavailable
 from stream_app.roles.exit_codes import EXIT_VIEW_SWITCHED
-from stream_app.roles.patience import Patience
+from stream_app.roles.retry import Retry
 from stream_app.settings import Settings
 from stream_app.store.generations import Generations, fixed
 
@@ -25,7 +25,7 @@ Resolve = Callable[[Settings], Awaitable[Settings]]
 
 async def active_view(settings: Settings) -> Settings:
     """The settings with the active generation, as soon as Redis says which it is."""
-    return await Patience("redis", settings.redis_patience_seconds)(lambda: fixed(settings))
+    return await Retry("redis", settings.redis_patience_seconds)(lambda: fixed(settings))
 
 
 def follow_view(settings: Settings, run: Callable[[Settings], None], resolve: Resolve = active_view) -> None:

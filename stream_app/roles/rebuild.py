@@ -20,14 +20,14 @@ from stream_app.kafka.groups import members, set_back
 from stream_app.kafka.rewrite import lost_beginnings
 from stream_app.kafka.topics import Topics
 from stream_app.ports import BrokerUnavailable, ConfigurationError
-from stream_app.roles.patience import Patience
 from stream_app.roles.rebuild_claim import RebuildClaim
 from stream_app.roles.restore import Restore
+from stream_app.roles.retry import Retry
 from stream_app.roles.run import now_ms
 from stream_app.settings import Settings
 from stream_app.steps.log_identity import LogIdentity, is_another, refusal
 from stream_app.store.generations import Generations, Known
-from stream_app.store.refold import RefoldingStore
+from stream_app.store.replay import ReplayStore
 
 _ROLE = "summarize"
 _LOOK_EVERY_SECONDS = 0.3
@@ -48,7 +48,7 @@ class Workers(Protocol):
     @property
     def count(self) -> int: ...
     def start(self, settings: Settings, *, silently: bool) -> None:
-        """Begin: `refold` where ``silently``, else `summarize` itself."""
+        """Begin: `replay` where ``silently``, else `summarize` itself."""
         ...
 
     def keep_running(self, *, progressed: bool) -> None:
@@ -88,10 +88,10 @@ class Rebuild:
     1. claimed: a second rebuild is told so
     2. the log is the one that the active view was made from, and whole (each partition begins at 0); the new
        generation's number and its log are noted in Redis
-    3. `refold` fills it in its own consumer group, from the first offset, until it has caught up.
+    3. `replay` fills it in its own consumer group, from the first offset, until it has caught up.
        Killed: offsets committed so far and the script that applies each revision once make the next run go on here
     4. texts that still hold are brought back from products.summaries, recent alerts from reviews.alerts
-    5. `refold` ends. Its group is set back to what the old generation's committed, and `summarize` itself takes over:
+    5. `replay` ends. Its group is set back to what the old generation's committed, and `summarize` itself takes over:
        an event that the old one may not have finished when it ends gets its side effects here. (Both may publish the
        same alert, as after any redelivery; none is left out.)
     6. products whose text is due are entered; those that `summarize` applies it enters itself
@@ -130,8 +130,8 @@ class Rebuild:
         self._keep_old = keep_old
         self._restart = restart
         self._generations = Generations.from_settings(settings)
-        self._redis = Patience("redis", settings.redis_patience_seconds)
-        self._brokers = Patience("kafka", settings.publish_patience_seconds)
+        self._redis = Retry("redis", settings.redis_patience_seconds)
+        self._brokers = Retry("kafka", settings.publish_patience_seconds)
         self._claim = RebuildClaim(self._generations, self._redis, progress.say)
         self._alerts_read: Mapping[int, int] | None = None
 
@@ -242,7 +242,7 @@ class Rebuild:
         return number
 
     async def _build(self, new: Settings, old: Settings) -> None:
-        store = RefoldingStore.from_settings(new)
+        store = ReplayStore.from_settings(new)
         try:
             self._workers.start(new, silently=True)
             await self._catch_up(new)
@@ -317,7 +317,7 @@ class Rebuild:
         self._progress.say(f"{lacking} Accepted: {held - built} reviews are lost.")
 
     async def _count_reviews(self, generation: int) -> int:
-        store = RefoldingStore.from_settings(self._of(generation))
+        store = ReplayStore.from_settings(self._of(generation))
         try:
             return await self._redis(store.count_reviews)
         finally:
@@ -341,7 +341,7 @@ class Rebuild:
     async def _finish(self, active: int) -> None:
         """What comes after the switch, once readers and workers had time to notice it."""
         await asyncio.sleep(self._settings.rebuild_grace_seconds)
-        store = RefoldingStore.from_settings(self._of(active))
+        store = ReplayStore.from_settings(self._of(active))
         try:
             restore = Restore(self._settings, store, self._progress.advanced, self._redis, self._brokers)
             await restore.alerts(self._alerts_read)

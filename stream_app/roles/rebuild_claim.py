@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from uuid import uuid4
 
 from stream_app.ports import ConfigurationError, StoreUnavailable
-from stream_app.roles.patience import Patience
+from stream_app.roles.retry import Retry
 from stream_app.store.generations import Claim, Generations
 
 _CLAIM_MS = 15_000
@@ -21,9 +21,9 @@ _LOOK_EVERY_SECONDS = 0.5
 class RebuildClaim:
     """This process's claim. Two rebuilds at once would spoil nothing, but take each other's partitions."""
 
-    def __init__(self, generations: Generations, patiently: Patience, say: Callable[[str], None]) -> None:
+    def __init__(self, generations: Generations, retry: Retry, say: Callable[[str], None]) -> None:
         self._generations = generations
-        self._patiently = patiently
+        self._retry = retry
         self._say = say
         self._who = f"{socket.gethostname()} process {os.getpid()} ({uuid4().hex[:8]})"
         self._lost_to: str | None = None
@@ -60,7 +60,7 @@ class RebuildClaim:
             raise ConfigurationError(f"Another rebuild took over: {self._lost_to}. This one stops.")
 
     async def _try(self) -> Claim:
-        return await self._patiently(lambda: self._generations.claim(self._who, _CLAIM_MS))
+        return await self._retry(lambda: self._generations.claim(self._who, _CLAIM_MS))
 
     async def _renew(self) -> None:
         while True:

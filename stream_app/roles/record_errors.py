@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from stream_app import telemetry
-from stream_app.ports import ConfigurationError, Slot, Unavailable
+from stream_app.ports import ConfigurationError, InFlightRecord, Unavailable
 from stream_app.records import Rejected
 from stream_app.steps.failure_share import FailureShare
 
@@ -47,7 +47,7 @@ class RecordErrors:
         items: Sequence[Item],
         work: Callable[[Sequence[Item]], Sequence[Result]],
         *,
-        slot_of: Callable[[Item], Slot],
+        in_flight_of: Callable[[Item], InFlightRecord],
         reject: Callable[[Item, Rejected], None],
         healthy: Callable[[], Item] | None = None,
     ) -> list[tuple[Item, Result]]:
@@ -62,7 +62,7 @@ class RecordErrors:
             raise
         # guarantee: exception-of-one-record
         except Exception:  # noqa: BLE001 - of any of these records: which one is found out below
-            return self._apart(items, work, slot_of, reject, healthy)
+            return self._apart(items, work, in_flight_of, reject, healthy)
         self._share.passed(len(items))
         return list(zip(items, results, strict=True))
 
@@ -71,7 +71,7 @@ class RecordErrors:
         items: Sequence[Item],
         work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
         *,
-        slot_of: Callable[[Item], Slot],
+        in_flight_of: Callable[[Item], InFlightRecord],
         reject: Callable[[Item, Rejected], None],
     ) -> list[tuple[Item, Result]]:
         """As ``attempt``. ``work`` may be called again for any item: a second time must change nothing more."""
@@ -91,7 +91,7 @@ class RecordErrors:
                     failed.append((item, error))
                 else:
                     done.append((item, result))
-            self._judge(len(done), failed, slot_of, reject)
+            self._reject_or_raise(len(done), failed, in_flight_of, reject)
             return done
         self._share.passed(len(items))
         return list(zip(items, results, strict=True))
@@ -100,7 +100,7 @@ class RecordErrors:
         self,
         items: Sequence[Item],
         work: Callable[[Sequence[Item]], Sequence[Result]],
-        slot_of: Callable[[Item], Slot],
+        in_flight_of: Callable[[Item], InFlightRecord],
         reject: Callable[[Item, Rejected], None],
         healthy: Callable[[], Item] | None,
     ) -> list[tuple[Item, Result]]:
@@ -116,8 +116,8 @@ class RecordErrors:
             else:
                 done.append((item, result))
         if failed and healthy is not None:  # guarantee: healthy-record-is-tried-first
-            self._try_healthy(healthy, work, failed, slot_of)
-        self._judge(len(done), failed, slot_of, reject)
+            self._try_healthy(healthy, work, failed, in_flight_of)
+        self._reject_or_raise(len(done), failed, in_flight_of, reject)
         return done
 
     def _try_healthy(
@@ -125,28 +125,28 @@ class RecordErrors:
         healthy: Callable[[], Item],
         work: Callable[[Sequence[Item]], Sequence[Result]],
         failed: Sequence[tuple[Item, Exception]],
-        slot_of: Callable[[Item], Slot],
+        in_flight_of: Callable[[Item], InFlightRecord],
     ) -> None:
         try:
             work([healthy()])
         except Exception as error:
-            self._tell(failed[:_LOGGED], slot_of)
+            self._tell(failed[:_LOGGED], in_flight_of)
             raise HealthyRecordFailed(
                 f"{len(failed)} records failed in {self._role}, and so does a healthy record of its own: a bug. See "
                 "record_failed above. Nothing is rejected or committed."
             ) from error
 
-    def _judge(
+    def _reject_or_raise(
         self,
         passed: int,
         failed: Sequence[tuple[Item, Exception]],
-        slot_of: Callable[[Item], Slot],
+        in_flight_of: Callable[[Item], InFlightRecord],
         reject: Callable[[Item, Rejected], None],
     ) -> None:
         """Reject what failed. Raises TooManyFailures before anything of it is."""
         self._share.passed(passed)
         too_many = self._share.failed(len(failed))  # guarantee: bug-rejects-no-topic
-        self._tell(failed[:_LOGGED] if too_many else failed, slot_of)
+        self._tell(failed[:_LOGGED] if too_many else failed, in_flight_of)
         if too_many:
             raise TooManyFailures(
                 f"{len(failed)} records of this poll failed in {self._role} without a known fault of theirs, and "
@@ -154,12 +154,12 @@ class RecordErrors:
                 "Nothing of them is rejected or committed."
             )
         for item, error in failed:
-            slot = slot_of(item)
-            reject(item, Rejected(slot.record, "internal_error", _words(error)))
+            in_flight = in_flight_of(item)
+            reject(item, Rejected(in_flight.record, "internal_error", _words(error)))
 
-    def _tell(self, failed: Sequence[tuple[Item, Exception]], slot_of: Callable[[Item], Slot]) -> None:
+    def _tell(self, failed: Sequence[tuple[Item, Exception]], in_flight_of: Callable[[Item], InFlightRecord]) -> None:
         for item, error in failed:
-            record = slot_of(item).record
+            record = in_flight_of(item).record
             telemetry.record_failed(self._role, record.topic, record.partition, record.offset, error)
 
 

@@ -11,10 +11,10 @@ from stream_app import contract
 from stream_app.kafka.admin import end_offsets, read_to_end
 from stream_app.kafka.topics import Topics
 from stream_app.records import Alert, ProductSummary, RawRecord
-from stream_app.roles.patience import Patience
+from stream_app.roles.retry import Retry
 from stream_app.settings import Settings
 from stream_app.store.keys import MAX_RECENT_ALERTS
-from stream_app.store.refold import RefoldingStore
+from stream_app.store.replay import ReplayStore
 
 _RECORDS_AT_ONCE = 500
 
@@ -25,10 +25,10 @@ class Restore:
     def __init__(
         self,
         settings: Settings,
-        store: RefoldingStore,
+        store: ReplayStore,
         advanced: Callable[[str, int, int], None],
-        redis: Patience,
-        brokers: Patience,
+        redis: Retry,
+        brokers: Retry,
     ) -> None:
         """``advanced`` is told (step, done, total)."""
         self._settings = settings

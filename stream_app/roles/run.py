@@ -15,7 +15,7 @@ from stream_app.kafka.follower import TopicFollower
 from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.run import Fatal, run_role, run_service
 from stream_app.kafka.topics import Topics
-from stream_app.models.loading import Loaded, Sized, load_models, load_summary_model
+from stream_app.models.loading import Loaded, TunedModel, load_models, load_summary_model
 from stream_app.ports import ConfigurationError, StreamRole
 from stream_app.records import MAX_AHEAD_MS, RawRecord
 from stream_app.roles.admission import admitted
@@ -43,7 +43,7 @@ def run_worker(
     role: str,
     *,
     load: Callable[[Settings], Loaded] = load_models,
-    load_summary: Callable[[Settings], Sized[str]] = load_summary_model,
+    load_summary: Callable[[Settings], TunedModel[str]] = load_summary_model,
     now_ms: Callable[[], int] = now_ms,
 ) -> None:
     """Run ``role`` (enrich, summarize, describe or notify); returns after SIGTERM or SIGINT.
@@ -67,7 +67,7 @@ def _run(
     settings: Settings,
     role: str,
     load: Callable[[Settings], Loaded],
-    load_summary: Callable[[Settings], Sized[str]],
+    load_summary: Callable[[Settings], TunedModel[str]],
     now_ms: Callable[[], int],
 ) -> None:
     topics = Topics(settings.topic_prefix)

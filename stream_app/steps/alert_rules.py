@@ -38,7 +38,9 @@ class Suppressed:
     reason: SuppressedBy
 
 
-def may_alarm(review: Review, prepared: Prepared, *, produced_at_ms: int | None, max_age_ms: int, now_ms: int) -> bool:
+def is_alert_candidate(
+    review: Review, prepared: Prepared, *, produced_at_ms: int | None, max_age_ms: int, now_ms: int
+) -> bool:
     """Is an alert to be expected, before a model has read the review? By its stars, or their absence, and its words."""
     alarming = review.rating is None or review.rating < _CONTENT or bool(prepared.safety_words)
     return alarming and not _is_old(review, produced_at_ms, max_age_ms, now_ms)

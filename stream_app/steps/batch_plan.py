@@ -1,6 +1,6 @@
 """Which waiting texts make the next batch, and how a batch is cut into runs: by what differing lengths cost a model.
 
-``Packed``, ``PaddedRows`` and ``PaddedAttention`` are ports.RunPlan, one for each way to compute texts together.
+``Packed``, ``PaddedRows`` and ``PaddedAttention`` are ports.MicroBatchPlan, one for each way to compute texts together.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import ClassVar
 MAX_PADDING_SHARE = 0.02
 """Of the tokens that one run computes, at most this share is padding, where computing is what costs."""
 
-_RUN_TOKENS_WORTH = 13
+_MICRO_BATCH_TOKENS_WORTH = 13
 """What a run costs at least before its first token, in tokens: of the bundled classifier 13 in int8 and 19 in fp32 on a
 Zen 3, 22 and 17 on a Zen 4 (`python -m benchmarks.run_cost`). By those costs 10 to 16 differ by less than 0.7 % of
 the work.
@@ -40,11 +40,11 @@ class Packed:
 
     packs: ClassVar[bool] = True
 
-    def cut(self, lengths: Sequence[int], run_tokens: int) -> list[list[int]]:
+    def cut(self, lengths: Sequence[int], micro_batch_tokens: int) -> list[list[int]]:
         runs: list[list[int]] = []
         start = 0
         while start < len(lengths):
-            size = prefix_size(lengths[start:], run_tokens)
+            size = prefix_size(lengths[start:], micro_batch_tokens)
             runs.append(list(range(start, start + size)))
             start += size
         return runs
@@ -60,8 +60,8 @@ class PaddedRows:
     most_padding: float = MAX_PADDING_SHARE
     packs: ClassVar[bool] = False
 
-    def cut(self, lengths: Sequence[int], run_tokens: int) -> list[list[int]]:
-        return _longest_first(lengths, run_tokens, self._of_one, lambda computed: self.most_padding * computed)
+    def cut(self, lengths: Sequence[int], micro_batch_tokens: int) -> list[list[int]]:
+        return _longest_first(lengths, micro_batch_tokens, self._of_one, lambda computed: self.most_padding * computed)
 
     def padding(self, lengths: Sequence[int]) -> float:
         return _padding(lengths, self._of_one)
@@ -84,8 +84,8 @@ class PaddedAttention:
     width: int
     packs: ClassVar[bool] = False
 
-    def cut(self, lengths: Sequence[int], run_tokens: int) -> list[list[int]]:
-        return _longest_first(lengths, run_tokens, self._of_one, lambda computed: _RUN_TOKENS_WORTH)
+    def cut(self, lengths: Sequence[int], micro_batch_tokens: int) -> list[list[int]]:
+        return _longest_first(lengths, micro_batch_tokens, self._of_one, lambda computed: _MICRO_BATCH_TOKENS_WORTH)
 
     def padding(self, lengths: Sequence[int]) -> float:
         return _padding(lengths, self._of_one)
@@ -101,12 +101,13 @@ def _padding(lengths: Sequence[int], padding_of: Callable[[int, int], float]) ->
 
 def _longest_first(
     lengths: Sequence[int],
-    run_tokens: int,
+    micro_batch_tokens: int,
     padding_of: Callable[[int, int], float],
     most_padding: Callable[[float], float],
 ) -> list[list[int]]:
-    """Indices of ``lengths``, longest first, in runs of at most ``run_tokens`` computed, padding included (a longer
-    text is alone). ``padding_of``: of a text beside a longest one; ``most_padding``: of a run that computes so much.
+    """Indices of ``lengths``, longest first, in runs of at most ``micro_batch_tokens`` computed, padding included
+    (a longer text is alone). ``padding_of``: of a text beside a longest one; ``most_padding``: of a run that computes
+    so much.
     """
     runs: list[list[int]] = []
     longest = 0
@@ -116,7 +117,7 @@ def _longest_first(
         if runs:
             more = padding + padding_of(longest, length)
             computed = tokens + length + more
-            if computed <= run_tokens and more <= most_padding(computed):
+            if computed <= micro_batch_tokens and more <= most_padding(computed):
                 runs[-1].append(index)
                 tokens, padding = tokens + length, more
                 continue

@@ -31,8 +31,8 @@ class Waiting(Generic[Item]):
     """
 
     def __init__(self) -> None:
-        self._first: _Lane[Item] = _Lane()
-        self._others: _Lane[Item] = _Lane()
+        self._first: _PriorityLane[Item] = _PriorityLane()
+        self._others: _PriorityLane[Item] = _PriorityLane()
 
     def __bool__(self) -> bool:
         return bool(self._first.items or self._others.items)
@@ -61,7 +61,7 @@ class Waiting(Generic[Item]):
         self.drop(lambda item: True)
 
 
-class _Lane(Generic[Item]):
+class _PriorityLane(Generic[Item]):
     def __init__(self) -> None:
         self.items: deque[Item] = deque()
         self.tokens = 0

@@ -124,7 +124,7 @@ class MemorySummaryStore:
         held = self._states.get(product_id, ProductState(product_id)).held
         return [held[review_id].revision if review_id in held else None for review_id in review_ids]
 
-    async def incarnation(self) -> str:
+    async def server_identity(self) -> str:
         self._reach()
         if self.lost:
             raise ViewLost

@@ -198,7 +198,7 @@ class Server:
             return [by_node]
         return [info for _, info in sorted(by_node.items())]
 
-    async def incarnation(self, *, beside: Sequence[Command] = ()) -> tuple[str, list[Any]]:
+    async def server_identity(self, *, beside: Sequence[Command] = ()) -> tuple[str, list[Any]]:
         """Names the servers that hold the data, and the history of each: changes whenever writes may have been lost.
 
         By a restart (another run_id); by a fail-over (another server's run_id); and where a server serves again, by the
@@ -211,7 +211,7 @@ class Server:
             with _translated():
                 await self._look_for_primaries()
             raise StoreUnavailable("Redis cannot be used now: a replica answers, its primary is another server by now")
-        # guarantee: incarnation-changes-with-a-restart
+        # guarantee: server_identity-changes-with-a-restart
         return " ".join(f"{info['run_id']}/{info.get('master_replid', '')}" for info in infos), others
 
     async def check(self) -> None:

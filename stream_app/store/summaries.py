@@ -109,12 +109,12 @@ class RedisSummaryStore:
         [held] = await self._server.run([("HMGET", self._keys.product(product_id).reviews, *review_ids)])
         return [packing.unpack_contribution(packed).revision if packed else None for packed in held]
 
-    async def incarnation(self) -> str:
+    async def server_identity(self) -> str:
         origin = ("HEXISTS", self._keys.namespace.generations, f"{ORIGIN}{self._keys.generation}")
-        incarnation, [is_there] = await self._server.incarnation(beside=[origin])
+        server_identity, [is_there] = await self._server.server_identity(beside=[origin])
         if not is_there:  # guarantee: lost-view-is-seen
             raise ViewLost
-        return incarnation
+        return server_identity
 
     async def record_alerts(self, alerts: Sequence[Alert]) -> list[bool]:
         return await self._alerts.record(alerts)

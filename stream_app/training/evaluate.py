@@ -39,12 +39,12 @@ class SentimentScores:
     confusion: list[list[int]]
 
 
-def answers(model: TextModel[Result], texts: Sequence[str], run_tokens: int = 2048) -> Iterator[Result]:
+def answers(model: TextModel[Result], texts: Sequence[str], micro_batch_tokens: int = 2048) -> Iterator[Result]:
     """The model's answer to each text, in order; runs as the model likes them, a few hundred texts at a time."""
     for start in range(0, len(texts), _CHUNK_TEXTS):
         tokens = model.tokenize(texts[start : start + _CHUNK_TEXTS])
         found: dict[int, Result] = {}
-        for run in model.plan.cut([one.length for one in tokens], run_tokens):
+        for run in model.plan.cut([one.length for one in tokens], micro_batch_tokens):
             found.update(zip(run, model.run([tokens[index] for index in run]), strict=True))
         yield from (found[index] for index in range(len(tokens)))
 

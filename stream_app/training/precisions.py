@@ -10,8 +10,8 @@ from rich.console import Console
 
 from stream_app.models.classifier import find_classifier
 from stream_app.models.device import BF16_MUST_GAIN, DeviceChoice, bf16_gain, find_device
-from stream_app.models.loading import quieten
-from stream_app.models.selection import Found
+from stream_app.models.loading import silence_libraries
+from stream_app.models.selection import ModelSource
 from stream_app.models.summarizer import find_summarizer
 from stream_app.ports import ConfigurationError
 from stream_app.records import LABELS, Scores
@@ -31,7 +31,7 @@ def compare_labels(model: str, reviews: Sequence[LabelledReview], threads: int =
 
     On a CPU; bf16 only where it has units for it. Raises ConfigurationError for a model that cannot be loaded.
     """
-    quieten()
+    silence_libraries()
     found = find_classifier(model)
     texts = [one.model_text for one in reviews]
     truth = np.array([LABELS.index(review.label) for review in reviews])
@@ -52,7 +52,7 @@ def compare_summaries(model: str, reviews: Sequence[LabelledReview], threads: in
 
     On at most a thousand reviews. Raises ConfigurationError for a model that cannot be loaded.
     """
-    quieten()
+    silence_libraries()
     found = find_summarizer(model)
     least = int(Settings.model_fields["summary_min_words"].default)
     texts = [one.text for one in reviews if len(one.text.split()) >= least][:_MOST_SUMMARIES]
@@ -72,7 +72,7 @@ def compare_summaries(model: str, reviews: Sequence[LabelledReview], threads: in
     }
 
 
-def _answers(found: Found[Any], texts: Sequence[str], threads: int) -> Iterator[tuple[str, list[Any]]]:
+def _answers(found: ModelSource[Any], texts: Sequence[str], threads: int) -> Iterator[tuple[str, list[Any]]]:
     """(precision, the answers to the texts), fp32 first."""
     _, threads, _ = find_device("cpu", threads)
     lower = [one for one in _LOWER if one.backend in found.backends]

@@ -54,7 +54,7 @@ class Recipe:
     patience_epochs: int = 2
     learning_rate: float = 5e-4
     rank: int = 16
-    run_tokens: int = 4096
+    micro_batch_tokens: int = 4096
     max_tokens: int = 128
     warm_up_share: float = 0.06
     title_only_share: float = 0.15
@@ -131,7 +131,7 @@ class _Run:
         examples = TextTokenizer(self._tokenizer, self._recipe.max_tokens)(
             [_view(one, self._recipe, rng) for one in reviews]
         )
-        runs = batches_of_few_shapes([one.length for one in examples], self._recipe.run_tokens, rng)
+        runs = batches_of_few_shapes([one.length for one in examples], self._recipe.micro_batch_tokens, rng)
         self.model.train()
         losses = []
         for run in tracked(runs, f"epoch {self.epoch}", len(runs)):
@@ -153,7 +153,7 @@ class _Run:
     def judge(self) -> TextModel[Scores]:
         """The model as it is now."""
         self.model.eval()
-        return _Judge(self.model, self._tokenizer, self._choice)
+        return _Checker(self.model, self._tokenizer, self._choice)
 
     def evaluate(self, judge: TextModel[Scores]) -> tuple[SentimentScores, SentimentScores]:
         """Scores on the development data: whole reviews, and titles alone."""
@@ -203,7 +203,7 @@ class _Run:
         return range(len(self._three_sided) or len(self._two_sided))
 
 
-class _Judge:
+class _Checker:
     """ports.TextModel[Scores] over the model in training, for evaluating it."""
 
     name = ModelName(BUNDLED_NAME, "in training")

@@ -47,7 +47,7 @@ class Recipe:
     warm_up_epochs: int = 1
     epochs: int = 4
     learning_rate: float = 1e-3
-    run_tokens: int = 1024
+    micro_batch_tokens: int = 1024
     max_tokens: int = 80
     max_title_words: int = 10
     min_overlap: float = 0.5
@@ -191,7 +191,7 @@ class _Run:
         targets = TextTokenizer(self._tokenizer, 48)([target for _, target in pairs])
         self.model.train()
         losses = []
-        runs = batches_of_few_shapes([one.length for one in inputs], self._recipe.run_tokens, rng)
+        runs = batches_of_few_shapes([one.length for one in inputs], self._recipe.micro_batch_tokens, rng)
         for run in tracked(runs, f"epoch {self.epoch}", len(runs)):
             self._set_learning_rate()
             ids, mask = padded(

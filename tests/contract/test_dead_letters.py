@@ -12,9 +12,9 @@ from stream_app.records import Message, RawRecord, Rejected, size_of
 LIMIT = 3_000
 
 
-def letter_of(record: RawRecord, detail: str = "no") -> tuple[Message, contract.DeadLetter]:
+def dead_letter_of(record: RawRecord, detail: str = "no") -> tuple[Message, contract.DeadLetter]:
     message = contract.dead_letter_message("dead", Rejected(record, "not_json", detail), LIMIT)
-    return message, contract.read_letter(RawRecord("dead", 0, 0, 0, message.key, message.value, message.headers))
+    return message, contract.read_dead_letter(RawRecord("dead", 0, 0, 0, message.key, message.value, message.headers))
 
 
 def original(key: int, value: int, header: int) -> RawRecord:
@@ -40,7 +40,7 @@ def test_what_does_not_fit_is_left_out_and_accounted_for(sizes: tuple[int, int, 
     """Value, headers, key, in this order, and no more than must be; each with its length and hash."""
     record = original(*sizes)
 
-    message, letter = letter_of(record)
+    message, dead_letter = dead_letter_of(record)
 
     assert size_of(message) <= LIMIT
     accounts = {
@@ -48,11 +48,13 @@ def test_what_does_not_fit_is_left_out_and_accounted_for(sizes: tuple[int, int, 
         "key": (len(record.key or b""), hashlib.sha256(record.key or b"").hexdigest()),
         "headers": (sizes[2] + len("trace" + "nothing"), contract.headers_hash(record.headers)),
     }
-    assert letter.dropped == tuple(f"{part};bytes={accounts[part][0]};sha256={accounts[part][1]}" for part in left_out)
+    assert dead_letter.dropped == tuple(
+        f"{part};bytes={accounts[part][0]};sha256={accounts[part][1]}" for part in left_out
+    )
     assert message.value == (None if "value" in left_out else record.value)
     assert message.key == (None if "key" in left_out else record.key)
-    assert letter.original_headers == (() if "headers" in left_out else record.headers)
-    assert (letter.origin, letter.reason, letter.detail) == (("reviews", 4, 99), "not_json", "no")
+    assert dead_letter.original_headers == (() if "headers" in left_out else record.headers)
+    assert (dead_letter.origin, dead_letter.reason, dead_letter.detail) == (("reviews", 4, 99), "not_json", "no")
 
 
 def test_hash_of_headers_tells_names_values_and_nulls_apart() -> None:
@@ -65,8 +67,8 @@ def test_hash_of_headers_tells_names_values_and_nulls_apart() -> None:
 @pytest.mark.parametrize("sizes", [(10, 5_000, 10), (10, 10, 5_000), (5_000, 10, 10)])
 def test_dead_letter_that_lacks_any_part_is_not_replayable(sizes: tuple[int, int, int]) -> None:
     """Without its key it would go to another partition, without its headers it is another record."""
-    assert letter_of(original(*sizes))[1].lacks_original
-    assert not letter_of(original(10, 10, 10))[1].lacks_original
+    assert dead_letter_of(original(*sizes))[1].lacks_original
+    assert not dead_letter_of(original(10, 10, 10))[1].lacks_original
 
 
 def test_senders_header_of_that_name_says_nothing_of_what_is_left_out() -> None:
@@ -74,17 +76,17 @@ def test_senders_header_of_that_name_says_nothing_of_what_is_left_out() -> None:
     theirs = (contract.HEADER_DROPPED, b"value;bytes=1;sha256=00")
     record = RawRecord("reviews", 4, 99, 0, b"k", b"v", (theirs,))
 
-    _, letter = letter_of(record)
-    assert (letter.dropped, letter.original_headers, letter.lacks_original) == ((), (theirs,), False)
-    _, letter = letter_of(record._replace(value=b"v" * 5_000))
-    assert letter.original_headers == (theirs,)
-    assert [one.split(";")[:2] for one in letter.dropped] == [["value", "bytes=5000"]]
+    _, dead_letter = dead_letter_of(record)
+    assert (dead_letter.dropped, dead_letter.original_headers, dead_letter.lacks_original) == ((), (theirs,), False)
+    _, dead_letter = dead_letter_of(record._replace(value=b"v" * 5_000))
+    assert dead_letter.original_headers == (theirs,)
+    assert [one.split(";")[:2] for one in dead_letter.dropped] == [["value", "bytes=5000"]]
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\0", "\udcff", "naïve\0"])
 def test_name_of_a_header_that_no_producer_takes_is_escaped(name: str) -> None:
     """librdkafka ends a name at a NUL; a lone surrogate ends confluent-kafka with SIGSEGV."""
-    message, _ = letter_of(RawRecord("reviews", 4, 99, 0, None, b"v", ((name, b"1"),)))
+    message, _ = dead_letter_of(RawRecord("reviews", 4, 99, 0, None, b"v", ((name, b"1"),)))
 
     escaped = message.headers[0][0]
     assert "\0" not in escaped

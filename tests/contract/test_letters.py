@@ -16,9 +16,9 @@ REASONS: dict[str, str] = json.loads((EXAMPLES / "reasons.json").read_text())
 ORIGINAL = RawRecord("reviews", 4, 99, 0, b"kettle", b"\xff{", (("trace", b"abc"), ("nothing", None)))  # type: ignore[arg-type]
 
 
-def letter_of(record: RawRecord, reason: str = "not_json", *, at: int = 0) -> contract.DeadLetter:
-    """The letter that a role writes about a record, read back."""
-    return contract.read_letter(arrived(contract.dead_letter_message("dead", Rejected(record, reason, "why")), at))
+def dead_letter_of(record: RawRecord, reason: str = "not_json", *, at: int = 0) -> contract.DeadLetter:
+    """The dead letter that a role writes about a record, read back."""
+    return contract.read_dead_letter(arrived(contract.dead_letter_message("dead", Rejected(record, reason, "why")), at))
 
 
 def arrived(message: Message, offset: int, partition: int = 0) -> RawRecord:
@@ -34,11 +34,11 @@ def test_every_kind_of_bad_input_is_read_back(name: str) -> None:
     )
     assert isinstance(rejected, Rejected)
 
-    letter = contract.read_letter(arrived(contract.dead_letter_message("dead", rejected), 0))
+    dead_letter = contract.read_dead_letter(arrived(contract.dead_letter_message("dead", rejected), 0))
 
-    assert (letter.origin, letter.reason) == (Position("reviews", 3, 17), REASONS[name])
-    assert letter.detail == rejected.detail
-    assert contract.replay_message(letter)[:3] == ("reviews", b"a", record.value)
+    assert (dead_letter.origin, dead_letter.reason) == (Position("reviews", 3, 17), REASONS[name])
+    assert dead_letter.detail == rejected.detail
+    assert contract.replay_message(dead_letter)[:3] == ("reviews", b"a", record.value)
 
 
 def test_asyncapi_describes_the_header_of_a_replay() -> None:
@@ -50,7 +50,7 @@ def test_asyncapi_describes_the_header_of_a_replay() -> None:
 
 def test_replay_has_the_original_headers_and_says_whose_it_is() -> None:
     """Nothing of ours but that: the error headers are gone, null values stay."""
-    message = contract.replay_message(letter_of(ORIGINAL))
+    message = contract.replay_message(dead_letter_of(ORIGINAL))
 
     assert message == Message(
         "reviews", b"kettle", b"\xff{", (*ORIGINAL.headers, (contract.HEADER_REPLAY_OF, b"reviews/4/99"))
@@ -60,17 +60,17 @@ def test_replay_has_the_original_headers_and_says_whose_it_is() -> None:
 def test_senders_own_error_headers_stay() -> None:
     """A shop's Kafka Connect may have written some before us; only the last of each name is ours."""
     theirs = (contract.HEADER_ERROR_REASON, b"java.lang.NullPointerException")
-    letter = letter_of(ORIGINAL._replace(headers=(theirs,)))
+    dead_letter = dead_letter_of(ORIGINAL._replace(headers=(theirs,)))
 
-    assert letter.reason == "not_json"
-    assert contract.replay_message(letter).headers == (theirs, (contract.HEADER_REPLAY_OF, b"reviews/4/99"))
+    assert dead_letter.reason == "not_json"
+    assert contract.replay_message(dead_letter).headers == (theirs, (contract.HEADER_REPLAY_OF, b"reviews/4/99"))
 
 
 def test_replay_that_fails_again_says_so() -> None:
-    """Its letter names the first rejection; its own replay names the second, once."""
-    replayed = arrived(contract.replay_message(letter_of(ORIGINAL)), 120, 4)
+    """Its dead letter names the first rejection; its own replay names the second, once."""
+    replayed = arrived(contract.replay_message(dead_letter_of(ORIGINAL)), 120, 4)
 
-    second = letter_of(replayed, at=1)
+    second = dead_letter_of(replayed, at=1)
 
     assert second.replay_of == "reviews/4/99"
     assert second.origin == Position("reviews", 4, 120)
@@ -79,20 +79,20 @@ def test_replay_that_fails_again_says_so() -> None:
 
 
 def test_replay_is_recognised_in_its_topic_and_when_it_came_back() -> None:
-    """Both tell that this letter was replayed before."""
-    letter = letter_of(ORIGINAL)
-    replayed = arrived(contract.replay_message(letter), 120, 4)
+    """Both tell that this dead letter was replayed before."""
+    dead_letter = dead_letter_of(ORIGINAL)
+    replayed = arrived(contract.replay_message(dead_letter), 120, 4)
 
-    assert contract.replayed_identity(replayed) == letter.identity
-    assert contract.replayed_identity(letter_of(replayed).record) == letter.identity
+    assert contract.replayed_identity(replayed) == dead_letter.identity
+    assert contract.replayed_identity(dead_letter_of(replayed).record) == dead_letter.identity
     assert contract.replayed_identity(ORIGINAL) is None
 
 
 def test_letters_of_one_record_are_one_and_others_are_not() -> None:
-    """A crash writes a letter twice; a topic that is made anew has other content at the same place."""
-    identity = letter_of(ORIGINAL).identity
+    """A crash writes a dead letter twice; a topic that is made anew has other content at the same place."""
+    identity = dead_letter_of(ORIGINAL).identity
 
-    assert letter_of(ORIGINAL, "kills_worker", at=7).identity == identity
+    assert dead_letter_of(ORIGINAL, "kills_worker", at=7).identity == identity
     others = [
         ORIGINAL._replace(offset=100),
         ORIGINAL._replace(topic="reviews.enriched"),
@@ -102,7 +102,7 @@ def test_letters_of_one_record_are_one_and_others_are_not() -> None:
         ORIGINAL._replace(value=b""),
         ORIGINAL._replace(key=b"kettle\xff", value=b"{"),
     ]
-    assert len({letter_of(other).identity for other in others} - {identity}) == len(others)
+    assert len({dead_letter_of(other).identity for other in others} - {identity}) == len(others)
 
 
 @pytest.mark.parametrize(
@@ -117,18 +117,18 @@ def test_letters_of_one_record_are_one_and_others_are_not() -> None:
     ],
 )
 def test_somebody_elses_letter_is_read_without_origin(headers: tuple[tuple[str, bytes], ...]) -> None:
-    """Any team may write to a topic; their letters must not hide ours."""
-    letter = contract.read_letter(RawRecord("dead", 0, 0, 0, None, None, headers))
+    """Any team may write to a topic; their dead letters must not hide ours."""
+    dead_letter = contract.read_dead_letter(RawRecord("dead", 0, 0, 0, None, None, headers))
 
-    assert letter.origin is None
-    assert letter.reason in ("unknown", "java.lang.Exception\\xff")
+    assert dead_letter.origin is None
+    assert dead_letter.reason in ("unknown", "java.lang.Exception\\xff")
 
 
 def test_letter_without_value_lacks_its_original_unless_that_was_a_tombstone() -> None:
-    """What was too large is not kept: replaying the letter would publish a null instead."""
-    assert letter_of(ORIGINAL._replace(value=None), "text_too_long").lacks_original
-    assert not letter_of(ORIGINAL._replace(value=None), contract.TOMBSTONE).lacks_original
-    assert not letter_of(ORIGINAL._replace(value=b"")).lacks_original
+    """What was too large is not kept: replaying the dead letter would publish a null instead."""
+    assert dead_letter_of(ORIGINAL._replace(value=None), "text_too_long").lacks_original
+    assert not dead_letter_of(ORIGINAL._replace(value=None), contract.TOMBSTONE).lacks_original
+    assert not dead_letter_of(ORIGINAL._replace(value=b"")).lacks_original
 
 
 def test_asyncapi_names_every_reason() -> None:

@@ -20,7 +20,7 @@ from stream_app.kafka.client_config import producer_config
 from stream_app.kafka.topics import Topics
 from stream_app.records import Alert
 from stream_app.settings import Settings
-from tests.integration.ruled_program import PROGRAM
+from tests.integration.scripted_program import PROGRAM
 from tests.waiting import wait_until
 
 
@@ -81,8 +81,8 @@ class Place:
         return [(alert.review_id, alert.severity) for alert in found if isinstance(alert, Alert)]
 
     def reasons(self) -> list[str]:
-        letters = read_to_end(self.settings, self.topics.dead_letter)
-        return [contract.read_letter(record).reason for record in letters]
+        dead_letters = read_to_end(self.settings, self.topics.dead_letter)
+        return [contract.read_dead_letter(record).reason for record in dead_letters]
 
 
 @pytest.fixture

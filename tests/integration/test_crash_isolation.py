@@ -16,12 +16,12 @@ import pytest
 from stream_app import contract
 from stream_app.commands.options import environment_of
 from stream_app.kafka.admin import create_topics, lag, read_to_end
-from stream_app.kafka.feed import Feed
+from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.kafka.topics import Topics
 from stream_app.records import EnrichedReview, RawRecord
 from stream_app.settings import Settings
-from tests.integration.ruled_program import PROGRAM
-from tests.reliability.ruled_models import KILLS, Troubles
+from tests.integration.scripted_program import PROGRAM
+from tests.reliability.scripted_models import KILLS, Troubles
 from tests.waiting import wait_until
 
 LONG = "The kettle came in May and I used it each day. " * 4
@@ -59,11 +59,11 @@ class Hosts:
         return (self.folder / f"host-{self.hosts}" / "log").read_text()
 
     def publish(self, names: list[str], text: Callable[[str], str], product: str | None = None) -> None:
-        with Feed(self.settings) as feed:
+        with BlockingProducer(self.settings) as producer:
             for number, name in enumerate(names):
                 product_id = product or f"p{number % PRODUCTS}"
                 review = {"product_id": product_id, "review_id": name, "text": text(name), "rating": 3}
-                feed.send(product_id.encode(), orjson.dumps(review))
+                producer.send(product_id.encode(), orjson.dumps(review))
 
     def enriched(self) -> Counter[str]:
         found = [contract.decode_enriched(record) for record in read_to_end(self.settings, self.topics.enriched)]
@@ -155,7 +155,7 @@ def test_reviews_in_flight_at_a_kill_cost_one_child_and_about_their_usual_time(h
     hosts.publish(names, lambda _: f"{LONG} p0100")
     hosts.troubles.begin("hangs")
     worker = hosts.start()
-    wait_until(lambda: hosts.troubles.felt("hangs"), 60, "reviews are on the device")
+    wait_until(lambda: hosts.troubles.has_taken_effect("hangs"), 60, "reviews are on the device")
     time.sleep(1.0)  # until all of them have arrived
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()

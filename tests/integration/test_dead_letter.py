@@ -1,4 +1,4 @@
-"""`stream-app dead-letter` on a real broker: letters of every kind, replayed once, whatever happens in between."""
+"""`stream-app dead-letter` on a real broker: dead letters of every kind, replayed once, whatever happens in between."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 from stream_app import contract
 from stream_app.__main__ import app
 from stream_app.kafka.admin import create_topics, end_offsets, read_to_end, retention_ms
-from stream_app.kafka.feed import Feed
+from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.kafka.republish import republish
 from stream_app.kafka.topics import Topics
 from stream_app.ports import BrokerUnavailable, ConfigurationError
@@ -44,9 +44,9 @@ class Shop:
         self._rejected: set[tuple[str, int, int]] = set()
 
     def send(self, values: Iterable[bytes | None], key: bytes | None = b"kettle") -> None:
-        with Feed(self.settings) as feed:
+        with BlockingProducer(self.settings) as producer:
             for value in values:
-                feed.send(key, value)
+                producer.send(key, value)
 
     def reject(self, topic: str | None = None, *, twice: bool = False) -> int:
         """Letters for what is new in a topic and cannot be read, as a role writes them; twice: as after a crash."""
@@ -78,8 +78,8 @@ class Shop:
         headers = (dict(record.headers) for record in read_to_end(self.settings, topic or self.topics.reviews))
         return Counter(found[contract.HEADER_REPLAY_OF] for found in headers if contract.HEADER_REPLAY_OF in found)
 
-    def letters(self) -> list[contract.DeadLetter]:
-        return [contract.read_letter(record) for record in read_to_end(self.settings, self.topics.dead_letter)]
+    def dead_letters(self) -> list[contract.DeadLetter]:
+        return [contract.read_dead_letter(record) for record in read_to_end(self.settings, self.topics.dead_letter)]
 
     def arguments(self, *arguments: str) -> list[str]:
         servers = ["--brokers", self.settings.brokers, "--topic-prefix", self.settings.topic_prefix]
@@ -104,8 +104,8 @@ def shop(kafka: str, topic_prefix: str) -> Shop:
     return Shop(kafka, topic_prefix)
 
 
-def place_of(letter: contract.DeadLetter) -> str:
-    return f"{letter.record.partition}:{letter.record.offset}"
+def place_of(dead_letter: contract.DeadLetter) -> str:
+    return f"{dead_letter.record.partition}:{dead_letter.record.offset}"
 
 
 def test_every_kind_of_bad_input_is_listed_and_shown(shop: Shop) -> None:
@@ -120,18 +120,18 @@ def test_every_kind_of_bad_input_is_listed_and_shown(shop: Shop) -> None:
         "tombstone",
     }
     table = shop.run("list")
-    assert table.splitlines()[-1].startswith(f"{len(REASONS) + 1} letters: 4 wrong_type, 3 ")
-    for letter in shop.letters():
-        assert letter.origin is not None
-        shown = shop.run("show", place_of(letter))
-        assert f"reason       {letter.reason}\n" in shown
-        assert f"{letter.origin.topic} {letter.origin.partition}:{letter.origin.offset}" in shown
-        if letter.record.value is not None:
-            partition, offset = place_of(letter).split(":")
-            assert shop.result("show", partition, offset, "--raw").stdout_bytes == letter.record.value
+    assert table.splitlines()[-1].startswith(f"{len(REASONS) + 1} dead letters: 4 wrong_type, 3 ")
+    for dead_letter in shop.dead_letters():
+        assert dead_letter.origin is not None
+        shown = shop.run("show", place_of(dead_letter))
+        assert f"reason       {dead_letter.reason}\n" in shown
+        assert f"{dead_letter.origin.topic} {dead_letter.origin.partition}:{dead_letter.origin.offset}" in shown
+        if dead_letter.record.value is not None:
+            partition, offset = place_of(dead_letter).split(":")
+            assert shop.result("show", partition, offset, "--raw").stdout_bytes == dead_letter.record.value
         else:
             with pytest.raises(ConfigurationError, match="the original has none"):
-                shop.run("show", place_of(letter), "--raw")
+                shop.run("show", place_of(dead_letter), "--raw")
 
 
 def test_list_shows_the_newest_and_counts_all(shop: Shop) -> None:
@@ -143,7 +143,7 @@ def test_list_shows_the_newest_and_counts_all(shop: Shop) -> None:
     shop.reject()
 
     assert [line["reason"] for line in shop.listed("--limit", "2")] == ["not_json", "not_an_object"]
-    assert "4 letters, the newest 1 shown (--limit 0: all): 3 not_json, 1 not_an_object" in shop.run(
+    assert "4 dead letters, the newest 1 shown (--limit 0: all): 3 not_json, 1 not_an_object" in shop.run(
         "list", "--limit", "1"
     )
     assert "None of the 4 dead letters matches. Their reasons: 3 not_json" in shop.run("list", "--reason", "too_deep")
@@ -156,16 +156,16 @@ def test_letter_that_is_not_there_is_said(shop: Shop) -> None:
     """With the way to find one; nothing is replayed when one of several is wrong."""
     shop.send([b"{"])
     shop.reject()
-    [letter] = shop.letters()
+    [dead_letter] = shop.dead_letters()
     before = shop.ends()
 
     for missing in ("2:17", "77:0"):
         with pytest.raises(ConfigurationError, match="dead-letter list"):
             shop.run("show", missing)
-        with pytest.raises(ConfigurationError, match=f"No letter is at {missing}"):
-            shop.run("replay", "--at", missing, "--at", place_of(letter))
+        with pytest.raises(ConfigurationError, match=f"No dead letter is at {missing}"):
+            shop.run("replay", "--at", missing, "--at", place_of(dead_letter))
     with pytest.raises(ConfigurationError, match="leave --reason"):
-        shop.run("replay", "--at", place_of(letter), "--reason", "not_json")
+        shop.run("replay", "--at", place_of(dead_letter), "--reason", "not_json")
     assert shop.ends() == before
 
 
@@ -201,7 +201,7 @@ def test_dry_run_publishes_nothing(shop: Shop) -> None:
 
     said = shop.run("replay", "--dry-run")
 
-    assert f"Would replay 2 letters to {shop.topics.reviews}: 1 not_json, 1 not_an_object" in said
+    assert f"Would replay 2 dead letters to {shop.topics.reviews}: 1 not_json, 1 not_an_object" in said
     assert shop.ends() == before
 
 
@@ -244,31 +244,31 @@ def test_tail_names_a_dead_letter_as_show_takes_it(shop: Shop) -> None:
     """Its partition too, for people and for programs."""
     shop.send([b"{"])
     shop.reject()
-    [letter] = shop.letters()
+    [dead_letter] = shop.dead_letters()
     servers = ["--brokers", shop.settings.brokers, "--topic-prefix", shop.settings.topic_prefix, "--until-end"]
 
     line = CliRunner().invoke(app, ["tail", "dead-letter", *servers]).stdout
     found = json.loads(CliRunner().invoke(app, ["tail", "dead-letter", "--json", *servers]).stdout)
 
-    assert place_of(letter) in line
-    assert f"{found['partition']}:{found['offset']}" == place_of(letter)
+    assert place_of(dead_letter) in line
+    assert f"{found['partition']}:{found['offset']}" == place_of(dead_letter)
 
 
 def test_replay_chooses_by_reason_place_and_limit(shop: Shop) -> None:
     """The limit counts what is left to do, so that the same command goes on."""
     shop.send([b"{", b"[]", b"{", b"{"])
     shop.reject()
-    letters = shop.letters()
+    dead_letters = shop.dead_letters()
 
     shop.run("replay", "--reason", "not_an_object")
-    assert shop.replayed() == {f"{shop.topics.reviews}/{letters[1].record.partition}/1".encode(): 1}
+    assert shop.replayed() == {f"{shop.topics.reviews}/{dead_letters[1].record.partition}/1".encode(): 1}
     said = [shop.run("replay", "--reason", "not_json", "--limit", "1") for _ in range(2)]
     assert "left: 2 beyond --limit" in said[0]
     assert "left: 1 beyond --limit" in said[1]
     assert shop.replayed().total() == 3
-    shop.run("replay", "--at", place_of(letters[3]))
+    shop.run("replay", "--at", place_of(dead_letters[3]))
     assert "Nothing to replay" in shop.run("replay", "--all")
-    assert "1 replayed" in shop.run("replay", "--at", place_of(letters[3]), "--again")
+    assert "1 replayed" in shop.run("replay", "--at", place_of(dead_letters[3]), "--again")
     assert sorted(shop.replayed().values()) == [1, 1, 1, 2]
 
 
@@ -293,14 +293,14 @@ def _place(line: dict[str, object]) -> str:
 
 
 def test_record_with_two_letters_is_replayed_once(shop: Shop) -> None:
-    """A role that died between a letter and its commit has written it again; also when only the copy is asked for."""
+    """A role that died between a dead letter and its commit has written it again; also when only the copy is asked."""
     shop.send([b"{", b"[]"])
     shop.reject(twice=True)
-    letters = [letter for letter in shop.letters() if letter.reason == "not_json"]
-    assert len(letters) == 2
+    dead_letters = [dead_letter for dead_letter in shop.dead_letters() if dead_letter.reason == "not_json"]
+    assert len(dead_letters) == 2
 
-    shop.run("replay", "--at", place_of(letters[0]))
-    assert "left: 1 replayed before" in shop.run("replay", "--at", place_of(letters[1]))
+    shop.run("replay", "--at", place_of(dead_letters[0]))
+    assert "left: 1 replayed before" in shop.run("replay", "--at", place_of(dead_letters[1]))
     said = shop.run("replay", "--all")
 
     assert "left: 2 replayed before" in said
@@ -312,8 +312,8 @@ def test_replay_stamped_by_a_clock_that_is_behind_is_found(shop: Shop) -> None:
     """Letters are written on one machine and replayed on another."""
     shop.send([b"{"])
     shop.reject()
-    [letter] = shop.letters()
-    message = contract.replay_message(letter)
+    [dead_letter] = shop.dead_letters()
+    message = contract.replay_message(dead_letter)
     five_minutes_ago = int(time.time() * 1000) - 5 * 60_000
     producer = Producer({"bootstrap.servers": shop.settings.brokers})
     producer.produce(
@@ -330,7 +330,7 @@ def test_several_letters_are_replayed_after_a_question(shop: Shop) -> None:
     shop.reject()
 
     no, said = on_a_terminal(shop.arguments("replay"), "n\n")
-    assert (no, f"3 letters to {shop.topics.reviews}?" in said) == (1, True)
+    assert (no, f"3 dead letters to {shop.topics.reviews}?" in said) == (1, True)
     assert shop.replayed().total() == 0
     assert on_a_terminal(shop.arguments("replay", "--limit", "1"), "")[0] == 0
     assert shop.replayed().total() == 1
@@ -382,10 +382,10 @@ def test_letters_go_back_to_the_topic_they_came_from(shop: Shop) -> None:
         record = RawRecord(foreign, 0, 0, 0, b"x", b"{")
         shop.write([contract.dead_letter_message(topics.dead_letter, Rejected(record, "not_json", "no"))])
     shop.write([Message(topics.dead_letter, None, b"hello")])
-    letters = shop.letters()
+    dead_letters = shop.dead_letters()
 
     with pytest.raises(ConfigurationError, match="names no topic of ours"):
-        shop.run("replay", *(word for letter in letters for word in ("--at", place_of(letter))))
+        shop.run("replay", *(word for dead_letter in dead_letters for word in ("--at", place_of(dead_letter))))
     assert shop.replayed().total() == 0
     assert "1 replayed" in shop.run("replay", "--topic", "reviews.alerts")
     said = shop.run("replay", "--all")
@@ -401,11 +401,11 @@ def test_letter_whose_original_was_too_large_is_not_replayed_as_a_tombstone(shop
     """The bytes are not here; the message says where they may be."""
     rejected = Rejected(RawRecord(shop.topics.reviews, 1, 5, 0, b"kettle", None), "text_too_long", "long")
     shop.write([contract.dead_letter_message(shop.topics.dead_letter, rejected)])
-    [letter] = shop.letters()
+    [dead_letter] = shop.dead_letters()
 
     assert "left: 1 without their whole original" in shop.run("replay", "--all")
     with pytest.raises(ConfigurationError, match=f"look for it in {shop.topics.reviews} at 1:5"):
-        shop.run("replay", "--at", place_of(letter))
+        shop.run("replay", "--at", place_of(dead_letter))
     assert shop.ends()[shop.topics.reviews] == 0
 
 
@@ -413,9 +413,9 @@ def test_what_was_left_out_is_shown_and_the_rest_is_not_replayed(shop: Shop) -> 
     """A record of 2.5 MB of headers came compressed: its value is here, its headers are not."""
     record = RawRecord(shop.topics.reviews, 1, 5, 0, b"kettle", b"{", (("trace", b"x" * 2_500_000),))
     shop.write([contract.dead_letter_message(shop.topics.dead_letter, Rejected(record, "not_json", "no"))])
-    [letter] = shop.letters()
+    [dead_letter] = shop.dead_letters()
 
-    shown = shop.run("show", place_of(letter))
+    shown = shop.run("show", place_of(dead_letter))
     assert "left out     headers;bytes=2500005;sha256=" in shown
     assert shown.endswith("value        1 bytes\n{\n")
     assert shop.listed()[0]["lacks_original"] is True
@@ -437,12 +437,12 @@ def test_refused_letter_does_not_hold_up_the_others(shop: Shop) -> None:
 
 _DIES_IN_THE_MIDDLE = """
 import os, signal, sys
-from stream_app.commands import letter_replay
+from stream_app.commands import dead_letter_replay
 from stream_app.__main__ import main
 from stream_app.kafka.admin import end_offsets
 from tests.waiting import wait_until
 handed_over = int(sys.argv.pop(1))
-publish = letter_replay.republish
+publish = dead_letter_replay.republish
 def dies(settings, messages, on_done):
     def until_death():
         for number, message in enumerate(messages):
@@ -453,7 +453,7 @@ def dies(settings, messages, on_done):
                 os.kill(os.getpid(), signal.SIGKILL)
             yield message
     publish(settings, until_death(), on_done)
-letter_replay.republish = dies
+dead_letter_replay.republish = dies
 main(sys.argv[1:])
 """
 
@@ -526,15 +526,15 @@ def test_letter_older_than_what_its_topic_holds_is_left_and_said(shop: Shop) -> 
 
 
 def test_letter_that_was_deleted_is_not_taken_for_the_next_one(shop: Shop) -> None:
-    """A place names one letter for ever."""
+    """A place names one dead letter for ever."""
     shop.send([b"{"])
     shop.reject()
-    [gone] = shop.letters()
+    [gone] = shop.dead_letters()
     delete_all(shop, shop.topics.dead_letter)
     shop.send([b"[]"])
     shop.reject()
 
-    with pytest.raises(ConfigurationError, match="No letter is at"):
+    with pytest.raises(ConfigurationError, match="No dead letter is at"):
         shop.run("show", place_of(gone))
 
 
@@ -546,13 +546,13 @@ def test_letter_that_came_back_is_proof_when_its_replay_is_gone(shop: Shop) -> N
     shop.reject()
     delete_all(shop, shop.topics.reviews)
 
-    first, _ = shop.letters()
+    first, _ = shop.dead_letters()
     assert "left: 1 replayed before" in shop.run("replay", "--at", place_of(first))
 
 
 @pytest.mark.parametrize("later", [[], [b"[]"]], ids=["empty", "with newer records"])
 def test_letter_younger_than_the_retention_is_replayed(shop: Shop, later: list[bytes]) -> None:
-    """Reviews are kept seven days: whatever was deleted, a replay of this letter was not."""
+    """Reviews are kept seven days: whatever was deleted, a replay of this dead letter was not."""
     shop.send([b"{"])
     shop.reject()
     delete_all(shop, shop.topics.reviews)
@@ -570,7 +570,7 @@ def test_broker_that_goes_away_is_one_message_with_the_next_step(shop: Shop, mon
     def away(settings: Settings, messages: Iterable[Message], on_done: object) -> None:
         raise BrokerUnavailable("Kafka does not answer.")
 
-    monkeypatch.setattr("stream_app.commands.letter_replay.republish", away)
+    monkeypatch.setattr("stream_app.commands.dead_letter_replay.republish", away)
 
     with pytest.raises(BrokerUnavailable, match=r"0 of 1 are replayed for certain. Run the same command again"):
         shop.run("replay", "--all")

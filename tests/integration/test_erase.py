@@ -76,7 +76,7 @@ def alert(product_id: str, review_id: str, sentence: str) -> Alert:
     )
 
 
-def letter(place: Place, value: bytes) -> Message:
+def dead_letter(place: Place, value: bytes) -> Message:
     record = RawRecord(place.topics.reviews, 0, 7, 0, b"tea", value)
     return contract.dead_letter_message(place.topics.dead_letter, Rejected(record, "model_failed", "it failed"))
 
@@ -142,7 +142,7 @@ def publish_everything(place: Place) -> None:
     place.publish([contract.alert_message(place.topics.alerts, one) for one in alerts])
     raw = json.dumps({"product_id": "tea", "review_id": "secret", "text": WORDS}).encode()
     other = json.dumps({"product_id": "tea", "review_id": "other", "text": "Mine."}).encode()
-    place.publish([letter(place, raw), letter(place, other), letter(place, b"no JSON")])
+    place.publish([dead_letter(place, raw), dead_letter(place, other), dead_letter(place, b"no JSON")])
     place.publish([Message(place.topics.reviews, b"tea", raw), Message(place.topics.reviews, b"tea", other)])
 
 

@@ -16,9 +16,9 @@ from stream_app import contract
 from stream_app.kafka.admin import create_topics, end_offsets, lag, read_to_end
 from stream_app.kafka.topics import Topics
 from stream_app.settings import Settings
-from tests.integration.ruled_program import PROGRAM
+from tests.integration.scripted_program import PROGRAM
 from tests.reliability.raw_producer import ZSTD, RawInput, RawProducer
-from tests.reliability.ruled_models import Troubles
+from tests.reliability.scripted_models import Troubles
 from tests.waiting import wait_until
 
 MIB = 2**20
@@ -96,7 +96,7 @@ def test_worker_with_a_slow_head_grows_by_a_bounded_amount(
         before = worker.rss
         with RawProducer(kafka) as producer:
             producer.send(topics.reviews, [RawInput(b"p", HEAD)])
-            wait_until(lambda: troubles.felt("hangs"), 20, "the head is on the device")
+            wait_until(lambda: troubles.has_taken_effect("hangs"), 20, "the head is on the device")
             for batch in deletions(count):
                 producer.send(topics.reviews, batch)
         wait_until(worker.stands_still, 60, "it grows no more")
@@ -130,7 +130,7 @@ def test_batch_that_decompresses_to_more_than_the_memory_is_rejected_and_others_
             at = producer.send(topics.reviews, [RawInput(b"p", bytes(300_000_000))] * 2, codec=ZSTD)
             producer.send(topics.reviews, [RawInput(b"p", HEAD)])
         wait_until(lambda: worker.is_ready() and lag(settings, "enrich") == 0, 60, "it gets past the batch")
-        [rejected] = [contract.read_letter(one) for one in read_to_end(settings, topics.dead_letter)]
+        [rejected] = [contract.read_dead_letter(one) for one in read_to_end(settings, topics.dead_letter)]
         assert (rejected.reason, rejected.origin and rejected.origin.offset) == ("batch_too_large", at + 1)
         assert rejected.lacks_original, "it is not replayed"
         assert sum(end_offsets(settings, topics.enriched).values()) == 1

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from stream_app.kafka.admin import create_topics, read_to_end
-from stream_app.kafka.feed import Feed
+from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.kafka.topics import Topics
 from stream_app.settings import Settings
 from tests.waiting import wait_until
@@ -89,13 +89,13 @@ def test_acknowledgements_that_came_unnoticed_count_when_interrupted(kafka: str,
     create_topics(settings)
 
     def interrupted() -> None:
-        with feed:
+        with producer:
             for n in range(50):
-                feed.send(b"p", b"%d" % n)
+                producer.send(b"p", b"%d" % n)
             wait_until(lambda: published(settings) == 50, 60, "the broker has them")
             raise KeyboardInterrupt
 
-    feed = Feed(settings)
+    producer = BlockingProducer(settings)
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert feed.acknowledged == 50
+    assert producer.acknowledged == 50

@@ -380,13 +380,13 @@ def test_what_the_old_view_did_not_get_to_has_its_effects_once_and_the_rest_none
     """A record that nobody can read goes to the dead letter when it is read for the first time, and never again."""
     place.publish([Message(place.topics.enriched, b"p", b"read by the old view"), *valid(place, "r1")])
     place.fold()
-    assert letters(place) == [b"read by the old view"]
+    assert dead_letters(place) == [b"read by the old view"]
     place.publish([Message(place.topics.enriched, b"p", b"read by the new view alone"), *valid(place, "r2")])
 
     rebuilding = place.rebuild()
     assert rebuilding.ends() == 0, rebuilding.said()
 
-    assert letters(place) == [b"read by the old view", b"read by the new view alone"]
+    assert dead_letters(place) == [b"read by the old view", b"read by the new view alone"]
     assert [summary[0].arrived for summary in place.view(2).values()] == [2]
 
 
@@ -394,10 +394,12 @@ def valid(place: Place, review_id: str) -> list[Message]:
     return [contract.enriched_message(place.topics.enriched, enriched(review_id))]
 
 
-def letters(place: Place) -> list[bytes | None]:
+def dead_letters(place: Place) -> list[bytes | None]:
     """The dead letters, in order of arrival."""
-    found = sorted(read_to_end(place.settings, place.topics.dead_letter), key=lambda letter: letter.timestamp_ms)
-    return [letter.value for letter in found]
+    found = sorted(
+        read_to_end(place.settings, place.topics.dead_letter), key=lambda dead_letter: dead_letter.timestamp_ms
+    )
+    return [dead_letter.value for dead_letter in found]
 
 
 def test_log_that_lost_its_beginning_is_refused(place: Place) -> None:

@@ -17,12 +17,12 @@ from stream_app.commands.processes import Processes
 from stream_app.commands.workers import spare_members
 from stream_app.kafka import admin
 from stream_app.kafka.admin import create_topics, end_offsets, lag, read_to_end
-from stream_app.kafka.feed import Feed
+from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.kafka.topics import Topics
 from stream_app.records import EnrichedReview
 from stream_app.settings import Settings
-from tests.integration.ruled_program import PROGRAM
-from tests.reliability.ruled_models import KILLS
+from tests.integration.scripted_program import PROGRAM
+from tests.reliability.scripted_models import KILLS
 from tests.waiting import wait_until
 
 PARTITIONS = 4
@@ -57,11 +57,11 @@ class Machine:
         )
 
     def publish(self, count: int, text: str = "All good.") -> None:
-        with Feed(self.settings) as feed:
+        with BlockingProducer(self.settings) as producer:
             for number in range(self.published, self.published + count):
                 product = f"p{number % PRODUCTS}"
                 review = {"product_id": product, "review_id": f"r{number}", "text": text}
-                feed.send(product.encode(), orjson.dumps(review))
+                producer.send(product.encode(), orjson.dumps(review))
         self.published += count
 
     def partitions(self) -> dict[str, int]:

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from stream_app.__main__ import app
 from stream_app.kafka.admin import create_topics
+from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.kafka.client_config import consumer_config
-from stream_app.kafka.feed import Feed
 from stream_app.kafka.topics import Topics
 from stream_app.settings import Settings
 
@@ -32,9 +32,9 @@ def lines(settings: Settings, *arguments: str) -> tuple[int, dict[str, dict[str,
 
 def test_status_names_the_role_that_has_no_worker(settings: Settings) -> None:
     """With its lag; what is rejected is counted by reason."""
-    with Feed(settings) as feed:
+    with BlockingProducer(settings) as producer:
         for _ in range(3):
-            feed.send(b"kettle", b"{}")
+            producer.send(b"kettle", b"{}")
     topics = Topics(settings.topic_prefix)
     reader = Consumer({**consumer_config(settings), "group.id": settings.group("notify")})
     reader.subscribe([topics.alerts])

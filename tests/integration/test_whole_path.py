@@ -25,7 +25,7 @@ from stream_app.commands.publish import send
 from stream_app.commands.review_files import Line, read_lines
 from stream_app.commands.run_report import Offsets, RunReport, account, starting_point
 from stream_app.kafka.admin import create_topics, end_offsets, lag, read_to_end
-from stream_app.kafka.feed import Feed
+from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.kafka.topics import Topics
 from stream_app.records import Alert, EnrichedReview
 from stream_app.settings import Settings
@@ -53,8 +53,8 @@ class System:
         return Topics(self.settings.topic_prefix)
 
     def publish(self, lines: list[Line]) -> None:
-        with Feed(self.settings) as feed:
-            send(lines, feed, rate=0, on_progress=lambda _: None)
+        with BlockingProducer(self.settings) as producer:
+            send(lines, producer, rate=0, on_progress=lambda _: None)
         self.lines.extend(lines)
 
     def enriched(self) -> int:
@@ -141,10 +141,10 @@ def enriched_reviews_are_valid_and_in_offset_order(system: System) -> None:
 def broken_lines_are_in_the_dead_letter_untouched(system: System) -> None:
     """Their bytes and keys are those that were sent."""
     sent = {(line.key, line.value) for line in system.lines}
-    letters = list(read_to_end(system.settings, system.topics.dead_letter))
+    dead_letters = list(read_to_end(system.settings, system.topics.dead_letter))
 
-    assert len(letters) == BROKEN_LINES
-    assert {(letter.key, letter.value) for letter in letters} <= sent
+    assert len(dead_letters) == BROKEN_LINES
+    assert {(dead_letter.key, dead_letter.value) for dead_letter in dead_letters} <= sent
 
 
 def chinese_reviews_are_flagged_not_judged(system: System) -> None:

@@ -25,10 +25,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tests.reliability.beds import BEDS
 from tests.reliability.faults import FAULTS, Fault
 from tests.reliability.rounds import Outcome, Rounds
 from tests.reliability.stores import can_mount, with_own_mounts
+from tests.reliability.testbeds import TESTBEDS
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "chaos.md"
 _SHOWN_DIFFERENCES = 40
@@ -56,7 +56,7 @@ class Row:
         self.rounds += 1
         self.lost += len(verdict.lost)
         self.double += len(verdict.double)
-        self.wrong += len(verdict.wrong) + len(outcome.unexplained) + len(outcome.not_felt)
+        self.wrong += len(verdict.wrong) + len(outcome.unexplained) + len(outcome.without_effect)
         self.hidden += len(outcome.hidden)
         self.stuck += len(outcome.stuck)
         self.published_twice += verdict.published_twice
@@ -127,7 +127,7 @@ def schedule(rounds: int, seed: int, chosen: Sequence[Sequence[Fault]]) -> list[
 def _pair(chance: random.Random, possible: Sequence[Fault]) -> list[Fault]:
     while True:
         first, second = chance.sample(possible, 2)
-        if first.bed == second.bed and first.part != second.part and not (first.alone or second.alone):
+        if first.testbed == second.testbed and first.part != second.part and not (first.alone or second.alone):
             return [first, second]
 
 
@@ -138,20 +138,20 @@ def run(
     complaint, and the others are run.
     """
     result = Result(seed)
-    felt: dict[str, bool] = {}
+    has_taken_effect: dict[str, bool] = {}
     began = time.monotonic()
-    by_bed: dict[str, list[tuple[int, Sequence[Fault]]]] = defaultdict(list)
+    by_testbed: dict[str, list[tuple[int, Sequence[Fault]]]] = defaultdict(list)
     for number, faults in enumerate(plan, start=1):
-        by_bed[faults[0].bed].append((number, faults))
+        by_testbed[faults[0].testbed].append((number, faults))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("rounds", total=len(plan))
-        for name, numbered in by_bed.items():
+        for name, numbered in by_testbed.items():
             progress.update(task, description=f"starting {name}")
             rounds_before = result.total.rounds
             try:
-                with BEDS[name](folder / name.replace(" ", "-").replace(",", "")) as bed:
-                    _run_on(Rounds(bed, with_hostile), numbered, result, felt, progress, task)
+                with TESTBEDS[name](folder / name.replace(" ", "-").replace(",", "")) as testbed:
+                    _run_on(Rounds(testbed, with_hostile), numbered, result, has_taken_effect, progress, task)
             except Exception as error:  # noqa: BLE001 - such as a server that does not come back; there are other beds
                 progress.console.print_exception()
                 done = result.total.rounds - rounds_before
@@ -160,7 +160,9 @@ def run(
                     f"{name} could not go on after {done} of its {len(numbered)} rounds, which were not judged again "
                     f"in the end: {type(error).__name__}: {error}",
                 )
-    result.complaints += [f"{fault} was hidden in each of its rounds" for fault in sorted(felt) if not felt[fault]]
+    result.complaints += [
+        f"{fault} was hidden in each of its rounds" for fault in sorted(has_taken_effect) if not has_taken_effect[fault]
+    ]
     result.seconds = time.monotonic() - began
     return result
 
@@ -169,17 +171,19 @@ def _run_on(
     rounds: Rounds,
     numbered: Sequence[tuple[int, Sequence[Fault]]],
     result: Result,
-    felt: dict[str, bool],
+    has_taken_effect: dict[str, bool],
     progress: Progress,
     task: TaskID,
 ) -> None:
-    """The rounds of one bed, into ``result`` and, by fault, into ``felt``: was it, in one round at least?"""
+    """The rounds of one testbed, into ``result`` and, by fault, into ``has_taken_effect``: in one round at least."""
     for number, faults in numbered:
         label = " + ".join(fault.name for fault in faults)
         progress.update(task, description=f"round {number}, {label}")
         outcome = rounds.run(number, faults, result.seed * 100_003 + number)
         result.rows[label].add(outcome)
-        felt |= {one: felt.get(one, False) or one not in outcome.hidden for one in outcome.faults}
+        has_taken_effect |= {
+            one: has_taken_effect.get(one, False) or one not in outcome.hidden for one in outcome.faults
+        }
         result.complaints += [f"round {number}, {label}: {what}" for what in outcome.complaints]
         if not outcome.passed or not progress.console.is_terminal:
             lines = [f"round {number}, {label}: recovered in {outcome.recovery_seconds:.1f} s"]
@@ -187,7 +191,7 @@ def _run_on(
             progress.console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
         progress.advance(task)
     progress.update(task, description="judging all rounds again")
-    verdict = rounds.judge_everything()
+    verdict = rounds.check_everything()
     result.rows["in the end, all rounds"].lost += len(verdict.lost)
     result.rows["in the end, all rounds"].double += len(verdict.double)
     result.complaints += [f"in the end: {what}" for what in verdict.differences]

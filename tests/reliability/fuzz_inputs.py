@@ -248,7 +248,7 @@ def _noise(rng: Random) -> tuple[str, bytes]:
     return _any_target(rng), rng.randbytes(_length(rng, 2_000))
 
 
-def _bent_example(rng: Random) -> tuple[str, bytes]:
+def _mutated_example(rng: Random) -> tuple[str, bytes]:
     """An example with bytes changed, left out, put in, doubled, or with half of another."""
     target = _any_target(rng)
     value = bytearray(rng.choice(EXAMPLES[target]))
@@ -274,23 +274,23 @@ def _strange_json(rng: Random) -> tuple[str, bytes]:
     """An example's object with values of any type, fields left out, doubled or unknown, at any depth."""
     target = _any_target(rng)
     fields = dict(rng.choice(_OBJECTS[target]))
-    pairs = list(_bent_object(rng, fields, depth=0))
+    pairs = list(_mutated_object(rng, fields, depth=0))
     value = "{" + ",".join(pairs) + "}"
     if rng.random() < 0.03:
         value = rng.choice(("\ufeff", " \n", "[", "\x00", "{}")) + value
     return target, value.encode("utf-8", "surrogatepass")
 
 
-def _bent_object(rng: Random, fields: dict[str, object], depth: int) -> list[str]:
+def _mutated_object(rng: Random, fields: dict[str, object], depth: int) -> list[str]:
     pairs = [(name, value) for name, value in fields.items() if rng.random() > 0.02]
     changed = rng.choice((1, 1, 1, 2, 3)) if pairs else 0
-    bent = set(rng.sample(range(len(pairs)), min(changed, len(pairs))))
+    mutated = set(rng.sample(range(len(pairs)), min(changed, len(pairs))))
     texts = []
     for index, (name, value) in enumerate(pairs):
-        if index not in bent:
+        if index not in mutated:
             text = json.dumps(value, ensure_ascii=rng.random() < 0.5)
         elif isinstance(value, dict) and depth < 3 and rng.random() < 0.8:
-            text = "{" + ",".join(_bent_object(rng, value, depth + 1)) + "}"
+            text = "{" + ",".join(_mutated_object(rng, value, depth + 1)) + "}"
         else:
             text = _strange_value(rng)
         texts.append(f"{json.dumps(name)}:{text}")
@@ -383,7 +383,7 @@ def _repeated(piece: str, length: int) -> str:
 
 _FAMILIES: dict[str, Callable[[Random], tuple[str, bytes]]] = {
     "noise": _noise,
-    "bent example": _bent_example,
+    "bent example": _mutated_example,
     "strange JSON": _strange_json,
     "strange text": _strange_text,
     "pumped": _pumped,

@@ -34,7 +34,7 @@ from stream_app.kafka.topics import Topics
 from stream_app.records import RawRecord, Rejected
 from stream_app.settings import Settings
 from stream_app.store.generations import Generations
-from tests.integration.ruled_program import PROGRAM
+from tests.integration.scripted_program import PROGRAM
 from tests.reliability.fuzz_inputs import EXAMPLES, made
 from tests.reliability.raw_producer import RawInput, RawProducer
 
@@ -140,7 +140,7 @@ class Fuzzed:
                 if report.wrong:
                     break
         self._wait(report, 0)
-        self._judge(report)
+        self._check(report)
         report.seconds = time.monotonic() - began
         return report
 
@@ -175,7 +175,7 @@ class Fuzzed:
         if self._worker.poll() is not None and not report.wrong:
             report.wrong.append(f"{self._role} ended with {self._worker.returncode}:\n{self._tail()}")
 
-    def _judge(self, report: Report) -> None:
+    def _check(self, report: Report) -> None:
         ended = dict.fromkeys(self._where, "nowhere")
         for place, outcome in self._found():
             if place in ended:
@@ -190,7 +190,7 @@ class Fuzzed:
         """(partition and offset of a record, how it ended), for all that ended."""
         topics = Topics(self._settings.topic_prefix)
         for record in read_to_end(self._settings, topics.dead_letter):
-            letter = contract.read_letter(record)
+            letter = contract.read_dead_letter(record)
             if letter.origin is not None and letter.origin.topic == self._topic:
                 yield letter.origin[1:], f"rejected {letter.reason}"
         if self._role == "enrich":

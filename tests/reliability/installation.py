@@ -10,12 +10,12 @@ from urllib.error import URLError
 
 from stream_app.kafka.admin import create_topics
 from stream_app.settings import Settings
-from tests.reliability.bed import Bed
-from tests.reliability.crew import Crew
-from tests.reliability.judge import Verdict, judge_identity, judge_topics
-from tests.reliability.judge_view import judge_view
+from tests.reliability.checker import Verdict, check_identity, check_topics
+from tests.reliability.checker_view import check_view
 from tests.reliability.published import Published, Reader, topics_of
 from tests.reliability.shop import Shop
+from tests.reliability.testbed import Testbed
+from tests.reliability.workers import Workers
 from tests.reliability.workload import Sent
 
 _CATCH_UP_SECONDS = 40.0
@@ -28,7 +28,7 @@ class Installation:
     """Made by ``installation``."""
 
     settings: Settings
-    crew: Crew
+    workers: Workers
     shop: Shop
     sent: list[Sent] = field(default_factory=list)
 
@@ -37,7 +37,7 @@ class Installation:
             self.sent.append(one)
             self.shop.send(one)
 
-    def judge(self) -> Verdict:
+    def checker(self) -> Verdict:
         """As a round is judged; waits while anything is missing, for a while that is long enough."""
         if not self.shop.flush(_ACK_SECONDS):
             return Verdict(lost=["the broker did not acknowledge the workload of the other installation"])
@@ -47,32 +47,32 @@ class Installation:
         try:
             while True:
                 published.take(reader.read())
-                verdict = judge_topics(self.sent, published, late_firsts_allowed=True)
-                verdict.add(judge_identity(published))
-                verdict.add(self.judge_view())
+                verdict = check_topics(self.sent, published, late_firsts_allowed=True)
+                verdict.add(check_identity(published))
+                verdict.add(self.check_view())
                 if not verdict.differences or time.monotonic() > until:
                     return verdict
                 time.sleep(0.3)
         finally:
             reader.close()
 
-    def judge_view(self) -> Verdict:
+    def check_view(self) -> Verdict:
         try:
-            return judge_view(self.sent, self.crew.api)
+            return check_view(self.sent, self.workers.api)
         except URLError as error:
             return Verdict(lost=[f"the view cannot be read: {error}"])
 
 
 @contextmanager
 def installation(
-    bed: Bed, name: str, settings: Settings, *, sizes: Mapping[str, int] = _SMALL, with_topics: bool = True
+    testbed: Testbed, name: str, settings: Settings, *, sizes: Mapping[str, int] = _SMALL, with_topics: bool = True
 ) -> Iterator[Installation]:
-    """Its processes are not started: ``crew.start()`` does that."""
+    """Its processes are not started: ``workers.start()`` does that."""
     with ExitStack() as stack:
         if with_topics:
             create_topics(settings)
         shop = Shop(settings.brokers, settings.topic_prefix)
         stack.callback(shop.close)
-        crew = Crew(bed.folder / name, bed.of_workers(settings), bed.troubles.folder, sizes)
-        stack.callback(crew.stop)
-        yield Installation(settings, crew, shop)
+        workers = Workers(testbed.folder / name, testbed.of_workers(settings), testbed.troubles.folder, sizes)
+        stack.callback(workers.stop)
+        yield Installation(settings, workers, shop)

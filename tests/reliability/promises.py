@@ -141,7 +141,7 @@ def _failures_in(report: Path, kinds: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def judge(copy: Copy, mutant: Mutant) -> Verdict:
+def checker(copy: Copy, mutant: Mutant) -> Verdict:
     """Mutate the copy, run the tests, put it back. Tests that cannot be run to their end notice nothing."""
     began = time.monotonic()
     with copy.mutated(mutant):
@@ -210,7 +210,7 @@ def main() -> int:
         print(_HEAD)
         verdicts = []
         for mutant in mutants:
-            verdicts.append(judge(copy, mutant))
+            verdicts.append(checker(copy, mutant))
             print("\n".join(lines_of(verdicts[-1])), flush=True)
         every = sorted({test for one in mutants for test in one.tests})
         wrong = copy.failures(every, within=_CHECKING_SECONDS, errors_too=True)

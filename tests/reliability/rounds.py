@@ -12,13 +12,13 @@ from urllib.error import URLError
 
 from redis.exceptions import RedisError
 
-from tests.reliability.bed import PARTITIONS, Bed
-from tests.reliability.crew import Exit
+from tests.reliability.checker import Verdict, check_identity, check_topics
+from tests.reliability.checker_view import check_shown_alerts, check_view, judge_texts, look_up, start_of_keys
 from tests.reliability.faults.table import Fault
 from tests.reliability.hostile import hostile
-from tests.reliability.judge import Verdict, judge_identity, judge_topics
-from tests.reliability.judge_view import judge_shown_alerts, judge_texts, judge_view, look_up, start_of_keys
 from tests.reliability.published import Published, Reader, topics_of
+from tests.reliability.testbed import PARTITIONS, Testbed
+from tests.reliability.workers import Exit
 from tests.reliability.workload import Sent, killer_of_describe, probe, workload
 
 LOAD_SECONDS = 5.0
@@ -32,7 +32,7 @@ _ACK_SECONDS = 30.0
 class Outcome:
     """What a round came to. ``stuck``: what did not pass in time, in words.
 
-    ``not_felt``, ``hidden``: what nobody felt, by fault. A fault of a pair may be hidden by the other, which was felt:
+    ``without_effect``, ``hidden``: what had no effect, by fault. A fault of a pair may be hidden by the other:
     nothing writes to Redis while Kafka is away. That is no failure of the round, but neither does it prove anything.
     """
 
@@ -42,43 +42,43 @@ class Outcome:
     verdict: Verdict
     stuck: list[str] = field(default_factory=list)
     unexplained: list[str] = field(default_factory=list)
-    not_felt: dict[str, str] = field(default_factory=dict)
+    without_effect: dict[str, str] = field(default_factory=dict)
     hidden: dict[str, str] = field(default_factory=dict)
     recovery_seconds: float = 0.0
 
     @property
     def passed(self) -> bool:
-        return not (self.verdict.differences or self.stuck or self.unexplained or self.not_felt)
+        return not (self.verdict.differences or self.stuck or self.unexplained or self.without_effect)
 
     @property
     def complaints(self) -> list[str]:
-        not_felt = [f"{fault}: {what}" for fault, what in self.not_felt.items()]
-        return self.stuck + self.unexplained + not_felt + self.verdict.differences
+        without_effect = [f"{fault}: {what}" for fault, what in self.without_effect.items()]
+        return self.stuck + self.unexplained + without_effect + self.verdict.differences
 
     def hide(self) -> None:
         """Once all faults were told of: was one felt, then the other was hidden by it."""
-        if len(self.not_felt) < len(self.faults):
-            self.hidden, self.not_felt = self.not_felt, {}
+        if len(self.without_effect) < len(self.faults):
+            self.hidden, self.without_effect = self.without_effect, {}
 
 
 class Rounds:
     """The rounds on one bed; what earlier ones sent is judged once more at the end."""
 
-    def __init__(self, bed: Bed, with_hostile: bool = True) -> None:
-        self._bed = bed
+    def __init__(self, testbed: Testbed, with_hostile: bool = True) -> None:
+        self._testbed = testbed
         self._with_hostile = with_hostile
-        prefix = bed.settings.topic_prefix
-        self._reader = Reader(bed.settings.brokers, topics_of(prefix))
+        prefix = testbed.settings.topic_prefix
+        self._reader = Reader(testbed.settings.brokers, topics_of(prefix))
         self._published = Published(prefix)
         self._all: list[Sent] = []
 
     def run(self, number: int, faults: Sequence[Fault], seed: int) -> Outcome:
         """One round under these faults."""
-        bed, chance = self._bed, random.Random(seed)
-        prefix = f"{bed.settings.topic_prefix}{number}"
+        testbed, chance = self._testbed, random.Random(seed)
+        prefix = f"{testbed.settings.topic_prefix}{number}"
         load = _load(prefix, seed, number if self._with_hostile else None, faults)
         outcome = Outcome(number, tuple(fault.name for fault in faults), seed, Verdict())
-        exits_before = bed.exits_before = len(bed.exits)
+        exits_before = testbed.exits_before = len(testbed.exits)
 
         feeder = threading.Thread(target=self._feed, args=(load,), name="feeder")
         feeder.start()
@@ -94,15 +94,15 @@ class Rounds:
         limit = max((fault.stall_seconds for fault in faults), default=5.0)
         self._probe(probes, limit, outcome)
         feeder.join()
-        self._judge(bed.taken_sent(), faults, outcome)
-        outcome.verdict.wrong += bed.taken_wrong()
+        self._check(testbed.taken_sent(), faults, outcome)
+        outcome.verdict.wrong += testbed.taken_wrong()
         if outcome.verdict.stall_seconds > broken_seconds + limit:
             outcome.stuck.append(
                 f"a review waited {outcome.verdict.stall_seconds:.1f} s, more than the fault's {broken_seconds:.1f} s "
                 f"and {limit:.0f} s"
             )
         explained: set[Exit] = {one for fault in faults for one in fault.exits}
-        exits = bed.exits[exits_before:]
+        exits = testbed.exits[exits_before:]
         for fault in faults:
             if fault.most_deaths and (deaths := sum(one in fault.exits for one in exits)) > fault.most_deaths:
                 outcome.stuck.append(f"{deaths} processes died, not {fault.most_deaths} at most")
@@ -110,9 +110,9 @@ class Rounds:
         outcome.unexplained = [f"a worker of {one.role} ended with exit code {one.code}" for one in ended]
         return outcome
 
-    def judge_everything(self) -> Verdict:
+    def check_everything(self) -> Verdict:
         """The views of all rounds' products again, after everything that came late."""
-        return judge_view(self._all, self._bed.api)
+        return check_view(self._all, self._testbed.api)
 
     def close(self) -> None:
         self._reader.close()
@@ -121,7 +121,7 @@ class Rounds:
         began = time.monotonic()
         for i, one in enumerate(sent):
             time.sleep(max(0.0, began + i / MESSAGES_A_SECOND - time.monotonic()))  # the stated rate
-            self._bed.send(one)
+            self._testbed.send(one)
 
     def _break(self, faults: Sequence[Fault], chance: random.Random, outcome: Outcome) -> None:
         """All faults overlap: each begins within the first half of the one before; each heals when its time is over."""
@@ -131,9 +131,9 @@ class Rounds:
             for fault in faults:
                 stack = all_of_them.enter_context(ExitStack())
                 try:
-                    stack.enter_context(fault.during(self._bed, chance))
+                    stack.enter_context(fault.during(self._testbed, chance))
                 except AssertionError as error:
-                    outcome.not_felt[fault.name] = str(error)
+                    outcome.without_effect[fault.name] = str(error)
                     continue
                 ends.append((time.monotonic() + fault.seconds, fault, stack))
                 if fault is not faults[-1]:
@@ -143,17 +143,17 @@ class Rounds:
                 try:
                     stack.close()
                 except AssertionError as error:
-                    outcome.not_felt[fault.name] = str(error)
+                    outcome.without_effect[fault.name] = str(error)
 
     def _probe(self, probes: list[Sent], limit: float, outcome: Outcome) -> None:
         """Fresh reviews over all partitions, each of a product of its own: how long until all are shown?"""
         began = time.monotonic()
         for one in probes:
-            self._bed.send(one)
+            self._testbed.send(one)
         waiting = {str((one.fields or {})["product_id"]) for one in probes}
         while waiting:
             with suppress(URLError):  # the API says that Redis is away
-                waiting -= look_up(self._bed.api, sorted(waiting)).keys()
+                waiting -= look_up(self._testbed.api, sorted(waiting)).keys()
             outcome.recovery_seconds = time.monotonic() - began
             if waiting and outcome.recovery_seconds > _CATCH_UP_SECONDS:
                 outcome.stuck.append(f"{len(waiting)} fresh reviews were not shown in {_CATCH_UP_SECONDS:.0f} s")
@@ -162,18 +162,18 @@ class Rounds:
         if outcome.recovery_seconds > limit:
             outcome.stuck.append(f"fresh reviews were shown after {outcome.recovery_seconds:.1f} s, not {limit:.0f}")
 
-    def _judge(self, sent: list[Sent], faults: Sequence[Fault], outcome: Outcome) -> None:
-        if not self._bed.shop.flush(_ACK_SECONDS):
+    def _check(self, sent: list[Sent], faults: Sequence[Fault], outcome: Outcome) -> None:
+        if not self._testbed.shop.flush(_ACK_SECONDS):
             outcome.stuck.append("the broker did not acknowledge the workload itself")
         late = any(fault.late_firsts for fault in faults)
         until = time.monotonic() + _CATCH_UP_SECONDS
         while True:
             self._published.take(self._reader.read())
-            verdict = judge_topics(sent, self._published, late_firsts_allowed=late)
+            verdict = check_topics(sent, self._published, late_firsts_allowed=late)
             if not verdict.lost or time.monotonic() > until:
                 break
             time.sleep(0.2)
-        verdict.add(judge_identity(self._published))
+        verdict.add(check_identity(self._published))
         verdict.add(self._view_of(sent))
         self._keep(sent)
         outcome.verdict = verdict
@@ -181,13 +181,13 @@ class Rounds:
     def _view_of(self, sent: list[Sent]) -> Verdict:
         """Judged when it is right, or after a while that is long enough for everything to arrive."""
         until = time.monotonic() + _VIEW_SECONDS
-        keys = start_of_keys(self._bed.settings.topic_prefix, self._bed.settings.app_name)
+        keys = start_of_keys(self._testbed.settings.topic_prefix, self._testbed.settings.app_name)
         while True:
             try:
-                verdict = judge_view(sent, self._bed.api)
-                verdict.add(judge_texts(sent, self._bed.api))
-                with self._bed.store.client() as client:
-                    verdict.add(judge_shown_alerts(sent, client, keys))
+                verdict = check_view(sent, self._testbed.api)
+                verdict.add(judge_texts(sent, self._testbed.api))
+                with self._testbed.store.client() as client:
+                    verdict.add(check_shown_alerts(sent, client, keys))
             except (URLError, RedisError) as error:
                 verdict = Verdict(lost=[f"the view cannot be read: {error}"])
             if not verdict.differences or time.monotonic() > until:
@@ -195,7 +195,7 @@ class Rounds:
             time.sleep(0.2)
 
     def _keep(self, sent: list[Sent]) -> None:
-        """What ``judge_everything`` needs of it: no large record."""
+        """What ``check_everything`` needs of it: no large record."""
         for one in sent:
             if one.fields:
                 one.headers, one.value = (), None

@@ -10,12 +10,12 @@ import pytest
 from rich.console import Console
 
 from tests.reliability import chaos
-from tests.reliability.beds import BEDS
 from tests.reliability.chaos import append_to, chosen_faults, run, schedule
+from tests.reliability.checker import Verdict
 from tests.reliability.faults import FAULTS, Fault
 from tests.reliability.hostile import all_large, hostile
-from tests.reliability.judge import Verdict
 from tests.reliability.rounds import Outcome
+from tests.reliability.testbeds import TESTBEDS
 from tests.reliability.workload import ALERTS, ENRICHED, REVIEWS
 
 SEED = 20_260_501
@@ -23,7 +23,7 @@ SEED = 20_260_501
 
 def test_every_fault_names_a_bed() -> None:
     """And names that `--fault` can tell apart."""
-    assert {fault.bed for fault in FAULTS.values()} == set(BEDS)
+    assert {fault.testbed for fault in FAULTS.values()} == set(TESTBEDS)
     assert all(chosen_faults([name]) == [[fault]] for name, fault in FAULTS.items())
 
 
@@ -62,14 +62,14 @@ def test_bed_that_breaks_down_is_told_and_the_others_are_run(tmp_path: Path, mon
                 raise OSError("the server ended")
             return Outcome(number, tuple(fault.name for fault in faults), seed, Verdict())
 
-        def judge_everything(self) -> Verdict:
+        def check_everything(self) -> Verdict:
             return Verdict()
 
         def close(self) -> None: ...
 
     names = ["redis: SIGKILL", "redis: a replica promoted"]  # on two beds
     plan = schedule(6, SEED, [[FAULTS[name]] for name in names])
-    monkeypatch.setattr(chaos, "BEDS", dict.fromkeys(BEDS, nullcontext))
+    monkeypatch.setattr(chaos, "TESTBEDS", dict.fromkeys(TESTBEDS, nullcontext))
     monkeypatch.setattr(chaos, "Rounds", BreaksInRoundThree)
 
     result = run(plan, SEED, tmp_path, Console())
@@ -98,9 +98,9 @@ def test_nothing_is_lost_doubled_or_stuck(tmp_path: Path) -> None:
 def test_fault_that_nobody_felt_fails_its_round_unless_its_partner_hid_it() -> None:
     """One that hides both proves nothing."""
     pair = ("kafka: stopped", "redis: slow")
-    alone = Outcome(1, pair[:1], SEED, Verdict(), not_felt={pair[0]: "nobody asked"})
-    one = Outcome(2, pair, SEED, Verdict(), not_felt={pair[1]: "nobody asked"})
-    both = Outcome(3, pair, SEED, Verdict(), not_felt=dict.fromkeys(pair, "nobody asked"))
+    alone = Outcome(1, pair[:1], SEED, Verdict(), without_effect={pair[0]: "nobody asked"})
+    one = Outcome(2, pair, SEED, Verdict(), without_effect={pair[1]: "nobody asked"})
+    both = Outcome(3, pair, SEED, Verdict(), without_effect=dict.fromkeys(pair, "nobody asked"))
     for outcome in (alone, one, both):
         outcome.hide()
 

@@ -42,11 +42,11 @@ class Echo:
             while True:
                 threading.Thread(target=self._echo, args=(self._listener.accept()[0],), daemon=True).start()
 
-    def _echo(self, peer: socket.socket) -> None:
-        with peer, suppress(OSError):
-            while chunk := peer.recv(65536):
+    def _echo(self, framework: socket.socket) -> None:
+        with framework, suppress(OSError):
+            while chunk := framework.recv(65536):
                 self.heard += chunk
-                peer.sendall(chunk)
+                framework.sendall(chunk)
 
 
 @pytest.fixture

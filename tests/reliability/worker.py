@@ -14,7 +14,7 @@ from stream_app.api.app import serve
 from stream_app.ports import ConfigurationError, Unavailable
 from stream_app.roles.run import now_ms, run_worker
 from stream_app.settings import Settings
-from tests.reliability.ruled_models import Troubles, load_ruled_models, ruled_summary
+from tests.reliability.scripted_models import Troubles, load_scripted_models, scripted_summary
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     def moved_clock_ms() -> int:
         if "clock" not in troubles:
             return now_ms()
-        troubles.was_felt("clock")
+        troubles.took_effect("clock")
         return now_ms() + int(troubles.value("clock", "0"))
 
     try:
@@ -35,8 +35,8 @@ def main() -> None:
             run_worker(
                 settings,
                 role,
-                load=partial(load_ruled_models, Path(sys.argv[2])),
-                load_summary=lambda _: ruled_summary(troubles),
+                load=partial(load_scripted_models, Path(sys.argv[2])),
+                load_summary=lambda _: scripted_summary(troubles),
                 now_ms=moved_clock_ms,
             )
     except ConfigurationError as error:

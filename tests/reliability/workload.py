@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.reliability.ruled_models import KILLS, KILLS_SUMMARIZER, RAISES
+from tests.reliability.scripted_models import KILLS, KILLS_SUMMARIZER, RAISES
 
 _EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "invalid"
 

@@ -68,8 +68,9 @@ def test_every_series_without_labels_belongs_to_a_role() -> None:
 
 def test_outage_is_a_few_lines_of_the_client_with_what_to_do() -> None:
     code = (
-        "import logging; from stream_app import telemetry; from stream_app.kafka.quiet import quieten_clients;"
-        "telemetry.configure('INFO', True); quieten_clients(); log = logging.getLogger('aiokafka.conn');"
+        "import logging; from stream_app import telemetry;"
+        "from stream_app.kafka.log_rate_limit import limit_client_logs;"
+        "telemetry.configure('INFO', True); limit_client_logs(); log = logging.getLogger('aiokafka.conn');"
         "[log.error(words, n) for n in range(200) for words in ('Unable to connect to %s', 'Metadata of %s failed')]"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

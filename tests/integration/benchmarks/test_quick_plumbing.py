@@ -12,12 +12,12 @@ from benchmarks.workload import SAMPLE, workload
 
 
 def test_every_way_is_timed_and_its_outputs_are_checked(kafka: str) -> None:
-    found = plumbing(workload(SAMPLE, 3000), kafka, repeats=1, with_peers=False)
+    found = plumbing(workload(SAMPLE, 3000), kafka, repeats=1, with_frameworks=False)
 
     assert [way.name for way in found.ways] == [OURS, OURS_WITH_SUMMARIES, BARE_FAUST]
     assert all(len(way.runs) == 1 and way.median > 0 for way in found.ways)
     assert found.over_bare_faust > 0
-    assert found.over_peers == {}
+    assert found.over_frameworks == {}
     assert OURS in table(found)
 
 

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.scaling import scaling, table
 from benchmarks.workload import SAMPLE, workload
 from stream_app.settings import Settings
-from tests.integration.ruled_program import PROGRAM
+from tests.integration.scripted_program import PROGRAM
 
 
 @pytest.mark.timeout(200)

@@ -19,7 +19,7 @@ from typing import Any
 from stream_app import telemetry
 from stream_app.kafka import log_watch
 from stream_app.kafka.run import run_role, run_service
-from stream_app.ports import Acks, Publisher, Slot
+from stream_app.ports import Acks, InFlightRecord, Publisher
 from stream_app.records import Message, Partition
 from stream_app.settings import Settings
 
@@ -48,38 +48,40 @@ class Echo:
         self._early: str | None = options.get("early_output")
         self._events = Path(options["events"])
         self._open: Counter[Partition] = Counter()
-        self._waiting: dict[Slot, asyncio.TimerHandle] = {}
+        self._waiting: dict[InFlightRecord, asyncio.TimerHandle] = {}
         self._random = random.Random(options.get("seed", 1))
 
     async def start(self, acks: Acks) -> None:
         self._acks = acks
         self._tell("started")
 
-    async def take(self, slots: list[Slot]) -> None:
-        self._tell("took", partitions=Counter(slot.partition.number for slot in slots))
+    async def take(self, in_flight_records: list[InFlightRecord]) -> None:
+        self._tell("took", partitions=Counter(in_flight.partition.number for in_flight in in_flight_records))
         loop = asyncio.get_running_loop()
-        for slot in slots:
-            offset = slot.record.offset
+        for in_flight in in_flight_records:
+            offset = in_flight.record.offset
             if offset == self._fail_at:
                 raise RuntimeError(f"told to fail at {offset}")
             if offset == self._fail_in_callback_at:
                 loop.call_soon(self._fail)
             if self._early:
-                self._acks.publish_early(slot, [Message(self._early, slot.record.key, slot.record.value)])
+                self._acks.publish_early(
+                    in_flight, [Message(self._early, in_flight.record.key, in_flight.record.value)]
+                )
             if offset in self._never_finish:
                 continue
-            self._open[slot.partition] += 1
+            self._open[in_flight.partition] += 1
             if self._work_seconds:
                 after = self._random.uniform(self._least_seconds, self._work_seconds)
-                self._waiting[slot] = loop.call_later(after, self._finish, slot)
+                self._waiting[in_flight] = loop.call_later(after, self._finish, in_flight)
             else:
-                self._finish(slot)
+                self._finish(in_flight)
 
     def has_room(self) -> bool:
         full = self._no_room_file is not None and self._no_room_file.exists()
         return not full and sum(self._open.values()) < self._room
 
-    def gather_ms(self) -> int:
+    def fetch_wait_ms(self) -> int:
         return 0
 
     def drop_waiting(self, partitions: frozenset[Partition]) -> None:
@@ -95,12 +97,12 @@ class Echo:
     def _fail(self) -> None:
         raise RuntimeError("told to fail in a callback")
 
-    def _finish(self, slot: Slot) -> None:
-        self._waiting.pop(slot, None)
-        self._open[slot.partition] -= 1
-        record = slot.record
-        origin = f"{record.partition} {record.offset} {slot.epoch} {self._name}"
-        self._acks.finish(slot, [Message(self._output, record.key, record.value, (("from", origin.encode()),))])
+    def _finish(self, in_flight: InFlightRecord) -> None:
+        self._waiting.pop(in_flight, None)
+        self._open[in_flight.partition] -= 1
+        record = in_flight.record
+        origin = f"{record.partition} {record.offset} {in_flight.epoch} {self._name}"
+        self._acks.finish(in_flight, [Message(self._output, record.key, record.value, (("from", origin.encode()),))])
 
     def _tell(self, what: str, **facts: Any) -> None:
         with self._events.open("a") as file:

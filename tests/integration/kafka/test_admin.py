@@ -19,7 +19,7 @@ from stream_app.kafka.admin import (
     read_from,
     read_to_end,
 )
-from stream_app.kafka.feed import Feed
+from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.kafka.topics import Topics
 from stream_app.ports import BrokerUnavailable, ConfigurationError
 from stream_app.settings import Settings
@@ -65,13 +65,13 @@ def test_missing_topic_is_said_in_clear_words(settings: Settings) -> None:
 
 def test_feed_waits_for_every_acknowledgement_and_keeps_a_products_partition(settings: Settings) -> None:
     create_topics(settings)
-    with Feed(settings) as feed:
+    with BlockingProducer(settings) as producer:
         for number in range(100):
-            feed.send(f"product-{number % 5}".encode(), str(number).encode())
-        feed.send(None, b"without key")
-    assert sum(end_offsets(settings, feed.topic).values()) == 101
+            producer.send(f"product-{number % 5}".encode(), str(number).encode())
+        producer.send(None, b"without key")
+    assert sum(end_offsets(settings, producer.topic).values()) == 101
     partitions: dict[bytes | None, set[int]] = {}
-    for record in read_to_end(settings, feed.topic):
+    for record in read_to_end(settings, producer.topic):
         if record.key is not None:
             partitions.setdefault(record.key, set()).add(record.partition)
     assert all(len(places) == 1 for places in partitions.values())
@@ -81,10 +81,10 @@ def test_feed_waits_for_every_acknowledgement_and_keeps_a_products_partition(set
 def test_products_get_the_partition_that_java_clients_give_them(settings: Settings) -> None:
     """murmur2 as Kafka's own tests have it: 21 -> -973932308, foobar -> -790332482 (toPositive, modulo)."""
     create_topics(settings)
-    with Feed(settings) as feed:
-        feed.send(b"21", b"")
-        feed.send(b"foobar", b"")
-    found = {record.key: record.partition for record in read_to_end(settings, feed.topic)}
+    with BlockingProducer(settings) as producer:
+        producer.send(b"21", b"")
+        producer.send(b"foobar", b"")
+    found = {record.key: record.partition for record in read_to_end(settings, producer.topic)}
     assert found == {b"21": (-973932308 & 0x7FFFFFFF) % 2, b"foobar": (-790332482 & 0x7FFFFFFF) % 2}
 
 
@@ -93,9 +93,9 @@ def test_reading_begins_where_it_is_told_and_ends_at_the_end(settings: Settings)
     topic = Topics(settings.topic_prefix).reviews
     assert list(read_to_end(settings, topic)) == []
     assert newest(settings, topic) is None
-    with Feed(settings) as feed:
+    with BlockingProducer(settings) as producer:
         for number in range(10):
-            feed.send(b"product", str(number).encode())
+            producer.send(b"product", str(number).encode())
     [partition] = [number for number, end in end_offsets(settings, topic).items() if end]
     assert [record.value for record in read_to_end(settings, topic, since={partition: 7})] == [b"7", b"8", b"9"]
     last = newest(settings, topic)
@@ -108,12 +108,12 @@ def test_reading_begins_where_it_is_told_and_ends_at_the_end(settings: Settings)
 
 def test_lag_counts_what_is_not_committed(settings: Settings) -> None:
     create_topics(settings)
-    with Feed(settings) as feed:
+    with BlockingProducer(settings) as producer:
         for _ in range(10):
-            feed.send(b"product", b"")
+            producer.send(b"product", b"")
     assert lag(settings, "enrich") == 10
-    [partition] = [number for number, end in end_offsets(settings, feed.topic).items() if end]
-    committed = [TopicPartition(feed.topic, partition, 4)]
+    [partition] = [number for number, end in end_offsets(settings, producer.topic).items() if end]
+    committed = [TopicPartition(producer.topic, partition, 4)]
     group = ConsumerGroupTopicPartitions(settings.group("enrich"), committed)
     client = AdminClient({"bootstrap.servers": settings.brokers})
     client.alter_consumer_group_offsets([group])[group.group_id].result(10)

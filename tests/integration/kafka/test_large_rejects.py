@@ -52,13 +52,13 @@ def test_dead_letter_of_any_record_reaches_its_topic(kafka: str, topic_prefix: s
     asyncio.run(publish())
 
     assert failed == []
-    letters = [contract.read_letter(record) for record in read_to_end(settings, topic)]
-    assert len(letters) == len(originals)
-    for record, letter in zip(originals, letters, strict=True):
-        kept = {part.split(";")[0] for part in letter.dropped}.symmetric_difference({"value", "headers", "key"})
-        assert letter.record.value == (record.value if "value" in kept else None)
-        assert letter.record.key == (record.key if "key" in kept else None)
-        assert letter.original_headers == (record.headers if "headers" in kept else ())
+    dead_letters = [contract.read_dead_letter(record) for record in read_to_end(settings, topic)]
+    assert len(dead_letters) == len(originals)
+    for record, dead_letter in zip(originals, dead_letters, strict=True):
+        kept = {part.split(";")[0] for part in dead_letter.dropped}.symmetric_difference({"value", "headers", "key"})
+        assert dead_letter.record.value == (record.value if "value" in kept else None)
+        assert dead_letter.record.key == (record.key if "key" in kept else None)
+        assert dead_letter.original_headers == (record.headers if "headers" in kept else ())
 
 
 def test_limit_of_a_dead_letter_is_what_a_publisher_takes() -> None:

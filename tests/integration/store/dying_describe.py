@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Sequence
 
-from stream_app.models.loading import Sized
+from stream_app.models.loading import TunedModel
 from stream_app.roles.describe import Describe
 from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore
@@ -35,7 +35,7 @@ async def life() -> None:
         settings,
         RedisSummaryStore.from_settings(settings),
         publisher,
-        Sized(Deadly(fake_summary), 1, 1),
+        TunedModel(Deadly(fake_summary), 1, 1),
         now_ms=lambda: time.time_ns() // 1_000_000,
         fatal=lambda error: os._exit(1),
     )

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from stream_app import contract
-from stream_app.ports import Slot, StoreUnavailable
+from stream_app.ports import InFlightRecord, StoreUnavailable
 from stream_app.records import LABELS, EnrichedReview, ProductSummary
-from stream_app.roles.patience import Patience
+from stream_app.roles.retry import Retry
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
 from stream_app.steps.fold import ProductState, summarize
@@ -22,7 +22,7 @@ from stream_app.store.keys import Keys
 from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.enriched import NOW_MS, deletion, enriched
 from tests.behaviour.running import Run
-from tests.fakes import FakeAcks, FakePublisher, slot_of
+from tests.fakes import FakeAcks, FakePublisher, in_flight_of
 from tests.integration.store.conftest import NAMESPACE, Opener
 from tests.reliability.valkeys import FailOver, ValkeyCluster, client_of
 from tests.waiting import wait_until, wait_until_async
@@ -83,11 +83,11 @@ def test_scripts_that_the_masters_forgot_are_loaded_again(
 
 
 def test_incarnation_names_every_master_and_stays_while_they_do(run: Run, store: RedisSummaryStore) -> None:
-    before = run(store.incarnation())
+    before = run(store.server_identity())
     run(store.apply([enriched("r", product_id) for product_id in PRODUCTS], NOW_MS))
 
     assert len(set(before.split())) == 3
-    assert run(store.incarnation()) == before
+    assert run(store.server_identity()) == before
 
 
 def test_lost_master_makes_its_products_unavailable_until_its_replica_takes_over(
@@ -95,12 +95,12 @@ def test_lost_master_makes_its_products_unavailable_until_its_replica_takes_over
 ) -> None:
     """Also for a client that looked away meanwhile: it meets a dead node first."""
     run(store.apply([enriched("r", product_id) for product_id in PRODUCTS], NOW_MS))
-    before = run(store.incarnation())
+    before = run(store.server_identity())
     killed = cluster.master(0)
     with client_of(cluster.replica(0)) as replica:  # it may take over before we have looked, on a slow machine
         replica.config_set("cluster-replica-no-failover", "yes")
         killed.kill()
-        for call in (lambda: store.read(PRODUCTS, NOW_MS), store.incarnation):
+        for call in (lambda: store.read(PRODUCTS, NOW_MS), store.server_identity):
             with pytest.raises(StoreUnavailable):
                 run(call())
         replica.config_set("cluster-replica-no-failover", "no")
@@ -108,19 +108,19 @@ def test_lost_master_makes_its_products_unavailable_until_its_replica_takes_over
     wait_until(lambda: cluster.master(0) is not killed, 20, "the replica takes over")
     cluster.restart_dead()
     assert [one.windows["all"].reviews for one in run(store.read(PRODUCTS, NOW_MS))] == [1] * 40
-    assert len(set(before.split()) & set(run(store.incarnation()).split())) == 2
+    assert len(set(before.split()) & set(run(store.server_identity()).split())) == 2
 
 
 def test_fail_over_that_nobody_was_told_of_changes_the_incarnation(
     run: Run, cluster: ValkeyCluster, store: RedisSummaryStore
 ) -> None:
     """The client was idle, and the former master lives and answers: it was a partition, or an operator's order."""
-    before = run(store.incarnation())
+    before = run(store.server_identity())
     cluster.change_places(0)
 
     with pytest.raises(StoreUnavailable, match="a replica answers"):
-        run(store.incarnation())
-    assert len(set(before.split()) & set(run(store.incarnation()).split())) == 2
+        run(store.server_identity())
+    assert len(set(before.split()) & set(run(store.server_identity()).split())) == 2
 
 
 @pytest.mark.slow
@@ -132,25 +132,25 @@ def test_master_that_froze_and_wakes_up_as_a_replica_is_not_taken_for_the_one_it
     store = open_store(cluster.url, redis_cluster=True, generation=generation)
     shard = shard_of(cluster, "p0", generation)
     run(store.apply([enriched("r1", product_id) for product_id in PRODUCTS], NOW_MS))
-    before = run(store.incarnation())
+    before = run(store.server_identity())
 
     with cluster.frozen_master(shard):
-        applied = run(Patience("redis", 30)(lambda: store.apply([enriched("r2", one) for one in PRODUCTS], NOW_MS)))
+        applied = run(Retry("redis", 30)(lambda: store.apply([enriched("r2", one) for one in PRODUCTS], NOW_MS)))
         assert len(applied) == 40
-        assert len(set(before.split()) & set(run(store.incarnation()).split())) == 2
+        assert len(set(before.split()) & set(run(store.server_identity()).split())) == 2
     assert [one.windows["all"].reviews for one in run(store.read(PRODUCTS, NOW_MS))] == [2] * 40
-    assert len(set(before.split()) & set(run(store.incarnation()).split())) == 2
+    assert len(set(before.split()) & set(run(store.server_identity()).split())) == 2
 
 
 def test_master_that_was_a_replica_meanwhile_has_another_incarnation(
     run: Run, cluster: ValkeyCluster, store: RedisSummaryStore
 ) -> None:
     """It threw away what only it had when it followed the other: the same process, not the same data."""
-    before = run(store.incarnation())
+    before = run(store.server_identity())
     cluster.change_places(1)
     cluster.change_places(1)
 
-    assert len(set(before.split()) & set(run(store.incarnation()).split())) == 2
+    assert len(set(before.split()) & set(run(store.server_identity()).split())) == 2
 
 
 def counts(summaries: Iterable[ProductSummary | None]) -> list[object]:
@@ -193,17 +193,17 @@ class Traffic:
 @pytest.mark.slow
 def test_masters_that_die_under_load_cost_only_time(run: Run, cluster: ValkeyCluster, store: RedisSummaryStore) -> None:
     """One after the other is killed while several tasks apply: nothing but StoreUnavailable is raised meanwhile."""
-    traffic, patiently = Traffic(), Patience("redis", 30)
+    traffic, retry = Traffic(), Retry("redis", 30)
     stopped = asyncio.Event()
 
     async def apply_and_read() -> int:
         rounds = 0
         while not stopped.is_set():
             events = traffic.next(20)
-            results = await patiently(lambda: store.apply(events, NOW_MS))  # noqa: B023 - called before the next round
+            results = await retry(lambda: store.apply(events, NOW_MS))  # noqa: B023 - called before the next round
             assert len(results) == len(events)
-            await patiently(store.incarnation)
-            await patiently(lambda: store.read(PRODUCTS[:5], NOW_MS))
+            await retry(store.server_identity)
+            await retry(lambda: store.read(PRODUCTS[:5], NOW_MS))
             rounds += 1
         return rounds
 
@@ -236,7 +236,7 @@ def test_what_a_dying_master_takes_with_it_is_applied_again_before_it_is_acknowl
         offset = 0
         while not killing.done():
             events = traffic.next(10)
-            await role.take([_slot(event, offset + i) for i, event in enumerate(events)])
+            await role.take([_in_flight(event, offset + i) for i, event in enumerate(events)])
             offset += len(events)
             await asyncio.sleep(0.02)
         await wait_until_async(lambda: len(acks.calls) >= offset, 30, "everything is acknowledged")
@@ -250,5 +250,5 @@ def test_what_a_dying_master_takes_with_it_is_applied_again_before_it_is_acknowl
     run(role.stop())
 
 
-def _slot(event: EnrichedReview, offset: int) -> Slot:
-    return slot_of(contract.encode_enriched(event), offset, topic="reviews.enriched")
+def _in_flight(event: EnrichedReview, offset: int) -> InFlightRecord:
+    return in_flight_of(contract.encode_enriched(event), offset, topic="reviews.enriched")

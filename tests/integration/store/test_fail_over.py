@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from stream_app import contract
-from stream_app.ports import Slot
-from stream_app.roles.patience import Patience
+from stream_app.ports import InFlightRecord
+from stream_app.roles.retry import Retry
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
 from tests.behaviour.running import Run
-from tests.fakes import FakeAcks, FakePublisher, slot_of
+from tests.fakes import FakeAcks, FakePublisher, in_flight_of
 from tests.integration.store.conftest import Opener
 from tests.reliability.valkeys import FailOver, ReplicaPair, client_of
 from tests.waiting import wait_until_async
@@ -41,8 +41,8 @@ async def counted(store: RedisSummaryStore) -> int:
     return summary.windows["all"].reviews if summary else 0
 
 
-def slot(offset: int) -> Slot:
-    return slot_of(contract.encode_enriched(enriched(f"r{offset}")), offset, topic="reviews.enriched")
+def in_flight(offset: int) -> InFlightRecord:
+    return in_flight_of(contract.encode_enriched(enriched(f"r{offset}")), offset, topic="reviews.enriched")
 
 
 def test_promoted_replica_has_all_and_another_incarnation(
@@ -50,21 +50,21 @@ def test_promoted_replica_has_all_and_another_incarnation(
 ) -> None:
     """Scripts are not replicated: it has to be given them."""
     run(store.apply([enriched(f"r{n}") for n in range(100)], NOW_MS))
-    before = run(store.incarnation())
+    before = run(store.server_identity())
     assert pair.fail_over().lost_bytes == 0
 
-    patiently = Patience("redis", 10)
-    again = run(patiently(lambda: store.apply([enriched("r99"), enriched("r100")], NOW_MS)))
+    retry = Retry("redis", 10)
+    again = run(retry(lambda: store.apply([enriched("r99"), enriched("r100")], NOW_MS)))
     assert [one.changed for one in again] == [False, True]
-    assert run(store.incarnation()) != before
+    assert run(store.server_identity()) != before
 
 
 def test_dead_primary_comes_back_as_a_replica_and_can_be_promoted_in_turn(
     run: Run, pair: ReplicaPair, store: RedisSummaryStore
 ) -> None:
-    patiently = Patience("redis", 10)
+    retry = Retry("redis", 10)
     for n in range(3):
-        assert run(patiently(lambda n=n: store.apply([enriched(f"r{n}")], NOW_MS)))[0].changed
+        assert run(retry(lambda n=n: store.apply([enriched(f"r{n}")], NOW_MS)))[0].changed
         pair.fail_over()
         pair.start_old_as_replica()
     assert run(counted(store)) == 3
@@ -84,7 +84,7 @@ def test_what_the_dead_primary_had_alone_is_applied_again_before_it_is_acknowled
         dying = asyncio.create_task(asyncio.to_thread(pair.fail_over, lose_seconds=SETTLE_SECONDS / 2))
         offset = 0
         while not dying.done():
-            await role.take([slot(offset)])
+            await role.take([in_flight(offset)])
             offset += 1
             await asyncio.sleep(0.005)
         assert await counted(store) < offset, "the new primary lacks some"

@@ -18,7 +18,7 @@ from stream_app.store import current
 from stream_app.store.current import CurrentView
 from stream_app.store.generations import Generations, Known, fixed
 from stream_app.store.keys import Keys
-from stream_app.store.refold import RefoldingStore
+from stream_app.store.replay import ReplayStore
 from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.enriched import NOW_MS, deletion, enriched
 from tests.behaviour.running import Run
@@ -41,9 +41,9 @@ def generations(run: Run, settings: Settings) -> Iterator[Generations]:
 
 
 @pytest.fixture
-def new(run: Run, settings: Settings) -> Iterator[RefoldingStore]:
+def new(run: Run, settings: Settings) -> Iterator[ReplayStore]:
     """Generation 2, which is being built."""
-    opened = RefoldingStore.from_settings(settings.model_copy(update={"generation": 2}))
+    opened = ReplayStore.from_settings(settings.model_copy(update={"generation": 2}))
     yield opened
     run(opened.close())
 
@@ -125,7 +125,7 @@ async def claimed_by(generations: Generations, who: str) -> bool:
 
 
 def test_dropping_deletes_every_key_of_that_generation_and_no_other(
-    run: Run, generations: Generations, old: RedisSummaryStore, new: RefoldingStore, fresh_valkey: EmbeddedValkey
+    run: Run, generations: Generations, old: RedisSummaryStore, new: ReplayStore, fresh_valkey: EmbeddedValkey
 ) -> None:
     """Generation 1 is not the beginning of 11."""
     eleventh = RedisSummaryStore.from_settings(
@@ -156,7 +156,7 @@ def test_view_in_use_is_never_dropped(run: Run, generations: Generations, number
 
 
 def test_readers_follow_the_switch(
-    run: Run, generations: Generations, settings: Settings, old: RedisSummaryStore, new: RefoldingStore
+    run: Run, generations: Generations, settings: Settings, old: RedisSummaryStore, new: ReplayStore
 ) -> None:
     """Without a restart, and within a second or two."""
     run(old.apply([enriched("r1")], NOW_MS))
@@ -185,7 +185,7 @@ def test_reader_that_was_quiet_for_long_asks_before_it_reads(
     generations: Generations,
     settings: Settings,
     old: RedisSummaryStore,
-    new: RefoldingStore,
+    new: ReplayStore,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The old keys are gone by then: what it knew would make every product unknown."""
@@ -280,7 +280,7 @@ def test_origin_of_a_view_is_noted_once(run: Run, generations: Generations) -> N
     assert run(generations.known()).origins == {2: other}
 
 
-def test_reviews_of_a_view_are_counted_over_all_products(run: Run, new: RefoldingStore) -> None:
+def test_reviews_of_a_view_are_counted_over_all_products(run: Run, new: ReplayStore) -> None:
     """Standing ones: no deleted one, an edited one once."""
     run(new.apply([enriched(f"r{number}", f"p{number % 700}") for number in range(1500)], NOW_MS))
     run(new.apply([deletion("r0", "p0"), enriched("r1", "p1", kind="edited", revision=2)], NOW_MS))
@@ -313,7 +313,7 @@ def described(run: Run, old: RedisSummaryStore) -> Callable[..., ProductSummary]
     return describe
 
 
-def due(run: Run, store: RefoldingStore) -> Any:
+def due(run: Run, store: ReplayStore) -> Any:
     async def enter() -> list[str]:
         entered = sum([due async for _, due in store.enter_due(NOW_MS)])
         claimed = await store.claim_due(NOW_MS + 10**6, 100, 100, 1000)
@@ -324,7 +324,7 @@ def due(run: Run, store: RefoldingStore) -> Any:
 
 
 def test_text_is_brought_back_where_its_evidence_is_the_same(
-    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary]
+    run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
 ) -> None:
     """Also where cited reviews were edited before it was made; and its product is not due."""
     reviews = [enriched("r1"), enriched("r2", kind="edited", revision=5), *(enriched(f"x{n}") for n in range(8))]
@@ -342,7 +342,7 @@ def test_text_is_brought_back_where_its_evidence_is_the_same(
 
 
 def test_text_whose_evidence_was_edited_or_deleted_since_is_made_again(
-    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary]
+    run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
 ) -> None:
     """It would say what no review says any more."""
     reviews = [enriched("r1"), enriched("r2")]
@@ -358,7 +358,7 @@ def test_text_whose_evidence_was_edited_or_deleted_since_is_made_again(
 
 
 def test_older_text_never_replaces_a_newer_one(
-    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary]
+    run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
 ) -> None:
     """A page of the topic that is read again changes nothing."""
     reviews = [enriched("r1"), enriched("r2")]
@@ -375,7 +375,7 @@ def test_older_text_never_replaces_a_newer_one(
 
 
 def test_text_that_many_reviews_came_after_is_brought_back_and_due(
-    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary]
+    run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
 ) -> None:
     """How many there were when it was made is known from what was published."""
     reviews = [enriched("r1"), enriched("r2")]
@@ -387,12 +387,12 @@ def test_text_that_many_reviews_came_after_is_brought_back_and_due(
 
 
 def test_text_of_a_product_that_the_log_does_not_know_is_left_out(
-    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary]
+    run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
 ) -> None:
     assert run(new.restore_texts([described([enriched("r1"), enriched("r2")])])) == 0
 
 
-def test_products_keep_the_time_of_their_last_review_not_of_the_rebuild(run: Run, new: RefoldingStore) -> None:
+def test_products_keep_the_time_of_their_last_review_not_of_the_rebuild(run: Run, new: ReplayStore) -> None:
     """The page shows first what changed last; a late original does not turn the order."""
     run(new.apply([enriched("r1", "a", enriched_at_ms=5), enriched("r1", "b", enriched_at_ms=10)], NOW_MS))
     run(new.apply([enriched("r2", "a", enriched_at_ms=9), enriched("r2", "b", enriched_at_ms=6)], NOW_MS))
@@ -402,7 +402,7 @@ def test_products_keep_the_time_of_their_last_review_not_of_the_rebuild(run: Run
 
 
 def test_alert_that_an_earlier_run_left_in_an_outbox_stays_there(
-    run: Run, new: RefoldingStore, fresh_valkey: EmbeddedValkey
+    run: Run, new: ReplayStore, fresh_valkey: EmbeddedValkey
 ) -> None:
     """It is not published while the view is built, so it must not be cleared; `summarize` finds it afterwards."""
     run(new.apply([enriched("r1")], NOW_MS))
@@ -419,7 +419,7 @@ def test_alert_that_an_earlier_run_left_in_an_outbox_stays_there(
 
 
 def test_words_that_were_deleted_since_are_not_brought_back(
-    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary], fresh_valkey: EmbeddedValkey
+    run: Run, new: ReplayStore, described: Callable[..., ProductSummary], fresh_valkey: EmbeddedValkey
 ) -> None:
     """Neither by a text nor by an alert, whichever of the two topics and the log is read first."""
     published = described([enriched("r1"), enriched("r2")])
@@ -435,7 +435,7 @@ def test_words_that_were_deleted_since_are_not_brought_back(
 
 
 def test_what_was_published_already_is_not_published_again(
-    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary]
+    run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
 ) -> None:
     reviews = [enriched(f"r{number}") for number in range(8)]
     published = described(reviews)
@@ -447,7 +447,7 @@ def test_what_was_published_already_is_not_published_again(
 
 @pytest.mark.parametrize("later", [enriched("late"), deletion("r7")])
 def test_counts_that_products_summaries_lacks_are_published_after_a_rebuild(
-    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary], later: EnrichedReview
+    run: Run, new: ReplayStore, described: Callable[..., ProductSummary], later: EnrichedReview
 ) -> None:
     reviews = [enriched(f"r{number}") for number in range(8)]
     published = described(reviews)
@@ -458,7 +458,7 @@ def test_counts_that_products_summaries_lacks_are_published_after_a_rebuild(
 
 
 def test_older_record_that_agrees_by_chance_does_not_count_as_the_published_one(
-    run: Run, new: RefoldingStore, described: Callable[..., ProductSummary]
+    run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
 ) -> None:
     """Counts went up and down again: the last record is what readers of products.summaries have."""
     reviews = [enriched(f"r{number}") for number in range(8)]

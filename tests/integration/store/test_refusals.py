@@ -124,13 +124,13 @@ def test_server_that_was_a_replica_meanwhile_has_another_incarnation(
     run: Run, store: RedisSummaryStore, admin: Redis
 ) -> None:
     """The same process, but what only it had may be gone; and while it is a replica, it vouches for nothing."""
-    before = run(store.incarnation())
+    before = run(store.server_identity())
     admin.execute_command("REPLICAOF", "127.0.0.1", 1)
     with pytest.raises(StoreUnavailable, match="a replica answers"):
-        run(store.incarnation())
+        run(store.server_identity())
 
     admin.execute_command("REPLICAOF", "NO", "ONE")
-    assert run(store.incarnation()) != before
+    assert run(store.server_identity()) != before
 
 
 def test_server_that_cannot_write_its_dump_refuses_and_recovers(

@@ -92,10 +92,10 @@ def test_writes_follow_the_primary_that_the_sentinels_name(watched: Watched) -> 
     async def scenario() -> None:
         server = Server.from_settings(settings(watched), [])
         await server.run([("SET", "key", "before")])
-        identity = await server.incarnation()
+        identity = await server.server_identity()
         watched.primary.kill()
         await write_in_time(server, "after")
-        assert await server.incarnation() != identity
+        assert await server.server_identity() != identity
         await server.close()
 
     asyncio.run(scenario())

@@ -38,20 +38,20 @@ def test_stopped_server_is_unavailable_and_works_again_after_its_restart(
     run: Run, store: RedisSummaryStore, fresh_valkey: EmbeddedValkey
 ) -> None:
     run(store.apply([enriched("r1")], NOW_MS))
-    before = run(store.incarnation())
-    assert run(store.incarnation()) == before
+    before = run(store.server_identity())
+    assert run(store.server_identity()) == before
     fresh_valkey.stop()
     for call in (
         lambda: store.apply([enriched("r2")], NOW_MS),
         lambda: store.read(["p"], NOW_MS),
         store.check,
-        store.incarnation,
+        store.server_identity,
     ):
         with pytest.raises(StoreUnavailable):
             run(call())
 
     fresh_valkey.start()
-    assert run(store.incarnation()) != before
+    assert run(store.server_identity()) != before
     assert [one.changed for one in run(store.apply([enriched("r1"), enriched("r2")], NOW_MS))] == [False, True]
     assert reviews(run, store) == 2
 

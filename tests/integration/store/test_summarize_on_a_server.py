@@ -17,7 +17,7 @@ from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
-from tests.fakes import FakeAcks, FakePublisher, slot_of
+from tests.fakes import FakeAcks, FakePublisher, in_flight_of
 from tests.integration.store.conftest import begin
 from tests.waiting import wait_until_async
 
@@ -55,7 +55,7 @@ def test_what_a_killed_server_forgot_is_applied_again_before_it_is_acknowledged(
         await role.start(acks)
         for offset in range(2):
             value = contract.encode_enriched(enriched(f"r{offset}"))
-            await role.take([slot_of(value, offset, topic="reviews.enriched")])
+            await role.take([in_flight_of(value, offset, topic="reviews.enriched")])
         assert await _counted(store) == 2
         young_until = time.monotonic() + 0.8
         await wait_until_async(lambda: time.monotonic() > young_until, 5, "they begin to settle")
@@ -85,12 +85,12 @@ def test_server_that_comes_back_empty_ends_the_role_with_nothing_acknowledged(fr
         store, acks, errors = await _begun(settings), FakeAcks(), list[BaseException]()
         role = Summarize(settings, store, FakePublisher(), now_ms=lambda: NOW_MS, fatal=errors.append)
         await role.start(acks)
-        await role.take([slot_of(contract.encode_enriched(enriched("r0")), 0, topic="reviews.enriched")])
+        await role.take([in_flight_of(contract.encode_enriched(enriched("r0")), 0, topic="reviews.enriched")])
         with Redis.from_url(fresh_valkey.url) as client:
             client.flushall()
 
         with pytest.raises(ViewLost, match="stream-app rebuild"):
-            await role.take([slot_of(contract.encode_enriched(enriched("r1")), 1, topic="reviews.enriched")])
+            await role.take([in_flight_of(contract.encode_enriched(enriched("r1")), 1, topic="reviews.enriched")])
         assert await _counted(store) == 0, "nothing was applied"
         await wait_until_async(lambda: errors, 20, "what is unsettled is looked at")
         assert [type(error) for error in errors] == [ViewLost]
@@ -108,7 +108,7 @@ def test_server_that_is_away_for_a_while_costs_nothing_but_time(fresh_valkey: Em
         await role.start(acks)
         fresh_valkey.stop()
         value = contract.encode_enriched(enriched("r0"))
-        taking = asyncio.create_task(role.take([slot_of(value, 0, topic="reviews.enriched")]))
+        taking = asyncio.create_task(role.take([in_flight_of(value, 0, topic="reviews.enriched")]))
         await asyncio.wait([taking], timeout=1.0)
         assert (taking.done(), acks.calls) == (False, []), "it waits, and acknowledges nothing"
 

@@ -5,50 +5,50 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from tests.reliability.bed import Bed
-from tests.reliability.faults.table import NotFelt, fault, load_is_over, must, until
+from tests.reliability.checker import product_of
+from tests.reliability.checker_view import look_up
+from tests.reliability.faults.table import NoEffect, fault, load_is_over, must, until
 from tests.reliability.installation import installation
-from tests.reliability.judge import product_of
-from tests.reliability.judge_view import look_up
+from tests.reliability.testbed import Testbed
 from tests.reliability.workload import workload
 
 _SMALL_LOAD = 120
 
 
 @fault("installations", "two on one Redis, told apart by topic_prefix", 3.0, holds_up=False, alone=True)
-def _by_prefix(bed: Bed, chance: random.Random) -> Iterator[None]:
+def _by_prefix(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     """Both have the same products; each counts its own reviews of them."""
-    ours = [one for one in bed.sent_so_far() if one.fields and not one.is_raw]
-    settings = bed.settings_of(f"d{chance.getrandbits(32):x}.")
-    with installation(bed, "second", settings) as other:
-        other.crew.start()
+    ours = [one for one in testbed.sent_so_far() if one.fields and not one.is_raw]
+    settings = testbed.settings_of(f"d{chance.getrandbits(32):x}.")
+    with installation(testbed, "second", settings) as other:
+        other.workers.start()
         hot = next(product_of(one) for one in ours if product_of(one).endswith("-hot"))
         load = workload(hot.removesuffix("-hot"), chance.getrandbits(16), _SMALL_LOAD)
         if not {product_of(one) for one in load if one.fields} & {product_of(one) for one in ours}:
-            raise NotFelt("the two installations have no product in common")
+            raise NoEffect("the two installations have no product in common")
         other.send(load)
         yield
-        for difference in other.judge().differences:
-            bed.found_wrong(f"the second installation: {difference}")
+        for difference in other.checker().differences:
+            testbed.found_wrong(f"the second installation: {difference}")
 
 
 @fault("installations", "two on one Redis, told apart by app_name", 1.0, holds_up=False, alone=True)
-def _by_app_name(bed: Bed, chance: random.Random) -> Iterator[None]:
+def _by_app_name(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     """The second reads the same topics: it knows nothing before its own summarize has read them, then everything."""
-    settings = bed.settings_of(bed.settings.topic_prefix, app_name=f"second-{chance.getrandbits(32):x}")
-    products = sorted({product_of(one) for one in bed.sent_so_far() if one.fields})
-    with installation(bed, "other-app", settings, sizes={"api": 1}, with_topics=False) as other:
-        other.crew.start()
-        must(bed, lambda: look_up(bed.api, products), 10.0, "the first installation knows its products")
-        if found := look_up(other.crew.api, products):
-            bed.found_wrong(f"the second installation shows {len(found)} products of the first")
+    settings = testbed.settings_of(testbed.settings.topic_prefix, app_name=f"second-{chance.getrandbits(32):x}")
+    products = sorted({product_of(one) for one in testbed.sent_so_far() if one.fields})
+    with installation(testbed, "other-app", settings, sizes={"api": 1}, with_topics=False) as other:
+        other.workers.start()
+        must(testbed, lambda: look_up(testbed.api, products), 10.0, "the first installation knows its products")
+        if found := look_up(other.workers.api, products):
+            testbed.found_wrong(f"the second installation shows {len(found)} products of the first")
         yield
-        until(lambda: load_is_over(bed), 20.0, "the load did not end")
-        other.sent += bed.sent_so_far()
-        other.crew.sizes = {"api": 1, "summarize": 1}
+        until(lambda: load_is_over(testbed), 20.0, "the load did not end")
+        other.sent += testbed.sent_so_far()
+        other.workers.sizes = {"api": 1, "summarize": 1}
         must(
-            bed,
-            lambda: not other.judge_view().differences,
+            testbed,
+            lambda: not other.check_view().differences,
             180.0,
             "the second installation shows what its own log says",
         )

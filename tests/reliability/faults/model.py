@@ -11,12 +11,12 @@ from urllib.error import URLError
 
 import psutil
 
-from tests.reliability.bed import DEVICE_PATIENCE_SECONDS, UNRELEASED_BYTES, Bed
-from tests.reliability.crew import Exit
-from tests.reliability.faults.table import AFTER_KILL, NotFelt, ended, fault, must, until
-from tests.reliability.judge import product_of
-from tests.reliability.judge_view import look_up
-from tests.reliability.ruled_models import HELD, KILLS_SUMMARIZER, SLOW_SECONDS, TAKES_LONG
+from tests.reliability.checker import product_of
+from tests.reliability.checker_view import look_up
+from tests.reliability.faults.table import AFTER_KILL, NoEffect, ended, fault, must, until
+from tests.reliability.scripted_models import HELD, KILLS_SUMMARIZER, SLOW_SECONDS, TAKES_LONG
+from tests.reliability.testbed import DEVICE_PATIENCE_SECONDS, UNRELEASED_BYTES, Testbed
+from tests.reliability.workers import Exit
 from tests.reliability.workload import LONG, deletion, plain
 
 MOST_GROWTH_MIB = 2 * UNRELEASED_BYTES / 2**20 + 40.0  # as the setting says, and a poll
@@ -25,15 +25,15 @@ IN_FLIGHT = 400
 
 def _trouble(name: str, seconds: float, *exits: Exit, stall_seconds: float = 5.0) -> None:
     @fault("model", name, seconds, stall_seconds=stall_seconds, exits=exits)
-    def body(bed: Bed, chance: random.Random) -> Iterator[None]:
-        bed.troubles.felt(name)
-        bed.troubles.begin(name)
+    def body(testbed: Testbed, chance: random.Random) -> Iterator[None]:
+        testbed.troubles.has_taken_effect(name)
+        testbed.troubles.begin(name)
         try:
             yield
         finally:
-            bed.troubles.end(name)
-        if not bed.troubles.felt(name):
-            raise NotFelt(f"no worker met the model's trouble {name!r}")
+            testbed.troubles.end(name)
+        if not testbed.troubles.has_taken_effect(name):
+            raise NoEffect(f"no worker met the model's trouble {name!r}")
 
 
 _trouble("raises on batches", 3.0)
@@ -50,8 +50,8 @@ _trouble("broken", 3.0, Exit("enrich", 1), Exit("describe", 1), stall_seconds=AF
     exits=(Exit("enrich", -int(signal.SIGKILL)),),
     killers=1,
 )
-def _killer(bed: Bed, chance: random.Random) -> Iterator[None]:
-    until(lambda: len(bed.exits) > bed.exits_before, 20, "the review killed no worker")
+def _killer(testbed: Testbed, chance: random.Random) -> Iterator[None]:
+    until(lambda: len(testbed.exits) > testbed.exits_before, 20, "the review killed no worker")
     yield
 
 
@@ -65,21 +65,21 @@ def _killer(bed: Bed, chance: random.Random) -> Iterator[None]:
     killers=1,
     alone=True,
 )
-def _killer_on_fresh_disks(bed: Bed, chance: random.Random) -> Iterator[None]:
+def _killer_on_fresh_disks(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     """Like containers: whatever a process had written to its disk is gone when it starts again."""
-    bed.crew.fresh_disks = True
+    testbed.workers.fresh_disks = True
     try:
-        deaths = bed.exits_before
-        until(lambda: len(bed.exits) > deaths, 20, "the review killed no worker")
+        deaths = testbed.exits_before
+        until(lambda: len(testbed.exits) > deaths, 20, "the review killed no worker")
         yield
         # while each start is a new one: until the review is rejected, or was met once more than it may be
         most_seconds = time.monotonic() + 4 * AFTER_KILL
-        while time.monotonic() < most_seconds and len(bed.exits) - deaths <= 4:
-            if bed.crew.is_complete("enrich") and _caught_up(bed):
+        while time.monotonic() < most_seconds and len(testbed.exits) - deaths <= 4:
+            if testbed.workers.is_complete("enrich") and _caught_up(testbed):
                 break
             time.sleep(0.2)
     finally:
-        bed.crew.fresh_disks = False
+        testbed.workers.fresh_disks = False
 
 
 @fault(
@@ -91,16 +91,18 @@ def _killer_on_fresh_disks(bed: Bed, chance: random.Random) -> Iterator[None]:
     describe_killers=1,
     holds_up=False,
 )
-def _killer_of_describe(bed: Bed, chance: random.Random) -> Iterator[None]:
+def _killer_of_describe(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     """Every other product gets its text all the same, and so does the product of that review in the end."""
     until(
-        lambda: any(one.role == "describe" for one in bed.exits[bed.exits_before :]),
+        lambda: any(one.role == "describe" for one in testbed.exits[testbed.exits_before :]),
         20,
         "the review did not kill describe",
     )
     yield
-    product = next(product_of(one) for one in bed.sent_so_far() if one.fields and KILLS_SUMMARIZER in str(one.value))
-    must(bed, lambda: _has_text(bed, product), 45.0, f"product {product} has a text")
+    product = next(
+        product_of(one) for one in testbed.sent_so_far() if one.fields and KILLS_SUMMARIZER in str(one.value)
+    )
+    must(testbed, lambda: _has_text(testbed, product), 45.0, f"product {product} has a text")
 
 
 @fault(
@@ -111,45 +113,45 @@ def _killer_of_describe(bed: Bed, chance: random.Random) -> Iterator[None]:
     exits=(Exit("enrich", -int(signal.SIGKILL)),),
     alone=True,
 )
-def _killed_in_flight(bed: Bed, chance: random.Random) -> Iterator[None]:
+def _killed_in_flight(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     """All come again within the session's end and 17 s: found harmless together, not one after another."""
-    prefix, number = f"{bed.settings.topic_prefix}flight", chance.randrange(10**9)
-    workers = [worker for worker in bed.of("enrich") if bed.is_ready(worker)]
-    with bed.trouble(HELD, str(IN_FLIGHT)):
+    prefix, number = f"{testbed.settings.topic_prefix}flight", chance.randrange(10**9)
+    workers = [worker for worker in testbed.of("enrich") if testbed.is_ready(worker)]
+    with testbed.trouble(HELD, str(IN_FLIGHT)):
         for i in range(6 * IN_FLIGHT):
-            bed.send(plain(prefix, number + i, LONG, product=f"{number}-{i % 12}"))  # few: each gets a text
-        until(lambda: any(map(bed.on_device, workers)), 5.0, f"no worker had {IN_FLIGHT} reviews on the device")
-        victim = next(filter(bed.on_device, workers))
+            testbed.send(plain(prefix, number + i, LONG, product=f"{number}-{i % 12}"))  # few: each gets a text
+        until(lambda: any(map(testbed.on_device, workers)), 5.0, f"no worker had {IN_FLIGHT} reviews on the device")
+        victim = next(filter(testbed.on_device, workers))
         victim.signal(signal.SIGKILL)
         ended(victim)
     yield
 
 
 @fault("model", "a slow review with 30,000 deletions behind it", 0.5, stall_seconds=15.0, alone=True)
-def _slow_head(bed: Bed, chance: random.Random) -> Iterator[None]:
+def _slow_head(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     """What is finished waits for its turn within stated memory: the workers grow by less than MOST_GROWTH_MIB."""
-    prefix, number = f"{bed.settings.topic_prefix}slow", chance.randrange(10**9)
+    prefix, number = f"{testbed.settings.topic_prefix}slow", chance.randrange(10**9)
     head = plain(prefix, number, TAKES_LONG, product=str(number))
     gone = plain(prefix, number + 1, product=str(number))
-    before = {worker.process.pid: rss_mib(worker.process.pid) for worker in bed.of("enrich")}
+    before = {worker.process.pid: rss_mib(worker.process.pid) for worker in testbed.of("enrich")}
     most = 0.0
-    bed.send(head)
+    testbed.send(head)
     for revision in range(30_000):
-        bed.send(deletion(gone, revision))
+        testbed.send(deletion(gone, revision))
     end = time.monotonic() + SLOW_SECONDS + 4.0
     while time.monotonic() < end:
         most = max(most, *(rss_mib(pid) - mib for pid, mib in before.items()))
         time.sleep(0.1)
     yield
-    must(bed, lambda: _caught_up(bed), 30.0, "the deletions behind a slow review did not get through")
+    must(testbed, lambda: _caught_up(testbed), 30.0, "the deletions behind a slow review did not get through")
     print(f"a worker grew by {most:.0f} MiB at most")
     if most > MOST_GROWTH_MIB:
-        bed.found_wrong(f"a worker grew by {most:.0f} MiB behind a slow review, more than {MOST_GROWTH_MIB}")
+        testbed.found_wrong(f"a worker grew by {most:.0f} MiB behind a slow review, more than {MOST_GROWTH_MIB}")
 
 
-def _has_text(bed: Bed, product: str) -> bool:
+def _has_text(testbed: Testbed, product: str) -> bool:
     with suppress(URLError):
-        return bool((look_up(bed.api, [product]).get(product) or {}).get("text"))
+        return bool((look_up(testbed.api, [product]).get(product) or {}).get("text"))
     return False
 
 
@@ -161,6 +163,6 @@ def rss_mib(pid: int) -> float:
         return 0.0
 
 
-def _caught_up(bed: Bed) -> bool:
+def _caught_up(testbed: Testbed) -> bool:
     """Everything that enrich was sent until now is committed."""
-    return bed.committed() == bed.ends()
+    return testbed.committed() == testbed.ends()

@@ -6,15 +6,15 @@ import random
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from tests.reliability.bed import Bed
-from tests.reliability.faults.table import NotFelt, fault
+from tests.reliability.faults.table import NoEffect, fault
+from tests.reliability.testbed import Testbed
 
 
 def _network(name: str, inject: str, seconds: float, to: str) -> None:
     # a peer that vanished without a word is noticed by the clients' own time-outs only
     @fault(to, f"network {name}", seconds, stall_seconds=8.0 if inject == "blackhole" else 5.0)
-    def body(bed: Bed, chance: random.Random) -> Iterator[None]:
-        proxies = [bed.store.proxy] if to == "redis" else bed.kafka_proxies
+    def body(testbed: Testbed, chance: random.Random) -> Iterator[None]:
+        proxies = [testbed.store.proxy] if to == "redis" else testbed.kafka_proxies
         before = sum(proxy.faults_seen.total for proxy in proxies)
         with ExitStack() as healed:
             for proxy in proxies:
@@ -22,7 +22,7 @@ def _network(name: str, inject: str, seconds: float, to: str) -> None:
                 getattr(proxy, inject)()
             yield
         if sum(proxy.faults_seen.total for proxy in proxies) == before:
-            raise NotFelt(f"nobody met the cut network to {to}")
+            raise NoEffect(f"nobody met the cut network to {to}")
 
 
 for _to in ("redis", "kafka"):

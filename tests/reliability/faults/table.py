@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.reliability.bed import CREW, SESSION_SECONDS, Bed
-from tests.reliability.crew import Exit, Worker
+from tests.reliability.testbed import SESSION_SECONDS, WORKERS, Testbed
+from tests.reliability.workers import Exit, Worker
 
 ONE_OF_EACH = "1 broker, single store"
 THREE_BROKERS = "3 brokers, single store"
@@ -19,17 +19,17 @@ CLUSTER = "1 broker, cluster store"
 
 AFTER_KILL = SESSION_SECONDS + 8.0  # a killed member is missed when its session ends; then what it had is isolated
 
-Generator = Callable[[Bed, random.Random], Iterator[None]]
-Body = Callable[[Bed, random.Random], AbstractContextManager[None]]
+Generator = Callable[[Testbed, random.Random], Iterator[None]]
+Body = Callable[[Testbed, random.Random], AbstractContextManager[None]]
 
 
-class NotFelt(AssertionError):
+class NoEffect(AssertionError):
     """The fault was injected and had no effect: the round proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``during`` is entered to inject and left to heal; it raises NotFelt where nothing was broken.
+    """``during`` is entered to inject and left to heal; it raises NoEffect where nothing was broken.
 
     ``seconds``: how long it lasts. ``stall_seconds``: how long, after it healed, a fresh review may take at most.
     ``holds_up``: reviews may wait for as long as it lasts; else none may wait longer than ``stall_seconds`` even then.
@@ -48,7 +48,7 @@ class Fault:
     late_firsts: bool = False
     killers: int = 0
     describe_killers: int = 0
-    bed: str = ONE_OF_EACH
+    testbed: str = ONE_OF_EACH
     needs_small_disk: bool = False
     holds_up: bool = True
     alone: bool = False
@@ -74,7 +74,7 @@ def fault(part: str, what: str, seconds: float, **more: Any) -> Callable[[Genera
     return enter
 
 
-def until(condition: Callable[[], object], seconds: float, message: str, error: type[Exception] = NotFelt) -> None:
+def until(condition: Callable[[], object], seconds: float, message: str, error: type[Exception] = NoEffect) -> None:
     """Returns when the condition holds. Raises ``error`` when it does not within so many seconds."""
     end = time.monotonic() + seconds
     while not condition():
@@ -88,22 +88,22 @@ def ended(worker: Worker, seconds: float = 25.0) -> None:
     until(lambda: not worker.running, seconds, f"{worker.name} did not end")
 
 
-def one_of(bed: Bed, role: str, chance: random.Random) -> Worker:
+def one_of(testbed: Testbed, role: str, chance: random.Random) -> Worker:
     """A running worker of a role, once all of them run."""
-    until(lambda: len(bed.of(role)) >= CREW[role], 20, f"not all workers of {role} run")
-    return chance.choice(bed.of(role))
+    until(lambda: len(testbed.of(role)) >= WORKERS[role], 20, f"not all workers of {role} run")
+    return chance.choice(testbed.of(role))
 
 
-def must(bed: Bed, condition: Callable[[], object], seconds: float, message: str) -> None:
+def must(testbed: Testbed, condition: Callable[[], object], seconds: float, message: str) -> None:
     """A condition that is wrong, once the fault is healed, where it does not hold within so many seconds."""
     try:
         until(condition, seconds, message)
-    except NotFelt:
-        bed.found_wrong(f"not within {seconds:.0f} s: {message}")
+    except NoEffect:
+        testbed.found_wrong(f"not within {seconds:.0f} s: {message}")
 
 
-def load_is_over(bed: Bed) -> bool:
+def load_is_over(testbed: Testbed) -> bool:
     """Did nothing come to the topic of reviews for half a second?"""
-    before = bed.ends()
+    before = testbed.ends()
     time.sleep(0.5)
-    return bed.ends() == before
+    return testbed.ends() == before

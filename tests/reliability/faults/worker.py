@@ -6,9 +6,9 @@ import random
 import signal
 from collections.abc import Iterator
 
-from tests.reliability.bed import SESSION_SECONDS, Bed
-from tests.reliability.crew import Exit
 from tests.reliability.faults.table import AFTER_KILL, ended, fault, one_of, until
+from tests.reliability.testbed import SESSION_SECONDS, Testbed
+from tests.reliability.workers import Exit
 
 
 def _end_of_a_worker(role: str, number: signal.Signals) -> None:
@@ -23,10 +23,10 @@ def _end_of_a_worker(role: str, number: signal.Signals) -> None:
         exits=(Exit(role, code),),
         holds_up=False,
     )
-    def body(bed: Bed, chance: random.Random) -> Iterator[None]:
-        worker = one_of(bed, role, chance)
+    def body(testbed: Testbed, chance: random.Random) -> Iterator[None]:
+        worker = one_of(testbed, role, chance)
         if not killed:  # one that has hardly begun is ended by SIGTERM itself: exit code -15
-            until(lambda: bed.is_ready(worker) or not worker.running, 20, f"{worker.name} was not ready")
+            until(lambda: testbed.is_ready(worker) or not worker.running, 20, f"{worker.name} was not ready")
         worker.signal(number)
         ended(worker)
         yield
@@ -39,9 +39,9 @@ for _role in ("enrich", "summarize", "notify"):
 
 def _zombie(role: str) -> None:
     @fault("worker", f"{role} stopped for longer than its session", SESSION_SECONDS + 2.5, late_firsts=True)
-    def body(bed: Bed, chance: random.Random) -> Iterator[None]:
-        worker = one_of(bed, role, chance)
-        until(lambda: bed.is_ready(worker), 20, f"{worker.name} was not ready")
+    def body(testbed: Testbed, chance: random.Random) -> Iterator[None]:
+        worker = one_of(testbed, role, chance)
+        until(lambda: testbed.is_ready(worker), 20, f"{worker.name} was not ready")
         before = len(worker.log_text())
         worker.signal(signal.SIGSTOP)
         try:
@@ -63,9 +63,9 @@ def _joins(role: str) -> None:
     @fault(
         "worker", f"another {role} joins and leaves", 3.0, stall_seconds=10.0, exits=(Exit(role, 0),), holds_up=False
     )
-    def body(bed: Bed, chance: random.Random) -> Iterator[None]:
-        with bed.another(role) as worker:
-            until(lambda: bed.is_ready(worker), 20, f"{worker.name} never got ready")
+    def body(testbed: Testbed, chance: random.Random) -> Iterator[None]:
+        with testbed.another(role) as worker:
+            until(lambda: testbed.is_ready(worker), 20, f"{worker.name} never got ready")
             yield
 
 
@@ -74,14 +74,14 @@ _joins("summarize")
 
 
 @fault("worker", "rolling restart of three enrich", 0.5, stall_seconds=10.0, exits=(Exit("enrich", 0),), holds_up=False)
-def _rolling(bed: Bed, chance: random.Random) -> Iterator[None]:
-    with bed.another("enrich") as third:
-        until(lambda: bed.is_ready(third), 20, f"{third.name} never got ready")
-        for worker in [one for one in bed.of("enrich") if one is not third]:
+def _rolling(testbed: Testbed, chance: random.Random) -> Iterator[None]:
+    with testbed.another("enrich") as third:
+        until(lambda: testbed.is_ready(third), 20, f"{third.name} never got ready")
+        for worker in [one for one in testbed.of("enrich") if one is not third]:
             worker.signal(signal.SIGTERM)
             ended(worker)
             until(
-                lambda: len(bed.of("enrich")) == 3 and all(map(bed.is_ready, bed.of("enrich"))),
+                lambda: len(testbed.of("enrich")) == 3 and all(map(testbed.is_ready, testbed.of("enrich"))),
                 20,
                 "the successor never got ready",
             )

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks import plumbing_profile
-from benchmarks.peers import installing
-from benchmarks.peers.installing import PEERS, PeerMissing, python_of
-from benchmarks.peers.job import Job
+from benchmarks.frameworks import installing
+from benchmarks.frameworks.installing import FRAMEWORKS, FrameworkMissing, python_of
+from benchmarks.frameworks.job import Job
 from benchmarks.plumbing import BARE_FAUST, OURS, Plumbing, Run, Way, WrongOutput, rate_of, table
 from benchmarks.plumbing_profile import part_of, profile_table
-from benchmarks.plumbing_work import enriched_and_alerts, first_difference, free_scores
+from benchmarks.plumbing_work import enriched_and_alerts, first_difference, noop_scores
 from stream_app.records import Position, RawRecord
 
 NOW_MS = 1_790_000_000_000
@@ -39,7 +39,7 @@ def test_outputs_that_came_at_once_cannot_be_timed() -> None:
 
 
 def test_an_eighth_of_the_reviews_is_negative_and_raises_an_alert() -> None:
-    negative = [len(text) for text in ("x" * n for n in range(1, 81)) if free_scores(text).negative > 0.8]
+    negative = [len(text) for text in ("x" * n for n in range(1, 81)) if noop_scores(text).negative > 0.8]
     assert negative == list(range(8, 81, 8))
     topics = [
         message.topic
@@ -85,7 +85,7 @@ def test_ratios_are_of_the_medians_and_peers_without_runs_have_none() -> None:
         ),
     )
     assert found.over_bare_faust == 2.5
-    assert found.over_peers == {"Quix Streams": 1.25}
+    assert found.over_frameworks == {"Quix Streams": 1.25}
     written = table(found)
     assert f"| {OURS} | 20 (10 – 30) | 2.50 | 1 | all |" in written
     assert "| aiokafka | – | – | – | uv is not installed here |" in written
@@ -95,10 +95,10 @@ def test_peer_says_in_words_that_uv_is_missing(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("UV", raising=False)
     monkeypatch.setattr(installing.shutil, "which", lambda *_, **__: None)
-    peer = next(one for one in PEERS if one.requirements)
+    framework = next(one for one in FRAMEWORKS if one.requirements)
 
-    with pytest.raises(PeerMissing, match="uv is not installed"):
-        python_of(peer)
+    with pytest.raises(FrameworkMissing, match="uv is not installed"):
+        python_of(framework)
 
 
 def test_peer_that_cannot_be_installed_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -108,14 +108,14 @@ def test_peer_that_cannot_be_installed_says_why(monkeypatch: pytest.MonkeyPatch,
     uv.chmod(0o755)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("UV", str(uv))
-    peer = next(one for one in PEERS if one.requirements)
+    framework = next(one for one in FRAMEWORKS if one.requirements)
 
-    with pytest.raises(PeerMissing, match="no route to the index"):
-        python_of(peer)
+    with pytest.raises(FrameworkMissing, match="no route to the index"):
+        python_of(framework)
 
 
 def test_peers_are_pinned() -> None:
-    assert [one for peer in PEERS for one in peer.requirements if "==" not in one] == []
+    assert [one for framework in FRAMEWORKS for one in framework.requirements if "==" not in one] == []
 
 
 def test_job_survives_the_way_to_its_process(monkeypatch: pytest.MonkeyPatch) -> None:

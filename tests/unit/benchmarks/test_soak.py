@@ -13,9 +13,9 @@ import orjson
 import psutil
 import pytest
 
-from benchmarks import soak_judge
+from benchmarks import soak_checker
 from benchmarks.soak import append, look_at, plot
-from benchmarks.soak_judge import Ending, ProcessSample, Sample, Verdict, ViewSample, judge, quarters, theil_sen
+from benchmarks.soak_checker import Ending, ProcessSample, Sample, Verdict, ViewSample, judge, quarters, theil_sen
 from benchmarks.soak_traffic import Traffic
 from benchmarks.workload import SAMPLE
 from stream_app import contract
@@ -242,14 +242,14 @@ def test_the_bytes_computed_with_are_those_of_the_architecture_page() -> None:
     """Who changes what a review takes in Redis changes both."""
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").split("## State in Redis")[1].split("\n## ")[0]
     numbers = {int(one.replace(",", "")) for one in re.findall(r"\d[\d,]*\d|\d", page)}
-    stated = {name: value for name, value in vars(soak_judge).items() if name.endswith(("_BYTES", "_FEW", "_MANY"))}
+    stated = {name: value for name, value in vars(soak_checker).items() if name.endswith(("_BYTES", "_FEW", "_MANY"))}
     assert len(stated) >= 5
     assert {name: value for name, value in stated.items() if value not in numbers} == {}
 
 
 def test_the_table_names_growth_files_and_threads_of_each_process() -> None:
     """As it goes into soak.md."""
-    assert soak_judge.table(verdict(soak()))[2] == "| enrich | 400.0 | 400.0 | +0.0% | +0.0% | 20 → 20 | 9 → 9 |"
+    assert soak_checker.table(verdict(soak()))[2] == "| enrich | 400.0 | 400.0 | +0.0% | +0.0% | 20 → 20 | 9 → 9 |"
 
 
 def test_results_are_appended_under_one_head(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a person writes to choose letters, and how letters are shown."""
+"""What a person writes to choose dead letters, and how dead letters are shown."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app import contract
-from stream_app.commands.letter_filter import Entry, Filter, Place, entry_of, filter_from, moment, place
-from stream_app.commands.letter_view import json_of, print_letter, print_table, printable, printable_bytes
+from stream_app.commands.dead_letter_filter import Entry, Filter, Place, entry_of, filter_from, moment, place
+from stream_app.commands.dead_letter_view import json_of, print_dead_letter, print_table, printable, printable_bytes
 from stream_app.ports import ConfigurationError
 from stream_app.records import Position, RawRecord, Rejected
 
@@ -17,7 +17,7 @@ HOUR_MS = 3_600_000
 TEXT = "I am Ada Lovelace and this kettle burnt me"
 
 
-def letter(reason: str = "wrong_type", value: bytes | None = TEXT.encode(), topic: str = "reviews") -> RawRecord:
+def dead_letter(reason: str = "wrong_type", value: bytes | None = TEXT.encode(), topic: str = "reviews") -> RawRecord:
     """As a role writes it; its detail quotes the review, as details do."""
     rejected = Rejected(RawRecord(topic, 1, 7, 0, b"ada@example.org", value), reason, f"text must be … not {TEXT!r}")
     message = contract.dead_letter_message("reviews.dead-letter", rejected)
@@ -25,7 +25,7 @@ def letter(reason: str = "wrong_type", value: bytes | None = TEXT.encode(), topi
 
 
 def entry(**changes: object) -> Entry:
-    return entry_of(contract.read_letter(letter(**changes)))  # type: ignore[arg-type]
+    return entry_of(contract.read_dead_letter(dead_letter(**changes)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_list_shows_nothing_that_a_person_wrote(capsys: pytest.CaptureFixture[st
 def test_list_survives_letters_of_others(capsys: pytest.CaptureFixture[str]) -> None:
     """With escape sequences where we have a reason, no value, and a time beyond the calendar."""
     headers = ((contract.HEADER_ERROR_REASON, b"[red]\x1b[31m"),)
-    strange = entry_of(contract.read_letter(RawRecord("dead", 0, 1, 10**17, None, None, headers)))
+    strange = entry_of(contract.read_dead_letter(RawRecord("dead", 0, 1, 10**17, None, None, headers)))
 
     print_table([strange])
     printed = capsys.readouterr().out
@@ -119,9 +119,11 @@ def test_list_survives_letters_of_others(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_show_prints_everything_but_no_control_character(capsys: pytest.CaptureFixture[str]) -> None:
-    """Reading a letter must not obey it."""
-    record = letter(value=b'\x1b[2J {"text":\t"\xffbad"}\n\r next \xe2\x80\xae')
-    print_letter(contract.read_letter(record._replace(headers=(("h\x07", b"\x1b]0;x"), ("n", None), *record.headers))))  # type: ignore[arg-type]
+    """Reading a dead letter must not obey it."""
+    record = dead_letter(value=b'\x1b[2J {"text":\t"\xffbad"}\n\r next \xe2\x80\xae')
+    print_dead_letter(
+        contract.read_dead_letter(record._replace(headers=(("h\x07", b"\x1b]0;x"), ("n", None), *record.headers)))
+    )  # type: ignore[arg-type]
     printed = capsys.readouterr().out
 
     assert '\\x1b[2J {"text":\t"\\xffbad"}\n\\r next \\u202e' in printed
@@ -133,8 +135,8 @@ def test_show_prints_everything_but_no_control_character(capsys: pytest.CaptureF
 
 def test_show_says_why_a_letter_has_no_value(capsys: pytest.CaptureFixture[str]) -> None:
     """A tombstone, or bytes that were too large: then where they may still be."""
-    print_letter(contract.read_letter(letter("tombstone", None)))
-    print_letter(contract.read_letter(letter("text_too_long", None)))
+    print_dead_letter(contract.read_dead_letter(dead_letter("tombstone", None)))
+    print_dead_letter(contract.read_dead_letter(dead_letter("text_too_long", None)))
     printed = capsys.readouterr().out
 
     assert "null: the original has none" in printed
@@ -160,10 +162,10 @@ def test_origin_of_programs_has_names() -> None:
 @pytest.mark.parametrize("timestamp_ms", [-(2**63), -(10**15), -1, 0, 10**15, 2**63 - 1])
 def test_letter_is_shown_whatever_its_record_s_timestamp(timestamp_ms: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Another program may have written it."""
-    record = letter()._replace(timestamp_ms=timestamp_ms)
+    record = dead_letter()._replace(timestamp_ms=timestamp_ms)
 
-    print_letter(contract.read_letter(record))
-    print_table([entry_of(contract.read_letter(record))])
+    print_dead_letter(contract.read_dead_letter(record))
+    print_table([entry_of(contract.read_dead_letter(record))])
 
     assert capsys.readouterr().out.count("wrong_type") >= 2
-    assert json_of(entry_of(contract.read_letter(record)))["written"]
+    assert json_of(entry_of(contract.read_dead_letter(record)))["written"]

@@ -205,8 +205,8 @@ def test_role_is_given_a_batch_of_the_present_epoch_only(flows: bool, epoch: int
         consumer._hands_free = asyncio.Event()
         takes: list[Any] = []
 
-        async def take(slots: Any) -> None:
-            takes.append(slots)
+        async def take(in_flight_records: Any) -> None:
+            takes.append(in_flight_records)
 
         consumer._role = SimpleNamespace(take=take)
         await consumer.take(Batch(epoch, []))

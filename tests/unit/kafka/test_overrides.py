@@ -133,7 +133,7 @@ def test_broker_waits_long_or_for_many_records_only_where_that_holds_nobody_back
         fetcher = Fetcher(client, SubscriptionState(), fetch_max_wait_ms=1500)
         fetcher.__class__ = consumer_thread.PatientFetcher
         busy = [0, 0, 40, 40]
-        fetcher.role = SimpleNamespace(gather_ms=lambda: busy.pop(0))
+        fetcher.role = SimpleNamespace(fetch_wait_ms=lambda: busy.pop(0))
         some = {held: SimpleNamespace(calculate_backoff=lambda: 0)}
         state = SimpleNamespace(has_valid_position=True, paused=False, position=7)
         assignment = SimpleNamespace(tps=[held, idle], state_value=lambda tp: state)

@@ -147,7 +147,7 @@ class Fetcher:
         self._closed = False
         self._subscriptions = SimpleNamespace(fetch_context=nullcontext)
         self.reached: dict[Any, int] = {}
-        self.begun_anew: dict[Any, int] = {}
+        self.restarted: dict[Any, int] = {}
 
     async def fetched_records(self, partitions: Any, timeout: float, max_records: int) -> dict[TP, list[int]]:
         polled: dict[TP, list[int]] = {}

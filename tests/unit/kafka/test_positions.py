@@ -11,10 +11,10 @@ from aiokafka.consumer.fetcher import OffsetResetStrategy
 from faust.types import TP
 
 from stream_app.kafka import consumer_thread, frame
-from stream_app.kafka.acks import PartitionAcks
 from stream_app.kafka.clock_check import ClockCheck
 from stream_app.kafka.consumer_thread import ConsumerThread, Polled
 from stream_app.kafka.frame import Consumer
+from stream_app.kafka.ordered_publisher import OrderedPublisher
 from stream_app.records import Partition, RawRecord
 from stream_app.steps.sequence import OffsetJumpedBack
 from tests.fakes import FakePublisher
@@ -73,7 +73,7 @@ def consumer_with(offsets: dict[Any, int | None]) -> Any:
         return offsets
 
     consumer._thread = SimpleNamespace(seek_to_committed=seek)
-    consumer._acks = PartitionAcks(FakePublisher())
+    consumer._acks = OrderedPublisher(FakePublisher())
     consumer._committed = {}
     consumer._committing = asyncio.Lock()
     consumer.assignment = lambda: set(offsets)
@@ -81,8 +81,8 @@ def consumer_with(offsets: dict[Any, int | None]) -> Any:
 
 
 def finish(consumer: Any, offset: int) -> None:
-    [slot] = consumer._acks.arrive([RawRecord("reviews", 0, offset, 0, None, b"")])
-    consumer._acks.finish(slot, [])
+    [in_flight] = consumer._acks.arrive([RawRecord("reviews", 0, offset, 0, None, b"")])
+    consumer._acks.finish(in_flight, [])
 
 
 def test_records_count_only_after_the_positions_are_set() -> None:
@@ -139,8 +139,8 @@ def test_position_counts_only_together_with_the_records_before_it() -> None:
         await consumer._hand_over(polled)
         await asyncio.sleep(0)
         [unfinished] = found
-        [slot] = consumer.app.batches.get_nowait().slots
-        consumer._acks.finish(slot, [])
+        [in_flight] = consumer.app.batches.get_nowait().in_flight_records
+        consumer._acks.finish(in_flight, [])
         return unfinished, consumer._filter_committable_offsets(())
 
     assert asyncio.run(test()) == ({}, {P0: 43})
@@ -191,7 +191,7 @@ class Assignment:
 
 
 @pytest.mark.parametrize(
-    ("reached", "first", "told", "begun_anew"),
+    ("reached", "first", "told", "restarted"),
     [
         ({Partition(*P0): 40}, 100, ["lost 40 100"], {}),
         ({Partition(*P0): 40}, 0, ["anew 40 0"], {Partition(*P0): 0}),
@@ -201,7 +201,7 @@ class Assignment:
     ],
 )
 def test_position_that_the_log_does_not_hold_is_said(
-    monkeypatch: pytest.MonkeyPatch, reached: Any, first: int | None, told: list[str], begun_anew: Any
+    monkeypatch: pytest.MonkeyPatch, reached: Any, first: int | None, told: list[str], restarted: Any
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(
@@ -214,9 +214,9 @@ def test_position_that_the_log_does_not_hold_is_said(
     monkeypatch.setattr(consumer_thread.Fetcher, "_update_fetch_positions", lambda self, *_: assignment.answer())
     fetcher: Any = object.__new__(consumer_thread.PatientFetcher)
     fetcher._closed, fetcher._fetch_task = True, None
-    fetcher.reached, fetcher.begun_anew = dict(reached), {}
+    fetcher.reached, fetcher.restarted = dict(reached), {}
     assert asyncio.run(fetcher._update_fetch_positions(assignment, 1, [P0])) is True
-    assert (said, fetcher.begun_anew) == (told, begun_anew)
+    assert (said, fetcher.restarted) == (told, restarted)
     assert fetcher.reached == (reached if first is None or not reached else {Partition(*P0): first})
 
 
@@ -226,7 +226,7 @@ def test_loss_is_said_where_a_seek_came_before_the_answer_of_the_broker(monkeypa
     monkeypatch.setattr(consumer_thread.telemetry, "records_lost_to_retention", lambda t, p, old, new: said.append(new))
     fetcher: Any = object.__new__(consumer_thread.PatientFetcher)
     fetcher._closed, fetcher._fetch_task = True, None
-    fetcher.reached, fetcher.begun_anew = {Partition(*P0): 40}, {}
+    fetcher.reached, fetcher.restarted = {Partition(*P0): 40}, {}
     for position in (40, 100):  # that of the seek; then the first of the log, since the broker does not have 40
         assignment = Assignment(position)
         monkeypatch.setattr(
@@ -254,9 +254,9 @@ def test_log_that_was_made_again_is_committed_at_its_beginning_at_once(at_work: 
         consumer._commit = commit
         if at_work:
             with pytest.raises(OffsetJumpedBack, match="reviews-0 no longer reaches"):
-                await consumer._begin_anew({Partition(*P0): 0})
+                await consumer._restart({Partition(*P0): 0})
             return commits, None
-        await consumer._begin_anew({Partition(*P0): 0})
+        await consumer._restart({Partition(*P0): 0})
         finish(consumer, 0)
         return commits, consumer._filter_committable_offsets(())
 

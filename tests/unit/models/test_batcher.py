@@ -11,7 +11,7 @@ import pytest
 
 from stream_app.models import batcher
 from stream_app.models.batcher import Batcher, DeviceBroken, DeviceHung, estimated_tokens
-from stream_app.ports import ModelFailed, RunPlan
+from stream_app.ports import MicroBatchPlan, ModelFailed
 from stream_app.records import Scores
 from stream_app.steps.batch_plan import Packed, PaddedRows
 from tests.fake_models import FakeClassifier, Faults
@@ -32,7 +32,7 @@ class Rig:
         self.started: list[list[Any]] = []
         self.done: list[tuple[Any, Scores | ModelFailed]] = []
         self.errors: list[BaseException] = []
-        budgets = {"run_tokens": 64, "batch_tokens": 128, "max_waiting_tokens": 10_000} | options
+        budgets = {"micro_batch_tokens": 64, "batch_tokens": 128, "max_waiting_tokens": 10_000} | options
         self.batcher = Batcher(
             self.model,
             on_start=self.started.append,
@@ -79,7 +79,7 @@ def test_every_text_gets_its_own_result_exactly_once(rig: Rig) -> None:
 
 def test_texts_gather_where_a_batch_costs_more_than_its_texts() -> None:
     """A full batch does not wait, nor does the first after a pause."""
-    rig = Rig(gather_seconds=2.0)
+    rig = Rig(linger_seconds=2.0)
     rig.batcher.start()
     began = time.monotonic()
     rig.submit("first")
@@ -112,7 +112,7 @@ def test_a_lone_text_does_not_wait_for_others(rig: Rig) -> None:
 
 
 def test_what_came_while_the_device_was_busy_makes_one_batch() -> None:
-    rig = Rig(run_tokens=1000, batch_tokens=1000)
+    rig = Rig(micro_batch_tokens=1000, batch_tokens=1000)
     for number in range(50):
         rig.submit(f"text {number}")
     rig.batcher.start()
@@ -133,7 +133,7 @@ def test_newer_texts_never_overtake_an_older_batch(rig: Rig) -> None:
 
 
 def test_who_goes_first_overtakes_what_waits_also_within_a_batch() -> None:
-    rig = Rig(goes_first=lambda tag: tag.startswith("alarming"))
+    rig = Rig(high_priority=lambda tag: tag.startswith("alarming"))
     rig.submit(*(f"text {number} " + "word " * 10 for number in range(60)), "alarming one", "alarming two")
     rig.batcher.start()
     rig.results(62)
@@ -142,8 +142,10 @@ def test_who_goes_first_overtakes_what_waits_also_within_a_batch() -> None:
 
 
 @pytest.mark.parametrize(("plan", "runs"), [(PaddedRows(), [2, 3]), (Packed(), [5])])
-def test_who_goes_first_shares_a_run_with_others_only_where_runs_are_packed(plan: RunPlan, runs: list[int]) -> None:
-    rig = Rig(goes_first=lambda tag: "alarming" in tag)
+def test_who_goes_first_shares_a_run_with_others_only_where_runs_are_packed(
+    plan: MicroBatchPlan, runs: list[int]
+) -> None:
+    rig = Rig(high_priority=lambda tag: "alarming" in tag)
     rig.model.plan = plan
     rig.submit("word one", "alarming one", "word two", "alarming two", "word three")
     rig.batcher.start()
@@ -154,7 +156,7 @@ def test_who_goes_first_shares_a_run_with_others_only_where_runs_are_packed(plan
 
 def test_several_workers_share_the_runs_of_one_batch() -> None:
     """Else the second one would begin with what came later."""
-    rig = Rig(workers=2, batch_tokens=1000, run_tokens=10)
+    rig = Rig(workers=2, batch_tokens=1000, micro_batch_tokens=10)
     rig.model.faults.let_go.clear()
     rig.submit("one two", "three four five six seven eight")
     rig.batcher.start()
@@ -358,7 +360,7 @@ def test_no_run_begins_while_the_batcher_that_goes_first_has_anything_to_do(rig:
 
 
 def test_run_begins_beside_the_few_texts_of_the_batcher_that_goes_first_that_it_may() -> None:
-    first = Rig(workers=2, run_tokens=1)  # each text is a run of its own
+    first = Rig(workers=2, micro_batch_tokens=1)  # each text is a run of its own
     first.model.faults.let_go.clear()
     second = Rig(after=first.batcher, beside=1)
     first.batcher.start()

@@ -54,7 +54,7 @@ def answers_of_batcher(model: TextModel[Any], texts: list[str]) -> dict[str, Any
         model,
         on_done=collect,
         fatal=errors.append,
-        run_tokens=64,
+        micro_batch_tokens=64,
         batch_tokens=128,
         max_waiting_tokens=999,
         name="test",

@@ -49,29 +49,29 @@ def test_a_budget_is_measured_once(cpu: DeviceChoice, cache: Path) -> None:
     assert measure_budget(model, cpu) == first
     assert len(model.runs) == runs
     assert cache.is_file()
-    assert first.batch_tokens >= first.run_tokens > 0
+    assert first.batch_tokens >= first.micro_batch_tokens > 0
 
 
 def test_alerts_wait_for_a_tenth_of_a_second_unless_the_model_packs() -> None:
     """A model that packs needs its large runs; one that pads seldom fills them."""
-    measured = Budget(run_tokens=1024, tokens_per_second=4000.0)
+    measured = Budget(micro_batch_tokens=1024, tokens_per_second=4000.0)
     assert measured.batch_tokens == 1024
-    padding = measured.prompt("cpu", packs=False)
-    assert (padding.run_tokens, padding.batch_tokens) == (400, 400)
-    assert measured.prompt("cpu", packs=True) == measured
-    packing = Budget(run_tokens=256, tokens_per_second=4000.0).prompt("cpu", packs=True)
-    assert (packing.run_tokens, packing.batch_tokens) == (400, 400)
-    several = Budget(run_tokens=256, tokens_per_second=10_000.0)
-    assert several.prompt("cpu", packs=True).run_tokens == 334  # three of the 1,000 tokens
-    assert several.prompt("cuda", packs=True) == several
-    small = Budget(run_tokens=256, tokens_per_second=4000.0).prompt("cpu", packs=False)
-    assert (small.run_tokens, small.batch_tokens) == (256, 400)
+    padding = measured.for_low_latency("cpu", packs=False)
+    assert (padding.micro_batch_tokens, padding.batch_tokens) == (400, 400)
+    assert measured.for_low_latency("cpu", packs=True) == measured
+    packing = Budget(micro_batch_tokens=256, tokens_per_second=4000.0).for_low_latency("cpu", packs=True)
+    assert (packing.micro_batch_tokens, packing.batch_tokens) == (400, 400)
+    several = Budget(micro_batch_tokens=256, tokens_per_second=10_000.0)
+    assert several.for_low_latency("cpu", packs=True).micro_batch_tokens == 334  # three of the 1,000 tokens
+    assert several.for_low_latency("cuda", packs=True) == several
+    small = Budget(micro_batch_tokens=256, tokens_per_second=4000.0).for_low_latency("cpu", packs=False)
+    assert (small.micro_batch_tokens, small.batch_tokens) == (256, 400)
 
 
 def test_a_damaged_cache_is_measured_anew(cpu: DeviceChoice, cache: Path) -> None:
     cache.parent.mkdir()
     cache.write_text('{"half": ')
-    assert measure_budget(FakeClassifier(), cpu).run_tokens > 0
+    assert measure_budget(FakeClassifier(), cpu).micro_batch_tokens > 0
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(
@@ -79,11 +79,11 @@ def test_a_cache_that_cannot_be_written_is_done_without(
 ) -> None:
     (tmp_path / "file").write_text("a file where a folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert measure_budget(FakeClassifier(), cpu).run_tokens > 0
+    assert measure_budget(FakeClassifier(), cpu).micro_batch_tokens > 0
 
 
 def test_runs_that_do_not_fit_the_memory_are_not_chosen(cpu: DeviceChoice) -> None:
-    assert measure_budget(FakeClassifier(Faults(memory_tokens=600)), cpu).run_tokens <= 1024
+    assert measure_budget(FakeClassifier(Faults(memory_tokens=600)), cpu).micro_batch_tokens <= 1024
     with pytest.raises(OutOfDeviceMemory):
         measure_budget(FakeClassifier(Faults(memory_tokens=30)), cpu, "another")
 
@@ -101,7 +101,7 @@ def test_memory_that_runs_out_later_rules_out_that_size_and_all_larger_ones(
         return size, 0.1  # the larger, the faster
 
     monkeypatch.setattr(selection, "_timed", second_round_of_1024_is_too_large)
-    assert measure_budget(FakeClassifier(), cpu).run_tokens == 512
+    assert measure_budget(FakeClassifier(), cpu).micro_batch_tokens == 512
 
 
 def test_a_neighbour_that_takes_the_time_of_one_run_does_not_decide(
@@ -114,7 +114,7 @@ def test_a_neighbour_that_takes_the_time_of_one_run_does_not_decide(
         return size, 1.0 if len(seen) == 1 else 0.1  # the larger, the faster
 
     monkeypatch.setattr(selection, "_timed", stalled_at_first)
-    assert measure_budget(FakeClassifier(), cpu).run_tokens == 2048
+    assert measure_budget(FakeClassifier(), cpu).micro_batch_tokens == 2048
 
 
 def test_a_budget_is_measured_with_all_workers_at_work(cpu: DeviceChoice) -> None:
@@ -127,7 +127,7 @@ def test_a_budget_is_measured_with_all_workers_at_work(cpu: DeviceChoice) -> Non
             met.append(threading.current_thread())
             return super().run(batch)
 
-    assert measure_budget(Meeting(), replace(cpu, workers=2)).run_tokens > 0
+    assert measure_budget(Meeting(), replace(cpu, workers=2)).micro_batch_tokens > 0
     assert len(set(met)) == 2
 
 
@@ -135,7 +135,7 @@ def test_long_runs_are_made_larger_while_that_pays(cpu: DeviceChoice, monkeypatc
     """T5 on a GPU waits for Python: a run of many texts takes it no longer than one of few."""
     gpu = replace(cpu, device="cuda")
     monkeypatch.setattr(selection, "_timed", lambda model, texts, size, on_all: (size, 0.4 if size <= 65536 else 0.9))
-    assert measure_budget(FakeClassifier(), gpu).run_tokens == 65536
+    assert measure_budget(FakeClassifier(), gpu).micro_batch_tokens == 65536
 
     seen: list[int] = []
 

@@ -41,7 +41,7 @@ class Rig:
             on_start=self.started.extend,
             on_done=self.done.extend,
             fatal=lambda error: None,
-            run_tokens=100,
+            micro_batch_tokens=100,
             batch_tokens=100,
             max_waiting_tokens=1000,
             name="test",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from stream_app.models.loading import Loaded, Sized
+from stream_app.models.loading import Loaded, TunedModel
 from stream_app.records import Scores
 from stream_app.settings import Settings
 from tests.fakes import FakeModel, Words, fake_scores, fake_summary
@@ -38,8 +38,8 @@ class Deadly(FakeModel[Scores]):
 
 def load_deadly(starts: Path | None, settings: Settings) -> Loaded:
     return Loaded(
-        Sized(Deadly(starts), run_tokens=40, batch_tokens=100),
-        None if settings.summaries == "off" else Sized(FakeModel(fake_summary), 1000, 1000),
+        TunedModel(Deadly(starts), micro_batch_tokens=40, batch_tokens=100),
+        None if settings.summaries == "off" else TunedModel(FakeModel(fake_summary), 1000, 1000),
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from stream_app import contract
-from stream_app.models.loading import Sized
+from stream_app.models.loading import TunedModel
 from stream_app.ports import DueProduct
 from stream_app.records import Evidence, ProductSummary, ProductText
 from stream_app.roles.describe import Describe
@@ -75,7 +75,7 @@ class Stage:
             Settings(_env_file=None, redis_patience_seconds=30),
             self.store,
             self.publisher,
-            Sized(self.t5, 1000, 1000) if self.t5 else None,
+            TunedModel(self.t5, 1000, 1000) if self.t5 else None,
             now_ms=now_ms,
             fatal=self.errors.append,
         )

@@ -15,23 +15,23 @@ from prometheus_client import REGISTRY
 from stream_app import contract
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.models.batcher import estimated_tokens
-from stream_app.models.loading import Loaded, Sized
-from stream_app.ports import Slot
+from stream_app.models.loading import Loaded, TunedModel
+from stream_app.ports import InFlightRecord
 from stream_app.records import EnrichedReview, Partition, RawRecord, Rejected, Scores
 from stream_app.roles.enrich import Enrich
 from stream_app.settings import Settings
 from stream_app.steps.crash_note import CrashNote
-from tests.fakes import FakeAcks, FakeModel, fake_scores, fake_summary, slot_of
+from tests.fakes import FakeAcks, FakeModel, fake_scores, fake_summary, in_flight_of
 from tests.waiting import wait_until_async
 
 NOW_MS = 1_800_000_000_000
 P0, P1 = Partition("reviews", 0), Partition("reviews", 1)
 ENGLISH = frozenset({"en"})
 _SECONDS = 30
-_SIZES = ("run_tokens", "batch_tokens", "max_message_bytes", "t5_tokens_per_second", "alert_history")
+_SIZES = ("micro_batch_tokens", "batch_tokens", "max_message_bytes", "t5_tokens_per_second", "alert_history")
 LONG_BAD = (
     "The kettle came in May and I used it each day in my own kitchen. The lid broke after two weeks of careful use. "
-    "The shop has never answered any of my letters."
+    "The shop has never answered any of my dead letters."
 )
 
 
@@ -47,17 +47,17 @@ class Stage:
         self.acks = FakeAcks()
         self.crashes = CrashMemory()
         self.errors: list[BaseException] = []
-        run_tokens, batch_tokens = sizes.get("run_tokens", 1000), sizes.get("batch_tokens", 1000)
+        micro_batch_tokens, batch_tokens = sizes.get("micro_batch_tokens", 1000), sizes.get("batch_tokens", 1000)
         t5_rate = sizes.get("t5_tokens_per_second", 0)
         self.role = Enrich(
             Settings(_env_file=None, **({"cached_texts": 0} | settings)),
             load
             or (
                 lambda _: Loaded(
-                    Sized(self.bert, run_tokens, batch_tokens),
+                    TunedModel(self.bert, micro_batch_tokens, batch_tokens),
                     None
                     if settings.get("summaries") == "off"
-                    else Sized(self.t5, run_tokens, batch_tokens, 1, t5_rate),
+                    else TunedModel(self.t5, micro_batch_tokens, batch_tokens, 1, t5_rate),
                 )
             ),
             crashes=self.crashes,
@@ -67,9 +67,9 @@ class Stage:
             alert_history=sizes.get("alert_history"),
         )
 
-    async def take(self, *slots: Slot) -> None:
+    async def take(self, *in_flight_records: InFlightRecord) -> None:
         async with asyncio.timeout(_SECONDS):
-            await self.role.take(list(slots))
+            await self.role.take(list(in_flight_records))
 
     async def finished(self, *offsets: int) -> None:
         await wait_until_async(
@@ -112,9 +112,11 @@ async def staged(**options: Any) -> AsyncIterator[Stage]:
         await stage.role.stop()
 
 
-def review(offset: int, text: str = "I love it.", partition: int = 0, key: bytes = b"p", **fields: Any) -> Slot:
+def review(
+    offset: int, text: str = "I love it.", partition: int = 0, key: bytes = b"p", **fields: Any
+) -> InFlightRecord:
     value = orjson.dumps({"product_id": "p", "review_id": f"r{offset}", "text": text} | fields)
-    return slot_of(value, offset, partition=partition, key=key, timestamp_ms=NOW_MS)
+    return in_flight_of(value, offset, partition=partition, key=key, timestamp_ms=NOW_MS)
 
 
 def run(scenario: Callable[[], Any]) -> None:
@@ -134,10 +136,10 @@ def test_no_timestamp_of_a_record_ends_the_worker(timestamp_ms: int) -> None:
             undated = {"product_id": "p", "review_id": "r", "text": "It broke."}
             dated = undated | {"created_at": contract.to_rfc3339(NOW_MS)}
             await stage.take(
-                slot_of(orjson.dumps(undated), 0, timestamp_ms=timestamp_ms),
-                slot_of(orjson.dumps(undated | {"deleted": True}), 1, timestamp_ms=timestamp_ms),
-                slot_of(orjson.dumps(dated), 2, timestamp_ms=timestamp_ms),
-                slot_of(orjson.dumps(dated | {"deleted": True}), 3, timestamp_ms=timestamp_ms),
+                in_flight_of(orjson.dumps(undated), 0, timestamp_ms=timestamp_ms),
+                in_flight_of(orjson.dumps(undated | {"deleted": True}), 1, timestamp_ms=timestamp_ms),
+                in_flight_of(orjson.dumps(dated), 2, timestamp_ms=timestamp_ms),
+                in_flight_of(orjson.dumps(dated | {"deleted": True}), 3, timestamp_ms=timestamp_ms),
             )
             await stage.finished(0, 1, 2, 3)
             assert stage.reasons() == ["invalid_timestamp"] * 2
@@ -152,12 +154,12 @@ def suppressed(reason: str) -> float:
     return REGISTRY.get_sample_value("stream_app_alerts_suppressed_total", labels) or 0.0
 
 
-def edit(offset: int, text: str, **fields: Any) -> Slot:
+def edit(offset: int, text: str, **fields: Any) -> InFlightRecord:
     return review(offset, text, review_id="r", revision=offset, **fields)
 
 
-def with_epoch(slot: Slot, epoch: int) -> Slot:
-    return Slot(slot.record, slot.partition, epoch)
+def with_epoch(in_flight: InFlightRecord, epoch: int) -> InFlightRecord:
+    return InFlightRecord(in_flight.record, in_flight.partition, epoch)
 
 
 class HistoryOfTheTest:
@@ -223,12 +225,12 @@ def test_alert_of_an_old_review_is_counted_and_an_edit_today_fires() -> None:
         async with staged(summaries="off") as stage:
             before = suppressed("too_old")
             old = orjson.dumps({"product_id": "p", "review_id": "r", "text": "It broke.", "created_at": year_ago})
-            await stage.take(slot_of(old, 0, timestamp_ms=NOW_MS - 49 * 3_600_000))
+            await stage.take(in_flight_of(old, 0, timestamp_ms=NOW_MS - 49 * 3_600_000))
             await stage.finished(0)
             assert alerts_of(stage, "severity") == []
             assert suppressed("too_old") - before == 1
             edited = orjson.loads(old) | {"updated_at": contract.to_rfc3339(NOW_MS)}
-            await stage.take(slot_of(orjson.dumps(edited), 1, timestamp_ms=-1))
+            await stage.take(in_flight_of(orjson.dumps(edited), 1, timestamp_ms=-1))
             await stage.finished(1)
             assert len(alerts_of(stage, "severity")) == 1
 
@@ -280,7 +282,7 @@ def late_summaries() -> float:
 
 def test_a_review_that_may_alarm_overtakes_what_waits_for_the_device() -> None:
     async def scenario() -> None:
-        async with staged(summaries="off", run_tokens=1, batch_tokens=1) as stage:
+        async with staged(summaries="off", micro_batch_tokens=1, batch_tokens=1) as stage:
             stage.bert.gate.clear()
             content = [review(offset, f"I love it {offset}.", rating=5) for offset in range(20)]
             await stage.take(*content, review(20, "It broke and I am angry.", rating=1))
@@ -348,7 +350,7 @@ def test_best_effort_takes_t5_when_it_is_in_time() -> None:
 
 def test_best_effort_does_not_wait_where_t5_has_no_room() -> None:
     async def scenario() -> None:
-        async with staged(summary_wait_ms=60_000, waiting_tokens=200, run_tokens=1, batch_tokens=1) as stage:
+        async with staged(summary_wait_ms=60_000, waiting_tokens=200, micro_batch_tokens=1, batch_tokens=1) as stage:
             stage.t5.gate.clear()
             for offset in range(8):
                 await stage.take(review(offset, LONG_BAD))
@@ -362,7 +364,7 @@ def test_summarizer_that_nobody_asked_for_has_nothing_to_do() -> None:
     async def scenario() -> None:
         async with staged(summaries="off") as stage:
             await stage.role.stop()
-            stage.role._load = lambda _: Loaded(Sized(stage.bert, 1000, 1000), Sized(stage.t5, 1000, 1000))
+            stage.role._load = lambda _: Loaded(TunedModel(stage.bert, 1000, 1000), TunedModel(stage.t5, 1000, 1000))
             await stage.role.start(stage.acks)
             await stage.take(review(0, LONG_BAD))
             await stage.finished(0)
@@ -383,8 +385,8 @@ def test_t5_begins_beside_one_of_two_busy_threads_of_bert_only_where_its_own_yie
 
         async with staged(summary_wait_ms=60_000) as stage:
             await stage.role.stop()
-            bert = Sized(FakeModel(scores, languages=ENGLISH), 1, 1000, workers=2)
-            stage.role._load = lambda _: Loaded(bert, Sized(stage.t5, 1000, 1000, background=background))
+            bert = TunedModel(FakeModel(scores, languages=ENGLISH), 1, 1000, workers=2)
+            stage.role._load = lambda _: Loaded(bert, TunedModel(stage.t5, 1000, 1000, background=background))
             await stage.role.start(stage.acks)
             await stage.take(review(0, "slow"), review(1, LONG_BAD))
             await wait_until_async(lambda: bool(stage.acks.messages.get("reviews.alerts")), _SECONDS, "BERT answered")
@@ -487,7 +489,7 @@ def test_always_waits_for_t5_whatever_it_takes() -> None:
     run(scenario)
 
 
-_SMALL = {"waiting_tokens": 200, "run_tokens": 1, "batch_tokens": 1, "summary_wait_ms": 60_000}
+_SMALL = {"waiting_tokens": 200, "micro_batch_tokens": 1, "batch_tokens": 1, "summary_wait_ms": 60_000}
 
 
 def test_always_stops_fetching_while_t5_is_full() -> None:
@@ -515,17 +517,17 @@ def test_broker_may_gather_reviews_only_while_the_device_has_enough_to_do(
         one = estimated_tokens("I love it.")
         async with staged(summaries="off") as stage:
             await stage.role.stop()
-            bert = Sized(stage.bert, 1, batch_reviews * one, tokens_per_second=reviews_per_second * one)
+            bert = TunedModel(stage.bert, 1, batch_reviews * one, tokens_per_second=reviews_per_second * one)
             stage.role._load = lambda _: Loaded(bert, None)
             await stage.role.start(stage.acks)
-            assert stage.role.gather_ms() == 0
+            assert stage.role.fetch_wait_ms() == 0
             stage.bert.gate.clear()
             await stage.take(review(0), review(1))
-            assert stage.role.gather_ms() == 0
+            assert stage.role.fetch_wait_ms() == 0
             await stage.take(review(2))
-            assert 0 < stage.role.gather_ms() <= 50  # an alert waits so much longer
+            assert 0 < stage.role.fetch_wait_ms() <= 50  # an alert waits so much longer
             stage.bert.gate.set()
-            await wait_until_async(lambda: not stage.role.gather_ms(), _SECONDS, "BERT is idle")
+            await wait_until_async(lambda: not stage.role.fetch_wait_ms(), _SECONDS, "BERT is idle")
 
     run(scenario)
 
@@ -566,7 +568,7 @@ def test_no_summary_where_they_are_off() -> None:
 def test_unreadable_record_goes_to_the_dead_letter_with_its_bytes() -> None:
     async def scenario() -> None:
         async with staged() as stage:
-            await stage.take(slot_of(b"{broken", 0, key=b"some key"), review(1), review(2, "<br>"))
+            await stage.take(in_flight_of(b"{broken", 0, key=b"some key"), review(1), review(2, "<br>"))
             await stage.finished(0, 1, 2)
             [broken, _] = stage.acks.messages["reviews.dead-letter"]
             assert (broken.key, broken.value) == (b"some key", b"{broken")
@@ -683,7 +685,7 @@ def test_key_that_is_not_the_product_is_counted() -> None:
 
 def test_dropped_reviews_are_never_finished_and_started_ones_are_waited_for() -> None:
     async def scenario() -> None:
-        async with staged(run_tokens=1, batch_tokens=1) as stage:
+        async with staged(micro_batch_tokens=1, batch_tokens=1) as stage:
             stage.bert.gate.clear()
             await stage.take(*(review(offset) for offset in range(10)), review(100, partition=1))
             stage.role.drop_waiting(frozenset({P0}))  # with the gate closed at most three have been taken
@@ -699,7 +701,7 @@ def test_dropped_reviews_are_never_finished_and_started_ones_are_waited_for() ->
 
 def test_reviews_that_wait_for_t5_alone_are_published_when_their_partition_goes() -> None:
     async def scenario() -> None:
-        async with staged(summary_wait_ms=60_000, run_tokens=1, batch_tokens=1) as stage:
+        async with staged(summary_wait_ms=60_000, micro_batch_tokens=1, batch_tokens=1) as stage:
             stage.t5.gate.clear()
             await stage.take(*(review(offset, LONG_BAD) for offset in range(6)))
             await wait_until_async(lambda: len(stage.acks.calls) == 6, _SECONDS, "BERT raises six alerts")

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from stream_app import contract
-from stream_app.ports import Applied, ConfigurationError, Slot, StoreUnavailable
+from stream_app.ports import Applied, ConfigurationError, InFlightRecord, StoreUnavailable
 from stream_app.records import Alert, EnrichedReview, RawRecord, Rejected
 from stream_app.roles.notify import Notify
 from stream_app.roles.record_errors import HealthyRecordFailed, RecordErrors, TooManyFailures
@@ -19,7 +19,7 @@ from stream_app.settings import Settings
 from stream_app.steps import alert_rules, enrich
 from stream_app.store.fake import MemorySummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
-from tests.fakes import FakeAcks, FakePublisher, slot_of
+from tests.fakes import FakeAcks, FakePublisher, in_flight_of
 from tests.unit.roles.test_enrich_role import review, staged
 from tests.waiting import wait_until_async
 
@@ -42,7 +42,7 @@ def planted(work: Callable[..., Any], marks: tuple[str, ...] = (MARK,)) -> Calla
 PLACES = [
     (contract, "decode_review"),
     (enrich, "prepare_all"),
-    (alert_rules, "may_alarm"),
+    (alert_rules, "is_alert_candidate"),
     (alert_rules, "negative_review"),
     (enrich, "assemble"),
     (contract, "enriched_message"),
@@ -110,7 +110,7 @@ def test_bug_that_every_record_triggers_rejects_none(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(contract, "decode_review"), (enrich, "prepare_all"), (alert_rules, "may_alarm"), (enrich, "assemble")],
+    [(contract, "decode_review"), (enrich, "prepare_all"), (alert_rules, "is_alert_candidate"), (enrich, "assemble")],
 )
 def test_bug_that_a_healthy_record_triggers_too_rejects_none(
     monkeypatch: pytest.MonkeyPatch, module: Any, name: str
@@ -158,9 +158,11 @@ def test_what_is_no_records_fault_rejects_none(error: Exception) -> None:
 
     record_errors = RecordErrors("test")
     with pytest.raises(type(error)):
-        record_errors.attempt([1, 2], work, slot_of=lambda item: slot_of(b""), reject=reject)
+        record_errors.attempt([1, 2], work, in_flight_of=lambda item: in_flight_of(b""), reject=reject)
     with pytest.raises(type(error)):
-        asyncio.run(record_errors.attempt_async([1, 2], work_async, slot_of=lambda item: slot_of(b""), reject=reject))
+        asyncio.run(
+            record_errors.attempt_async([1, 2], work_async, in_flight_of=lambda item: in_flight_of(b""), reject=reject)
+        )
 
 
 class RefusingStore(MemorySummaryStore):
@@ -179,13 +181,13 @@ class RefusingStore(MemorySummaryStore):
     marks: tuple[str, ...] = (MARK,)
 
 
-def record_of(role: str, offset: int) -> Slot:
+def record_of(role: str, offset: int) -> InFlightRecord:
     if role == "summarize":
-        return slot_of(contract.encode_enriched(enriched(f"r{offset}")), offset, topic="reviews.enriched")
+        return in_flight_of(contract.encode_enriched(enriched(f"r{offset}")), offset, topic="reviews.enriched")
     alert = Alert(
         f"negative_review|p|r{offset}", "negative_review", "critical", "p", 1000, 2000, review_id=f"r{offset}"
     )
-    return slot_of(contract.encode_alert(alert), offset, topic="reviews.alerts")
+    return in_flight_of(contract.encode_alert(alert), offset, topic="reviews.alerts")
 
 
 async def on_redis(role: str, store: RefusingStore, offsets: Sequence[int]) -> FakeAcks:

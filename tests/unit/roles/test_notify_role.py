@@ -15,7 +15,7 @@ from stream_app.records import Alert
 from stream_app.roles.notify import Notify
 from stream_app.settings import Settings
 from stream_app.store.fake import MemorySummaryStore
-from tests.fakes import FakeAcks, slot_of
+from tests.fakes import FakeAcks, in_flight_of
 from tests.waiting import wait_until_async
 
 ALERT = Alert("negative_review|p|r", "negative_review", "critical", "p", 1000, 2000, review_id="r")
@@ -46,7 +46,7 @@ async def finished(acks: FakeAcks, *offsets: int) -> None:
 
 def test_alert_is_kept_and_acknowledged() -> None:
     async def scenario(role: Notify, store: MemorySummaryStore, acks: FakeAcks) -> None:
-        await role.take([slot_of(VALUE, 7)])
+        await role.take([in_flight_of(VALUE, 7)])
         assert await store.recent_alerts(10) == [ALERT]
         await finished(acks, 7)
 
@@ -55,7 +55,7 @@ def test_alert_is_kept_and_acknowledged() -> None:
 
 def test_alert_delivered_twice_is_kept_once() -> None:
     async def scenario(role: Notify, store: MemorySummaryStore, acks: FakeAcks) -> None:
-        await role.take([slot_of(VALUE, 7), slot_of(VALUE, 8)])
+        await role.take([in_flight_of(VALUE, 7), in_flight_of(VALUE, 8)])
         assert await store.recent_alerts(10) == [ALERT]
         await finished(acks, 7, 8)
 
@@ -71,7 +71,7 @@ def test_only_a_graver_alert_is_logged_again(monkeypatch: pytest.MonkeyPatch) ->
 
     async def scenario(role: Notify, store: MemorySummaryStore, acks: FakeAcks) -> None:
         for offset, alert in enumerate([warning, later, ALERT, later, ALERT]):
-            await role.take([slot_of(contract.encode_alert(alert), offset)])
+            await role.take([in_flight_of(contract.encode_alert(alert), offset)])
         await finished(acks, 0, 1, 2, 3, 4)
         assert await store.recent_alerts(10) == [ALERT]
 
@@ -83,7 +83,7 @@ def test_copy_that_a_killed_erasure_left_is_kept_and_not_logged_again(monkeypatc
     """The alerts of up to 30 days came again, all at once."""
     logged: list[Alert] = []
     monkeypatch.setattr("stream_app.telemetry.alert_notified", logged.append)
-    original = slot_of(VALUE, 7)
+    original = in_flight_of(VALUE, 7)
     copy = replace(original, record=original.record._replace(offset=8, headers=((HEADER_COPY_OF, b"0/7"),)))
 
     async def scenario(role: Notify, store: MemorySummaryStore, acks: FakeAcks) -> None:
@@ -98,7 +98,7 @@ def test_copy_that_a_killed_erasure_left_is_kept_and_not_logged_again(monkeypatc
 
 def test_unreadable_alert_goes_to_the_dead_letter_and_the_next_is_kept() -> None:
     async def scenario(role: Notify, store: MemorySummaryStore, acks: FakeAcks) -> None:
-        await role.take([slot_of(b"nonsense", 0), slot_of(VALUE, 1)])
+        await role.take([in_flight_of(b"nonsense", 0), in_flight_of(VALUE, 1)])
         assert acks.calls == [("finish", 0, ["reviews.dead-letter"])]
         await finished(acks, 0, 1)
         assert acks.messages["reviews.dead-letter"][0].value == b"nonsense"
@@ -110,16 +110,16 @@ def test_unreadable_alert_goes_to_the_dead_letter_and_the_next_is_kept() -> None
 def test_alert_is_not_acknowledged_while_the_store_is_away() -> None:
     async def scenario(role: Notify, store: MemorySummaryStore, acks: FakeAcks) -> None:
         refused = 0
-        incarnation = store.incarnation
+        server_identity = store.server_identity
 
         async def counting() -> str:
             nonlocal refused
             refused += store.away
-            return await incarnation()
+            return await server_identity()
 
-        store.incarnation = counting  # type: ignore[method-assign]
+        store.server_identity = counting  # type: ignore[method-assign]
         store.away = True
-        taking = asyncio.create_task(role.take([slot_of(VALUE, 7)]))
+        taking = asyncio.create_task(role.take([in_flight_of(VALUE, 7)]))
         await wait_until_async(lambda: refused >= 2, 30, "two tries fail")
         assert acks.calls == []
         store.away = False
@@ -133,7 +133,7 @@ def test_alert_that_the_server_forgot_is_kept_again_before_it_is_acknowledged() 
     """A replica that was promoted lacks the last moments of its primary."""
 
     async def scenario(role: Notify, store: MemorySummaryStore, acks: FakeAcks) -> None:
-        await role.take([slot_of(VALUE, 7)])
+        await role.take([in_flight_of(VALUE, 7)])
         store._alerts.clear()
         store.starts += 1
         await finished(acks, 7)
@@ -146,7 +146,7 @@ def test_spent_patience_is_an_error() -> None:
     async def scenario(role: Notify, store: MemorySummaryStore, acks: FakeAcks) -> None:
         store.away = True
         with pytest.raises(StoreUnavailable):
-            await role.take([slot_of(VALUE, 7)])
+            await role.take([in_flight_of(VALUE, 7)])
         assert acks.calls == []
 
     play(scenario, patience=0.05)

@@ -10,20 +10,20 @@ from prometheus_client import REGISTRY
 from stream_app.roles.notify import Notify
 from stream_app.settings import Settings
 from stream_app.store.fake import MemorySummaryStore
-from tests.fakes import FakeAcks, slot_of
+from tests.fakes import FakeAcks, in_flight_of
 from tests.unit.roles import test_enrich_role, test_summarize_role
 
 
 async def _enrich() -> FakeAcks:
     async with test_enrich_role.staged() as stage:
-        await stage.take(slot_of(b"{broken", 0))
+        await stage.take(in_flight_of(b"{broken", 0))
         await stage.finished(0)
         return stage.acks
 
 
 async def _summarize() -> FakeAcks:
     async with test_summarize_role.staged() as stage:
-        await stage.role.take([slot_of(b"{broken", 0)])
+        await stage.role.take([in_flight_of(b"{broken", 0)])
         return stage.acks
 
 
@@ -34,7 +34,7 @@ def _raise(error: BaseException) -> None:
 async def _notify() -> FakeAcks:
     acks, role = FakeAcks(), Notify(Settings(_env_file=None), MemorySummaryStore(), fatal=_raise)
     await role.start(acks)
-    await role.take([slot_of(b"{broken", 0)])
+    await role.take([in_flight_of(b"{broken", 0)])
     return acks
 
 
@@ -47,6 +47,6 @@ def _counted() -> float:
 def test_reject_is_counted_once_and_published_with_its_bytes(role) -> None:  # type: ignore[no-untyped-def]
     before = _counted()
     acks = asyncio.run(role())
-    [letter] = acks.messages["reviews.dead-letter"]
-    assert (letter.value, acks.finished()) == (b"{broken", [0])
+    [dead_letter] = acks.messages["reviews.dead-letter"]
+    assert (dead_letter.value, acks.finished()) == (b"{broken", [0])
     assert _counted() == before + 1

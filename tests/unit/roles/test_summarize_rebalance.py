@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from stream_app.ports import Applied
 from stream_app.records import EnrichedReview, Partition
-from tests.unit.roles.test_summarize_role import CountingStore, Stage, run, slot, staged
+from tests.unit.roles.test_summarize_role import CountingStore, Stage, in_flight, run, staged
 from tests.waiting import wait_until_async
 
 _SECONDS = 30
@@ -31,8 +31,8 @@ class SlowStore(CountingStore):
 async def retried(stage: Stage, *partitions: int) -> asyncio.Task[None]:
     """A take of one review per partition that the store refused at least once."""
     stage.store.away = True
-    slots = [slot(offset, partition=partition) for offset, partition in enumerate(partitions)]
-    taking = asyncio.create_task(stage.role.take(slots))
+    in_flight_records = [in_flight(offset, partition=partition) for offset, partition in enumerate(partitions)]
+    taking = asyncio.create_task(stage.role.take(in_flight_records))
     await wait_until_async(lambda: stage.store.asked >= 2, _SECONDS, "the apply is retried")
     return taking
 
@@ -54,7 +54,7 @@ def test_rebalance_in_the_middle_of_an_apply_ends_nothing_and_acknowledges_only_
         async with staged() as stage:
             store = SlowStore()
             stage.use(store)
-            taking = asyncio.create_task(stage.role.take([slot(0), slot(1, partition=1)]))
+            taking = asyncio.create_task(stage.role.take([in_flight(0), in_flight(1, partition=1)]))
             await store.applying.wait()
             stage.role.drop_waiting(P0)
             store.gate.set()
@@ -71,7 +71,7 @@ def test_rebalance_that_takes_everything_from_a_retried_apply_acknowledges_nothi
             stage.role.drop_waiting(BOTH)
             stage.store.away = False
             await taking
-            await stage.role.take([slot(7)])
+            await stage.role.take([in_flight(7)])
             await stage.finished(7)
 
     run(scenario)
@@ -99,7 +99,7 @@ def test_review_of_a_partition_that_went_and_came_back_is_acknowledged_once_in_i
             stage.role.drop_waiting(P0)
             stage.store.away = False
             await taking
-            again = slot(0)
+            again = in_flight(0)
             again.epoch = 2
             await stage.role.take([again])
             await stage.finished(0)

@@ -15,7 +15,7 @@ from stream_app.settings import Settings
 from stream_app.store.fake import MemorySummaryStore
 from tests.behaviour.enriched import NOW_MS
 from tests.fakes import FakeAcks, FakePublisher
-from tests.unit.roles.test_summarize_role import CountingStore, run, slot, staged
+from tests.unit.roles.test_summarize_role import CountingStore, in_flight, run, staged
 from tests.waiting import wait_until_async
 
 _SECONDS = 30
@@ -51,12 +51,12 @@ def impatient(
 
 
 def test_server_that_restarts_right_after_the_apply_is_given_it_again() -> None:
-    """Whose incarnation is noted must have been asked before the apply, not after."""
+    """Whose server_identity is noted must have been asked before the apply, not after."""
 
     async def scenario() -> None:
         async with staged() as stage:
             stage.use(ForgetsOnce())
-            await stage.role.take([slot(0)])
+            await stage.role.take([in_flight(0)])
             assert await stage.counted() == 0
             await stage.finished(0)
             assert await stage.counted() == 1
@@ -92,7 +92,7 @@ async def _ends(
 
 def test_server_that_stays_away_while_reviews_settle_ends_the_process_with_nothing_acknowledged() -> None:
     async def act(role: Summarize, store: MemorySummaryStore, publisher: FakePublisher) -> None:
-        await role.take([slot(0)])
+        await role.take([in_flight(0)])
         store.away = True
 
     assert isinstance(asyncio.run(_ends(act, settle_seconds=0.0)), StoreUnavailable)
@@ -101,7 +101,7 @@ def test_server_that_stays_away_while_reviews_settle_ends_the_process_with_nothi
 def test_outbox_that_can_not_be_cleared_ends_the_process() -> None:
     async def act(role: Summarize, store: MemorySummaryStore, publisher: FakePublisher) -> None:
         store.outboxes["p"] = {"a1": b"one"}
-        await role.take([slot(0)])
+        await role.take([in_flight(0)])
         store.away = True
         publisher.deliver()
 
@@ -112,7 +112,7 @@ def test_alerts_stay_in_the_outbox_until_the_broker_has_them() -> None:
     async def scenario() -> None:
         async with staged(settle_seconds=60) as stage:
             stage.store.outboxes["p"] = {"a1": b"one"}
-            await stage.role.take([slot(0)])
+            await stage.role.take([in_flight(0)])
             for _ in range(10):
                 await asyncio.sleep(0)  # whatever the role began without waiting for it runs now
             assert stage.store.outboxes["p"] == {"a1": b"one"}
@@ -128,7 +128,7 @@ def test_review_is_acknowledged_only_after_the_alerts_that_it_left_in_the_outbox
     async def scenario() -> None:
         async with staged() as stage:
             stage.store.outboxes["p"] = {"a1": b"one"}
-            await stage.role.take([slot(0)])
+            await stage.role.take([in_flight(0)])
             later = asyncio.get_running_loop().time() + 0.6
             await wait_until_async(lambda: asyncio.get_running_loop().time() > later, _SECONDS, "it could have settled")
             assert stage.acks.calls == []
@@ -147,7 +147,7 @@ def test_server_that_stays_away_for_longer_than_patience_fails_the_take() -> Non
         await role.start(FakeAcks())
         store.away = True
         with pytest.raises(StoreUnavailable):
-            await role.take([slot(0)])
+            await role.take([in_flight(0)])
         await role.stop()
 
     run(scenario)

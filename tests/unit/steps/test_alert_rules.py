@@ -13,7 +13,7 @@ from stream_app.steps.alert_rules import (
     Suppressed,
     alert_id_of,
     fired,
-    may_alarm,
+    is_alert_candidate,
     negative_by_stars,
     negative_review,
     safety,
@@ -106,8 +106,8 @@ def test_few_stars_none_or_safety_words_make_an_alert_likely(
     review = Review("p", "r", 0, "created", created_at_ms=now_ms - age_ms, text=text, rating=rating)
     prepared = prepare(review, None)
     assert isinstance(prepared, Prepared)
-    assert may_alarm(review, prepared, produced_at_ms=None, max_age_ms=48 * HOUR_MS, now_ms=now_ms) is expected
-    fresh = may_alarm(review, prepared, produced_at_ms=now_ms, max_age_ms=48 * HOUR_MS, now_ms=now_ms)
+    assert is_alert_candidate(review, prepared, produced_at_ms=None, max_age_ms=48 * HOUR_MS, now_ms=now_ms) is expected
+    fresh = is_alert_candidate(review, prepared, produced_at_ms=now_ms, max_age_ms=48 * HOUR_MS, now_ms=now_ms)
     assert fresh is (expected or age_ms > 48 * HOUR_MS)
 
 

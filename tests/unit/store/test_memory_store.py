@@ -29,9 +29,9 @@ def test_switched_off_store_is_unavailable_and_keeps_what_it_holds() -> None:
 def test_restart_changes_the_incarnation() -> None:
     async def scenario() -> None:
         store = MemorySummaryStore()
-        before = await store.incarnation()
+        before = await store.server_identity()
         store.starts += 1
-        assert await store.incarnation() != before
+        assert await store.server_identity() != before
 
     asyncio.run(scenario())
 

@@ -42,7 +42,7 @@ def test_calibration_error_is_the_distance_of_confidence_and_truth() -> None:
 
 def test_answers_come_in_the_order_of_the_texts() -> None:
     texts = ["good " + "word " * (number * 13 % 40) if number % 2 else "broken" for number in range(1200)]
-    found = list(answers(FakeClassifier(), texts, run_tokens=100))
+    found = list(answers(FakeClassifier(), texts, micro_batch_tokens=100))
     assert [scores.positive > scores.negative for scores in found] == [bool(number % 2) for number in range(1200)]
 
 

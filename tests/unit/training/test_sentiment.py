@@ -16,7 +16,7 @@ from stream_app.training.sentiment import Recipe, SentimentTraining, train_senti
 from tests.unit.training.reviews import rows, write
 
 CPU = DeviceChoice("cpu", "fp32", 1, "for tests")
-RECIPE = Recipe(epochs=2, patience_epochs=2, rank=2, run_tokens=64)
+RECIPE = Recipe(epochs=2, patience_epochs=2, rank=2, micro_batch_tokens=64)
 
 
 def train(folder: Path, output: str) -> SentimentTraining:

@@ -18,7 +18,7 @@ from stream_app.training.summary import Recipe, learnable, train_summary
 from tests.unit.training.reviews import rows, write
 
 CPU = DeviceChoice("cpu", "fp32", 1, "for tests")
-RECIPE = Recipe(vocabulary=200, width=64, encoder_layers=1, decoder_layers=1, epochs=1, run_tokens=256)
+RECIPE = Recipe(vocabulary=200, width=64, encoder_layers=1, decoder_layers=1, epochs=1, micro_batch_tokens=256)
 
 
 def test_the_written_t5_is_loaded_without_a_prompt(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_the_written_t5_is_loaded_without_a_prompt(tmp_path: Path) -> None:
 
 
 def test_only_titles_that_the_text_bears_out_are_learned() -> None:
-    text = "The zip broke after two days and the shop did not answer my letters at all."
+    text = "The zip broke after two days and the shop did not answer my dead letters at all."
     titles = ["Zip broke after two days", "Disappointing purchase overall", "5", "The zip " + "really " * 10]
     reviews = [LabelledReview(title, text, "negative", neutral_possible=True) for title in titles]
     assert [title for _, title in learnable(reviews, Recipe())] == ["Zip broke after two days"]

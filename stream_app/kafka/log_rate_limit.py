@@ -1,0 +1,50 @@
+"""Keeps the logs of the Kafka clients readable while a broker is away."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from stream_app import telemetry
+
+_SECONDS_BETWEEN = 30.0
+
+
+class _OncePerPeriod(logging.Handler):
+    """Passes a line of each logger and level on once per period, saying how many were left out. One that speaks of a
+    connection comes with what to do.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed_at: dict[tuple[str, int], float] = {}
+        self._left_out: dict[tuple[str, int], int] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        speaks_of_a_connection = record.levelno >= logging.ERROR and "connect" in record.getMessage().lower()
+        self._pass_on(record)
+        if speaks_of_a_connection:  # each time: an outage is over when these end
+            telemetry.dependency_unavailable("kafka", "a broker cannot be reached", retry_in_seconds=2.0)
+
+    def _pass_on(self, record: logging.LogRecord) -> None:
+        kind = (record.name, record.levelno)
+        now = time.monotonic()
+        if now - self._passed_at.get(kind, -_SECONDS_BETWEEN) < _SECONDS_BETWEEN:
+            self._left_out[kind] = self._left_out.get(kind, 0) + 1
+            return
+        self._passed_at[kind] = now
+        if left_out := self._left_out.pop(kind, 0):
+            record.msg = f"{record.msg} (and {left_out} more like this)"
+        logging.getLogger().handle(record)
+
+
+def limit_client_logs() -> None:
+    """aiokafka logs several errors per 0.1 s while a broker is away; Faust tells its inner life at INFO."""
+    aiokafka = logging.getLogger("aiokafka")
+    aiokafka.handlers = [_OncePerPeriod()]
+    aiokafka.propagate = False
+    ours = ("stream_app.kafka.frame", "stream_app.kafka.consumer_thread")  # their loggers are Faust's: our subclasses
+    for chatty in ("aiokafka", "faust", "mode", *ours):
+        logger = logging.getLogger(chatty)
+        if logging.getLogger().getEffectiveLevel() > logging.DEBUG:
+            logger.setLevel(logging.WARNING)

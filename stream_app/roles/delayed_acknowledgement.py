@@ -1,0 +1,141 @@
+"""Acknowledges what was written to Redis only when Redis will not forget it any more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from stream_app import telemetry
+from stream_app.ports import Acks, InFlightRecord, SummaryStore
+from stream_app.records import Partition
+from stream_app.roles.retry import Retry
+from stream_app.settings import Settings
+
+Value = TypeVar("Value")
+
+_LOOK_EVERY_SECONDS = 0.25
+_MAX_UNACKNOWLEDGED_BYTES = 64 * 2**20
+
+
+@dataclass(slots=True, eq=False)
+class Batch(Generic[Value]):
+    """What one poll brought, and what it leads to in Redis; one value per slot.
+
+    ``holds``: reasons why it may not be acknowledged yet, such as messages on their way that came of it.
+    """
+
+    in_flight_records: list[InFlightRecord]
+    values: list[Value]
+    size_bytes: int
+    written_at: float = 0.0  # time.monotonic(); 0: not yet
+    server_identity: str = ""
+    holds: int = 0
+
+    def is_durable(self, written_before: float) -> bool:
+        return 0 < self.written_at <= written_before and not self.holds  # guarantee: outbox-holds-the-commit-back
+
+    def leave_out(self, in_flight: InFlightRecord) -> bool:
+        """It ends otherwise. False: it was taken away meanwhile."""
+        for at, one in enumerate(self.in_flight_records):
+            if one is in_flight:
+                self.in_flight_records = [*self.in_flight_records[:at], *self.in_flight_records[at + 1 :]]
+                self.values = [*self.values[:at], *self.values[at + 1 :]]
+                return True
+        return False
+
+
+class DelayedAcknowledgement(Generic[Value]):
+    """Order of things for a batch:
+
+    1. written (``Unavailable``: retried until patience is spent)
+    2. after ``redis_settle_seconds``, if nothing holds it and the server is still the same one, its slots are finished;
+       if another one answers, everything unsettled is written again, and waits again
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: SummaryStore,
+        write: Callable[[Batch[Value]], Awaitable[None]],
+        *,
+        fatal: Callable[[BaseException], None],
+    ) -> None:
+        """``write`` writes a batch, as often as it is asked to; ``fatal`` is told what went wrong behind the scenes."""
+        self.retry = Retry("redis", settings.redis_patience_seconds)
+        self._settle_seconds = settings.redis_settle_seconds
+        self._store = store
+        self._write = write
+        self._fatal = fatal
+        self._batches: deque[Batch[Value]] = deque()
+        self._bytes = 0
+
+    def start(self, acks: Acks) -> None:
+        """Slots are finished through ``acks`` from now on."""
+        self._acks = acks
+        self._looking = asyncio.create_task(self._look_for_ever(), name="settle")
+
+    def stop(self) -> None:
+        """What is unsettled stays unacknowledged: it comes again."""
+        self._looking.cancel()
+
+    async def add(self, in_flight_records: list[InFlightRecord], values: list[Value]) -> None:
+        """Returns when they are written, before they are acknowledged. Raises Unavailable when patience is spent."""
+        batch = Batch(
+            in_flight_records, values, sum(len(in_flight.record.value or b"") for in_flight in in_flight_records)
+        )
+        self._batches.append(batch)
+        self._bytes += batch.size_bytes
+        await self._written(batch)
+
+    def has_room(self) -> bool:
+        return self._bytes < _MAX_UNACKNOWLEDGED_BYTES  # guarantee: reviews-that-settle
+
+    def drop(self, partitions: frozenset[Partition]) -> None:
+        """Forget these partitions' part: their next owner writes it again, which changes nothing."""
+        for batch in self._batches:
+            # guarantee: partition-that-went-is-not-acknowledged
+            kept = [i for i, in_flight in enumerate(batch.in_flight_records) if in_flight.partition not in partitions]
+            batch.in_flight_records = [batch.in_flight_records[i] for i in kept]
+            batch.values = [batch.values[i] for i in kept]
+
+    async def _written(self, batch: Batch[Value]) -> None:
+        async def call() -> str:
+            server_identity = await self._store.server_identity()  # before the write: a restart in between is noticed
+            await self._write(batch)
+            return server_identity  # guarantee: server_identity-is-asked-before-the-apply
+
+        batch.server_identity = await self.retry(call)
+        batch.written_at = time.monotonic()
+
+    async def _look_for_ever(self) -> None:
+        try:
+            while True:
+                await asyncio.sleep(_LOOK_EVERY_SECONDS)
+                await self._acknowledge_durable()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._fatal(error)  # guarantee: settling-that-fails-is-told
+            raise
+
+    async def _acknowledge_durable(self) -> None:
+        """Finish what was written long ago by a server that is still there; if it is not, write all again."""
+        before = time.monotonic() - self._settle_seconds  # guarantee: settling
+        if not self._batches or not self._batches[0].is_durable(before):
+            return
+        server_identity = await self.retry(self._store.server_identity)
+        forgotten = [batch for batch in self._batches if batch.written_at and batch.server_identity != server_identity]
+        if forgotten:  # guarantee: server_identity-is-compared
+            telemetry.store_was_replaced(sum(len(batch.in_flight_records) for batch in forgotten))
+            for batch in forgotten:
+                await self._written(batch)  # guarantee: applied-again
+            return
+        while self._batches and self._batches[0].is_durable(before):
+            batch = self._batches.popleft()
+            self._bytes -= batch.size_bytes
+            for in_flight in batch.in_flight_records:
+                self._acks.finish(in_flight, [])

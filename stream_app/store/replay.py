@@ -1,0 +1,129 @@
+"""ports.SummaryStore of a generation that is being built: the same fold, without work for `describe` that is done."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from stream_app.ports import Applied
+from stream_app.records import EnrichedReview, ProductSummary, ProductText
+from stream_app.steps.fold import tally_of
+from stream_app.steps.product_text import text_of
+from stream_app.store import packing
+from stream_app.store.scripts import NOTE_RESTORED
+from stream_app.store.server import Command
+from stream_app.store.summaries import (
+    RedisSummaryStore,
+    applied_of,
+    apply_command,
+    write_text_command,
+)
+
+_PRODUCTS_AT_ONCE = 500
+
+
+class ReplayStore(RedisSummaryStore):
+    """Fills a generation from the log, and brings back what the log of reviews does not hold.
+
+    Every call may be made again, in any order with others: what is there already stays.
+    """
+
+    async def apply(self, reviews: Sequence[EnrichedReview], now_ms: int) -> list[Applied]:
+        """Applied as ever, but no product becomes due (``enter_due`` finds those that are), and the time when
+        something of a product arrived last is that of its enrichment, not of this replay.
+
+        No alert is raised, and none is handed out: what an earlier run left in an outbox waits for `summarize`.
+        """
+        replies = await self._server.run([apply_command(self._keys, review) for review in reviews])
+        arrived: dict[str, int] = {}
+        for review in reviews:
+            arrived[review.product_id] = max(review.enriched_at_ms, arrived.get(review.product_id, 0))
+        if arrived:
+            known = [part for product_id, at_ms in arrived.items() for part in (at_ms, product_id)]
+            await self._server.run([("ZADD", self._keys.products, "GT", *known)])
+        return [Applied(applied_of(reply).changed) for reply in replies]
+
+    async def restore_texts(self, published: Sequence[ProductSummary]) -> int:
+        """Write the texts of these summaries back where they still hold; returns how many were written.
+
+        A text is its evidence's sentences, one after the other. It holds if these reviews' sentences, as this
+        generation has them now, make the same text; their revisions are then the ones that it rests on. Any other
+        text may rest on what was edited or deleted since: its product stays without, and is due. New reviews are
+        counted from what was published with the text last, not from when it was made.
+        """
+        newest = {one.product_id: one for one in published if one.text is not None}
+        keys = {product_id: self._keys.product(product_id) for product_id in newest}
+        held = await self._server.run([("HGET", keys[one].state, "text") for one in newest])
+        sentences = await self._server.run(
+            # a field that no review has: HMGET wants one at least
+            [("HMGET", keys[one].sentences, "", *_cited(newest[one])) for one in newest]
+        )
+        commands: list[Command] = []
+        for (product_id, summary), text, found in zip(newest.items(), held, sentences, strict=True):
+            assert summary.text is not None
+            revisions = _rests_on(summary.text, found[1:])
+            is_newer = text is None or packing.unpack_text(text).made_at_ms < summary.text.made_at_ms
+            if revisions is not None and is_newer:
+                then = tally_of(summary.windows["all"])
+                commands.append(write_text_command(self._keys, product_id, summary.text, revisions, then))
+        written = await self._server.run(commands)
+        last = {one.product_id: one for one in published}.values()
+        await self._server.run([self._note_published(summary) for summary in last])
+        return written.count(1)
+
+    def _note_published(self, summary: ProductSummary) -> Command:
+        """A product whose last published summary says what this generation says need not be published again."""
+        made_at = "" if summary.text is None else summary.text.made_at_ms
+        arguments = (packing.pack_integers(tally_of(summary.windows["all"])), made_at, summary.as_of_ms)
+        return NOTE_RESTORED.call((self._keys.product(summary.product_id).state,), arguments)
+
+    async def count_products(self) -> int:
+        """How many products this generation knows."""
+        [count] = await self._server.run([("ZCARD", self._keys.products)])
+        return int(count)
+
+    async def count_reviews(self) -> int:
+        """How many standing reviews this generation holds of all products: read product by product."""
+        seen: set[bytes] = set()  # ZSCAN may name a product twice
+        reviews = cursor = 0
+        while True:
+            [(cursor, page)] = await self._server.run(
+                [("ZSCAN", self._keys.products, cursor, "COUNT", _PRODUCTS_AT_ONCE)]
+            )
+            new = {product_id for product_id, _ in page} - seen
+            seen |= new
+            totals = await self._server.run(
+                [("HGET", self._keys.product(product_id.decode()).state, "totals") for product_id in new]
+            )
+            reviews += sum(packing.reviews_in(packed) for packed in totals if packed)
+            if not cursor:
+                return reviews
+
+    async def enter_due(self, now_ms: int) -> AsyncIterator[tuple[int, int]]:
+        """Enter every product of which something is due, or will be; yields (products looked at, of these entered)."""
+        cursor = 0
+        while True:
+            [(cursor, page)] = await self._server.run(
+                [("ZSCAN", self._keys.products, cursor, "COUNT", _PRODUCTS_AT_ONCE)]
+            )
+            product_ids = [product_id.decode() for product_id, _ in page]
+            due_at = await self._due.due_times(product_ids)
+            due = [product_id for product_id, at in zip(product_ids, due_at, strict=True) if at is not None]
+            await self._server.run(self._due.entries(due, now_ms))
+            yield len(product_ids), len(due)
+            if not cursor:
+                return
+
+
+def _cited(summary: ProductSummary) -> tuple[str, ...]:
+    return summary.text.evidence if summary.text else ()
+
+
+def _rests_on(text: ProductText, sentences: Sequence[Any]) -> Mapping[str, int] | None:
+    """The revision of each review that the text cites; None where their sentences no longer make this text."""
+    if not all(sentences):
+        return None
+    evidence = [packing.unpack_evidence(packed) for packed in sentences]
+    if text_of(evidence) != text.text:
+        return None
+    return {item.review_id: item.revision for item in evidence}

@@ -1,0 +1,29 @@
+"""`stream-app worker ROLE` with models that cost nothing: python -m tests.integration.scripted_program worker ROLE
+
+The environment variable TROUBLES names the folder that tells tests/reliability/scripted_models.py what goes wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+from stream_app import telemetry
+from stream_app.roles.run import run_worker
+from stream_app.settings import Settings
+from tests.reliability.scripted_models import load_scripted_models
+
+PROGRAM = (sys.executable, "-m", "tests.integration.scripted_program")
+
+
+def main() -> None:
+    settings = Settings(_env_file=None)
+    troubles = Path(os.environ["TROUBLES"])
+    telemetry.configure(settings.log_level, settings.log_json)
+    run_worker(settings, sys.argv[2], load=partial(load_scripted_models, troubles))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Models whose answer can be told from the text alone, and that fail, fill the device's memory or hang when asked to.
+
+A review says ``p0731`` of itself: P(negative) is 0.7310, P(positive) the rest. A long one says ``label L17``: its
+summary is ``label L17``. The judge knows this rule too, and shares no code with it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from stream_app.models.loading import Loaded, TunedModel
+from stream_app.ports import MicroBatchPlan, OutOfDeviceMemory, Tokens
+from stream_app.records import ModelName, Scores
+from stream_app.settings import Settings
+from stream_app.steps.batch_plan import PaddedRows
+
+Result = TypeVar("Result")
+
+RAISES = "raises-always"
+"""A text with this word fails in the model, alone too."""
+KILLS = "kills-the-process"
+"""A text with this word ends the process that computes it."""
+KILLS_SUMMARIZER = "kills-the-summarizer"
+"""A text with this word ends the process whose T5 computes it; its classifier reads it as any other."""
+TAKES_LONG = "takes-long"
+"""A run with this word takes SLOW_SECONDS."""
+SLOW_SECONDS = 4.0
+HELD = "held"
+"""While this trouble lasts the classifier is slow, and runs of as many texts as its value says do not end; each of
+these says by the trouble `held-<pid>` how many it has.
+"""
+_SLOW_RUN_SECONDS = 0.3
+
+_RUN_SECONDS = 0.03
+_TEXT_SECONDS = 0.0005
+_FULL_DEVICE_TOKENS = 50
+_MICRO_BATCH_TOKENS, _BATCH_TOKENS = 16_000, 16_000
+
+
+class Troubles:
+    """What goes wrong with the models now: files in a folder that the harness shares with its workers."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+
+    def begin(self, name: str, value: str = "") -> None:
+        scratch = self.folder / f".{name}"
+        scratch.write_text(value)
+        scratch.replace(self.folder / name)
+
+    def end(self, name: str) -> None:
+        (self.folder / name).unlink(missing_ok=True)
+
+    def __contains__(self, name: str) -> bool:
+        return (self.folder / name).exists()
+
+    def value(self, name: str, default: str) -> str:
+        try:
+            return (self.folder / name).read_text()
+        except FileNotFoundError:
+            return default
+
+    def took_effect(self, name: str) -> None:
+        """A worker met this trouble."""
+        (self.folder / f"felt-{name}").touch()
+
+    def has_taken_effect(self, name: str) -> bool:
+        """Did any worker meet it since the last time that this was asked?"""
+        mark = self.folder / f"felt-{name}"
+        found = mark.exists()
+        mark.unlink(missing_ok=True)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    text: str
+    truncated: bool = False
+
+    @property
+    def length(self) -> int:
+        return len(self.text.split()) + 1
+
+
+class _Scripted(Generic[Result]):
+    """ports.TextModel by a rule on the text."""
+
+    languages: frozenset[str] | None = None
+    plan: MicroBatchPlan = PaddedRows()
+
+    def __init__(self, name: str, answer: Callable[[str], Result], troubles: Troubles, kills: str) -> None:
+        self.name = ModelName(name, "rule-1")
+        self._kills = kills
+        self._answer = answer
+        self._troubles = troubles
+
+    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
+        return [_Words(text) for text in texts]
+
+    def run(self, batch: Sequence[Tokens]) -> list[Result]:
+        words = [tokens for tokens in batch if isinstance(tokens, _Words)]
+        self._meet_troubles(words)
+        time.sleep(_RUN_SECONDS + _TEXT_SECONDS * len(words))  # else nothing is ever on the device
+        return [self._answer(one.text) for one in words]
+
+    def canary(self) -> bool:
+        return not self._has("broken")
+
+    def _meet_troubles(self, words: Sequence[_Words]) -> None:
+        while self._has("hangs"):
+            time.sleep(0.05)
+        if self._kills == KILLS and HELD in self._troubles:
+            time.sleep(_SLOW_RUN_SECONDS)  # the next run is a large one
+            if len(words) >= int(self._troubles.value(HELD, "1")):
+                self._troubles.begin(f"held-{os.getpid()}", str(len(words)))
+                while HELD in self._troubles:
+                    time.sleep(0.05)
+        if self._has("broken"):
+            raise RuntimeError("the device is broken, as asked for")
+        if len(words) > 1 and self._has("raises on batches"):
+            raise RuntimeError("a batch fails, as asked for")
+        if sum(one.length for one in words) > _FULL_DEVICE_TOKENS and self._has("memory is full"):
+            raise OutOfDeviceMemory("the device is full, as asked for")
+        if any(self._kills in one.text for one in words):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if any(TAKES_LONG in one.text for one in words):
+            time.sleep(SLOW_SECONDS)
+        if any(RAISES in one.text for one in words):
+            raise RuntimeError("this text fails, as asked for")
+
+    def _has(self, name: str) -> bool:
+        if name not in self._troubles:
+            return False
+        self._troubles.took_effect(name)
+        return True
+
+
+def load_scripted_models(folder: Path, settings: Settings) -> Loaded:
+    """As models.loading.load_models; with the folder of the troubles bound, other processes can load them too."""
+    return scripted_models(Troubles(folder))
+
+
+def scripted_models(troubles: Troubles) -> Loaded:
+    """Both models of a worker."""
+    return Loaded(
+        TunedModel(_Scripted("ruled-sentiment", _scores, troubles, KILLS), _MICRO_BATCH_TOKENS, _BATCH_TOKENS),
+        scripted_summary(troubles),
+    )
+
+
+def scripted_summary(troubles: Troubles) -> TunedModel[str]:
+    """The model of `describe`, and the second one of `enrich`."""
+    return TunedModel(
+        _Scripted("ruled-summary", _label, troubles, KILLS_SUMMARIZER), _MICRO_BATCH_TOKENS, _BATCH_TOKENS
+    )
+
+
+def _scores(text: str) -> Scores:
+    found = re.search(r"\bp(\d{4,5})\b", text)
+    negative = int(found[1]) if found else 0
+    return Scores(negative / 10_000, 0.0, 1 - negative / 10_000)
+
+
+def _label(text: str) -> str:
+    found = re.search(r"label L\d+", text)
+    return found[0] if found else "no label"
