@@ -70,11 +70,11 @@ chaos: setup ## break the system on purpose, many times; ROUNDS=200 SEED=1 FAULT
 	$(RUN) tests.reliability.chaos --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault "$(FAULT)")
 
 promises: setup ## take out what keeps each promise, one after another, and see that a test notices; ONLY="names or numbers"
-	$(RUN) tests.reliability.promises $(if $(ONLY),--only $(ONLY),--write)
+	$(RUN) tests.reliability.mutants $(if $(ONLY),--only $(ONLY),--write)
 
 fuzz: setup ## a million inputs at the decoders and the steps, 100,000 hostile records at workers; INPUTS=5000000 RECORDS=500 SEED=1
 	$(RUN) tests.reliability.fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))
-	$(RUN) tests.reliability.fuzz_records --records $(RECORDS) $(if $(SEED),--seed $(SEED))
+	$(RUN) tests.reliability.fuzz.records --records $(RECORDS) $(if $(SEED),--seed $(SEED))
 
 MINUTES ?= 30
 soak: setup ## see whether anything grows under a steady feed: MINUTES=30 RATE=20 SEED=1; appends to benchmarks/soak.md

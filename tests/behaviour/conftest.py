@@ -14,7 +14,7 @@ from stream_app.settings import Settings
 from stream_app.store.fake import MemorySummaryStore
 from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.running import Run
-from tests.reliability.valkeys import ValkeyCluster
+from tests.reliability.testbed.valkey_cluster import ValkeyCluster
 
 
 @pytest.fixture

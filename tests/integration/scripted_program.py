@@ -1,6 +1,6 @@
 """`stream-app worker ROLE` with models that cost nothing: python -m tests.integration.scripted_program worker ROLE
 
-The environment variable TROUBLES names the folder that tells tests/reliability/scripted_models.py what goes wrong.
+TROUBLES (environment) names the folder in which tests/reliability/testbed/scripted_models.py looks for what fails.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from stream_app import telemetry
 from stream_app.roles.run import run_worker
 from stream_app.settings import Settings
-from tests.reliability.scripted_models import load_scripted_models
+from tests.reliability.testbed.scripted_models import load_scripted_models
 
 PROGRAM = (sys.executable, "-m", "tests.integration.scripted_program")
 

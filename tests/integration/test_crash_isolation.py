@@ -21,7 +21,7 @@ from stream_app.kafka.topics import Topics
 from stream_app.records import EnrichedReview, RawRecord
 from stream_app.settings import Settings
 from tests.integration.scripted_program import PROGRAM
-from tests.reliability.scripted_models import KILLS, Troubles
+from tests.reliability.testbed.scripted_models import KILLS, Troubles
 from tests.waiting import wait_until
 
 LONG = "The kettle came in May and I used it each day. " * 4

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.fuzz_records import fuzz_topics
+from tests.reliability.fuzz.records import fuzz_topics
 
 
 @pytest.mark.parametrize("topic", ["reviews", "reviews.enriched", "reviews.alerts"])

@@ -17,8 +17,8 @@ from stream_app.kafka.admin import create_topics, end_offsets, lag, read_to_end
 from stream_app.kafka.topics import Topics
 from stream_app.settings import Settings
 from tests.integration.scripted_program import PROGRAM
-from tests.reliability.raw_producer import ZSTD, RawInput, RawProducer
-from tests.reliability.scripted_models import Troubles
+from tests.reliability.testbed.raw_producer import ZSTD, RawInput, RawProducer
+from tests.reliability.testbed.scripted_models import Troubles
 from tests.waiting import wait_until
 
 MIB = 2**20

@@ -22,7 +22,7 @@ from stream_app.kafka.topics import Topics
 from stream_app.records import EnrichedReview
 from stream_app.settings import Settings
 from tests.integration.scripted_program import PROGRAM
-from tests.reliability.scripted_models import KILLS
+from tests.reliability.testbed.scripted_models import KILLS
 from tests.waiting import wait_until
 
 PARTITIONS = 4

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests.reliability import chaos
-from tests.reliability.chaos import append_to, chosen_faults, run, schedule
-from tests.reliability.checker import Verdict
-from tests.reliability.faults import FAULTS, Fault
-from tests.reliability.hostile import all_large, hostile
-from tests.reliability.rounds import Outcome
-from tests.reliability.testbeds import TESTBEDS
-from tests.reliability.workload import ALERTS, ENRICHED, REVIEWS
+from tests.reliability.chaos import run as chaos
+from tests.reliability.chaos.checker import Verdict
+from tests.reliability.chaos.faults import FAULTS, Fault
+from tests.reliability.chaos.hostile import all_large, hostile
+from tests.reliability.chaos.results import append_to
+from tests.reliability.chaos.rounds import Outcome
+from tests.reliability.chaos.run import chosen_faults, run, schedule
+from tests.reliability.chaos.testbeds import TESTBEDS
+from tests.reliability.testbed.messages import ALERTS, ENRICHED, REVIEWS
 
 SEED = 20_260_501
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.reliability.checker import Verdict, check_identity, check_topics, due_alerts
-from tests.reliability.checker_view import check_view, judge_texts
-from tests.reliability.published import SEVERITIES, Published
-from tests.reliability.workload import ALERTS, DEAD_LETTER, ENRICHED, SAFETY_WORDS, SUMMARIES, Sent, workload
+from tests.reliability.chaos.checker import Verdict, check_identity, check_topics, due_alerts
+from tests.reliability.chaos.checker_view import check_view, judge_texts
+from tests.reliability.chaos.published import SEVERITIES, Published
+from tests.reliability.chaos.workload import SAFETY_WORDS, workload
+from tests.reliability.testbed.messages import ALERTS, DEAD_LETTER, ENRICHED, SUMMARIES, Sent
 
 Value = dict[str, Any]
 Headers = list[tuple[str, bytes]]

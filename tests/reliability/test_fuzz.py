@@ -13,9 +13,9 @@ import pytest
 from stream_app import contract
 from stream_app.contract import json_bytes
 from stream_app.steps import enrich
-from tests.reliability import fuzz
-from tests.reliability.fuzz_inputs import MAX_MESSAGE_BYTES, MAX_TEXT_CHARACTERS, made
-from tests.reliability.fuzz_patterns import fragments, patterns
+from tests.reliability.fuzz import run as fuzz
+from tests.reliability.fuzz.inputs import MAX_MESSAGE_BYTES, MAX_TEXT_CHARACTERS, made
+from tests.reliability.fuzz.patterns import fragments, patterns
 
 INPUTS = 4_000
 PATIENT_MILLISECONDS = 500.0  # a machine of CI may be slow; what backtracks takes seconds to years

@@ -8,7 +8,7 @@ import pytest
 
 from tests.reliability.mutants import GUARANTEES, MUTANTS, PROJECT, Mutant, marked_files
 from tests.reliability.mutants.mutations import Mutation
-from tests.reliability.promises import Verdict, lines_of
+from tests.reliability.mutants.run import Verdict, lines_of
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: one.name)

@@ -17,7 +17,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from stream_app.embedded.kafka import EmbeddedKafka
-from tests.reliability.proxy import FaultsSeen, Proxy
+from tests.reliability.testbed.proxy import FaultsSeen, Proxy
 from tests.waiting import wait_until
 
 ANSWER_SECONDS = 30.0

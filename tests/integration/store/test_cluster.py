@@ -24,7 +24,8 @@ from tests.behaviour.enriched import NOW_MS, deletion, enriched
 from tests.behaviour.running import Run
 from tests.fakes import FakeAcks, FakePublisher, in_flight_of
 from tests.integration.store.conftest import NAMESPACE, Opener
-from tests.reliability.valkeys import FailOver, ValkeyCluster, client_of
+from tests.reliability.testbed.valkey_cluster import ValkeyCluster
+from tests.reliability.testbed.valkeys import FailOver, client_of
 from tests.waiting import wait_until, wait_until_async
 
 pytestmark = pytest.mark.store

@@ -18,7 +18,7 @@ from tests.behaviour.enriched import NOW_MS, enriched
 from tests.behaviour.running import Run
 from tests.fakes import FakeAcks, FakePublisher, in_flight_of
 from tests.integration.store.conftest import Opener
-from tests.reliability.valkeys import FailOver, ReplicaPair, client_of
+from tests.reliability.testbed.valkeys import FailOver, ReplicaPair, client_of
 from tests.waiting import wait_until_async
 
 pytestmark = pytest.mark.store

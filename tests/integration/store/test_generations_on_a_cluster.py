@@ -11,7 +11,8 @@ from stream_app.store.keys import Keys
 from tests.behaviour.enriched import NOW_MS, enriched
 from tests.behaviour.running import Run
 from tests.integration.store.conftest import NAMESPACE, ORIGIN, Opener
-from tests.reliability.valkeys import ValkeyCluster, client_of
+from tests.reliability.testbed.valkey_cluster import ValkeyCluster
+from tests.reliability.testbed.valkeys import client_of
 
 pytestmark = pytest.mark.store
 PRODUCTS = [f"p{n}" for n in range(40)]

@@ -24,8 +24,8 @@ from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
 from tests.behaviour.running import Run
 from tests.integration.store.conftest import Opener
-from tests.reliability.proxy import FaultsSeen, Proxy
-from tests.reliability.valkeys import client_of, server_in
+from tests.reliability.testbed.proxy import FaultsSeen, Proxy
+from tests.reliability.testbed.valkeys import client_of, server_in
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.store

@@ -13,7 +13,7 @@ from aiokafka.structs import TopicPartition
 from stream_app.kafka import bounded_codecs
 from stream_app.kafka.raw_records import FetchedRecords, RawRecords
 from stream_app.records import RawRecord, UnopenedBatch
-from tests.reliability.raw_producer import GZIP, LZ4, NONE, SNAPPY, ZSTD, RawInput, batch_of
+from tests.reliability.testbed.raw_producer import GZIP, LZ4, NONE, SNAPPY, ZSTD, RawInput, batch_of
 
 TP = TopicPartition("reviews", 3)
 NAMES = ((b"trace", b"1"), (b"\xff\xfe", b"2"), (b"", None), (b"trace", b"3"))

@@ -1,0 +1,148 @@
+"""Says what the view of an installation lost, counted twice or made up, from its look-ups and its Redis.
+
+apply-once     each product's counts, in every window, are those of the latest revision of each of its reviews
+texts          a product's text cites reviews that stand, and consists of their sentences
+alerts         each due alert is shown once
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+import urllib.request
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote
+
+from tests.reliability.chaos.checker import Verdict, due_alerts, label_of, revision_of, seconds_of
+from tests.reliability.testbed.messages import Sent
+
+_HOUR_MS = 3_600_000
+_WINDOW_HOURS = {"24h": 24, "7d": 168, "30d": 720}
+_PRODUCTS_A_CALL = 100
+_REVIEWS_OF_A_TEXT = 3
+
+
+def check_view(sent: Iterable[Sent], api: str) -> Verdict:
+    """Apply-once: what the API says of each product against a fold from scratch. Too few are lost, too many double."""
+    verdict = Verdict()
+    standing = _standing(sent)
+    products = sorted({product for product, _ in standing})
+    shown = look_up(api, products)
+    for product in products:
+        if product not in shown:
+            verdict.lost.append(f"product {product} is unknown")
+            continue
+        if shown[product].get("stale"):
+            verdict.wrong.append(f"product {product} is said to be stale")
+        as_of_ms = round(seconds_of(shown[product]["as_of"]) * 1000)
+        reviews = _reviews_of(product, standing)
+        for window in ("all", *_WINDOW_HOURS):
+            expected = _counts([one for one in reviews if _within(one, window, as_of_ms)])
+            actual = {name: shown[product]["windows"][window][name] for name in expected}
+            if actual != expected:
+                difference = f"product {product}, window {window}: shows {actual}, should be {expected}"
+                (verdict.double if actual["reviews"] > expected["reviews"] else verdict.lost).append(difference)
+    return verdict
+
+
+def judge_texts(sent: Iterable[Sent], api: str) -> Verdict:
+    """A product with a few reviews has a text; every text cites reviews that stand, and is made of their words."""
+    verdict = Verdict()
+    standing = _standing(sent)
+    products = sorted({product for product, _ in standing})
+    shown = look_up(api, products)
+    for product in products:
+        text = shown.get(product, {}).get("text")
+        words = {(one.fields or {})["review_id"]: one.fields["text"] for one in _reviews_of(product, standing)}  # type: ignore[index]
+        if text is None or text["method"] == "none":
+            if len(words) >= _REVIEWS_OF_A_TEXT:
+                verdict.lost.append(f"product {product} has {len(words)} reviews and no text")
+            continue
+        if gone := sorted(set(text["evidence"]) - words.keys()):
+            verdict.wrong.append(f"the text of product {product} cites reviews that do not stand: {gone}")
+        elif strange := _made_up(text["text"], [words[review] for review in text["evidence"]]):
+            verdict.wrong.append(f"the text of product {product} says what no review says: {strange!r}")
+    return verdict
+
+
+def check_shown_alerts(sent: Iterable[Sent], client: Any, start: str, kept: int = 500) -> Verdict:
+    """Each due alert is kept for the page; where more were raised since than are kept, only the newest.
+
+    ``client``: redis-py's, of the server or the cluster. ``start``: of the installation's keys, see ``start_of_keys``.
+    """
+    active = int(client.hget(f"{start}:{{generations}}", "active") or 1)
+    shown = {alert_id.decode() for alert_id in client.hkeys(f"{start}:g{active}:alerts:{{recent}}")}
+    missing = sorted(due_alerts(sent).keys() - shown) if len(shown) < kept else []
+    return Verdict(lost=[f"alert {alert_id} is not shown" for alert_id in missing])
+
+
+def start_of_keys(topic_prefix: str, app_name: str) -> str:
+    """What begins every key of an installation."""
+    return f"{quote(topic_prefix, safe='')}:{quote(app_name, safe='')}:v1"
+
+
+def look_up(api: str, products: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Summaries by product, as a product page gets them. Raises URLError while the API cannot answer."""
+    found: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(products), _PRODUCTS_A_CALL):
+        query = urllib.parse.urlencode([("id", one) for one in products[start : start + _PRODUCTS_A_CALL]])
+        try:
+            with urllib.request.urlopen(f"{api}/v1/products?{query}", timeout=10) as answer:
+                found |= {one["product_id"]: one for one in json.load(answer)["products"]}
+        except (HTTPError, TimeoutError, ConnectionError) as error:
+            raise URLError(str(error)) from error
+    return found
+
+
+def _standing(sent: Iterable[Sent]) -> dict[tuple[str, str], Sent]:
+    """The latest version of each review, in the order (revision, deleted); of equal ones the first."""
+    standing: dict[tuple[str, str], Sent] = {}
+    accepted = (one for one in sent if one.fields and not one.reason and not one.is_absent)
+    for one in sorted(accepted, key=lambda one: one.offset):
+        fields = one.fields or {}
+        identity = fields["product_id"], fields["review_id"]
+        before = standing.get(identity)
+        if before is None or _version(fields) > _version(before.fields or {}):
+            standing[identity] = one
+    return standing
+
+
+def _reviews_of(product: str, standing: Mapping[tuple[str, str], Sent]) -> list[Sent]:
+    return [one for (of, _), one in standing.items() if of == product and not (one.fields or {}).get("deleted")]
+
+
+def _version(fields: dict[str, Any]) -> tuple[int, bool]:
+    return revision_of(fields), bool(fields.get("deleted"))
+
+
+def _within(one: Sent, window: str, as_of_ms: int) -> bool:
+    if window == "all":
+        return True
+    hour = round(seconds_of((one.fields or {})["created_at"]) * 1000) // _HOUR_MS
+    now_hour = as_of_ms // _HOUR_MS
+    return now_hour - _WINDOW_HOURS[window] <= hour <= now_hour
+
+
+def _counts(reviews: Sequence[Sent]) -> dict[str, Any]:
+    labels = Counter(label_of(one) for one in reviews)
+    ratings = Counter((one.fields or {}).get("rating") for one in reviews)
+    return {
+        "reviews": len(reviews),
+        "negative": labels["negative"],
+        "neutral": 0,
+        "positive": labels["positive"],
+        "unknown": 0,
+        "stars": [ratings[stars] for stars in range(1, 6)],
+        "p_negative_sum": sum(one.p_negative for one in reviews),
+    }
+
+
+def _made_up(text: str, reviews: Sequence[str]) -> str:
+    """What is left of a text when the sentences of these reviews are taken out; it was put together from them."""
+    for review in sorted(reviews, key=len, reverse=True):
+        for sentence in (review, *(one.strip() for one in review.replace(". ", ".\n").split("\n"))):
+            text = text.replace(sentence, "", 1)
+    return text.strip()

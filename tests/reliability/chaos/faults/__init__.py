@@ -1,0 +1,32 @@
+"""All faults, by name: each module enters its own into the table."""
+
+from tests.reliability.chaos.faults import (
+    clock,
+    installations,
+    kafka,
+    log,
+    model,
+    network,
+    process,
+    redis,
+    topics,
+    view,
+    worker,
+)
+from tests.reliability.chaos.faults.table import FAULTS, Fault
+
+__all__ = [
+    "FAULTS",
+    "Fault",
+    "clock",
+    "installations",
+    "kafka",
+    "log",
+    "model",
+    "network",
+    "process",
+    "redis",
+    "topics",
+    "view",
+    "worker",
+]

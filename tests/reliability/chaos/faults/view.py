@@ -1,0 +1,78 @@
+"""The view in Redis is emptied under the workers."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from tests.reliability.chaos.checker_view import look_up
+from tests.reliability.chaos.faults.table import fault, must, until
+from tests.reliability.testbed.testbed import Testbed
+from tests.reliability.testbed.workers import Exit
+
+_SWITCHED = 75  # how a worker ends when another generation of the view became active
+_NOTICED_SECONDS = 20.0
+_STALE_SECONDS = 3.0  # the API looks once a second
+_REBUILD_SECONDS = 300.0  # a long run has a long log
+_TO_BE_CHANGED = 2
+
+
+@fault(
+    "redis",
+    "FLUSHALL",
+    0.5,
+    stall_seconds=20.0,
+    exits=(
+        *(Exit(role, _SWITCHED) for role in ("summarize", "notify", "describe")),
+        *(Exit(role, code) for role in ("summarize", "notify", "describe") for code in (1, _TO_BE_CHANGED)),
+    ),
+    alone=True,
+)
+def _flushed(testbed: Testbed, chance: random.Random) -> Iterator[None]:
+    """summarize ends and says to rebuild; nothing is served meanwhile as if it were right; a rebuild makes all good."""
+    until(lambda: _known(testbed), 20, "no product was known before the view was emptied")
+    product = _known(testbed)[0]
+    summarize = list(testbed.of("summarize"))
+    with testbed.store.client() as client:
+        client.flushall()
+    began = time.monotonic()
+    served_as_right = 0
+    while any(worker.running for worker in summarize) and time.monotonic() - began < _NOTICED_SECONDS:
+        if time.monotonic() - began > _STALE_SECONDS:
+            served_as_right += _served_as_right(testbed, product)
+        time.sleep(0.1)
+    for worker in summarize:
+        if worker.running:
+            testbed.found_wrong(f"{worker.name} went on over an emptied view")
+        elif "rebuild" not in worker.log_text():
+            testbed.found_wrong(
+                f"{worker.name} did not say that the view must be rebuilt: {worker.log_text()[-300:]!r}"
+            )
+    if served_as_right:
+        testbed.found_wrong(f"an emptied view was served {served_as_right} times as if it were right")
+    yield
+    done = testbed.workers.run("rebuild", seconds=_REBUILD_SECONDS)
+    if done.returncode:
+        testbed.found_wrong(f"`rebuild` ended with {done.returncode}: {done.stderr[-500:]}")
+    must(testbed, lambda: testbed.workers.is_complete(), 60.0, "all workers are ready after the rebuild")
+
+
+def _known(testbed: Testbed) -> list[str]:
+    """A product of this round that the view knows with reviews."""
+    products = sorted({str(one.fields["product_id"]) for one in testbed.sent_so_far() if one.fields})
+    shown = look_up(testbed.api, products)
+    return [product for product, summary in shown.items() if summary["windows"]["all"]["reviews"] > 2]
+
+
+def _served_as_right(testbed: Testbed, product: str) -> bool:
+    """Does the API answer for a product, or deny that there is one, without saying that it is stale?"""
+    try:
+        with urlopen(f"{testbed.api}/v1/products?id={product}", timeout=2) as answer:
+            body = json.load(answer)
+    except (URLError, OSError):
+        return False
+    return not (body.get("stale") or any(one.get("stale") for one in body["products"]))

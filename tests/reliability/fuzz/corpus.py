@@ -1,0 +1,232 @@
+"""Examples of the contract, and pieces of JSON and of text, that the inputs are made of."""
+
+from __future__ import annotations
+
+import json
+
+from stream_app import contract
+
+_EXAMPLES = contract.schema_folder() / "examples"
+
+EXAMPLES: dict[str, list[bytes]] = {
+    "review": [
+        *(path.read_bytes() for path in sorted((_EXAMPLES / "valid").glob("review.*.json"))),
+        *(path.read_bytes() for path in sorted((_EXAMPLES / "invalid").iterdir())),
+        *(path.read_bytes() for path in sorted((_EXAMPLES / "cleaned").iterdir())),
+    ],
+    "enriched": [(_EXAMPLES / "valid" / "enriched-review.json").read_bytes()],
+    "alert": [(_EXAMPLES / "valid" / "alert.json").read_bytes()],
+    "product_summary": [(_EXAMPLES / "valid" / "product-summary.json").read_bytes()],
+}
+OBJECTS = {
+    "review": [json.loads(path.read_bytes()) for path in sorted((_EXAMPLES / "valid").glob("review.*.json"))],
+    **{target: [json.loads(EXAMPLES[target][0])] for target in ("enriched", "alert", "product_summary")},
+}
+
+# pieces of JSON and of what is almost JSON, put into bytes wherever
+TOKENS = (
+    *b'{ } [ ] , : " \\ null true false NaN Infinity -Infinity -0 1e400 1E-400 -1 0.1 1.0 \\u0000 \\ud83d'.split(),
+    *(b"\\udc00", b"18446744073709551616", b"9007199254740993", b"9" * 400, b"\xef\xbb\xbf", b"\xff\xfe", b"\x00"),
+    *(b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xf0\x9f\x98", b"[" * 1100, b'{"a":' * 1030, b"/*"),
+    *(b"//", b"'", b"\n"),
+)
+# values of any field, as JSON text
+VALUES = (
+    *"null true false 0 -0 1 5 6 -1 4.5 5.0 1e2 1e308 1e400 -1e400 5e-324 NaN Infinity -Infinity 00 1. .5 +1".split(),
+    *"0x1 9007199254740991 9007199254740992 9223372036854775808 18446744073709551615 18446744073709551616".split(),
+    *("9" * 400, "0." + "1" * 400, '""', '" "', '"\\u0000"', '"\\ud800"', '"\\ud83d\\ude00"', '"\\u001f"', '"\\u0085"'),
+    *("[]", "{}", "[[]]", "[null]", '[""]', '{"": null}', '{"a": 1, "a": 2}', '["negative"]', '{"label": []}', "'a'"),
+    *('"a"', '"é"', '"👍"', '"created"', '"deleted"', '"negative"', '"own_text"', '"critical"', '"en-US"', '"zh_TW"'),
+    *(
+        '"2026-05-01T12:00:00Z"',
+        '"2026-05-01t12:00:00.123456789z"',
+        '"2026-05-01 12:00:00"',
+        '"2026-05-01T12:00+00:00"',
+    ),
+    *(
+        '"2026-05-01T12:00:00,5+23:59"',
+        '"0001-01-01T00:00:00+23:59"',
+        '"9999-12-31T23:59:59-23:59"',
+        '"1969-12-31T23:59:59Z"',
+    ),
+    *(
+        '"2026-02-30T00:00:00Z"',
+        '"2026-05-01T24:00:00Z"',
+        '"2026-05-01T23:59:60Z"',
+        '"２０２６-05-01T12:00:00Z"',
+        '"2026-W18-5T12:00:00"',
+    ),
+    *(
+        '"2026-05-01T12:00:00+00:00:30"',
+        '"2026-05-01T120000.000000Z"',
+        '"+026-05-01T12:00:00"',
+        '"2026-05-01T12:00:00+99:99"',
+    ),
+)
+NAMES = sorted(
+    {name for objects in OBJECTS.values() for one in objects for name in one} | {"", "schema", "é", "a" * 300}
+)
+
+TEXTS = (
+    *(
+        "great",
+        "Bad.",
+        "terrible",
+        "not",
+        "no",
+        "fire",
+        "Fire tv",
+        "it burned me",
+        "smoke",
+        "recalled",
+        "fake",
+        "mr.",
+        "e.g.",
+    ),
+    *("love it!", "I can't recommend it", "don't", "broke after 2 days", "5/5", "$19.99", "12:30", "v2.0.1", "1/2"),
+    *("👍", "😡😡", "👩‍👩‍👧‍👦", "🏳️‍🌈", "🇩🇪", "✂️", "❤", "\U0001f3fb", "\ufe0f", "\u20e3"),
+    *(
+        "\u0301",
+        "\u0489",
+        "\u0300\u0316",
+        "e\u0301",
+        "\u0344",
+        "\uff9e",
+        "ﷺ",
+        "ﬁ",
+        "Å",
+        "\u1e9b\u0323",
+        "\u0fb2\u0f71\u0f80",
+        "각",
+        "ᄀ",
+        "ᅡ",
+    ),
+    *("مرحبا", "שלום", "\u202e", "\u202d", "\u2066", "\u2069", "\u061c", "\u200f", "\u200e"),
+    *(
+        "\u200b",
+        "\u200c",
+        "\u200d",
+        "\u2060",
+        "\ufeff",
+        "\xad",
+        "\u180e",
+        "\u034f",
+        "\u3164",
+        "\u115f",
+        "\u2800",
+        "\xa0",
+        "\u3000",
+    ),
+    *(
+        "\x00",
+        "\x07",
+        "\x0b",
+        "\x0c",
+        "\x1c",
+        "\x1f",
+        "\x7f",
+        "\x85",
+        "\x9b31m",
+        "\u2028",
+        "\u2029",
+        "\r\n",
+        "\t",
+        "\n\n",
+        " ",
+    ),
+    *(
+        "好评",
+        "很好。",
+        "質量很差！",
+        "とても良い",
+        "좋아요",
+        "ดีมาก",
+        "अच्छा",
+        "плохо",
+        "κακό",
+        "𠮷野家",
+        "カ゛",
+        "壊れた。",
+    ),
+    *(
+        "<b>bold</b>",
+        "<br/>",
+        "<p",
+        "</",
+        "<script>alert(1)</script>",
+        "<style>",
+        "<!--",
+        "-->",
+        "<a href='x'>",
+        "<3",
+        "< 5",
+        "<!DOCTYPE",
+    ),
+    *(
+        "&amp;",
+        "&lt;b&gt;",
+        "&#x41;",
+        "&#0;",
+        "&#55296;",
+        "&#x110000;",
+        "&#99999999999999999999;",
+        "&#x" + "f" * 50,
+        "&nbsp",
+        "&",
+        "&;",
+        "&notit;",
+    ),
+    *(
+        "http://x.example/a?b=c&d=e#f",
+        "www.a.b",
+        "a@b.example",
+        "a.b+c@d-e.co.uk",
+        "@",
+        "a@",
+        "@b.c",
+        "ü@ü.de",
+        "a@b." + "c" * 30,
+    ),
+    *(
+        "+1 (555) 010-9999",
+        "555-010-9999",
+        "555-0100",
+        "call 555-0100",
+        "0171 2345678",
+        "+49 30 123456",
+        "13800138000",
+        "٠١٢٣٤٥٦٧٨٩",
+        "１２３４５６７８",
+    ),
+    *(
+        "4111 1111 1111 1111",
+        "4111-1111-1111-1111",
+        "378282246310005",
+        "DE89 3704 0044 0532 0130 00",
+        "GB82WEST12345698765432",
+        "GB٨٢WEST",
+    ),
+    *(
+        "x" * 300,
+        "A1" * 40,
+        "!" * 80,
+        "。" * 70,
+        "…",
+        "”",
+        "’",
+        "'",
+        '"',
+        "\\",
+        "{x}",
+        "%s",
+        "\U0010ffff",
+        "\ue000",
+        "\ufffe",
+        "\u0378",
+    ),
+)
+BLOCKS = (
+    *((0x20, 0x7F), (0x00, 0x20), (0x80, 0x250), (0x300, 0x370), (0x370, 0x600), (0x600, 0x700), (0x900, 0xE80)),
+    *((0x1100, 0x1200), (0x2000, 0x2070), (0x2190, 0x2C00), (0x3040, 0x3100), (0x4E00, 0x9FFF), (0xAC00, 0xD7A4)),
+    *((0xE000, 0xF900), (0xFB00, 0x10000), (0x1F000, 0x1FB00), (0x20000, 0x20100), (0xE0000, 0xE0200), (0, 0xD800)),
+)

@@ -1,0 +1,126 @@
+"""Run each mutant's tests: each mutant takes out what keeps one guarantee, and all of its tests must fail.
+
+python -m tests.reliability.mutants [--list] [--only NAME ...] [--write]
+
+Everything happens in a copy of the project. Exit code 1 when a mutant goes unnoticed, or when the same tests fail
+on the project as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.reliability.mutants import GUARANTEES, MUTANTS, PROJECT, Mutant
+from tests.reliability.mutants.project_copy import Copy, Unusable
+
+RESULTS = PROJECT / "benchmarks" / "promises.md"
+
+_JUDGING_SECONDS = 300  # all tests of one mutant
+_CHECKING_SECONDS = 1200  # all tests of all of them
+_MESSAGE_CHARACTERS = 110
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the tests of one mutant said. ``said``: one line per test, None where it did not fail."""
+
+    mutant: Mutant
+    said: tuple[str | None, ...]
+    seconds: float
+
+    @property
+    def noticed(self) -> bool:
+        return None not in self.said
+
+
+def checker(copy: Copy, mutant: Mutant) -> Verdict:
+    """Mutate the copy, run the tests, put it back. Tests that cannot be run to their end notice nothing."""
+    began = time.monotonic()
+    with copy.mutated(mutant):
+        try:
+            said = copy.failures(mutant.tests, within=_JUDGING_SECONDS)
+        except Unusable as error:
+            print(f"{mutant.name}: {error}", flush=True)
+            said = {}
+    return Verdict(mutant, tuple(map(said.get, mutant.tests)), time.monotonic() - began)
+
+
+def chosen(names: Sequence[str]) -> list[Mutant]:
+    """Those with these names, or of guarantees with these numbers; all where none is given."""
+    unknown = set(names) - {one.name for one in MUTANTS} - {str(number) for number in GUARANTEES}
+    if unknown:
+        raise SystemExit(f"There is no mutant {', '.join(sorted(unknown))}: --list names all.")
+    return [one for one in MUTANTS if not names or one.name in names or str(one.guarantee) in names]
+
+
+def lines_of(verdict: Verdict) -> Iterator[str]:
+    """As rows of the table: one per test."""
+    mutant = verdict.mutant
+    for test, said in zip(mutant.tests, verdict.said, strict=True):
+        short = "**nothing: it did not fail**" if said is None else _cut(said)
+        name = test.removeprefix("tests/").replace("::", " :: ")
+        yield f"| {mutant.guarantee} | {mutant.name}: {mutant.effect} | {name} | {short} |"
+
+
+def _cut(said: str) -> str:
+    said = re.sub(r"/\S*stream-app-promises-\w+/", "", said.replace(sys.executable, "python"))  # this machine's paths
+    said = said.replace("|", "\\|")
+    return said if len(said) <= _MESSAGE_CHARACTERS else f"{said[: _MESSAGE_CHARACTERS - 1]}…"
+
+
+_HEAD = "| promise | what was taken out | test | what it said |\n|---|---|---|---|"
+
+
+def written(verdicts: Sequence[Verdict]) -> str:
+    """benchmarks/promises.md."""
+    promises = "\n".join(f"{number}. {words}" for number, words in GUARANTEES.items())
+    rows = "\n".join(line for verdict in verdicts for line in lines_of(verdict))
+    noticed = sum(verdict.noticed for verdict in verdicts)
+    return (
+        "# What keeps each promise, and the test that notices when it is gone\n\n"
+        "Written by `make promises`, which takes each line out in a copy of the project and runs its tests.\n\n"
+        f"{promises}\n\n{noticed} of {len(verdicts)} protections are noticed when they are taken out.\n\n"
+        f"{_HEAD}\n{rows}\n"
+    )
+
+
+def main() -> int:
+    """Exit code 1: a mutant survives, or a test fails without any change."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--list", action="store_true", help="names of the mutants, by promise")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="names, or numbers of promises")
+    parser.add_argument("--write", action="store_true", help=f"write the table to {RESULTS.relative_to(PROJECT)}")
+    options = parser.parse_args()
+    mutants = chosen(options.only)
+    if options.list:
+        for one in mutants:
+            print(f"{one.guarantee}  {one.name:42} {one.effect}")
+        return 0
+
+    with tempfile.TemporaryDirectory(prefix="stream-app-promises-") as folder:
+        copy = Copy(Path(folder).resolve())
+        print(_HEAD)
+        verdicts = []
+        for mutant in mutants:
+            verdicts.append(checker(copy, mutant))
+            print("\n".join(lines_of(verdicts[-1])), flush=True)
+        every = sorted({test for one in mutants for test in one.tests})
+        wrong = copy.failures(every, within=_CHECKING_SECONDS, errors_too=True)
+
+    survived = [verdict.mutant.name for verdict in verdicts if not verdict.noticed]
+    seconds = sum(verdict.seconds for verdict in verdicts)
+    print(f"\n{len(verdicts) - len(survived)} of {len(verdicts)} noticed, in {seconds:.0f} s")
+    if survived:
+        print(f"SURVIVED: {', '.join(survived)}")
+    for test, said in wrong.items():
+        print(f"FAILS WITHOUT ANY CHANGE: {test}: {said}")
+    if options.write:
+        RESULTS.write_text(written(verdicts), encoding="utf-8")
+    return 1 if survived or wrong else 0

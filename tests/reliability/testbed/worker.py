@@ -1,0 +1,51 @@
+"""A process like `stream-app worker ROLE` or `stream-app api`, with ruled models and a clock that the harness moves.
+
+python -m tests.reliability.testbed.worker ROLE FOLDER-OF-TROUBLES      (settings come from the environment)
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+
+from stream_app import telemetry
+from stream_app.api.app import serve
+from stream_app.ports import ConfigurationError, Unavailable
+from stream_app.roles.run import now_ms, run_worker
+from stream_app.settings import Settings
+from tests.reliability.testbed.scripted_models import Troubles, load_scripted_models, scripted_summary
+
+
+def main() -> None:
+    role, troubles = sys.argv[1], Troubles(Path(sys.argv[2]))
+    settings = Settings(_env_file=None)
+    telemetry.configure(settings.log_level, settings.log_json)
+
+    def moved_clock_ms() -> int:
+        if "clock" not in troubles:
+            return now_ms()
+        troubles.took_effect("clock")
+        return now_ms() + int(troubles.value("clock", "0"))
+
+    try:
+        if role == "api":
+            serve(settings)
+        else:
+            run_worker(
+                settings,
+                role,
+                load=partial(load_scripted_models, Path(sys.argv[2])),
+                load_summary=lambda _: scripted_summary(troubles),
+                now_ms=moved_clock_ms,
+            )
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except Unavailable as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
