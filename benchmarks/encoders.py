@@ -282,7 +282,7 @@ def drain(
     model: Any, texts: Sequence[str], micro_batch_tokens: int, batch_tokens: int, workers: int, tokenizers: int = 1
 ) -> tuple[list[Any], float]:
     """(results, seconds) of a batcher that has all texts waiting, as soon as they can be given to it."""
-    from stream_app.models.batcher import Batcher
+    from stream_app.models.batcher import Batcher, BatcherOptions
     from stream_app.ports import ModelFailed
 
     found: dict[int, Any] = {}
@@ -301,14 +301,16 @@ def drain(
 
     batcher: Batcher[Any] = Batcher(
         model,
+        BatcherOptions(
+            name="bench",
+            micro_batch_tokens=micro_batch_tokens,
+            batch_tokens=batch_tokens,
+            max_waiting_tokens=10**9,
+            workers=workers,
+            tokenizers=tokenizers,
+        ),
         on_done=on_done,
         fatal=fatal,
-        micro_batch_tokens=micro_batch_tokens,
-        batch_tokens=batch_tokens,
-        max_waiting_tokens=10**9,
-        name="bench",
-        workers=workers,
-        tokenizers=tokenizers,
     )
     batcher.start()
     began = time.perf_counter()

@@ -12,7 +12,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from stream_app import telemetry
-from stream_app.models.batcher import Batcher, DeviceBroken
+from stream_app.models.batcher import Batcher, BatcherOptions
+from stream_app.models.bisection import DeviceBroken
 from stream_app.models.loading import Loaded
 from stream_app.ports import ModelFailed
 from stream_app.records import Scores
@@ -142,18 +143,21 @@ def _serve(connection: Connection, load: Callable[[Settings], Loaded], settings:
     if tuned.device == "cpu":
         os.nice(_NICER)
     most_tokens = _OUTSTANDING_BATCHES * tuned.batch_tokens
-    batcher: Batcher[Scores] = Batcher(
-        tuned.model,
-        on_start=lambda items: tell(Started(items)),
-        on_done=lambda results: tell(Answered(results)),
-        fatal=end,
+    options = BatcherOptions(
+        name="isolated",
         micro_batch_tokens=tuned.micro_batch_tokens,
         batch_tokens=tuned.batch_tokens,
         max_waiting_tokens=most_tokens,
-        name="isolated",
         workers=tuned.workers,
         hang_seconds=settings.device_patience_seconds,
         tokenizers=tuned.tokenizers,
+    )
+    batcher: Batcher[Scores] = Batcher(
+        tuned.model,
+        options,
+        on_start=lambda items: tell(Started(items)),
+        on_done=lambda results: tell(Answered(results)),
+        fatal=end,
     )
     batcher.start()
     tell(Ready(most_tokens))

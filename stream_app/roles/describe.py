@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from stream_app import contract, telemetry
 from stream_app.kafka.topics import Topics
-from stream_app.models.batcher import Batcher
+from stream_app.models.batcher import Batcher, BatcherOptions
 from stream_app.models.loading import TunedModel
 from stream_app.ports import DueProduct, ModelFailed, Publisher, SummaryStore
 from stream_app.records import Evidence, Message, ModelName, ProductText
@@ -63,15 +63,13 @@ class Describe:
         self._model: ModelName | None = None
         if summary is not None:
             self._model = summary.model.name
-            self._batcher = Batcher(
-                summary.model,
-                on_done=self._answered,
-                fatal=fatal,
+            options = BatcherOptions(
+                name="headline",
                 micro_batch_tokens=summary.micro_batch_tokens,
                 batch_tokens=summary.batch_tokens,
                 max_waiting_tokens=_MAX_WAITING_TOKENS,
-                name="headline",
             )
+            self._batcher = Batcher(summary.model, options, on_done=self._answered, fatal=fatal)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until ``stopping`` is set; the round in progress is finished."""

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 from stream_app import contract, telemetry
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.topics import Topics
-from stream_app.models.batcher import Batcher, DeviceBroken, estimated_tokens
+from stream_app.models.batcher import Batcher, BatcherOptions, estimated_tokens
+from stream_app.models.bisection import DeviceBroken
 from stream_app.models.loading import Loaded, TunedModel
 from stream_app.ports import Acks, AlertHistory, InFlightRecord, ModelFailed
 from stream_app.records import (
@@ -218,23 +219,26 @@ class Enrich:
     ) -> Batcher[Result]:
         """A batcher whose results come to ``handle`` on the event loop."""
 
-        return Batcher(
-            tuned.model,
-            on_done=lambda results: self._on_loop(handle, results),
-            fatal=self._fatal,
+        options = BatcherOptions(
+            name=name,
             micro_batch_tokens=tuned.micro_batch_tokens,
             batch_tokens=tuned.batch_tokens,
             max_waiting_tokens=waiting_tokens,
-            name=name,
-            after=after,
-            beside=beside,
-            unwanted=lambda review: review.finished,
-            high_priority=high_priority,
             workers=tuned.workers,
+            tokenizers=tuned.tokenizers,
             hang_seconds=self._settings.device_patience_seconds,
             cached_texts=self._settings.cached_texts,
             linger_seconds=_LINGER_SECONDS if tuned.device == "cuda" else 0.0,
-            tokenizers=tuned.tokenizers,
+            max_unfinished_ahead=beside,
+        )
+        return Batcher(
+            tuned.model,
+            options,
+            on_done=lambda results: self._on_loop(handle, results),
+            fatal=self._fatal,
+            unwanted=lambda review: review.finished,
+            high_priority=high_priority,
+            yield_to=after,
         )
 
     def _on_loop(self, handle: Callable[[Any], None], found: Any) -> None:

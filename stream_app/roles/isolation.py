@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stream_app import telemetry
-from stream_app.models.batcher import DeviceBroken, estimated_tokens
+from stream_app.models.batcher import estimated_tokens
+from stream_app.models.bisection import DeviceBroken
 from stream_app.models.isolated import Answered, Broken, Ended, Event, IsolatedClassifier, Ready, Started
 from stream_app.models.loading import Loaded
 from stream_app.ports import ModelFailed

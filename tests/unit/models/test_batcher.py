@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from stream_app.models import batcher
-from stream_app.models.batcher import Batcher, DeviceBroken, DeviceHung, estimated_tokens
+from stream_app.models import watchdog
+from stream_app.models.batcher import Batcher, BatcherOptions, estimated_tokens
+from stream_app.models.bisection import DeviceBroken
+from stream_app.models.watchdog import DeviceHung
 from stream_app.ports import MicroBatchPlan, ModelFailed
 from stream_app.records import Scores
 from stream_app.steps.batch_plan import Packed, PaddedRows
@@ -32,14 +34,15 @@ class Rig:
         self.started: list[list[Any]] = []
         self.done: list[tuple[Any, Scores | ModelFailed]] = []
         self.errors: list[BaseException] = []
+        of_batcher = {name: options.pop(name) for name in ("unwanted", "high_priority", "yield_to") if name in options}
         budgets = {"micro_batch_tokens": 64, "batch_tokens": 128, "max_waiting_tokens": 10_000} | options
         self.batcher = Batcher(
             self.model,
+            BatcherOptions(name="test", **budgets),
             on_start=self.started.append,
             on_done=self.done.extend,
             fatal=self.errors.append,
-            name="test",
-            **budgets,
+            **of_batcher,
         )
 
     def submit(self, *texts: str) -> None:
@@ -238,14 +241,14 @@ def test_hung_tokenizer_is_fatal() -> None:
 
 def test_a_process_that_was_stopped_for_long_does_not_take_its_device_for_hung(monkeypatch: pytest.MonkeyPatch) -> None:
     """It computed nothing meanwhile; only what the watch itself saw pass counts."""
-    monkeypatch.setattr(batcher, "_WATCH_SECONDS", 0.02)
+    monkeypatch.setattr(watchdog, "_INTERVAL_SECONDS", 0.02)
     rig = Rig(hang_seconds=60.0)
     rig.model.faults.let_go.clear()
     rig.batcher.start()
     rig.submit("good")
     wait_until(lambda: bool(rig.started), 30, "the run did not begin")
     clock = time.monotonic
-    monkeypatch.setattr(batcher.time, "monotonic", lambda: clock() + 3600)
+    monkeypatch.setattr(watchdog.time, "monotonic", lambda: clock() + 3600)
     time.sleep(0.3)  # the watch looks several times
     rig.model.faults.let_go.set()
     rig.results(1)
@@ -305,7 +308,7 @@ def test_full_batcher_has_room_only_when_an_eighth_is_free() -> None:
 
 def test_what_has_no_result_yet_counts_as_unfinished() -> None:
     """Also what has been taken into a batch, which no longer waits."""
-    rig = Rig(after=(first := Rig()).batcher)
+    rig = Rig(yield_to=(first := Rig()).batcher)
     first.submit("goes first")
     rig.submit("one two three four", "five six")
     rig.batcher.start()
@@ -347,7 +350,7 @@ def _alive(batcher: Batcher[Any]) -> list[threading.Thread]:
 def test_no_run_begins_while_the_batcher_that_goes_first_has_anything_to_do(rig: Rig) -> None:
     """T5 takes no core from BERT: it computes when BERT is idle, and then it does."""
     rig.model.faults.let_go.clear()
-    second = Rig(after=rig.batcher)
+    second = Rig(yield_to=rig.batcher)
     second.batcher.start()
     rig.submit("this one hangs for a while")
     wait_until(lambda: bool(rig.started), 30, "the first did not begin")
@@ -362,7 +365,7 @@ def test_no_run_begins_while_the_batcher_that_goes_first_has_anything_to_do(rig:
 def test_run_begins_beside_the_few_texts_of_the_batcher_that_goes_first_that_it_may() -> None:
     first = Rig(workers=2, micro_batch_tokens=1)  # each text is a run of its own
     first.model.faults.let_go.clear()
-    second = Rig(after=first.batcher, beside=1)
+    second = Rig(yield_to=first.batcher, max_unfinished_ahead=1)
     first.batcher.start()
     second.batcher.start()
     first.submit("hangs", "hangs")
@@ -408,7 +411,7 @@ def test_stop_while_another_goes_first_begins_no_run() -> None:
     """The process is ending: what is still to run comes again."""
     first, second = Rig(), None
     first.model.faults.let_go.clear()
-    second = Rig(after=first.batcher)
+    second = Rig(yield_to=first.batcher)
     first.batcher.start()
     second.batcher.start()
     first.submit("hangs")
@@ -429,7 +432,7 @@ def test_what_was_given_up_before_its_run_is_forgotten() -> None:
     given_up: set[str] = set()
     first = Rig()
     first.model.faults.let_go.clear()
-    second = Rig(after=first.batcher, unwanted=given_up.__contains__)
+    second = Rig(yield_to=first.batcher, unwanted=given_up.__contains__)
     first.batcher.start()
     second.batcher.start()
     first.submit("hangs")

@@ -12,7 +12,7 @@ import pytest
 
 from stream_app.models import base_encoder
 from stream_app.models.base_encoder import base_encoder_folder
-from stream_app.models.batcher import Batcher
+from stream_app.models.batcher import Batcher, BatcherOptions
 from stream_app.models.classifier import Classifier, load_classifier
 from stream_app.models.device import DeviceChoice
 from stream_app.models.summarizer import MAX_SUMMARY_TOKENS, Summarizer, load_summarizer
@@ -52,12 +52,9 @@ def answers_of_batcher(model: TextModel[Any], texts: list[str]) -> dict[str, Any
 
     batcher = Batcher(
         model,
+        BatcherOptions(name="test", micro_batch_tokens=64, batch_tokens=128, max_waiting_tokens=999),
         on_done=collect,
         fatal=errors.append,
-        micro_batch_tokens=64,
-        batch_tokens=128,
-        max_waiting_tokens=999,
-        name="test",
     )
     batcher.start()
     batcher.submit([(text, text) for text in texts])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from stream_app.models.batcher import Batcher
+from stream_app.models.batcher import Batcher, BatcherOptions
 from stream_app.models.result_cache import LONGEST_TEXT, ResultCache
 from tests.fake_models import FakeClassifier, Faults
 from tests.waiting import wait_until
@@ -38,14 +38,16 @@ class Rig:
         self.done: list[tuple[object, object]] = []
         self.batcher = Batcher(
             model,
+            BatcherOptions(
+                name="test",
+                micro_batch_tokens=100,
+                batch_tokens=100,
+                max_waiting_tokens=1000,
+                cached_texts=cached_texts,
+            ),
             on_start=self.started.extend,
             on_done=self.done.extend,
             fatal=lambda error: None,
-            micro_batch_tokens=100,
-            batch_tokens=100,
-            max_waiting_tokens=1000,
-            name="test",
-            cached_texts=cached_texts,
         )
         self.batcher.start()
 

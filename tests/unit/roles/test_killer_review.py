@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from stream_app.models.batcher import DeviceBroken
+from stream_app.models.bisection import DeviceBroken
 from stream_app.models.loading import Loaded
 from stream_app.records import Partition
 from stream_app.roles import isolation
