@@ -20,9 +20,12 @@ from stream_app.commands.options import environment_of
 from stream_app.commands.publish import send
 from stream_app.embedded.server_process import die_with
 from stream_app.embedded.services import Services
-from stream_app.kafka.admin import create_topics, end_offsets, lag, read_to_end
 from stream_app.kafka.blocking_producer import BlockingProducer
+from stream_app.kafka.groups import lag
+from stream_app.kafka.offsets import end_offsets
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.settings import Settings
 
 BENCHMARK = "this benchmark's looks at offsets"

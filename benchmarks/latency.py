@@ -43,8 +43,8 @@ from stream_app.commands.options import environment_of
 from stream_app.commands.review_files import Line
 from stream_app.embedded.free_port import free_port
 from stream_app.embedded.server_process import die_with
-from stream_app.kafka.admin import create_topics
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.settings import Settings, Summaries
 
 SHARES = (0.2, 0.8, 1.2)

@@ -37,8 +37,9 @@ from stream_app import contract
 from stream_app.commands.options import environment_of
 from stream_app.commands.publish import send
 from stream_app.embedded.server_process import die_with
-from stream_app.kafka.admin import end_offsets, read_to_end
 from stream_app.kafka.blocking_producer import BlockingProducer
+from stream_app.kafka.offsets import end_offsets
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
 from stream_app.records import Position, RawRecord, Rejected
 from stream_app.settings import Settings

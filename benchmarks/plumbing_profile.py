@@ -28,7 +28,7 @@ from rich.console import Console
 from benchmarks.own_broker import own_broker
 from benchmarks.plumbing import LIMIT_SECONDS, Bench, backlog, failure, our_worker, running
 from benchmarks.workload import SAMPLE, Workload, workload
-from stream_app.kafka.admin import end_offsets
+from stream_app.kafka.offsets import end_offsets
 
 PY_SPY = "py-spy==0.4.3"  # what uv brings where the PATH has none
 _SAMPLES_PER_SECOND = 400

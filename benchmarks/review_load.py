@@ -16,9 +16,9 @@ from confluent_kafka import Consumer, TopicPartition
 
 from stream_app import contract
 from stream_app.commands.review_files import Line
-from stream_app.kafka.admin import end_offsets
 from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.kafka.client_config import consumer_config
+from stream_app.kafka.offsets import end_offsets
 from stream_app.kafka.topics import Topics
 from stream_app.records import Alert, EnrichedReview, RawRecord
 from stream_app.settings import Settings

@@ -30,9 +30,11 @@ from stream_app.commands.options import settings_from
 from stream_app.commands.processes import PROGRAM, Processes
 from stream_app.commands.publish import send
 from stream_app.commands.review_files import Line
-from stream_app.kafka.admin import create_topics, end_offsets, read_to_end
 from stream_app.kafka.blocking_producer import BlockingProducer
+from stream_app.kafka.offsets import end_offsets
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.settings import Settings
 
 MODELS = {"BERT": "off", "BERT and T5": "always"}

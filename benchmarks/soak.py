@@ -38,8 +38,9 @@ from benchmarks.workload import SAMPLE
 from stream_app.commands.processes import ROLES, Processes, stopped_by_signal
 from stream_app.commands.run_report import Offsets, account, starting_point
 from stream_app.embedded.services import Services
-from stream_app.kafka.admin import create_topics, lag
 from stream_app.kafka.blocking_producer import BlockingProducer
+from stream_app.kafka.groups import lag
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.settings import Settings
 from stream_app.store.keys import Keys, ProductKeys
 from stream_app.store.summaries import RedisSummaryStore

@@ -68,8 +68,8 @@ def _topics(settings: Settings) -> str:
 
 
 def _groups(settings: Settings) -> str:
-    from stream_app.kafka.admin import held_back
     from stream_app.kafka.group_check import lost_positions
+    from stream_app.kafka.offsets import held_back
     from stream_app.kafka.topics import Topics
     from stream_app.store.generations import fixed
 
@@ -102,7 +102,7 @@ def _redis(settings: Settings) -> str:
 
 
 def _view(settings: Settings) -> str:
-    from stream_app.kafka.admin import log_identity
+    from stream_app.kafka.topics_admin import log_identity
     from stream_app.ports import ViewLost
     from stream_app.roles.admission import is_lost, refuse_another_log
     from stream_app.store import generations

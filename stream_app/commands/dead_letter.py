@@ -58,8 +58,8 @@ def list_(
     """List dead letters, the newest last, and count them by reason. Nothing of what a review says is printed."""
     from stream_app.commands.dead_letter_filter import by_count, demand_known, entries, filter_from
     from stream_app.commands.dead_letter_view import json_of, print_counts, print_table
-    from stream_app.kafka.admin import read_to_end
     from stream_app.kafka.history import read_since
+    from stream_app.kafka.reader import read_to_end
     from stream_app.kafka.topics import Topics
 
     settings = settings_from(brokers=brokers, topic_prefix=topic_prefix)
@@ -230,7 +230,8 @@ def _run(settings: Settings, plan: Plan) -> None:
 def _record_at(settings: Settings, text: str) -> RawRecord:
     """Raises ConfigurationError when no dead letter is there."""
     from stream_app.commands.dead_letter_filter import place
-    from stream_app.kafka.admin import end_offsets, read_to_end
+    from stream_app.kafka.offsets import end_offsets
+    from stream_app.kafka.reader import read_to_end
     from stream_app.kafka.topics import Topics
 
     where = place(text)

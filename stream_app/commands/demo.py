@@ -112,8 +112,8 @@ def _servers(settings: Settings, folder: Path, brokers: str | None, redis: str |
 
 
 def _create_topics(settings: Settings) -> None:
-    from stream_app.kafka.admin import create_topics
     from stream_app.kafka.topic_check import repair_topics
+    from stream_app.kafka.topics_admin import create_topics
 
     create_topics(settings)
     repair_topics(settings)  # where the brokers are the user's, topics may be there already
@@ -218,7 +218,8 @@ def _noting(folder: Path) -> Callable[[str], None]:
 def _line(settings: Settings, sent: int, total: int) -> Text:
     """What happens, in one line: how far each part is, and the newest review."""
     from stream_app import contract
-    from stream_app.kafka.admin import end_offsets, newest
+    from stream_app.kafka.offsets import end_offsets
+    from stream_app.kafka.reader import newest
     from stream_app.kafka.topics import Topics
 
     topics = Topics(settings.topic_prefix)
@@ -284,7 +285,8 @@ def _wait_for_roles(
     The end is told by the consumer groups: each role committed everything there is, which `summarize` does only
     after Redis had the time to write it down (``redis_settle_seconds``).
     """
-    from stream_app.kafka.admin import end_offsets, lag
+    from stream_app.kafka.groups import lag
+    from stream_app.kafka.offsets import end_offsets
     from stream_app.kafka.topics import Topics
 
     topics = Topics(settings.topic_prefix)

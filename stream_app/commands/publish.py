@@ -110,9 +110,9 @@ def _warn_of_unknown(lines: Sequence[Line]) -> None:
 
 
 def _publish(lines: Sequence[Line], settings: Settings, rate: float) -> None:
-    from stream_app.kafka.admin import demand_topic
     from stream_app.kafka.blocking_producer import BlockingProducer
     from stream_app.kafka.topics import Topics
+    from stream_app.kafka.topics_admin import demand_topic
 
     demand_topic(settings, Topics(settings.topic_prefix).reviews, within_seconds=_ANSWER_SECONDS)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TextColumn("acknowledged"), TimeElapsedColumn())

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
 from stream_app import contract
-from stream_app.kafka.admin import end_offsets, read_to_end
+from stream_app.kafka.offsets import end_offsets
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
 from stream_app.ports import SummaryStore
 from stream_app.records import EnrichedReview, RawRecord, Rejected

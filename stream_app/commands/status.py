@@ -71,8 +71,8 @@ def status(
 
 def _lines(settings: Settings) -> Iterator[Line]:
     """One after the other; what cannot be asked is a line too."""
-    from stream_app.kafka.admin import demand_topic
     from stream_app.kafka.topics import Topics
+    from stream_app.kafka.topics_admin import demand_topic
     from stream_app.store.generations import fixed
 
     now_ms = int(time.time() * 1000)
@@ -115,7 +115,7 @@ def _said(part: str, ask: Callable[[], list[Line]]) -> Iterator[Line]:
 
 
 def _view(settings: Settings) -> Line:
-    from stream_app.kafka.admin import log_identity
+    from stream_app.kafka.topics_admin import log_identity
     from stream_app.roles.admission import is_lost, refuse_another_log
     from stream_app.store import generations
 
@@ -245,7 +245,7 @@ def _errors(settings: Settings, noted: Sequence[LastError], now_ms: int) -> list
 
 def _models(settings: Settings) -> Line:
     from stream_app import contract
-    from stream_app.kafka.admin import newest
+    from stream_app.kafka.reader import newest
     from stream_app.kafka.topics import Topics
     from stream_app.records import EnrichedReview
 

@@ -38,7 +38,7 @@ def tail(
     A dead letter's partition:offset is what `stream-app dead-letter show` takes.
     """
     from stream_app import contract
-    from stream_app.kafka.admin import read_from, read_to_end
+    from stream_app.kafka.reader import read_from, read_to_end
     from stream_app.kafka.topics import Topics
 
     settings = settings_from(brokers=brokers, topic_prefix=topic_prefix)

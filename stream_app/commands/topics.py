@@ -19,8 +19,8 @@ def create(brokers: Brokers = None, topic_prefix: TopicPrefix = None) -> None:
 
     Partitions and replication are never changed. What else is wrong is printed with the command that changes it.
     """
-    from stream_app.kafka.admin import create_topics
     from stream_app.kafka.topic_check import repair_topics
+    from stream_app.kafka.topics_admin import create_topics
 
     settings = settings_from(brokers=brokers, topic_prefix=topic_prefix)
     for name, created in create_topics(settings).items():
@@ -35,7 +35,7 @@ def create(brokers: Brokers = None, topic_prefix: TopicPrefix = None) -> None:
 @app.command(name="list")
 def list_(brokers: Brokers = None, topic_prefix: TopicPrefix = None) -> None:
     """Partitions and the number of messages of each topic."""
-    from stream_app.kafka.admin import list_topics
+    from stream_app.kafka.topics_admin import list_topics
 
     table = Table("topic", "partitions", "messages", "retention")
     for topic in list_topics(settings_from(brokers=brokers, topic_prefix=topic_prefix)):

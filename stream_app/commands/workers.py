@@ -113,7 +113,7 @@ def spare_members(settings: Settings, enrich: int) -> str:
 
     Raises ConfigurationError when the topic does not exist.
     """
-    from stream_app.kafka.admin import end_offsets
+    from stream_app.kafka.offsets import end_offsets
     from stream_app.kafka.topics import Topics
 
     topic = Topics(settings.topic_prefix).reviews

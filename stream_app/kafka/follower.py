@@ -11,8 +11,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from stream_app import telemetry
-from stream_app.kafka.admin import begin_offsets, end_offsets, offsets
 from stream_app.kafka.client_config import consumer_config
+from stream_app.kafka.offsets import begin_offsets, end_offsets, offsets
 from stream_app.ports import ConfigurationError, Unavailable
 from stream_app.records import RawRecord
 from stream_app.settings import Settings

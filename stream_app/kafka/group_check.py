@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stream_app.kafka.admin import begin_offsets, committed_offsets, log_ends, topic_of
+from stream_app.kafka.groups import committed_offsets, topic_of
+from stream_app.kafka.offsets import begin_offsets, log_ends
 from stream_app.settings import Settings
 
 

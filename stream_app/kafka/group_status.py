@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from confluent_kafka import KafkaException
 
-from stream_app.kafka.admin import begin_offsets, committed_offsets, end_offsets, reach, read_to_end, topic_of
+from stream_app.kafka.admin import reach
+from stream_app.kafka.groups import committed_offsets, topic_of
+from stream_app.kafka.offsets import begin_offsets, end_offsets
+from stream_app.kafka.reader import read_to_end
 from stream_app.settings import Settings
 
 _SECONDS = 10.0

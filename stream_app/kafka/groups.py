@@ -1,58 +1,92 @@
-"""A consumer group from outside: who is in it, and where it goes on reading."""
+"""Reports and sets the committed offsets of the roles' consumer groups, and counts their members."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from confluent_kafka import Consumer, TopicPartition
 
-from stream_app.kafka.admin import committed_offsets, reach, topic_of
+from stream_app.kafka.admin import ADMIN_SECONDS, reach
 from stream_app.kafka.client_config import consumer_config
+from stream_app.kafka.offsets import begin_offsets, end_offsets
+from stream_app.kafka.topics import Topics
 from stream_app.settings import Settings
 
-_SECONDS = 10.0
+
+def topic_of(settings: Settings, role: str) -> str:
+    """Full name of the topic that a role reads."""
+    topics = Topics(settings.topic_prefix)
+    return {"enrich": topics.reviews, "summarize": topics.enriched, "notify": topics.alerts}[role]
+
+
+def lag(settings: Settings, role: str) -> int:
+    """Count the records of its topic that the role has not committed yet."""
+    topic = topic_of(settings, role)
+    committed = committed_offsets(settings, role)
+    begins = begin_offsets(settings, topic)
+    ends = end_offsets(settings, topic)
+    return sum(max(0, end - max(committed.get(number, 0), begins[number])) for number, end in ends.items())
+
+
+def committed_offsets(settings: Settings, role: str) -> dict[int, int]:
+    """Return the committed offsets of the role's group, without partitions that have none."""
+    topic = topic_of(settings, role)
+    partitions = [TopicPartition(topic, number) for number in end_offsets(settings, topic)]
+    member = _member_of(settings, settings.group(role))
+    found = reach(settings, lambda _: member.committed(partitions, timeout=ADMIN_SECONDS))
+    return {partition.partition: partition.offset for partition in found if partition.offset >= 0}
+
+
+@lru_cache(maxsize=8)
+def _member_of(settings: Settings, group: str) -> Consumer:
+    """Return a consumer that asks for the offsets of a group and never joins it.
+
+    The admin client's own request (ListConsumerGroupOffsets) crashes librdkafka 2.16 while a commit is under way.
+    """
+    return Consumer({**consumer_config(settings), "group.id": group})
 
 
 def members(settings: Settings, role: str) -> int:
-    """How many processes are in the role's group; one that died counts until its session ends."""
+    """Count the members of the role's group; one that died counts until its session ends."""
     group = settings.group(role)
 
     def ask(client: object) -> int:
-        [described] = client.describe_consumer_groups([group], request_timeout=_SECONDS).values()  # type: ignore[attr-defined]
-        return len(described.result(_SECONDS).members)
+        [described] = client.describe_consumer_groups([group], request_timeout=ADMIN_SECONDS).values()  # type: ignore[attr-defined]
+        return len(described.result(ADMIN_SECONDS).members)
 
     return reach(settings, ask)
 
 
 def has_consumed(settings: Settings, role: str) -> bool:
-    """Did the role's group ever get further than the beginning?"""
+    """Has the role's group ever committed more than the beginning?"""
     return any(offset > 0 for offset in committed_offsets(settings, role).values())
 
 
 def generations_consumed(settings: Settings) -> list[int]:
-    """The generations whose `summarize` got further than the beginning, as far as we may list groups, ascending."""
+    """Return the generations whose `summarize` has consumed records, ascending, as far as groups may be listed."""
     numbered = re.compile(re.escape(settings.model_copy(update={"generation": 1}).group("summarize")[:-1]) + r"(\d+)")
     names = reach(
-        settings, lambda client: [one.group_id for one in client.list_consumer_groups().result(_SECONDS).valid]
+        settings, lambda client: [one.group_id for one in client.list_consumer_groups().result(ADMIN_SECONDS).valid]
     )
     numbers = sorted(int(found[1]) for name in names if (found := numbered.fullmatch(name)))
     return [n for n in numbers if has_consumed(settings.model_copy(update={"generation": n}), "summarize")]
 
 
 def set_back(settings: Settings, role: str, offsets: Mapping[int, int]) -> None:
-    """Let the role's group go on from these offsets where it committed later ones. The group must have no members.
+    """Set the role's group back to these offsets where it committed later ones. The group must have no members.
 
-    Raises BrokerUnavailable, also when somebody is in the group.
+    Raises BrokerUnavailable, also if the group has members.
     """
     later = committed_offsets(settings, role)
     _commit(settings, role, {number: at for number, at in offsets.items() if at < later.get(number, -1)})
 
 
 def set_forward(settings: Settings, role: str, offsets: Mapping[int, int]) -> None:
-    """Let the role's group go on from these offsets where it committed earlier ones. The group must have no members.
+    """Set the role's group forward to these offsets where it committed earlier ones. The group must have no members.
 
-    Raises BrokerUnavailable, also when somebody is in the group.
+    Raises BrokerUnavailable, also if the group has members.
     """
     earlier = committed_offsets(settings, role)
     _commit(settings, role, {number: at for number, at in offsets.items() if at > earlier.get(number, -1)})

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from confluent_kafka.admin import OffsetSpec
 
-from stream_app.kafka.admin import end_offsets, offsets, read_to_end, retention_ms
+from stream_app.kafka.offsets import end_offsets, offsets
+from stream_app.kafka.reader import read_to_end
+from stream_app.kafka.topics_admin import retention_ms
 from stream_app.records import RawRecord
 from stream_app.settings import Settings
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from stream_app.kafka.admin import log_identity
+from stream_app.kafka.topics_admin import log_identity
 from stream_app.ports import ConfigurationError, Unavailable
 from stream_app.settings import Settings
 from stream_app.steps.log_identity import LogIdentity

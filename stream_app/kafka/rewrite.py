@@ -27,8 +27,10 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from stream_app.kafka.admin import begin_offsets, end_offsets, log_ends, reach, read_to_end
+from stream_app.kafka.admin import reach
 from stream_app.kafka.client_config import producer_config
+from stream_app.kafka.offsets import begin_offsets, end_offsets, log_ends
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import ROLL_AT_ONCE_MS
 from stream_app.ports import BrokerUnavailable, ConfigurationError
 from stream_app.records import RawRecord

@@ -18,7 +18,6 @@ from confluent_kafka.admin import AdminClient
 from prometheus_client import start_http_server
 
 from stream_app import telemetry
-from stream_app.kafka.admin import log_identity
 from stream_app.kafka.client_config import client_config
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.fatal import catch_everything, fatal
@@ -28,6 +27,7 @@ from stream_app.kafka.log_watch import watch_log
 from stream_app.kafka.ordered_publisher import OrderedPublisher
 from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.topic_check import check_topics_of
+from stream_app.kafka.topics_admin import log_identity
 from stream_app.ports import BrokerUnavailable, ConfigurationError, StreamRole
 from stream_app.settings import Settings
 

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TypeVar
 
 from stream_app import telemetry
-from stream_app.kafka.admin import log_identity
 from stream_app.kafka.groups import generations_consumed, has_consumed
+from stream_app.kafka.topics_admin import log_identity
 from stream_app.ports import ConfigurationError, Unavailable, ViewLost
 from stream_app.roles.retry import Retry
 from stream_app.settings import Settings

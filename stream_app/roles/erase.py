@@ -8,10 +8,11 @@ from typing import Protocol
 
 from stream_app import contract
 from stream_app.contract import Identity, NamedReview
-from stream_app.kafka.admin import committed_offsets, list_topics, read_to_end
-from stream_app.kafka.groups import members, set_forward
+from stream_app.kafka.groups import committed_offsets, members, set_forward
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.rewrite import Survey, copy_kept, delete_originals, survey, verify_copies
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import list_topics
 from stream_app.ports import ConfigurationError
 from stream_app.records import RawRecord
 from stream_app.settings import Settings

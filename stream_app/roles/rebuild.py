@@ -8,17 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from stream_app.kafka.admin import (
-    TopicFacts,
-    begin_offsets,
-    committed_offsets,
-    end_offsets,
-    list_topics,
-    log_identity,
-)
-from stream_app.kafka.groups import members, set_back
+from stream_app.kafka.groups import committed_offsets, members, set_back
+from stream_app.kafka.offsets import begin_offsets, end_offsets
 from stream_app.kafka.rewrite import lost_beginnings
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import TopicFacts, list_topics, log_identity
 from stream_app.ports import BrokerUnavailable, ConfigurationError
 from stream_app.roles.rebuild_claim import RebuildClaim
 from stream_app.roles.restore import Restore

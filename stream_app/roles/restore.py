@@ -8,7 +8,8 @@ from functools import partial
 from itertools import islice
 
 from stream_app import contract
-from stream_app.kafka.admin import end_offsets, read_to_end
+from stream_app.kafka.offsets import end_offsets
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
 from stream_app.records import Alert, ProductSummary, RawRecord
 from stream_app.roles.retry import Retry

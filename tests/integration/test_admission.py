@@ -10,9 +10,9 @@ from confluent_kafka import Consumer, TopicPartition
 from pydantic import SecretStr
 from redis import Redis
 
-from stream_app.kafka.admin import create_topics, log_identity
 from stream_app.kafka.client_config import consumer_config
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics, log_identity
 from stream_app.ports import ConfigurationError, ViewLost
 from stream_app.roles.admission import admitted
 from stream_app.settings import Settings

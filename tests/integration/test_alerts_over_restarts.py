@@ -15,9 +15,11 @@ from confluent_kafka import Producer
 
 from stream_app import contract
 from stream_app.commands.options import environment_of
-from stream_app.kafka.admin import create_topics, lag, read_to_end
 from stream_app.kafka.client_config import producer_config
+from stream_app.kafka.groups import lag
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.records import Alert
 from stream_app.settings import Settings
 from tests.integration.scripted_program import PROGRAM

@@ -15,9 +15,11 @@ import pytest
 
 from stream_app import contract
 from stream_app.commands.options import environment_of
-from stream_app.kafka.admin import create_topics, lag, read_to_end
 from stream_app.kafka.blocking_producer import BlockingProducer
+from stream_app.kafka.groups import lag
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.records import EnrichedReview, RawRecord
 from stream_app.settings import Settings
 from tests.integration.scripted_program import PROGRAM

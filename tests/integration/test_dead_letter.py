@@ -19,10 +19,12 @@ from typer.testing import CliRunner, Result
 
 from stream_app import contract
 from stream_app.__main__ import app
-from stream_app.kafka.admin import create_topics, end_offsets, read_to_end, retention_ms
 from stream_app.kafka.blocking_producer import BlockingProducer
+from stream_app.kafka.offsets import end_offsets
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.republish import republish
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics, retention_ms
 from stream_app.ports import BrokerUnavailable, ConfigurationError
 from stream_app.records import Message, RawRecord, Rejected
 from stream_app.settings import Settings
@@ -439,7 +441,7 @@ _DIES_IN_THE_MIDDLE = """
 import os, signal, sys
 from stream_app.commands import dead_letter_replay
 from stream_app.__main__ import main
-from stream_app.kafka.admin import end_offsets
+from stream_app.kafka.offsets import end_offsets
 from tests.waiting import wait_until
 handed_over = int(sys.argv.pop(1))
 publish = dead_letter_replay.republish

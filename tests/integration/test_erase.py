@@ -20,9 +20,12 @@ from stream_app.commands.erase import identities
 from stream_app.commands.review_files import read_lines
 from stream_app.embedded.kafka import EmbeddedKafka
 from stream_app.kafka import rewrite
-from stream_app.kafka.admin import begin_offsets, create_topics, end_offsets, lag, read_to_end
 from stream_app.kafka.group_check import lost_positions
+from stream_app.kafka.groups import lag
+from stream_app.kafka.offsets import begin_offsets, end_offsets
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.ports import ConfigurationError
 from stream_app.records import Alert, Message, RawRecord, Rejected, Span
 from stream_app.roles import erase

@@ -14,8 +14,8 @@ import pytest
 from stream_app import contract
 from stream_app.commands.options import environment_of
 from stream_app.kafka import rewrite
-from stream_app.kafka.admin import begin_offsets
 from stream_app.kafka.group_check import lost_positions
+from stream_app.kafka.offsets import begin_offsets
 from tests.behaviour.enriched import deletion, enriched
 from tests.integration.killed_erase import PROGRAM
 from tests.integration.test_erase import (

@@ -13,8 +13,11 @@ import psutil
 import pytest
 
 from stream_app import contract
-from stream_app.kafka.admin import create_topics, end_offsets, lag, read_to_end
+from stream_app.kafka.groups import lag
+from stream_app.kafka.offsets import end_offsets
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.settings import Settings
 from tests.integration.scripted_program import PROGRAM
 from tests.reliability.testbed.raw_producer import ZSTD, RawInput, RawProducer

@@ -12,9 +12,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from stream_app.kafka.admin import create_topics, read_to_end
 from stream_app.kafka.blocking_producer import BlockingProducer
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.settings import Settings
 from tests.waiting import wait_until
 

@@ -30,9 +30,12 @@ from stream_app.commands.check import _view
 from stream_app.commands.options import environment_of
 from stream_app.commands.processes import Processes
 from stream_app.embedded.valkey import EmbeddedValkey
-from stream_app.kafka.admin import committed_offsets, create_topics, end_offsets, lag, read_to_end
 from stream_app.kafka.client_config import producer_config
+from stream_app.kafka.groups import committed_offsets, lag
+from stream_app.kafka.offsets import end_offsets
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.ports import ConfigurationError, ViewLost
 from stream_app.records import Alert, EnrichedReview, Message
 from stream_app.settings import Settings

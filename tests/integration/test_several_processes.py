@@ -15,10 +15,13 @@ from benchmarks.worker_metrics import free_ports, partitions_assigned
 from stream_app import contract
 from stream_app.commands.processes import Processes
 from stream_app.commands.workers import spare_members
-from stream_app.kafka import admin
-from stream_app.kafka.admin import create_topics, end_offsets, lag, read_to_end
+from stream_app.kafka import offsets
 from stream_app.kafka.blocking_producer import BlockingProducer
+from stream_app.kafka.groups import lag
+from stream_app.kafka.offsets import end_offsets
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.records import EnrichedReview
 from stream_app.settings import Settings
 from tests.integration.scripted_program import PROGRAM
@@ -151,7 +154,7 @@ def test_more_members_than_partitions_are_warned_of(machine: Machine) -> None:
 
 def test_no_broker_is_no_reason_to_warn(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The workers wait for it themselves."""
-    monkeypatch.setattr(admin, "_SECONDS", 0.5)
+    monkeypatch.setattr(offsets, "ADMIN_SECONDS", 0.5)
     nowhere = machine.settings.model_copy(update={"brokers": f"127.0.0.1:{free_ports(1)}"})
 
     assert spare_members(nowhere, 100) == ""

@@ -9,10 +9,10 @@ from confluent_kafka import Consumer
 from typer.testing import CliRunner
 
 from stream_app.__main__ import app
-from stream_app.kafka.admin import create_topics
 from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.kafka.client_config import consumer_config
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.settings import Settings
 
 

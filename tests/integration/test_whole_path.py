@@ -24,9 +24,12 @@ from stream_app.commands.processes import Processes
 from stream_app.commands.publish import send
 from stream_app.commands.review_files import Line, read_lines
 from stream_app.commands.run_report import Offsets, RunReport, account, starting_point
-from stream_app.kafka.admin import create_topics, end_offsets, lag, read_to_end
 from stream_app.kafka.blocking_producer import BlockingProducer
+from stream_app.kafka.groups import lag
+from stream_app.kafka.offsets import end_offsets
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.records import Alert, EnrichedReview
 from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore

@@ -16,8 +16,10 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from pydantic import SecretStr
 
-from stream_app.kafka.admin import committed_offsets, end_offsets, read_to_end
 from stream_app.kafka.client_config import client_config, producer_config
+from stream_app.kafka.groups import committed_offsets
+from stream_app.kafka.offsets import end_offsets
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
 from stream_app.records import RawRecord
 from stream_app.settings import Settings

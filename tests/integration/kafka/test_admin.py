@@ -9,18 +9,13 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from stream_app.kafka import admin
-from stream_app.kafka.admin import (
-    check_brokers,
-    create_topics,
-    end_offsets,
-    lag,
-    list_topics,
-    newest,
-    read_from,
-    read_to_end,
-)
+from stream_app.kafka.admin import check_brokers
 from stream_app.kafka.blocking_producer import BlockingProducer
+from stream_app.kafka.groups import lag
+from stream_app.kafka.offsets import end_offsets
+from stream_app.kafka.reader import newest, read_from, read_to_end
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics, list_topics, log_identity
 from stream_app.ports import BrokerUnavailable, ConfigurationError
 from stream_app.settings import Settings
 from tests.waiting import wait_until
@@ -121,7 +116,7 @@ def test_lag_counts_what_is_not_committed(settings: Settings) -> None:
 
 
 def test_brokers_are_named_or_said_to_be_away(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admin, "_SECONDS", 1.0)
+    monkeypatch.setattr(admin, "ADMIN_SECONDS", 1.0)
     assert check_brokers(settings) == f"1 broker(s): {settings.brokers}"
     with pytest.raises(BrokerUnavailable, match="STREAM_APP_BROKERS"):
         check_brokers(settings.model_copy(update={"brokers": "127.0.0.1:1"}))
@@ -130,10 +125,10 @@ def test_brokers_are_named_or_said_to_be_away(settings: Settings, monkeypatch: p
 def test_log_is_known_by_its_cluster_and_its_topics_id(settings: Settings) -> None:
     """A topic that is deleted and made again has another id; one that is missing is said."""
     with pytest.raises(ConfigurationError, match="stream-app topics create"):
-        admin.log_identity(settings)
+        log_identity(settings)
     create_topics(settings)
-    first = admin.log_identity(settings)
-    assert admin.log_identity(settings) == first
+    first = log_identity(settings)
+    assert log_identity(settings) == first
     assert first.topic == Topics(settings.topic_prefix).enriched
     assert first.cluster_id
     assert first.topic_id
@@ -144,6 +139,6 @@ def test_log_is_known_by_its_cluster_and_its_topics_id(settings: Settings) -> No
     wait_until(lambda: first.topic not in client.list_topics(timeout=10).topics, 20, "the topic is gone")
     create_topics(settings)
 
-    again = admin.log_identity(settings)
+    again = log_identity(settings)
     assert (again.cluster_id, again.topic) == (first.cluster_id, first.topic)
     assert again.topic_id != first.topic_id

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import pytest
 from confluent_kafka import Producer
 
-from stream_app.kafka.admin import create_topics
 from stream_app.kafka.client_config import producer_config
 from stream_app.kafka.follower import TopicFollower
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.records import RawRecord
 from stream_app.settings import Settings
 from tests.waiting import wait_until

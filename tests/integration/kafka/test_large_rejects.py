@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Iterator
 
 from stream_app import contract
-from stream_app.kafka.admin import create_topics, read_to_end
 from stream_app.kafka.publisher import ConfluentPublisher
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.records import RawRecord, Rejected
 from stream_app.settings import Settings
 

@@ -10,10 +10,12 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from stream_app.kafka.admin import lag, log_identity, reach
+from stream_app.kafka.admin import reach
 from stream_app.kafka.client_config import consumer_config
 from stream_app.kafka.group_check import lost_positions
+from stream_app.kafka.groups import lag
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import log_identity
 from stream_app.steps.log_mark import marked
 from tests.integration.kafka.conftest import Stage
 from tests.waiting import wait_until

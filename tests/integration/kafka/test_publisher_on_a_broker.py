@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from stream_app.kafka.admin import create_topics, end_offsets, read_to_end
+from stream_app.kafka.offsets import end_offsets
 from stream_app.kafka.publisher import ConfluentPublisher
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.records import Message, size_of
 from stream_app.settings import Settings
 from tests.waiting import wait_until_async

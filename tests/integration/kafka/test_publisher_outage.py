@@ -6,9 +6,10 @@ import asyncio
 from pathlib import Path
 
 from stream_app.embedded.kafka import EmbeddedKafka
-from stream_app.kafka.admin import create_topics, read_to_end
 from stream_app.kafka.publisher import ConfluentPublisher
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.records import Message
 from stream_app.settings import Settings
 from tests.waiting import wait_until_async

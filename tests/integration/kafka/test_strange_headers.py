@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stream_app.embedded.kafka import EmbeddedKafka
-from stream_app.kafka.admin import HEADERS_UNREADABLE, read_to_end
+from stream_app.kafka.reader import HEADERS_UNREADABLE, read_to_end
 from tests.integration.kafka.conftest import Stage
 from tests.reliability.testbed.raw_producer import ZSTD, RawInput, RawProducer
 from tests.waiting import wait_until

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 from stream_app.commands.topics import app
 from stream_app.embedded.kafka import EmbeddedKafka
-from stream_app.kafka.admin import create_topics
 from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.topic_check import check_topics_of, look_at_topics, repair_topics
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.ports import ConfigurationError
 from stream_app.records import Message
 from stream_app.settings import Settings

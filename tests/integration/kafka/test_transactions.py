@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 from confluent_kafka import IsolationLevel, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from stream_app.kafka.admin import end_offsets, held_back, lag, newest, read_to_end
 from stream_app.kafka.client_config import producer_config
+from stream_app.kafka.groups import lag
+from stream_app.kafka.offsets import end_offsets, held_back
+from stream_app.kafka.reader import newest, read_to_end
 from tests.integration.kafka.conftest import Stage
 from tests.waiting import wait_until
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from urllib.error import URLError
 
-from stream_app.kafka.admin import create_topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.settings import Settings
 from tests.reliability.chaos.checker import Verdict, check_identity, check_topics
 from tests.reliability.chaos.checker_view import check_view

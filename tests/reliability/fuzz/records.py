@@ -29,8 +29,10 @@ from aiokafka.errors import KafkaError
 from stream_app import contract
 from stream_app.embedded.kafka import EmbeddedKafka
 from stream_app.embedded.valkey import EmbeddedValkey
-from stream_app.kafka.admin import create_topics, lag, log_identity, read_to_end
+from stream_app.kafka.groups import lag
+from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
+from stream_app.kafka.topics_admin import create_topics, log_identity
 from stream_app.records import RawRecord, Rejected
 from stream_app.settings import Settings
 from stream_app.store.generations import Generations

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from stream_app.embedded.free_port import free_port
 from stream_app.embedded.kafka import EmbeddedKafka
-from stream_app.kafka.admin import create_topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.settings import Settings
 from tests.reliability.testbed.messages import REVIEWS, Sent
 from tests.reliability.testbed.proxy import Proxy

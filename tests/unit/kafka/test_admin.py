@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from stream_app.kafka import admin
+from stream_app.kafka import admin, topics_admin
 from stream_app.kafka.topics import Topics
 from stream_app.settings import Settings
 from stream_app.steps.log_identity import LogIdentity
@@ -38,10 +38,10 @@ class LateBroker:
 def test_topics_that_were_made_are_known_when_the_call_returns(monkeypatch: pytest.MonkeyPatch) -> None:
     """The controller's answer came first: who asked for a topic's offsets then was told that there is none."""
     broker = LateBroker(late=2)
-    monkeypatch.setattr(admin, "_admin", lambda settings: broker)
+    monkeypatch.setattr(admin, "admin_client", lambda settings: broker)
     monkeypatch.setattr(admin, "_PAUSE_SECONDS", 0.001)
 
-    made = admin.create_topics(Settings(_env_file=None))
+    made = topics_admin.create_topics(Settings(_env_file=None))
 
     assert set(made) == set(Topics("").all())
     assert broker.list_topics(1.0).topics.keys() == set(made)
@@ -80,8 +80,8 @@ def test_topic_id_is_empty_where_the_brokers_do_not_say_it(
     monkeypatch: pytest.MonkeyPatch, said: object, topic_id: str
 ) -> None:
     """Before Kafka 2.8, or without the right to describe the topic: the cluster and the name are left to tell by."""
-    monkeypatch.setattr(admin, "_admin", lambda settings: Describing(said))
+    monkeypatch.setattr(admin, "admin_client", lambda settings: Describing(said))
 
-    found = admin.log_identity(Settings(_env_file=None))
+    found = topics_admin.log_identity(Settings(_env_file=None))
 
     assert found == LogIdentity("c", "reviews.enriched", topic_id)

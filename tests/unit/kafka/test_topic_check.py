@@ -166,7 +166,7 @@ def good() -> dict[str, Any]:
 
 def brokers(monkeypatch: pytest.MonkeyPatch, topics: dict[str, Any], *hidden: str) -> Brokers:
     made = Brokers(topics, frozenset(hidden))
-    monkeypatch.setattr(admin, "_admin", lambda settings: made)
+    monkeypatch.setattr(admin, "admin_client", lambda settings: made)
     return made
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream_app.kafka.admin import topic_of
+from stream_app.kafka.groups import topic_of
 from stream_app.kafka.topics import MAX_MESSAGE_BYTES, MAX_REVIEW_BYTES, Topics
 from stream_app.settings import Settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from stream_app import contract
-from stream_app.kafka.admin import TopicFacts
+from stream_app.kafka.topics_admin import TopicFacts
 from stream_app.roles.rebuild import incomplete
 from stream_app.roles.replay import NothingPublished, SideEffectFree
 from stream_app.roles.summarize import Summarize

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from confluent_kafka.admin import NewTopic
 
-from stream_app.kafka.admin import create_topics
+from stream_app.kafka.topics_admin import create_topics
 from stream_app.settings import Settings
 from tests.reliability.chaos.faults.table import fault, must, until
 from tests.reliability.chaos.hostile import all_large
