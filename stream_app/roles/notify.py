@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from stream_app import contract, telemetry
-from stream_app.kafka.rewrite import is_copy
+from stream_app.kafka.copies import is_copy
 from stream_app.kafka.topics import Topics
 from stream_app.ports import Acks, InFlightRecord, SummaryStore
 from stream_app.records import Alert, Partition, Rejected

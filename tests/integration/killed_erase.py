@@ -16,15 +16,15 @@ from typing import Any
 from confluent_kafka import admin
 
 from stream_app.commands.erase import erase
-from stream_app.kafka import groups, rewrite
+from stream_app.kafka import copies, groups, segments
 from stream_app.roles import erase as role
 
 PROGRAM = (sys.executable, "-m", "tests.integration.killed_erase")
 PLACES: dict[str, tuple[Any, str]] = {
     "survey": (role, "survey"),
-    "segment.ms": (rewrite, "_set_segment_ms"),
-    "put": (rewrite._Copies, "put"),
-    "flush": (rewrite._Copies, "flush"),
+    "segment.ms": (segments, "_set_segment_ms"),
+    "put": (copies.CopyProducer, "put"),
+    "flush": (copies.CopyProducer, "flush"),
     "verify": (role, "verify_copies"),
     "set_forward": (role, "set_forward"),
     "commit": (groups, "_commit"),

@@ -19,7 +19,7 @@ from stream_app import contract
 from stream_app.commands.erase import identities
 from stream_app.commands.review_files import read_lines
 from stream_app.embedded.kafka import EmbeddedKafka
-from stream_app.kafka import rewrite
+from stream_app.kafka import copies, rewrite, segments
 from stream_app.kafka.group_check import lost_positions
 from stream_app.kafka.groups import lag
 from stream_app.kafka.offsets import begin_offsets, end_offsets
@@ -39,7 +39,7 @@ __all__ = ["place"]  # a fixture
 pytestmark = pytest.mark.timeout(300)
 
 WORDS = "Xanthippe broke my teapot."
-OURS = (rewrite.HEADER_COPY_OF, rewrite.HEADER_LOG_BEGINS)
+OURS = (copies.HEADER_COPY_OF, copies.HEADER_LOG_BEGINS)
 
 
 class Quiet:
@@ -268,7 +268,7 @@ def test_killed_between_any_two_steps_nothing_is_lost_and_the_next_run_finishes(
 
     for step in ("flush", "verify_copies", "set_forward", "delete_originals"):
         with monkeypatch.context() as patched:
-            target = rewrite._Copies if step == "flush" else erase
+            target = copies.CopyProducer if step == "flush" else erase
             patched.setattr(target, step, die_after(getattr(target, step), calls=1 if step == "flush" else 0))
             erasure = Erasure(settings, {("tea", "secret")}, Quiet())
             plan = erasure.plan()
@@ -297,7 +297,7 @@ def test_killed_between_any_two_steps_nothing_is_lost_and_the_next_run_finishes(
     assert all_read(place), "nothing is read twice"
     assert rewrite.lost_beginnings(settings, place.topics.enriched) == dict.fromkeys(range(3), 0)
     assert any(begin_offsets(settings, place.topics.enriched).values())
-    assert rewrite._own_segment_ms(settings, place.topics.enriched) is None
+    assert segments._own_segment_ms(settings, place.topics.enriched) is None
 
 
 def die_after(real: Callable[..., Any], calls: int) -> Callable[..., Any]:
@@ -340,7 +340,7 @@ def test_erasing_is_refused_until_the_deletion_went_through(place: Place) -> Non
     erasure = Erasure(place.of(1), {("tea", "secret")}, Quiet())
     plan = erasure.plan()
     place.publish_reviews([enriched("r2", "tea")])
-    with pytest.raises(ConfigurationError, match="Somebody writes to"):
+    with pytest.raises(ConfigurationError, match="Another process writes to"):
         erasure.run(plan)
     assert len(holding(place, place.topics.enriched)) == 2, "nothing was deleted"
 
@@ -353,14 +353,14 @@ def test_who_publishes_while_it_copies_is_noticed_before_anything_is_deleted(
     place.fold()
     erasure = Erasure(place.of(1), {("tea", "secret")}, Quiet())
     plan = erasure.plan()
-    flush = rewrite._Copies.flush
+    flush = copies.CopyProducer.flush
 
-    def flush_beside_somebody(copies: Any) -> None:
-        flush(copies)
+    def flush_while_others_publish(producer: Any) -> None:
+        flush(producer)
         place.publish_reviews([enriched("r2", "tea")])
 
-    monkeypatch.setattr(rewrite._Copies, "flush", flush_beside_somebody)
-    with pytest.raises(ConfigurationError, match="Somebody writes to"):
+    monkeypatch.setattr(copies.CopyProducer, "flush", flush_while_others_publish)
+    with pytest.raises(ConfigurationError, match="Another process writes to"):
         erasure.run(plan)
 
     assert len(holding(place, place.topics.enriched)) == 1

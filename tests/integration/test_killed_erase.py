@@ -13,7 +13,7 @@ import pytest
 
 from stream_app import contract
 from stream_app.commands.options import environment_of
-from stream_app.kafka import rewrite
+from stream_app.kafka import rewrite, segments
 from stream_app.kafka.group_check import lost_positions
 from stream_app.kafka.offsets import begin_offsets
 from tests.behaviour.enriched import deletion, enriched
@@ -108,7 +108,7 @@ def test_killed_at_each_step_the_next_run_finishes_and_nothing_is_lost_or_double
     assert rewrite.lost_beginnings(place.settings, place.topics.enriched) == dict.fromkeys(range(3), 0)
     assert any(begin_offsets(place.settings, place.topics.enriched).values())
     for topic in before:
-        assert rewrite._own_segment_ms(place.settings, topic) is None, topic
+        assert segments._own_segment_ms(place.settings, topic) is None, topic
     read_all(place)
     assert place.view(1) == view
     lines = [line for line in logs_of(place).splitlines() if "alert_notified" in line]

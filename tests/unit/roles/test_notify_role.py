@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from stream_app import contract
-from stream_app.kafka.rewrite import HEADER_COPY_OF
+from stream_app.kafka.copies import HEADER_COPY_OF
 from stream_app.ports import StoreUnavailable
 from stream_app.records import Alert
 from stream_app.roles.notify import Notify

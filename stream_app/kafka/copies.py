@@ -1,0 +1,138 @@
+"""Copies records to the end of their partition, and recognises such copies by their headers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from stream_app.kafka.client_config import producer_config
+from stream_app.ports import BrokerUnavailable, ConfigurationError
+from stream_app.records import RawRecord
+from stream_app.settings import Settings
+
+HEADER_COPY_OF = "stream-app-copy-of"
+"""Header of a copy: partition/offset of its original."""
+HEADER_LOG_BEGINS = "stream-app-log-begins"
+"""Header of a partition's first copy: its own offset. What was before it was copied or erased, not lost."""
+
+_OURS = (HEADER_COPY_OF, HEADER_LOG_BEGINS)
+_MAX_COPY_BYTES = 16 * 1024 * 1024  # the broker checks the topic's own limit after compression
+REPORT_EVERY = 100  # records
+
+OnRecord = Callable[[int], None]
+
+
+class CopyProducer:
+    """Publishes copies in order, and gives up when no broker answers for ``publish_patience_seconds``."""
+
+    def __init__(self, settings: Settings, topic: str, on_copied: OnRecord) -> None:
+        timeout_ms = int(settings.publish_patience_seconds * 1000)
+        config = {
+            **producer_config(settings),
+            "message.timeout.ms": timeout_ms,
+            "message.max.bytes": _MAX_COPY_BYTES,
+        }
+        self._producer = Producer(config)
+        self._brokers = settings.brokers
+        self._topic = topic
+        self._on_copied = on_copied
+        self._failed: list[Exception] = []
+        self._count = 0
+
+    def put(self, record: RawRecord, *, begins_log_at: int | None) -> None:
+        """Queue the copy of a record. ``begins_log_at``: the offset that it will have, as its partition's first."""
+        first = begins_log_at is not None
+        headers = [
+            *_without_ours(record),
+            (HEADER_COPY_OF, f"{record.partition}/{record.offset}".encode()),
+            *([(HEADER_LOG_BEGINS, str(begins_log_at).encode())] if first else []),
+        ]
+        while True:
+            try:
+                self._producer.produce(
+                    self._topic,
+                    value=record.value,
+                    key=record.key,
+                    partition=record.partition,
+                    headers=headers,
+                    # guarantee: copies-begin-a-segment
+                    timestamp=0 if first else max(0, record.timestamp_ms),  # 0: now
+                    on_delivery=self._delivered,
+                )
+                break
+            except BufferError:
+                self._poll(0.2)
+            except KafkaException as error:
+                raise self._refused(error.args[0]) from error
+        self._poll(0)
+
+    def flush(self) -> None:
+        while len(self._producer):
+            self._poll(0.2)
+        self._poll(0)
+
+    def close(self) -> None:
+        self._producer.purge()  # else its destruction would wait for a broker that is away
+
+    def _poll(self, seconds: float) -> None:
+        self._producer.poll(seconds)
+        if self._failed:
+            raise self._failed[0]
+
+    def _delivered(self, error: KafkaError | None, _: Any) -> None:
+        if error is None:
+            self._count += 1
+            if self._count % REPORT_EVERY == 0:
+                self._on_copied(self._count)
+        elif error.code() == KafkaError._MSG_TIMED_OUT:
+            self._failed.append(
+                BrokerUnavailable(f"Kafka at {self._brokers} does not acknowledge copies. Nothing was deleted.")
+            )
+        else:
+            self._failed.append(self._refused(error))
+
+    def _refused(self, error: KafkaError) -> ConfigurationError:
+        return ConfigurationError(
+            f"Kafka refused a copy in {self._topic}: {error.str()}. Nothing was deleted. Where a record is too large, "
+            "raise the topic's max.message.bytes."
+        )
+
+
+def is_copy(record: RawRecord) -> bool:
+    """Is it the copy of an earlier record of its partition, which the group that reads the topic has read?"""
+    return copied_offset(record) is not None
+
+
+def is_left_over(record: RawRecord, begin: int) -> bool:
+    """Is it the copy of a record that is still there? Then the run that made it ended before the deletion."""
+    place = copied_offset(record)
+    return place is not None and begin <= place < record.offset  # guarantee: left-over-copies-are-passed-over
+
+
+def copied_offset(record: RawRecord) -> int | None:
+    """Return the offset of the original in the same partition; None if the record is no copy."""
+    for name, value in record.headers:
+        if name == HEADER_COPY_OF:
+            partition, _, offset = (value or b"").partition(b"/")
+            if partition == str(record.partition).encode() and offset.isdigit():
+                return int(offset)
+    return None
+
+
+def _without_ours(record: RawRecord) -> list[tuple[str, bytes]]:
+    return [(name, value) for name, value in record.headers if name not in _OURS]
+
+
+def digest(record: RawRecord, place: int) -> bytes:
+    """Hash what an original at offset ``place`` and its copy must have in common."""
+    digest = hashlib.sha256(b"%d" % place)
+    parts = [record.key, record.value]
+    for name, value in _without_ours(record):
+        parts += [name.encode(), value]
+    for part in parts:
+        digest.update(b"%d:" % (-1 if part is None else len(part)))
+        digest.update(part or b"")
+    return digest.digest()
