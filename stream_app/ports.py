@@ -185,7 +185,7 @@ class AlertHistory(Protocol):
 
 
 class StreamRole(Protocol):
-    """What a role gives to the Kafka frame. All methods run on the event loop but ``fetch_wait_ms``."""
+    """What a role implements for the Faust adapter. All methods run on the event loop but ``fetch_wait_ms``."""
 
     async def start(self, acks: Acks) -> None:
         """Load models, check the store. Called once before the first record; ready when it returns."""
@@ -211,7 +211,7 @@ class StreamRole(Protocol):
         ...
 
     async def finish_started(self, partitions: frozenset[Partition]) -> None:
-        """Return when started work of these partitions is finished (``Acks.finish`` called). Bounded by the frame."""
+        """Return when started work of these partitions is finished (``Acks.finish`` called). Bounded by the caller."""
         ...
 
     async def stop(self) -> None:

@@ -37,9 +37,9 @@ class ConsumerLag:
             if records:
                 polls = self._polls.setdefault(Partition(*tp), deque())
                 polls.append((records[0].offset, records[-1].offset, records[0].timestamp_ms))
-        self.tell(now_ms, monotonic)
+        self.report(now_ms, monotonic)
 
-    def tell(self, now_ms: int, monotonic: float) -> None:
+    def report(self, now_ms: int, monotonic: float) -> None:
         """Set the gauges, at most once a second."""
         if monotonic < self._next_at:
             return

@@ -110,7 +110,7 @@ class CrashMemory:
         held.alone_now = True
         return await self._commit([partition, *passed])
 
-    # ---- what the frame tells
+    # ---- called by the consumer
 
     def commits_by(self, commit: Callable[[Iterable[Partition]], Awaitable[bool]]) -> None:
         """``commit`` writes the partitions' notes now, all in one commit; False when the broker refused it."""

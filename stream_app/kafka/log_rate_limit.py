@@ -43,7 +43,8 @@ def limit_client_logs() -> None:
     aiokafka = logging.getLogger("aiokafka")
     aiokafka.handlers = [_OncePerPeriod()]
     aiokafka.propagate = False
-    ours = ("stream_app.kafka.frame", "stream_app.kafka.consumer_thread")  # their loggers are Faust's: our subclasses
+    # Faust makes the loggers of our subclasses
+    ours = [f"stream_app.kafka.{name}" for name in ("consumer_thread", "faust_app", "faust_commits", "faust_consumer")]
     for chatty in ("aiokafka", "faust", "mode", *ours):
         logger = logging.getLogger(chatty)
         if logging.getLogger().getEffectiveLevel() > logging.DEBUG:

@@ -21,7 +21,7 @@ from stream_app import telemetry
 from stream_app.kafka.client_config import client_config
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.fatal import catch_everything, fatal
-from stream_app.kafka.frame import RoleApp, RoleWorker
+from stream_app.kafka.faust_app import RoleApp, RoleWorker
 from stream_app.kafka.log_rate_limit import limit_client_logs
 from stream_app.kafka.log_watch import watch_log
 from stream_app.kafka.ordered_publisher import OrderedPublisher

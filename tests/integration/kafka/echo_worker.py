@@ -1,4 +1,4 @@
-"""A role for the tests of the frame, run as a process: publishes each record's value to an output topic.
+"""A role for the tests of the Faust adapter, run as a process: publishes each record's value to an output topic.
 
 python echo_worker.py '{"settings": {…}, "topic": …, "output": …, …}': see ``Echo`` for the other keys. It writes
 what happens to it to the file ``events``, one JSON object a line. With "service": true it runs as a service instead:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.integration.kafka.conftest import Stage
-from tests.integration.kafka.test_frame import (
+from tests.integration.kafka.test_faust_adapter import (
     assert_in_order_within_epochs,
     assert_nothing_missing,
     last_published_plus_one,

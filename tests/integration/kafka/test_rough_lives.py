@@ -12,7 +12,7 @@ import pytest
 
 from stream_app.embedded.kafka import EmbeddedKafka
 from tests.integration.kafka.conftest import Stage
-from tests.integration.kafka.test_frame import assert_in_order_within_epochs, assert_nothing_missing
+from tests.integration.kafka.test_faust_adapter import assert_in_order_within_epochs, assert_nothing_missing
 from tests.waiting import wait_until
 
 MakeStage = Callable[[int], Stage]

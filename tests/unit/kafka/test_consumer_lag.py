@@ -54,9 +54,9 @@ def test_lag_grows_older_while_nothing_is_fetched() -> None:
     """A worker that is stuck, or has no room, is seen by the seconds. Gauges are set once a second."""
     lag = ConsumerLag("test", lambda _: None)
     lag.look(poll(0, end=1), NOW_MS, 0.0)
-    lag.tell(NOW_MS + 500, 0.5)
+    lag.report(NOW_MS + 500, 0.5)
     assert shown() == (1, 0.0)
-    lag.tell(NOW_MS + 30_000, 30.0)
+    lag.report(NOW_MS + 30_000, 30.0)
     assert shown() == (1, 30.0)
 
 
@@ -65,5 +65,5 @@ def test_partitions_that_were_taken_away_are_not_behind() -> None:
     lag = ConsumerLag("test", lambda _: None)
     lag.look(poll(0, end=9), NOW_MS, 0.0)
     lag.forget()
-    lag.tell(NOW_MS, 2.0)
+    lag.report(NOW_MS, 2.0)
     assert shown() == (0, 0.0)

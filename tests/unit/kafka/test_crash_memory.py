@@ -37,7 +37,7 @@ class Owner:
         self.memory.committed([(noted, at)])
 
     def arrive(self, first: int, last: int) -> None:
-        """As the frame does: where no note covers it, one is committed."""
+        """As the consumer does: where no note covers it, one is committed."""
         if not self.memory.arrive(P, first, last):
             self.commit(self.offset)
 

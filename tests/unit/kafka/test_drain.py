@@ -1,4 +1,4 @@
-"""What happens when partitions are taken away: the steps in the head of frame.py, each of them, in their order."""
+"""What happens when partitions are revoked: the steps at the head of faust_consumer.py, each of them, in order."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from faust.transport.drivers import aiokafka as driver
 
-from stream_app.kafka import consumer_thread, frame
-from stream_app.kafka.frame import Batch, Consumer
+from stream_app.kafka import consumer_thread, faust_consumer
+from stream_app.kafka.faust_consumer import Batch, Consumer
 from stream_app.records import Partition
 
 P0 = Partition("reviews", 0)
@@ -106,7 +106,7 @@ def test_work_that_hangs_is_given_up_after_the_drains_time_and_the_rest_is_commi
 
 
 def test_commit_that_hangs_is_given_up_and_the_epoch_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frame, "_COMMIT_SECONDS", 0.05)
+    monkeypatch.setattr(faust_consumer, "_COMMIT_SECONDS", 0.05)
 
     async def test() -> list[str]:
         rig = Rig()
@@ -137,7 +137,7 @@ def test_commit_under_way_is_waited_for_before_the_last_one() -> None:
 
 def test_commit_under_way_that_hangs_is_given_up_and_the_epoch_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is committed beside it; Faust's own wait for it would swallow the end of our patience."""
-    monkeypatch.setattr(frame, "_COMMIT_SECONDS", 0.05)
+    monkeypatch.setattr(faust_consumer, "_COMMIT_SECONDS", 0.05)
 
     async def test() -> list[str]:
         rig = Rig()
@@ -185,7 +185,7 @@ def test_nothing_is_fetched_between_an_assignment_and_its_positions(faust_goes_o
 def test_error_in_a_drain_ends_the_process(monkeypatch: pytest.MonkeyPatch, faust_goes_on: list[str]) -> None:
     """aiokafka would log it and carry on as if everything were finished."""
     errors: list[BaseException] = []
-    monkeypatch.setattr(frame, "fatal", errors.append)
+    monkeypatch.setattr(faust_consumer, "fatal", errors.append)
 
     async def test() -> None:
         rig = Rig()

@@ -1,4 +1,4 @@
-"""What frame.py and consumer_thread.py replace must be there in Faust and aiokafka: another version needs a person."""
+"""What our overrides replace must be there in Faust and aiokafka: a version change needs a person."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ from faust.transport.drivers import aiokafka as driver
 from faust.worker import Worker
 from mode import Service
 
-from stream_app.kafka import consumer_thread, frame, raw_records
+from stream_app.kafka import consumer_thread, faust_app, faust_consumer, raw_records
 from stream_app.steps.log_identity import LogIdentity
 
 
 def test_faust_and_aiokafka_are_the_versions_that_the_overrides_were_written_against() -> None:
     """Read the diff of both before you change the numbers in these files, and run the tests in integration/kafka."""
-    assert (version("faust-streaming"), version("aiokafka")) == (frame.FAUST_VERSION, consumer_thread.AIOKAFKA_VERSION)
+    assert (version("faust-streaming"), version("aiokafka")) == (
+        faust_app.FAUST_VERSION,
+        consumer_thread.AIOKAFKA_VERSION,
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +47,7 @@ def test_faust_and_aiokafka_are_the_versions_that_the_overrides_were_written_aga
         (raw_records.AnyNameRecords, _MemoryRecordsPy, ["next_batch"]),
         (raw_records._AnyNameBatch, _DefaultRecordBatchPy, ["_read_msg"]),
         (
-            frame.Consumer,
+            faust_consumer.Consumer,
             driver.Consumer,
             [
                 "_new_consumer_thread",
@@ -58,8 +61,8 @@ def test_faust_and_aiokafka_are_the_versions_that_the_overrides_were_written_aga
                 "on_partitions_revoked",
             ],
         ),
-        (frame.RoleApp, App, ["on_stop", "_on_agent_error", "_new_transport", "_create_directories"]),
-        (frame.RoleWorker, Worker, ["_flag_as_shutdown_by_signal", "_setproctitle", "_crash"]),
+        (faust_app.RoleApp, App, ["on_stop", "_on_agent_error", "_new_transport", "_create_directories"]),
+        (faust_app.RoleWorker, Worker, ["_flag_as_shutdown_by_signal", "_setproctitle", "_crash"]),
     ],
 )
 def test_every_override_replaces_something_that_is_there(ours: type, theirs: type, names: list[str]) -> None:

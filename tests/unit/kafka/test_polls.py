@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from stream_app.kafka import frame
+from stream_app.kafka import faust_consumer
 from stream_app.kafka.consumer_thread import ConsumerThread, Polled
-from stream_app.kafka.frame import Consumer
+from stream_app.kafka.faust_consumer import Consumer
 from stream_app.records import Partition
 
 P0 = TP("reviews", 0)
@@ -124,9 +124,9 @@ def test_gate_is_looked_at_less_and_less_often_until_it_opens(monkeypatch: pytes
 
     async def test() -> None:
         consumer = consumer_on(Thread(), room=False)
-        consumer._gate_pause = frame._GATE_PAUSE_SECONDS
+        consumer._gate_pause = faust_consumer._GATE_PAUSE_SECONDS
         with monkeypatch.context() as patched:
-            patched.setattr(frame.asyncio, "sleep", sleep)
+            patched.setattr(faust_consumer.asyncio, "sleep", sleep)
             for _ in range(5):
                 await consumer._wait_next_records(1.0)
             consumer._role = consumer._publisher = SimpleNamespace(has_room=lambda: True)

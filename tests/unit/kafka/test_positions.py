@@ -10,10 +10,10 @@ import pytest
 from aiokafka.consumer.fetcher import OffsetResetStrategy
 from faust.types import TP
 
-from stream_app.kafka import consumer_thread, frame
+from stream_app.kafka import consumer_thread, faust_commits
 from stream_app.kafka.clock_check import ClockCheck
 from stream_app.kafka.consumer_thread import ConsumerThread, Polled
-from stream_app.kafka.frame import Consumer
+from stream_app.kafka.faust_consumer import Consumer
 from stream_app.kafka.ordered_publisher import OrderedPublisher
 from stream_app.records import Partition, RawRecord
 from stream_app.steps.sequence import OffsetJumpedBack
@@ -162,8 +162,8 @@ def test_broker_that_tells_no_positions_ends_the_process(monkeypatch: pytest.Mon
     def fatal(error: BaseException) -> None:
         raise Ended from error
 
-    monkeypatch.setattr(frame, "fatal", fatal)
-    monkeypatch.setattr(frame, "_SEEK_SECONDS", 0.05)
+    monkeypatch.setattr(faust_commits, "fatal", fatal)
+    monkeypatch.setattr(faust_commits, "_SEEK_SECONDS", 0.05)
 
     async def test() -> None:
         consumer = consumer_with({P0: 40})

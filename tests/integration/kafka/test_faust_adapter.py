@@ -1,4 +1,4 @@
-"""The frame on a real broker: nothing is lost, committed too early or out of order, whoever dies, joins or waits."""
+"""The Faust adapter on a real broker: nothing is lost, committed early or out of order when a member dies or joins."""
 
 from __future__ import annotations
 
