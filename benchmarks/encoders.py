@@ -257,11 +257,11 @@ def _through_the_batcher(
     found: Any, texts: Sequence[str], device: str, backend: Any, precision: Any, workers: int, *, padded: bool
 ) -> tuple[list[int], float]:
     """What a worker does with a backlog, tokenising included; ``padded``: with transformers' forward."""
+    from stream_app.models.autotune import measure_budget
     from stream_app.models.classifier import Classifier
     from stream_app.models.device import DeviceChoice
     from stream_app.models.encoders import PaddedEncoder
     from stream_app.models.loading import TunedModel
-    from stream_app.models.selection import measure_budget
     from stream_app.steps.batch_plan import PaddedRows
 
     choice = DeviceChoice(device, precision, 1, "", backend, workers)

@@ -84,7 +84,7 @@ def _encoders(options: Options) -> Measured:
             "CTranslate2's padding is that of attention, as its share of the work."
         )
     if options.device == "cpu":
-        from stream_app.models.selection import BATCH_SECONDS
+        from stream_app.models.autotune import BATCH_SECONDS
 
         reviews, seconds = (20, 0.0) if options.quick else (run_sizes.REVIEWS, run_sizes.SECONDS)
         sizes = [

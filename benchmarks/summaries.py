@@ -218,9 +218,9 @@ def run_bundled(way: str, path: Path, count: int) -> SummaryRun:
 def _by_a_worker(device: str, precision: Precision, texts: Sequence[str]) -> SummaryRun:
     """Through a worker's batcher."""
     from benchmarks.encoders import drain
+    from stream_app.models.autotune import measure_budget
     from stream_app.models.device import DeviceChoice, find_device
     from stream_app.models.loading import TunedModel
-    from stream_app.models.selection import measure_budget
     from stream_app.models.summarizer import find_summarizer
 
     find_device(device, 1)

@@ -1,21 +1,16 @@
-"""Which device there is and what it can do: measured once, then remembered per machine."""
+"""Finds the device that models run on, and measures what it can do."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import platform
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import ctranslate2
-import orjson
 import torch
 
+from stream_app.models.measurement_cache import remembered
 from stream_app.models.memory import bound_caches
 from stream_app.ports import ConfigurationError
 
@@ -23,7 +18,6 @@ Precision = Literal["fp32", "bf16", "int8"]
 Backend = Literal["torch", "ctranslate2"]
 
 BF16_MUST_GAIN = 1.5  # below this, rounding buys little: a CPU also compiles each new shape of a run in bf16
-_AUTOTUNE = 6  # raised whenever something else is measured, so that older answers are not used
 _MATMUL_SECONDS = 0.2  # per precision: enough to see past neighbours on the same machine
 
 
@@ -136,76 +130,3 @@ def seconds_of(call: Callable[[], object]) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
-
-
-def remembered(key: str, measure: Callable[[], Any]) -> Any:
-    """The answer that was measured on this machine before, else a new measurement; a broken file is measured anew."""
-    if (known := recalled(key)) is not None:
-        return known
-    answer = measure()
-    remember(key, answer)
-    return answer
-
-
-def recalled(key: str) -> Any:
-    """The answer that was measured on this machine with these libraries before; None: none."""
-    try:
-        return orjson.loads(_measured().read_bytes())[_machine()][key]
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
-        return None
-
-
-def _measured() -> Path:
-    return cache_folder() / "measured.json"
-
-
-def _machine() -> str:
-    return f"{_processor()} torch {torch.__version__} ctranslate2 {ctranslate2.__version__} sweep {_AUTOTUNE}"
-
-
-def remember(key: str, answer: Any) -> None:
-    """``answer`` is what JSON holds."""
-    file = _measured()
-    try:
-        known = orjson.loads(file.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        known = {}
-    if not isinstance(known, dict):
-        known = {}
-    known.setdefault(_machine(), {})[key] = answer
-    temporary = file.with_suffix(f".{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(orjson.dumps(known, option=orjson.OPT_INDENT_2))
-        temporary.replace(file)
-    except OSError:
-        return  # a read-only home: it is measured again next time
-
-
-@contextmanager
-def measuring() -> Iterator[None]:
-    """Only one process of this machine measures at a time: the others would slow it down, and find its answer then."""
-    with ExitStack() as held:
-        try:
-            cache_folder().mkdir(parents=True, exist_ok=True)
-            file = held.enter_context((cache_folder() / "measuring.lock").open("wb"))
-            fcntl.flock(file, fcntl.LOCK_EX)  # gone with the process, however it ends
-        except OSError:
-            pass  # a home that is read-only, or without locks
-        yield
-
-
-def cache_folder() -> Path:
-    """Where measurements and converted models are kept."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stream-app"
-
-
-def _processor() -> str:
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    wanted = {"model name", "model", "cpu family"}
-    return " ".join(sorted({line.split(":", 1)[1].strip() for line in lines if line.split("\t")[0] in wanted}))

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from stream_app.models import device, selection
+from stream_app.models import autotune, device
+from stream_app.models.autotune import Budget, measure_budget
 from stream_app.models.device import DeviceChoice, choose_device
-from stream_app.models.selection import Budget, measure_budget
 from stream_app.ports import ConfigurationError, OutOfDeviceMemory, Tokens
 from stream_app.records import Scores
 from stream_app.steps.batch_plan import Packed
@@ -100,7 +100,7 @@ def test_memory_that_runs_out_later_rules_out_that_size_and_all_larger_ones(
             raise OutOfDeviceMemory("the device is full")
         return size, 0.1  # the larger, the faster
 
-    monkeypatch.setattr(selection, "_timed", second_round_of_1024_is_too_large)
+    monkeypatch.setattr(autotune, "_timed", second_round_of_1024_is_too_large)
     assert measure_budget(FakeClassifier(), cpu).micro_batch_tokens == 512
 
 
@@ -113,7 +113,7 @@ def test_a_neighbour_that_takes_the_time_of_one_run_does_not_decide(
         seen.append(size)
         return size, 1.0 if len(seen) == 1 else 0.1  # the larger, the faster
 
-    monkeypatch.setattr(selection, "_timed", stalled_at_first)
+    monkeypatch.setattr(autotune, "_timed", stalled_at_first)
     assert measure_budget(FakeClassifier(), cpu).micro_batch_tokens == 2048
 
 
@@ -134,7 +134,7 @@ def test_a_budget_is_measured_with_all_workers_at_work(cpu: DeviceChoice) -> Non
 def test_long_runs_are_made_larger_while_that_pays(cpu: DeviceChoice, monkeypatch: pytest.MonkeyPatch) -> None:
     """T5 on a GPU waits for Python: a run of many texts takes it no longer than one of few."""
     gpu = replace(cpu, device="cuda")
-    monkeypatch.setattr(selection, "_timed", lambda model, texts, size, on_all: (size, 0.4 if size <= 65536 else 0.9))
+    monkeypatch.setattr(autotune, "_timed", lambda model, texts, size, on_all: (size, 0.4 if size <= 65536 else 0.9))
     assert measure_budget(FakeClassifier(), gpu).micro_batch_tokens == 65536
 
     seen: list[int] = []
@@ -143,7 +143,7 @@ def test_long_runs_are_made_larger_while_that_pays(cpu: DeviceChoice, monkeypatc
         seen.append(size)
         return size, size / 500
 
-    monkeypatch.setattr(selection, "_timed", in_proportion)
+    monkeypatch.setattr(autotune, "_timed", in_proportion)
     measure_budget(FakeClassifier(), gpu, "another")
     assert set(seen) == {1024, 4096}  # seconds a run, for nothing
     seen.clear()

@@ -14,7 +14,7 @@ from unittest.mock import ANY
 import orjson
 import pytest
 
-from stream_app.models import device, selection
+from stream_app.models import autotune, device, measurement_cache, selection
 from stream_app.models.background import THREADS_CAN_YIELD
 from stream_app.models.classifier import find_classifier
 from stream_app.models.device import Backend
@@ -117,7 +117,7 @@ def test_fastest_is_chosen_and_remembered(classifier_folder: Folder, monkeypatch
         return size, slower * size / rates[loaded[-1]]
 
     monkeypatch.setattr(type(found), "on", noted)
-    monkeypatch.setattr(selection, "_timed", timed)
+    monkeypatch.setattr(autotune, "_timed", timed)
     chosen = select(found, settings, 2)
     assert (chosen.choice.backend, chosen.choice.precision, chosen.choice.workers) == ("ctranslate2", "int8", 2)
     assert "torch bf16 30" in chosen.choice.reason
@@ -127,7 +127,7 @@ def test_fastest_is_chosen_and_remembered(classifier_folder: Folder, monkeypatch
     assert chosen.budget.tokens_per_second == 40.0
 
     loaded.clear()
-    monkeypatch.setattr(selection, "_timed", None)
+    monkeypatch.setattr(autotune, "_timed", None)
     assert select(found, settings, 2) == replace(chosen, model=ANY)
     assert loaded == ["ctranslate2 int8"], "only what was chosen is loaded the next time"
 
@@ -145,9 +145,9 @@ def test_model_in_the_background_is_measured_before_its_threads_yield(
         made.append(choice.background)
         return on(self, choice)
 
-    def measure(_: object, choice: device.DeviceChoice, __: str) -> selection.Budget:
+    def measure(_: object, choice: device.DeviceChoice, __: str) -> autotune.Budget:
         assert made == [False]
-        return selection.Budget(100, 10.0)
+        return autotune.Budget(100, 10.0)
 
     monkeypatch.setattr(type(found), "on", noted)
     monkeypatch.setattr(selection, "measure_budget", measure)
@@ -208,7 +208,7 @@ def test_candidate_that_runs_out_of_memory_is_refused_or_judged_by_the_rounds_be
         return model
 
     monkeypatch.setattr(type(found), "on", on_a_small_device)
-    monkeypatch.setattr(selection, "_timed", lambda _, __, size, ___: (size, 1.0 if loaded[-1] == "int8" else 2.0))
+    monkeypatch.setattr(autotune, "_timed", lambda _, __, size, ___: (size, 1.0 if loaded[-1] == "int8" else 2.0))
     assert select(found, Settings(_env_file=None, device="cpu"), 1).choice.precision == chosen
 
 
@@ -238,7 +238,7 @@ def test_processes_measure_one_after_another(cache: Path) -> None:
     inside: list[str] = []
 
     def measure(name: str) -> None:
-        with device.measuring():
+        with measurement_cache.measuring():
             inside.append(f"{name} in")
             time.sleep(0.05)
             inside.append(f"{name} out")
