@@ -22,7 +22,7 @@ from stream_app.models.batcher import estimated_tokens
 from stream_app.models.result_cache import LONGEST_TEXT, ResultCache
 from stream_app.records import Review
 from stream_app.settings import Settings
-from stream_app.steps import enrich as step
+from stream_app.steps import prepare
 
 console = Console(stderr=True)
 
@@ -60,7 +60,7 @@ def model_texts(path: Path) -> Iterator[str]:
         for line in file:
             text, title = _text_and_title(line)
             review = Review("p", "r", 0, "created", 0, title=title, text=text)
-            if isinstance(prepared := step.prepare(review, None), step.Prepared):
+            if isinstance(prepared := prepare.prepare(review, None), prepare.Prepared):
                 yield prepared.model_text
 
 

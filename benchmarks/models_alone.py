@@ -17,7 +17,7 @@ from stream_app import contract
 from stream_app.models.loading import TunedModel
 from stream_app.records import RawRecord, Review
 from stream_app.settings import Settings
-from stream_app.steps import enrich as step
+from stream_app.steps import prepare
 
 FROM_MEMORY, ONE_AT_A_TIME = "from memory", "one at a time"
 
@@ -29,7 +29,7 @@ def models_alone(way: str, path: Path, reviews: int, *, with_summaries: bool) ->
     return rate
 
 
-def prepared_texts(work: Workload, settings: Settings) -> list[step.Prepared]:
+def prepared_texts(work: Workload, settings: Settings) -> list[prepare.Prepared]:
     """What enrich would hand to the models."""
     prepared = []
     for number, line in enumerate(work.lines):
@@ -41,13 +41,13 @@ def prepared_texts(work: Workload, settings: Settings) -> list[step.Prepared]:
             max_text_characters=settings.max_text_characters,
         )
         assert isinstance(review, Review), review
-        ready = step.prepare(review, None)
-        assert isinstance(ready, step.Prepared), ready
+        ready = prepare.prepare(review, None)
+        assert isinstance(ready, prepare.Prepared), ready
         prepared.append(ready)
     return prepared
 
 
-def _from_memory(texts: Sequence[step.Prepared], settings: Settings) -> float:
+def _from_memory(texts: Sequence[prepare.Prepared], settings: Settings) -> float:
     """Through the worker's own batchers, with everything waiting from the start: nothing but the models."""
     from benchmarks.encoders import drain
     from stream_app.models.loading import load_models
@@ -55,7 +55,7 @@ def _from_memory(texts: Sequence[step.Prepared], settings: Settings) -> float:
     models = load_models(settings)
     jobs = [(models.sentiment, [text.model_text for text in texts])]
     if models.summary is not None:
-        long = [text for text in texts if step.needs_summary(text, settings.summary_min_words)]
+        long = [text for text in texts if prepare.needs_summary(text, settings.summary_min_words)]
         jobs.append((models.summary, [text.summary_input for text in long]))
     with ThreadPoolExecutor(len(jobs)) as pool:
 
@@ -73,7 +73,7 @@ def _sizes(tuned: TunedModel[Any]) -> tuple[int, int, int, int]:
     return tuned.micro_batch_tokens, tuned.batch_tokens, tuned.workers, tuned.tokenizers
 
 
-def _one_at_a_time(texts: Sequence[step.Prepared], settings: Settings) -> float:
+def _one_at_a_time(texts: Sequence[prepare.Prepared], settings: Settings) -> float:
     """As first programs do it: ``transformers.pipeline`` and ``generate`` in fp32, a call per review, on all cores."""
     from transformers import pipeline
 
@@ -90,7 +90,7 @@ def _one_at_a_time(texts: Sequence[step.Prepared], settings: Settings) -> float:
     began = time.perf_counter()
     for text in texts:
         classify(text.model_text)
-        if settings.summaries != "off" and step.needs_summary(text, settings.summary_min_words):
+        if settings.summaries != "off" and prepare.needs_summary(text, settings.summary_min_words):
             summarizer.run(summarizer.tokenize([text.summary_input]))
     return len(texts) / (time.perf_counter() - began)
 

@@ -9,8 +9,7 @@ from collections.abc import Iterable
 
 from stream_app import contract
 from stream_app.records import Alert, Message, ModelName, Position, RawRecord, Rejected, Scores
-from stream_app.steps import alert_rules
-from stream_app.steps import enrich as step
+from stream_app.steps import alert_rules, assemble, prepare
 
 MODEL = ModelName("free", "costs nothing")
 SUMMARY_MIN_WORDS = 20
@@ -56,10 +55,10 @@ def enriched_and_alerts(
     )
     if isinstance(review, Rejected):
         raise ValueError(f"offset {offset} is rejected: {review.detail}")
-    prepared = step.prepare(review, None)
-    if isinstance(prepared, step.Unusable):
+    prepared = prepare.prepare(review, None)
+    if isinstance(prepared, prepare.Unusable):
         raise ValueError(f"offset {offset} is rejected: {prepared.detail}")
-    sentiment = step.sentiment_of(noop_scores(prepared.model_text))
+    sentiment = assemble.sentiment_of(noop_scores(prepared.model_text))
     alert = alert_rules.negative_review(
         review,
         prepared,
@@ -70,7 +69,7 @@ def enriched_and_alerts(
         max_age_ms=_ALERT_MAX_AGE_MS,
         now_ms=now_ms,
     )
-    enriched = step.assemble(
+    enriched = assemble.assemble(
         review,
         prepared,
         sentiment=sentiment,

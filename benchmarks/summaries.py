@@ -194,7 +194,7 @@ def run_bundled(way: str, path: Path, count: int) -> SummaryRun:
     from stream_app.models.device import DeviceChoice, find_device
     from stream_app.models.loading import silence_libraries
     from stream_app.models.summarizer import load_summarizer
-    from stream_app.steps.enrich import needs_summary
+    from stream_app.steps.prepare import needs_summary
 
     silence_libraries()
     settings = Settings()

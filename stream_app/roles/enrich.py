@@ -33,8 +33,7 @@ from stream_app.roles.isolation import Isolation
 from stream_app.roles.one_by_one import OneByOne
 from stream_app.roles.record_errors import RecordErrors
 from stream_app.settings import Settings
-from stream_app.steps import alert_rules
-from stream_app.steps import enrich as step
+from stream_app.steps import alert_rules, assemble, prepare
 from stream_app.steps.safety import safety_terms
 from stream_app.steps.summary_window import SummaryWindow
 
@@ -69,7 +68,7 @@ class _Open:
 
     in_flight: InFlightRecord
     review: Review
-    prepared: step.Prepared
+    prepared: prepare.Prepared
     produced_at_ms: int | None  # its record's timestamp; None: unusable
     sentiment: Sentiment | None = None
     sentiment_missing: str | None = None
@@ -331,9 +330,9 @@ class Enrich:
         """One per slot: a review that is ready for the models, the message of a deletion, or why it is neither."""
         found: list[Any] = [self._decoded(in_flight, now_ms) for in_flight in in_flight_records]
         accepted = [at for at, review in enumerate(found) if type(review) is Review]
-        prepared = step.prepare_all([found[at] for at in accepted], self._classifier.languages)
+        prepared = prepare.prepare_all([found[at] for at in accepted], self._classifier.languages)
         for at, ready in zip(accepted, prepared, strict=True):
-            if isinstance(ready, step.Unusable):
+            if isinstance(ready, prepare.Unusable):
                 found[at] = Rejected(in_flight_records[at].record, ready.reason, ready.detail)
             else:
                 produced_at_ms = in_flight_records[at].record.plausible_timestamp_ms(now_ms)
@@ -355,7 +354,7 @@ class Enrich:
         )
         if isinstance(review, Rejected) or review.kind != "deleted":
             return review
-        deleted = step.deletion(
+        deleted = assemble.deletion(
             review, enrichment_version=settings.enrichment_version, now_ms=now_ms, position=_position(in_flight)
         )
         return self._message(in_flight, deleted)
@@ -369,14 +368,14 @@ class Enrich:
     def _healthy_review(self) -> _Open:
         [review] = self._read([self._healthy_in_flight()], self._now_ms())
         assert isinstance(review, _Open)
-        review.sentiment = step.sentiment_of(_HEALTHY_SCORES)
+        review.sentiment = assemble.sentiment_of(_HEALTHY_SCORES)
         return review
 
     def _submit(self, reviews: Sequence[_Open]) -> None:
         for_model, for_isolation, for_one_by_one = [], [], []
         for review in reviews:
             if not review.prepared.supported:
-                review.sentiment_missing = step.UNSUPPORTED_LANGUAGE
+                review.sentiment_missing = prepare.UNSUPPORTED_LANGUAGE
                 self._publish([(review, None)])
             # guarantee: candidates-do-not-reach-this-device
             elif self._crashes.has_candidates and self._crashes.is_candidate(_position(review.in_flight)):
@@ -451,7 +450,7 @@ class Enrich:
     def _needs_summary(self, review: _Open) -> bool:
         if self._summary is None or review.alone:
             return False
-        return step.needs_summary(review.prepared, self._settings.summary_min_words)
+        return prepare.needs_summary(review.prepared, self._settings.summary_min_words)
 
     def _judged(
         self, review: _Open, scores: Scores | ModelFailed, now_ms: int
@@ -459,7 +458,7 @@ class Enrich:
         """What the classifier said: sentiment, whether it read only the beginning, and the alert that is due."""
         if isinstance(scores, ModelFailed):
             return Rejected(review.in_flight.record, scores.reason, scores.detail)
-        sentiment = step.sentiment_of(scores)
+        sentiment = assemble.sentiment_of(scores)
         return sentiment, scores.truncated, self._alert(review, sentiment, now_ms)
 
     def _to_summarize(self, reviews: list[_Open]) -> None:
@@ -616,7 +615,7 @@ class Enrich:
         self._acks.finish_all(finished)
 
     def _enriched(self, review: _Open, abstract: str | None, now_ms: int) -> EnrichedReview:
-        return step.assemble(
+        return assemble.assemble(
             review.review,
             review.prepared,
             sentiment=review.sentiment,

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Literal
 
 from stream_app.records import SEVERITIES, Alert, Reason, Review, Rule, Sentiment, Severity, percent_encoded, value
-from stream_app.steps.enrich import Prepared
+from stream_app.steps.prepare import Prepared
 from stream_app.steps.summary_text import key_sentence
 
 _SURE = 0.95  # P(negative) from which one or two stars, or none given, make it a warning

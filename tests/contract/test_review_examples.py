@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stream_app import contract
 from stream_app.records import FINAL_REVISION, RawRecord, Rejected, Review
-from stream_app.steps import enrich
+from stream_app.steps import prepare
 
 EXAMPLES = contract.schema_folder() / "examples"
 REASONS: dict[str, str] = json.loads((EXAMPLES / "invalid" / "reasons.json").read_text())
@@ -76,9 +76,9 @@ def test_valid_example_is_accepted_by_decoder_and_schema(path) -> None:  # type:
 @pytest.mark.parametrize("name", sorted(CLEANED))
 def test_example_to_be_cleaned_is_accepted_and_cleaned(name: str) -> None:
     """Markup, control characters and personal data do not reject a review."""
-    prepared = enrich.prepare(accepted((EXAMPLES / "cleaned" / name).read_bytes()), None)
+    prepared = prepare.prepare(accepted((EXAMPLES / "cleaned" / name).read_bytes()), None)
 
-    assert isinstance(prepared, enrich.Prepared)
+    assert isinstance(prepared, prepare.Prepared)
     assert CLEANED[name] == prepared.text
 
 

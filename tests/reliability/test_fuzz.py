@@ -12,7 +12,7 @@ import pytest
 
 from stream_app import contract
 from stream_app.contract import json_bytes
-from stream_app.steps import enrich
+from stream_app.steps import prepare
 from tests.reliability.fuzz import run as fuzz
 from tests.reliability.fuzz.inputs import MAX_MESSAGE_BYTES, MAX_TEXT_CHARACTERS, made
 from tests.reliability.fuzz.patterns import fragments, patterns
@@ -65,10 +65,10 @@ def _takes_long(text: str) -> int:
         (contract, "decode_review", _raises, "IndexError"),
         (contract, "decode_alert", _raises, "IndexError"),
         (json_bytes, "_has_lone_surrogate", _raises, "IndexError in json_bytes.py"),
-        (enrich, "mask", lambda text: (f"{text}\x07.", True), "no control characters"),
-        (enrich, "clean", lambda text: (text, False), "the text is not empty"),
-        (enrich, "clean_word_count", _takes_long, "slow"),
-        (enrich, "is_supported", _raises, "IndexError in enrich.py:_prepared"),
+        (prepare, "mask", lambda text: (f"{text}\x07.", True), "no control characters"),
+        (prepare, "clean", lambda text: (text, False), "the text is not empty"),
+        (prepare, "clean_word_count", _takes_long, "slow"),
+        (prepare, "is_supported", _raises, "IndexError in prepare.py:_prepared"),
         (contract, "encode_alert", lambda alert: b"{}", ""),
     ],
 )

@@ -48,7 +48,7 @@ def offenders(importers: list[str], forbidden: tuple[str, ...]) -> list[str]:
 
 def test_modules_are_found() -> None:
     assert {"stream_app.records", "stream_app.steps.clean", "stream_app.__main__"} <= set(_MODULES)
-    assert "stream_app.steps.clean" in imports("stream_app.steps.enrich")
+    assert "stream_app.steps.clean" in imports("stream_app.steps.prepare")
 
 
 def test_steps_and_records_import_nothing_of_ours_but_each_other() -> None:

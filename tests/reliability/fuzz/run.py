@@ -36,7 +36,7 @@ from stream_app.records import (
     Review,
     Scores,
 )
-from stream_app.steps import alert_rules, enrich, fold
+from stream_app.steps import alert_rules, assemble, fold, prepare
 from tests.reliability.fuzz.inputs import MAX_TEXT_CHARACTERS, made
 
 MAX_MILLISECONDS = 50.0  # of processor time, for the largest message
@@ -161,19 +161,19 @@ def _enriched(record: RawRecord, review: Review, luck: int) -> tuple[str, list[t
     """All that `enrich` does with an accepted review, with what models could say of it."""
     position = Position(record.topic, record.partition, record.offset)
     if review.kind == "deleted":
-        gone = enrich.deletion(review, enrichment_version=1, now_ms=NOW_MS, position=position)
+        gone = assemble.deletion(review, enrichment_version=1, now_ms=NOW_MS, position=position)
         return "deleted", [("enriched-review.v1", contract.encode_enriched(gone)), ("review.v1", record.value or b"")]
     languages = None if luck % 4 else frozenset({"en"})
-    prepared = enrich.prepare(review, languages)
-    if isinstance(prepared, enrich.Unusable):
+    prepared = prepare.prepare(review, languages)
+    if isinstance(prepared, prepare.Unusable):
         return _rejected(record, Rejected(record, prepared.reason, prepared.detail)), []
     negative = (luck >> 8 & 0xFF) / 0xFF
-    sentiment = enrich.sentiment_of(Scores(negative, (1 - negative) / 4, 3 * (1 - negative) / 4))
-    enriched = enrich.assemble(
+    sentiment = assemble.sentiment_of(Scores(negative, (1 - negative) / 4, 3 * (1 - negative) / 4))
+    enriched = assemble.assemble(
         review,
         prepared,
         sentiment=sentiment if prepared.supported else None,
-        sentiment_missing=None if prepared.supported else enrich.UNSUPPORTED_LANGUAGE,
+        sentiment_missing=None if prepared.supported else prepare.UNSUPPORTED_LANGUAGE,
         truncated=luck % 2 == 0,
         abstract=prepared.text[:80] if luck % 3 == 0 else "It works well." if luck % 3 == 1 else None,
         with_summary=luck % 8 != 0,

@@ -16,7 +16,7 @@ from stream_app.roles.notify import Notify
 from stream_app.roles.record_errors import HealthyRecordFailed, RecordErrors, TooManyFailures
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
-from stream_app.steps import alert_rules, enrich
+from stream_app.steps import alert_rules, assemble, prepare
 from stream_app.store.fake import MemorySummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
 from tests.fakes import FakeAcks, FakePublisher, in_flight_of
@@ -41,10 +41,10 @@ def planted(work: Callable[..., Any], marks: tuple[str, ...] = (MARK,)) -> Calla
 
 PLACES = [
     (contract, "decode_review"),
-    (enrich, "prepare_all"),
+    (prepare, "prepare_all"),
     (alert_rules, "is_alert_candidate"),
     (alert_rules, "negative_review"),
-    (enrich, "assemble"),
+    (assemble, "assemble"),
     (contract, "enriched_message"),
     (contract, "alert_message"),
 ]
@@ -82,7 +82,7 @@ def test_enrich_rejects_the_record_alone_wherever_it_raises(
 
 
 def test_enrich_rejects_a_deletion_that_raises(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enrich, "deletion", planted(enrich.deletion))
+    monkeypatch.setattr(assemble, "deletion", planted(assemble.deletion))
 
     async def scenario() -> None:
         async with staged() as stage:
@@ -110,7 +110,12 @@ def test_bug_that_every_record_triggers_rejects_none(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(contract, "decode_review"), (enrich, "prepare_all"), (alert_rules, "is_alert_candidate"), (enrich, "assemble")],
+    [
+        (contract, "decode_review"),
+        (prepare, "prepare_all"),
+        (alert_rules, "is_alert_candidate"),
+        (assemble, "assemble"),
+    ],
 )
 def test_bug_that_a_healthy_record_triggers_too_rejects_none(
     monkeypatch: pytest.MonkeyPatch, module: Any, name: str

@@ -20,7 +20,8 @@ from stream_app.steps.alert_rules import (
     severity_of,
     without_severity,
 )
-from stream_app.steps.enrich import Prepared, prepare, sentiment_of
+from stream_app.steps.assemble import sentiment_of
+from stream_app.steps.prepare import Prepared, prepare
 
 HOUR_MS = 3_600_000
 

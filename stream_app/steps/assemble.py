@@ -1,9 +1,6 @@
-"""Puts an enriched review together from the review and what the models said of it."""
+"""Assembles an enriched review from the review and the answers of the models."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import replace
 
 from stream_app.records import (
     LABELS,
@@ -14,94 +11,11 @@ from stream_app.records import (
     Scores,
     Sentiment,
     SummaryMethod,
-    value,
 )
-from stream_app.steps.clean import clean
-from stream_app.steps.language import is_supported, language_of
-from stream_app.steps.privacy import mask
-from stream_app.steps.safety import safety_words_in_each
-from stream_app.steps.summary_text import (
-    MAX_SENTENCE_CHARACTERS,
-    best_sentence,
-    clean_word_count,
-    faithful,
-    key_sentence,
-)
+from stream_app.steps.prepare import Prepared
+from stream_app.steps.summary_text import MAX_SENTENCE_CHARACTERS, best_sentence, faithful, key_sentence
 
-UNSUPPORTED_LANGUAGE = "unsupported_language"
-EMPTY_TEXT = "empty_text"
-
-_CONTRADICTION = 0.8  # the probability from which words and stars are said to contradict each other
-
-
-@value
-class Prepared:
-    """A review made ready for the models. ``text`` is what will be published; ``supported``: the models read it."""
-
-    text: str
-    title: str | None
-    language: str
-    supported: bool
-    words: int
-    flags: tuple[str, ...]
-    safety_words: tuple[str, ...]
-
-    @property
-    def model_text(self) -> str:
-        """What the classifier reads: title and text."""
-        if not self.title:
-            return self.text
-        return f"{self.title}{' ' if self.title[-1] in '.!?…。！？' else '. '}{self.text}"
-
-    @property
-    def summary_input(self) -> str:
-        """What the summarizer reads: the text alone, since it learned to write titles."""
-        return self.text
-
-
-@value
-class Unusable:
-    """Nothing is left of the review that could be processed."""
-
-    reason: str
-    detail: str
-
-
-def prepare(review: Review, languages: frozenset[str] | None) -> Prepared | Unusable:
-    """Clean, mask, and look at language and safety words. ``languages``: what the classifier reads, None: any."""
-    return prepare_all([review], languages)[0]
-
-
-def prepare_all(reviews: Sequence[Review], languages: frozenset[str] | None) -> list[Prepared | Unusable]:
-    """``prepare`` of each: cheaper together, since words of danger are looked for in all of them at once."""
-    prepared = [_prepared(review, languages) for review in reviews]
-    read = [one.model_text if isinstance(one, Prepared) else "" for one in prepared]
-    for index, safety in safety_words_in_each(read).items():
-        one = prepared[index]
-        if isinstance(one, Prepared):
-            prepared[index] = replace(one, safety_words=safety, flags=(*one.flags, "safety_words"))
-    return prepared
-
-
-def _prepared(review: Review, languages: frozenset[str] | None) -> Prepared | Unusable:
-    """All but the safety words."""
-    text, marked_up = clean(review.text)
-    if not text:
-        return Unusable(EMPTY_TEXT, "nothing is left of the text without markup and control characters")
-    text, masked = mask(text)
-    title: str | None = None
-    if review.title:
-        title, title_marked_up = clean(review.title)
-        title, title_masked = mask(title)
-        marked_up, masked = marked_up or title_marked_up, masked or title_masked
-    language = language_of(text, review.language)
-    supported = is_supported(language, languages)
-    flags = (
-        *(("markup_removed",) if marked_up else ()),
-        *(("private_data_masked",) if masked else ()),
-        *(() if supported else (UNSUPPORTED_LANGUAGE,)),
-    )
-    return Prepared(text, title or None, language, supported, clean_word_count(text), flags, ())
+_CONTRADICTION = 0.8  # the probability from which words and stars contradict each other
 
 
 def sentiment_of(scores: Scores) -> Sentiment:
@@ -114,11 +28,6 @@ def sentiment_of(scores: Scores) -> Sentiment:
     )
     confidence = max(rounded)
     return Sentiment(LABELS[rounded.index(confidence)], confidence, rounded)
-
-
-def needs_summary(prepared: Prepared, min_words: int) -> bool:
-    """Is the review long enough for a summary shorter than itself, in a language that the models read?"""
-    return prepared.supported and prepared.words >= min_words
 
 
 def assemble(
@@ -137,9 +46,9 @@ def assemble(
     now_ms: int,
     position: Position,
 ) -> EnrichedReview:
-    """The enriched review. ``abstract``: what T5 said, None where it was not asked or did not answer in time.
+    """The enriched review. ``abstract``: T5's answer, None where it was not asked or did not answer in time.
 
-    A model that had no part in it is not named.
+    A model that contributed nothing is not named.
     """
     summary, method = _summary(prepared, sentiment, abstract, with_summary, min_words)
     negative = sentiment is not None and sentiment.label == "negative"
@@ -202,7 +111,7 @@ def _summary(
 
 
 def _contradictions(rating: int | None, sentiment: Sentiment | None) -> tuple[str, ...]:
-    """Stars and words that say the opposite with confidence."""
+    """Stars and words that contradict each other with confidence."""
     if rating is None or sentiment is None:
         return ()
     negative, _, positive = sentiment.scores

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from stream_app import contract
 from stream_app.records import EnrichedReview, ModelName, Position, Review, Scores, Sentiment
-from stream_app.steps import enrich
-from stream_app.steps.enrich import Prepared, Unusable
+from stream_app.steps import assemble, prepare
+from stream_app.steps.prepare import Prepared, Unusable
 
 BERT, T5 = ModelName("bert", "1"), ModelName("t5", "2")
 LONG = "The lid broke after two weeks. I am very disappointed with it. " + "The water boils fast and it is quiet. " * 3
@@ -26,7 +26,7 @@ def review(text: str, **fields: Any) -> Review:
 
 
 def prepared(of: Review, languages: frozenset[str] | None = None) -> Prepared:
-    ready = enrich.prepare(of, languages)
+    ready = prepare.prepare(of, languages)
     assert isinstance(ready, Prepared)
     return ready
 
@@ -39,7 +39,7 @@ def assembled(of: Review, languages: frozenset[str] | None = None, **said: Any) 
         "abstract": None,
         "with_summary": True,
     }
-    return enrich.assemble(
+    return assemble.assemble(
         of,
         prepared(of, languages),
         **answers | said,
@@ -56,9 +56,9 @@ def test_reviews_prepared_together_are_what_each_is_alone() -> None:
     texts = ["It caught fire.", "<p></p>", "Nice.", "Für mich zu Smoke-lastig", "No fire at all"]
     reviews = [review(text, title=title) for text in texts for title in (None, "Unsafe!", "Good")]
 
-    together = enrich.prepare_all(reviews, frozenset({"en"}))
+    together = prepare.prepare_all(reviews, frozenset({"en"}))
 
-    assert together == [enrich.prepare(one, frozenset({"en"})) for one in reviews]
+    assert together == [prepare.prepare(one, frozenset({"en"})) for one in reviews]
     assert [one.safety_words for one in together if isinstance(one, Prepared)][:3] == [
         ("fire",),
         ("unsafe", "fire"),
@@ -83,7 +83,7 @@ def test_danger_in_the_title_counts() -> None:
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", "<p> </p>", "\u200b\x00", "&nbsp;"])
 def test_review_of_which_nothing_is_left_is_unusable(text: str) -> None:
     """It is rejected as an empty one is."""
-    unusable = enrich.prepare(review(text), None)
+    unusable = prepare.prepare(review(text), None)
 
     assert isinstance(unusable, Unusable)
     assert unusable.reason == "empty_text"
@@ -104,8 +104,8 @@ def test_language_that_no_model_reads_is_flagged_and_not_summarised() -> None:
     ready = prepared(chinese, frozenset({"en"}))
 
     assert (ready.language, ready.supported, ready.flags) == ("zh", False, ("unsupported_language",))
-    assert not enrich.needs_summary(ready, 20)
-    enriched = assembled(chinese, frozenset({"en"}), sentiment=None, sentiment_missing=enrich.UNSUPPORTED_LANGUAGE)
+    assert not prepare.needs_summary(ready, 20)
+    enriched = assembled(chinese, frozenset({"en"}), sentiment=None, sentiment_missing=prepare.UNSUPPORTED_LANGUAGE)
     assert (enriched.sentiment, enriched.sentiment_missing) == (None, "unsupported_language")
     assert enriched.sentiment_model is None
     assert enriched.summary_method == "extractive"
@@ -113,13 +113,15 @@ def test_language_that_no_model_reads_is_flagged_and_not_summarised() -> None:
 
 def test_sentiment_is_the_largest_probability_in_four_decimals() -> None:
     """Label and confidence are of the rounded ones, so that readers who compare agree."""
-    assert enrich.sentiment_of(Scores(0.123456, 0.2, 0.676544)) == Sentiment("positive", 0.6765, (0.1235, 0.2, 0.6765))
+    assert assemble.sentiment_of(Scores(0.123456, 0.2, 0.676544)) == Sentiment(
+        "positive", 0.6765, (0.1235, 0.2, 0.6765)
+    )
 
 
 @given(st.floats(0, 1, width=32))
 def test_probabilities_of_a_model_are_rounded_as_python_rounds(p: float) -> None:
     """Models compute in single precision; for these the quick way of rounding is exact."""
-    assert enrich.sentiment_of(Scores(p, p, p)).scores == (round(p, 4),) * 3
+    assert assemble.sentiment_of(Scores(p, p, p)).scores == (round(p, 4),) * 3
 
 
 def test_short_review_is_its_own_summary() -> None:
@@ -208,7 +210,7 @@ def test_praise_has_no_key_sentence() -> None:
 def test_deletion_is_published_without_text() -> None:
     """Readers learn which review is gone, and from which revision on."""
     gone = Review("p", "r", 7, "deleted", 1_000, updated_at_ms=1_500)
-    enriched = enrich.deletion(gone, enrichment_version=2, now_ms=2_000, position=Position("reviews", 1, 2))
+    enriched = assemble.deletion(gone, enrichment_version=2, now_ms=2_000, position=Position("reviews", 1, 2))
 
     assert (enriched.kind, enriched.revision, enriched.enrichment_version) == ("deleted", 7, 2)
     assert (enriched.text, enriched.title, enriched.sentiment, enriched.summary) == (None, None, None, None)
@@ -224,7 +226,7 @@ def test_any_text_and_any_answer_end_in_a_valid_enriched_review(
 ) -> None:
     """Or it is unusable: nothing that people write, or a model makes up, raises or breaks the contract."""
     of = review(text, title=title, language=title)
-    if isinstance(enrich.prepare(of, None), Unusable):
+    if isinstance(prepare.prepare(of, None), Unusable):
         return
 
     enriched = assembled(of, abstract=abstract)
