@@ -58,7 +58,7 @@ _PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("batch", "models/batcher.py", ()),
     ("batch", "steps/batch_plan.py", ()),
     ("batch", "benchmarks/noop_models.py", ("tokenize", "run", "<listcomp>")),
-    ("telemetry", "stream_app/telemetry.py", ()),
+    ("telemetry", "stream_app/telemetry/", ()),
     ("telemetry", "prometheus_client/", ()),
     ("the role itself", "roles/enrich.py", ()),
     ("Kafka to in-flight records (Faust adapter)", "kafka/faust_", ()),

@@ -60,7 +60,7 @@ def create_app(
             "tracing": False,
             "metrics": False,
             "logs": False,
-        },  # ours is telemetry.py; theirs asks at every call
+        },  # ours is the package telemetry; theirs asks at every call
     )
     routes = look_ups.router(store, now_ms, generation, stale)
     app.include_router(routes)

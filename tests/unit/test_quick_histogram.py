@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from stream_app.quick_histogram import QuickHistogram
+from stream_app.telemetry.quick_histogram import QuickHistogram
 
 BOUNDS = (0.01, 0.5, 1, 30)
 
