@@ -1,22 +1,13 @@
-"""The API as one ASGI application, and the server that runs it."""
+"""The API as one ASGI application."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import errno
-import gc
-import signal
-import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 import orjson
-import uvicorn
-import uvloop
 from fastapi import APIRouter, FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response, StreamingResponse
@@ -25,12 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stream_app import telemetry
 from stream_app.api import look_ups, page, problems
 from stream_app.api.fast_lane import FastLane
-from stream_app.api.limits import Limits, limited_protocol
 from stream_app.api.live import LiveFeed
-from stream_app.ports import VIEW_WAS_LOST, ConfigurationError, SummaryReader
-from stream_app.settings import Settings
-
-_STOP_SECONDS = 3
+from stream_app.ports import VIEW_WAS_LOST, SummaryReader
 
 
 def create_app(
@@ -185,127 +172,3 @@ class _Measured:
             await send(message)
 
         await self._app(scope, receive, measured)
-
-
-def _print(line: str) -> None:
-    print(line, flush=True)
-
-
-def serve(
-    settings: Settings,
-    *,
-    any_port: bool = False,
-    say: Callable[[str], None] = _print,
-) -> None:
-    """Serve until SIGTERM or Ctrl-C, which let running requests finish (3 seconds at most). Says the addresses.
-
-    Look-ups have one port, everything has the internal one. ``any_port``: where a port is busy take a free one, and say
-    so. The store may be away: look-ups answer 503 until it is back. Raises ConfigurationError when an address cannot be
-    listened on.
-    """
-    public = _listen(settings.api_host, settings.api_port, any_port, say)
-    with public, contextlib.ExitStack() as stack:
-        internal = public
-        if not settings.api_has_one_port:
-            internal = stack.enter_context(
-                _listen(settings.api_internal_host, settings.api_internal_port, any_port, say)
-            )
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, public, internal, say))
-
-
-def _listen(host: str, port: int, any_port: bool, say: Callable[[str], None]) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=1024)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE and any_port:
-            say(f"Port {port} is busy; taking a free one instead.")
-            return socket.create_server((host, 0), family=family, backlog=1024)
-        if error.errno == errno.EADDRINUSE:
-            reason = "it is in use. Stop what uses it, or choose another with --port or --page-port (0: any free one)."
-        else:
-            reason = f"{error.strerror or error}. Choose another with --host and --port (or STREAM_APP_API_…)."
-        raise ConfigurationError(f"Cannot listen on {host} port {port}: {reason}") from error
-
-
-async def _serve(
-    settings: Settings, public: socket.socket, internal: socket.socket, say: Callable[[str], None]
-) -> None:
-    from stream_app.store.current import CurrentView
-
-    store = CurrentView.from_settings(settings)
-
-    def generation() -> int:
-        return store.generation
-
-    def stale() -> bool:
-        return store.is_lost
-
-    feed = LiveFeed(
-        store,
-        _wall_clock_ms,
-        generation,
-        stale,
-        max_clients=settings.api_streams,
-        max_clients_per_address=settings.api_streams_per_address,
-    )
-    public_port = None if internal is public else public.getsockname()[1]
-    app = create_app(
-        store, now_ms=_wall_clock_ms, generation=generation, stale=stale, feed=feed, public_port=public_port
-    )
-    config = uvicorn.Config(
-        app,
-        http=limited_protocol(Limits.from_settings(settings)),
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=int(settings.api_idle_seconds) or 1,
-        timeout_graceful_shutdown=_STOP_SECONDS,
-    )
-    # what is there now stays: the collector need not walk it again and again, which stops every look-up for 30 ms
-    gc.collect()
-    gc.freeze()
-    say(f"Page: {_address(internal)}   Look-ups: {_address(public)}")
-    try:
-        await Server(config, feed).serve([public] if internal is public else [public, internal])
-    finally:
-        await store.close()
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-
-
-class Server(uvicorn.Server):
-    """Ends the streams of events before it waits for requests to finish; a signal ends it with exit code 0."""
-
-    def __init__(self, config: uvicorn.Config, feed: LiveFeed) -> None:
-        super().__init__(config)
-        self._feed = feed
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._feed.close()
-        await super().shutdown(sockets)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        # uvicorn's own raises the signal again once it has stopped: a clean stop would look like a death
-        if threading.current_thread() is not threading.main_thread():  # signals come to the main thread alone
-            yield
-            return
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
-
-
-def _wall_clock_ms() -> int:
-    return time.time_ns() // 1_000_000

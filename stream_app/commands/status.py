@@ -6,8 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -16,11 +15,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from stream_app.commands.options import Brokers, Json, Redis, TopicPrefix, settings_from
+from stream_app.commands.status_lines import Line, describe_line, error_lines, role_line
 from stream_app.ports import ConfigurationError, Unavailable
 from stream_app.settings import Settings
 
 if TYPE_CHECKING:
-    from stream_app.kafka.group_status import GroupStatus
     from stream_app.steps.last_error import LastError
     from stream_app.store.backlog import Backlog
     from stream_app.store.workers import Seen
@@ -29,20 +28,10 @@ app = typer.Typer()
 
 _WATCHED_SECONDS = 2.0  # commits are half a second apart
 _ANSWER_SECONDS = 5.0
-_LATE_SECONDS = 60.0
-_SILENT_SECONDS = 15.0  # five heartbeats
+
+
 _HOUR_MS = 3_600_000
 _OF_THE_VIEW = ("summarize", "notify")
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What one part does. ``next_step``: empty where nothing is to be done; ``facts``: for programs."""
-
-    part: str
-    words: str
-    next_step: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @app.command()
@@ -138,39 +127,6 @@ def _roles(settings: Settings, roles: Sequence[str], now_ms: int, view_step: str
     return [role_line(one, view_step if one.role in _OF_THE_VIEW else "") for one in found]
 
 
-def role_line(one: GroupStatus, view_step: str = "") -> Line:
-    """A role that reads a topic: wrong without a worker, or where it is late and does not catch up.
-
-    ``view_step``: what the view needs before a worker of this role stays; empty where that is well.
-    """
-    lag = f"lag {one.lag_records}" + (f" ({one.lag_seconds:.0f} s)" if one.lag_records else "")
-    words = (
-        f"{one.members} worker{'' if one.members == 1 else 's'}, {one.assigned} of {one.partitions} partitions, {lag}, "
-        f"{one.done_per_second:g}/s done, {one.arriving_per_second:g}/s arriving"
-    )
-    step = ""
-    if not one.members:
-        step = (
-            f"waits for the view: {view_step}"
-            if view_step
-            else (
-                f"no worker is in its group. One that has just started may be loading its models; else start "
-                f"`stream-app worker {one.role}`, or `stream-app up` for all"
-            )
-        )
-    elif one.assigned < one.partitions:
-        words += f", group {one.state}"
-        if one.lag_seconds > _LATE_SECONDS:
-            step = "the group does not settle: see the workers' logs"
-    elif one.lag_seconds > _LATE_SECONDS and one.done_per_second <= one.arriving_per_second:
-        step = (
-            f"does not catch up: start another `stream-app worker {one.role}`"
-            if one.done_per_second
-            else f"nothing is committed: see the log of {one.role}, and `stream-app check`"
-        )
-    return Line(one.role, words, step, asdict(one))
-
-
 def _backlog(settings: Settings, now_ms: int) -> Backlog:
     from stream_app.store.backlog import backlog
 
@@ -185,50 +141,6 @@ def _noted(settings: Settings) -> tuple[list[Seen], list[LastError]]:
         return asyncio.run(workers_of(settings))
     except (ConfigurationError, Unavailable):
         return [], []
-
-
-def describe_line(found: Backlog, seen: Sequence[Seen], now_ms: int, view_step: str = "") -> Line:
-    """`describe` is in no consumer group: that it works is seen by its heartbeat, and by what waits for it."""
-    ages = {one.worker: (now_ms - one.at_ms) / 1000 for one in seen if one.worker.startswith("describe")}
-    at_work = sum(age < _SILENT_SECONDS for age in ages.values())
-    words = (
-        f"{at_work} worker{'' if at_work == 1 else 's'}, {found.due} product{'' if found.due == 1 else 's'} due, "
-        f"{found.leased} in work"
-    )
-    if found.due:
-        words += f", the oldest for {found.oldest_seconds:.0f} s"
-    step = ""
-    if not at_work:
-        step = view_step and f"waits for the view: {view_step}"
-        if not step:
-            last, age = min(ages.items(), key=lambda item: item[1], default=("", 0.0))
-            step = (
-                f"no worker, the last one was {last} {_ago(age)}: it ended with an error, was killed, or hangs. "
-                if last
-                else "no worker. "
-            ) + "Start `stream-app worker describe`, or `stream-app up` for all"
-    elif found.oldest_seconds > _LATE_SECONDS:
-        step = "does not keep up: start another `stream-app worker describe`, or see its log"
-    return Line("describe", words, step, {"members": at_work, **asdict(found)})
-
-
-def error_lines(errors: Sequence[LastError], now_ms: int) -> list[Line]:
-    """The last error of each role, newest first. It is past: whether something is wrong now, the other lines say."""
-    lines = []
-    for one in sorted(errors, key=lambda error: error.at_ms, reverse=True):
-        age = (now_ms - one.at_ms) / 1000
-        when = datetime.fromtimestamp(one.at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        advice = f" (its advice: {one.next_step})" if one.next_step else ""
-        words = f"{one.role}, {_ago(age)} ({when}, {one.worker}): {one.words}{advice}"
-        lines.append(Line("last error", words, facts=asdict(one)))
-    return lines
-
-
-def _ago(seconds: float) -> str:
-    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit} ago"
-    return f"{max(0.0, seconds):.0f} s ago"
 
 
 def _errors(settings: Settings, noted: Sequence[LastError], now_ms: int) -> list[Line]:

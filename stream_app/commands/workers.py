@@ -143,7 +143,7 @@ def api(
     Only look-ups are for strangers. STREAM_APP_API_INTERNAL_HOST says where the other port listens.
     """
     from stream_app import telemetry
-    from stream_app.api.app import serve
+    from stream_app.api.server import serve
 
     settings = settings_from(
         redis=redis, api_host=host, api_port=port, api_internal_port=page_port, topic_prefix=topic_prefix

@@ -11,8 +11,9 @@ from typing import cast
 
 import uvicorn
 
-from stream_app.api.app import Server, create_app
+from stream_app.api.app import create_app
 from stream_app.api.live import LiveFeed
+from stream_app.api.server import Server
 from stream_app.ports import SummaryStore
 from tests.browser.sample_view import sample_alerts, sample_products, wall_clock_ms
 from tests.unit.api.stub_view import StubView

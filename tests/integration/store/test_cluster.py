@@ -129,7 +129,7 @@ def test_master_that_froze_and_wakes_up_as_a_replica_is_not_taken_for_the_one_it
     run: Run, cluster: ValkeyCluster, open_store: Opener, generation: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The client waits for it in vain, finds its heir, and the order of things is the same as after a death."""
-    monkeypatch.setattr(store_server, "_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(store_server, "TIMEOUT_SECONDS", 0.5)
     store = open_store(cluster.url, redis_cluster=True, generation=generation)
     shard = shard_of(cluster, "p0", generation)
     run(store.apply([enriched("r1", product_id) for product_id in PRODUCTS], NOW_MS))

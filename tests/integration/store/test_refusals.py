@@ -42,7 +42,7 @@ def proxy(fresh_valkey: EmbeddedValkey) -> Iterator[Proxy]:
 @pytest.fixture
 def store(proxy: Proxy, open_store: Opener, monkeypatch: pytest.MonkeyPatch) -> RedisSummaryStore:
     """Through the proxy, and less patient with a slow answer than by default."""
-    monkeypatch.setattr(store_server, "_TIMEOUT_SECONDS", TIMEOUT_SECONDS)
+    monkeypatch.setattr(store_server, "TIMEOUT_SECONDS", TIMEOUT_SECONDS)
     return open_store(f"redis://{proxy.address}/0", begun=True)
 
 

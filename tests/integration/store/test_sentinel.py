@@ -15,7 +15,8 @@ from stream_app.embedded.server_process import ServerProcess, start_server
 from stream_app.embedded.valkey import EmbeddedValkey
 from stream_app.ports import ConfigurationError, StoreUnavailable
 from stream_app.settings import Settings
-from stream_app.store.server import Sentinels, Server
+from stream_app.store.clients import Sentinels
+from stream_app.store.server import Server
 from tests.conftest import _valkey
 from tests.waiting import wait_until
 

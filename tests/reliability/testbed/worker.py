@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from stream_app import telemetry
-from stream_app.api.app import serve
+from stream_app.api.server import serve
 from stream_app.ports import ConfigurationError, Unavailable
 from stream_app.roles.run import now_ms, run_worker
 from stream_app.settings import Settings

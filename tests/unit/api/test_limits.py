@@ -14,9 +14,10 @@ import httpx
 import pytest
 import uvicorn
 
-from stream_app.api.app import Server, create_app
+from stream_app.api.app import create_app
 from stream_app.api.limits import Limits, limited_protocol
 from stream_app.api.live import LiveFeed
+from stream_app.api.server import Server
 from stream_app.ports import StoreUnavailable, SummaryStore
 from tests.unit.api.stub_view import StubView
 from tests.waiting import wait_until

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from stream_app.api import app
+from stream_app.api import server
 from stream_app.ports import ConfigurationError
 from stream_app.settings import Settings
 
@@ -27,12 +27,12 @@ def busy_port() -> Iterator[int]:
 
 def test_busy_port_is_an_error_that_names_it_and_the_way_out(busy_port: int) -> None:
     with pytest.raises(ConfigurationError, match=f"port {busy_port}: it is in use.*--port"):
-        app.serve(Settings(api_port=busy_port))
+        server.serve(Settings(api_port=busy_port))
 
 
 def test_address_of_another_machine_is_an_error_that_names_the_option() -> None:
     with pytest.raises(ConfigurationError, match=r"192\.0\.2\.1 .*--host"):
-        app.serve(Settings(api_host="192.0.2.1", api_port=0))
+        server.serve(Settings(api_host="192.0.2.1", api_port=0))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -40,7 +40,7 @@ def test_signal_ends_it_cleanly_with_exit_code_zero_though_a_page_is_open(
     busy_port: int, number: signal.Signals
 ) -> None:
     program = (
-        "from stream_app.api.app import serve; from stream_app.settings import Settings; "
+        "from stream_app.api.server import serve; from stream_app.settings import Settings; "
         f"serve(Settings(redis={NOBODY!r}, api_port={busy_port}, api_internal_port=0), any_port=True)"
     )
     with subprocess.Popen(

@@ -9,7 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from stream_app.commands.demo import _WITHIN, _noting, _sample, outlook, scratch_folder
+from stream_app.commands.demo import _WITHIN, _sample, scratch_folder
+from stream_app.commands.demo_replay import _noting, outlook
 from stream_app.commands.review_files import Line, read_lines
 
 

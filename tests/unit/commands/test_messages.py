@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from stream_app.__main__ import app
 from stream_app.commands.processes import Processes
 from stream_app.settings import Settings
-from stream_app.store.server import in_words
+from stream_app.store.server_errors import in_words
 
 
 def test_version_is_told() -> None:

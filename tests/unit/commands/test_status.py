@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stream_app.commands.status import Line, describe_line, error_lines, role_line
+from stream_app.commands.status_lines import Line, describe_line, error_lines, role_line
 from stream_app.kafka.group_status import GroupStatus
 from stream_app.steps.last_error import LastError
 from stream_app.store.backlog import Backlog

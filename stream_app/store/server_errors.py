@@ -1,0 +1,67 @@
+"""Translates redis-py's errors: away for now, refused, or a bug."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis import exceptions
+
+from stream_app.ports import ConfigurationError, StoreUnavailable
+
+_AWAY = (
+    exceptions.ConnectionError,  # BusyLoadingError and MaxConnectionsError too
+    exceptions.TimeoutError,
+    exceptions.ReadOnlyError,
+    exceptions.OutOfMemoryError,  # guarantee: a-full-server-is-unavailable
+    exceptions.NoScriptError,  # again, just after we loaded it: another server took over
+    exceptions.ClusterError,  # ClusterDownError and MasterDownError too
+    exceptions.AskError,  # MovedError too: slots on the move
+    exceptions.TryAgainError,
+)
+_AWAY_PREFIXES = ("MISCONF", "NOREPLICAS", "BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "OOM", "READONLY")
+# before 7.0, around what refused a command of a script: "Error running script (…): @user_script: 101: -OOM command …"
+_AROUND_A_SCRIPTS_ERROR = re.compile(r"Error running script .*: -(?=[A-Z]+ )")
+_REFUSED = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
+_CONNECTING = re.compile(r"Error (?P<number>-?\d+) connecting to (?P<where>\S+?)\. (?P<why>.*)", re.DOTALL)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    try:
+        yield
+    except _REFUSED as error:
+        raise ConfigurationError(
+            f"Redis refused: {error}. Check user and password in the URL; the user needs the commands "
+            "+@hash +@sortedset +@scripting +@connection +info, `rebuild` also +scan +unlink +get +set +del +pttl."
+        ) from error
+    except _AWAY as error:  # guarantee: a-stopped-server-is-unavailable
+        raise StoreUnavailable(f"Redis cannot be used now: {in_words(error)}") from error
+    except exceptions.ResponseError as error:
+        if code_and_text(error).startswith(_AWAY_PREFIXES):
+            raise StoreUnavailable(f"Redis cannot be used now: {error}") from error
+        raise
+    except exceptions.RedisClusterException as error:
+        raise StoreUnavailable(f"Redis Cluster cannot be used now: {error}") from error
+
+
+def code_and_text(error: Exception) -> str:
+    """Of an error that redis-py has no class for: what the server meant."""
+    return _AROUND_A_SCRIPTS_ERROR.sub("", str(error))
+
+
+def in_words(error: Exception) -> str:
+    """redis-py's "Error 111 connecting to cache:6379. Connect call failed …", for people."""
+    found = _CONNECTING.match(str(error))
+    if found is None:
+        return str(error)
+    try:
+        why = os.strerror(int(found["number"])).lower()
+    except (ValueError, OverflowError):
+        why = found["why"]
+    return (
+        f"{why} at {found['where']}. Does it run? `stream-app services start` starts one here; "
+        "`stream-app check` looks; STREAM_APP_REDIS or --redis names another"
+    )
