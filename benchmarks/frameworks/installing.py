@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-_STEPS_NEED = ("orjson==3.13.0", "jsonschema-rs==0.60.3", "ahocorasick-rs==1.0.3")  # what `contract` and `steps` import
+_STEPS_NEED = ("orjson==3.13.0", "ahocorasick-rs==1.0.3")  # what `contract` and `steps` import
 _INSTALL_SECONDS = 300
 
 

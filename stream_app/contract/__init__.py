@@ -33,7 +33,7 @@ from stream_app.contract.outputs import (
     encode_product_summary,
 )
 from stream_app.contract.reviews import decode_review
-from stream_app.contract.schemas import schema, schema_folder, validator
+from stream_app.contract.schemas import schema, schema_folder
 from stream_app.contract.times import from_rfc3339, to_rfc3339
 
 __all__ = [
@@ -68,5 +68,4 @@ __all__ = [
     "schema",
     "schema_folder",
     "to_rfc3339",
-    "validator",
 ]

@@ -1,4 +1,4 @@
-"""The schema files, compiled to validators."""
+"""Finds and reads the schema files."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
-
 
 def schema_folder() -> Path:
-    """Where the schema files are: in an installed package, or beside it in a checkout."""
+    """Where the schema files are: in an installed package, or next to it in a checkout."""
     installed = Path(__file__).parent.parent / "_schemas"
     return installed if installed.is_dir() else Path(__file__).parent.parent.parent / "schemas"
 
@@ -21,9 +19,3 @@ def schema(name: str) -> dict[str, Any]:
     """A schema file as it is, e.g. ``review.v1``."""
     loaded: dict[str, Any] = json.loads((schema_folder() / f"{name}.schema.json").read_text(encoding="utf-8"))
     return loaded
-
-
-@cache
-def validator(name: str) -> Any:
-    """The compiled validator (``is_valid``, ``validate``) of a schema."""
-    return jsonschema_rs.validator_for(schema(name), validate_formats=True)

@@ -28,6 +28,7 @@ from stream_app.records import (
     Sentiment,
     Span,
 )
+from tests.schemas import validator
 
 EXAMPLES = contract.schema_folder() / "examples" / "valid"
 TEXT = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -99,7 +100,7 @@ def test_enriched_review_is_valid_and_comes_back_as_it_was(review: EnrichedRevie
     """Nothing is lost on the wire."""
     value = contract.encode_enriched(review)
 
-    contract.validator("enriched-review.v1").validate(json.loads(value))
+    validator("enriched-review.v1").validate(json.loads(value))
     assert contract.decode_enriched(record(value)) == review
 
 
@@ -108,7 +109,7 @@ def test_alert_is_valid_and_comes_back_as_it_was(alert: Alert) -> None:
     """Nothing is lost on the wire."""
     value = contract.encode_alert(alert)
 
-    contract.validator("alert.v1").validate(json.loads(value))
+    validator("alert.v1").validate(json.loads(value))
     assert contract.decode_alert(record(value)) == alert
 
 
@@ -117,7 +118,7 @@ def test_product_summary_is_valid_and_comes_back_as_it_was(summary: ProductSumma
     """Nothing is lost on the wire."""
     value = contract.encode_product_summary(summary)
 
-    contract.validator("product-summary.v1").validate(json.loads(value))
+    validator("product-summary.v1").validate(json.loads(value))
     assert contract.decode_product_summary(value) == summary
 
 
@@ -130,17 +131,17 @@ def test_stored_examples_of_version_1_stay_valid_and_readable() -> None:
     """They were published once: a later decoder or schema that refuses them breaks replays."""
     for name, decode in (("enriched-review", contract.decode_enriched), ("alert", contract.decode_alert)):
         value = stored(f"{name}.json")
-        contract.validator(f"{name}.v1").validate(value)
+        validator(f"{name}.v1").validate(value)
         assert not isinstance(decode(record(orjson.dumps(value))), Rejected)
     value = stored("product-summary.json")
-    contract.validator("product-summary.v1").validate(value)
+    validator("product-summary.v1").validate(value)
     assert contract.decode_product_summary(orjson.dumps(value)).product_id == "kettle-k17"
 
 
 def test_example_of_a_safety_alert_is_valid_and_says_what_raised_it() -> None:
     value = stored("alert.safety.json")
 
-    contract.validator("alert.v1").validate(value)
+    validator("alert.v1").validate(value)
     alert = contract.decode_alert(record(orjson.dumps(value)))
 
     assert not isinstance(alert, Rejected)
@@ -181,7 +182,7 @@ def test_enrichment_version_that_lua_cannot_count_to_is_refused() -> None:
     value = stored("enriched-review.json") | {"enrichment_version": 2**53}
 
     assert isinstance(contract.decode_enriched(record(orjson.dumps(value))), Rejected)
-    assert not contract.validator("enriched-review.v1").is_valid(value)
+    assert not validator("enriched-review.v1").is_valid(value)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +260,7 @@ def test_whatever_is_wrong_with_a_field_is_noticed_or_harmless(data: st.DataObje
 
         if not isinstance(read, Rejected):
             again = json.loads(encode(read))  # type: ignore[arg-type]
-            contract.validator(name).validate(again)
+            validator(name).validate(again)
 
 
 def test_original_headers_come_first_and_ours_win() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stream_app import contract
 from stream_app.records import FINAL_REVISION, RawRecord, Rejected, Review
 from stream_app.steps import prepare
+from tests.schemas import validator
 
 EXAMPLES = contract.schema_folder() / "examples"
 REASONS: dict[str, str] = json.loads((EXAMPLES / "invalid" / "reasons.json").read_text())
@@ -63,13 +64,13 @@ def test_schema_rejects_what_the_decoder_rejects(name: str) -> None:
     """Teams that validate with the schema before they send are not surprised."""
     value = json.loads((EXAMPLES / "invalid" / name).read_bytes())
 
-    assert not contract.validator("review.v1").is_valid(value)
+    assert not validator("review.v1").is_valid(value)
 
 
 @pytest.mark.parametrize("path", sorted((EXAMPLES / "valid").glob("review.*.json")), ids=lambda path: path.name)
 def test_valid_example_is_accepted_by_decoder_and_schema(path) -> None:  # type: ignore[no-untyped-def]
     """Both ways of reading the contract agree."""
-    assert contract.validator("review.v1").is_valid(json.loads(path.read_bytes()))
+    assert validator("review.v1").is_valid(json.loads(path.read_bytes()))
     assert isinstance(decoded(path.read_bytes()), Review)
 
 
@@ -160,7 +161,7 @@ def test_schema_and_decoder_agree_on_any_object(fields: dict[str, object]) -> No
         return
     verdict = decoded(value)
 
-    valid = contract.validator("review.v1").is_valid(json.loads(value))
+    valid = validator("review.v1").is_valid(json.loads(value))
     assert isinstance(verdict, Review) == valid, verdict
 
 

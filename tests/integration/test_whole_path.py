@@ -34,6 +34,7 @@ from stream_app.records import Alert, EnrichedReview
 from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore
 from tests.recount import differences
+from tests.schemas import validator
 from tests.waiting import wait_until
 
 SAMPLE = Path(__file__).parents[2] / "stream_app" / "embedded" / "sample" / "reviews.jsonl"
@@ -135,7 +136,7 @@ def enriched_reviews_are_valid_and_in_offset_order(system: System) -> None:
     last: dict[tuple[int, int], int] = {}
     for record in read_to_end(system.settings, system.topics.enriched):
         value = json.loads(record.value or b"null")
-        contract.validator("enriched-review.v1").validate(value)
+        validator("enriched-review.v1").validate(value)
         place = (record.partition, value["input"]["partition"])
         assert value["input"]["offset"] > last.get(place, -1)
         last[place] = value["input"]["offset"]
@@ -187,7 +188,7 @@ def every_product_gets_a_headline_with_its_evidence(system: System) -> None:
     for product_id in products:
         status, body = system.get(f"/v1/products/{product_id}/summary")
         assert status == 200
-        contract.validator("product-summary.v1").validate(json.loads(body))
+        validator("product-summary.v1").validate(json.loads(body))
 
 
 def unknown_product_is_told_in_clear_words(system: System) -> None:

@@ -38,6 +38,7 @@ from stream_app.records import (
 )
 from stream_app.steps import alert_rules, assemble, fold, prepare
 from tests.reliability.fuzz.inputs import MAX_TEXT_CHARACTERS, made
+from tests.schemas import validator
 
 MAX_MILLISECONDS = 50.0  # of processor time, for the largest message
 NOW_MS = contract.from_rfc3339("2026-06-01T00:00:00Z")
@@ -123,7 +124,7 @@ def _timed(target: str, value: bytes, luck: int, most: float) -> tuple[str, list
 
 def _demand_valid(messages: list[tuple[str, bytes]]) -> None:
     for schema, message in messages:
-        contract.validator(schema).validate(orjson.loads(message))
+        validator(schema).validate(orjson.loads(message))
 
 
 def run(target: str, value: bytes, luck: int = 0) -> tuple[str, list[tuple[str, bytes]]]:

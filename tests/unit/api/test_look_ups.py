@@ -16,6 +16,7 @@ from stream_app.api.app import create_app
 from stream_app.api.look_ups import asked_ids
 from stream_app.records import EnrichedReview, Position
 from stream_app.store.fake import MemorySummaryStore
+from tests.schemas import validator
 from tests.unit.api.stub_view import NOW_MS, StubView, alert, summary
 
 HOUR_MS = 3_600_000
@@ -203,7 +204,7 @@ def test_answers_from_a_lost_view_say_so() -> None:
     one, many, alerts, unknown, ready = asyncio.run(ask())
     sound = get(StubView(summary("p")), "/v1/products/p/summary")
     assert one.json() == sound.json() | {"stale": True}
-    contract.validator("product-summary.v1").validate(one.json())
+    validator("product-summary.v1").validate(one.json())
     assert one.headers["etag"] != sound.headers["etag"]
     assert one.headers["cache-control"] == "no-cache"
     assert (many.json()["stale"], many.json()["products"][0]["stale"], alerts.json()["stale"]) == (True, True, True)

@@ -14,6 +14,7 @@ from stream_app import contract
 from stream_app.records import EnrichedReview, ModelName, Position, Review, Scores, Sentiment
 from stream_app.steps import assemble, prepare
 from stream_app.steps.prepare import Prepared, Unusable
+from tests.schemas import validator
 
 BERT, T5 = ModelName("bert", "1"), ModelName("t5", "2")
 LONG = "The lid broke after two weeks. I am very disappointed with it. " + "The water boils fast and it is quiet. " * 3
@@ -232,4 +233,4 @@ def test_any_text_and_any_answer_end_in_a_valid_enriched_review(
     enriched = assembled(of, abstract=abstract)
 
     value = json.loads(contract.encode_enriched(enriched))
-    contract.validator("enriched-review.v1").validate(value)
+    validator("enriched-review.v1").validate(value)
