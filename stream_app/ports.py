@@ -4,7 +4,7 @@
     ├─ StoreUnavailable    Redis or Valkey
     └─ BrokerUnavailable   Kafka
     OutOfDeviceMemory      a batch was too large for the device: halve the budget
-    ConfigurationError     something a person must mend; the message says what to do
+    ConfigurationError     something a person must fix; the message states what to do
     └─ ViewLost            Redis has lost the view: nothing may be written until a rebuild has made it again
 
 Any other exception is a bug: it is caught nowhere, the process ends, nothing is committed, Kafka redelivers.
@@ -52,7 +52,7 @@ class ConfigurationError(Exception):
 
 
 VIEW_WAS_LOST = "The view was lost, the log was not: run `stream-app rebuild`."
-"""What the API and `product` tell operators; they see Redis alone."""
+"""What the API and `product` report to operators; they see Redis alone."""
 
 
 class ViewLost(ConfigurationError):
@@ -66,7 +66,7 @@ class ViewLost(ConfigurationError):
 
 
 class Tokens(Protocol):
-    """One tokenised text."""
+    """One tokenized text."""
 
     @property
     def length(self) -> int: ...
@@ -75,21 +75,21 @@ class Tokens(Protocol):
 
 
 class MicroBatchPlan(Protocol):
-    """How the texts of a batch become runs, by what differing lengths cost a model. steps/batch_plan has them."""
+    """How a batch becomes micro-batches, by what differing lengths cost a model. Implemented in steps/batch_plan."""
 
     @property
     def packs(self) -> bool:
-        """Are texts computed end to end, nothing padded, so that runs are full?"""
+        """Are texts computed end to end, nothing padded, so that micro-batches are full?"""
         ...
 
     def cut(self, lengths: Sequence[int], micro_batch_tokens: int) -> list[list[int]]:
-        """Indices of ``lengths`` (tokens per text, at least 1), each in exactly one run of at most
-        ``micro_batch_tokens``; a longer text is alone.
+        """Indices of ``lengths`` (tokens per text, at least 1), each in exactly one micro-batch of
+        at most ``micro_batch_tokens``; a longer text is alone.
         """
         ...
 
     def padding(self, lengths: Sequence[int]) -> float:
-        """What one run of these lengths computes for nothing, in tokens."""
+        """What a micro-batch of these lengths computes for nothing, in tokens."""
         ...
 
 
@@ -109,7 +109,7 @@ class TextModel(Protocol[Result]):
         ...
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
-        """One Tokens per text; may run beside ``run``."""
+        """One Tokens per text; may be called during ``run``."""
         ...
 
     def run(self, batch: Sequence[Tokens]) -> list[Result]:
@@ -200,7 +200,7 @@ class StreamRole(Protocol):
         ...
 
     def fetch_wait_ms(self) -> int:
-        """So long the broker may hold records back until there are many of them, as each poll has its price; 0: not.
+        """How long the broker may hold records back until there are many, as each poll has its price; 0: not at all.
 
         Asked before each request on the consumer's thread: cheap, and without locks that the loop may hold.
         """
@@ -304,7 +304,7 @@ class SummaryStore(SummaryReader, Protocol):
     async def finish_due(self, published: Mapping[str, int | None], now_ms: int) -> None:
         """Note which state version of each product products.summaries has now (None: the view does not know the product
         any more), and give our leases back. One is due again at once where its state has changed since, or where its
-        text is still due. A lease that ended meanwhile is somebody else's, and stays.
+        text is still due. A lease that ended meanwhile is another process's, and stays.
         """
         ...
 

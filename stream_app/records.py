@@ -37,7 +37,7 @@ _Value = TypeVar("_Value")
 
 @dataclass_transform(frozen_default=True)
 def value(of: type[_Value]) -> type[_Value]:
-    """A dataclass that nobody changes. The type checker sees to it: ``frozen=True`` would make it three times slower
+    """A dataclass that is not changed. The type checker ensures it: ``frozen=True`` would make it three times slower
     to construct, and every review is several values.
     """
     return dataclass(slots=True, unsafe_hash=True)(of)
@@ -248,7 +248,7 @@ class Counts:
 
     @property
     def mean_rating(self) -> float | None:
-        """Mean of the stars given (1 to 5), None when nobody gave any."""
+        """Mean of the stars given (1 to 5), None when there are none."""
         rated = sum(self.stars)
         return sum(star * n for star, n in enumerate(self.stars, start=1)) / rated if rated else None
 
@@ -289,7 +289,7 @@ STATE_VERSIONS_PER_GENERATION = 2**32
 
 
 def state_version_of(generation: int, changes: int) -> int:
-    """The published ``state_version`` after so many changes of a product in this generation of the view.
+    """The published ``state_version`` after ``changes`` of a product in this generation of the view.
 
     A rebuild counts from 0 again, usually fewer changes: with the generation in front it never falls.
     """

@@ -141,15 +141,13 @@ class Settings(BaseSettings):
 
     api_host: str = Field("127.0.0.1", description="where the API answers look-ups")
     api_port: int = Field(8080, ge=0, le=65_535, description="port of look-ups")
-    api_internal_host: str = Field(
-        "127.0.0.1", description="where the page, alerts, metrics and docs are: not for strangers"
-    )
+    api_internal_host: str = Field("127.0.0.1", description="where the page, alerts, metrics and docs are: not public")
     api_internal_port: int = Field(
         8081, ge=0, le=65_535, description="port of these; the same as api_port: one port has all"
     )
     api_max_header_bytes: int = Field(16 * 1024, ge=1024, description="of a request's line and headers")
     api_idle_seconds: float = Field(
-        30.0, gt=0, description="a connection may be idle, or a request incomplete, so long"
+        30.0, gt=0, description="how long a connection may be idle, or a request incomplete"
     )
     api_connections: int = Field(2000, ge=0, description="open connections to the API; 0: no limit")
     api_connections_per_address: int = Field(
@@ -179,7 +177,7 @@ class Settings(BaseSettings):
 
     @property
     def fixed_generation(self) -> int:
-        """``generation``, where it is a number of a view. Raises ValueError where it is 0: nobody asked Redis yet."""
+        """``generation``, where it is a number of a view. Raises ValueError where it is 0: Redis was not asked yet."""
         if not self.generation:
             raise ValueError("the generation is whichever Redis names: ask it first (store.generations.fixed)")
         return self.generation

@@ -15,16 +15,16 @@ from stream_app.models.device import DeviceChoice
 from stream_app.ports import OutOfDeviceMemory, TextModel
 
 BATCH_SECONDS = 0.1
-"""A worker's time for one batch of small runs, which all workers share. A review that goes first waits for what is left
-of the batch on the device, and for what is prepared: one batch, two on a GPU.
+"""A worker's time for one batch of small micro-batches, which all workers share. A review of high priority waits for
+the rest of the batch on the device, and for what is prepared: one batch, two on a GPU.
 """
 
-_RUN_SECONDS = 0.25  # a run that takes longer is not made larger; on a GPU it is where that still pays:
-_STILL_PAYS = 1.2  # times the throughput of the size before
+_LONG_SECONDS = 0.25  # no larger size is tried after a micro-batch that takes longer; on a GPU unless it pays:
+_STILL_PAYS = 1.2  # times the throughput of the previous size
 
-_ENOUGH = 0.95  # of the best throughput: a smaller run answers sooner
-ROUNDS = 3  # of the autotune: neighbours on the same machine can take a third of its time for seconds
-_RUN_SIZES: dict[str, tuple[int, ...]] = {
+_ENOUGH = 0.95  # of the best throughput: a smaller micro-batch answers sooner
+ROUNDS = 3  # other load on the machine can take a third of its time for seconds
+_SIZES: dict[str, tuple[int, ...]] = {
     "cpu": (256, 512, 1024, 2048),
     "cuda": (1024, 4096, 16384, 32768, 65536, 131072, 262144),
 }
@@ -34,8 +34,8 @@ TEXTS = [_SENTENCE * times for times in (1, 2, 3, 4, 6, 10)]  # of about 25 to 2
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many tokens one run may hold, and the throughput that this follows from: of one worker, on a CPU beside the
-    others.
+    """How many tokens one micro-batch may hold, and the throughput it was chosen by: of one worker, on a CPU while the
+    others compute too.
     """
 
     micro_batch_tokens: int
@@ -51,18 +51,18 @@ class Budget:
         return int(self.tokens_per_second * BATCH_SECONDS)
 
     def for_low_latency(self, device: str, *, packs: bool) -> Budget:
-        """For answers that alerts wait for. Texts of mixed lengths hardly ever fill a large run without padding, so
-        smaller batches cost a model that does not pack next to nothing. One that packs cuts a batch into equal runs: a
-        small one left over is dear on a CPU, which reads all weights for each.
+        """The budget where alerts wait for answers. Texts of mixed lengths seldom fill a large micro-batch without
+        padding, so smaller batches cost a model that does not pack almost nothing. One that packs cuts a batch into
+        equal micro-batches: a small remainder is expensive on a CPU, which reads all weights for each.
         """
         if not packs:
             return replace(self, micro_batch_tokens=min(self.micro_batch_tokens, self._soon))
-        runs = self.batch_tokens // self.micro_batch_tokens
-        return replace(self, micro_batch_tokens=-(-self.batch_tokens // runs)) if device == "cpu" else self
+        parts = self.batch_tokens // self.micro_batch_tokens
+        return replace(self, micro_batch_tokens=-(-self.batch_tokens // parts)) if device == "cpu" else self
 
 
 def measure_budget(model: TextModel[Any], choice: DeviceChoice, key: str = "") -> Budget:
-    """Times the model on runs of growing size; the smallest that is nearly as fast as the best becomes the budget.
+    """Time the model on micro-batches of growing size. The smallest that is nearly as fast as the best is the budget.
 
     Takes some seconds, once per machine, model (``key``; by default its name and revision) and choice.
     """
@@ -82,10 +82,10 @@ def measure_budget(model: TextModel[Any], choice: DeviceChoice, key: str = "") -
 
 
 def warm_up(model: TextModel[Any], most_tokens: int) -> None:
-    """A GPU's libraries load the kernels of a size when it comes first: up to a second, which no review should wait."""
+    """Let a GPU's libraries load the kernels of each size: up to a second, which no review should wait for."""
     texts = model.tokenize(TEXTS)
-    with suppress(OutOfDeviceMemory):  # another process has its share now; a run that does not fit is halved
-        for size in _RUN_SIZES["cuda"]:
+    with suppress(OutOfDeviceMemory):  # another process has its share now; what does not fit is halved later
+        for size in _SIZES["cuda"]:
             if size <= most_tokens:
                 _timed(model, texts, size)
     device.give_back_memory()
@@ -97,26 +97,26 @@ def budget_key(choice: DeviceChoice, key: str) -> str:
 
 
 def measured_workers(choice: DeviceChoice) -> int:
-    """On a CPU all at once, as they will be used: they share caches, clocks and the interpreter's lock."""
+    """On a CPU all at once, as they will work: they share caches, clock rates and the interpreter's lock."""
     return choice.workers if choice.device == "cpu" else 1
 
 
 class Autotune:
-    """The throughput of a choice by the size of a run: the best of the rounds."""
+    """The throughput of a choice by the size of a micro-batch: the best of the rounds."""
 
     def __init__(self, choice: DeviceChoice) -> None:
         self._on_cpu = choice.device == "cpu"
-        self._sizes = _RUN_SIZES[choice.device]
+        self._sizes = _SIZES[choice.device]
         self._rates: dict[int, float] = {}
         self._rounds = 0
 
     def round(self, model: TextModel[Any], on_all: OnAll) -> None:
-        """Time ``model``, which is one of the choice, once more; ``on_all``: on the workers that are timed.
+        """Time ``model``, which is one of the choice, again. ``on_all``: on the workers that are timed.
 
-        Raises OutOfDeviceMemory where not even the smallest run fits; what earlier rounds measured stays.
+        Raises OutOfDeviceMemory where not even the smallest size fits; what earlier rounds measured stays.
         """
-        # other lengths each time: a real run hardly ever has the shape of one before, and oneDNN compiles for each;
-        # a packed run seen before would look faster than any that comes
+        # other lengths each time: real micro-batches seldom repeat a shape, and oneDNN compiles for each; a packed one
+        # that was seen before would look faster than real ones
         texts = model.tokenize([text + " and so on" * self._rounds for text in TEXTS])
         self._rounds += 1
         on_all(lambda: model.run(texts[:1]))
@@ -132,7 +132,7 @@ class Autotune:
                 break
             rate, before = tokens / seconds, rate
             self._rates[size] = max(self._rates.get(size, 0.0), rate)
-            if seconds > _RUN_SECONDS and (self._on_cpu or rate < _STILL_PAYS * before):
+            if seconds > _LONG_SECONDS and (self._on_cpu or rate < _STILL_PAYS * before):
                 break
 
     def budget(self) -> Budget:
@@ -147,12 +147,12 @@ def _tokens(texts: Sequence[Any]) -> int:
 
 
 OnAll = Callable[[Callable[[], object]], object]
-"""Calls what it is given in each of some threads at the same time, and returns when all have done it."""
+"""Calls its argument in each of several threads at the same time; returns when all have returned."""
 
 
 @contextmanager
 def together(workers: int) -> Iterator[OnAll]:
-    """The same threads each time: what a library keeps for a thread is there when it is timed. One: this thread."""
+    """Reuse the same threads: what a library keeps per thread is there when it is timed. One worker: this thread."""
     if workers == 1:
         yield lambda call: call()
         return
@@ -169,8 +169,8 @@ def together(workers: int) -> Iterator[OnAll]:
 def _timed(
     model: TextModel[Any], texts: Sequence[Any], size: int, on_all: OnAll = lambda call: call()
 ) -> tuple[int, float]:
-    """(tokens, seconds) of these texts, again and again, as many as fit ``size`` tokens, in runs of that size; so many
-    in each of the workers.
+    """Return (tokens, seconds) of computing these texts, repeated until ``size`` tokens are full, in micro-batches of
+    that size; in each of the workers.
     """
     mix: list[Any] = []
     filled = 0
@@ -179,10 +179,10 @@ def _timed(
             mix.append(one)
             filled += one.length
     cuts = model.plan.cut([one.length for one in mix], size)
-    runs = [[mix[index] for index in run] for run in cuts]
+    micro_batches = [[mix[index] for index in cut] for cut in cuts]
 
     def compute() -> None:
-        for run in runs:
-            model.run(run)
+        for one in micro_batches:
+            model.run(one)
 
     return filled, device.seconds_of(lambda: on_all(compute))

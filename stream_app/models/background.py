@@ -1,4 +1,4 @@
-"""Threads that yield to the others of their process: T5's, where nobody waits for it."""
+"""Threads that yield to the others of their process: T5's, where no review waits for it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ THREADS_CAN_YIELD = sys.platform == "linux"
 """Only there a thread has a priority of its own, which the threads that it starts inherit."""
 
 _NICER = 10
-"""Beside a thread of the usual priority one of 10 more gets a tenth of a core, as long as both compute (sched(7)). One
-of 19 gets 1.5 %: where many compute, a run would last long enough to look hung.
+"""Next to a thread of the usual niceness one of 10 more gets a tenth of a core, as long as both compute (sched(7)). One
+of 19 gets 1.5 %: where many compute, a micro-batch would last long enough to look hung.
 """
 _NICEST = 19
 

@@ -41,7 +41,7 @@ _CANARY_TOLERANCE = 0.02
 
 
 class Classifier:
-    """ports.TextModel[Scores]: one forward pass per run. Any thread."""
+    """ports.TextModel[Scores]: one forward pass per micro-batch. Any thread."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class LoadedClassifier:
 
     @property
     def gpu_workers(self) -> int:
-        return 2  # one prepares its run while the other's is on the device
+        return 2  # one prepares its micro-batch while the other's is on the device
 
     def on(self, choice: DeviceChoice) -> Classifier:
         """The classifier on this device, in this precision, by this backend."""

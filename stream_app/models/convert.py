@@ -36,7 +36,7 @@ class _Converter(TransformersConverter):  # type: ignore[misc]
 
 
 def options_of(choice: DeviceChoice) -> dict[str, Any]:
-    """What CTranslate2's Encoder and Translator are told about the device."""
+    """The device options of CTranslate2's Encoder and Translator."""
     return {
         "device": choice.device,
         "compute_type": "int8" if choice.precision == "int8" else "float32",

@@ -17,7 +17,7 @@ from stream_app.ports import ConfigurationError
 Precision = Literal["fp32", "bf16", "int8"]
 Backend = Literal["torch", "ctranslate2"]
 
-BF16_MUST_GAIN = 1.5  # below this, rounding buys little: a CPU also compiles each new shape of a run in bf16
+BF16_MUST_GAIN = 1.5  # below this, rounding buys little: a CPU also compiles each new shape in bf16
 _MATMUL_SECONDS = 0.2  # per precision: enough to see past neighbours on the same machine
 
 
@@ -39,7 +39,7 @@ class DeviceChoice:
 
     @property
     def at_full_speed(self) -> int:
-        """How many of the workers do not slow each other down: a GPU computes one run after another."""
+        """How many of the workers do not slow each other down: a GPU computes one micro-batch after another."""
         return 1 if self.device == "cuda" else self.workers
 
     @property
@@ -62,8 +62,8 @@ def find_device(device: str = "auto", threads: int = 0) -> tuple[str, int, str]:
             f"torch {torch.__version__}."
         )
     if device != "cpu" and torch.cuda.is_available():
-        # cuDNN's attention builds a plan for each new shape, and shapes hardly ever come twice: most likely why T5's
-        # first run of a shape took 0.5 to 1.2 s in bf16 on an H100, and the second 0.2 s. The others ask for no plan
+        # cuDNN's attention builds a plan for each new shape, and shapes seldom repeat: most likely why T5's first
+        # micro-batch of a shape took 0.5 to 1.2 s in bf16 on an H100, and the second 0.2 s. The others need no plan
         torch.backends.cuda.enable_cudnn_sdp(False)
         return "cuda", 1, torch.cuda.get_device_name()
     threads = threads or cores()

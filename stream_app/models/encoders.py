@@ -1,8 +1,8 @@
-"""The ways to compute a classifier's logits: texts packed end to end, padded runs, or CTranslate2.
+"""Computes a classifier's logits: of texts packed end to end, of padded rows, or by CTranslate2.
 
-Packed: the texts of a run lie one after another in one row, [1, tokens], without padding; only attention is told where
-each begins. Padded: one row per text, [texts, longest]; what transformers does, for every architecture. CTranslate2
-takes padding out for all but attention.
+Packed: the texts of a micro-batch lie one after another in one row, [1, tokens], without padding; only attention knows
+where each begins. Padded: one row per text, [texts, longest]; what transformers does, for every architecture.
+CTranslate2 takes padding out for all but attention.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PACKED = "stream_app_packed"
 
 _LOG2_E = math.log2(math.e)  # powers of 2 are computed faster than those of e
 _LEAST_SUM = 2.0**-100
-"""bf16 holds 2 to the -126 precisely: what is lost below does not count beside such a sum. Its inverse is the largest:
+"""bf16 holds 2 to the -126 precisely: what is lost below is negligible to such a sum. Its inverse is the largest:
 that leaves the products with the values as much below what overflows.
 """
 
@@ -62,7 +62,7 @@ class PaddedEncoder:
 
 
 class PackedEncoder:
-    """A classifier of the PACKABLE architectures over packed runs, on a CPU (on a GPU: fused_encoder)."""
+    """A classifier of the PACKABLE architectures over packed micro-batches, on a CPU (on a GPU: fused_encoder)."""
 
     plan: MicroBatchPlan = Packed()
 

@@ -3,11 +3,11 @@
     embeddings ─► norm ─► [ one product for q, k, v ─► attention ─► product added to x ─► norm
                             ─► product with GELU ─► product added to x ─► norm ] a layer ─► head on the first tokens
 
-On an H100 the bare products take two thirds of the time; every kernel beside them that passes over the tokens costs
+On an H100 the bare products take two thirds of the time; every other kernel that passes over the tokens costs
 3 to 7 % of a layer. So what a product can do on its way out, it does: add a bias, add what it is added to, or GELU.
 
-A small run takes the GPU a millisecond, but Python several to launch it kernel by kernel, and all that time the event
-loop waits for Python. So small runs are graphs, recorded once for a few sizes and launched whole.
+A small micro-batch takes the GPU a millisecond, but Python several to launch it kernel by kernel, while the event loop
+waits for Python. So small micro-batches are CUDA graphs, recorded once for a few sizes and launched whole.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from stream_app.ports import MicroBatchPlan
 from stream_app.steps.batch_plan import Packed
 
 _GRAPH_TOKENS = (256, 512, 1024, 2048, 4096, 8192)
-_GRAPH_TOKENS_A_TEXT = 16  # a graph has room for so many texts; a run of many tiny texts takes a larger one
+_GRAPH_TOKENS_A_TEXT = 16  # how many texts a graph has room for; many tiny texts take a larger one
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class _Graph:
 
 
 class FusedEncoder:
-    """A classifier of the PACKABLE architectures over packed runs.
+    """A classifier of the PACKABLE architectures over packed micro-batches.
 
     A block computes norm(x + f(x) W + b). A matrix product can add x in place, but then no bias; so b is added where x
     is made, by the norm before: x' = x + b. What else reads x, the linear layer (U, c) at the beginning of f, takes
@@ -137,7 +137,7 @@ class FusedEncoder:
         )
 
     def logits(self, batch: Sequence[TokenIds]) -> torch.Tensor:
-        """Encoder.logits; each thread has a stream of its own, so that one prepares while another's run computes."""
+        """Encoder.logits; each thread has a stream of its own, so that one prepares while another computes."""
         lengths = [tokens.length for tokens in batch]
         total = sum(lengths)
         with torch.cuda.stream(self._stream()):

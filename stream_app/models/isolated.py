@@ -20,13 +20,13 @@ from stream_app.records import Scores
 from stream_app.settings import Settings
 
 _NICER = 5
-"""On a CPU: the alerts of reviews that are no candidates come first; beside those it gets a quarter of a core or so."""
+"""On a CPU: reviews that are no candidates have priority; while they are computed it gets about a quarter of a core."""
 _OUTSTANDING_BATCHES = 4  # enough that its device never waits for the pipe
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The classifier is loaded and its canary passed. ``most_tokens``: hand over about so many at a time."""
+    """The classifier is loaded and its canary passed. ``most_tokens``: to hand over at a time, about."""
 
     most_tokens: int
 
@@ -47,7 +47,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The device fails on a text that it knows: no text is to blame."""
+    """The device fails on the canary: no text is to blame."""
 
     error: str
 
@@ -63,22 +63,22 @@ Event = Ready | Started | Answered | Broken | Ended
 
 
 class IsolatedClassifier:
-    """A child process with the classifier alone. It ends with its parent, at the latest after the run in progress."""
+    """A child process with the classifier alone. It ends with its parent, or right after the current micro-batch."""
 
     def __init__(
         self,
         load: Callable[[Settings], Loaded],
         settings: Settings,
-        tell: Callable[[IsolatedClassifier, Event], None],
+        report: Callable[[IsolatedClassifier, Event], None],
     ) -> None:
-        """Starts it; returns before it has loaded. ``tell`` is called from a thread, ``Ended`` last.
+        """Starts it; returns before it has loaded. ``report`` is called from a thread, ``Ended`` last.
 
         Raises what pickle raises where ``load`` cannot be imported by another process, and OSError where the machine
         has no room for one.
         """
         # spawn: a fork would inherit a CUDA context, and locks that threads of ours hold
         context = multiprocessing.get_context("spawn")
-        self._tell = tell
+        self._report = report
         self._ours, theirs = context.Pipe()
         without_t5 = settings.model_copy(update={"summaries": "off"})
         self._process = context.Process(
@@ -107,12 +107,12 @@ class IsolatedClassifier:
     def _listen(self) -> None:
         try:
             while True:
-                self._tell(self, self._ours.recv())
+                self._report(self, self._ours.recv())
         except (EOFError, OSError):
             pass
         self._process.join()
         code = self._process.exitcode or 0
-        self._tell(self, Ended(f"signal {-code}" if code < 0 else f"exit code {code}"))
+        self._report(self, Ended(f"signal {-code}" if code < 0 else f"exit code {code}"))
 
 
 def _serve(connection: Connection, load: Callable[[Settings], Loaded], settings: Settings) -> None:
@@ -121,7 +121,7 @@ def _serve(connection: Connection, load: Callable[[Settings], Loaded], settings:
     telemetry.configure(settings.log_level, settings.log_json, worker="isolated")
     sending = threading.Lock()
 
-    def tell(event: Any) -> None:
+    def report(event: Any) -> None:
         try:
             with sending:
                 connection.send(event)
@@ -131,14 +131,14 @@ def _serve(connection: Connection, load: Callable[[Settings], Loaded], settings:
     def end(error: BaseException) -> None:
         telemetry.isolated_process_failed(f"{type(error).__name__}: {error}")
         if isinstance(error, DeviceBroken):
-            tell(Broken(str(error)))
+            report(Broken(str(error)))
         os._exit(1)
 
     try:
         tuned = load(settings).sentiment
         if not tuned.model.canary():  # guarantee: isolated-device-passes-its-canary
             end(DeviceBroken("the sentiment model fails on a text that it knows"))
-    except BaseException as error:  # noqa: BLE001 - told to the parent, which decides
+    except BaseException as error:  # noqa: BLE001 - reported to the parent, which decides
         end(error)
     if tuned.device == "cpu":
         os.nice(_NICER)
@@ -155,12 +155,12 @@ def _serve(connection: Connection, load: Callable[[Settings], Loaded], settings:
     batcher: Batcher[Scores] = Batcher(
         tuned.model,
         options,
-        on_start=lambda items: tell(Started(items)),
-        on_done=lambda results: tell(Answered(results)),
+        on_start=lambda items: report(Started(items)),
+        on_done=lambda results: report(Answered(results)),
         fatal=end,
     )
     batcher.start()
-    tell(Ready(most_tokens))
+    report(Ready(most_tokens))
     try:
         while True:
             batcher.submit(connection.recv())

@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class TunedModel(Generic[Result]):
-    """A model, how many tokens one run and one batch of it should hold here, and how many threads should run it.
+    """A model, how many tokens a micro-batch and a batch of it should hold here, and how many threads should run it.
 
     ``tokens_per_second``: of all these threads together; 0: not measured. ``how``: on which device, by which backend,
     in which precision, and why; for people. ``device``: cpu or cuda. ``background``: its threads yield to the others
@@ -38,7 +38,7 @@ class TunedModel(Generic[Result]):
 
     @property
     def tokenizers(self) -> int:
-        """Threads that tokenise. With one a GPU waits for it: its cores are idle while Python takes the tokens over."""
+        """Threads that tokenize. With one a GPU waits for it: its cores are idle while Python takes over the tokens."""
         return 2 if self.device == "cuda" else 1
 
 

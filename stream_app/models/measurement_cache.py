@@ -18,7 +18,7 @@ _VERSION = 6  # raised whenever something else is measured, so that older answer
 
 
 def remembered(key: str, measure: Callable[[], Any]) -> Any:
-    """The answer that was measured on this machine before, else a new measurement; a broken file counts as none."""
+    """Return what was measured on this machine before, else measure. A broken file counts as none."""
     if (kept := recalled(key)) is not None:
         return kept
     answer = measure()
@@ -27,7 +27,7 @@ def remembered(key: str, measure: Callable[[], Any]) -> Any:
 
 
 def recalled(key: str) -> Any:
-    """The answer that was measured on this machine with these libraries before; None: none."""
+    """Return what was measured on this machine with these libraries, or None."""
     try:
         return orjson.loads(_measured().read_bytes())[_machine()][key]
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
@@ -43,7 +43,7 @@ def _machine() -> str:
 
 
 def remember(key: str, answer: Any) -> None:
-    """``answer`` is what JSON holds."""
+    """Keep ``answer``, which JSON can hold. Failing to write is no error."""
     file = _measured()
     try:
         kept = orjson.loads(file.read_bytes())
@@ -63,7 +63,7 @@ def remember(key: str, answer: Any) -> None:
 
 @contextmanager
 def measuring() -> Iterator[None]:
-    """Only one process of this machine measures at a time: the others would slow it down, and find its answer then."""
+    """Let one process of this machine measure at a time: others would slow it down, and find its answer afterwards."""
     with ExitStack() as held:
         try:
             cache_folder().mkdir(parents=True, exist_ok=True)

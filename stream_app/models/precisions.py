@@ -22,7 +22,7 @@ def proven_precisions(folder: Path | None) -> frozenset[str]:
         stated = orjson.loads((folder / CARD_FILE).read_bytes())[CARD_KEY] if folder else {}
         proven |= {precision for precision, facts in stated.items() if keeps_answers(facts)}
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        pass  # no card, somebody else's, or a damaged one: nothing is shown
+        pass  # no card, a foreign or a damaged one: it proves nothing
     return frozenset(proven)
 
 

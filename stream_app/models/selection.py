@@ -1,7 +1,7 @@
 """Chooses backend, precision and token budgets for a model on this machine: by measuring, once.
 
 No backend is fast everywhere. What may be chosen is fp32, and those lower precisions that the model's card states to
-keep its answers; of these the fastest is taken. A model that is not computed rightly by a backend is not offered to it.
+keep its answers; of these the fastest is chosen. A backend that computes a model wrongly is not used for it.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Selected(Generic[Result]):
 
 
 def select(found: ModelSource[Any], settings: Settings, workers: int, *, background: bool = False) -> Selected[Any]:
-    """The fastest of what may be chosen. The first time on a machine each candidate is measured for some seconds.
+    """Choose the fastest candidate. The first time on a machine each is measured for some seconds.
 
     ``background``: its threads are to yield to the others of this process, where they can: the choice says so.
 
@@ -96,7 +96,7 @@ def select(found: ModelSource[Any], settings: Settings, workers: int, *, backgro
 
     def measure() -> dict[str, float]:
         with measurement_cache.measuring():
-            known: dict[str, float] | None = measurement_cache.recalled(key)  # another process was faster
+            known: dict[str, float] | None = measurement_cache.recalled(key)  # another process has measured it
             return known or _rates(found, by_name)
 
     rates: dict[str, float] = measure() if _is_unknown(found) else measurement_cache.remembered(key, measure)
@@ -113,7 +113,7 @@ def _selected(found: ModelSource[Any], choice: DeviceChoice, background: bool) -
     budget = measure_budget(model, choice, found.key)
     if background and THREADS_CAN_YIELD and choice.backend == "ctranslate2":  # torch computes in Python's threads
         choice = replace(choice, background=True)
-        model = found.on(choice)  # once more: what was measured, and is remembered, yielded to nobody
+        model = found.on(choice)  # again: the model that was measured did not yield
     if choice.device == "cuda":
         warm_up(model, budget.micro_batch_tokens)
     return Selected(model, choice, budget)
@@ -122,8 +122,8 @@ def _selected(found: ModelSource[Any], choice: DeviceChoice, background: bool) -
 def _rates(found: ModelSource[Any], choices: Mapping[str, DeviceChoice]) -> dict[str, float]:
     """Tokens per second of each candidate that computes rightly. Raises ConfigurationError where none does.
 
-    The candidates take turns: neighbours that take the machine's time for some seconds take a round of each, and not
-    all rounds of one, which would be judged by that for ever.
+    The candidates take turns: other load on the machine that lasts some seconds slows a round of each, and not
+    all rounds of one, whose result would stay wrong.
     """
     some = next(iter(choices.values()))
     reference: Any = found.on(replace(some, backend="torch", precision="fp32"))
@@ -177,7 +177,7 @@ def candidates(found: ModelSource[Any], settings: Settings, workers: int) -> lis
     if settings.precision == "auto":
         chosen = [one for one in possible if one[1] in found.proven]
         if where == "cpu" and ("torch", "bf16") in chosen and device.bf16_gain(where) < device.BF16_MUST_GAIN:
-            chosen.remove(("torch", "bf16"))  # without units for it one run takes seconds
+            chosen.remove(("torch", "bf16"))  # without units for it one micro-batch takes seconds
         chosen = chosen or possible
     else:
         chosen = [one for one in possible if one[1] == settings.precision]

@@ -41,7 +41,7 @@ BUNDLED_NAME = "stream-app/t5-review-title"
 MAX_SUMMARY_TOKENS = 24
 _PROMPT = "summarize: "
 _SETTING = "STREAM_APP_SUMMARY_MODEL"
-_MOST_PADDING_ON_A_GPU = 0.5  # `generate` waits for Python there: a run of few texts takes as long as one of many
+_MOST_PADDING_ON_A_GPU = 0.5  # `generate` waits for Python there: few texts take as long as many
 _NO_REPEAT = 3  # no three tokens twice
 _CANARY_TEXT = "The kettle boils fast and is easy to clean, but the lid broke after two weeks."
 

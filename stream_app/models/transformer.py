@@ -19,7 +19,7 @@ from stream_app.ports import ConfigurationError, OutOfDeviceMemory, Tokens
 
 MAX_INPUT_TOKENS = 512
 
-# What pretrained loading is always told: no code from elsewhere, no pickles.
+# Options of every from_pretrained: no code from elsewhere, no pickles.
 SAFE = {"trust_remote_code": False}
 SAFE_WEIGHTS = {**SAFE, "use_safetensors": True}
 
@@ -74,7 +74,7 @@ class ModelSource:
 class TextTokenizer:
     """Texts to TokenIds, special tokens included, cut at ``max_tokens``. Any thread: its core is never changed.
 
-    Goes to the tokeniser's Rust core: it is faster where nobody asks for the offsets of the tokens.
+    Goes to the tokenizer's Rust core: it is faster without the offsets of the tokens.
     """
 
     def __init__(self, tokenizer: Any, max_tokens: int) -> None:
@@ -93,7 +93,7 @@ class TextTokenizer:
 def padded(
     batch: Sequence[Tokens], padding_id: int, choice: DeviceChoice, multiple_of: int = 1
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(ids, attention mask) of a run, both [texts, longest rounded up to ``multiple_of``], on the device."""
+    """(ids, attention mask) of a micro-batch, both [texts, longest rounded up to ``multiple_of``], on the device."""
     longest = -(-max(tokens.length for tokens in batch) // multiple_of) * multiple_of
     ids = torch.full((len(batch), longest), padding_id, dtype=torch.long)
     mask = torch.zeros((len(batch), longest), dtype=torch.long)
@@ -106,7 +106,7 @@ def padded(
 
 @contextmanager
 def computing() -> Iterator[None]:
-    """Around a run: memory that is free afterwards goes back, and "out of memory" becomes OutOfDeviceMemory."""
+    """Wrap a micro-batch: memory that is free afterwards goes back, and "out of memory" becomes OutOfDeviceMemory."""
     try:
         yield
         give_back()

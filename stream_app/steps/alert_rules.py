@@ -64,7 +64,7 @@ def without_severity(alert_id: str) -> str:
 
 def speaks_of_hazard(review: Review, prepared: Prepared) -> bool:
     """Is it for the rule ``safety``: safety terms, with at most three stars or none? Its sentiment does not matter."""
-    # a learned detector of hazards that no term names takes its place here, beside the terms
+    # a learned detector of hazards that no term names would be called here, next to the terms
     return bool(prepared.safety_words) and (review.rating is None or review.rating < _CONTENT)
 
 
@@ -130,7 +130,7 @@ def negative_review(
 
     ``before``: how its alert fired last, if it did. It fires again only at a higher severity. Where P(negative) alone
     raises that, not a safety word nor other stars, it has to exceed the bound by 0.02: the model's answer to one text
-    depends on the texts computed beside it (in int8 by up to 0.0085), and a redelivered review must not alarm again by
+    depends on the texts computed with it (in int8 by up to 0.0085), and a redelivered review must not alarm again by
     that. Nor does it fire where the rule ``safety`` alarms: one review, one alert.
     """
     if not is_negative(sentiment, threshold):

@@ -21,7 +21,7 @@ class CrashNote:
     ``until``: no record from this offset on was on a device (exclusive). Those between the committed offset and this
     one are the poison-pill candidates.
     ``deaths``: consecutive unclean ends in which the committed offset did not move.
-    ``alone``: the offset of the record that is computed with nothing beside it, after ``alone_deaths`` deaths like
+    ``alone``: the offset of the record that is computed alone, after ``alone_deaths`` deaths like
     that; None: there is none. ``alone_now``: it is on the device now; those before it passed in a previous process.
     """
 

@@ -1,4 +1,4 @@
-"""Tells a record that triggers a bug from a bug that any record triggers, by the share of recent ones that fail."""
+"""Distinguishes a record that triggers a bug from a bug that any record triggers, by the recent share of failures."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class FailureShare:
         self._failed: deque[bool] = deque(maxlen=LAST)
 
     def passed(self, records: int) -> None:
-        """So many were processed."""
+        """Count records that were processed."""
         self._failed.extend(repeat(False, min(records, LAST)))
 
     def failed(self, records: int) -> bool:
-        """So many were not. Is it too many: at least 20, and more than a tenth of the last 200 (of all, where there
-        were fewer)? Then it is not for the records that they failed.
+        """Count records that were not. Are they too many: at least 20, and more than a tenth of the last 200 (of all
+        where there were fewer)? Then the records are not to blame.
         """
         self._failed.extend(repeat(True, min(records, LAST)))
         failures = sum(self._failed)

@@ -53,7 +53,7 @@ class Contribution(NamedTuple):
         return self[:3] > other[:3]  # guarantee: equal-is-a-duplicate-in-the-fold
 
     def duplicates(self, other: Contribution) -> bool:
-        """The same revision of the review, whatever else was said of it this time, such as another date."""
+        """The same revision of the review, whatever else differs, such as the date."""
         return self[:3] == other[:3]
 
     def tally(self) -> Tally:
@@ -67,7 +67,7 @@ class Contribution(NamedTuple):
 
 
 def contribution_of(review: EnrichedReview) -> Contribution:
-    """What the view holds of this revision for ever."""
+    """What the view keeps of this revision."""
     order = (review.revision, int(review.kind == "deleted"), review.enrichment_version)
     if review.kind == "deleted":
         return Contribution(*order)
@@ -176,11 +176,11 @@ class ProductState:
         return True
 
     def note_published(self, changes: int, now_ms: int) -> None:
-        """products.summaries has the product's summary as of so many changes."""
+        """products.summaries has the product's summary as of ``changes``."""
         self.published, self.published_at_ms = changes, now_ms
 
     def _withdraw_text(self) -> None:
-        """It quotes what no review says any more: whoever reads the state next must not find it."""
+        """It quotes what no review says any more: the next reader of the state must not find it."""
         self.text, self.cited = None, {}
         self.text_arrived, self.text_totals = 0, EMPTY_TALLY
         self.text_changed = self.changes

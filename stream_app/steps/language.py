@@ -1,10 +1,10 @@
-"""Which language a review is in, as far as its script and its sender tell."""
+"""Finds the language of a review from its script and from what its sender states."""
 
 from __future__ import annotations
 
 import re
 
-UNDETERMINED = "und"  # ISO 639-2: Latin script, and nobody said which language
+UNDETERMINED = "und"  # ISO 639-2: Latin script, no language stated
 
 # by script; Latin is every other letter
 _SCRIPTS = {
@@ -20,7 +20,7 @@ _SCRIPTS = {
 }
 _NOT_LATIN = re.compile("[\u0370-\u1dff\u2e80-\ud7ff\U00020000-\U0003ffff]")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
-# a character of these says as much as several letters of an alphabet
+# a character of these counts as several letters of an alphabet
 _DENSE = {"ja": 3, "ko": 2, "zh": 3}
 _SAME_SCRIPT = {"ru": {"uk", "bg", "sr", "be", "mk", "kk"}, "ar": {"fa", "ur"}, "hi": {"mr", "ne"}, "zh": {"ja", "yue"}}
 

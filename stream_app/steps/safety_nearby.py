@@ -105,7 +105,7 @@ def _distinct(sides: Iterable[Side]) -> tuple[Side, ...]:
 def _any_side(sides: tuple[Side, ...]) -> re.Pattern[bytes]:
     pattern = b"(?:" + b"|".join(one.pattern for one in sides) + b")"
     if all(one.nearest for one in sides) and all(one.pattern for one in sides):
-        # most often none of the nearest words is there, which one look at how they begin tells
+        # most often none of the nearest words is there, which a search for their beginnings shows
         ending = _ENDING if any(one.ending for one in sides) else b""
         ended = {word for one in sides for has_ending, word in one.nearest if has_ending}
         whole = {word for one in sides for has_ending, word in one.nearest if not has_ending}

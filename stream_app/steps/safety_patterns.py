@@ -21,7 +21,7 @@ _PUNCTUATION = re.compile(r"[!-/:-@[-`{-~]")
 _GAP_WITHOUT_SPACES = r"[^。！？；，,.!?;\n]{0,6}?"
 _WITHOUT_SPACES = frozenset({"zh", "ja", "th"})
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
-_RARELY = 0.001  # the frequency of words that a term may be looked for by beside others
+_RARELY = 0.001  # the frequency of words that a term may be searched by along with others
 
 
 @value

@@ -13,14 +13,14 @@ GROUPS = 32
 one more process, which halving would need for each halving.
 """
 DEATHS_ALONE = 2
-"""So many processes must die with an item that was alone in them before it is to blame."""
+"""How many processes must die with an item alone in them before it is to blame."""
 
 
 class Trials(Generic[Item]):
     """Finds the items that kill a process, by bisection into GROUPS parts. One process at a time.
 
     Items that no death points at go in batches. Those that were being computed at a death are tried afterwards, in
-    groups, each with nothing beside it: a group that passes is cleared, one that dies is divided again.
+    groups, one at a time: a group that passes is cleared, one that dies is divided again.
     """
 
     def __init__(self, size: Callable[[Item], int], most: int) -> None:

@@ -1,4 +1,4 @@
-"""What waits for a model, in two lanes: texts that go first, and the others; in each first come, first served."""
+"""Queues texts for a model in two lanes, high priority and the others; each is first come, first served."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Generic, Protocol, TypeVar
 
 from stream_app.steps.batch_plan import prefix_size
 
-_MOST_TEXTS = 4096  # of one batch and lane: bounds the tokeniser's step
+_MOST_TEXTS = 4096  # of one batch and lane: bounds the tokenizer's step
 _OTHERS_SHARE = 0.25  # of a batch's budget, where both lanes have texts
 
 
 class Waits(Protocol):
-    """``size``: estimated tokens. ``first``: does it go first?"""
+    """``size``: estimated tokens. ``first``: is it of high priority?"""
 
     size: int
     first: bool
@@ -27,7 +27,7 @@ class Waiting(Generic[Item]):
     """Not safe for several threads by itself; ``tokens`` may be read by any.
 
     Neither lane starves: the others get at least a quarter of each batch's budget. Reviews are published in order, so
-    what overtook one waits for it all the same, and is kept meanwhile.
+    what overtook one waits for it all the same, and is kept until then.
     """
 
     def __init__(self) -> None:
@@ -47,14 +47,14 @@ class Waiting(Generic[Item]):
             (self._first if item.first else self._others).add(item)
 
     def take(self, budget_tokens: int) -> list[Item]:
-        """About one batch, of each lane one text at least where any waits; what goes first comes first."""
+        """Take about one batch, at least one text of each lane where any waits; high priority first."""
         share = int(budget_tokens * _OTHERS_SHARE)
         taken = self._first.take(budget_tokens - min(share, self._others.tokens))
         left = budget_tokens - sum(item.size for item in taken)
         return taken + self._others.take(max(share, left))  # guarantee: who-goes-first-starves-nobody
 
     def drop(self, unwanted: Callable[[Item], bool]) -> list[Item]:
-        """Forget these; returns what was forgotten."""
+        """Drop these; return what was dropped."""
         return self._first.drop(unwanted) + self._others.drop(unwanted)
 
     def clear(self) -> None:
