@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stream_app.role_table import ROLES
+
 Summaries = Literal["best_effort", "always", "off"]
 
 
@@ -163,11 +165,13 @@ class Settings(BaseSettings):
     log_json: bool = Field(False, description="log lines as JSON, one object a line, instead of for people")
 
     def group(self, role: str) -> str:
-        """Consumer group, and Faust app id, of a role. The view's generation has a group of its own.
+        """Return the consumer group, and Faust app id, of a role (see role_table).
 
         Raises ValueError for `summarize` while ``generation`` is 0: ask Redis first (store.generations).
         """
-        generation = f".g{self.fixed_generation}" if role == "summarize" else ""  # guarantee: generation-has-a-group
+        spec = ROLES.get(role)
+        # guarantee: generation-has-a-group
+        generation = f".g{self.fixed_generation}" if spec and spec.group_per_generation else ""
         return f"{self.topic_prefix}{self.app_name}.{role}{generation}"
 
     @property

@@ -71,10 +71,11 @@ def _groups(settings: Settings) -> str:
     from stream_app.kafka.group_check import lost_positions
     from stream_app.kafka.offsets import held_back
     from stream_app.kafka.topics import Topics
+    from stream_app.role_table import CONSUMING_ROLES
     from stream_app.store.generations import fixed
 
     view = asyncio.run(fixed(settings))
-    lost = [told for role in ("enrich", "summarize", "notify") for told in lost_positions(view, role)]
+    lost = [told for role in CONSUMING_ROLES for told in lost_positions(view, role)]
     if lost:
         raise ConfigurationError("\n".join(lost))
     waiting = held_back(settings, Topics(settings.topic_prefix).reviews)

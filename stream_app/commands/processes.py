@@ -19,10 +19,10 @@ from stream_app.commands.options import environment_of
 from stream_app.embedded.free_port import free_port
 from stream_app.embedded.server_process import die_with
 from stream_app.ports import ConfigurationError
+from stream_app.role_table import ROLES
 from stream_app.roles.exit_codes import EXIT_VIEW_SWITCHED
 from stream_app.settings import Settings
 
-ROLES = ("enrich", "summarize", "describe", "notify")
 PROGRAM = (sys.executable, "-m", "stream_app")
 _LONGEST_PAUSE_SECONDS = 30.0
 _STABLE_AFTER_SECONDS = 60.0
@@ -152,7 +152,7 @@ class Processes:
         *,
         say: Callable[[str], None],
         log_folder: Path | None = None,
-        roles: Sequence[str] = ROLES,
+        roles: Sequence[str] = tuple(ROLES),
         enrich: int = 1,
         with_api: bool = True,
         program: Sequence[str] = PROGRAM,

@@ -17,6 +17,7 @@ from rich.markup import escape
 from stream_app.commands.options import Brokers, Json, Redis, TopicPrefix, settings_from
 from stream_app.commands.status_lines import Line, describe_line, error_lines, role_line
 from stream_app.ports import ConfigurationError, Unavailable
+from stream_app.role_table import CONSUMING_ROLES, ROLES
 from stream_app.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ _ANSWER_SECONDS = 5.0
 
 
 _HOUR_MS = 3_600_000
-_OF_THE_VIEW = ("summarize", "notify")
 
 
 @app.command()
@@ -85,7 +85,7 @@ def _lines(settings: Settings) -> Iterator[Line]:
     yield from of_view
     if view:
         view_step = of_view[0].next_step
-        yield from _said("roles", lambda: _roles(view[0], ("enrich", *_OF_THE_VIEW), now_ms, view_step))
+        yield from _said("roles", lambda: _roles(view[0], CONSUMING_ROLES, now_ms, view_step))
         yield from _said("describe", lambda: [describe_line(_backlog(view[0], now_ms), seen, now_ms, view_step)])
     else:  # which group is `summarize`'s only Redis knows
         yield from _said("roles", lambda: _roles(settings, ("enrich", "notify"), now_ms))
@@ -124,7 +124,7 @@ def _roles(settings: Settings, roles: Sequence[str], now_ms: int, view_step: str
     from stream_app.kafka.group_status import statuses_of
 
     found = statuses_of(settings, roles, watched_seconds=_WATCHED_SECONDS, now_ms=now_ms)
-    return [role_line(one, view_step if one.role in _OF_THE_VIEW else "") for one in found]
+    return [role_line(one, view_step if ROLES[one.role].follows_view else "") for one in found]
 
 
 def _backlog(settings: Settings, now_ms: int) -> Backlog:
@@ -145,7 +145,6 @@ def _noted(settings: Settings) -> tuple[list[Seen], list[LastError]]:
 
 def _errors(settings: Settings, noted: Sequence[LastError], now_ms: int) -> list[Line]:
     """What Redis holds and, of this machine's workers, their files, which outlive an outage and a FLUSHALL."""
-    from stream_app.commands.processes import ROLES
     from stream_app.roles.last_errors import error_left
 
     newest: dict[str, LastError] = {}

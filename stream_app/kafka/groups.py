@@ -12,13 +12,14 @@ from stream_app.kafka.admin import ADMIN_SECONDS, reach
 from stream_app.kafka.client_config import consumer_config
 from stream_app.kafka.offsets import begin_offsets, end_offsets
 from stream_app.kafka.topics import Topics
+from stream_app.role_table import MAKES_THE_VIEW
 from stream_app.settings import Settings
 
 
 def topic_of(settings: Settings, role: str) -> str:
-    """Full name of the topic that a role reads."""
-    topics = Topics(settings.topic_prefix)
-    return {"enrich": topics.reviews, "summarize": topics.enriched, "notify": topics.alerts}[role]
+    """Return the full name of the topic that a role consumes."""
+    [topic] = Topics(settings.topic_prefix).read_by(role)
+    return topic
 
 
 def lag(settings: Settings, role: str) -> int:
@@ -66,12 +67,14 @@ def has_consumed(settings: Settings, role: str) -> bool:
 
 def generations_consumed(settings: Settings) -> list[int]:
     """Return the generations whose `summarize` has consumed records, ascending, as far as groups may be listed."""
-    numbered = re.compile(re.escape(settings.model_copy(update={"generation": 1}).group("summarize")[:-1]) + r"(\d+)")
+    numbered = re.compile(
+        re.escape(settings.model_copy(update={"generation": 1}).group(MAKES_THE_VIEW)[:-1]) + r"(\d+)"
+    )
     names = reach(
         settings, lambda client: [one.group_id for one in client.list_consumer_groups().result(ADMIN_SECONDS).valid]
     )
     numbers = sorted(int(found[1]) for name in names if (found := numbered.fullmatch(name)))
-    return [n for n in numbers if has_consumed(settings.model_copy(update={"generation": n}), "summarize")]
+    return [n for n in numbers if has_consumed(settings.model_copy(update={"generation": n}), MAKES_THE_VIEW)]
 
 
 def set_back(settings: Settings, role: str, offsets: Mapping[int, int]) -> None:

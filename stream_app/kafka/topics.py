@@ -1,8 +1,10 @@
-"""The topics' names and configurations, and which role reads and writes which: written once."""
+"""Names and configurations of the topics."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from stream_app.role_table import ROLES
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -103,14 +105,9 @@ class Topics:
         return {spec.name: spec.config(replication) for spec in self.specs()}
 
     def read_by(self, role: str) -> tuple[str, ...]:
-        """What the role consumes."""
-        return {"enrich": (self.reviews,), "summarize": (self.enriched,), "notify": (self.alerts,)}.get(role, ())
+        """Return the topics that the role consumes."""
+        return tuple(getattr(self, name) for name in ROLES[role].reads) if role in ROLES else ()
 
     def written_by(self, role: str) -> tuple[str, ...]:
-        """What the role publishes to."""
-        return {
-            "enrich": (self.enriched, self.alerts, self.dead_letter),
-            "summarize": (self.alerts, self.dead_letter),
-            "notify": (self.dead_letter,),
-            "describe": (self.summaries,),
-        }.get(role, ())
+        """Return the topics that the role publishes to."""
+        return tuple(getattr(self, name) for name in ROLES[role].writes) if role in ROLES else ()

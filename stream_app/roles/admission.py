@@ -11,13 +11,13 @@ from stream_app import telemetry
 from stream_app.kafka.groups import generations_consumed, has_consumed
 from stream_app.kafka.topics_admin import log_identity
 from stream_app.ports import ConfigurationError, Unavailable, ViewLost
+from stream_app.role_table import MAKES_THE_VIEW
 from stream_app.roles.retry import Retry
 from stream_app.settings import Settings
 from stream_app.steps.log_identity import LogIdentity, is_another, refusal
 from stream_app.store.generations import Generations, Known
 
 _LOOK_EVERY_SECONDS = 0.5
-_MAKES_THE_VIEW = "summarize"
 
 Value = TypeVar("Value")
 
@@ -47,7 +47,7 @@ async def admitted(settings: Settings, role: str) -> Settings:
             number = settings.generation or known.active
             current = settings.model_copy(update={"generation": number})
             recorded = known.origins.get(number)
-            if recorded is None and role == _MAKES_THE_VIEW:
+            if recorded is None and role == MAKES_THE_VIEW:
                 if await kafka(partial(is_lost, known=known), current):  # guarantee: lost-view-is-not-begun-again
                     telemetry.view_was_lost()
                     await redis(generations.note_lost)
@@ -81,7 +81,7 @@ def is_lost(settings: Settings, known: Known) -> bool:
     """
     if settings.generation in known.origins:
         return False
-    if has_consumed(settings, _MAKES_THE_VIEW):
+    if has_consumed(settings, MAKES_THE_VIEW):
         return True
     number_is_lost = not known.origins and settings.generation == known.active
     return number_is_lost and bool(_consumed(settings))

@@ -15,10 +15,8 @@ from stream_app.kafka.topics import Topics
 from stream_app.kafka.topics_admin import list_topics
 from stream_app.ports import ConfigurationError
 from stream_app.records import RawRecord
+from stream_app.role_table import CONSUMING_ROLES
 from stream_app.settings import Settings
-
-WRITERS = ("enrich", "summarize", "notify")
-"""The roles that publish to the topics that are rewritten."""
 
 _SHOWN = 10
 
@@ -139,11 +137,11 @@ class Erasure:
     # ---- what is refused
 
     def _refuse_members(self) -> None:
-        running = [role for role in WRITERS if members(self._settings, role)]
+        running = [role for role in CONSUMING_ROLES if members(self._settings, role)]
         if running:
             raise ConfigurationError(
-                f"These roles run: {', '.join(running)}. Stop all workers of {', '.join(WRITERS)}; one that was killed "
-                f"counts for {self._settings.session_timeout_seconds:.0f} s more. The API and `describe` may go on."
+                f"These roles run: {', '.join(running)}. Stop all workers of {', '.join(CONSUMING_ROLES)}; one that was "
+                f"killed counts for {self._settings.session_timeout_seconds:.0f} s more. The API and `describe` may go on."
             )
 
     def _refuse_compacted(self) -> None:

@@ -12,20 +12,20 @@ from functools import partial
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.fatal import fatal
 from stream_app.kafka.follower import TopicFollower
+from stream_app.kafka.groups import topic_of
 from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.run import Fatal, run_role, run_service
 from stream_app.kafka.topics import Topics
 from stream_app.models.loading import Loaded, TunedModel, load_models, load_summary_model
 from stream_app.ports import ConfigurationError, StreamRole
 from stream_app.records import MAX_AHEAD_MS, RawRecord
+from stream_app.role_table import ROLES
 from stream_app.roles.admission import admitted
 from stream_app.roles.follow import follow_view, resolved
 from stream_app.roles.heartbeat import heartbeat
 from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore
 from stream_app.store.workers import WorkerNotes
-
-_OF_THE_VIEW = ("summarize", "describe", "notify")
 
 
 def now_ms() -> int:
@@ -54,8 +54,10 @@ def run_worker(
     begins only on a view that was made from the log (see admission), and ends with EXIT_VIEW_SWITCHED when a rebuild
     has switched, unless ``settings.generation`` names one.
     """
+    if role not in ROLES:
+        raise ConfigurationError(f"There is no role {role!r}: {', '.join(ROLES)}.")
     run = partial(_run, role=role, load=load, load_summary=load_summary, now_ms=now_ms)
-    if role not in _OF_THE_VIEW:
+    if not ROLES[role].follows_view:
         run(settings)
     elif settings.generation:
         run(resolved(settings, partial(admitted, role=role)))
@@ -112,14 +114,8 @@ def _run(
             store = RedisSummaryStore.from_settings(settings)
             await Describe(settings, store, publisher, summary, now_ms=now_ms, fatal=fatal).run(stopping)
 
-    match role:
-        case "enrich":
-            run_role(settings, role, topics.reviews, enrich, crashes, now_ms)
-        case "summarize":
-            run_role(settings, role, topics.enriched, summarize, now_ms=now_ms)
-        case "notify":
-            run_role(settings, role, topics.alerts, notify, now_ms=now_ms)
-        case "describe":
-            run_service(settings, role, describe)
-        case _:
-            raise ConfigurationError(f"There is no role {role!r}: enrich, summarize, describe or notify.")
+    if role == "describe":
+        run_service(settings, role, describe)
+        return
+    make = {"enrich": enrich, "summarize": summarize, "notify": notify}[role]
+    run_role(settings, role, topic_of(settings, role), make, crashes if role == "enrich" else None, now_ms)

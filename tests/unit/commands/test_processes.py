@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from stream_app.commands.processes import PROGRAM, ROLES, Child, Processes, members_of, settings_of
+from stream_app.commands.processes import PROGRAM, Child, Processes, members_of, settings_of
 from stream_app.commands.workers import app
 from stream_app.ports import ConfigurationError
+from stream_app.role_table import ROLES
 from stream_app.settings import Settings
 from tests.waiting import wait_until
 
@@ -85,7 +86,7 @@ def test_process_that_does_not_stop_is_killed(tmp_path: Path) -> None:
 
 def told(enrich: int, **settings: int) -> dict[str, Settings]:
     """What each worker is told, by its name."""
-    found = settings_of(members_of(ROLES, enrich), Settings(_env_file=None, **settings))  # type: ignore[arg-type]
+    found = settings_of(members_of(tuple(ROLES), enrich), Settings(_env_file=None, **settings))  # type: ignore[arg-type]
     return {member.name: own for member, own in found.items()}
 
 
@@ -96,7 +97,7 @@ def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_further_processes_of_enrich_are_numbered_behind_the_others() -> None:
     """The first of each role keeps the name that it has alone."""
-    assert [member.name for member in members_of(ROLES, 3)] == [*ROLES, "enrich-2", "enrich-3"]
+    assert [member.name for member in members_of(tuple(ROLES), 3)] == [*ROLES, "enrich-2", "enrich-3"]
     assert [member.name for member in members_of(["summarize"], 3)] == ["summarize"]
 
 
@@ -136,7 +137,7 @@ def test_each_worker_has_a_metrics_port_of_its_own() -> None:
 def test_no_process_of_enrich_is_refused_in_words() -> None:
     """On the command line and behind it."""
     with pytest.raises(ConfigurationError, match="ask for 1 or more"):
-        members_of(ROLES, 0)
+        members_of(tuple(ROLES), 0)
     refused = CliRunner().invoke(app, ["up", "--enrich", "0"])
     assert refused.exit_code == 2
     assert "--enrich" in refused.output
