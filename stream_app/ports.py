@@ -330,3 +330,18 @@ class SummaryStore(SummaryReader, Protocol):
     async def close(self) -> None:
         """Give the connections back."""
         ...
+
+
+# ---- commands
+
+
+class Progress(Protocol):
+    """Shows how far a long command is."""
+
+    def say(self, what: str) -> None:
+        """Show a sentence."""
+        ...
+
+    def advanced(self, step: str, done: int, total: int) -> None:
+        """Show the progress of a step."""
+        ...

@@ -17,7 +17,7 @@ from stream_app.ports import ConfigurationError
 from stream_app.settings import Settings
 
 if TYPE_CHECKING:
-    from stream_app.roles.erase import Plan
+    from stream_app.erasure import Plan
 
 app = typer.Typer()
 
@@ -47,7 +47,7 @@ def erase(
     settings = asyncio.run(_of_the_view(settings_from(brokers=brokers, redis=redis, topic_prefix=topic_prefix)))
     erased = identities(read_lines(file), str(file))
 
-    from stream_app.roles.erase import Erasure
+    from stream_app.erasure import Erasure
 
     try:
         with Watched() as progress:

@@ -21,7 +21,7 @@ from stream_app.settings import Settings
 
 if TYPE_CHECKING:
     from stream_app.commands.processes import Child
-    from stream_app.roles.rebuild import Plan, Rebuild
+    from stream_app.rebuild.rebuild import Plan, Rebuild
 
 app = typer.Typer()
 console = Console(stderr=True)
@@ -64,14 +64,15 @@ def rebuild(
     settings = settings_from(brokers=brokers, redis=redis, topic_prefix=topic_prefix)
     telemetry.configure(settings.log_level, settings.log_json)
     if replay:
-        from stream_app.roles.replay import run_view_replay
+        from stream_app.rebuild.replay import run_view_replay
 
         run_view_replay(settings)
         return
     if dry_run:  # somebody waits for the answer; that a server is away is one, too
         settings = settings.model_copy(update={"redis_patience_seconds": 0.0, "publish_patience_seconds": 0.0})
 
-    from stream_app.roles.rebuild import Rebuild, RebuildRefused
+    from stream_app.rebuild.rebuild import Rebuild
+    from stream_app.rebuild.refusals import RebuildRefused
 
     with Watched() as progress, _refused(RebuildRefused):
         log = Path(settings.state_folder) / "rebuild.log"
@@ -145,7 +146,7 @@ def _tell(plan: Plan) -> None:
 
 
 class Workers:
-    """roles.rebuild.Workers: processes of this command. They die with it, however it dies."""
+    """rebuild.rebuild.Workers: processes of this command. They die with it, however it dies."""
 
     def __init__(self, count: int, log: Path, say: Any) -> None:
         """``log``: where they write; what matters is said by ``say``."""

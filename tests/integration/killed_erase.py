@@ -15,20 +15,20 @@ from typing import Any
 
 from confluent_kafka import admin
 
+from stream_app import erasure
 from stream_app.commands.erase import erase
 from stream_app.kafka import copies, groups, segments
-from stream_app.roles import erase as role
 
 PROGRAM = (sys.executable, "-m", "tests.integration.killed_erase")
 PLACES: dict[str, tuple[Any, str]] = {
-    "survey": (role, "survey"),
+    "survey": (erasure, "survey"),
     "segment.ms": (segments, "_set_segment_ms"),
     "put": (copies.CopyProducer, "put"),
     "flush": (copies.CopyProducer, "flush"),
-    "verify": (role, "verify_copies"),
-    "set_forward": (role, "set_forward"),
+    "verify": (erasure, "verify_copies"),
+    "set_forward": (erasure, "set_forward"),
     "commit": (groups, "_commit"),
-    "delete": (role, "delete_originals"),
+    "delete": (erasure, "delete_originals"),
     "delete_records": (admin.AdminClient, "delete_records"),
 }
 

@@ -16,9 +16,11 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from redis import Redis
 
 from stream_app import contract
+from stream_app import erasure as erasing
 from stream_app.commands.erase import identities
 from stream_app.commands.review_files import read_lines
 from stream_app.embedded.kafka import EmbeddedKafka
+from stream_app.erasure import Erasure
 from stream_app.kafka import copies, rewrite, segments
 from stream_app.kafka.group_check import lost_positions
 from stream_app.kafka.groups import lag
@@ -28,8 +30,6 @@ from stream_app.kafka.topics import Topics
 from stream_app.kafka.topics_admin import create_topics
 from stream_app.ports import ConfigurationError
 from stream_app.records import Alert, Message, RawRecord, Rejected, Span
-from stream_app.roles import erase
-from stream_app.roles.erase import Erasure
 from stream_app.settings import Settings
 from tests.behaviour.enriched import deletion, enriched
 from tests.integration.test_rebuild import Place, place
@@ -43,7 +43,7 @@ OURS = (copies.HEADER_COPY_OF, copies.HEADER_LOG_BEGINS)
 
 
 class Quiet:
-    """roles.erase.Progress that keeps what was said."""
+    """ports.Progress that keeps what was said."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
@@ -268,7 +268,7 @@ def test_killed_between_any_two_steps_nothing_is_lost_and_the_next_run_finishes(
 
     for step in ("flush", "verify_copies", "set_forward", "delete_originals"):
         with monkeypatch.context() as patched:
-            target = copies.CopyProducer if step == "flush" else erase
+            target = copies.CopyProducer if step == "flush" else erasing
             patched.setattr(target, step, die_after(getattr(target, step), calls=1 if step == "flush" else 0))
             erasure = Erasure(settings, {("tea", "secret")}, Quiet())
             plan = erasure.plan()

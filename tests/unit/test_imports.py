@@ -81,6 +81,12 @@ def test_library_is_imported_only_in_its_room(libraries: tuple[str, ...], rooms:
     assert offenders([module for module in _MODULES if not within(module, *rooms)], libraries) == []
 
 
+def test_roles_import_neither_what_operators_run_nor_the_api() -> None:
+    above = ("stream_app.rebuild", "stream_app.erasure", "stream_app.api", "stream_app.embedded")
+
+    assert offenders([module for module in _MODULES if within(module, "roles")], above) == []
+
+
 def test_nothing_imports_commands_but_the_entry_point() -> None:
     others = [module for module in _MODULES if not within(module, "commands", "__main__")]
 

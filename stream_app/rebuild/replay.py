@@ -1,4 +1,4 @@
-"""`summarize` without side effects: fills a generation that is being built, and tells nobody what was told long ago."""
+"""`summarize` without side effects: fills a generation that is being built, and publishes nothing a second time."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from stream_app.store.replay import ReplayStore
 
 
 def run_view_replay(settings: Settings) -> None:
-    """Fold the log into ``settings.generation``, in its consumer group; returns after SIGTERM or SIGINT.
+    """Apply the log to ``settings.generation``, in its consumer group; returns after SIGTERM or SIGINT.
 
-    The role is `summarize` itself: the same script, settling and acknowledging. What it would publish is kept back.
+    The role is `summarize` itself: the same script and the same acknowledging. What it would publish is dropped.
     """
 
     def make(publisher: Publisher, fatal: Fatal) -> StreamRole:
@@ -30,15 +30,16 @@ def run_view_replay(settings: Settings) -> None:
 
 
 class NothingPublished:
-    """ports.Publisher that drops what it gets and says that it was delivered."""
+    """ports.Publisher that drops messages and reports them as delivered."""
 
     def publish(self, messages: Iterable[Message], on_delivered: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_soon(on_delivered)
 
 
 class NothingFollows:
-    """ports.Acks: slots are acknowledged, what they lead to (dead letters) is not published a second time. But for what
-    failed here alone: without its dead letter a review would be missing from the new view, and nothing would say so.
+    """ports.Acks that acknowledges records without publishing their messages (dead letters) a second time.
+
+    Except for what failed here alone: without its dead letter a review would be missing from the new view unnoticed.
     """
 
     def __init__(self, acks: Acks) -> None:
@@ -61,7 +62,7 @@ def _failed_here(message: Message) -> bool:
 
 
 class SideEffectFree:
-    """ports.StreamRole around another one, whose messages go nowhere."""
+    """ports.StreamRole around another one, whose messages are dropped."""
 
     def __init__(self, role: StreamRole) -> None:
         self._role = role

@@ -1,4 +1,4 @@
-"""The claim that keeps two rebuilds apart: held in Redis, renewed while its process lives, and gone soon after."""
+"""The claim that keeps two rebuilds apart: held in Redis, renewed while its process lives, and expired soon after."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from stream_app.store.generations import Claim, Generations
 
 _CLAIM_MS = 15_000
 _RENEW_EVERY_SECONDS = 3.0
-_LOOK_EVERY_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 
 class RebuildClaim:
-    """This process's claim. Two rebuilds at once would spoil nothing, but take each other's partitions."""
+    """The claim of this process. Two rebuilds at once would damage nothing, but take each other's partitions."""
 
     def __init__(self, generations: Generations, retry: Retry, say: Callable[[str], None]) -> None:
         self._generations = generations
@@ -30,15 +30,15 @@ class RebuildClaim:
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Hold the claim. One that nobody renews ends by itself, so it is waited for.
+        """Hold the claim. One that is not renewed expires, so it is waited for.
 
-        Raises ConfigurationError where another process renews its own.
+        Raises ConfigurationError if another process renews its own.
         """
         claim = await self._try()
         if claim.holder != self._who:
-            self._say(f"A rebuild by {claim.holder} holds the claim; looking whether that process lives.")
+            self._say(f"A rebuild by {claim.holder} holds the claim; checking whether that process lives.")
         while claim.holder != self._who:
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
             earlier, claim = claim, await self._try()
             if claim.holder == earlier.holder and claim.ms > earlier.ms:  # renewed meanwhile
                 raise ConfigurationError(
@@ -55,7 +55,7 @@ class RebuildClaim:
                 await self._generations.release(self._who)
 
     def refuse_if_lost(self) -> None:
-        """Raises ConfigurationError when Redis was away for so long that another rebuild took the claim."""
+        """Raise ConfigurationError if another rebuild took the claim while Redis was away."""
         if self._lost_to is not None:
             raise ConfigurationError(f"Another rebuild took over: {self._lost_to}. This one stops.")
 
@@ -65,6 +65,6 @@ class RebuildClaim:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(_RENEW_EVERY_SECONDS)
-            with suppress(StoreUnavailable):  # whoever needs Redis says so
+            with suppress(StoreUnavailable):  # what needs Redis reports it
                 claim = await self._generations.claim(self._who, _CLAIM_MS)
                 self._lost_to = claim.holder if claim.holder != self._who else None

@@ -6,8 +6,8 @@ import asyncio
 
 from stream_app import contract
 from stream_app.kafka.topics_admin import TopicFacts
-from stream_app.roles.rebuild import incomplete
-from stream_app.roles.replay import NothingPublished, SideEffectFree
+from stream_app.rebuild.refusals import incomplete
+from stream_app.rebuild.replay import NothingPublished, SideEffectFree
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
 from stream_app.store.fake import MemorySummaryStore

@@ -9,8 +9,8 @@ import pytest
 
 from stream_app import contract
 from stream_app.ports import Acks, InFlightRecord
+from stream_app.rebuild.replay import NothingFollows
 from stream_app.records import Message, Partition, RawRecord, Rejected
-from stream_app.roles.replay import NothingFollows
 
 
 class Finished:

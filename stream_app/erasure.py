@@ -1,10 +1,9 @@
-"""Erases reviews from the topics that hold their words, in place, after their deletion went through the system."""
+"""Erases reviews, in place, from the topics that hold their words, after their deletion was processed."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from stream_app import contract
 from stream_app.contract import Identity, NamedReview
@@ -13,19 +12,12 @@ from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.rewrite import Survey, copy_kept, delete_originals, survey, verify_copies
 from stream_app.kafka.topics import Topics
 from stream_app.kafka.topics_admin import list_topics
-from stream_app.ports import ConfigurationError
+from stream_app.ports import ConfigurationError, Progress
 from stream_app.records import RawRecord
 from stream_app.role_table import CONSUMING_ROLES
 from stream_app.settings import Settings
 
 _SHOWN = 10
-
-
-class Progress(Protocol):
-    """Who watches."""
-
-    def say(self, what: str) -> None: ...
-    def advanced(self, step: str, done: int, total: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +46,7 @@ class _Newest:
 
 
 class Erasure:
-    """One run of `stream-app erase`. May end at any line, in any way: the next run goes on. Order of things:
+    """One run of `stream-app erase`. It may end at any line, in any way: the next run continues. Steps:
 
     1. `enrich`, `summarize` and `notify` are found stopped
     2. the topics are read: each review's newest state must be its deletion, without words
@@ -63,7 +55,7 @@ class Erasure:
 
     then, for reviews.enriched, reviews.alerts and the dead letter, of each partition that holds an erased review:
 
-    4. what is kept is copied to the partition's end. Killed here: the next run passes over these copies
+    4. what is kept is copied to the partition's end. Killed here: the next run skips these copies
     5. the copies are read back and compared
     6. the reading role's group is set behind the copies, of which it has read the originals. Killed here: as before;
        what is published meanwhile lies behind the copies, too, and is read
@@ -85,7 +77,7 @@ class Erasure:
         }
 
     def plan(self) -> Plan:
-        """What ``run`` would do. Raises ConfigurationError where that is refused, BrokerUnavailable."""
+        """Return what ``run`` would do. Raises ConfigurationError if it is refused, BrokerUnavailable."""
         self._refuse_members()
         self._refuse_compacted()
         newest = _Newest()
@@ -106,7 +98,7 @@ class Erasure:
         return Plan(rewritten)
 
     def run(self, plan: Plan) -> None:
-        """Steps 4 to 7. Raises BrokerUnavailable or ConfigurationError; nothing is lost then, run it again."""
+        """Do steps 4 to 7. Raises BrokerUnavailable or ConfigurationError; nothing is lost then, run it again."""
         for topic, touched in plan.rewritten.items():
             total = plan.kept(topic)
             hashes = copy_kept(
@@ -140,8 +132,9 @@ class Erasure:
         running = [role for role in CONSUMING_ROLES if members(self._settings, role)]
         if running:
             raise ConfigurationError(
-                f"These roles run: {', '.join(running)}. Stop all workers of {', '.join(CONSUMING_ROLES)}; one that was "
-                f"killed counts for {self._settings.session_timeout_seconds:.0f} s more. The API and `describe` may go on."
+                f"These roles run: {', '.join(running)}. Stop all workers of {', '.join(CONSUMING_ROLES)}; one that "
+                f"was killed counts for {self._settings.session_timeout_seconds:.0f} s more. The API and "
+                "`describe` may keep running."
             )
 
     def _refuse_compacted(self) -> None:
@@ -170,7 +163,7 @@ class Erasure:
             )
 
     def _refuse_cited(self) -> None:
-        """Raises ConfigurationError while the newest summary of a product shows a text made from an erased review."""
+        """Raise ConfigurationError while the newest summary of a product shows a text made from an erased review."""
         products = {product_id.encode(): product_id for product_id, _ in self._erased}
         newest: dict[str, bytes | None] = {}
         for record in read_to_end(self._settings, self._summaries):
@@ -187,7 +180,7 @@ class Erasure:
 def _evidence(value: bytes | None) -> tuple[str, ...]:
     try:
         text = contract.decode_product_summary(value).text if value else None
-    except (KeyError, TypeError, ValueError):  # what somebody else wrote there
+    except (KeyError, TypeError, ValueError):  # written by another producer
         return ()
     return () if text is None else text.evidence
 

@@ -1,4 +1,4 @@
-"""Brings back into a new generation what the log of reviews does not hold: texts, recent alerts, and what is due."""
+"""Restores in a new generation what the log of reviews does not hold: texts, recent alerts, and what is due."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RECORDS_AT_ONCE = 500
 
 
 class Restore:
-    """Each method may be called again; memory is bounded by a page of records, whatever the topics hold."""
+    """Reads the other topics. Each method may be called again; memory is bounded by a page of records."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Restore:
         redis: Retry,
         brokers: Retry,
     ) -> None:
-        """``advanced`` is told (step, done, total)."""
+        """``advanced`` is called with (step, done, total)."""
         self._settings = settings
         self._topics = Topics(settings.topic_prefix)
         self._store = store
@@ -40,7 +40,7 @@ class Restore:
         self._brokers = brokers
 
     async def texts(self) -> int:
-        """Product texts, from products.summaries, where they still hold; returns how many were written."""
+        """Restore product texts that still hold, from products.summaries; return how many were written."""
         total = sum((await self._ends(self._topics.summaries)).values())
         done = restored = 0
         records = read_to_end(self._settings, self._topics.summaries)
@@ -53,7 +53,7 @@ class Restore:
         return restored
 
     async def alerts(self, since: Mapping[int, int] | None = None) -> dict[int, int]:
-        """Recent alerts, from reviews.alerts; returns where the topic ended before it was read.
+        """Restore recent alerts, from reviews.alerts; return where the topic ended before it was read.
 
         ``since``: where the last reading ended; None: the newest ones, as many as the view keeps.
         """
@@ -66,7 +66,7 @@ class Restore:
         return ends
 
     async def due(self, now_ms: int) -> int:
-        """Enter the products whose text or publication is due, or will be; returns how many."""
+        """Enter the products whose text or publication is or will be due; return how many."""
         total = await self._redis(self._store.count_products)
         looked_at = due = 0
         async for looked_at_now, due_now in self._store.enter_due(now_ms):
@@ -83,7 +83,7 @@ async def _page(records: Iterator[RawRecord]) -> list[RawRecord]:
 
 
 def _summary_in(record: RawRecord) -> ProductSummary | None:
-    """None for a tombstone, and for what somebody else wrote there."""
+    """Decode the summary; None for a tombstone, and for what another producer wrote."""
     try:
         return contract.decode_product_summary(record.value) if record.value else None
     except (KeyError, TypeError, ValueError):

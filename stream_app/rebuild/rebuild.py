@@ -1,0 +1,306 @@
+"""Makes the view again from the log under a new generation, while the old one serves; then switches."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from stream_app.ports import BrokerUnavailable, ConfigurationError, Progress
+from stream_app.rebuild.claim import RebuildClaim
+from stream_app.rebuild.event_log import EventLog, progress_of
+from stream_app.rebuild.refusals import Refusals
+from stream_app.rebuild.restore import Restore
+from stream_app.role_table import MAKES_THE_VIEW
+from stream_app.roles.retry import Retry
+from stream_app.roles.run import now_ms
+from stream_app.settings import Settings
+from stream_app.steps.log_identity import LogIdentity
+from stream_app.store.generations import Generations, Known
+from stream_app.store.replay import ReplayStore
+
+_POLL_SECONDS = 0.3
+_LAP_SECONDS = 10.0  # a lap that takes less than this and the settling time has caught up
+_HAND_OVER_SECONDS = 60.0
+_LEVEL_SECONDS = 10.0  # how long one view may hold fewer reviews than the other because it lags behind
+
+
+class Workers(Protocol):
+    """The processes that fill the generation."""
+
+    @property
+    def count(self) -> int: ...
+    def start(self, settings: Settings, *, silently: bool) -> None:
+        """Start them: `replay` if ``silently``, else `summarize` itself."""
+        ...
+
+    def keep_running(self, *, progressed: bool) -> None:
+        """Restart what died. Raises Unavailable if they die repeatedly without progress."""
+        ...
+
+    async def stop(self) -> None:
+        """Let them finish, commit and leave the group. Does nothing if none runs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a rebuild would do now.
+
+    ``generation``: the one to be built; None: only leftovers are to be deleted.
+    ``serves``: Redis holds the active view.
+    """
+
+    active: int
+    serves: bool
+    generation: int | None
+    resumed: bool
+    events: int
+    done: int
+    leftovers: tuple[int, ...]
+
+
+class Rebuild:
+    """One run of `stream-app rebuild`. It may end at any line, in any way: the next run continues. Steps:
+
+    1. claimed: a second rebuild is refused
+    2. the log is the one that the active view was made from, and complete (each partition begins at 0); the new
+       generation's number and its log are noted in Redis
+    3. `replay` fills it in its own consumer group, from the first offset, until it has caught up.
+       Killed: offsets committed so far and the script that applies each revision once make the next run continue here
+    4. texts that still hold are restored from products.summaries, recent alerts from reviews.alerts
+    5. `replay` ends. Its group is set back to what the old generation's committed, and `summarize` itself takes over:
+       an event that the old one may not have finished when it ends gets its side effects here. (Both may publish the
+       same alert, as after any redelivery; none is omitted.)
+    6. products whose text is due are entered; those that `summarize` applies it enters itself
+    7. switched, by one script, if the new view holds as many reviews as the active one, and that is still the one read
+    8. workers of the old generation notice, finish, commit, end, and come back on the new one. Ours stays in the group
+       until one of them is there. Killed here or later: the new group's offsets are committed as usual
+    9. alerts that `notify` still noted in the old generation are copied, and the old keys are deleted, after
+       readers had time to notice. Killed here: Redis names the generation to be dropped, and the next run does it
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        workers: Workers,
+        progress: Progress,
+        *,
+        accept_loss: bool = False,
+        keep_old: bool = False,
+        restart: bool = False,
+    ) -> None:
+        """``accept_loss``: continue if the log is another one or lost its beginning, or the new view has fewer reviews.
+        ``restart``: discard a generation that an earlier run began, instead of continuing with it.
+
+        Raises ConfigurationError if ``settings.generation`` is fixed.
+        """
+        if settings.generation:
+            raise ConfigurationError(
+                f"STREAM_APP_GENERATION fixes the view to generation {settings.generation}: nothing would follow "
+                "a switch. Unset it here and for every worker and API process."
+            )
+        self._settings = settings
+        self._workers = workers
+        self._progress = progress
+        self._keep_old = keep_old
+        self._restart = restart
+        self._generations = Generations.from_settings(settings)
+        self._redis = Retry("redis", settings.redis_patience_seconds)
+        self._brokers = Retry("kafka", settings.publish_patience_seconds)
+        self._log = EventLog(settings, self._brokers)
+        self._refusals = Refusals(self._log, progress.say, accept_loss=accept_loss, restart=restart)
+        self._claim = RebuildClaim(self._generations, self._redis, progress.say)
+        self._alerts_read: Mapping[int, int] | None = None
+
+    async def plan(self) -> Plan:
+        """Return what ``run`` would do; changes nothing. Raises ConfigurationError where it would refuse."""
+        known = await self._redis(self._generations.known)
+        if known.building is None and known.to_drop and not self._restart:
+            return Plan(known.active, known.active in known.origins, None, False, 0, 0, known.to_drop)
+        await self._refusals.another_log(known)
+        await self._refusals.incomplete_log()
+        begins, ends = await self._log.begins(), await self._log.ends()
+        resumed = known.building is not None and not self._restart
+        generation = known.building if resumed and known.building else await self._unused(known)
+        committed = await self._log.committed(self._of(generation)) if resumed else {}
+        done, total = progress_of(committed, begins, ends)
+        serves = known.active in known.origins
+        return Plan(known.active, serves, generation, resumed, total, done, known.to_drop)
+
+    async def run(self) -> int:
+        """Rebuild, and return the generation that is active in the end.
+
+        Raises RebuildRefused (another log, or fewer reviews than now; the active view is unchanged), ConfigurationError
+        (the log is cut, another rebuild runs or switched), Unavailable (patience spent).
+        """
+        async with self._claim.held():
+            known = await self._redis(self._generations.known)
+            if known.building is None and known.to_drop and not self._restart:
+                self._progress.say(
+                    f"An earlier run switched to generation {known.active} already and left keys: finishing that."
+                )
+                await self._finish(known.active)
+                return known.active
+            origin = await self._refusals.another_log(known)
+            await self._refusals.incomplete_log()
+            new = await self._begin(known, origin)
+            await self._build(self._of(new), self._of(known.active))
+            await self._switch(known.active, new)
+            await self._hand_over(self._of(new), self._of(known.active))
+            await self._finish(new)
+            return new
+
+    async def close(self) -> None:
+        """Stop the workers, if any, and close the connections."""
+        await self._workers.stop()
+        await self._generations.close()
+
+    # ---- the steps
+
+    async def _begin(self, known: Known, origin: LogIdentity) -> int:
+        begun = known.building
+        if begun is not None and not self._restart:
+            self._progress.say(f"Going on with generation {begun}, begun earlier.")
+            return begun
+        if begun is not None:
+            await self._redis(lambda: self._generations.abandon(begun))
+            self._progress.say(f"Generation {begun}, begun earlier, is discarded.")
+        number = await self._unused(known)
+        building = await self._redis(lambda: self._generations.begin(number, origin))
+        meanwhile = f" while generation {known.active} serves."
+        if known.active not in known.origins:
+            meanwhile = ". Redis holds no view now: product pages are empty until the switch."
+        self._progress.say(f"Building generation {building}{meanwhile}")
+        return building
+
+    async def _unused(self, known: Known) -> int:
+        """Return a number never used: neither in Redis nor, in case Redis has lost everything, in Kafka."""
+        number = known.last + 1
+        while await self._log.committed(self._of(number)):
+            number += 1
+        return number
+
+    async def _build(self, new: Settings, old: Settings) -> None:
+        store = ReplayStore.from_settings(new)
+        try:
+            self._workers.start(new, silently=True)
+            await self._catch_up(new)
+            restore = Restore(self._settings, store, self._progress.advanced, self._redis, self._brokers)
+            self._progress.say(f"{await restore.texts()} product texts restored.")
+            self._alerts_read = await restore.alerts()
+            await self._workers.stop()
+            await self._set_back(new, old)
+            self._workers.start(new, silently=False)
+            due = await restore.due(now_ms())
+            self._progress.say(f"{due} product{' is' if due == 1 else 's are'} due for a new text.")
+            await self._catch_up(new)
+        finally:
+            await store.close()
+
+    async def _catch_up(self, new: Settings) -> None:
+        """Return when the group has committed everything that there was, in a last lap that took little time."""
+        begins = await self._log.begins()
+        while True:
+            began = time.monotonic()
+            ends = await self._log.ends()
+            before = -1
+            while True:
+                done, total = progress_of(await self._log.committed(new), begins, ends)
+                self._progress.advanced("reviews applied", done, total)
+                self._workers.keep_running(progressed=done > before)
+                self._claim.refuse_if_lost()
+                before = done
+                if done >= total:
+                    break
+                await asyncio.sleep(_POLL_SECONDS)
+            if time.monotonic() - began < _LAP_SECONDS + self._settings.redis_settle_seconds:
+                return
+
+    async def _set_back(self, new: Settings, old: Settings) -> None:
+        await self._wait_until_left(new, "the workers that filled it")
+        offsets = await self._log.committed(old)
+        await self._log.set_back(new, offsets)
+
+    async def _switch(self, old: int, new: int) -> None:
+        await self._refusals.incomplete_log()  # retention may have cut the log meanwhile
+        await self._compare_reviews(old, new)  # guarantee: rebuild-counts-reviews
+        switched = await self._redis(lambda: self._generations.switch(old, new, drop_old=not self._keep_old))
+        if not switched:
+            raise ConfigurationError(
+                f"The active view was changed since generation {old} was read; nothing was switched. "
+                "`stream-app rebuild --dry-run` shows the present state."
+            )
+        self._progress.say(f"Switched: generation {new} is active.")
+
+    async def _compare_reviews(self, old: int, new: int) -> None:
+        """Count the reviews of both views, and refuse fewer in the new one.
+
+        Both are written meanwhile, one a little behind the other: only a difference that stays counts.
+        """
+        deadline = time.monotonic() + _LEVEL_SECONDS
+        while True:
+            held = await self._count_reviews(old)
+            built = await self._count_reviews(new)
+            if built >= held or time.monotonic() > deadline:
+                break
+            self._workers.keep_running(progressed=True)
+            await asyncio.sleep(_POLL_SECONDS)
+        self._refusals.fewer_reviews(old, new, held, built)
+
+    async def _count_reviews(self, generation: int) -> int:
+        store = ReplayStore.from_settings(self._of(generation))
+        try:
+            return await self._redis(store.count_reviews)
+        finally:
+            await store.close()
+
+    async def _hand_over(self, new: Settings, old: Settings) -> None:
+        """Stay in the new group until a worker of the system is there; leave at once if none was in the old one."""
+        deadline = time.monotonic() + _HAND_OVER_SECONDS
+        expected = await self._log.members(old) > 0
+        while expected and time.monotonic() < deadline:
+            if await self._log.members(new) > self._workers.count:
+                break
+            self._workers.keep_running(progressed=True)
+            await asyncio.sleep(_POLL_SECONDS)
+        else:
+            self._progress.say(
+                "No `summarize` worker has joined the new view yet. Its events wait in Kafka until one does."
+            )
+        await self._workers.stop()
+
+    async def _finish(self, active: int) -> None:
+        """Copy late alerts and delete old keys, once readers and workers had time to notice the switch."""
+        await asyncio.sleep(self._settings.rebuild_grace_seconds)
+        store = ReplayStore.from_settings(self._of(active))
+        try:
+            restore = Restore(self._settings, store, self._progress.advanced, self._redis, self._brokers)
+            await restore.alerts(self._alerts_read)
+        finally:
+            await store.close()
+        known = await self._redis(self._generations.known)
+        for number in known.to_drop:
+            await self._wait_until_left(self._of(number), f"workers of generation {number}")
+            gone = 0
+            async for count in self._generations.drop(number):
+                gone += count
+                self._progress.advanced(f"keys of generation {number} deleted", gone, gone)
+            self._progress.say(f"Generation {number} is deleted ({gone} keys).")
+
+    # ---- helpers of the steps
+
+    def _of(self, generation: int) -> Settings:
+        return self._settings.model_copy(update={"generation": generation})
+
+    async def _wait_until_left(self, settings: Settings, who: str) -> None:
+        deadline = time.monotonic() + _HAND_OVER_SECONDS
+        while await self._log.members(settings):
+            if time.monotonic() > deadline:
+                raise BrokerUnavailable(
+                    f"{who[0].upper()}{who[1:]} are still in the group {settings.group(MAKES_THE_VIEW)} after "
+                    f"{_HAND_OVER_SECONDS:.0f} s. End them, then run `stream-app rebuild` again: it continues here."
+                )
+            await asyncio.sleep(_POLL_SECONDS)
