@@ -163,6 +163,7 @@ def _wait_for_roles(
     from stream_app.kafka.groups import lag
     from stream_app.kafka.offsets import end_offsets
     from stream_app.kafka.topics import Topics
+    from stream_app.role_table import CONSUMING_ROLES
 
     topics = Topics(settings.topic_prefix)
     task = progress.add_task("enriched ", total=total)
@@ -175,7 +176,7 @@ def _wait_for_roles(
         if so_far > done:
             done, seconds = so_far, time.monotonic() - began
             progress.update(task, completed=min(done, total))
-        if all(lag(settings, role) == 0 for role in ("enrich", "summarize", "notify")):
+        if all(lag(settings, role) == 0 for role in CONSUMING_ROLES):
             return seconds or time.monotonic() - began
         time.sleep(0.2)  # between two looks at the offsets
     return None
