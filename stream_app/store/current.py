@@ -116,7 +116,7 @@ class CurrentView:
 
     def _store_of(self, generation: int) -> RedisSummaryStore:
         keys = Keys(self._namespace, generation)
-        return RedisSummaryStore(self._server, keys, Intervals(0, 0))  # readers make no texts
+        return RedisSummaryStore(self._server, keys, Intervals(0, 0, 0))  # readers make no texts
 
 
 def _noted(asking: asyncio.Task[None]) -> None:

@@ -27,10 +27,14 @@ _LEAST_PER_SHARD = 30
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """How often, at most, in ms, a product's text is made, and its counts alone are published."""
+    """How often, at most, in ms, a product's text is made, and its counts alone are published.
+
+    ``durable_ms``: after this time Redis no longer loses what it acknowledged.
+    """
 
     text_ms: int
     publication_ms: int
+    durable_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,11 @@ class DueProducts:
         return kept
 
     async def finish(self, published: Mapping[str, int | None], now_ms: int) -> None:
-        """See ports.SummaryStore. Two round trips."""
+        """See ports.SummaryStore. Two round trips.
+
+        What is finished is looked at once more when it is durable: a failover may lose a text, and in a cluster the due
+        set, which another server holds, would not know.
+        """
         held = await self._server.run(
             [
                 NOTE_PUBLISHED.call(
@@ -102,8 +110,9 @@ class DueProducts:
         for product_id, values in zip(published, held, strict=True):
             lease = self._leases.pop(product_id, None)
             if lease is not None:
-                state = packing.unpack_due_state(product_id, values)
-                released.append(self._release(lease, self.due_at(state), done=lease.of_text))
+                due_at = self.due_at(packing.unpack_due_state(product_id, values))
+                again_at = _earlier(due_at, now_ms + self._intervals.durable_ms)  # guarantee: lost-text-is-made-again
+                released.append(self._release(lease, again_at, done=lease.of_text))
         await self._server.run(released)
 
     async def unfinished(self, product_id: str) -> int:

@@ -43,6 +43,7 @@ class RedisSummaryStore:
             Intervals(
                 text_ms=round(settings.text_min_interval_seconds * 1000),
                 publication_ms=round(settings.summary_interval_seconds * 1000),
+                durable_ms=round(settings.redis_settle_seconds * 1000),
             ),
         )
 

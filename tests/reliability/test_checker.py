@@ -257,6 +257,19 @@ def test_message_that_was_taken_back_and_came_out_is_wrong() -> None:
     assert judged(sent, [*records[:at], *records[at + 1 :]]).differences == []
 
 
+def test_alert_of_a_review_that_retention_removed_afterwards_may_be_out_and_need_not() -> None:
+    sent, records = round_in_order()
+    reviews = [(one.fields or {}).get("review_id") for one in sent]
+    at = index_of(sent, lambda one: bool(due_alerts([one])) and reviews.count((one.fields or {})["review_id"]) == 1)
+    sent[at].is_absent = True
+    without = [*records[:at], *records[at + 1 :]]
+    assert [what for what in judged(sent, without).differences if "was not due" in what]
+
+    sent[at].may_have_alerted = True
+    assert judged(sent, without).differences == []
+    assert max(least for least, _ in due_alerts([sent[at]]).values()) < 0
+
+
 def test_equal_ids_of_two_states_and_two_ids_of_one_state_are_wrong() -> None:
     """ce_id <=> state, over the whole topic."""
     sent, records = round_in_order()

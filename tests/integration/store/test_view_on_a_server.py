@@ -283,3 +283,19 @@ def test_reading_many_products_is_one_round_trip(run: Run, store: RedisSummarySt
     summaries = run(store.read(products, NOW_MS))
     assert [one.product_id for one in summaries] == products
     assert sent == [50]
+
+
+def test_text_that_a_failover_lost_is_made_again(
+    run: Run, store: RedisSummaryStore, client: Redis, generation: int
+) -> None:
+    """In a cluster another server holds the due set, which remembers that the text was made."""
+    state, durable_at = Keys(NAMESPACE, generation).product("p").state, NOW_MS + 5000
+    run(store.apply([enriched(f"r{number}") for number in range(4)], NOW_MS))
+    before = client.dump(state)
+    for lost in (True, False):
+        assert claim(run, store, durable_at if not lost else NOW_MS) == ["p"]
+        assert run(store.write_text("p", ProductText("", "", "none", (), None, NOW_MS), {}))
+        run(store.finish_due({"p": 4}, NOW_MS))
+        if lost:
+            client.restore(state, 0, before, replace=True)
+    assert claim(run, store, durable_at) == []

@@ -33,7 +33,7 @@ from tests.reliability.chaos.workload import SAFETY_WORDS
 from tests.reliability.testbed.messages import ACCEPTED, REVIEWS, Sent
 
 _ALERT_FROM, _SURE_FROM, _SURER_FROM = 8000, 9500, 9700  # P(negative) x 10,000
-_INFO, _WARNING, _CRITICAL = range(3)
+_NOTHING, _INFO, _WARNING, _CRITICAL = range(-1, 3)
 
 
 @dataclass(slots=True)
@@ -104,16 +104,17 @@ def due_alerts(sent: Iterable[Sent]) -> dict[str, tuple[int, int]]:
     """The alerts that these messages must raise: id -> the least and the most grave that its gravest may be.
 
     A message's age is that of its record: all are fresh. A version that is sure of it by less than the margin makes it
-    a warning only where none fired before.
+    a warning only where none fired before. _NOTHING is the least where nothing has to fire: an alert is published
+    before its review is committed, and retention may remove the review in between.
     """
     due: dict[str, tuple[int, int]] = {}
     for one in sent:
         fields = one.fields
-        if not fields or one.is_absent or fields.get("deleted"):
+        if not fields or (one.is_absent and not one.may_have_alerted) or fields.get("deleted"):
             continue
         review = f"{product_of(one)}|{fields['review_id']}"
         if SAFETY_WORDS in fields["text"] and (fields.get("rating") or 1) <= 3:
-            due[f"safety|{review}"] = (_CRITICAL, _CRITICAL)
+            due[f"safety|{review}"] = (_NOTHING if one.is_absent else _CRITICAL, _CRITICAL)
             continue
         if one.p_negative < _ALERT_FROM or f"safety|{review}" in due:
             continue
@@ -122,8 +123,10 @@ def due_alerts(sent: Iterable[Sent]) -> dict[str, tuple[int, int]]:
         most = _WARNING if stars_agree and one.p_negative >= _SURE_FROM else _INFO
         if SAFETY_WORDS in fields["text"]:
             least = most = _CRITICAL
+        if one.is_absent:
+            least = _NOTHING
         alert_id = f"negative_review|{review}"
-        before = due.get(alert_id, (_INFO, _INFO))
+        before = due.get(alert_id, (least, most))
         due[alert_id] = max(before[0], least), max(before[1], most)
     return due
 

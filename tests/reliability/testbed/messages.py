@@ -15,8 +15,9 @@ class Sent:
     """One message of the workload, and what must become of it. ``reason``: of its dead letter; '' where accepted.
 
     ``topic``: without the installation's prefix. ``is_absent``: it was taken back (an aborted transaction) or removed
-    (by retention) before anything could be made of it: it must come out nowhere. ``may_be_cut``: its dead letter need
-    not have all of its bytes. With ``is_raw`` a producer sends it that lets anything through: ``headers``, whose names
+    (by retention) before anything could be made of it: it must come out nowhere. ``may_have_alerted``: it was read
+    before it was removed, so that its alert may be out. ``may_be_cut``: its dead letter need not have all of its bytes.
+    With ``is_raw`` a producer sends it that lets anything through: ``headers``, whose names
     need not be UTF-8, ``timestamp_ms`` (None: now) and ``codec``.
 
     ``partition``, ``offset`` and ``acked_at`` (Unix seconds) are the broker's answer.
@@ -32,6 +33,7 @@ class Sent:
     acked_at: float = 0.0
     topic: str = REVIEWS
     is_absent: bool = False
+    may_have_alerted: bool = False
     may_be_cut: bool = False
     is_raw: bool = False
     headers: tuple[tuple[bytes, bytes | None], ...] = ()

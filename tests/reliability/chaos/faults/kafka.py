@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 from confluent_kafka import ElectionType
 
-from tests.reliability.chaos.faults.table import THREE_BROKERS, NoEffect, fault
+from tests.reliability.chaos.faults.table import THREE_BROKERS, NoEffect, fault, until
 from tests.reliability.testbed.messages import REVIEWS
 from tests.reliability.testbed.testbed import Testbed
+
+_ELECTION_SECONDS = 20.0
 
 
 @fault("kafka", "broker stopped and started", 1.0)
@@ -43,8 +45,11 @@ def _one_of_three(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     testbed.kafka.kill(victim)
     try:
         yield
-        if led and set(_leaders(testbed).values()) & {victim}:
-            raise NoEffect(f"broker {victim} still leads partitions after its death")
+        until(
+            lambda: not (led and victim in _leaders(testbed).values()),
+            _ELECTION_SECONDS,
+            f"broker {victim} still leads partitions after its death",
+        )
     finally:
         testbed.kafka.start()
 
