@@ -295,7 +295,9 @@ def test_text_that_a_failover_lost_is_made_again(
     for lost in (True, False):
         assert claim(run, store, durable_at if not lost else NOW_MS) == ["p"]
         assert run(store.write_text("p", ProductText("", "", "none", (), None, NOW_MS), {}))
-        run(store.finish_due({"p": 4}, NOW_MS))
+        [summary] = run(store.read(["p"], NOW_MS))
+        assert summary is not None
+        run(store.finish_due({"p": summary.state_version}, NOW_MS))
         if lost:
             client.restore(state, 0, before, replace=True)
     assert claim(run, store, durable_at) == []
