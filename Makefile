@@ -1,8 +1,8 @@
-# The two commands of a newcomer: `make demo` and `make test`. `make help` lists all.
+# Start with `make demo` and `make test`. `make help` lists all targets.
 .DEFAULT_GOAL := help
 .PHONY: slow-test soak chaos promises fuzz help setup demo test lint unit store-test bench clean
 
-# uv from the PATH, else one of our own in .uv/ (system pythons refuse installs)
+# uv from the PATH, else installed into .uv/ (system Pythons refuse installs)
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 PYTHON ?= python3
 RUN := .venv/bin/python -m
@@ -12,13 +12,13 @@ SEED ?=
 FAULT ?=
 INPUTS ?= 1000000
 RECORDS ?= 100000
-# A container often forbids Python to keep what it compiled: each of the tests' processes would compile torch again.
+# Containers often set PYTHONDONTWRITEBYTECODE. Then each test process would compile torch again.
 export PYTHONDONTWRITEBYTECODE :=
-# Most tests wait for a server or a process, so more of them run at once than there are cores. Those marked `alone`
-# measure time and have the machine to themselves afterwards.
+# Most tests wait for a server or a process, so more tests than cores run in parallel. Tests marked `alone` measure
+# time. They run afterwards, one at a time.
 JOBS ?= 4
-TOGETHER := -n $(JOBS) --dist worksteal
-# Each process that runs any of these imports torch and transformers (10 s of a core): few do, and only for these.
+PARALLEL := -n $(JOBS) --dist worksteal
+# Each process that runs one of these imports torch and transformers (10 s of a core), so only two processes run them.
 MODEL_TESTS := tests/unit/models tests/unit/training
 WITHOUT_MODELS := $(MODEL_TESTS:%=--ignore=%)
 
@@ -37,13 +37,13 @@ help: ## this list
 	.venv/bin/stream-app services fetch
 	@touch $@
 
-setup: .venv/.ready ## packages, Kafka and Valkey; everything else does this first by itself
+setup: .venv/.ready ## packages, Kafka and Valkey; all other targets run it first
 
 demo: setup ## the whole system on this machine; INPUT=file.jsonl replays your own reviews
 	.venv/bin/stream-app demo $(if $(INPUT),--input $(INPUT))
 
-test: setup lint ## format, lint, types, spelling and the tests, on a real Kafka and Valkey started for them
-	$(RUN) pytest $(TOGETHER) $(WITHOUT_MODELS) -m 'not slow and not alone'
+test: setup lint ## format, lint, types, spelling and the tests, on a Kafka and a Valkey started for them
+	$(RUN) pytest $(PARALLEL) $(WITHOUT_MODELS) -m 'not slow and not alone'
 	$(RUN) pytest -n 2 --dist worksteal $(MODEL_TESTS)
 	$(RUN) pytest $(WITHOUT_MODELS) -m 'alone and not slow'
 
@@ -54,30 +54,30 @@ lint: setup ## format, lint, types and spelling
 	.venv/bin/codespell
 
 unit: setup ## the tests that need no server
-	$(RUN) pytest $(TOGETHER) $(WITHOUT_MODELS) tests/unit tests/contract
+	$(RUN) pytest $(PARALLEL) $(WITHOUT_MODELS) tests/unit tests/contract
 	$(RUN) pytest -n 2 --dist worksteal $(MODEL_TESTS)
 
 store-test: setup ## the store tests alone; STREAM_APP_TEST_REDIS_SERVER=redis-server runs them on another server
-	$(RUN) pytest $(TOGETHER) -m 'store and not slow'
+	$(RUN) pytest $(PARALLEL) -m 'store and not slow'
 
 slow-test: setup ## the tests that take half a minute each, which `make test` leaves out
 	$(RUN) pytest -m slow
 
-bench: setup ## measure this machine: writes benchmarks/results.md, results.json and plots
-	$(RUN) benchmarks.run
+bench: setup ## measure this machine: writes benchmarks/results/results.md, results.json and results.png
+	$(RUN) benchmarks
 
-chaos: setup ## break the system on purpose, many times; ROUNDS=200 SEED=1 FAULT="redis: SIGKILL" (else all faults)
+chaos: setup ## inject faults under load and check that nothing is lost, doubled or stuck; ROUNDS=200 SEED=1 FAULT="redis: SIGKILL" (else all faults)
 	$(RUN) tests.reliability.chaos --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault "$(FAULT)")
 
-promises: setup ## take out what keeps each promise, one after another, and see that a test notices; ONLY="names or numbers"
+promises: setup ## remove the code behind each guarantee, one statement at a time, and expect a test to fail; ONLY="names or numbers"
 	$(RUN) tests.reliability.mutants $(if $(ONLY),--only $(ONLY),--write)
 
-fuzz: setup ## a million inputs at the decoders and the steps, 100,000 hostile records at workers; INPUTS=5000000 RECORDS=500 SEED=1
+fuzz: setup ## a million inputs to the decoders and the steps, 100,000 hostile records to workers; INPUTS=5000000 RECORDS=500 SEED=1
 	$(RUN) tests.reliability.fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))
 	$(RUN) tests.reliability.fuzz.records --records $(RECORDS) $(if $(SEED),--seed $(SEED))
 
 MINUTES ?= 30
-soak: setup ## see whether anything grows under a steady feed: MINUTES=30 RATE=20 SEED=1; appends to benchmarks/soak.md
+soak: setup ## steady load: fails if a process or Redis grows; MINUTES=30 RATE=20 SEED=1; appends to benchmarks/soak.md
 	$(RUN) benchmarks.soak --minutes $(MINUTES) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED))
 
 clean: ## remove what `make setup` made here (not the caches of uv and of this project)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
-from benchmarks.plumbing_work import enriched_and_alerts
+from benchmarks.frameworks.work import enriched_and_alerts
 from stream_app.records import Message
 
 POLL_RECORDS = 1000

@@ -14,8 +14,8 @@ MAX_PADDING_SHARE = 0.02
 
 _MICRO_BATCH_TOKENS_WORTH = 13
 """What a micro-batch costs before its first token, in tokens: of the bundled classifier 13 in int8 and 19 in fp32 on a
-Zen 3, 22 and 17 on a Zen 4 (`python -m benchmarks.run_cost`). By those costs 10 to 16 differ by less than 0.7 % of
-the work.
+Zen 3, 22 and 17 on a Zen 4 (`python -m benchmarks.probes.run_cost`). By those costs 10 to 16 differ by less than 0.7 %
+of the work.
 """
 
 
@@ -78,7 +78,7 @@ class PaddedAttention:
 
     ``width``: of the hidden states. A pair of tokens costs attention 1 / (2 ``width``) of what a token costs all else:
     by count of products it is 1 / (6 ``width``), but those wait for memory and a softmax, and int8 leaves them in fp32
-    (`python -m benchmarks.run_cost`: 2.3 ``width`` in int8 and 3.5 in fp32 on a Zen 3, 1.6 and 4.8 on a Zen 4).
+    (`python -m benchmarks.probes.run_cost`: 2.3 ``width`` in int8 and 3.5 in fp32 on a Zen 3, 1.6 and 4.8 on a Zen 4).
     """
 
     width: int

@@ -11,7 +11,7 @@ import orjson
 import psutil
 import pytest
 
-from benchmarks.worker_metrics import free_ports, partitions_assigned
+from benchmarks.harness.worker_metrics import free_ports, partitions_assigned
 from stream_app import contract
 from stream_app.commands.processes import Processes
 from stream_app.commands.workers import spare_members

@@ -13,7 +13,7 @@ import pytest
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_every_section_runs_and_writes_its_numbers(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.run", "--quick", "--output", str(tmp_path)]
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--output", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()[-3000:]
 

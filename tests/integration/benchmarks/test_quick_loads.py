@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import latency, lookups
+from benchmarks.sections import latency, look_ups
 
 
 def test_look_ups_are_measured_in_every_way() -> None:
     """One summary, with writes beside it, unchanged, many at once, and the ladder; every request is answered."""
-    found = lookups.look_ups(products=20, reviews=300, rate=100, seconds=0.5, connections=4, ladder=(50, 100), seed=1)
+    found = look_ups.look_ups(products=20, reviews=300, rate=100, seconds=0.5, connections=4, ladder=(50, 100), seed=1)
 
     assert [run.name for run in found.runs] == [
         "one summary",
-        lookups.NOTHING,
+        look_ups.NOTHING,
         "one summary, reviews applied meanwhile",
         "unchanged (304)",
         "20 summaries at once",
@@ -24,7 +24,7 @@ def test_look_ups_are_measured_in_every_way() -> None:
     assert set(found.run("unchanged (304)").answers.statuses) == {"304"}
     assert [run.rate for run in found.ladder] == [50, 100]
     assert found.store_read_ms.count > 0
-    assert "| one summary | 100 |" in lookups.table(found)
+    assert "| one summary | 100 |" in look_ups.table(found)
 
 
 @pytest.mark.alone

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.scaling import scaling, table
-from benchmarks.workload import SAMPLE, workload
+from benchmarks.load.workload import SAMPLE, workload
+from benchmarks.sections.scaling import scaling, table
 from stream_app.settings import Settings
 from tests.integration.scripted_program import PROGRAM
 

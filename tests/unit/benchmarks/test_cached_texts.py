@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks.cached_texts import cached_texts, model_texts
+from benchmarks.probes.cached_texts import cached_texts, model_texts
 from stream_app.models.batcher import estimated_tokens
 from stream_app.models.result_cache import LONGEST_TEXT
 

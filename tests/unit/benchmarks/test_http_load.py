@@ -13,7 +13,7 @@ from dataclasses import asdict
 import orjson
 import pytest
 
-from benchmarks.http_load import HttpLoad, answers_from, generate, generate_beside
+from benchmarks.load.http_load import HttpLoad, answers_from, generate, generate_beside
 
 Answer = Callable[[bytes], bytes]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

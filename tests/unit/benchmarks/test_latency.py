@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from benchmarks.latency import Look, by_fifth, growth, rate_of
+from benchmarks.load.enrich_worker import rate_of
+from benchmarks.load.latency import Look, by_fifth, growth
 
 
 def test_rate_of_a_backlog_leaves_out_its_end() -> None:

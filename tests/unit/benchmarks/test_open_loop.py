@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from benchmarks.open_loop import Spread, percentile, poisson_times, spread
+from benchmarks.load.open_loop import Spread, percentile, poisson_times, spread
 
 
 def test_times_are_the_same_for_the_same_seed_and_others_for_another() -> None:

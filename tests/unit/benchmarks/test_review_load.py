@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.review_load import Arrived, Matched, match
+from benchmarks.load.review_load import Arrived, Matched, match
 from stream_app import contract
 from stream_app.kafka.topics import Topics
 from stream_app.records import Alert, EnrichedReview, Position

@@ -7,11 +7,15 @@ from pathlib import Path
 import orjson
 import pytest
 
-from benchmarks import run
-from benchmarks.encoders import ARRIVAL, BF16, NAIVE, SORTED, EncoderResult, EncoderRun
-from benchmarks.peak import flops_of
-from benchmarks.run import Measured, write
-from benchmarks.summaries import BATCHES, BUNDLED, INT8, SummaryResult, SummaryRun
+from benchmarks import results_file
+from benchmarks.probes.encoders import ARRIVAL, BF16, NAIVE, SORTED, EncoderRun
+from benchmarks.probes.peak import flops_of
+from benchmarks.probes.summaries import BATCHES, BUNDLED, INT8, SummaryRun
+from benchmarks.results_file import write
+from benchmarks.sections import end_to_end
+from benchmarks.sections.encoders import EncoderResult
+from benchmarks.sections.section import Measured
+from benchmarks.sections.summaries import SummaryResult
 
 FOUND = Measured("some text", {"padding_share": 0.0123456}, {"naive": [1.0, 2.0], "ours": [3.0]})
 
@@ -37,7 +41,7 @@ def test_section_replaces_its_older_self_and_leaves_the_others(tmp_path: Path) -
 
 
 def test_numbers_of_another_machine_are_not_kept_beside_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "processor", lambda: "another")
+    monkeypatch.setattr(results_file, "processor", lambda: "another")
     write("look-ups", Measured("fast", {"look_up_p99_ms": 2.0}, {}), "a mix", 1.0, tmp_path)
     monkeypatch.undo()
     write("encoders", FOUND, "a mix", 1.0, tmp_path)
@@ -97,7 +101,7 @@ def test_processor_time_has_a_row_per_process_and_says_what_it_takes_at_rest_whe
     }
     at_rest = {"BERT": {"enrich": 50.0}, "BERT and T5": {"enrich": 85.0}}
 
-    assert run._processor_time(spent, at_rest)[2:] == [
+    assert end_to_end._processor_time(spent, at_rest)[2:] == [
         "| enrich | 13,511 (50) | 23,932 (85) |",
         "| the benchmark | 12 | 33 |",
     ]

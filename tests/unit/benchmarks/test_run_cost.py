@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.run_cost import fitted
+from benchmarks.probes.run_cost import fitted
 
 _RUNS = [(10,), (100,), (400,), (50,) * 8, (100, 50), (200, 25, 25)]
 

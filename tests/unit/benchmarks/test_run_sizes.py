@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.run_sizes import ATTENTION, OTHER, PRODUCTS, SIZES, RunSizes, table
+from benchmarks.probes.run_sizes import ATTENTION, OTHER, PRODUCTS, SIZES, RunSizes, table
 
 
 def test_table_has_a_row_per_size_and_part_and_a_column_per_precision() -> None:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.process_memory import memory_of
-from benchmarks.scaling import _rate
+from benchmarks.harness.process_usage import memory_of
+from benchmarks.probes.scaling import rate_after
 
 
 def test_rate_counts_what_came_after_all_was_published() -> None:
     """The first moment only starts the clock."""
-    assert _rate([1000, 1500, 2000, 2000, 2500, 3000], published_at_ms=1800) == 2 / 1.0
-    assert math.isnan(_rate([1000, 1500], published_at_ms=1800))
+    assert rate_after([1000, 1500, 2000, 2000, 2500, 3000], published_at_ms=1800) == 2 / 1.0
+    assert math.isnan(rate_after([1000, 1500], published_at_ms=1800))
 
 
 def test_memory_tells_shared_weights_from_copies(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import threading
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +15,16 @@ import orjson
 import psutil
 import pytest
 
-from benchmarks import soak_checker
-from benchmarks.soak import append, look_at, plot
-from benchmarks.soak_checker import Ending, ProcessSample, Sample, Verdict, ViewSample, judge, quarters, theil_sen
-from benchmarks.soak_traffic import Traffic
-from benchmarks.workload import SAMPLE
+from benchmarks.load.workload import SAMPLE
+from benchmarks.soak import checker, feed, samples
+from benchmarks.soak.checker import Verdict, check, quarters, theil_sen
+from benchmarks.soak.report import append, plot, table
+from benchmarks.soak.samples import Ending, ProcessSample, Sample, ViewSample
+from benchmarks.soak.sampling import look_at
+from benchmarks.soak.traffic import Traffic
 from stream_app import contract
 from stream_app.records import RawRecord, Rejected
+from stream_app.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 FLAT = ProcessSample(pid=7, rss_bytes=400_000_000, unique_bytes=300_000_000, open_files=20, threads=9)
@@ -58,7 +63,7 @@ def with_enrich(samples: list[Sample], **values: object) -> list[Sample]:
 
 
 def verdict(samples: list[Sample], *, ending: Ending | None = ENDING, troubles: tuple[str, ...] = ()) -> Verdict:
-    return judge(samples, warm_up_seconds=300, rate=20, ending=ending, troubles=troubles)
+    return check(samples, warm_up_seconds=300, rate=20, ending=ending, troubles=troubles)
 
 
 def failures(samples: list[Sample], **options: object) -> list[str]:
@@ -242,14 +247,18 @@ def test_the_bytes_computed_with_are_those_of_the_architecture_page() -> None:
     """Who changes what a review takes in Redis changes both."""
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").split("## State in Redis")[1].split("\n## ")[0]
     numbers = {int(one.replace(",", "")) for one in re.findall(r"\d[\d,]*\d|\d", page)}
-    stated = {name: value for name, value in vars(soak_checker).items() if name.endswith(("_BYTES", "_FEW", "_MANY"))}
+    stated = {
+        name: value
+        for name, value in (vars(checker) | vars(samples)).items()
+        if name.endswith(("_BYTES", "_FEW", "_MANY"))
+    }
     assert len(stated) >= 5
     assert {name: value for name, value in stated.items() if value not in numbers} == {}
 
 
 def test_the_table_names_growth_files_and_threads_of_each_process() -> None:
     """As it goes into soak.md."""
-    assert soak_checker.table(verdict(soak()))[2] == "| enrich | 400.0 | 400.0 | +0.0% | +0.0% | 20 → 20 | 9 → 9 |"
+    assert table(verdict(soak()))[2] == "| enrich | 400.0 | 400.0 | +0.0% | +0.0% | 20 → 20 | 9 → 9 |"
 
 
 def test_results_are_appended_under_one_head(tmp_path: Path) -> None:
@@ -280,6 +289,30 @@ def test_a_process_is_looked_at_whole() -> None:
 
 
 # ---- the traffic
+
+
+def test_feed_publishes_key_and_value_of_each_review(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line of the traffic has a number too, which no producer takes."""
+    sent: list[bytes | None] = []
+    enough = threading.Event()
+
+    class Producer(nullcontext):  # type: ignore[type-arg]
+        def __init__(self, settings: Settings) -> None:
+            super().__init__(self)
+
+        def send(self, key: bytes | None, value: bytes | None) -> None:
+            sent.append(value)
+            if len(sent) == 3:
+                enough.set()
+
+    monkeypatch.setattr(feed, "BlockingProducer", Producer)
+    state = feed.State()
+
+    with feed.feeding(Settings(_env_file=None), Traffic(SAMPLE, 1), state, 1000):
+        assert enough.wait(10), state.troubles
+
+    assert state.troubles == []
+    assert state.published == len(sent)
 
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

@@ -1,0 +1,5 @@
+"""`make soak`."""
+
+from benchmarks.soak.run import main
+
+main()
