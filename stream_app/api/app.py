@@ -132,7 +132,7 @@ def _now(body: dict[str, object]) -> Response:
 
 
 class _PublicPort:
-    """Keeps strangers from what is not theirs: alerts quote customers, metrics and docs tell of the inside.
+    """Hides what is not public: alerts quote customers, metrics and docs describe the inside.
 
     An allow list, so that a route added later is internal until it is named here.
     """

@@ -84,7 +84,7 @@ class LiveFeed:
         """Server-Sent Events, first of everything, then of what changed.
 
         ``store`` {available}, ``product`` product-summary.v1, ``gone`` {product_id}, ``alert`` alert.v1 (oldest first),
-        ``beat`` {} at least every 5 seconds, so that a client can tell silence from a lost connection.
+        ``beat`` {} at least every 5 seconds, so that a client can distinguish silence from a lost connection.
         """
         seen = _Seen()
         self._clients[address] += 1

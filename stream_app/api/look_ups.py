@@ -131,7 +131,7 @@ def router(
         responses={200: _json("The alerts.", _alerts_schema()), **problems.responses(400, 503)},
     )
     async def alerts(limit: Annotated[int, Query(ge=1, le=MAX_ALERTS, description="how many")] = 50) -> Response:
-        """What customer service was told lately. The alerts topic holds all of them."""
+        """The alerts raised recently. The alerts topic holds all of them."""
         recent = await store.recent_alerts(limit)
         body = {"alerts": [orjson.Fragment(contract.encode_alert(a)) for a in recent]}
         return _no_cache(orjson.dumps(body | _marked(stale())))

@@ -17,7 +17,7 @@ _MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-# Reviews are written by strangers. The page puts them in as text alone; were that ever wrong, the browser still refuses
+# Reviews are untrusted input. The page inserts them as text alone; should that fail, the browser still refuses
 # inline script, other origins, frames and forms.
 _SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "

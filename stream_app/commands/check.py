@@ -22,9 +22,9 @@ _COMPLAINT = "It broke after two days and support never answered."
 
 @app.command()
 def check(brokers: Brokers = None, redis: Redis = None, topic_prefix: TopicPrefix = None) -> None:
-    """Reach Kafka and Redis, look for the topics, load both models and say on which device and why.
+    """Reach Kafka and Redis, look for the topics, load both models and report on which device and why.
 
-    Exit code 1 when something is wrong; each line then says what to do.
+    Exit code 1 when something is wrong; each line then states what to do.
     """
     settings = settings_from(brokers=brokers, redis=redis, topic_prefix=topic_prefix)
     checks: dict[str, Callable[[Settings], str]] = {
@@ -61,10 +61,10 @@ def _topics(settings: Settings) -> str:
     from stream_app.kafka.topics import Topics
 
     findings = look_at_topics(settings, Topics(settings.topic_prefix).all())
-    told = [finding.told(settings.brokers) for finding in findings]
+    found = [finding.told(settings.brokers) for finding in findings]
     if any(finding.fatal for finding in findings):
-        raise ConfigurationError("\n".join(told))
-    return "\n".join(["all there", *told])
+        raise ConfigurationError("\n".join(found))
+    return "\n".join(["all there", *found])
 
 
 def _groups(settings: Settings) -> str:
@@ -75,7 +75,7 @@ def _groups(settings: Settings) -> str:
     from stream_app.store.generations import fixed
 
     view = asyncio.run(fixed(settings))
-    lost = [told for role in CONSUMING_ROLES for told in lost_positions(view, role)]
+    lost = [one for role in CONSUMING_ROLES for one in lost_positions(view, role)]
     if lost:
         raise ConfigurationError("\n".join(lost))
     waiting = held_back(settings, Topics(settings.topic_prefix).reviews)
@@ -134,7 +134,7 @@ def _sentiment_model(settings: Settings) -> str:
     [scores] = model.run(model.tokenize([_COMPLAINT]))
     languages = "any language" if model.languages is None else ", ".join(sorted(model.languages))
     return (
-        f"{model.name.name} {model.name.revision}, reads {languages}, {tuned.micro_batch_tokens} tokens a run; "
+        f"{model.name.name} {model.name.revision}, reads {languages}, {tuned.micro_batch_tokens} tokens a micro-batch; "
         f"{tuned.how}; tried on “{_COMPLAINT}”: negative with probability {scores.negative:.2f}"
     )
 
@@ -145,4 +145,5 @@ def _summary_model(settings: Settings) -> str:
     if settings.summaries == "off":
         return "off, as set"
     tuned = load_summary_model(settings)
-    return f"{tuned.model.name.name} {tuned.model.name.revision}, {tuned.micro_batch_tokens} tokens a run; {tuned.how}"
+    name = tuned.model.name
+    return f"{name.name} {name.revision}, {tuned.micro_batch_tokens} tokens a micro-batch; {tuned.how}"

@@ -22,7 +22,7 @@ from stream_app.settings import Settings, masked_url
 
 console = Console(stderr=True)
 
-_TURN = 20  # reviews among which a story's turn is looked for
+_TURN = 20  # reviews among which the turn for the worse is looked for
 _FAILED = "ended with exit code"  # of a process, as `processes` says it
 
 
@@ -157,7 +157,7 @@ def _wait_for_roles(
 ) -> float | None:
     """Seconds from ``began`` until the last review was enriched; None when a role has not caught up in time.
 
-    The end is told by the consumer groups: each role committed everything there is, which `summarize` does only
+    The consumer groups show the end: each role committed everything there is, which `summarize` does only
     after Redis had the time to write it down (``redis_settle_seconds``).
     """
     from stream_app.kafka.groups import lag

@@ -1,4 +1,4 @@
-"""`stream-app erase`: the words of deleted reviews taken out of the topics."""
+"""`stream-app erase`: removes the words of deleted reviews from the topics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts the processes of every role and the API, starts again what dies, and leaves nothing behind."""
+"""Starts the processes of every role and the API, restarts those that die, and stops all at the end."""
 
 from __future__ import annotations
 
@@ -52,22 +52,22 @@ def members_of(roles: Sequence[str], enrich: int) -> list[Member]:
 
 
 def settings_of(members: Sequence[Member], settings: Settings) -> dict[Member, Settings]:
-    """What each worker is told besides ``settings``:
+    """The settings of each worker, which differ by:
 
     - its number, by which its log lines name it;
-    - its share of the cores for the model workers of ``enrich``, unless ``device_workers`` says how many;
+    - its share of the cores for the model workers of ``enrich``, unless ``device_workers`` is set;
     - a metrics port of its own, where there are metrics: the first worker ``metrics_port``, the next one more, …
     """
     enrich = sum(member.role == "enrich" for member in members)
-    told: dict[Member, Settings] = {}
+    by_member: dict[Member, Settings] = {}
     for place, member in enumerate(members):
         own: dict[str, int] = {"worker_number": member.number}
         if settings.metrics_port:
             own["metrics_port"] = settings.metrics_port + place
         if member.role == "enrich" and enrich > 1 and not settings.device_workers:
             own["device_workers"] = _share_of_cores(enrich, settings.threads or 1)
-        told[member] = settings.model_copy(update=own)
-    return told
+        by_member[member] = settings.model_copy(update=own)
+    return by_member
 
 
 def _share_of_cores(processes: int, threads: int) -> int:
@@ -76,7 +76,7 @@ def _share_of_cores(processes: int, threads: int) -> int:
 
 
 class Child:
-    """One process and how often it had to be started again."""
+    """One process, restarted when it dies."""
 
     def __init__(self, name: str, command: list[str], environment: dict[str, str], log: IO[bytes] | None) -> None:
         self.name = name
@@ -105,7 +105,7 @@ class Child:
         return self._process.pid if self._process else None
 
     def keep_running(self, say: Callable[[str], None]) -> None:
-        """Start again, after a pause that doubles, when it died. Raises ConfigurationError where that can't help."""
+        """Restart it, after a pause that doubles, when it died. Raises ConfigurationError where that can't help."""
         if self._process is None:
             if time.monotonic() >= self._start_at:
                 self.start()
@@ -166,11 +166,11 @@ class Processes:
         self._say = say
         self._open_logs: list[IO[bytes]] = []
         self._log_folder = log_folder
-        told = settings_of(members_of(roles, enrich), settings)
-        self.metrics_ports = {member.name: own.metrics_port for member, own in told.items() if own.metrics_port}
+        by_member = settings_of(members_of(roles, enrich), settings)
+        self.metrics_ports = {member.name: own.metrics_port for member, own in by_member.items() if own.metrics_port}
         self._children = [
             Child(member.name, [*program, "worker", member.role], environment_of(own), self._log(member.name))
-            for member, own in told.items()
+            for member, own in by_member.items()
         ]
         self.page = self.look_ups = ""
         if with_api:
@@ -220,7 +220,7 @@ class Processes:
     def stop(self) -> None:
         """SIGTERM to all, the time to finish, and SIGKILL to what is still there."""
         if any(child.pid for child in self._children):
-            self._say(f"Stopping: each process finishes what it has begun, in {_GRACE_SECONDS:.0f} s at most …")
+            self._say(f"Stopping: each process finishes what is in progress, in {_GRACE_SECONDS:.0f} s at most …")
         for child in self._children:
             child.terminate()
         deadline = time.monotonic() + _GRACE_SECONDS

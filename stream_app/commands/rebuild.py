@@ -43,7 +43,7 @@ def rebuild(
         bool, typer.Option("--keep-old", help="Leave the old view's keys in Redis after the switch.")
     ] = False,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew instead of going on with what an earlier run began.")
+        bool, typer.Option("--restart", help="Start over instead of continuing what an earlier run began.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes that read; at most one per partition is useful.")] = 1,
@@ -52,12 +52,12 @@ def rebuild(
     topic_prefix: TopicPrefix = None,
     replay: Annotated[bool, typer.Option("--replay", hidden=True, help="One of those processes.")] = False,
 ) -> None:
-    """Make the view in Redis again from the enriched reviews, beside the old one; then switch and delete the old one.
+    """Rebuild the view in Redis from the enriched reviews, next to the old one; then switch and delete the old one.
 
     Needs no model and no GPU. Running workers and API processes follow the switch by themselves; product pages are
-    served all the time. Stopped or killed anywhere, the next run goes on where this one was.
+    served all the time. Stopped or killed anywhere, the next run continues where this one was.
     Exit code 1: not finished, run it again; or refused, because the new view would be of another log or hold fewer
-    reviews than the active one, which goes on serving. 2: something must be changed first. The message says what.
+    reviews than the active one, which continues to serve. 2: something must be changed first. The message states what.
     """
     from stream_app import telemetry
 
@@ -68,7 +68,7 @@ def rebuild(
 
         run_view_replay(settings)
         return
-    if dry_run:  # somebody waits for the answer; that a server is away is one, too
+    if dry_run:  # the user waits for the answer; that a server is away is one, too
         settings = settings.model_copy(update={"redis_patience_seconds": 0.0, "publish_patience_seconds": 0.0})
 
     from stream_app.rebuild.rebuild import Rebuild

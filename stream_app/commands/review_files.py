@@ -55,7 +55,7 @@ def read_lines(
     raw: bool = False,
     columns: Mapping[str, str] | None = None,
 ) -> list[Line]:
-    """All reviews of a file, in its order; ``-`` is standard input. Its name or first character tell its kind.
+    """All reviews of a file, in its order; ``-`` is standard input. Its name or first character decide its kind.
 
     retime_to: shift every created_at and updated_at by the same time, so that the last one is this moment.
     within: then also bring dates that span a longer time into this one, in their order.

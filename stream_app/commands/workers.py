@@ -16,9 +16,7 @@ app = typer.Typer()
 
 PagePort = Annotated[
     int | None,
-    typer.Option(
-        help="Port of the page, alerts, metrics and docs: not for strangers. The same as --port: one for all."
-    ),
+    typer.Option(help="Port of the page, alerts, metrics and docs: not public. The same as --port: one for all."),
 ]
 
 
@@ -58,7 +56,7 @@ def worker(
     name = Member(role.value, settings.worker_number).name if settings.worker_number else ""
     telemetry.configure(settings.log_level, settings.log_json, worker=name)
     errors = LastErrors(settings, role.value, process_name(name or role.value))
-    telemetry.tell_errors_to(errors.take, errors.flush)
+    telemetry.report_errors_to(errors.take, errors.flush)
     errors.start()
     try:
         run_worker(settings, role.value)
@@ -140,7 +138,7 @@ def api(
 ) -> None:
     """Serve look-ups, and on a port of its own the page, alerts, metrics and /docs, from Redis alone.
 
-    Only look-ups are for strangers. STREAM_APP_API_INTERNAL_HOST says where the other port listens.
+    Only look-ups are public. STREAM_APP_API_INTERNAL_HOST sets where the other port listens.
     """
     from stream_app import telemetry
     from stream_app.api.server import serve

@@ -59,7 +59,7 @@ class DeadLetter:
 
 
 def read_dead_letter(record: RawRecord) -> DeadLetter:
-    """Never raises, whoever wrote the record."""
+    """Never raises, whatever the record holds."""
     headers = dict(record.headers)  # the last one of a name is ours, whatever the sender sent
     try:
         origin, reason = dead_letter_origin(record)

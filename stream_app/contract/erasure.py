@@ -17,7 +17,7 @@ _WORDS = ("text", "title", "summary", "sentence", "safety_words")
 
 @dataclass(frozen=True, slots=True)
 class NamedReview:
-    """``order``: (revision, deleted, enrichment_version), by which the newest state of a review is told.
+    """``order``: (revision, deleted, enrichment_version), which decides the newest state of a review.
 
     ``is_marker``: a deletion without words, which the log keeps so that a replay knows of it.
     """

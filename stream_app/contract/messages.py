@@ -19,7 +19,7 @@ SOURCE = b"stream-app"
 
 def enriched_message(topic: str, review: EnrichedReview) -> Message:
     """Keyed by product. ``ce_id`` is product/review/revision/deleted/enrichment_version, by which consumers drop
-    duplicates: what orders the states of one review in the view tells them apart here.
+    duplicates: what orders the states of one review in the view distinguishes them here.
     """
     product = percent_encoded(review.product_id)
     deleted = 1 if review.kind == "deleted" else 0  # guarantee: deletion-has-an-id-of-its-own

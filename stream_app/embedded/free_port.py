@@ -24,9 +24,9 @@ def free_port(
     candidates: range = _CANDIDATES,
     wait_seconds: float = 0.0,
 ) -> int:
-    """The preferred port when it is free on 127.0.0.1, else another one, which `say` is told about.
+    """The preferred port when it is free on 127.0.0.1, else another one, which `say` gets a line about.
 
-    `preferred` 0 means that any will do. Ports in `taken` are given to someone else already. Nothing is reserved:
+    `preferred` 0 means that any will do. Ports in `taken` are taken already. Nothing is reserved:
     another process may take the port before the server binds it. Raises OSError when no candidate is free.
     `wait_seconds`: how long a busy preferred port is waited for; that of a server just killed is free a little later.
     """

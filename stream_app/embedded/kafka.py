@@ -66,8 +66,8 @@ class EmbeddedKafka:
 
     `nodes`: brokers, each a controller too; from three on, topics get 3 copies and min.insync.replicas 2.
     `port`: of the first broker, the next ones follow; one that is busy is replaced, 0 takes any. `detached`: survives
-    this process. `say` hears one line per thing that takes time or differs from what was asked. `advertised_ports`:
-    of a proxy per node that leads to `proxied_ports`; who connects through a proxy is told of the proxies alone.
+    this process. `say` gets a line for what takes time or differs from what was asked. `advertised_ports`:
+    of a proxy per node that leads to `proxied_ports`; clients that connect through a proxy learn of the proxies alone.
     `java_options`: of the brokers, by default the AOT cache where one was made.
     """
 
@@ -199,7 +199,7 @@ class EmbeddedKafka:
     def _properties(self, node: _Node) -> dict[str, object]:
         copies = min(3, len(self._nodes))
         copies_in_sync = 2 if copies == 3 else 1
-        listeners = {"CLIENT": (node.address, node.address)}  # name -> (listens at, tells clients)
+        listeners = {"CLIENT": (node.address, node.address)}  # name -> (listens at, advertises)
         if node.advertised_port:
             listeners["PROXIED"] = (f"127.0.0.1:{node.proxied_port}", f"127.0.0.1:{node.advertised_port}")
         at = ",".join(f"{name}://{address}" for name, (address, _) in listeners.items())
@@ -208,7 +208,7 @@ class EmbeddedKafka:
             "node.id": node.id,
             "controller.quorum.voters": ",".join(f"{n.id}@127.0.0.1:{n.controller_port}" for n in self._nodes),
             "listeners": f"{at},CONTROLLER://127.0.0.1:{node.controller_port}",
-            "advertised.listeners": ",".join(f"{name}://{told}" for name, (_, told) in listeners.items()),
+            "advertised.listeners": ",".join(f"{name}://{advertised}" for name, (_, advertised) in listeners.items()),
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "CLIENT",
             "listener.security.protocol.map": "CLIENT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",

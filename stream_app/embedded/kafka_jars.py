@@ -1,6 +1,6 @@
 """Apache Kafka's jars: fetched once from Maven Central into the user's cache, checked against a lock file.
 
-`python -m stream_app.embedded.kafka_jars` resolves them anew and writes the lock file: for a new version of Kafka.
+`python -m stream_app.embedded.kafka_jars` resolves them again and writes the lock file: for a new version of Kafka.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def aot_cache() -> Path:
 
 
 def fetch(say: Callable[[str], None]) -> Path:
-    """The folder that holds Kafka's jars; fetched when it isn't there yet (46 MB), which `say` is told about.
+    """The folder that holds Kafka's jars; fetched when it isn't there yet (46 MB), which `say` gets a line about.
 
     The folder appears only when all jars are there and their SHA-256 are those of the lock file.
     Raises ConfigurationError when Maven Central cannot be reached or a jar differs.

@@ -44,7 +44,7 @@ class ServerProcess:
 
     @property
     def running(self) -> bool:
-        """Whether the process lives; an ended child that nobody waited for does not."""
+        """Whether the process lives; a zombie child does not."""
         try:
             return bool(self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
@@ -72,7 +72,7 @@ class ServerProcess:
             if time.monotonic() > deadline:
                 return False
             time.sleep(_POLL_SECONDS)
-        # Takes its exit code when it was our child. Somebody else's may stay a zombie: not waited for, it has ended.
+        # Takes its exit code when it was our child. Another's may stay a zombie, which has ended.
         with suppress(psutil.TimeoutExpired):
             self._process.wait(0)
         return True
@@ -115,7 +115,7 @@ def find_server(folder: Path) -> ServerProcess | None:
         found = ServerProcess(state["pid"], state["address"], folder, process)
         return found if found.running and Path(process.cwd()).samefile(folder) else None
     except (OSError, ValueError, KeyError, psutil.NoSuchProcess, psutil.AccessDenied):
-        # no file, a file cut short by a crash, or a pid that belongs to somebody else by now
+        # no file, a file cut short by a crash, or a pid that belongs to another process by now
         return None
 
 
@@ -133,7 +133,7 @@ def address_of_last_run(folder: Path) -> str | None:
 
 
 def port_of_last_run(folder: Path) -> int | None:
-    """The port of that address: whoever used the server looks there again."""
+    """The port of that address: its clients look there again."""
     found = _PORT.search(address_of_last_run(folder) or "")
     return int(found[1]) if found else None
 
@@ -156,7 +156,7 @@ def did_not_start(name: str, folder: Path, why: str) -> ConfigurationError:
     quoted = "\n".join(f"    {line}" for line in lines) or "    (empty)"
     return ConfigurationError(
         f"{name} did not start: {why}. The last lines of {log}:\n{quoted}\n"
-        "Mend what they name (memory, disk space, permissions), or start with an empty data folder instead."
+        "Fix what they name (memory, disk space, permissions), or start with an empty data folder instead."
     )
 
 

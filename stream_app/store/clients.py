@@ -46,7 +46,7 @@ class Sentinels:
 
 
 def single_server(url: str, common: dict[str, Any]) -> Redis:
-    """One retry, at once, for connections that died while idle: patience with outages is the caller's.
+    """One retry, at once, for connections that died while idle: longer outages are the caller's.
 
     Calls beyond the pool's size wait for a connection instead of failing.
     """

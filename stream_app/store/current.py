@@ -1,4 +1,4 @@
-"""The view that is active now, for readers: they follow a rebuild's switch, and see a loss, at no extra round trip."""
+"""Reads the active view: follows a rebuild's switch, and notices a lost view, at no extra round trip."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _ANSWER_SECONDS = 1.0
 
 
 class CurrentView:
-    """ports.SummaryReader. Which generation is active, and whether it was lost, is asked beside the look-ups, about
-    once a second.
+    """ports.SummaryReader. Asks about once a second, concurrently with look-ups, which generation is active and
+    whether it was lost.
 
-    A look-up waits for that answer only when the last one is too old to be trusted (the first look-up of all, or of a
-    quiet time). Where Redis does not tell, the generation known last is read: look-ups go on as long as they can.
+    A look-up waits for that answer only when the last one is too old to be trusted (the first look-up, or after a time
+    without). Where Redis does not answer, the last known generation is read: look-ups go on as long as possible.
     """
 
     def __init__(self, server: Server, namespace: Namespace, generation: int) -> None:
-        """``generation``: the one to read for ever; 0: the active one."""
+        """``generation``: the one to read; 0: always the active one."""
         self._server = server
         self._namespace = namespace
         self._generations = Generations(server, namespace)
@@ -39,7 +39,7 @@ class CurrentView:
         self._store = None if self._follows else self._store_of(generation)
         self._generation = generation
         self._is_lost = self._was_there = False
-        self._told_at = 0.0
+        self._answered_at = 0.0
         self._asking: asyncio.Task[None] | None = None
 
     @classmethod
@@ -60,7 +60,7 @@ class CurrentView:
     @property
     def is_lost(self) -> bool:
         """Redis held no origin of the view when it was asked last, and did before, or a worker says that it was lost.
-        A view that was never begun is not.
+        A view that never existed is not.
         """
         return self._is_lost
 
@@ -88,7 +88,7 @@ class CurrentView:
             await self._store.close()
 
     async def _current(self) -> RedisSummaryStore:
-        age = time.monotonic() - self._told_at
+        age = time.monotonic() - self._answered_at
         if self._store is None or age > _ASK_EVERY_SECONDS:
             if self._asking is None or self._asking.done():
                 self._asking = asyncio.create_task(self._ask(), name="which generation")
@@ -112,7 +112,7 @@ class CurrentView:
         if active != self._generation:  # guarantee: readers-switch
             self._store = self._store_of(active)
             self._generation = active
-        self._told_at = asked_at
+        self._answered_at = asked_at
 
     def _store_of(self, generation: int) -> RedisSummaryStore:
         keys = Keys(self._namespace, generation)
@@ -120,6 +120,6 @@ class CurrentView:
 
 
 def _noted(asking: asyncio.Task[None]) -> None:
-    """A failed question is asked again by the next look-up; its error belongs to whoever waited, or to nobody."""
+    """A failed question is asked again by the next look-up; its error belongs to the look-up that waited, if any."""
     if not asking.cancelled():
         asking.exception()

@@ -1,7 +1,7 @@
 """Which products have a text or a publication due: sharded sorted sets, claimed by lease, so that a crash loses none.
 
 A product that something arrived for stands in its shard's due set. A claim moves it to the leased set and only then
-looks at its state, so it sees everything applied before; what is applied later enters the due set again. Whoever
+looks at its state, so it sees everything applied before; what is applied later enters the due set again. Who
 finishes gives the lease back; a lease that ends unfinished makes the product due again. What is due is read from the
 state alone (steps/due.py), so that whatever a process left undone, publishing included, is found by the next one.
 """

@@ -103,7 +103,7 @@ class Keys:
         return f"{self._prefix}:due:{{{shard}}}"
 
     def leased(self, shard: int) -> str:
-        """Sorted set: product_id by the end (ms) of the lease of whoever makes its text or publishes it now."""
+        """Sorted set: product_id by the end (ms) of the lease of the process that makes its text or publishes it."""
         return f"{self._prefix}:leased:{{{shard}}}"
 
     def unfinished(self, shard: int) -> str:

@@ -23,14 +23,14 @@ SUMMARIES_KEPT = 4096  # about 10 KB each
 
 # the fields of a state that change with everything that a summary says; the totals and the newest review are here for
 # a server that forgot its last moments: it gives their version numbers again
-_TELLING = ("version", "texts", "totals", "newest", "text")
+_STATE_FIELDS = ("version", "texts", "totals", "newest", "text")
 
 
 class SummaryReads:
     """Summaries of one generation, for one event loop."""
 
     def __init__(self, server: Server, keys: Keys) -> None:
-        # a cluster's nodes fail one by one: a trip to all of them would make one node's failure everybody's
+        # a cluster's nodes fail one by one: a trip to all of them would make one node's failure everyone's
         self._gathered = None if server.is_cluster else _Gathered(server)
         self._run = server.run if self._gathered is None else self._gathered.run
         self._keys = keys
@@ -42,7 +42,9 @@ class SummaryReads:
         kept = [self._kept_of(product_id, hour) for product_id in product_ids]
         replies = await self._run(
             [
-                self._read(product_id) if one is None else ("HMGET", self._keys.product(product_id).state, *_TELLING)
+                self._read(product_id)
+                if one is None
+                else ("HMGET", self._keys.product(product_id).state, *_STATE_FIELDS)
                 for product_id, one in zip(product_ids, kept, strict=True)
             ]
         )
@@ -51,7 +53,7 @@ class SummaryReads:
         for product_id, one, reply in zip(product_ids, kept, replies, strict=True):
             if one is None:
                 summaries[product_id] = self._keep(product_id, reply, now_ms)
-            elif reply == one.telling:
+            elif reply == one.state:
                 summaries[product_id] = replace(one.summary, as_of_ms=now_ms)
             else:
                 changed.append(product_id)
@@ -61,7 +63,7 @@ class SummaryReads:
         return [summaries[product_id] for product_id in product_ids]
 
     def close(self) -> None:
-        """Give up what is on its way."""
+        """Cancel requests in progress."""
         if self._gathered is not None:
             self._gathered.close()
 
@@ -69,7 +71,7 @@ class SummaryReads:
         return ("HGETALL", self._keys.product(product_id).state)
 
     def _kept_of(self, product_id: str, hour: int) -> _Kept | None:
-        """What is known of the product; nothing where an hour has entered its windows, and another left them."""
+        """The cached summary; None where another hour has entered the product's windows."""
         one = self._kept.get(product_id)
         if one is None or one.hour != hour:
             return None
@@ -77,15 +79,15 @@ class SummaryReads:
         return one
 
     def _keep(self, product_id: str, fields: Mapping[bytes, bytes], now_ms: int) -> ProductSummary | None:
-        """The product as fold.summarize says it: no hour becomes an object. None: unknown."""
+        """The product as fold.summarize returns it, without an object per hour. None: unknown."""
         if not fields:
             self._kept.pop(product_id, None)
             return None
         days, others = packing.split_days(fields)
         state = packing.unpack_state(product_id, others)
         summary = fold.summary_of(state, now_ms, window_tallies(days, now_ms), self._keys.generation)
-        telling = [fields.get(name.encode()) for name in _TELLING]
-        self._kept[product_id] = _Kept(telling, now_ms // _HOUR_MS, summary)
+        state_fields = [fields.get(name.encode()) for name in _STATE_FIELDS]
+        self._kept[product_id] = _Kept(state_fields, now_ms // _HOUR_MS, summary)
         self._kept.move_to_end(product_id)
         if len(self._kept) > SUMMARIES_KEPT:
             self._kept.popitem(last=False)
@@ -94,9 +96,9 @@ class SummaryReads:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A summary as of some time in ``hour`` (since 1970, UTC), and the fields that told its state then."""
+    """A summary as of some time in ``hour`` (since 1970, UTC), and the fields that show its state then."""
 
-    telling: list[bytes | None]
+    state: list[bytes | None]
     hour: int
     summary: ProductSummary
 
@@ -125,7 +127,7 @@ class _Gathered:
         return await answer
 
     def close(self) -> None:
-        """Whoever waits is cancelled."""
+        """Cancel what waits."""
         if self._sending is not None:
             self._sending.cancel()
 

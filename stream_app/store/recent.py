@@ -1,7 +1,7 @@
-"""The recent alerts: which there were, in one place, and the words of reviews that they quote, beside each review.
+"""Keeps the recent alerts in one list, and the words of reviews that they quote with each product.
 
-The words stand in their product's keys, so that the script that applies an edit or a deletion takes them away in the
-same step; here is only what an alert says without them.
+The words stand in their product's keys, so that the script that applies an edit or a deletion removes them in the
+same step; the list holds alerts without them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class RecentAlerts:
         self._keys = keys
 
     async def record(self, alerts: Sequence[Alert]) -> list[bool]:
-        """See ports.SummaryStore. May be repeated at will. Order of things:
+        """See ports.SummaryStore. May be repeated. The order is:
 
         1. the alerts without words: from here on step 3 finds each
         2. the words of the reviews of those that are kept, unless the view holds a later revision or a deletion

@@ -128,15 +128,15 @@ class Server:
         return (await self._infos(sections, ()))[0]
 
     async def _infos(
-        self, sections: Sequence[str], beside: Sequence[Command]
+        self, sections: Sequence[str], along_with: Sequence[Command]
     ) -> tuple[list[dict[str, Any]], list[Any]]:
-        """Also the replies to commands ``beside`` it, in the same round trip (of a cluster: at the same time)."""
+        """INFO, and the replies to commands ``along_with`` it in the same round trip (of a cluster: concurrently)."""
         if not self._cluster:
             asked: list[Command] = [("INFO", section) for section in sections] or [("INFO",)]
-            replies = await self.run([*asked, *beside])
+            replies = await self.run([*asked, *along_with])
             parts, others = replies[: len(asked)], replies[len(asked) :]
             return [{name: fact for part in parts for name, fact in part.items()}], others
-        infos, others = await asyncio.gather(self._infos_of_primaries(), self.run(beside))
+        infos, others = await asyncio.gather(self._infos_of_primaries(), self.run(along_with))
         return infos, others
 
     async def _infos_of_primaries(self) -> list[dict[str, Any]]:
@@ -146,15 +146,15 @@ class Server:
             return [by_node]
         return [info for _, info in sorted(by_node.items())]
 
-    async def server_identity(self, *, beside: Sequence[Command] = ()) -> tuple[str, list[Any]]:
+    async def server_identity(self, *, along_with: Sequence[Command] = ()) -> tuple[str, list[Any]]:
         """Names the servers that hold the data, and the history of each: changes whenever writes may have been lost.
 
         By a restart (another run_id); by a fail-over (another server's run_id); and where a server serves again, by the
         data that it took over from another one meanwhile (another master_replid). Raises StoreUnavailable when a
         replica answers: it was a primary once, and the next call looks for the present one.
-        Second: the replies to commands ``beside`` it, in the same round trip.
+        Second: the replies to the commands ``along_with`` it, in the same round trip.
         """
-        infos, others = await self._infos(("server", "replication"), beside)  # all would be ten times as long
+        infos, others = await self._infos(("server", "replication"), along_with)  # all would be ten times as long
         if any(info.get("role") == "slave" for info in infos):
             with translated():
                 await self._look_for_primaries()

@@ -56,8 +56,8 @@ class RedisSummaryStore:
         1. every event is applied
         2. the products are entered among the known and the due ones, duplicates' too
 
-        Entered after the apply, so that whoever claims the product sees what was applied; a crash in between loses
-        no due product, because the event is not acknowledged and comes again.
+        Entered after the apply, so that the process that claims the product sees what was applied; a crash in between
+        loses no due product, because the event is not acknowledged and comes again.
         """
         replies = await self._server.run([apply_command(self._keys, review) for review in reviews])
         product_ids = sorted({review.product_id for review in reviews})  # guarantee: duplicates-are-due-too
@@ -112,7 +112,7 @@ class RedisSummaryStore:
 
     async def server_identity(self) -> str:
         origin = ("HEXISTS", self._keys.namespace.generations, f"{ORIGIN}{self._keys.generation}")
-        server_identity, [is_there] = await self._server.server_identity(beside=[origin])
+        server_identity, [is_there] = await self._server.server_identity(along_with=[origin])
         if not is_there:  # guarantee: lost-view-is-seen
             raise ViewLost
         return server_identity

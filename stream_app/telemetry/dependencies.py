@@ -10,7 +10,7 @@ from prometheus_client import Counter
 
 from stream_app.telemetry.logs import log
 
-_OUTAGE_SAID_EVERY_SECONDS = 30.0
+_LOG_INTERVAL_SECONDS = 30.0
 _OVER_AFTER_SECONDS = 3.0  # an answer sooner after a failure may be another server's of the same cluster
 
 
@@ -18,8 +18,8 @@ _OVER_AFTER_SECONDS = 3.0  # an answer sooner after a failure may be another ser
 class _Outage:
     """Times are of time.monotonic()."""
 
-    unsaid: int
-    said_at: float
+    unlogged: int
+    logged_at: float
     failed_at: float
 
 
@@ -33,16 +33,16 @@ def dependency_unavailable(dependency: str, error: str, retry_in_seconds: float)
     now = time.monotonic()
     outage = _outages.setdefault(dependency, _Outage(0, -math.inf, now))
     outage.failed_at = now
-    if now - outage.said_at < _OUTAGE_SAID_EVERY_SECONDS:
-        outage.unsaid += 1
+    if now - outage.logged_at < _LOG_INTERVAL_SECONDS:
+        outage.unlogged += 1
         return
-    unsaid, outage.unsaid, outage.said_at = outage.unsaid, 0, now
+    unlogged, outage.unlogged, outage.logged_at = outage.unlogged, 0, now
     log.warning(
         "dependency_unavailable",
         dependency=dependency,
         error=error,
         retry_in_seconds=round(retry_in_seconds, 2),
-        tries_not_logged=unsaid,
+        tries_not_logged=unlogged,
         next_step="start the server or its network again, nothing here: it is tried again; `stream-app check` looks",
     )
 
@@ -64,7 +64,7 @@ def store_was_replaced(events: int) -> None:
 
 
 def view_was_switched(old: int, new: int) -> None:
-    log.info("view_was_switched", generation=old, active=new, next_step="none: this process begins anew on it")
+    log.info("view_was_switched", generation=old, active=new, next_step="none: this process starts over on it")
 
 
 def view_was_lost() -> None:

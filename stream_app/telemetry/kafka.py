@@ -39,7 +39,7 @@ def topic_id_is_unknown(identity: str) -> None:
     log.warning(
         "topic_id_is_unknown",
         log=identity,
-        why="the brokers do not say it: a topic that is deleted and recreated is not told from the one before",
+        why="the brokers do not report it: a topic that is deleted and recreated looks like the one before",
         next_step="Kafka 2.8 or later, and the right to DESCRIBE the topic",
     )
 

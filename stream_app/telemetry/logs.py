@@ -16,13 +16,13 @@ _take_error: Callable[[Mapping[str, object]], None] = lambda _: None  # noqa: E7
 _flush_errors: Callable[[], None] = lambda: None  # noqa: E731
 
 
-def tell_errors_to(take: Callable[[Mapping[str, object]], None], flush: Callable[[], None]) -> None:
+def report_errors_to(take: Callable[[Mapping[str, object]], None], flush: Callable[[], None]) -> None:
     """``take`` gets each of our log lines of level error or critical; ``flush`` is called when one ends the process."""
     global _take_error, _flush_errors
     _take_error, _flush_errors = take, flush
 
 
-def _tell_errors(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _report_errors(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     if event["level"] in ("error", "critical"):
         _take_error(event)
     return event
@@ -54,7 +54,7 @@ def configure(level: str, as_json: bool, worker: str = "") -> None:
     )
     logging.basicConfig(level=level, handlers=[handler])
     structlog.configure(
-        processors=[*common, _tell_errors, renderer],
+        processors=[*common, _report_errors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

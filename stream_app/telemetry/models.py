@@ -10,22 +10,22 @@ _tokens = Counter("stream_app_model_tokens_total", "Tokens computed, padding inc
 _padding = Counter(
     "stream_app_model_padding_tokens_total", "Tokens computed, or their worth in attention, that are padding", ["model"]
 )
-_texts_run = Counter("stream_app_model_texts_total", "Texts that a model answered", ["model"])
-_known = Counter("stream_app_model_known_texts_total", "Texts whose result was known from an equal text", ["model"])
+_texts = Counter("stream_app_model_texts_total", "Texts that a model answered", ["model"])
+_cache_hits = Counter("stream_app_model_known_texts_total", "Texts whose result came from the cache", ["model"])
 _busy = Counter("stream_app_model_busy_seconds_total", "Seconds that a model computed", ["model"])
 _isolated_deaths = Counter("stream_app_isolated_process_deaths_total", "Deaths of processes that try candidates")
 _candidates_passed = Counter("stream_app_candidates_passed_total", "Reviews in flight at a death that were cleared")
 
 
 def run_computed(model: str, texts: int, tokens: float, padding: float, seconds: float) -> None:
-    _texts_run.labels(model).inc(texts)
+    _texts.labels(model).inc(texts)
     _tokens.labels(model).inc(tokens)
     _padding.labels(model).inc(padding)
     _busy.labels(model).inc(seconds)
 
 
 def results_came_from_cache(model: str, texts: int) -> None:
-    _known.labels(model).inc(texts)
+    _cache_hits.labels(model).inc(texts)
 
 
 def model_was_not_pinned(name: str, revision: str) -> None:

@@ -41,7 +41,7 @@ def review_rejected(reason: str, topic: str, partition: int, offset: int) -> Non
 
 
 def record_failed(role: str, topic: str, partition: int, offset: int, error: BaseException) -> None:
-    """An exception that a record triggered: types and places. Its words may hold what a person wrote."""
+    """An exception that a record triggered: types and places. Its message may hold what a person wrote."""
     log.error(
         "record_failed",
         role=role,
@@ -84,7 +84,7 @@ def alert_suppressed(rule: str, reason: str) -> None:
 
 
 def alert_notified(alert: Alert) -> None:
-    """The words of a review are personal data: they go to the receivers of alerts, not into the log."""
+    """Log it without the review's words: they are personal data, for the receivers of alerts alone."""
     log.warning(
         "alert_notified",
         rule=alert.rule,

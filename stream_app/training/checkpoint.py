@@ -25,6 +25,6 @@ def load_state(file: Path) -> dict[str, Any] | None:
     try:
         state = torch.load(file, weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise ConfigurationError(f"{file} is not a checkpoint ({error}). Remove it to begin anew.") from error
+        raise ConfigurationError(f"{file} is not a checkpoint ({error}). Remove it to start over.") from error
     assert isinstance(state, dict)
     return state

@@ -83,9 +83,9 @@ def read_lines(path: Path) -> Iterable[dict[str, Any]]:
             try:
                 row = orjson.loads(line)
             except orjson.JSONDecodeError as error:
-                raise ConfigurationError(f"{path}, line {number} is not JSON ({error}). Mend or remove it.") from error
+                raise ConfigurationError(f"{path}, line {number} is not JSON ({error}). Fix or remove it.") from error
             if not isinstance(row, dict):
-                raise ConfigurationError(f"{path}, line {number} is not a JSON object. Mend or remove it.")
+                raise ConfigurationError(f"{path}, line {number} is not a JSON object. Fix or remove it.")
             yield row
 
 

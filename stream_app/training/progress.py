@@ -12,6 +12,6 @@ Item = TypeVar("Item")
 
 
 def tracked(items: Iterable[Item], what: str, total: int) -> Iterable[Item]:
-    """The items, with a bar that shows how many are done and how long the rest takes; silent where nobody looks."""
+    """The items, with a bar that shows how many are done and how long the rest takes; silent without a terminal."""
     console = Console(stderr=True)
     return track(items, what, total=total, console=console, disable=not console.is_terminal)

@@ -75,7 +75,7 @@ from stream_app.settings import Settings
 settings = Settings(_env_file=None, redis={AWAY!r}, state_folder={settings.state_folder!r})
 telemetry.configure("INFO", False)
 errors = LastErrors(settings, "enrich", "enrich@host:1")
-telemetry.tell_errors_to(errors.take, errors.flush)
+telemetry.report_errors_to(errors.take, errors.flush)
 errors.start()
 try:
     int("my name is Ada")
