@@ -9,22 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stream_app.records import (
-    LABELS,
-    Counts,
-    EnrichedReview,
-    Evidence,
-    ProductSummary,
-    ProductText,
-    state_version_of,
-)
+from stream_app.records import LABELS, EnrichedReview, Evidence, ProductText
 
 MAX_SENTENCES = 64
 MAX_SENTENCE_CHARACTERS = 300
-LOW_EVIDENCE_REVIEWS = 5
-WINDOW_HOURS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 
-_HOUR_MS = 3_600_000
+
+HOUR_MS = 3_600_000
 BUCKET_DAYS = 32  # the longest window, and two days for clocks and time zones to disagree in
 
 Tally = tuple[int, ...]
@@ -74,7 +65,7 @@ def contribution_of(review: EnrichedReview) -> Contribution:
     sentiment = review.sentiment
     return Contribution(
         *order,
-        hour=review.created_at_ms // _HOUR_MS,
+        hour=review.created_at_ms // HOUR_MS,
         label=LABELS.index(sentiment.label) if sentiment else len(LABELS),
         star=review.rating or 0,
         p_negative=_p_negative(review),
@@ -100,7 +91,7 @@ def sentence_of(review: EnrichedReview) -> Evidence | None:
 
 def oldest_day_kept(newest_ms: int) -> int:
     """The first day (since 1970, UTC) whose buckets are kept when the newest review is of ``newest_ms``."""
-    return newest_ms // (24 * _HOUR_MS) - BUCKET_DAYS
+    return newest_ms // (24 * HOUR_MS) - BUCKET_DAYS
 
 
 @dataclass(slots=True)
@@ -219,67 +210,6 @@ def newest_first(sentences: Iterable[Evidence]) -> list[Evidence]:
     return sorted(sentences, key=lambda item: (item.created_at_ms, item.review_id.encode()), reverse=True)
 
 
-def summarize(state: ProductState, now_ms: int, generation: int = 1) -> ProductSummary:
-    """The product of this generation of the view as of ``now_ms``.
-
-    A window of H hours holds the hour of ``now_ms`` and the H hours before it.
-    So no review of the last H hours is missing, and some that are up to one hour older are counted too. The clock
-    may lag the newest review by at most two days; earlier hours may be dropped already.
-    """
-    return summary_of(state, now_ms, window_tallies(state.buckets, now_ms), generation)
-
-
-def summary_of(state: ProductState, now_ms: int, windows: Mapping[str, Tally], generation: int) -> ProductSummary:
-    """``summarize``, for a state whose hours are summed already: ``windows`` as of ``window_tallies``."""
-    everything = counts_of(state.totals)
-    return ProductSummary(
-        product_id=state.product_id,
-        as_of_ms=now_ms,
-        state_version=state_version_of(generation, state.changes),
-        windows={name: counts_of(tally) for name, tally in windows.items()} | {"all": everything},
-        last_review_at_ms=state.newest_ms if everything.reviews else None,
-        text=state.text,
-        low_evidence=everything.reviews < LOW_EVIDENCE_REVIEWS,
-    )
-
-
-def window_tallies(buckets: Mapping[int, Tally], now_ms: int) -> dict[str, Tally]:
-    """The sum of each window's hours (since 1970, UTC) as of ``now_ms``, by the window's name."""
-    now_hour = now_ms // _HOUR_MS
-    tallies, total, newer_than = {}, EMPTY_TALLY, now_hour + 1
-    for name, hours in WINDOW_HOURS.items():  # each window holds the one before it
-        since = now_hour - hours
-        total = _total(total, (tally for hour, tally in buckets.items() if since <= hour < newer_than))
-        tallies[name], newer_than = total, since
-    return tallies
-
-
-def counts_of(tally: Tally) -> Counts:
-    """A tally with names."""
-    negative, neutral, positive, unknown, one, two, three, four, five, p_negative_sum = tally
-    return Counts(
-        reviews=negative + neutral + positive + unknown,
-        negative=negative,
-        neutral=neutral,
-        positive=positive,
-        unknown=unknown,
-        stars=(one, two, three, four, five),
-        p_negative_sum=p_negative_sum,
-    )
-
-
-def tally_of(counts: Counts) -> Tally:
-    """The inverse of ``counts_of``."""
-    return (
-        counts.negative,
-        counts.neutral,
-        counts.positive,
-        counts.unknown,
-        *counts.stars,
-        counts.p_negative_sum,
-    )
-
-
 def cited_changed(cited: Mapping[str, int], held: Mapping[str, Contribution]) -> bool:
     """Was a review that a text cites edited or deleted since? ``held`` needs the cited reviews only."""
     now = {review_id: held.get(review_id) for review_id in cited}
@@ -292,7 +222,3 @@ def _p_negative(review: EnrichedReview) -> int:
 
 def _plus(tally: Tally, other: Tally, sign: int) -> Tally:
     return tuple(a + sign * b for a, b in zip(tally, other, strict=True))
-
-
-def _total(first: Tally, tallies: Iterable[Tally]) -> Tally:
-    return tuple(map(sum, zip(first, *tallies, strict=True)))

@@ -9,7 +9,8 @@ from stream_app.ports import Applied, DueProduct, StoreUnavailable, ViewLost
 from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText, changes_of
 from stream_app.steps.alert_rules import is_graver
 from stream_app.steps.due import publication_due_at, text_due_at
-from stream_app.steps.fold import ProductState, summarize
+from stream_app.steps.fold import ProductState
+from stream_app.steps.product_summary import summarize
 from stream_app.store.keys import MAX_RECENT_ALERTS
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from stream_app.ports import ConfigurationError, StoreUnavailable
 from stream_app.records import ProductSummary
-from stream_app.steps import fold
+from stream_app.steps import product_summary
 from stream_app.store import packing
 from stream_app.store.keys import Keys
 from stream_app.store.server import Command, Server
@@ -79,13 +79,13 @@ class SummaryReads:
         return one
 
     def _keep(self, product_id: str, fields: Mapping[bytes, bytes], now_ms: int) -> ProductSummary | None:
-        """The product as fold.summarize returns it, without an object per hour. None: unknown."""
+        """The product as product_summary.summarize returns it, without an object per hour. None: unknown."""
         if not fields:
             self._kept.pop(product_id, None)
             return None
         days, others = packing.split_days(fields)
         state = packing.unpack_state(product_id, others)
-        summary = fold.summary_of(state, now_ms, window_tallies(days, now_ms), self._keys.generation)
+        summary = product_summary.summary_of(state, now_ms, window_tallies(days, now_ms), self._keys.generation)
         state_fields = [fields.get(name.encode()) for name in _STATE_FIELDS]
         self._kept[product_id] = _Kept(state_fields, now_ms // _HOUR_MS, summary)
         self._kept.move_to_end(product_id)

@@ -7,7 +7,7 @@ from typing import Any
 
 from stream_app.ports import Applied
 from stream_app.records import EnrichedReview, ProductSummary, ProductText
-from stream_app.steps.fold import tally_of
+from stream_app.steps.product_summary import tally_of
 from stream_app.steps.product_text import text_of
 from stream_app.store import packing
 from stream_app.store.scripts import NOTE_RESTORED

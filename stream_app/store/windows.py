@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from stream_app.steps.fold import EMPTY_TALLY, WINDOW_HOURS, Tally
+from stream_app.steps.fold import EMPTY_TALLY, Tally
+from stream_app.steps.product_summary import WINDOW_HOURS
 
 _HOUR_MS = 3_600_000
 _LAST_HOUR = 23
@@ -18,7 +19,7 @@ _INTEGERS_PER_HOUR = 1 + len(EMPTY_TALLY)
 
 
 def window_tallies(days: Mapping[int, bytes], now_ms: int) -> dict[str, Tally]:
-    """Equals fold.window_tallies of the same hours. ``days``: since 1970, UTC -> ``;<hour of the day> <tally>;…``."""
+    """As product_summary.window_tallies. ``days``: since 1970, UTC -> ``;<hour of the day> <tally>;…``."""
     now_hour = now_ms // _HOUR_MS
     today, hour = divmod(now_hour, 24)
     tallies = {}

@@ -20,7 +20,8 @@ from stream_app.records import (
     ProductSummary,
     ProductText,
 )
-from stream_app.steps.fold import MAX_SENTENCES, ProductState, summarize
+from stream_app.steps.fold import MAX_SENTENCES, ProductState
+from stream_app.steps.product_summary import summarize
 from stream_app.store.keys import MAX_RECENT_ALERTS
 from tests.behaviour.enriched import DAY_MS, HOUR_MS, NOW_MS, deletion, enriched, events, without_contradictions
 from tests.behaviour.running import Run

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from stream_app import contract
 from stream_app.records import EnrichedReview, Message
-from stream_app.steps.fold import ProductState, summarize
+from stream_app.steps.fold import ProductState
+from stream_app.steps.product_summary import summarize
 from tests.behaviour.enriched import NOW_MS, deletion, enriched
 
 LIFE = (

@@ -16,7 +16,8 @@ from stream_app.records import LABELS, EnrichedReview, ProductSummary
 from stream_app.roles.retry import Retry
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
-from stream_app.steps.fold import ProductState, summarize
+from stream_app.steps.fold import ProductState
+from stream_app.steps.product_summary import summarize
 from stream_app.store import server as store_server
 from stream_app.store.keys import Keys
 from stream_app.store.summaries import RedisSummaryStore

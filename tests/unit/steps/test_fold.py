@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.records import FINAL_REVISION, Counts, EnrichedReview, ProductSummary, ProductText
-from stream_app.steps.fold import (
-    BUCKET_DAYS,
-    MAX_SENTENCES,
-    WINDOW_HOURS,
-    ProductState,
-    cited_changed,
-    summarize,
-)
+from stream_app.steps.fold import BUCKET_DAYS, MAX_SENTENCES, ProductState, cited_changed
+from stream_app.steps.product_summary import WINDOW_HOURS, summarize
 from tests.behaviour.enriched import (
     DAY_MS,
     HOUR_MS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as some
 
-from stream_app.steps import fold
+from stream_app.steps import fold, product_summary
 from stream_app.store import packing
 from stream_app.store.windows import window_tallies
 
@@ -34,7 +34,7 @@ def test_packed_days_sum_to_the_windows_of_the_fold(
     buckets = {now_hour - ago: tally for ago, tally in hours_ago.items()}
     now_ms = now_hour * HOUR_MS + within_the_hour_ms
 
-    assert window_tallies(packed_days(buckets), now_ms) == fold.window_tallies(buckets, now_ms)
+    assert window_tallies(packed_days(buckets), now_ms) == product_summary.window_tallies(buckets, now_ms)
 
 
 def test_day_that_changed_is_summed_anew() -> None:

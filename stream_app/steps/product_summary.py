@@ -1,0 +1,76 @@
+"""Computes the summary of a product from its state: counts of its windows, and the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from stream_app.records import Counts, ProductSummary, state_version_of
+from stream_app.steps.fold import EMPTY_TALLY, HOUR_MS, ProductState, Tally
+
+LOW_EVIDENCE_REVIEWS = 5
+WINDOW_HOURS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
+
+
+def summarize(state: ProductState, now_ms: int, generation: int = 1) -> ProductSummary:
+    """The product of this generation of the view as of ``now_ms``.
+
+    A window of H hours holds the hour of ``now_ms`` and the H hours before it.
+    So no review of the last H hours is missing, and some that are up to one hour older are counted too. The clock
+    may lag the newest review by at most two days; earlier hours may be dropped already.
+    """
+    return summary_of(state, now_ms, window_tallies(state.buckets, now_ms), generation)
+
+
+def summary_of(state: ProductState, now_ms: int, windows: Mapping[str, Tally], generation: int) -> ProductSummary:
+    """As ``summarize``, of a state whose hours are summed already: ``windows`` as of ``window_tallies``."""
+    everything = counts_of(state.totals)
+    return ProductSummary(
+        product_id=state.product_id,
+        as_of_ms=now_ms,
+        state_version=state_version_of(generation, state.changes),
+        windows={name: counts_of(tally) for name, tally in windows.items()} | {"all": everything},
+        last_review_at_ms=state.newest_ms if everything.reviews else None,
+        text=state.text,
+        low_evidence=everything.reviews < LOW_EVIDENCE_REVIEWS,
+    )
+
+
+def window_tallies(buckets: Mapping[int, Tally], now_ms: int) -> dict[str, Tally]:
+    """The sum of each window's hours (since 1970, UTC) as of ``now_ms``, by the window's name."""
+    now_hour = now_ms // HOUR_MS
+    tallies, total, newer_than = {}, EMPTY_TALLY, now_hour + 1
+    for name, hours in WINDOW_HOURS.items():  # each window holds the one before it
+        since = now_hour - hours
+        total = _total(total, (tally for hour, tally in buckets.items() if since <= hour < newer_than))
+        tallies[name], newer_than = total, since
+    return tallies
+
+
+def counts_of(tally: Tally) -> Counts:
+    """A tally with names."""
+    negative, neutral, positive, unknown, one, two, three, four, five, p_negative_sum = tally
+    return Counts(
+        reviews=negative + neutral + positive + unknown,
+        negative=negative,
+        neutral=neutral,
+        positive=positive,
+        unknown=unknown,
+        stars=(one, two, three, four, five),
+        p_negative_sum=p_negative_sum,
+    )
+
+
+def tally_of(counts: Counts) -> Tally:
+    """The inverse of ``counts_of``."""
+    return (
+        counts.negative,
+        counts.neutral,
+        counts.positive,
+        counts.unknown,
+        *counts.stars,
+        counts.p_negative_sum,
+    )
+
+
+def _total(first: Tally, tallies: Iterable[Tally]) -> Tally:
+    return tuple(map(sum, zip(first, *tallies, strict=True)))
