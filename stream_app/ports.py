@@ -48,7 +48,7 @@ class OutOfDeviceMemory(Exception):
 
 
 class ConfigurationError(Exception):
-    """A person must change something; the message says what."""
+    """A person must change something; the message states what."""
 
 
 VIEW_WAS_LOST = "The view was lost, the log was not: run `stream-app rebuild`."

@@ -1,4 +1,4 @@
-"""The values that travel: what came from Kafka, what the models said, what goes out, what Redis holds.
+"""The values that travel: records of Kafka, the models' answers, messages, and the state in Redis.
 
 Times are integers, milliseconds since 1970 in UTC (``*_ms``); only ``contract`` turns them into RFC 3339 and back.
 """
@@ -29,7 +29,7 @@ EARLIEST_MS = 946_684_800_000
 """2000-01-01T00:00:00Z. No review is older: an earlier time comes of a clock that was never set."""
 
 MAX_AHEAD_MS = 24 * 3_600_000
-"""A record's timestamp that is further ahead of the reader's clock than a day says nothing of the time."""
+"""A record's timestamp that is further ahead of the reader's clock than a day is not used."""
 
 
 _Value = TypeVar("_Value")
@@ -159,7 +159,7 @@ class ModelName:
 
 @value
 class Scores:
-    """What the classifier says of one text: probabilities that sum to 1, and whether it read only the beginning."""
+    """The classifier's answer for one text: probabilities that sum to 1, and whether it read only the beginning."""
 
     negative: float
     neutral: float
@@ -186,7 +186,7 @@ class Span:
 
 @value
 class EnrichedReview:
-    """enriched-review.v1: the review, cleaned and masked, with what the models said. A deletion has no text."""
+    """enriched-review.v1: the review, cleaned and masked, with the models' answers. A deletion has no text."""
 
     kind: Kind
     product_id: str

@@ -32,7 +32,7 @@ def create_app(
     """Look-ups, page and health on ``store``. ``now_ms``: the clock, milliseconds since 1970 in UTC.
 
     ``generation`` names the view that was read, for ETags: another view, other ETags.
-    ``stale``: was that view lost? Answers then say so.
+    ``stale``: was that view lost? Answers then include it.
     ``feed``: a stream of changes of one's own. ``public_port``: requests that come by it get look-ups and health alone.
     """
     feed = feed or LiveFeed(store, now_ms, generation, stale)

@@ -1,4 +1,4 @@
-"""Every error of the API as a problem document (RFC 9457) that says what to do next."""
+"""Every error of the API as a problem document (RFC 9457) that states what to do next."""
 
 from __future__ import annotations
 

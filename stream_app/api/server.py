@@ -34,11 +34,11 @@ def serve(
     any_port: bool = False,
     say: Callable[[str], None] = _print,
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C, which let running requests finish (3 seconds at most). Says the addresses.
+    """Serve until SIGTERM or Ctrl-C, which let running requests finish (3 seconds at most). Prints the addresses.
 
-    Look-ups have one port, everything has the internal one. ``any_port``: where a port is busy take a free one, and say
-    so. The store may be away: look-ups answer 503 until it is back. Raises ConfigurationError when an address cannot be
-    listened on.
+    Look-ups have one port, everything has the internal one. ``any_port``: where a port is busy take a free one,
+    and print it. The store may be away: look-ups answer 503 until it is back. Raises ConfigurationError when an address
+    cannot be listened on.
     """
     public = _listen(settings.api_host, settings.api_port, any_port, say)
     with public, contextlib.ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""`stream-app dead-letter`: what could not be processed, listed, shown, and replayed."""
+"""`stream-app dead-letter`: what could not be processed, lists, shows and replays it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="What could not be processed: list it, show it, replay it.")
 
-_SHOWN = 50  # dead letters on a screen, unless --limit says otherwise
+_SHOWN = 50  # dead letters on a screen, without --limit
 _STOPPED = 130  # as a shell has it after Ctrl-C
 _REPORTED_EVERY = 500  # records
 
@@ -49,13 +49,13 @@ def list_(
     until: Until = None,
     topic: Origin = None,
     limit: Annotated[
-        int | None, typer.Option(min=0, help="The newest so many; 0: all. Default: 50, with --json all.")
+        int | None, typer.Option(min=0, help="How many, the newest; 0: all. Default: 50, with --json all.")
     ] = None,
     as_json: Json = False,
     brokers: Brokers = None,
     topic_prefix: TopicPrefix = None,
 ) -> None:
-    """List dead letters, the newest last, and count them by reason. Nothing of what a review says is printed."""
+    """List dead letters, the newest last, and count them by reason. No text of a review is printed."""
     from stream_app.commands.dead_letter_filter import by_count, demand_known, entries, filter_from
     from stream_app.commands.dead_letter_view import json_of, print_counts, print_table
     from stream_app.kafka.history import read_since
@@ -145,13 +145,13 @@ def replay(
         ),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Every dead letter: without a terminal and a filter this must be said.")
+        bool, typer.Option("--all", help="Every dead letter: required without a terminal and a filter.")
     ] = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many, the oldest first: try one before you replay all.")
+        int | None, typer.Option(min=1, help="At most this many, the oldest first: try one before you replay all.")
     ] = None,
     again: Annotated[bool, typer.Option(help="Those that were replayed before, too.")] = False,
-    dry_run: Annotated[bool, typer.Option(help="Say what would be done, and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Print what would be done, and do nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask. Without a terminal nothing is asked.")] = False,
     brokers: Brokers = None,
     topic_prefix: TopicPrefix = None,
@@ -204,7 +204,7 @@ def _run(settings: Settings, plan: Plan) -> None:
     from stream_app.commands.dead_letter_view import certain, some
 
     outcome = Outcome()
-    go_on = "Run the same command again: it goes on with the rest."
+    go_on = "Run the same command again: it continues with the rest."
     console = Console(stderr=True)
     columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:

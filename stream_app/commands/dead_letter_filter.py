@@ -142,5 +142,5 @@ def entry_of(dead_letter: contract.DeadLetter) -> Entry:
 
 
 def entries(records: Iterable[RawRecord]) -> Iterator[Entry]:
-    """One for each record, whoever wrote it; their content is let go."""
+    """One entry for each record, whoever wrote it; without their content."""
     return (entry_of(contract.read_dead_letter(record)) for record in records)

@@ -2,7 +2,7 @@
 
 1. plan: read the whole dead-letter topic; choose; look for replays in the topics of origin, from the time of the
    first dead letter
-2. run: read the chosen dead letters again, and publish their originals with a header that says whose replay they are
+2. run: read the chosen dead letters again, and publish their originals with a header that names the record they replay
 
 So a run that died anywhere is continued by the next one: what had reached its topic is found there.
 """
@@ -26,7 +26,7 @@ from stream_app.records import Message
 from stream_app.settings import Settings
 
 _CLOCKS_DIFFER_MS = 10 * 60_000
-"""A replay is stamped by another clock than its dead letter; it may seem older by so much."""
+"""A replay is stamped by another clock than its dead letter; it may seem older by this much."""
 
 OnRead = Callable[[str, int], None]
 

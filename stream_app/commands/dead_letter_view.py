@@ -1,4 +1,4 @@
-"""How dead letters are shown: to people, whose terminal must obey nothing that a dead letter says, and to programs."""
+"""Shows dead letters to people, with what a terminal would obey escaped, and to programs."""
 
 from __future__ import annotations
 

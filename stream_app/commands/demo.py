@@ -114,7 +114,7 @@ def _sample() -> Path:
 @contextlib.contextmanager
 def scratch_folder(say: Callable[[str], None]) -> Iterator[Path]:
     """A folder for servers and logs that goes away at the end. Where something failed, by an exception or by a file
-    ``failed`` in it, the logs stay, and where is said.
+    ``failed`` in it, the logs are kept, and their folder is printed.
     """
     with tempfile.TemporaryDirectory(prefix="stream-app-demo-", ignore_cleanup_errors=True) as name:
         folder = Path(name)

@@ -23,7 +23,7 @@ from stream_app.settings import Settings, masked_url
 console = Console(stderr=True)
 
 _TURN = 20  # reviews among which the turn for the worse is looked for
-_FAILED = "ended with exit code"  # of a process, as `processes` says it
+_FAILED = "ended with exit code"  # of a process, in the message of `processes`
 
 
 def replay_live(settings: Settings, lines: list[Line], rate: float, folder: Path) -> None:
@@ -83,7 +83,7 @@ def _duration(seconds: float) -> str:
 
 
 def _noting(folder: Path) -> Callable[[str], None]:
-    """Prints what a supervisor says, and notes that the logs will be wanted."""
+    """Prints the supervisor's messages, and notes a failure, which keeps the logs."""
 
     def say(line: str) -> None:
         console.print(line)

@@ -29,7 +29,7 @@ def erase(
     file: Annotated[
         Path, typer.Argument(help="The deletions that were published: JSON lines, a JSON array, or CSV; - reads stdin.")
     ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be erased, and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be erased, and change nothing.")] = False,
     brokers: Brokers = None,
     redis: Redis = None,
     topic_prefix: TopicPrefix = None,

@@ -27,7 +27,7 @@ Train = Annotated[list[Path], typer.Option("--train", help="Training data; may b
 Dev = Annotated[list[Path], typer.Option("--dev", help="Development data: scores and the best epoch come from it.")]
 Output = Annotated[Path, typer.Option(help="Folder for the model and its card.")]
 Checkpoint = Annotated[
-    Path | None, typer.Option(help="State after each epoch, to go on from. Default: <output>.checkpoint")
+    Path | None, typer.Option(help="State after each epoch, to resume from. Default: <output>.checkpoint")
 ]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the data; default: the recipe's.")]
 Precision = Annotated[str | None, typer.Option(help="fp32 or bf16; default: what suits the device.")]

@@ -36,7 +36,7 @@ def rebuild(
         bool,
         typer.Option(
             "--accept-loss",
-            help="Go on although the log is another one, or lacks its beginning, or the new view has fewer reviews.",
+            help="Continue although the log is another one, or lacks its beginning, or the new view has fewer reviews.",
         ),
     ] = False,
     keep_old: Annotated[
@@ -45,7 +45,7 @@ def rebuild(
     restart: Annotated[
         bool, typer.Option("--restart", help="Start over instead of continuing what an earlier run began.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes that read; at most one per partition is useful.")] = 1,
     brokers: Brokers = None,
     redis: Redis = None,

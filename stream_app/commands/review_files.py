@@ -1,4 +1,4 @@
-"""Review files on their way to Kafka: JSON lines, JSON arrays and CSV to (key, value), with dates shifted if asked."""
+"""Reads review files, JSON lines, JSON arrays and CSV, into (key, value), with dates shifted if asked."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def read_lines(
     retime_to: shift every created_at and updated_at by the same time, so that the last one is this moment.
     within: then also bring dates that span a longer time into this one, in their order.
     raw: the bytes of each line as they are. Without it too, a line that is not a JSON object stays as it is: the
-    worker will say what is wrong with it.
+    worker reports what is wrong with it.
     columns: field of review.v1 -> column of the CSV file that holds it.
     Raises ConfigurationError when the file cannot be read, is empty, or its columns do not name a review.
     """
@@ -87,7 +87,7 @@ def read_lines(
 
 
 class _Unusable(Exception):
-    """The file is not what it should be; the message says how to go on."""
+    """The file is not what it should be; the message states what to do."""
 
 
 def _rows(content: bytes, suffix: str, raw: bool, columns: Mapping[str, str]) -> Iterator[_Row]:
@@ -153,7 +153,7 @@ def _header(names: list[str], columns: Mapping[str, str]) -> list[str]:
         if column not in names:
             raise _Unusable(f"there is no column {column!r} for {field}. Columns: {_shown(names)}.")
     by_column = {column: field for field, column in columns.items()}
-    # a column that has a field's name, where another one is said to hold that field, keeps its cells under another name
+    # a column that has a field's name, where another one is named for that field, keeps its cells under another name
     header = [by_column.get(name, f"_{name}" if name in columns else name) for name in names]
     if not set(header) & set(FIELDS):
         raise _Unusable(

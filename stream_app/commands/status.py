@@ -40,7 +40,7 @@ def status(
 ) -> None:
     """Each role: workers, partitions, lag and rate, its last error; the view, the models, what was rejected lately.
 
-    From Kafka and Redis alone, in about three seconds. Exit code 1 when something is wrong; that line says what to do.
+    From Kafka and Redis alone, in about three seconds. Exit code 1 when something is wrong; its line has the step.
     """
     console = Console(soft_wrap=True)
     wrong = False
@@ -134,7 +134,7 @@ def _backlog(settings: Settings, now_ms: int) -> Backlog:
 
 
 def _noted(settings: Settings) -> tuple[list[Seen], list[LastError]]:
-    """What the workers left in Redis; where it is away, the line of the view says so."""
+    """What the workers left in Redis; where it is away, the line of the view reports it."""
     from stream_app.store.workers import workers_of
 
     try:

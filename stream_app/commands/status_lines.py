@@ -86,7 +86,7 @@ def describe_line(found: Backlog, seen: Sequence[Seen], now_ms: int, view_step: 
 
 
 def error_lines(errors: Sequence[LastError], now_ms: int) -> list[Line]:
-    """The last error of each role, newest first. It is past: whether something is wrong now, the other lines say."""
+    """The last error of each role, newest first. It is past: the other lines show whether something is wrong now."""
     lines = []
     for one in sorted(errors, key=lambda error: error.at_ms, reverse=True):
         age = (now_ms - one.at_ms) / 1000

@@ -13,7 +13,7 @@ console = Console(stderr=True)
 
 
 class Watched:
-    """Progress of a role's command on a terminal: a line per step that grows, and what is said above them."""
+    """Progress of a role's command on a terminal: a line per step that grows, and messages above them."""
 
     def __enter__(self) -> Watched:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

@@ -117,7 +117,7 @@ def spare_members(settings: Settings, enrich: int) -> str:
     topic = Topics(settings.topic_prefix).reviews
     try:
         partitions = len(end_offsets(settings, topic))
-    except BrokerUnavailable:  # the workers wait for it, and say so
+    except BrokerUnavailable:  # the workers wait for it, and log it
         return ""
     if enrich <= partitions:
         return ""
@@ -130,13 +130,13 @@ def spare_members(settings: Settings, enrich: int) -> str:
 @app.command()
 def api(
     redis: Redis = None,
-    host: Annotated[str | None, typer.Option(help="Address of look-ups; loopback unless you say otherwise.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address of look-ups; default: loopback.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of look-ups.")] = None,
     page_port: PagePort = None,
     topic_prefix: TopicPrefix = None,
     quiet: Annotated[bool, typer.Option(help="Don't print the addresses.")] = False,
 ) -> None:
-    """Serve look-ups, and on a port of its own the page, alerts, metrics and /docs, from Redis alone.
+    """Serve look-ups, and on another port the page, alerts, metrics and /docs, from Redis alone.
 
     Only look-ups are public. STREAM_APP_API_INTERNAL_HOST sets where the other port listens.
     """

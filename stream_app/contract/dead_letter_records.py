@@ -1,4 +1,4 @@
-"""Dead letters read back: where each came from and why, and the message that brings its original in again."""
+"""Dead letters read back: where each came from and why, and the message that replays it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ERROR_HEADERS = (
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One record of the dead letter. ``origin`` is None where its headers don't tell (somebody else's dead letter)."""
+    """One record of the dead letter topic. ``origin`` is None without our headers (a foreign record)."""
 
     record: RawRecord
     origin: Position | None
@@ -45,9 +45,9 @@ class DeadLetter:
 
     @property
     def lacks_original(self) -> bool:
-        """Parts were too large for the dead letter's topic: only ``origin`` tells where they may still be.
+        """Parts were too large for the dead letter's topic: ``origin`` names where they may still be.
 
-        Earlier versions left the value out without a word.
+        Earlier versions left the value out without a header.
         """
         # guarantee: dead-letter-says-what-it-lacks
         return bool(self.dropped) or (self.record.value is None and self.reason != TOMBSTONE)
@@ -91,7 +91,7 @@ def replay_message(dead_letter: DeadLetter) -> Message:
 def replayed_identity(record: RawRecord) -> bytes | None:
     """Of a record or a dead letter that is a replay: the ``identity`` of the dead letters it is a replay of; else None.
 
-    It covers key and value: positions begin anew when a topic is deleted and created again.
+    It covers key and value: positions start from 0 when a topic is deleted and created again.
     """
     replay_of = next((value for name, value in reversed(record.headers) if name == HEADER_REPLAY_OF), None)
     return _identity(_words(replay_of), record) if replay_of else None
@@ -109,7 +109,7 @@ def _without_ours(headers: tuple[tuple[str, bytes], ...]) -> tuple[tuple[str, by
 
 
 def _dropped(headers: tuple[tuple[str, bytes], ...]) -> tuple[str, ...]:
-    """What ours say. Headers of that name before our error headers are the sender's."""
+    """The parts that our headers name. Headers of that name before our error headers are the sender's."""
     return tuple(_words(value) for name, value in headers[_end_of_errors(headers) + 1 :] if name == HEADER_DROPPED)
 
 

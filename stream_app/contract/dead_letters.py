@@ -1,4 +1,4 @@
-"""Dead letters as every role writes them: the original, why it was rejected, and what of it there was no room for."""
+"""Dead letters as every role writes them: the original, why it was rejected, and what did not fit."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def dead_letter_message(topic: str, rejected: Rejected, max_bytes: int = MAX_DEA
 
     Bytes are untouched; where they do not fit, value, headers or key are left out whole (see HEADER_DROPPED), and the
     original may still be where the error headers say. A producer takes names of headers as text and ends them at a NUL:
-    bytes that are no UTF-8 were read as ``\\xff``, and a NUL becomes ``\\x00``. The error's words end after 8 KiB.
+    bytes that are no UTF-8 were read as ``\\xff``, and a NUL becomes ``\\x00``. The error's message ends after 8 KiB.
     """
     record = rejected.record
     original = tuple((_name(name), value) for name, value in record.headers)
@@ -117,7 +117,7 @@ def headers_hash(headers: Iterable[tuple[str, bytes | None]]) -> str:
 
 
 def _account(part: str, record: RawRecord, headers: tuple[tuple[str, bytes], ...]) -> bytes:
-    """What HEADER_DROPPED says of a part: its name, its length and its hash."""
+    """HEADER_DROPPED of a part: its name, its length and its hash."""
     if part == "headers":
         size = sum(len(name.encode()) + len(value or b"") for name, value in headers)
         return f"headers;bytes={size};sha256={headers_hash(headers)}".encode()

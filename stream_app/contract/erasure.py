@@ -19,7 +19,7 @@ _WORDS = ("text", "title", "summary", "sentence", "safety_words")
 class NamedReview:
     """``order``: (revision, deleted, enrichment_version), which decides the newest state of a review.
 
-    ``is_marker``: a deletion without words, which the log keeps so that a replay knows of it.
+    ``is_marker``: a deletion without text, which the log keeps for replays.
     """
 
     identity: Identity

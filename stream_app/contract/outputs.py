@@ -186,9 +186,9 @@ def alert_from(fields: Mapping[str, Any]) -> Alert:
     )
 
 
-def _reason(said: Any) -> Reason | None:
+def _reason(given: Any) -> Reason | None:
     known: tuple[Reason, ...] = get_args(Reason)
-    return next((reason for reason in known if reason == said), None)
+    return next((reason for reason in known if reason == given), None)
 
 
 def encode_product_summary(summary: ProductSummary, *, stale: bool = False) -> bytes:

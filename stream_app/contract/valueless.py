@@ -6,7 +6,7 @@ from stream_app.records import RawRecord, Rejected, UnopenedBatch
 
 
 def valueless(record: RawRecord, what_to_do: str = "") -> Rejected:
-    """``what_to_do`` is said of a value that is null."""
+    """``what_to_do`` is added where the value is null."""
     if isinstance(record, UnopenedBatch):
         return Rejected(
             record,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def only_one(path: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock file `path` (made when missing) for the block; waits for another holder, and says so."""
+    """Hold the lock file `path` (made when missing) for the block; waits for another holder, and prints it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         try:

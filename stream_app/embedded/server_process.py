@@ -144,7 +144,7 @@ def log_of(folder: Path) -> Path:
 
 
 def found_its_port_taken(folder: Path) -> bool:
-    """Whether the server that ended in this folder says so in its log."""
+    """Whether the log of the server that ended in this folder reports it."""
     log = log_of(folder)
     return log.exists() and "Address already in use" in log.read_text(errors="replace")
 

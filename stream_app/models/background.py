@@ -12,7 +12,7 @@ from typing import TypeVar
 Made = TypeVar("Made")
 
 THREADS_CAN_YIELD = sys.platform == "linux"
-"""Only there a thread has a priority of its own, which the threads that it starts inherit."""
+"""Only there each thread has a priority, which the threads that it starts inherit."""
 
 _NICER = 10
 """Next to a thread of the usual niceness one of 10 more gets a tenth of a core, as long as both compute (sched(7)). One

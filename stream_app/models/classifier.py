@@ -86,7 +86,7 @@ class LoadedClassifier:
     name: ModelName
     languages: frozenset[str] | None
     proven: frozenset[str]
-    """The precisions that keep its labels, as its card says."""
+    """The precisions that keep its labels, by its card."""
 
     @property
     def key(self) -> str:

@@ -22,7 +22,7 @@ from stream_app.records import ModelName
 
 
 class _Converter(TransformersConverter):  # type: ignore[misc]
-    """Of what we loaded already: by itself it would load pickled weights too, and a classifier without its adapter."""
+    """Converts what is loaded already: the base class would load pickled weights too, and no adapter."""
 
     def __init__(self, model: Any, tokenizer: Any, config_folder: Path) -> None:
         super().__init__(str(config_folder))
@@ -48,7 +48,7 @@ def options_of(choice: DeviceChoice) -> dict[str, Any]:
 def converted(weights: Callable[[], Any], tokenizer: Any, name: ModelName) -> Path:
     """The folder of a model for CTranslate2; ``weights``: gives the encoder without its head, or the T5, in fp32.
 
-    Made in a folder of its own and renamed: a process that dies here leaves nothing half done under the name.
+    Written to a temporary folder and renamed: a process that dies here leaves nothing incomplete.
     """
     kept = cache_folder() / "converted"
     target = kept / f"{name.name.replace('/', '--')}-{name.revision}-ctranslate2-{ctranslate2.__version__}"
@@ -86,7 +86,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _convert(model: Any, tokenizer: Any, folder: Path) -> None:
-    # the converter asks for what transformers 5 no longer says: that positions are absolute is all there is now
+    # the converter asks for an attribute that transformers 5 lacks: positions are always absolute now
     model.config.position_embedding_type = "absolute"
     model.config.save_pretrained(str(folder))
     _Converter(model, tokenizer, folder).convert(str(folder / "new"))

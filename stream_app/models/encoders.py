@@ -125,7 +125,7 @@ class PrepackedLinear(torch.nn.Module):
 
 
 def can_prepack(dtype: torch.dtype) -> bool:
-    """oneDNN refuses weights in bf16 where the processor has no AVX-512; torch computes them all the same, slowly."""
+    """oneDNN refuses weights in bf16 where the processor has no AVX-512; torch computes them anyway, slowly."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     return dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -1,4 +1,4 @@
-"""The classifier in a process of its own: a text that kills the process that computes it kills that one, not ours."""
+"""Runs the classifier in a child process: a text that kills the process that computes it kills the child alone."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class IsolatedClassifier:
         threading.Thread(target=self._listen, name="isolated-listen", daemon=True).start()
 
     def give(self, items: Sequence[tuple[int, str]]) -> None:
-        """Have these texts computed. After ``Ready``. Where the process is gone, ``Ended`` says so."""
+        """Have these texts computed. After ``Ready``. Where the process is gone, ``Ended`` follows."""
         try:
             self._ours.send(list(items))
         except OSError:

@@ -1,4 +1,4 @@
-"""Keeps the memory of a process that runs models flat, although almost every micro-batch has a shape of its own.
+"""Keeps the memory of a process that runs models flat, although almost every micro-batch has another shape.
 
 On a CPU oneDNN compiles for each new shape and keeps what it compiled: 1,024 objects by default, and torch as many
 again per thread, each 50 to 100 KB. What these caches drop lies between what they keep, so that the C library hands
@@ -21,7 +21,7 @@ _last = [time.monotonic()]
 
 
 def bound_caches() -> None:
-    """To be called before the first computation; what the environment says already stands."""
+    """Bound the caches, before the first computation; variables that are set already stay."""
     for name, value in _BOUNDS.items():
         os.environ.setdefault(name, value)
 

@@ -1,4 +1,4 @@
-"""Same text, same answer: the newest results of one loaded model, by text, so that "Great product" is computed once."""
+"""Caches the newest results of one loaded model by text, so that "Great product" is computed once."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Generic, TypeVar
 Result = TypeVar("Result")
 
 LONGEST_TEXT = 300
-"""Characters. Longer reviews hardly ever repeat; with this the memory of a cache is bounded by its number of texts."""
+"""Characters. Longer reviews seldom repeat; with this limit the memory of a cache is bounded by its number of texts."""
 
 
 class ResultCache(Generic[Result]):
-    """Forgets the text that was not asked for the longest. Any thread. It lives and dies with its model: an answer
-    never outlives the revision that gave it.
+    """Evicts the least recently used text. Any thread. It belongs to one model, so that an answer never outlives the
+    revision that gave it.
     """
 
     def __init__(self, max_texts: int) -> None:
@@ -24,7 +24,7 @@ class ResultCache(Generic[Result]):
         self._lock = threading.Lock()
 
     def get(self, text: str) -> Result | None:
-        """The result of exactly this text, if it is still known."""
+        """Return the result of exactly this text, or None."""
         if not self._results:
             return None
         with self._lock:
@@ -34,7 +34,7 @@ class ResultCache(Generic[Result]):
             return result
 
     def keep(self, text: str, result: Result) -> None:
-        """To be given for this text from now on."""
+        """Cache the result of a text that is not too long."""
         if len(text) > LONGEST_TEXT or not self._max_texts:
             return
         with self._lock:

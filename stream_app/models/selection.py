@@ -83,7 +83,7 @@ class Selected(Generic[Result]):
 def select(found: ModelSource[Any], settings: Settings, workers: int, *, background: bool = False) -> Selected[Any]:
     """Choose the fastest candidate. The first time on a machine each is measured for some seconds.
 
-    ``background``: its threads are to yield to the others of this process, where they can: the choice says so.
+    ``background``: its threads yield to the others of this process, where they can; see the choice.
 
     Raises ConfigurationError where the settings name what this device or model can't do.
     """

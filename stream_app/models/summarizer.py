@@ -154,7 +154,7 @@ class SummarizerSource:
     languages: frozenset[str] | None
     prompt: str
     proven: frozenset[str]
-    """The precisions that keep its answers, as its card says."""
+    """The precisions that keep its answers, by its card."""
     beams: int = 1
     backends: frozenset[Backend] = frozenset({"torch", "ctranslate2"})
 

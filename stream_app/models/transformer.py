@@ -121,7 +121,7 @@ def computing() -> Iterator[None]:
 
 @contextmanager
 def loading(what: str, name: str, setting: str) -> Iterator[None]:
-    """Turns what goes wrong while ``name`` is loaded into a ConfigurationError that says what to do."""
+    """Turn errors while ``name`` is loaded into a ConfigurationError that states what to do."""
     try:
         yield
     except (OSError, ValueError, ImportError, KeyError) as error:

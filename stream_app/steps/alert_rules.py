@@ -10,9 +10,9 @@ from stream_app.steps.prepare import Prepared
 from stream_app.steps.summary_text import key_sentence
 
 _SURE = 0.95  # P(negative) from which one or two stars, or none given, make it a warning
-_SURER = 0.02  # so much more P(negative) has to be for an alert that fired to become a warning by it
+_SURER = 0.02  # how much more P(negative) it takes to raise an alert that fired to a warning
 _BAD = 2  # stars up to which a review alarms that no model reads
-_CONTENT = 4  # stars from which hardly any review alarms
+_CONTENT = 4  # stars from which few reviews raise alerts
 _RULE: Rule = "negative_review"
 
 SuppressedBy = Literal["too_old", "severity_not_raised", "within_margin", "safety_raised"]
@@ -47,7 +47,7 @@ def is_alert_candidate(
 
 
 def is_negative(sentiment: Sentiment, threshold: float) -> bool:
-    """Is P(negative) at least ``threshold``? Only then ``negative_review`` has anything to say."""
+    """Is P(negative) at least ``threshold``? Only then ``negative_review`` can fire."""
     return sentiment.scores[0] >= threshold
 
 

@@ -25,7 +25,7 @@ _UNSEEN = re.compile(
 )
 _UNSEEN_ASCII = bytes((*range(9), *range(0x0E, 0x1C), 0x7F))
 _LINES_ASCII = b"\n" + bytes(range(0x20, 0x7F))  # letters, signs and plain spaces, and what ends a line
-# a row of signs or stacked marks: past 64 of them it says no more, and NFC takes quadratic time over marks
+# a row of signs or stacked marks: past 64 of them it adds nothing, and NFC takes quadratic time over marks
 _ROW = re.compile(r"([^\w\s\x00-\x7f]{64})[^\w\s\x00-\x7f]+")
 
 

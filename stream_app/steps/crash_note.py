@@ -1,4 +1,4 @@
-"""What a partition's commit metadata says of the process that works on it: its successor reads how that one ended."""
+"""Keeps in a partition's commit metadata how far its owner is, so that the next owner knows how that one ended."""
 
 from __future__ import annotations
 

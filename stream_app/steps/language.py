@@ -27,16 +27,16 @@ _SAME_SCRIPT = {"ru": {"uk", "bg", "sr", "be", "mk", "kk"}, "ar": {"fa", "ur"}, 
 
 def language_of(text: str, stated: str | None) -> str:
     """ISO 639-1 code, or UNDETERMINED. The script of the text wins over what was stated where they contradict."""
-    said = _primary(stated)
+    tag = _primary(stated)
     if text.isascii() or not _NOT_LATIN.search(text):
-        return UNDETERMINED if said is None or said in _SCRIPTS else said
+        return UNDETERMINED if tag is None or tag in _SCRIPTS else tag
     weights = {name: len(script.findall(text)) * _DENSE.get(name, 1) for name, script in _SCRIPTS.items()}
     if weights["ja"]:
         weights["ja"] += weights["zh"]  # Japanese is written with Chinese characters, too
     strongest = max(weights, key=weights.__getitem__)
     if weights[strongest] <= len(_LATIN.findall(text)):
-        return UNDETERMINED if said is None or said in _SCRIPTS else said
-    return said if said is not None and said in _SAME_SCRIPT.get(strongest, ()) else strongest
+        return UNDETERMINED if tag is None or tag in _SCRIPTS else tag
+    return tag if tag is not None and tag in _SAME_SCRIPT.get(strongest, ()) else strongest
 
 
 def is_supported(language: str, languages: frozenset[str] | None) -> bool:
@@ -45,7 +45,7 @@ def is_supported(language: str, languages: frozenset[str] | None) -> bool:
 
 
 def _primary(tag: str | None) -> str | None:
-    """The language of a BCP 47 tag: "en" of "en-US"; None where there is none, or it says undetermined."""
+    """The language of a BCP 47 tag: "en" of "en-US"; None where there is none, or it is undetermined."""
     if not tag:
         return None
     primary = re.split(r"[-_]", tag.strip().lower(), maxsplit=1)[0]

@@ -15,7 +15,7 @@ _ELSEWHERE = ("event", "level", "timestamp", "worker", "role", "next_step", "log
 
 @dataclass(frozen=True, slots=True)
 class LastError:
-    """``worker``: the process, such as "enrich-2@host:4711"; ``next_step``: what its log said to do."""
+    """``worker``: the process, such as "enrich-2@host:4711"; ``next_step``: of its log line."""
 
     role: str
     worker: str

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_NOT_SAID = "not said"
+_UNKNOWN = "not said"
 
 
 @dataclass(frozen=True, slots=True)
 class LogIdentity:
     """A topic of a cluster. A topic that was deleted and made again has another id (KIP-516).
 
-    ``topic_id``: "" where the brokers do not say (before Kafka 2.8, or without the right to describe the topic).
+    ``topic_id``: "" where the brokers do not report it (before Kafka 2.8, or without the right to describe the topic).
     """
 
     cluster_id: str
@@ -19,11 +19,11 @@ class LogIdentity:
     topic_id: str = ""
 
     def __str__(self) -> str:
-        return f"cluster {self.cluster_id or _NOT_SAID}, topic {self.topic}, topic id {self.topic_id or _NOT_SAID}"
+        return f"cluster {self.cluster_id or _UNKNOWN}, topic {self.topic}, topic id {self.topic_id or _UNKNOWN}"
 
 
 def is_another(recorded: LogIdentity, present: LogIdentity) -> bool:
-    """Do they differ in what both of them say? Offsets of one then mean nothing in the other."""
+    """Do they differ in what both know? Offsets of one then mean nothing in the other."""
     pairs = (
         (recorded.cluster_id, present.cluster_id),
         (recorded.topic, present.topic),

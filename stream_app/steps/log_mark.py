@@ -11,12 +11,12 @@ _MARK = "log="
 
 
 def marked(metadata: str, log: LogIdentity) -> str:
-    """``metadata`` with the mark behind it; as it is where the brokers do not say the topic's id."""
+    """``metadata`` with the mark behind it; as it is where the brokers do not report the topic's id."""
     return f"{metadata} {_MARK}{log.cluster_id}:{log.topic_id}".lstrip() if log.topic_id else metadata
 
 
 def unmarked(metadata: str, topic: str) -> tuple[str, LogIdentity]:
-    """The metadata without its mark, and the log that was marked; one that says nothing where there is no mark."""
+    """The metadata without its mark, and the log that was marked; an unknown one where there is no mark."""
     # librdkafka ends what it commits with a null character
     kept, _, mark = metadata.removesuffix("\0").rpartition(" ")
     cluster_id, colon, topic_id = mark.removeprefix(_MARK).rpartition(":")
@@ -26,7 +26,7 @@ def unmarked(metadata: str, topic: str) -> tuple[str, LogIdentity]:
 
 
 def was_recreated(before: LogIdentity, present: LogIdentity) -> bool:
-    """Was the topic deleted and recreated in between? Not said of another cluster: whoever copied the group's commits
+    """Was the topic deleted and recreated in between? Never of another cluster: who copied the group's commits
     there translated the offsets, and left the metadata as it was.
     """
     if before.cluster_id != present.cluster_id or not before.topic_id or not present.topic_id:

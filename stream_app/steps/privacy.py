@@ -1,7 +1,7 @@
 """Masks personal data that people write into reviews: mail addresses, telephone, card, account and identity numbers.
 
 Numbers are checked by the libraries that know them: telephone numbers by ``phonenumbers`` (libphonenumber), the others
-by ``python-stdnum``. The patterns here only say what is worth a check, and what is masked without one.
+by ``python-stdnum``. The patterns here only find what is worth a check, and what is masked without one.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ _FEW_WORDS = 4
 
 
 def choose(evidence: Sequence[Evidence]) -> list[Evidence]:
-    """At most MAX_SENTENCES sentences: each sentiment by its share, within it those that say what most others say.
+    """At most MAX_SENTENCES sentences: each sentiment by its share, within it those that share most with the others.
 
     A sentiment that at least a fifth of the reviews have is never left out. Reviews without a sentiment stand in
     only where no other exists. The most central sentence of the prevailing sentiment comes first.

@@ -1,4 +1,4 @@
-"""Sentences and words: which sentence stands for a review, and whether a summary is borne out by its source."""
+"""Chooses the sentence that represents a review, and checks whether a summary is supported by its source."""
 
 from __future__ import annotations
 
@@ -145,9 +145,9 @@ def faithful(summary: str, source: str, label: Label | None) -> bool:
     """Does the source bear the summary out?
 
     1. each content word stands in the source, or is a common word of praise or blame that agrees with the label
-    2. its praise and blame together do not say the opposite of the label ("recommend" of "I can't recommend it")
+    2. its praise and blame together do not contradict the label ("recommend" of "I can't recommend it")
     3. numbers are the source's; a negation needs one there
-    4. a third of its words carry meaning: "I have to be a great for the" says nothing
+    4. a third of its words carry meaning: "I have to be a great for the" means nothing
     """
     own = content_words(summary)
     if (

@@ -1,4 +1,4 @@
-"""Which texts to give next to a process that one of them may kill, and which one is to blame when it died."""
+"""Decides which texts to give next to a process that one of them may kill, and which one killed it."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Trials(Generic[Item]):
         """The process died. Returns the items that are to blame now; the others will be tried in another process.
 
         What it held without having started goes back to what waits, unless nothing was started: then it died before
-        (in the tokeniser), and all of it may be to blame.
+        (in the tokenizer), and all of it may be to blame.
         """
         blamed = [item for item in self._held if item in self._started] or list(self._held)
         rest = [item for item in self._held if item not in set(blamed)]

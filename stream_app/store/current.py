@@ -59,7 +59,7 @@ class CurrentView:
 
     @property
     def is_lost(self) -> bool:
-        """Redis held no origin of the view when it was asked last, and did before, or a worker says that it was lost.
+        """Redis held no origin of the view when it was asked last, and did before, or a worker reported it lost.
         A view that never existed is not.
         """
         return self._is_lost

@@ -30,7 +30,7 @@ _UNLINK_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What Redis says about the generations."""
+    """The generations as Redis names them."""
 
     active: int
     building: int | None
@@ -69,11 +69,13 @@ class Generations:
     async def known(self) -> Known:
         """All of it, at one moment."""
         [reply] = await self._server.run([("HGETALL", self._key)])
-        said = {name.decode(): value for name, value in reply.items()}
+        fields_by_name = {name.decode(): value for name, value in reply.items()}
         origins = {
-            int(name.removeprefix(ORIGIN)): _unpacked(value) for name, value in said.items() if name.startswith(ORIGIN)
+            int(name.removeprefix(ORIGIN)): _unpacked(value)
+            for name, value in fields_by_name.items()
+            if name.startswith(ORIGIN)
         }
-        fields = {name: int(value) for name, value in said.items() if not name.startswith(ORIGIN)}
+        fields = {name: int(value) for name, value in fields_by_name.items() if not name.startswith(ORIGIN)}
         active = fields.get("active", _FIRST)
         to_drop = sorted(int(name.removeprefix(_DROP)) for name in fields if name.startswith(_DROP))
         return Known(
@@ -96,7 +98,7 @@ class Generations:
         return _unpacked(standing)
 
     async def note_lost(self) -> None:
-        """The active view had been made before, and is gone: until it has an origin again, readers say so."""
+        """The active view had been made before, and is gone: until it has an origin again, readers report it."""
         await self._server.run([("HSET", self._key, "lost", 1)])
 
     async def begin(self, number: int, origin: LogIdentity) -> int:
@@ -147,7 +149,7 @@ class Generations:
         await self._server.run([("HDEL", self._key, f"{_DROP}{number}", f"{ORIGIN}{number}")])
 
     async def claim(self, who: str, ms: int) -> Claim:
-        """Claim the right to rebuild, or renew the claim; the answer says whose it is now."""
+        """Claim the right to rebuild, or renew the claim; returns whose it is now."""
         [(holder, left_ms)] = await self._server.run([CLAIM_REBUILD.call((self._namespace.rebuild_claim,), (who, ms))])
         return Claim(holder.decode(), left_ms)
 
@@ -168,7 +170,7 @@ def _unpacked(packed: bytes) -> LogIdentity:
 
 
 async def known(settings: Settings) -> Known:
-    """What Redis says of the generations, on a connection for this question alone. Raises StoreUnavailable."""
+    """Read the generations, on a connection for this alone. Raises StoreUnavailable."""
     generations = Generations.from_settings(settings)
     try:
         return await generations.known()

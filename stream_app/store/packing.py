@@ -25,7 +25,7 @@ DUE_FIELDS = (
     "published",
     "published_at",
 )
-"""The fields of the state hash that say what is due: ``text_totals`` is there while a text stands."""
+"""The fields of the state hash that decide what is due: ``text_totals`` is there while a text stands."""
 
 _CITED = b"cited:"
 _NO_TEXT_READ = ProductText("", "", "none", (), None, 0)

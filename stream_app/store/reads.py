@@ -21,7 +21,7 @@ from stream_app.store.windows import window_tallies
 _HOUR_MS = 3_600_000
 SUMMARIES_KEPT = 4096  # about 10 KB each
 
-# the fields of a state that change with everything that a summary says; the totals and the newest review are here for
+# the fields of a state that change with everything in a summary; the totals and the newest review are here for
 # a server that forgot its last moments: it gives their version numbers again
 _STATE_FIELDS = ("version", "texts", "totals", "newest", "text")
 
@@ -109,7 +109,7 @@ class _Asked(NamedTuple):
 
 
 class _Gathered:
-    """Commands asked for while others are on their way go out together behind them, in one pipeline."""
+    """Sends the commands that arrive during a round trip together in the next one, as one pipeline."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -139,7 +139,7 @@ class _Gathered:
                 try:
                     await self._send(together)
                 except (StoreUnavailable, ConfigurationError) as error:
-                    # those that came meanwhile would wait as long again, and hear the same
+                    # those that came meanwhile would wait as long again, for the same error
                     _fail([*together, *self._waiting], error)
                     self._waiting = []
                 except Exception:  # noqa: BLE001 - a key of one caller that is broken is not the others' error

@@ -72,7 +72,7 @@ class ReplayStore(RedisSummaryStore):
         return written.count(1)
 
     def _note_published(self, summary: ProductSummary) -> Command:
-        """A product whose last published summary says what this generation says need not be published again."""
+        """A product whose last published summary equals this generation's need not be published again."""
         made_at = "" if summary.text is None else summary.text.made_at_ms
         arguments = (packing.pack_integers(tally_of(summary.windows["all"])), made_at, summary.as_of_ms)
         return NOTE_RESTORED.call((self._keys.product(summary.product_id).state,), arguments)

@@ -1,4 +1,4 @@
-"""The Lua scripts of the view, loaded from the package; each says in its head what it does and takes."""
+"""The Lua scripts of the view, loaded from the package; each documents itself in its first lines."""
 
 from __future__ import annotations
 

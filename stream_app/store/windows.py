@@ -1,6 +1,6 @@
-"""The windows of a product, summed from its packed days: what the fold says, without an object for each of 720 hours.
+"""The windows of a product, summed from its packed days: equal to the fold's, without an object for each of 720 hours.
 
-Days that are over hardly change, and each is summed once: the sums of the days read last are kept, by the packed day
+Days that are over seldom change, and each is summed once: the sums of the days read last are kept, by the packed day
 itself, so a day that has changed is another one.
 """
 

@@ -36,7 +36,7 @@ class LabelledReview:
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """What a model card says of a file of data."""
+    """What a model card states about a file of data."""
 
     name: str
     rows: int

@@ -86,7 +86,7 @@ def _calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
 @dataclass(frozen=True, slots=True)
 class SummaryScores:
     """ROUGE F1 against the references (with stemmer), and the share of the summaries' content words that their source
-    has: what the others say was made up. All shares from 0 to 1.
+    has: the rest was made up. All shares from 0 to 1.
     """
 
     summaries: int

@@ -9,7 +9,7 @@ from stream_app.training.evaluate import SentimentScores
 
 
 def plot_confusion(scores: SentimentScores, file: Path) -> None:
-    """What was judged what, as a PNG: rows are the labels, columns what the model said, shares of each row."""
+    """Plot the confusion matrix as a PNG: rows are labels, columns the model's answers, as shares of each row."""
     import matplotlib
 
     matplotlib.use("Agg")
