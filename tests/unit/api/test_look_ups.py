@@ -15,7 +15,7 @@ from stream_app import contract
 from stream_app.api.app import create_app
 from stream_app.api.look_ups import asked_ids
 from stream_app.records import EnrichedReview, Position
-from stream_app.store.fake import MemorySummaryStore
+from tests.fake_store import MemorySummaryStore
 from tests.schemas import validator
 from tests.unit.api.stub_view import NOW_MS, StubView, alert, summary
 

@@ -14,7 +14,7 @@ from stream_app.ports import StoreUnavailable
 from stream_app.records import Alert
 from stream_app.roles.notify import Notify
 from stream_app.settings import Settings
-from stream_app.store.fake import MemorySummaryStore
+from tests.fake_store import MemorySummaryStore
 from tests.fakes import FakeAcks, in_flight_of
 from tests.waiting import wait_until_async
 

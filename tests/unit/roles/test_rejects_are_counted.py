@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from stream_app.roles.notify import Notify
 from stream_app.settings import Settings
-from stream_app.store.fake import MemorySummaryStore
+from tests.fake_store import MemorySummaryStore
 from tests.fakes import FakeAcks, in_flight_of
 from tests.unit.roles import test_enrich_role, test_summarize_role
 
