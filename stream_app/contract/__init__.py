@@ -35,37 +35,3 @@ from stream_app.contract.outputs import (
 from stream_app.contract.reviews import decode_review
 from stream_app.contract.schemas import schema, schema_folder
 from stream_app.contract.times import from_rfc3339, to_rfc3339
-
-__all__ = [
-    "HEADER_DROPPED",
-    "HEADER_ERROR_MESSAGE",
-    "HEADER_ERROR_REASON",
-    "HEADER_REPLAY_OF",
-    "MAX_DEAD_LETTER_BYTES",
-    "REASONS",
-    "TOMBSTONE",
-    "DeadLetter",
-    "Identity",
-    "NamedReview",
-    "alert_message",
-    "dead_letter_message",
-    "dead_letter_origin",
-    "decode_alert",
-    "decode_enriched",
-    "decode_product_summary",
-    "decode_review",
-    "encode_alert",
-    "encode_enriched",
-    "encode_product_summary",
-    "enriched_message",
-    "from_rfc3339",
-    "headers_hash",
-    "named_review",
-    "product_summary_message",
-    "read_dead_letter",
-    "replay_message",
-    "replayed_identity",
-    "schema",
-    "schema_folder",
-    "to_rfc3339",
-]
