@@ -1,4 +1,4 @@
-"""The request that product pages make, answered without FastAPI's way to a route, which takes as long as the answer."""
+"""Answers the request of product pages without FastAPI's routing, which takes as long as the answer itself."""
 
 from __future__ import annotations
 

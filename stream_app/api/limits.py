@@ -1,4 +1,4 @@
-"""What one client may take of the server: bytes of headers, time, connections; uvicorn's protocol with these limits."""
+"""Limits what one client may take of the server, bytes of headers, time and connections, in uvicorn's protocol."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def _exceeds(count: int, limit: int) -> bool:
 
 
 def _give_up_on_silence(transport: Any, seconds: float) -> None:
-    """A client that does not read, or is gone without a word, ends its connection: the kernel gives it up."""
+    """A client that does not read, or has vanished, loses its connection: the kernel ends it."""
     connection = transport.get_extra_info("socket")
     if connection is not None and _TCP_USER_TIMEOUT is not None:
         with contextlib.suppress(OSError):  # not a TCP socket

@@ -71,7 +71,7 @@ class LiveFeed:
         self._view: _View | None = None
 
     def is_full(self, address: str = "") -> bool:
-        """No further client is taken, from this address at least."""
+        """Is there no room for another client, or another of this address?"""
         if self._clients.total() >= self._max_clients:
             return True
         return 0 < self._max_clients_per_address <= self._clients[address]

@@ -71,7 +71,7 @@ def unknown_product(product_id: str, *, stale: bool = False) -> Problem:
 
 
 def store_away() -> Problem:
-    """503 while Redis or Valkey cannot be reached, or refuses us. Strangers learn no address: the log has the rest."""
+    """503 while Redis or Valkey cannot be reached, or refuses us. It names no address: the log has the details."""
     return Problem(
         503,
         "store-unavailable",

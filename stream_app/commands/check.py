@@ -1,4 +1,4 @@
-"""`stream-app check`: can everything be reached, and do the models load."""
+"""`stream-app check`: whether every server can be reached and the models load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`stream-app dead-letter`: what could not be processed, lists, shows and replays it."""
+"""`stream-app dead-letter`: lists, shows and replays what could not be processed."""
 
 from __future__ import annotations
 

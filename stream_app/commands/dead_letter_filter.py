@@ -1,4 +1,4 @@
-"""Which dead letters a command is about, and what is known of each without its content."""
+"""Selects the dead letters that a command is about, from what is known without their content."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class Place(NamedTuple):
-    """Where a dead letter stands in the dead letter."""
+    """Where a dead letter stands in its topic."""
 
     partition: int
     offset: int

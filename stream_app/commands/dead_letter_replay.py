@@ -1,4 +1,4 @@
-"""Brings dead letters in again, each once: what was replayed before is read from the topics themselves.
+"""Replays dead letters, each once: what was replayed before is read from the topics themselves.
 
 1. plan: read the whole dead-letter topic; choose; look for replays in the topics of origin, from the time of the
    first dead letter
@@ -68,7 +68,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class _DeadLetters:
-    """What one reading of the dead letter told."""
+    """What one reading of the dead letter topic found."""
 
     asked: list[Entry] = field(default_factory=list)
     first_ms: dict[bytes, int] = field(default_factory=dict)  # when a rejected record's first dead letter was written
@@ -143,7 +143,7 @@ def run_replay(settings: Settings, plan: Plan, outcome: Outcome, on_done: Callab
 
 
 def _originals(settings: Settings, todo: dict[Place, Entry], sent: list[tuple[Place, str]]) -> Iterator[Message]:
-    """In the order of the dead letter, which per key is the order in which they were rejected. Empties ``todo``."""
+    """In the order of their topic, which per key is the order in which they were rejected. Empties ``todo``."""
     topic = Topics(settings.topic_prefix).dead_letter
     starts = dict(end_offsets(settings, topic))
     for where in todo:
@@ -163,7 +163,7 @@ def _originals(settings: Settings, todo: dict[Place, Entry], sent: list[tuple[Pl
 
 
 def _read_dead_letters(settings: Settings, asked: Filter, named: frozenset[Place], on_read: OnRead) -> _DeadLetters:
-    """All of them: a dead letter that is not asked for may tell that another one was replayed, or is a copy of it."""
+    """All of them: a dead letter that is not asked for may show that another one was replayed, or is a copy of it."""
     topic = Topics(settings.topic_prefix).dead_letter
     dead_letters = _DeadLetters()
     for count, record in enumerate(read_to_end(settings, topic), start=1):

@@ -62,7 +62,7 @@ def erase(
 
 
 def identities(lines: Sequence[Line], name: str) -> set[tuple[str, str]]:
-    """Whom the lines delete. Raises ConfigurationError for a line that is no deletion."""
+    """The reviews that the lines delete. Raises ConfigurationError for a line that is no deletion."""
     found: set[tuple[str, str]] = set()
     for line in lines:
         try:

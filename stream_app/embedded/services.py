@@ -26,7 +26,7 @@ def _quiet(line: str) -> None:
 class Services:
     """Kafka and Valkey for the time of a `with` block; the data is removed with it unless `data_dir` names a folder.
 
-    Busy ports are replaced, and `say` hears of it. Both servers end with the process that holds the block, also when it
+    Busy ports are replaced, with a line to `say`. Both servers end with the process that holds the block, also when it
     is killed. `start` raises ConfigurationError, with nothing left running, when one does not come up.
     """
 
@@ -117,7 +117,7 @@ def start_services(
 ) -> ServicesStatus:
     """Start Kafka and Valkey so that they outlive this process, on the data that `folder` holds from before.
 
-    Started already: `say` hears so and nothing changes. Where one of the two runs, it stays as it is, and the other is
+    Started already: `say` gets a line, nothing changes. Where one of the two runs, it stays as it is, and the other is
     started, where its port is free on the one that it had.
     Raises ConfigurationError when one does not come up; only what ran before is left running then.
     """
@@ -164,7 +164,7 @@ def services_status(folder: Path) -> ServicesStatus:
 
 
 def addresses_of(status: ServicesStatus) -> tuple[str | None, str | None]:
-    """Of Kafka and Valkey. Where one of the two died, the address that it had: another must not pass for it.
+    """Of Kafka and Valkey. Where one of the two died, the address that it had: another must not be taken for it.
     None where neither runs.
     """
     if not status.kafka.running and not status.valkey.running:

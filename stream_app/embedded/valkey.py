@@ -129,7 +129,7 @@ def _packaged_binary() -> Path:
 
 
 def _answers(port: int, pid: int) -> bool:
-    """Whether the server on this port has loaded its data, and is the process `pid` and no stranger."""
+    """Whether the server on this port has loaded its data, and is the process `pid`, no other."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as client, client.makefile("rwb") as stream:
             stream.write(b"INFO server\r\nPING\r\nQUIT\r\n")

@@ -1,4 +1,4 @@
-"""Which architectures (``config.model_type``) our own ways to compute a classifier know."""
+"""The architectures (``config.model_type``) that the packed and CTranslate2 encoders support."""
 
 from __future__ import annotations
 

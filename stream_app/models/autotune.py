@@ -136,7 +136,7 @@ class Autotune:
                 break
 
     def budget(self) -> Budget:
-        """By the rounds so far, of which one at least raised nothing."""
+        """Return the budget by the rounds so far, of which at least one must have succeeded."""
         best = max(self._rates.values())
         micro_batch_tokens = min(size for size, rate in self._rates.items() if rate >= _ENOUGH * best)
         return Budget(micro_batch_tokens, self._rates[micro_batch_tokens])

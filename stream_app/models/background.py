@@ -22,7 +22,7 @@ _NICEST = 19
 
 
 def in_background(make: Callable[[], Made]) -> Made:
-    """What ``make`` makes; the threads that it starts yield to the others of this process, and of its control group.
+    """Call ``make``, so that the threads it starts yield to the others of this process, and of its control group.
     Any thread; blocks until it is made. Where THREADS_CAN_YIELD.
 
     For threads of a library that never hold Python's lock: one that does holds up all others of the process while it

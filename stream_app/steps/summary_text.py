@@ -76,7 +76,7 @@ def content_words(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
-    """A light stem: enough that "break", "breaks" and "breaking" meet; not a linguist's."""
+    """A light stem: enough that "break", "breaks" and "breaking" meet; not linguistically exact."""
     word = word.replace("’", "'").removesuffix("'s")
     for ending in ("ingly", "edly", "ing", "ies", "ied", "est", "ers", "ed", "es", "er", "ly", "s", "y"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
@@ -86,7 +86,7 @@ def stem(word: str) -> str:
 
 
 def best_sentence(text: str, title: str | None, label: Label | None) -> Span | None:
-    """The sentence that stands best for the review: shares words with the title and with the other sentences, is
+    """The sentence that represents the review best: shares words with the title and with the other sentences, is
     neither very short nor long, carries words of the review's sentiment, and early ones before late ones.
     """
     spans, words = _sentence_words(text)
@@ -142,7 +142,7 @@ def shortened(text: str, span: Span) -> Span:
 
 
 def faithful(summary: str, source: str, label: Label | None) -> bool:
-    """Does the source bear the summary out?
+    """Does the source support the summary?
 
     1. each content word stands in the source, or is a common word of praise or blame that agrees with the label
     2. its praise and blame together do not contradict the label ("recommend" of "I can't recommend it")
@@ -165,7 +165,7 @@ def faithful(summary: str, source: str, label: Label | None) -> bool:
 
 
 def _leaning(text: str) -> int:
-    """Words of praise less words of blame; a negation up to three words before turns a word round."""
+    """Words of praise less words of blame; a negation up to three words before inverts a word."""
     words = [word.replace("’", "'") for word in _WORD.findall(text.lower())]
     leaning = 0
     for index, word in enumerate(words):

@@ -94,7 +94,7 @@ class DueProducts:
     async def finish(self, published: Mapping[str, int | None], now_ms: int) -> None:
         """See ports.SummaryStore. Two round trips.
 
-        What is finished is looked at once more when it is durable: a failover may lose a text, and in a cluster the due
+        What is finished is looked at again when it is durable: a failover may lose a text, and in a cluster the due
         set, which another server holds, would not know.
         """
         held = await self._server.run(

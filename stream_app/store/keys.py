@@ -45,7 +45,7 @@ class Namespace:
 
     @classmethod
     def of(cls, settings: Settings) -> Namespace:
-        """Topic prefix and app name are percent-encoded: no character in them moves a hash tag, feigns a part, or means
+        """Topic prefix and app name are percent-encoded: no character in them moves a hash tag, fakes a part, or means
         anything in a glob pattern.
         """
         named = (settings.topic_prefix, settings.app_name)  # guarantee: installation-in-every-key
@@ -94,7 +94,7 @@ class Keys:
         return f"{self._prefix}:*"
 
     def product(self, product_id: str) -> ProductKeys:
-        """The product_id is percent-encoded: braces in it would move the hash tag, colons would feign a part."""
+        """The product_id is percent-encoded: braces in it would move the hash tag, colons would imitate a part."""
         tag = f"{self._prefix}:{{{percent_encoded(product_id)}}}"
         return ProductKeys(*(f"{tag}:{part}" for part in ProductKeys._fields))
 

@@ -29,7 +29,7 @@ class ReplayStore(RedisSummaryStore):
     """
 
     async def apply(self, reviews: Sequence[EnrichedReview], now_ms: int) -> list[Applied]:
-        """Applied as ever, but no product becomes due (``enter_due`` finds those that are), and the time when
+        """Applied as usual, but no product becomes due (``enter_due`` finds those that are), and the time when
         something of a product arrived last is that of its enrichment, not of this replay.
 
         No alert is raised, and none is handed out: what an earlier run left in an outbox waits for `summarize`.

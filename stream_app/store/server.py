@@ -1,4 +1,4 @@
-"""The connection to Redis, Valkey or a cluster of them: pipelines, scripts, and what its errors mean to us."""
+"""The connection to Redis, Valkey or a cluster of them: pipelines, scripts and checks."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ class Server:
                 telemetry.store_is_not_durable()
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._client.aclose()
 
     async def _look_for_primaries(self) -> None:

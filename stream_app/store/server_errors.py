@@ -48,7 +48,7 @@ def translated() -> Iterator[None]:
 
 
 def code_and_text(error: Exception) -> str:
-    """Of an error that redis-py has no class for: what the server meant."""
+    """The server's own code and text, of an error that redis-py has no class for."""
     return _AROUND_A_SCRIPTS_ERROR.sub("", str(error))
 
 

@@ -27,7 +27,7 @@ def write_card(
 ) -> None:
     """Write ``card.json`` (for programs) and ``README.md`` (for people) into the folder ``output``.
 
-    Data files are named with their number of rows and SHA-256, so that a score can be traced to what it was taken on.
+    Data files are named with their number of rows and SHA-256, so that a score can be traced to its data.
     """
     card = {
         "title": title,

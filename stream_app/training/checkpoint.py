@@ -1,4 +1,4 @@
-"""Keeps the state of a training in a file, so that it can go on after an interruption."""
+"""Keeps the state of a training in a file, so that it can resume after an interruption."""
 
 from __future__ import annotations
 

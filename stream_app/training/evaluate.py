@@ -40,7 +40,7 @@ class SentimentScores:
 
 
 def answers(model: TextModel[Result], texts: Sequence[str], micro_batch_tokens: int = 2048) -> Iterator[Result]:
-    """The model's answer to each text, in order; runs as the model likes them, a few hundred texts at a time."""
+    """The model's answer to each text, in order; in planned micro-batches, a few hundred texts at a time."""
     for start in range(0, len(texts), _CHUNK_TEXTS):
         tokens = model.tokenize(texts[start : start + _CHUNK_TEXTS])
         found: dict[int, Result] = {}

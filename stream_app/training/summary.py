@@ -74,7 +74,7 @@ def train_summary(
 ) -> SummaryTraining:
     """Train on the titled reviews of ``train``; write model, tokenizer and card to ``output`` after each epoch.
 
-    After each epoch the state is written to the file ``checkpoint``; a later call with the same recipe goes on from it.
+    After each epoch the state is written to the file ``checkpoint``; a later call with the same recipe resumes from it.
     Only titles whose content words mostly stand in the review are learned: others would teach it to invent.
     """
     recipe = recipe or Recipe()
