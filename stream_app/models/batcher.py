@@ -320,7 +320,7 @@ class Batcher(Generic[Result]):
         lengths = [_length(item) for item in items]
         padding = self._model.plan.padding(lengths)
         seconds = time.monotonic() - began
-        telemetry.run_computed(self._options.name, len(items), sum(lengths) + padding, padding, seconds)
+        telemetry.micro_batch_computed(self._options.name, len(items), sum(lengths) + padding, padding, seconds)
         return results
 
     def _halve_micro_batches(self, items: Sequence[_Item]) -> None:

@@ -17,7 +17,7 @@ _isolated_deaths = Counter("stream_app_isolated_process_deaths_total", "Deaths o
 _candidates_passed = Counter("stream_app_candidates_passed_total", "Reviews in flight at a death that were cleared")
 
 
-def run_computed(model: str, texts: int, tokens: float, padding: float, seconds: float) -> None:
+def micro_batch_computed(model: str, texts: int, tokens: float, padding: float, seconds: float) -> None:
     _texts.labels(model).inc(texts)
     _tokens.labels(model).inc(tokens)
     _padding.labels(model).inc(padding)
