@@ -58,7 +58,7 @@ class _Item:
     tag: Any
     text: str
     size: int  # estimated tokens
-    first: bool  # high priority
+    high_priority: bool
     tokens: Tokens | None = None
 
 
@@ -226,13 +226,13 @@ class Batcher(Generic[Result]):
         plan = self._model.plan
         priority_lanes = [batch]
         if not plan.packs:  # a small micro-batch costs little: high priority does not wait for others in the same one
-            priority_lanes = [[item for item in batch if item.first == first] for first in (True, False)]
+            priority_lanes = [[item for item in batch if item.high_priority == high] for high in (True, False)]
         micro_batches = [
             [lane[index] for index in one]
             for lane in priority_lanes
             for one in plan.cut([_length(item) for item in lane], self._micro_batch_tokens)
         ]
-        return sorted(micro_batches, key=lambda items: not any(item.first for item in items))
+        return sorted(micro_batches, key=lambda items: not any(item.high_priority for item in items))
 
     def _tokenized(self, items: list[_Item]) -> list[_Item]:
         """The items with their tokens, without those that cannot be tokenized: they have their result already."""

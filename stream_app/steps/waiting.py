@@ -14,10 +14,10 @@ _OTHERS_SHARE = 0.25  # of a batch's budget, where both lanes have texts
 
 
 class Waits(Protocol):
-    """``size``: estimated tokens. ``first``: is it of high priority?"""
+    """``size``: estimated tokens. ``high_priority``: does it overtake the others?"""
 
     size: int
-    first: bool
+    high_priority: bool
 
 
 Item = TypeVar("Item", bound=Waits)
@@ -31,31 +31,31 @@ class Waiting(Generic[Item]):
     """
 
     def __init__(self) -> None:
-        self._first: _PriorityLane[Item] = _PriorityLane()
+        self._high_priority: _PriorityLane[Item] = _PriorityLane()
         self._others: _PriorityLane[Item] = _PriorityLane()
 
     def __bool__(self) -> bool:
-        return bool(self._first.items or self._others.items)
+        return bool(self._high_priority.items or self._others.items)
 
     @property
     def tokens(self) -> int:
         """Estimated, of all that wait."""
-        return self._first.tokens + self._others.tokens
+        return self._high_priority.tokens + self._others.tokens
 
     def add(self, items: Iterable[Item]) -> None:
         for item in items:
-            (self._first if item.first else self._others).add(item)
+            (self._high_priority if item.high_priority else self._others).add(item)
 
     def take(self, budget_tokens: int) -> list[Item]:
         """Take about one batch, at least one text of each lane where any waits; high priority first."""
         share = int(budget_tokens * _OTHERS_SHARE)
-        taken = self._first.take(budget_tokens - min(share, self._others.tokens))
+        taken = self._high_priority.take(budget_tokens - min(share, self._others.tokens))
         left = budget_tokens - sum(item.size for item in taken)
         return taken + self._others.take(max(share, left))  # guarantee: who-goes-first-starves-nobody
 
     def drop(self, unwanted: Callable[[Item], bool]) -> list[Item]:
         """Drop these; return what was dropped."""
-        return self._first.drop(unwanted) + self._others.drop(unwanted)
+        return self._high_priority.drop(unwanted) + self._others.drop(unwanted)
 
     def clear(self) -> None:
         self.drop(lambda item: True)

@@ -1,4 +1,4 @@
-"""Two lanes: who goes first overtakes, and nobody starves."""
+"""Two lanes: high priority overtakes, and neither lane starves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stream_app.steps.waiting import Waiting
 @dataclass(eq=False)
 class Text:
     size: int
-    first: bool = False
+    high_priority: bool = False
 
 
 def waiting(*texts: Text) -> Waiting[Text]:
@@ -24,23 +24,23 @@ def waiting(*texts: Text) -> Waiting[Text]:
 
 def test_who_goes_first_overtakes_what_waits() -> None:
     others = [Text(10) for _ in range(20)]
-    alarming = Text(10, first=True)
+    alarming = Text(10, high_priority=True)
     assert waiting(*others, alarming).take(40) == [alarming, *others[:3]]
 
 
 def test_the_others_get_a_quarter_of_each_batch() -> None:
     lanes = waiting(*(Text(10, first) for _ in range(20) for first in (True, False)))
-    assert [text.first for text in lanes.take(80)] == [True] * 6 + [False] * 2
+    assert [text.high_priority for text in lanes.take(80)] == [True] * 6 + [False] * 2
 
 
 def test_the_others_get_their_quarter_beside_texts_larger_than_a_batch() -> None:
-    large, others = [Text(500, first=True) for _ in range(3)], [Text(10) for _ in range(20)]
+    large, others = [Text(500, high_priority=True) for _ in range(3)], [Text(10) for _ in range(20)]
     assert waiting(*large, *others).take(80) == [large[0], *others[:2]]
 
 
 def test_what_one_lane_leaves_the_other_gets() -> None:
-    few = [Text(10), *(Text(10, first=True) for _ in range(20))]
-    assert [text.first for text in waiting(*few).take(80)] == [True] * 7 + [False]
+    few = [Text(10), *(Text(10, high_priority=True) for _ in range(20))]
+    assert [text.high_priority for text in waiting(*few).take(80)] == [True] * 7 + [False]
 
 
 def test_a_lane_alone_gets_the_whole_batch() -> None:
@@ -49,7 +49,7 @@ def test_a_lane_alone_gets_the_whole_batch() -> None:
 
 
 def test_what_is_dropped_is_gone_and_counts_no_more() -> None:
-    kept, gone, also_gone = Text(10), Text(20), Text(40, first=True)
+    kept, gone, also_gone = Text(10), Text(20), Text(40, high_priority=True)
     lanes = waiting(kept, gone, also_gone)
     assert set(map(id, lanes.drop(lambda text: text is not kept))) == {id(gone), id(also_gone)}
     assert lanes.tokens == 10
@@ -73,4 +73,6 @@ def test_each_text_is_taken_once_and_in_the_order_of_its_lane(made: list[tuple[i
         taken += batch
     assert lanes.tokens == 0
     for first in (True, False):
-        assert [text for text in taken if text.first is first] == [text for text in texts if text.first is first]
+        assert [text for text in taken if text.high_priority is first] == [
+            text for text in texts if text.high_priority is first
+        ]
