@@ -40,7 +40,8 @@ def status(
 ) -> None:
     """Each role: workers, partitions, lag and rate, its last error; the view, the models, what was rejected lately.
 
-    From Kafka and Redis alone, in about three seconds. Exit code 1 when something is wrong; its line has the step.
+    From Kafka and Redis alone, in about three seconds. Exit code 1 when something is wrong; its line states the next
+    step.
     """
     console = Console(soft_wrap=True)
     wrong = False
