@@ -8,7 +8,7 @@ from dataclasses import replace
 from stream_app.ports import Applied, DueProduct, StoreUnavailable, ViewLost
 from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText, changes_of
 from stream_app.steps.alert_rules import is_graver
-from stream_app.steps.due import publication_due_at, text_due_at
+from stream_app.steps.due import publication_due_at, text_due_at, unless_clock_was_ahead
 from stream_app.steps.fold import ProductState
 from stream_app.steps.product_summary import summarize
 from stream_app.store.keys import MAX_RECENT_ALERTS
@@ -53,7 +53,7 @@ class MemorySummaryStore:
             results.append(Applied(changed, tuple(self.outboxes.get(product_id, {}).items()), unpublished))
             self._arrived_at[product_id] = now_ms
             stands_at = self._due.get(product_id, now_ms)
-            self._due[product_id] = min(stands_at, now_ms) if unpublished else stands_at
+            self._due[product_id] = min(stands_at, now_ms)
         return results
 
     async def clear_outbox(self, product_id: str, alert_ids: Sequence[str]) -> None:
@@ -82,7 +82,7 @@ class MemorySummaryStore:
             if self._due[product_id] > now_ms or product_id in self._leases:
                 continue
             del self._due[product_id]
-            text_at, publication_at = self._due_times(product_id)
+            text_at, publication_at = self._due_times(product_id, now_ms)
             text_is_due = text_at is not None and text_at <= now_ms
             if text_is_due and texts:
                 texts -= 1
@@ -90,7 +90,7 @@ class MemorySummaryStore:
                 publications -= 1
                 text_is_due = False
             else:
-                self._enter_again(product_id, now_ms)
+                self._enter_again(product_id, now_ms, now_ms)
                 continue
             self._leases[product_id] = now_ms + lease_ms
             claimed.append(DueProduct(product_id, text_is_due))
@@ -118,7 +118,7 @@ class MemorySummaryStore:
             if self._leases.pop(product_id, None) is not None:
                 if product_id in self._of_text:
                     self._unfinished.pop(product_id, None)
-                self._enter_again(product_id, 0)
+                self._enter_again(product_id, 0, now_ms)
 
     async def revisions(self, product_id: str, review_ids: Sequence[str]) -> list[int | None]:
         self._reach()
@@ -150,16 +150,20 @@ class MemorySummaryStore:
     async def close(self) -> None:
         return
 
-    def _due_times(self, product_id: str) -> tuple[int | None, int | None]:
+    def _due_times(self, product_id: str, now_ms: int) -> tuple[int | None, int | None]:
         """When its text is to be made, and when its summary is to be published."""
-        state = self._states[product_id]
+        state, text_ms, publication_ms = (
+            self._states[product_id],
+            self._text_min_interval_ms,
+            self._publication_interval_ms,
+        )
         return (
-            text_due_at(state, self._text_min_interval_ms),
-            publication_due_at(state, self._publication_interval_ms),
+            unless_clock_was_ahead(text_due_at(state, text_ms), text_ms, now_ms),
+            unless_clock_was_ahead(publication_due_at(state, publication_ms), publication_ms, now_ms),
         )
 
-    def _enter_again(self, product_id: str, not_before_ms: int) -> None:
-        times = [at for at in self._due_times(product_id) if at is not None]
+    def _enter_again(self, product_id: str, not_before_ms: int, now_ms: int) -> None:
+        times = [at for at in self._due_times(product_id, now_ms) if at is not None]
         if times:
             due_at = max(min(times), not_before_ms)
             self._due[product_id] = min(self._due.get(product_id, due_at), due_at)

@@ -11,6 +11,7 @@ _MIN_COMPARED = 5
 _Z_SQUARED = 9  # three standard errors: by chance alone about once in 370 comparisons
 
 _AT_ONCE = 0
+_CLOCKS_DIFFER_MS = 60_000
 _LABELS_WITH_UNKNOWN = slice(0, 4)
 
 
@@ -42,6 +43,15 @@ def publication_due_at(state: ProductState, interval_ms: int) -> int | None:
     if never or state.text_changed > state.published:
         return _AT_ONCE
     return state.published_at_ms + interval_ms
+
+
+def unless_clock_was_ahead(due_at: int | None, interval_ms: int, now_ms: int) -> int | None:
+    """``due_at``, but at once where it lies more than a minute further ahead than an interval: it was counted from the
+    time of a clock that was ahead.
+    """
+    if due_at is None or due_at <= now_ms + interval_ms + _CLOCKS_DIFFER_MS:
+        return due_at
+    return _AT_ONCE
 
 
 def sentiment_moved(then: Tally, now: Tally) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from stream_app.ports import DueProduct
 from stream_app.records import changes_of
-from stream_app.steps.due import publication_due_at, text_due_at
+from stream_app.steps.due import publication_due_at, text_due_at, unless_clock_was_ahead
 from stream_app.steps.fold import ProductState
 from stream_app.store import packing
 from stream_app.store.keys import DUE_SHARDS, Keys, due_shard
@@ -53,13 +53,13 @@ class DueProducts:
         self._intervals = intervals
         self._leases: dict[str, _Lease] = {}
 
-    def entries(self, product_ids: Iterable[str], now_ms: int, *, at_once: bool = False) -> list[Command]:
-        """The commands that enter products; one that stands there keeps its time, with ``at_once`` if it is earlier."""
+    def entries(self, product_ids: Iterable[str], now_ms: int) -> list[Command]:
+        """The commands that enter products; one that stands there keeps its time if that is earlier."""
         by_shard: dict[int, list[str | int]] = defaultdict(list)
         for product_id in product_ids:
             by_shard[due_shard(product_id)] += (now_ms, product_id)
-        unless = "LT" if at_once else "NX"  # guarantee: withdrawal-is-published-at-once
-        return [("ZADD", self._keys.due(shard), unless, *members) for shard, members in by_shard.items()]
+        kept = "LT"  # guarantee: withdrawal-is-published-at-once
+        return [("ZADD", self._keys.due(shard), kept, *members) for shard, members in by_shard.items()]
 
     async def claim(self, now_ms: int, texts: int, publications: int, lease_ms: int) -> list[DueProduct]:
         """See ports.SummaryStore. Four round trips, whatever there is to claim.
@@ -72,8 +72,7 @@ class DueProducts:
         kept: list[DueProduct] = []
         released: list[Command] = []
         for lease, state in zip(leases, await self._states([one.product_id for one in leases]), strict=True):
-            text_at = text_due_at(state, self._intervals.text_ms)
-            publication_at = publication_due_at(state, self._intervals.publication_ms)
+            text_at, publication_at = self._due_times_of(state, now_ms)
             text_is_due = text_at is not None and text_at <= now_ms
             if text_is_due and texts:
                 texts -= 1
@@ -110,7 +109,7 @@ class DueProducts:
         for product_id, values in zip(published, held, strict=True):
             lease = self._leases.pop(product_id, None)
             if lease is not None:
-                due_at = self.due_at(packing.unpack_due_state(product_id, values))
+                due_at = _earlier(*self._due_times_of(packing.unpack_due_state(product_id, values), now_ms))
                 again_at = _earlier(due_at, now_ms + self._intervals.durable_ms)  # guarantee: lost-text-is-made-again
                 released.append(self._release(lease, again_at, done=lease.of_text))
         await self._server.run(released)
@@ -120,14 +119,16 @@ class DueProducts:
         [count] = await self._server.run([("HGET", self._keys.unfinished(due_shard(product_id)), product_id)])
         return int(count or 0)
 
-    async def due_times(self, product_ids: Sequence[str]) -> list[int | None]:
-        """When something of each product is due, by the rules of steps/due.py; None: nothing is."""
-        return [self.due_at(state) for state in await self._states(product_ids)]
+    async def due_times(self, product_ids: Sequence[str], now_ms: int) -> list[int | None]:
+        """When a text or a publication of each product is due, whichever is earlier; None: neither is."""
+        return [_earlier(*self._due_times_of(state, now_ms)) for state in await self._states(product_ids)]
 
-    def due_at(self, state: ProductState) -> int | None:
-        """When its text is to be made or its summary to be published, whichever is earlier; None: neither."""
-        return _earlier(
-            text_due_at(state, self._intervals.text_ms), publication_due_at(state, self._intervals.publication_ms)
+    def _due_times_of(self, state: ProductState, now_ms: int) -> tuple[int | None, int | None]:
+        """When its text is to be made, and its summary to be published."""
+        text_ms, publication_ms = self._intervals.text_ms, self._intervals.publication_ms
+        return (
+            unless_clock_was_ahead(text_due_at(state, text_ms), text_ms, now_ms),
+            unless_clock_was_ahead(publication_due_at(state, publication_ms), publication_ms, now_ms),
         )
 
     async def _states(self, product_ids: Sequence[str]) -> list[ProductState]:

@@ -107,7 +107,7 @@ class ReplayStore(RedisSummaryStore):
                 [("ZSCAN", self._keys.products, cursor, "COUNT", _PRODUCTS_AT_ONCE)]
             )
             product_ids = [product_id.decode() for product_id, _ in page]
-            due_at = await self._due.due_times(product_ids)
+            due_at = await self._due.due_times(product_ids, now_ms)
             due = [product_id for product_id, at in zip(product_ids, due_at, strict=True) if at is not None]
             await self._server.run(self._due.entries(due, now_ms))
             yield len(product_ids), len(due)

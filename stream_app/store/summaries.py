@@ -62,17 +62,9 @@ class RedisSummaryStore:
         replies = await self._server.run([apply_command(self._keys, review) for review in reviews])
         product_ids = sorted({review.product_id for review in reviews})  # guarantee: duplicates-are-due-too
         known = [part for product_id in product_ids for part in (now_ms, product_id)]
-        applied = [applied_of(reply) for reply in replies]
-        at_once = {review.product_id for review, one in zip(reviews, applied, strict=True) if one.text_unpublished}
         if known:
-            await self._server.run(
-                [
-                    ("ZADD", self._keys.products, *known),
-                    *self._due.entries((one for one in product_ids if one not in at_once), now_ms),
-                    *self._due.entries(sorted(at_once), now_ms, at_once=True),
-                ]
-            )
-        return applied
+            await self._server.run([("ZADD", self._keys.products, *known), *self._due.entries(product_ids, now_ms)])
+        return [applied_of(reply) for reply in replies]
 
     async def clear_outbox(self, product_id: str, alert_ids: Sequence[str]) -> None:
         if alert_ids:

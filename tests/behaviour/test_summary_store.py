@@ -412,6 +412,18 @@ def test_text_is_due_after_a_fifth_of_the_reviews_or_fifty(
     assert claim(run, store) == (["p"] if due else [])
 
 
+def test_text_made_by_a_clock_that_was_ahead_does_not_hold_up_the_next(run: Run, store: SummaryStore) -> None:
+    """Neither the time that the text says, nor when the product was to be looked at again."""
+    ahead = NOW_MS + 3 * HOUR_MS
+    apply(run, store, enriched("r1"), enriched("r2"), enriched("r3"))
+    assert claim(run, store, ahead) == ["p"]
+    assert run(store.write_text("p", text_of("r1", made_at_ms=ahead), {"r1": 0}))
+    publish(run, store, ahead)
+
+    apply(run, store, deletion("r1"))
+    assert claim(run, store) == ["p"]
+
+
 def test_text_is_due_when_the_sentiment_moved(run: Run, store: SummaryStore) -> None:
     grown(run, store, 300)
 
