@@ -62,7 +62,7 @@ _PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("batch", "harness/noop_models.py", ("tokenize", "run", "<listcomp>")),
     ("telemetry", "stream_app/telemetry/", ()),
     ("telemetry", "prometheus_client/", ()),
-    ("the role itself", "roles/enrich.py", ()),
+    ("the role itself", "roles/enrich/", ()),
     ("Kafka to in-flight records (Faust adapter)", "kafka/faust_", ()),
     ("Kafka to in-flight records (Faust adapter)", "kafka/consumer_thread.py", ()),
     ("Kafka to in-flight records (Faust)", "faust/", ()),

@@ -76,7 +76,7 @@ def _run(
     crashes = CrashMemory()
 
     def enrich(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:
-        from stream_app.roles.enrich import Enrich
+        from stream_app.roles.enrich.role import Enrich
 
         return Enrich(
             settings,
@@ -90,7 +90,7 @@ def _run(
 
     def alert_history(take: Callable[[RawRecord], None]) -> TopicFollower:
         """What fires again may be as old as a review may be, and a day older: clocks differ."""
-        from stream_app.roles.fired_alerts import MAX_KNOWN
+        from stream_app.roles.enrich.fired_alerts import MAX_KNOWN
 
         since_ms = now_ms() - int(settings.alert_max_age_hours * 3_600_000) - MAX_AHEAD_MS
         return TopicFollower(settings, topics.alerts, take, since_ms=since_ms, max_records=MAX_KNOWN)

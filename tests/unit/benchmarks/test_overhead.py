@@ -139,7 +139,7 @@ def test_job_survives_the_way_to_its_process(monkeypatch: pytest.MonkeyPatch) ->
         (["main (a.py:1)", "decode_review (/x/stream_app/contract/reviews.py:27)"], "decode JSON"),
         (["decode_review (/x/contract/reviews.py:30)", "_id (/x/stream_app/contract/reviews.py:79)"], "validate"),
         (["encode_enriched (/x/contract/outputs.py:48)", "to_rfc3339 (/x/contract/times.py:20)"], "encode JSON"),
-        (["Enrich.take (/x/roles/enrich.py:9)", "mask.<locals>.<genexpr> (/x/steps/privacy.py:46)"], "mask"),
+        (["Enrich.take (/x/roles/enrich/role.py:9)", "mask.<locals>.<genexpr> (/x/steps/privacy.py:46)"], "mask"),
         (
             ["Thread._bootstrap (threading.py:1)", "Batcher.submit.<locals>.<listcomp> (/x/models/batcher.py:3)"],
             "batch",

@@ -18,7 +18,7 @@ from stream_app.models.batcher import estimated_tokens
 from stream_app.models.loading import Loaded, TunedModel
 from stream_app.ports import InFlightRecord
 from stream_app.records import EnrichedReview, Partition, RawRecord, Rejected, Scores
-from stream_app.roles.enrich import Enrich
+from stream_app.roles.enrich.role import Enrich
 from stream_app.settings import Settings
 from stream_app.steps.crash_note import CrashNote
 from tests.fakes import FakeAcks, FakeModel, fake_scores, fake_summary, in_flight_of
@@ -426,7 +426,7 @@ def test_late_answer_halves_what_t5_is_given_and_answers_in_time_give_it_back() 
                 stage.t5.gate.clear()
                 await stage.take(review(offset, LONG_BAD))
                 await stage.finished(offset)
-                windows.append(stage.role._summary_window.tokens)
+                windows.append(stage.role._summaries.window.tokens)
                 stage.t5.gate.set()
                 await wait_until_async(stage.role._device_is_idle, _SECONDS, "T5's late answer")
             assert windows == [50, 25, 12, 6, 3, 1, 1, 1]
@@ -434,7 +434,7 @@ def test_late_answer_halves_what_t5_is_given_and_answers_in_time_give_it_back() 
                 await stage.take(review(offset, LONG_BAD))
                 await stage.finished(offset)
                 assert stage.enriched()[offset].summary_method == "abstractive"
-            assert stage.role._summary_window.tokens == 100
+            assert stage.role._summaries.window.tokens == 100
 
     run(scenario)
 
@@ -448,7 +448,7 @@ def test_text_that_was_answered_before_is_answered_from_memory_by_both_models() 
             await stage.finished(0)
             stage.bert.gate.clear()
             stage.t5.gate.clear()
-            stage.role._room_for_summaries = lambda: 0  # type: ignore[method-assign]
+            stage.role._summaries.room = lambda: 0  # type: ignore[method-assign]
             await stage.take(review(1, LONG_BAD))
             await stage.finished(0, 1)
             first, second = stage.enriched()[0], stage.enriched()[1]
@@ -465,7 +465,7 @@ def test_best_effort_does_not_wait_where_bert_leaves_t5_no_pause() -> None:
 
     async def scenario() -> None:
         async with staged(summary_wait_ms=60_000) as stage:
-            stage.role._bert_tokens_of_a_wait = -1
+            stage.role._summaries._bert_tokens_of_a_wait = -1
             await stage.take(review(0, LONG_BAD))
             await stage.finished(0)
             assert stage.enriched()[0].summary_method == "extractive"

@@ -17,7 +17,7 @@ import pytest
 from stream_app.models.bisection import DeviceBroken
 from stream_app.models.loading import Loaded
 from stream_app.records import Partition
-from stream_app.roles import isolation
+from stream_app.roles.enrich import isolation
 from stream_app.settings import Settings
 from stream_app.steps.trials import DEATHS_ALONE
 from tests.unit.roles.deadly_models import load_broken, load_deadly, only_here
