@@ -113,7 +113,7 @@ class TextModel(Protocol[Result]):
         ...
 
     def run(self, batch: Sequence[Tokens]) -> list[Result]:
-        """One result per input in the same order. Raises OutOfDeviceMemory, or whatever the model raised."""
+        """Return one result per input in the same order. Raises OutOfDeviceMemory, or whatever the model raised."""
         ...
 
     def canary(self) -> bool:
@@ -134,7 +134,7 @@ class ModelFailed:
 
 @dataclass(slots=True, eq=False)
 class InFlightRecord:
-    """One input record on its way: its place in the order of its partition travels with it."""
+    """One input record in flight, with its partition and epoch, which give its place in the order."""
 
     record: RawRecord
     partition: Partition
@@ -142,17 +142,17 @@ class InFlightRecord:
 
 
 class Acks(Protocol):
-    """Publishes what slots lead to, in offset order per partition, and knows what may be committed.
+    """Publishes the messages of in-flight records, in offset order per partition, and tracks what may be committed.
 
-    Slots of an older epoch (the partition was revoked since) are ignored by all calls.
+    Records of an older epoch (the partition was revoked since) are ignored by all calls.
     """
 
     def publish_early(self, in_flight: InFlightRecord, messages: Sequence[Message]) -> None:
-        """Publish at once, out of order (alerts). The slot is acknowledged only after these are delivered too."""
+        """Publish at once, out of order (alerts). The record is acknowledged only after these are delivered too."""
         ...
 
     def finish(self, in_flight: InFlightRecord, messages: Sequence[Message]) -> None:
-        """The slot is done. Its messages are published when every earlier slot of the partition is done."""
+        """Finish a record. Its messages are published when every earlier record of the partition is finished."""
         ...
 
     def finish_all(self, finished: Iterable[tuple[InFlightRecord, Sequence[Message]]]) -> None:
@@ -328,7 +328,7 @@ class SummaryStore(SummaryReader, Protocol):
         ...
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         ...
 
 

@@ -142,7 +142,7 @@ class Review:
 
 @value
 class Rejected:
-    """A record that cannot be processed: it goes to the dead letter with its original bytes, never stops anything."""
+    """A record that cannot be processed: it is published to the dead letter topic with its original bytes."""
 
     record: RawRecord
     reason: str

@@ -1,4 +1,4 @@
-"""What every Kafka client is told: addresses, and how our producers publish."""
+"""Configuration of the Kafka clients: addresses, and how our producers publish."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def client_config(settings: Settings) -> dict[str, Any]:
     return {
         "bootstrap.servers": settings.brokers,
         "client.id": settings.app_name,
-        # librdkafka prints each failed connection to stderr; callers get the error, and say what to do
+        # librdkafka prints each failed connection to stderr; callers get the error and explain what to do
         "log_level": 2,
         # a broker that is away must not be asked a hundred times a second, nor found back late
         "reconnect.backoff.ms": 100,

@@ -50,8 +50,8 @@ class Polled(dict[Any, list[RawRecord]]):
 
 
 class PatientFetcher(Fetcher):  # type: ignore[misc]
-    """Lets the broker wait long where that holds nobody back, and gather records where the role may wait for them;
-    Faust fixes 1500 ms, and one byte, for all.
+    """Sets how long the broker waits: long where that delays no other partition, and for many records where the role
+    allows it. Faust fixes 1500 ms, and one byte, for all.
 
     aiokafka has one fetch under way per broker, for those partitions of which it holds no records. The others are
     fetched again only when that one ends: with a long wait idle partitions would hold back a busy one. Where none is
@@ -67,7 +67,7 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
     """See ``Polled``; taken by the next poll."""
 
     async def _update_fetch_positions(self, assignment: Any, node_id: Any, tps: Any) -> Any:
-        """aiokafka sets a position that the broker does not have to the first record, and says so at level INFO."""
+        """Report a position that the broker does not have. aiokafka sets it to the first record, logged at INFO."""
         waiting = {tp: Partition(*tp) for tp in tps if assignment.state_value(tp).awaiting_reset}
         result = await super()._update_fetch_positions(assignment, node_id, tps)
         for tp, partition in waiting.items():
@@ -85,7 +85,7 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]
         return result
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
-        """Makes the requests; what they ask for is set before."""
+        """Make the fetch requests, with the wait that the role allows."""
         fetch_wait_ms = self.role.fetch_wait_ms()
         self._fetch_min_bytes = _FETCH_MIN_BYTES if fetch_wait_ms else 1
         self._fetch_max_wait_ms = fetch_wait_ms or (_SHORT_POLL_MS if self._records else _LONG_POLL_MS)
@@ -96,7 +96,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """The thread in which aiokafka lives."""
 
     position_epoch = 0
-    """Raised in this thread, together with the positions themselves, whenever these are set anew."""
+    """Raised in this thread, together with the positions themselves, whenever these are set again."""
     committed_metadata: Mapping[Any, str] = {}
     """What was committed with the offsets that ``seek_to_committed`` found last, without the mark of the log."""
     log_identity = LogIdentity("", "")
@@ -119,10 +119,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         fetcher.reached, fetcher.restarted = {}, {}
 
     async def touch(self) -> None:
-        """Say that this process lives although it fetches nothing: resets aiokafka's idle clock.
+        """Reset aiokafka's idle clock while nothing is fetched.
 
         A consumer that is idle for ``max_poll_interval`` leaves the group and never comes back.
-        Raises what the coordinator met, such as missing rights: Faust never asks it.
+        Raises errors of the coordinator, such as missing rights, which Faust never checks.
         """
         await self.call_thread(self._touch)
 
@@ -133,7 +133,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             pass
 
     async def on_thread_stop(self) -> None:
-        """Leave the group where Kafka answers; where it doesn't, the group misses this member soon enough.
+        """Leave the group, unless Kafka does not answer; the session of this member then expires.
 
         aiokafka would wait for an answer, or for a commit under way, as long as a request may take.
         """
@@ -151,7 +151,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         timeout: float | None = None,
         max_records: int | None = None,
     ) -> Polled:
-        """An equal share of each partition that has records; aiokafka would empty one before it turns to the next."""
+        """Fetch an equal share of each partition; aiokafka would empty one before it turns to the next."""
         if not self.consumer.flow_active:
             return Polled(self.position_epoch)
         fetcher = consumer._fetcher
@@ -200,7 +200,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return True
 
     async def end_offsets(self, partitions: Sequence[Any]) -> Mapping[Any, int]:
-        """The offset of the next record of each."""
+        """Return the end offset of each partition."""
         ends: Mapping[Any, int] = await self.call_thread(self._end_offsets, partitions)
         return ends
 

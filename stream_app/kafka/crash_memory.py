@@ -1,4 +1,4 @@
-"""Keeps in each partition's commit metadata which records may be on a device, so that any successor finds a killer.
+"""Notes in each partition's commit metadata which records may be on a device, so that a successor finds a killer.
 
 A record is given to the role only after a committed note covers its offset. Notes are written ahead: each covers some
 offsets that have not arrived yet, so that the periodic commits suffice, and none is made for single records.
@@ -92,8 +92,8 @@ class CrashMemory:
     async def note_alone(self, position: Position) -> bool:
         """Commit that this record is alone on the device from now on. False: the partition is no longer ours.
 
-        The record that was alone before may be another partition's: in the same commit its note says that it passed,
-        since a death from here on is not of its making.
+        The record that was alone before may be another partition's: in the same commit its note records that it
+        passed, since it does not cause a later death.
         """
         partition = Partition(position.topic, position.partition)
         held = self._held.get(partition)
@@ -145,7 +145,7 @@ class CrashMemory:
         return held.arrived <= held.covered  # guarantee: records-are-noted-before-the-device-has-them
 
     def drained(self) -> None:
-        """Everything that was started is finished: the next notes say so."""
+        """Note that everything that was started is finished."""
         for held in self._held.values():
             held.drained = True
 
@@ -154,7 +154,7 @@ class CrashMemory:
         held = self._held.get(partition)
         if held is None:
             return False
-        if held.first is None:  # a note that was found stays as it is, but nobody died of it this time
+        if held.first is None:  # a note that was found stays as it is, but no process died of it this time
             return held.drained and held.candidates_until > 0
         if self._is_clean(held, committable):
             return held.covered > 0

@@ -1,4 +1,4 @@
-"""The one way out of a broken process: say why, commit nothing, exit with code 1."""
+"""Ends a broken process: reports the error, commits nothing, exits with code 1."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def fatal(error: BaseException) -> NoReturn:
     Kafka redelivers what was not committed.
     """
     try:
-        if isinstance(error, ConfigurationError):  # no bug: its message says what to do
+        if isinstance(error, ConfigurationError):  # its message explains what to do
             print(f"stream-app: {error}", file=sys.stderr)
         else:
             traceback.print_exception(error, file=sys.stderr)
-        said = isinstance(error, KafkaException)  # librdkafka's words, of no record
-        telemetry.process_ends(f"KafkaException: {error}" if said else telemetry.error_in_words(error))
+        from_kafka = isinstance(error, KafkaException)  # librdkafka's message, without words of a record
+        telemetry.process_ends(f"KafkaException: {error}" if from_kafka else telemetry.error_in_words(error))
         sys.stdout.flush()
         sys.stderr.flush()
     finally:
@@ -39,7 +39,7 @@ def fatal(error: BaseException) -> NoReturn:
 
 
 def catch_everything(loop: asyncio.AbstractEventLoop) -> None:
-    """What asyncio and threading would only log, in callbacks, forgotten tasks and threads, ends the process."""
+    """End the process for exceptions in callbacks, tasks and threads that asyncio and threading would only log."""
     loop.set_exception_handler(_on_loop_exception)  # guarantee: exception-in-a-callback
     threading.excepthook = _on_thread_exception  # guarantee: exception-in-a-thread
 
@@ -47,7 +47,7 @@ def catch_everything(loop: asyncio.AbstractEventLoop) -> None:
 def _on_loop_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     error = context.get("exception")
     if error is None or isinstance(error, (KafkaError, OSError, asyncio.CancelledError)):
-        # the Kafka client retries these by itself; asyncio reports them when nobody waited for the answer any more
+        # the Kafka client retries these by itself; asyncio reports them when nothing waits for the answer any more
         loop.default_exception_handler(context)
         return
     _log.error("%s", context.get("message"))

@@ -7,7 +7,7 @@ replaced: one event is one poll's batch of raw records. The order when partition
     2. finish and publish what was started, for at most ``drain_seconds``
     3. commit what is delivered, with a note that nothing is on a device any more (``crash_memory``)
     4. raise the epoch: nothing of the old one is published or committed from here on
-    5. let Faust go on
+    5. let Faust continue
 
 All partitions are revoked at each rebalance (the eager protocol), so steps 1-4 always concern all of them. Positions
 are set again from the committed offsets after each assignment (``perform_seek``): only from then on records count.

@@ -1,4 +1,4 @@
-"""Follows a topic beside a role, from a bounded distance back: what other processes published, and this one before."""
+"""Follows a topic in a thread of its own, from a bounded distance back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stream_app.ports import ConfigurationError, Unavailable
 from stream_app.records import RawRecord
 from stream_app.settings import Settings
 
-_POLL_SECONDS = 0.5  # and so long a stop takes
+_POLL_SECONDS = 0.5  # a stop takes as long
 _AT_ONCE = 500
 _SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0
 _CLIENT = {
@@ -32,7 +32,7 @@ class TopicFollower:
     """Hands every record of a topic to ``take``, in a daemon thread of its own, which must not raise.
 
     It begins with the first record of ``since_ms`` or later, and ``max_records`` at most before the present end. A
-    broker that is away, or refuses, is tried again without end, and without a log line each; the records are then
+    broker that is away, or refuses, is tried again without limit, and without a log line each; the records are then
     handed over from that beginning once more. Keys and headers are left out. No consumer group, nothing committed.
     """
 
@@ -47,7 +47,7 @@ class TopicFollower:
         self._stopping = threading.Event()
         self._caught_up = threading.Event()
         self._refused = ""
-        self._thread = threading.Thread(target=self._follow_for_ever, name=f"follows {topic}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"follows {topic}", daemon=True)
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -70,7 +70,7 @@ class TopicFollower:
         if self._thread.is_alive():
             self._thread.join(3 * _POLL_SECONDS)
 
-    def _follow_for_ever(self) -> None:
+    def _run(self) -> None:
         pause = _SHORTEST_PAUSE_SECONDS
         while not self._stopping.is_set():
             began = time.monotonic()

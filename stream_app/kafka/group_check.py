@@ -1,4 +1,4 @@
-"""Compares where the roles' consumer groups go on reading with what the topics still hold."""
+"""Compares the committed offsets of the roles' consumer groups with what the topics still hold."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from stream_app.settings import Settings
 
 
 def lost_positions(settings: Settings, role: str) -> list[str]:
-    """A sentence per partition whose committed offset is outside the log, in the role's group.
+    """Return a sentence per partition whose committed offset is outside the log, in the role's group.
 
     Raises BrokerUnavailable, or ConfigurationError when the topic is missing.
     """
     topic, group = topic_of(settings, role), settings.group(role)
     committed = committed_offsets(settings, role)
     begins, ends = begin_offsets(settings, topic), log_ends(settings, topic)
-    told = []
+    findings = []
     for number, offset in sorted(committed.items()):
         if offset < begins[number]:
-            told.append(
+            findings.append(
                 f"{group}: {topic}-{number} begins at {begins[number]} and is committed at {offset}: retention removed "
                 f"{begins[number] - offset} records that were not read. Raise the retention or add workers."
             )
         elif offset > ends[number]:
-            told.append(
-                f"{group}: {topic}-{number} ends at {ends[number]} and is committed at {offset}: it was made again or "
+            findings.append(
+                f"{group}: {topic}-{number} ends at {ends[number]} and is committed at {offset}: it was recreated or "
                 "lost its end. The role reads it from its beginning."
             )
-    return told
+    return findings

@@ -11,35 +11,36 @@ _SECONDS_BETWEEN = 30.0
 
 
 class _OncePerPeriod(logging.Handler):
-    """Passes a line of each logger and level on once per period, saying how many were left out. One that speaks of a
-    connection comes with what to do.
+    """Passes on one line per logger, level and period, with the number of lines omitted.
+
+    A line about a connection comes with what to do.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._passed_at: dict[tuple[str, int], float] = {}
-        self._left_out: dict[tuple[str, int], int] = {}
+        self._omitted: dict[tuple[str, int], int] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        speaks_of_a_connection = record.levelno >= logging.ERROR and "connect" in record.getMessage().lower()
+        is_about_a_connection = record.levelno >= logging.ERROR and "connect" in record.getMessage().lower()
         self._pass_on(record)
-        if speaks_of_a_connection:  # each time: an outage is over when these end
+        if is_about_a_connection:  # each time: an outage is over when these end
             telemetry.dependency_unavailable("kafka", "a broker cannot be reached", retry_in_seconds=2.0)
 
     def _pass_on(self, record: logging.LogRecord) -> None:
         kind = (record.name, record.levelno)
         now = time.monotonic()
         if now - self._passed_at.get(kind, -_SECONDS_BETWEEN) < _SECONDS_BETWEEN:
-            self._left_out[kind] = self._left_out.get(kind, 0) + 1
+            self._omitted[kind] = self._omitted.get(kind, 0) + 1
             return
         self._passed_at[kind] = now
-        if left_out := self._left_out.pop(kind, 0):
-            record.msg = f"{record.msg} (and {left_out} more like this)"
+        if omitted := self._omitted.pop(kind, 0):
+            record.msg = f"{record.msg} (and {omitted} more like this)"
         logging.getLogger().handle(record)
 
 
 def limit_client_logs() -> None:
-    """aiokafka logs several errors per 0.1 s while a broker is away; Faust tells its inner life at INFO."""
+    """aiokafka logs several errors per 0.1 s while a broker is away; Faust logs its internals at INFO."""
     aiokafka = logging.getLogger("aiokafka")
     aiokafka.handlers = [_OncePerPeriod()]
     aiokafka.propagate = False

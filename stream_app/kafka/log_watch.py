@@ -17,8 +17,9 @@ LOOK_EVERY_SECONDS = 30.0  # one small request
 
 
 def watch_log(settings: Settings, log: LogIdentity, fatal: Callable[[BaseException], object]) -> None:
-    """Tell ``fatal`` when the topic has another id than ``log``. Returns at once: a daemon thread asks, which ends with
-    the process. Where the brokers do not say ids nobody asks.
+    """Call ``fatal`` when the topic has another id than ``log``.
+
+    Returns at once: a daemon thread asks, unless the brokers report no ids.
     """
     if log.topic_id:
         threading.Thread(target=_watch, args=(settings, log, fatal), name="watches the log", daemon=True).start()
@@ -36,7 +37,7 @@ def _watch(settings: Settings, log: LogIdentity, fatal: Callable[[BaseException]
                 ConfigurationError(
                     f"Topic {log.topic} was deleted and recreated while this process read it (its id was "
                     f"{log.topic_id} and is {present.topic_id}). Start it again: it reads the new topic from the "
-                    "beginning, or says what has to be done first."
+                    "beginning, or reports what has to be done first."
                 )
             )
             return

@@ -20,7 +20,7 @@ from stream_app.settings import Settings
 
 _TIMEOUT_SECONDS = 10.0
 _LARGEST_ANSWER_BYTES = 64 * 1024
-_SHARE_OF_LIFE = 0.8  # a token is used so long; the rest is for clocks that differ and for answers that take long
+_SHARE_OF_LIFE = 0.8  # a token is used that long; the rest is for clocks that differ and for answers that take long
 _DEFAULT_LIFE_SECONDS = 300.0
 
 

@@ -1,5 +1,6 @@
-"""Publishes what slots lead to in offset order, and knows per partition which offset may be committed, and what all
-that is not published yet takes.
+"""Publishes the messages of in-flight records in offset order, and tracks which offsets may be committed.
+
+It also counts the bytes of everything that is not published yet.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from stream_app.records import Message, Partition, RawRecord, size_of
 from stream_app.steps.sequence import Sequencer
 
 _OBJECTS_BYTES = 1024
-"""What a record takes in memory beside its bytes, about: a slot, its place in the sequence, what it was decoded to."""
+"""Approximate memory of a record beyond its bytes: in-flight record, place in the sequence, decoded form."""
 
 
 class _PartitionState:
@@ -55,19 +56,19 @@ class OrderedPublisher:
         return sum(state.unreleased_bytes for state in self._states.values())
 
     def open(self, partitions: Iterable[Partition]) -> None:
-        """These are ours from now on, beginning a new epoch; records may arrive."""
+        """Open assigned partitions in a new epoch; records may arrive."""
         self.epoch += 1
         for partition in partitions:
             self._states[partition] = _PartitionState(partition, self.epoch)
 
     def close(self, partitions: Iterable[Partition]) -> None:
-        """These are no longer ours: nothing of them is published or committed any more."""
+        """Close revoked partitions: nothing of them is published or committed any more."""
         self.epoch += 1
         for partition in partitions:
             self._states.pop(partition, None)  # guarantee: closed-partitions-are-closed
 
     def arrive(self, records: Sequence[RawRecord]) -> list[InFlightRecord]:
-        """A slot per record of open partitions; records of others are left out.
+        """Return an in-flight record per record of open partitions; others are omitted.
 
         Raises OffsetJumpedBack when a record arrives twice in an epoch.
         """
@@ -105,7 +106,7 @@ class OrderedPublisher:
         return state is not None and state.sequencer.has_read
 
     def publish_early(self, in_flight: InFlightRecord, messages: Sequence[Message]) -> None:
-        """Publish at once, out of order. The slot is acknowledged only after these are delivered too."""
+        """Publish at once, out of order. The record is acknowledged only after these are delivered too."""
         state = self._state_of(in_flight)
         if state is None or not messages:
             return
@@ -114,14 +115,14 @@ class OrderedPublisher:
         self._publisher.publish(messages, lambda: self._early_delivered(state, offset))
 
     def finish(self, in_flight: InFlightRecord, messages: Sequence[Message]) -> None:
-        """The slot is done. Its messages are published when every earlier slot of the partition is done.
+        """Finish a record. Its messages are published when every earlier record of the partition is finished.
 
         Raises ValueError when it was finished before.
         """
         self.finish_all([(in_flight, messages)])
 
     def finish_all(self, finished: Iterable[tuple[InFlightRecord, Sequence[Message]]]) -> None:
-        """As ``finish`` of each, but one publication per partition, which is far cheaper than one per slot."""
+        """Finish each, with one publication per partition, which is far cheaper than one per record."""
         released: dict[_PartitionState, list[tuple[int, Sequence[Message]]]] = {}
         for in_flight, messages in finished:
             state = self._state_of(in_flight)
@@ -153,7 +154,7 @@ class OrderedPublisher:
         """What may be committed: everything before it is delivered. None: nothing of this epoch yet, or not ours.
 
         Where nothing that arrived is left, this is the consumer's position. The last record's offset would leave what
-        follows it and is no record uncommitted, and so a consumer lag for ever.
+        follows it and is no record uncommitted, and so a permanent consumer lag.
         """
         state = self._states.get(partition)
         if state is None:

@@ -22,13 +22,14 @@ _BATCH_OVERHEAD_BYTES = 4 * KIB  # of the batch around a record; generous
 _MAX_OUTSTANDING_MESSAGES = 50_000
 _MAX_OUTSTANDING_BYTES = 64 * MIB
 _SHORTEST_PAUSE_SECONDS = 0.001
-_LONGEST_PAUSE_SECONDS = 0.04  # hardly anybody waits for acknowledgements, and each look has its price
+_LONGEST_PAUSE_SECONDS = 0.04  # acknowledgements are not urgent, and each poll costs time
 _LINGER_MS = 100
 
 
 def _refusal(error: KafkaError, message: Any) -> Exception:
-    """Why the broker refused a message, with what to do where that is known. A topic may be made again, smaller, while
-    the role runs; at its next start the role says so.
+    """Build the error for a refused message, with what to do if that is known.
+
+    A topic may be recreated with a smaller limit while the role runs; at its next start the role reports that.
     """
     if error.code() != KafkaError.MSG_SIZE_TOO_LARGE:
         refused: Exception = KafkaException(error)
@@ -68,15 +69,15 @@ class ConfluentPublisher:
     Alerts go out at once. Everything else is gathered for 100 ms: a request to the broker costs as much as several
     reviews, and each of them goes to one partition.
 
-    Retries are librdkafka's: in order, for ever. A delivery error, or ``publish_patience_seconds`` without a single
-    acknowledgement while something is outstanding, goes to ``on_fatal``.
+    Retries are librdkafka's: in order, without limit. ``on_fatal`` gets a delivery error, or BrokerUnavailable after
+    ``publish_patience_seconds`` without a single acknowledgement while something is outstanding.
     """
 
     max_message_bytes = MAX_MESSAGE_BYTES - _BATCH_OVERHEAD_BYTES
     """Larger messages (see ``size_of``) are refused: a role rejects what would become larger."""
 
     def __init__(self, settings: Settings, on_fatal: Callable[[BaseException], object] = fatal) -> None:
-        """``on_fatal`` is told what cannot be mended; by default it ends the process."""
+        """``on_fatal`` gets errors that cannot be retried; by default it ends the process."""
         self._on_fatal = on_fatal
         self._patience_seconds = settings.publish_patience_seconds
         self._brokers = settings.brokers
@@ -84,7 +85,7 @@ class ConfluentPublisher:
         self._alerts = Topics(settings.topic_prefix).alerts
         self._immediate, self._lingering = Producer(config), Producer({**config, "linger.ms": _LINGER_MS})
         self._queued: deque[tuple[Message, _Delivery]] = deque()  # librdkafka's own queue is full: order is kept here
-        self.delivered: deque[_Delivery] = deque()  # acknowledged, and nobody told yet
+        self.delivered: deque[_Delivery] = deque()  # acknowledged, callback not called yet
         self._outstanding = 0
         self._outstanding_bytes = 0
         self.last_progress = 0.0
@@ -123,7 +124,7 @@ class ConfluentPublisher:
             self._poller.add_done_callback(self._poller_ended)
 
     async def flush(self, seconds: float) -> bool:
-        """Wait until everything is acknowledged, at most so long. Is it?"""
+        """Wait at most ``seconds`` until everything is acknowledged. Is it?"""
         while (poller := self._poller) is not None and seconds > 0:
             began = time.monotonic()
             await asyncio.wait([poller], timeout=seconds)
@@ -136,7 +137,7 @@ class ConfluentPublisher:
         if self._poller is not None:
             self._poller.cancel()
         for producer in (self._immediate, self._lingering):
-            producer.purge()  # else its destruction would wait for ever for a broker that is away
+            producer.purge()  # else its destruction would wait without limit for a broker that is away
 
     def failed(self, error: BaseException) -> None:
         """A message cannot be delivered."""
@@ -164,7 +165,7 @@ class ConfluentPublisher:
                 self._immediate.poll(0)
                 self._lingering.poll(0)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-                self._tell_delivered()
+                self._call_back()
                 while self._queued and self._produce(*self._queued[0]):
                     self._queued.popleft()
                 if time.monotonic() - self.last_progress > self._patience_seconds:  # guarantee: a-broker-may-be-away
@@ -174,7 +175,7 @@ class ConfluentPublisher:
         finally:
             self._poller = None  # here, not in a callback: the next publish must see it
 
-    def _tell_delivered(self) -> None:
+    def _call_back(self) -> None:
         published: Counter[str] = Counter()
         while self.delivered:
             delivery = self.delivered.popleft()
@@ -195,7 +196,7 @@ class ConfluentPublisher:
         return BrokerUnavailable(
             f"Kafka at {self._brokers} acknowledged nothing for {self._patience_seconds:.0f} s while "
             f"{self._outstanding} messages wait. Check that the brokers run and that enough replicas are in sync; "
-            "STREAM_APP_PUBLISH_PATIENCE_SECONDS says how long to wait."
+            "STREAM_APP_PUBLISH_PATIENCE_SECONDS sets how long to wait."
         )
 
     def _check_sizes(self, messages: list[Message]) -> None:

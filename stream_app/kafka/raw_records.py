@@ -1,7 +1,7 @@
-"""Records as the broker gave them, whatever the names of their headers are.
+"""Parses records whatever the names of their headers are.
 
 aiokafka decodes these names as UTF-8 and raises where they are not: the same record, fetched again, would end every
-worker for ever. Records are read with its fast parser, and a fetched answer in which that fails with the one here, in
+worker. Records are read with its fast parser, and a fetched answer in which that fails with the one here, in
 which bytes that are no UTF-8 become ``\\xff``. It costs the answers that hold such a name about 10 µs a record.
 """
 

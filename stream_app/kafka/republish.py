@@ -1,4 +1,4 @@
-"""Publishes messages that a person waits for, and tells what became of each."""
+"""Publishes messages that a person waits for, and reports the result of each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def republish(settings: Settings, messages: Iterable[Message], on_done: Callable
     acknowledged (None) or refused (its words); a refused one does not stop the others.
 
     Raises BrokerUnavailable when the broker is away for ``publish_patience_seconds``. Then, and when anything else is
-    raised here, a message that was not told of may have reached its topic or not.
+    raised here, a message without a report may have reached its topic or not.
     """
     timed_out: list[KafkaError] = []
 
@@ -36,7 +36,7 @@ def republish(settings: Settings, messages: Iterable[Message], on_done: Callable
         if timed_out:
             raise BrokerUnavailable(
                 f"Kafka at {settings.brokers} acknowledged nothing for {settings.publish_patience_seconds:.0f} s. "
-                "Does it run? STREAM_APP_PUBLISH_PATIENCE_SECONDS says how long to wait."
+                "Does it run? STREAM_APP_PUBLISH_PATIENCE_SECONDS sets how long to wait."
             )
 
     # unlike a worker's, this producer gives up in the end

@@ -1,4 +1,4 @@
-"""Runs one role as a process: prepares it, joins the group, and ends with a code that tells what happened."""
+"""Runs one role as a process: prepares it, joins the group, and ends with an exit code."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Fatal = Callable[[BaseException], None]
 Service = Callable[[ConfluentPublisher, asyncio.Event], Awaitable[None]]
 """A role that reads no topic: works until the event is set."""
 
-_LONGEST_PAUSE_SECONDS = 3.0  # a broker that is back is found soon
+_LONGEST_PAUSE_SECONDS = 3.0  # a broker that is back is noticed soon
 _STOP_SECONDS = 15.0  # beyond draining, committing and leaving the group: something hangs
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000  # some MiB
 _Result = TypeVar("_Result")
@@ -106,7 +106,7 @@ def run_service(settings: Settings, name: str, service: Service) -> None:
             loop.add_signal_handler(number, stop)
         await service(publisher, stopping)
         if not stopping.is_set():
-            raise RuntimeError(f"{name} ended although nobody stopped it; report this as a bug.")
+            raise RuntimeError(f"{name} ended without a signal; report this as a bug.")
         await publisher.close()
 
     loop.run_until_complete(_unless_signalled(_until_reachable(settings, name)))

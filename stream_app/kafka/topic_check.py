@@ -27,7 +27,7 @@ _UNSUPPORTED = (KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEATURE)
 class Finding:
     """Something about a topic that is not as it should be.
 
-    ``problem``: what is said of the topic.
+    ``problem``: the predicate of a sentence about the topic.
     ``fatal``: records would be lost or could not be written; a role that reads or writes it must not start.
     ``setting``, ``wanted``: the topic configuration that repairs it; empty where none does.
     ``repairable``: `stream-app topics create` sets it, because that only widens what the topic holds or promises.
@@ -221,7 +221,7 @@ def _unseen(name: str, error: KafkaException) -> Finding:
 
 
 def _configs(settings: Settings, names: list[str]) -> dict[str, Mapping[str, str | None] | None]:
-    """The effective configuration by topic; None where we may not ask, or the brokers do not say."""
+    """The effective configuration by topic; None if it may not be read, or the brokers do not report it."""
 
     def describe(admin: AdminClient) -> dict[str, Any]:
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]

@@ -30,7 +30,7 @@ class TopicSpec:
     max_compaction_lag_ms: int | None = None
 
     def config(self, replication: int) -> dict[str, str]:
-        """As the broker takes it when the topic is made with so many copies."""
+        """As the broker takes it when the topic is created with this many copies."""
         config = {}
         if (in_sync := min_insync_replicas(replication)) > 1:  # else the broker's default, which may be stricter
             config["min.insync.replicas"] = str(in_sync)
@@ -92,7 +92,7 @@ class Topics:
         """
         return (
             TopicSpec(self.reviews, MAX_REVIEW_BYTES),
-            # kept for ever: the view in Redis is rebuilt from it
+            # kept without limit: the view in Redis is rebuilt from it
             TopicSpec(self.enriched, MAX_MESSAGE_BYTES, FOR_EVER),  # guarantee: enriched-reviews-are-kept
             TopicSpec(self.alerts, retention_ms=30 * _DAY_MS),
             # compacted once a day even where little changes: older summaries may quote a review that was deleted since

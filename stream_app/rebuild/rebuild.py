@@ -163,7 +163,7 @@ class Rebuild:
     async def _begin(self, known: Known, origin: LogIdentity) -> int:
         begun = known.building
         if begun is not None and not self._restart:
-            self._progress.say(f"Going on with generation {begun}, begun earlier.")
+            self._progress.say(f"Continuing with generation {begun}, begun earlier.")
             return begun
         if begun is not None:
             await self._redis(lambda: self._generations.abandon(begun))
@@ -172,7 +172,7 @@ class Rebuild:
         building = await self._redis(lambda: self._generations.begin(number, origin))
         meanwhile = f" while generation {known.active} serves."
         if known.active not in known.origins:
-            meanwhile = ". Redis holds no view now: product pages are empty until the switch."
+            meanwhile = ". Redis holds no view: product pages are empty until the switch."
         self._progress.say(f"Building generation {building}{meanwhile}")
         return building
 

@@ -1,4 +1,4 @@
-"""Lets a role of the view begin only where the view was made from the log that it is connected to, and is not lost."""
+"""Starts a role of the view only if the view was made from the log that it is connected to, and is not lost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Value = TypeVar("Value")
 
 
 async def admitted(settings: Settings, role: str) -> Settings:
-    """The settings with the number of the generation to work on: theirs, or else the active one. Order of things:
+    """Return the settings with the generation to work on: their own, or else the active one. Steps:
 
     1. which generation it is, and which log it was made from
     2. no log is noted: `summarize` notes the present one where its group consumed nothing yet, as in a new
@@ -66,7 +66,7 @@ async def admitted(settings: Settings, role: str) -> Settings:
 
 
 def refuse_another_log(recorded: LogIdentity, present: LogIdentity) -> None:
-    """Raises ConfigurationError where the view was made from another log than the present one."""
+    """Raise ConfigurationError if the view was made from another log than the present one."""
     if is_another(recorded, present):  # guarantee: another-log-is-refused
         raise ConfigurationError(refusal(recorded, present))
     if not present.topic_id:
@@ -90,5 +90,5 @@ def is_lost(settings: Settings, known: Known) -> bool:
 def _consumed(settings: Settings) -> list[int]:
     try:
         return generations_consumed(settings)
-    except Unavailable:  # not everybody may list groups
+    except Unavailable:  # listing groups needs a right of its own
         return []

@@ -1,4 +1,4 @@
-"""Acknowledges what was written to Redis only when Redis will not forget it any more."""
+"""Acknowledges what was written to Redis only once it is durable there."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from stream_app.settings import Settings
 
 Value = TypeVar("Value")
 
-_LOOK_EVERY_SECONDS = 0.25
+_POLL_SECONDS = 0.25
 _MAX_UNACKNOWLEDGED_BYTES = 64 * 2**20
 
 
 @dataclass(slots=True, eq=False)
 class Batch(Generic[Value]):
-    """What one poll brought, and what it leads to in Redis; one value per slot.
+    """The records of one poll, and what is written to Redis for them: one value per record.
 
-    ``holds``: reasons why it may not be acknowledged yet, such as messages on their way that came of it.
+    ``holds``: reasons why it may not be acknowledged yet, such as messages from it that are in flight.
     """
 
     in_flight_records: list[InFlightRecord]
@@ -39,7 +39,7 @@ class Batch(Generic[Value]):
         return 0 < self.written_at <= written_before and not self.holds  # guarantee: outbox-holds-the-commit-back
 
     def leave_out(self, in_flight: InFlightRecord) -> bool:
-        """It ends otherwise. False: it was taken away meanwhile."""
+        """Remove a record that is finished elsewhere. Returns False if a rebalance removed it meanwhile."""
         for at, one in enumerate(self.in_flight_records):
             if one is in_flight:
                 self.in_flight_records = [*self.in_flight_records[:at], *self.in_flight_records[at + 1 :]]
@@ -49,11 +49,11 @@ class Batch(Generic[Value]):
 
 
 class DelayedAcknowledgement(Generic[Value]):
-    """Order of things for a batch:
+    """Writes batches and acknowledges them. The steps of a batch:
 
     1. written (``Unavailable``: retried until patience is spent)
-    2. after ``redis_settle_seconds``, if nothing holds it and the server is still the same one, its slots are finished;
-       if another one answers, everything unsettled is written again, and waits again
+    2. after ``redis_settle_seconds``, if nothing holds it and the server is still the same one, its records are
+       finished; if another one answers, everything unsettled is written again, and waits again
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class DelayedAcknowledgement(Generic[Value]):
         *,
         fatal: Callable[[BaseException], None],
     ) -> None:
-        """``write`` writes a batch, as often as it is asked to; ``fatal`` is told what went wrong behind the scenes."""
+        """``write`` writes a batch and may be called again; ``fatal`` gets errors of the background task."""
         self.retry = Retry("redis", settings.redis_patience_seconds)
         self._settle_seconds = settings.redis_settle_seconds
         self._store = store
@@ -74,16 +74,16 @@ class DelayedAcknowledgement(Generic[Value]):
         self._bytes = 0
 
     def start(self, acks: Acks) -> None:
-        """Slots are finished through ``acks`` from now on."""
+        """Finish records through ``acks`` from now on."""
         self._acks = acks
-        self._looking = asyncio.create_task(self._look_for_ever(), name="settle")
+        self._acknowledging = asyncio.create_task(self._acknowledge_repeatedly(), name="settle")
 
     def stop(self) -> None:
-        """What is unsettled stays unacknowledged: it comes again."""
-        self._looking.cancel()
+        """Stop. What is not durable stays unacknowledged and is redelivered."""
+        self._acknowledging.cancel()
 
     async def add(self, in_flight_records: list[InFlightRecord], values: list[Value]) -> None:
-        """Returns when they are written, before they are acknowledged. Raises Unavailable when patience is spent."""
+        """Write the records; return before they are acknowledged. Raises Unavailable when patience is spent."""
         batch = Batch(
             in_flight_records, values, sum(len(in_flight.record.value or b"") for in_flight in in_flight_records)
         )
@@ -95,7 +95,7 @@ class DelayedAcknowledgement(Generic[Value]):
         return self._bytes < _MAX_UNACKNOWLEDGED_BYTES  # guarantee: reviews-that-settle
 
     def drop(self, partitions: frozenset[Partition]) -> None:
-        """Forget these partitions' part: their next owner writes it again, which changes nothing."""
+        """Forget the records of these partitions: their next owner writes them again, which changes nothing."""
         for batch in self._batches:
             # guarantee: partition-that-went-is-not-acknowledged
             kept = [i for i, in_flight in enumerate(batch.in_flight_records) if in_flight.partition not in partitions]
@@ -111,10 +111,10 @@ class DelayedAcknowledgement(Generic[Value]):
         batch.server_identity = await self.retry(call)
         batch.written_at = time.monotonic()
 
-    async def _look_for_ever(self) -> None:
+    async def _acknowledge_repeatedly(self) -> None:
         try:
             while True:
-                await asyncio.sleep(_LOOK_EVERY_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
                 await self._acknowledge_durable()
         except asyncio.CancelledError:
             raise
@@ -123,7 +123,7 @@ class DelayedAcknowledgement(Generic[Value]):
             raise
 
     async def _acknowledge_durable(self) -> None:
-        """Finish what was written long ago by a server that is still there; if it is not, write all again."""
+        """Finish what the same server has held long enough; write everything again if the server is another one."""
         before = time.monotonic() - self._settle_seconds  # guarantee: settling
         if not self._batches or not self._batches[0].is_durable(before):
             return

@@ -1,5 +1,6 @@
-"""The role that writes each product's headline and text when they are due, and publishes products.summaries: at once
-after a text was written or withdrawn, and changed counts at most a minute after they changed.
+"""The role that writes each product's headline and text when they are due, and publishes products.summaries.
+
+It publishes at once after a text was written or withdrawn, and changed counts at most a minute after they changed.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ _TEXTS_AT_ONCE = 16
 _PUBLICATIONS_AT_ONCE = 500  # about 1.5 KB each
 _IDLE_SECONDS = 0.5
 _MAX_WAITING_TOKENS = 100_000
-_MOST_UNFINISHED = 2  # claims, after which T5 is taken for what ends the process
+_MOST_UNFINISHED = 2  # claims; after these, T5 is assumed to be what ends the process
 
 
 class Describe:
     """Claims due products by lease, so that any number of these processes share the work.
 
-    Order of things for one round:
+    The steps of one round:
 
     1. claimed: products whose text is due, and others whose counts changed; what a process does not finish is found
        due again, by the state of the product, when its lease ends
-    2. for each due text, beside the others: representative sentences are chosen, T5 proposes a headline, which must
+    2. for each due text, alongside the others: representative sentences are chosen, T5 proposes a headline, which must
        pass the check against them; after two claims in a row that were not finished it is not asked, since what it was
        given may end the process. Written, unless a review it cites changed meanwhile
     3. the summaries are read in one round trip, published to products.summaries and acknowledged, whether a text was
@@ -100,7 +101,7 @@ class Describe:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._publish([one.product_id for one in due if not one.text_is_due]))
                 group.create_task(self._describe([one.product_id for one in due if one.text_is_due]))
-        except BaseExceptionGroup as raised:  # the exit code and the words are those of what was raised
+        except BaseExceptionGroup as raised:  # exit code and message are those of the first error
             raise _first_of(raised) from raised
 
     async def _describe(self, product_ids: Sequence[str]) -> None:
@@ -110,7 +111,7 @@ class Describe:
         await self._publish(product_ids)
 
     async def _write(self, product_id: str) -> None:
-        """Make the product's text and write it. Refused where a review changed meanwhile: its text is due again."""
+        """Make the product's text and write it. It is refused, and due again, if a review changed meanwhile."""
         _, evidence = await self._retry(lambda: self._store.evidence(product_id))
         text, cited = await self._made(product_id, evidence)
         if await self._retry(lambda: self._store.write_text(product_id, text, cited)):
@@ -119,9 +120,9 @@ class Describe:
             telemetry.product_text_was_outdated(product_id)
 
     async def _made(self, product_id: str, evidence: Sequence[Evidence]) -> tuple[ProductText, dict[str, int]]:
-        """The text, and the revisions that it cites. A product whose sentences trigger a bug goes without a text.
+        """Return the text, and the revisions that it cites. A product whose sentences trigger a bug gets no text.
 
-        Raises what was raised, and so ends the process, where too many of the recent products failed so.
+        Raises the error, which ends the process, if too many of the recent products failed.
         """
         try:
             chosen = product_text.choose(evidence)
@@ -150,7 +151,7 @@ class Describe:
         )
 
     async def _publish(self, product_ids: Sequence[str]) -> None:
-        """Publish these products as they are now, and note it once the broker has them: three round trips for all."""
+        """Publish these products as they are now, and note it after the acknowledgement: three round trips for all."""
         if not product_ids:
             return
         summaries = await self._retry(lambda: self._store.read(product_ids, self._now_ms()))
@@ -171,7 +172,7 @@ class Describe:
         return False
 
     async def _propose(self, chosen: Sequence[Evidence]) -> str | None:
-        """T5's headline for these sentences; None without a T5, or where it fails on them."""
+        """Return T5's headline for these sentences; None without a T5, or if it fails on them."""
         if self._batcher is None:
             return None
         answer: asyncio.Future[str | ModelFailed] = self._loop.create_future()
@@ -180,7 +181,7 @@ class Describe:
         return None if isinstance(proposed, ModelFailed) else proposed
 
     def _answered(self, results: Sequence[tuple[asyncio.Future[str | ModelFailed], str | ModelFailed]]) -> None:
-        """In the batcher's thread."""
+        """Pass results from the batcher's thread to the event loop."""
 
         def resolve() -> None:
             for answer, value in results:

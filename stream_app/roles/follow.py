@@ -1,4 +1,4 @@
-"""Keeps a worker on the active view: when another generation becomes active, the worker ends, to begin anew on it."""
+"""Keeps a worker on the active view: it ends when another generation becomes active, to be restarted on that one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Resolve = Callable[[Settings], Awaitable[Settings]]
 
 
 async def active_view(settings: Settings) -> Settings:
-    """The settings with the active generation, as soon as Redis says which it is."""
+    """Return the settings with the active generation, once Redis has reported it."""
     return await Retry("redis", settings.redis_patience_seconds)(lambda: fixed(settings))
 
 
@@ -32,10 +32,10 @@ def follow_view(settings: Settings, run: Callable[[Settings], None], resolve: Re
     """Call ``run`` with the settings that ``resolve`` finds, those of the active generation; returns when it does.
 
     When another generation becomes active, the process gets SIGTERM from within: what is in flight is finished and
-    committed as ever, and it ends with EXIT_VIEW_SWITCHED. Started again, it finds the new generation, whose consumer
-    group goes on where the rebuild left off; so nothing is lost between the two.
+    committed as usual, and it ends with EXIT_VIEW_SWITCHED. Started again, it finds the new generation, whose consumer
+    group continues where the rebuild left off, so nothing is lost between the two.
 
-    Raises StoreUnavailable when Redis does not say within ``redis_patience_seconds`` which one is active.
+    Raises StoreUnavailable if Redis does not report the active one within ``redis_patience_seconds``.
     """
     current = resolved(settings, resolve)
     switched = threading.Event()
@@ -52,7 +52,7 @@ def follow_view(settings: Settings, run: Callable[[Settings], None], resolve: Re
 
 
 def resolved(settings: Settings, resolve: Resolve) -> Settings:
-    """What ``resolve`` finds. A signal ends the process at once with code 0: nothing was consumed yet."""
+    """Return what ``resolve`` finds. A signal ends the process at once with code 0: nothing was consumed yet."""
 
     async def find() -> Settings:
         loop = asyncio.get_running_loop()
@@ -64,7 +64,7 @@ def resolved(settings: Settings, resolve: Resolve) -> Settings:
 
 
 async def _until_switched(settings: Settings, generation: int) -> None:
-    """Returns when another generation is active. While Redis is away nothing is known, and the role itself says so."""
+    """Return when another generation is active. While Redis is away, the role itself reports that."""
     generations = Generations.from_settings(settings)
     try:
         while True:

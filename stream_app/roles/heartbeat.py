@@ -1,4 +1,4 @@
-"""Says in Redis that a process which is in no consumer group is at work."""
+"""Records in Redis that a process without a consumer group is alive."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _LEAVE_SECONDS = 1.0
 
 @asynccontextmanager
 async def heartbeat(notes: WorkerNotes, worker: str, now_ms: Callable[[], int]) -> AsyncIterator[None]:
-    """Beats every 3 s on the loop of the block, so a loop that hangs is not seen; ends with it. Redis may be away.
+    """Write a heartbeat every 3 s on the loop of the block, so a loop that hangs writes none. Redis may be away.
 
     A block that ends by an exception leaves its last beat: the process did not end in order.
     """
 
     async def beat() -> None:
         while True:
-            with suppress(Unavailable, ConfigurationError):  # the role meets them, too
+            with suppress(Unavailable, ConfigurationError):  # the role gets these errors too
                 await notes.seen(worker, now_ms())
             await asyncio.sleep(BEAT_SECONDS)
 

@@ -24,7 +24,7 @@ _AT_THE_END_SECONDS = 0.25  # Redis answers in a millisecond, or the next proces
 
 
 class LastErrors:
-    """Takes what is logged as an error. A thread of its own does the rest, for the newest one. Order of things:
+    """Records what is logged as an error: the newest one, in a thread of its own. Steps:
 
     1. written to a file in ``state_folder``, which needs no server: the error may be that Redis is away
     2. noted in Redis, where `stream-app status` finds it from any machine; tried again every 5 s while Redis is away
@@ -63,7 +63,7 @@ class LastErrors:
         with asyncio.Runner() as runner:
             try:
                 notes = WorkerNotes.from_settings(self._settings)
-            except ConfigurationError:  # the role says so itself
+            except ConfigurationError:  # the role reports it itself
                 return
             kept: LastError | None = None
             delivered = True
@@ -97,7 +97,7 @@ def file_of(settings: Settings, role: str) -> Path:
 
 
 def secrets_of(settings: Settings) -> set[str]:
-    """Everything in the settings that must not be shown, as it is written and as it is meant."""
+    """Return every secret in the settings, as written and decoded."""
     url = settings.redis.get_secret_value()
     secrets = {value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)} - {url}
     if "@" in url:  # without a password it is an address, which is useful
@@ -117,8 +117,8 @@ def _delivered(runner: asyncio.Runner, notes: WorkerNotes, error: LastError) -> 
 
 
 def _write(file: Path, error: LastError) -> None:
-    beside = file.with_suffix(f".{os.getpid()}")
+    temporary = file.with_suffix(f".{os.getpid()}")
     with suppress(OSError):  # a full disk, or one that may not be written
         file.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(packed(error))
-        beside.replace(file)
+        temporary.write_bytes(packed(error))
+        temporary.replace(file)

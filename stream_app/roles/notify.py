@@ -1,4 +1,4 @@
-"""The role that tells people: each alert is logged once it is kept among the recent ones that the page shows."""
+"""The role that notifies people: each alert is logged once it is among the recent ones that the page shows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stream_app.settings import Settings
 
 
 class Notify:
-    """ports.StreamRole. An alert is kept, logged, and acknowledged when Redis will not forget it (see
+    """ports.StreamRole. An alert is kept, logged, and acknowledged when it is durable in Redis (see
     ``DelayedAcknowledgement``).
 
     After a crash it is kept and logged again, under the same id. One whose id stands already, no less gravely, is
@@ -85,7 +85,7 @@ class Notify:
             in_flight_of=lambda item: item[0],
             reject=lambda item, rejected: self._give_up(batch, item[0], rejected),
         )
-        if not batch.written_at:  # else a server forgot them, and people know of them already
+        if not batch.written_at:  # else a server lost them, and they were logged already
             answered = [one for one in answered if not is_copy(one[0][0].record)]  # guarantee: copies-are-not-told
             self._kept = [alert for (_, alert), kept in answered if kept]  # guarantee: alerts-are-logged-once
 

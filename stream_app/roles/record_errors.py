@@ -1,6 +1,6 @@
-"""The one place of a role where an exception belongs to a record: it becomes a reject, and the others go on.
+"""Turns an exception that one record causes into a reject of that record, so that the others continue.
 
-1. all records of a poll are worked on together; an exception tells nothing of whose fault it is
+1. all records of a poll are processed together; an exception does not show which one caused it
 2. then one by one: what raises alone is rejected as `internal_error`, its traceback in the log
 3. unless a fixed healthy record fails too, where the role has one: then the bug is ours. The process ends, nothing is
    rejected
@@ -28,11 +28,11 @@ _LOGGED = 3  # failures of a poll that ends the process: they are all alike
 
 
 class TooManyFailures(Exception):
-    """Records fail that should not. What they raised is in the log."""
+    """Too many records fail without a known cause. The log has their errors."""
 
 
 class HealthyRecordFailed(Exception):
-    """A fixed record that is known to be healthy fails as well. What the records raised is in the log."""
+    """A fixed healthy record fails as well. The log has the errors."""
 
 
 class RecordErrors:
@@ -51,7 +51,7 @@ class RecordErrors:
         reject: Callable[[Item, Rejected], None],
         healthy: Callable[[], Item] | None = None,
     ) -> list[tuple[Item, Result]]:
-        """Each item with its result, in order, without those that were rejected.
+        """Return each item with its result, in order, without those that were rejected.
 
         ``work`` gives one result per item and changes nothing else, since it may be called again for any of them, and
         for the fixed item that ``healthy`` makes. Raises TooManyFailures or HealthyRecordFailed, nothing rejected.
@@ -74,7 +74,7 @@ class RecordErrors:
         in_flight_of: Callable[[Item], InFlightRecord],
         reject: Callable[[Item, Rejected], None],
     ) -> list[tuple[Item, Result]]:
-        """As ``attempt``. ``work`` may be called again for any item: a second time must change nothing more."""
+        """Do the same as ``attempt``. ``work`` may be called again for any item, and must be idempotent."""
         try:
             results = await work(items)
         except NOT_OF_A_RECORD:
@@ -130,7 +130,7 @@ class RecordErrors:
         try:
             work([healthy()])
         except Exception as error:
-            self._tell(failed[:_LOGGED], in_flight_of)
+            self._log(failed[:_LOGGED], in_flight_of)
             raise HealthyRecordFailed(
                 f"{len(failed)} records failed in {self._role}, and so does a healthy record of its own: a bug. See "
                 "record_failed above. Nothing is rejected or committed."
@@ -143,10 +143,10 @@ class RecordErrors:
         in_flight_of: Callable[[Item], InFlightRecord],
         reject: Callable[[Item, Rejected], None],
     ) -> None:
-        """Reject what failed. Raises TooManyFailures before anything of it is."""
+        """Reject what failed. Raises TooManyFailures before anything is rejected."""
         self._share.passed(passed)
         too_many = self._share.failed(len(failed))  # guarantee: bug-rejects-no-topic
-        self._tell(failed[:_LOGGED] if too_many else failed, in_flight_of)
+        self._log(failed[:_LOGGED] if too_many else failed, in_flight_of)
         if too_many:
             raise TooManyFailures(
                 f"{len(failed)} records of this poll failed in {self._role} without a known fault of theirs, and "
@@ -157,14 +157,14 @@ class RecordErrors:
             in_flight = in_flight_of(item)
             reject(item, Rejected(in_flight.record, "internal_error", _words(error)))
 
-    def _tell(self, failed: Sequence[tuple[Item, Exception]], in_flight_of: Callable[[Item], InFlightRecord]) -> None:
+    def _log(self, failed: Sequence[tuple[Item, Exception]], in_flight_of: Callable[[Item], InFlightRecord]) -> None:
         for item, error in failed:
             record = in_flight_of(item).record
             telemetry.record_failed(self._role, record.topic, record.partition, record.offset, error)
 
 
 def _words(error: Exception) -> str:
-    """For whoever reads the dead letter, which holds the record too: what was raised, and where."""
+    """Describe the error and its place, for readers of the dead letter."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" in {frames[-1].name}" if frames else ""
     return f"{type(error).__name__}{place}: {error}"

@@ -29,7 +29,7 @@ class Retry:
         self._seconds = seconds
 
     async def __call__(self, call: Callable[[], Awaitable[Value]]) -> Value:
-        """The call's value, as soon as a try succeeds. Raises the last Unavailable when patience is spent.
+        """Return the call's value once a try succeeds. Raises the last Unavailable when patience is spent.
 
         Any other exception passes through at once: it is a bug, not an outage.
         """

@@ -1,4 +1,4 @@
-"""Puts a role together with its adapters, and runs it until the process is told to stop; imports that role alone."""
+"""Assembles a role and its adapters, and runs it until a signal. Only that role is imported."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from stream_app.store.workers import WorkerNotes
 
 
 def now_ms() -> int:
-    """The clock of the roles: milliseconds since 1970."""
+    """Return the clock of the roles: milliseconds since 1970."""
     return time.time_ns() // 1_000_000
 
 
 def process_name(name: str) -> str:
-    """Which process a worker is, among all machines: "describe@host:4711"."""
+    """Return a worker's name among all machines: "describe@host:4711"."""
     return f"{name}@{socket.gethostname()}:{os.getpid()}"
 
 
@@ -89,7 +89,7 @@ def _run(
         )
 
     def alert_history(take: Callable[[RawRecord], None]) -> TopicFollower:
-        """What fires again may be as old as a review may be, and a day older: clocks differ."""
+        """Follow the alerts of the oldest reviews that may fire again, and a day more: clocks differ."""
         from stream_app.roles.enrich.fired_alerts import MAX_KNOWN
 
         since_ms = now_ms() - int(settings.alert_max_age_hours * 3_600_000) - MAX_AHEAD_MS

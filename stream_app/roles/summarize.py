@@ -1,4 +1,4 @@
-"""The role that folds enriched reviews into the view in Redis."""
+"""The role that applies enriched reviews to the view in Redis."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from stream_app.roles.delayed_acknowledgement import Batch, DelayedAcknowledgeme
 from stream_app.roles.record_errors import RecordErrors
 from stream_app.settings import Settings
 
-_FETCH_WAIT_MS = 250  # a page may lag so much behind a review, and a poll costs as much as ten reviews
+_FETCH_WAIT_MS = 250  # a page may lag that much behind a review; a poll costs as much as ten reviews
 
 
 class Summarize:
-    """ports.StreamRole. Order of things:
+    """ports.StreamRole. Steps:
 
     1. decoded; what cannot be read is finished with a dead letter
     2. applied, one pipeline per poll
@@ -98,7 +98,7 @@ class Summarize:
     # ---- apply, publish outboxes
 
     async def _apply(self, batch: Batch[EnrichedReview]) -> None:
-        """Apply a batch and publish what the outboxes hold. May be repeated at will."""
+        """Apply a batch and publish what the outboxes hold. May be repeated."""
         applied = await self._record_errors.attempt_async(
             # as they are now: a rebalance during the apply takes some out of the batch
             list(zip(batch.in_flight_records, batch.values, strict=True)),

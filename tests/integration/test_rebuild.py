@@ -357,7 +357,7 @@ def test_rebuild_killed_in_the_middle_goes_on_where_it_was(kafka: str, place: Pl
     assert place.active() == 1
 
     second = place.rebuild()
-    second.wait_for("Going on with generation 2")
+    second.wait_for("Continuing with generation 2")
     children = wait_until(lambda: psutil.Process(second.process.pid).children(), 20, "it has a worker")
     os.kill(children[0].pid, signal.SIGKILL)
     second.wait_for("Switched", 120)

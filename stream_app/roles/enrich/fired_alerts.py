@@ -1,4 +1,4 @@
-"""Which alerts fired, and how gravely: what `enrich` asks before it publishes one."""
+"""Remembers which alerts fired, and their severity."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MAX_SENT = 20_000  # between their publication and the moment when they are rea
 class FiredAlerts:
     """Two memories, because an alert that the broker may not have must be published again when its review comes again.
 
-    What was read from the topic of alerts, where every worker's alerts are, is known for good. What this process sent
-    counts only for reviews of the same epoch: the offset of the review that it came of is not committed before the
-    broker has the alert, so nothing is lost by keeping quiet meanwhile. After a rebalance the review comes again, here
-    or elsewhere, and with it the alert, unless it has been read back by then.
+    What was read from the topic of alerts, where every worker's alerts are, stays known. What this process sent counts
+    only for reviews of the same epoch: the offset of its review is not committed before the broker has the alert, so
+    nothing is lost by not publishing it again meanwhile. After a rebalance the review comes again, here or elsewhere,
+    and with it the alert, unless it has been read back by then.
 
     ``seen`` is for one thread (the follower's), the rest for another (the event loop's).
     """
@@ -31,7 +31,7 @@ class FiredAlerts:
         self._epoch = -1
 
     def before(self, alert_id: str, epoch: int) -> Fired | None:
-        """The gravest that is known of this alert, for a review of ``epoch``."""
+        """Return the gravest known firing of this alert, for a review of ``epoch``."""
         known = self._known.get(alert_id)
         sent = self._sent.get(alert_id) if epoch == self._epoch else None  # guarantee: unacknowledged-alert-comes-again
         if known is None or sent is None:
@@ -39,7 +39,7 @@ class FiredAlerts:
         return sent if is_graver(sent.severity, known.severity) else known
 
     def sent(self, alert: Alert, epoch: int) -> None:
-        """The alert is on its way to the broker, for a review of ``epoch``."""
+        """Note that the alert was sent to the broker, for a review of ``epoch``."""
         if epoch != self._epoch:
             if epoch < self._epoch:
                 return  # its review was taken away: the alert goes nowhere
@@ -47,7 +47,7 @@ class FiredAlerts:
         _remember(self._sent, alert.alert_id, fired(alert), _MAX_SENT)
 
     def seen(self, record: RawRecord) -> None:
-        """The broker has this record of the topic of alerts. Never raises, whoever wrote it."""
+        """Note an alert that was read from its topic. Never raises, whatever the record holds."""
         alert = contract.decode_alert(record)
         if isinstance(alert, Alert):
             _remember(self._known, without_severity(alert.alert_id), fired(alert), MAX_KNOWN)

@@ -1,6 +1,6 @@
 """Has poison-pill candidates computed by a child process, until the one that kills is found.
 
-A thread of its own drives the child: handing over blocks, and the event loop must not. Everything it learns goes back
+A thread of its own drives the child: handing over blocks, and the event loop must not. Its results go back
 through callbacks, which are called from that thread.
 """
 
@@ -27,7 +27,7 @@ _MOST_FAILED_STARTS = 3
 _IDLE_SECONDS = 10.0
 _LEAST_START_SECONDS = 300.0
 _BEYOND_PATIENCE_SECONDS = 10.0  # the child itself notices a run that hangs, unless it can do nothing any more
-_FIRST_TOKENS = 10_000  # handed over at a time until the child has said what it wants
+_FIRST_TOKENS = 10_000  # handed over at a time until the child has reported its limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ class _Candidate:
 
 
 class Isolation:
-    """Candidates in, exactly one verdict each: a result, killer, or impossible to say.
+    """Candidates in, exactly one verdict each: a result, killer, or impossible to decide.
 
     1. No child runs while there is no candidate; one that has nothing to do for 10 s is ended.
     2. Candidates go to the child in batches, at the usual speed. Where it survives, its results are used.
-    3. Where it dies, what it was computing is tried again in a new child, in small groups with nothing beside them.
+    3. Where it dies, what it was computing is tried again in a new child, in small groups and nothing else.
     4. An item alone in two children that died is a killer. A child passes a canary before it gets anything.
     5. Three children in a row that do not come as far as that: nothing can be isolated here, the caller must.
     """
@@ -61,7 +61,7 @@ class Isolation:
         on_impossible: Callable[[list[Any]], None],
         fatal: Callable[[BaseException], None],
     ) -> None:
-        """``fatal`` is told when the device is broken, and of bugs."""
+        """``fatal`` gets a broken device, and bugs."""
         self._load, self._settings = load, settings
         self._on_results, self._on_killer, self._on_impossible = on_results, on_killer, on_impossible
         self._fatal = fatal
@@ -99,7 +99,7 @@ class Isolation:
         with self._lock:
             if self._trials.held and self._child is not None:
                 self._child.kill()
-                self._child, self._child_is_ready = None, False  # its end is no news
+                self._child, self._child_is_ready = None, False  # its end needs no handling
             self._trials.drop()
             tags = [candidate.tag for candidate in self._candidates.values()]
             self._candidates.clear()
@@ -119,7 +119,7 @@ class Isolation:
     def _guarded(self) -> None:
         try:
             self._work()
-        except BaseException as error:  # noqa: BLE001 - told to the one who ends the process
+        except BaseException as error:  # noqa: BLE001 - ``fatal`` ends the process
             if not self._stopped:
                 self._fatal(error)
 
@@ -131,8 +131,8 @@ class Isolation:
                 self._out_of_patience()
                 continue
             if child is self._child or child is None:
-                self._heard(event)
-            self._go_on()
+                self._handle(event)
+            self._continue()
 
     def _patience(self) -> float | None:
         """Seconds without any event that are too long; None: nothing is expected."""
@@ -149,10 +149,10 @@ class Isolation:
             if child is None:
                 return
             if self._child_is_ready and not len(self._trials):
-                self._child, self._child_is_ready = None, False  # idle: its end is no news
+                self._child, self._child_is_ready = None, False  # idle: its end needs no handling
             child.kill()
 
-    def _heard(self, event: Event | _Wake) -> None:
+    def _handle(self, event: Event | _Wake) -> None:
         match event:
             case Ready(most_tokens):
                 self._child_is_ready = True
@@ -197,7 +197,7 @@ class Isolation:
         self._impossible = True
         telemetry.isolation_was_impossible(why)
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         """Start a child where one is needed, and give it what it should have."""
         if self._impossible:
             if tags := self.drop():

@@ -13,19 +13,19 @@ from stream_app.records import Position
 Review = TypeVar("Review")
 
 _DEATHS_ALONE = 2
-_GLANCE_SECONDS = 0.01
+_POLL_SECONDS = 0.01
 
 
 class OneByOne(Generic[Review]):
-    """The slow way, where the machine has no room for a second process, or isolating itself ends in deaths.
+    """The slow path, where the machine has no room for a second process, or isolating itself ends in deaths.
 
     1. wait until nothing is on the device; the caller submits nothing while this is ``busy``
     2. the canary passes, else the device is to blame
     3. commit a note that this review is alone
     4. compute it; where the process dies of it twice, its successor rejects it unseen
 
-    Records of all other partitions wait too: whatever else computes at a death would be a suspect as good as the noted
-    one. To let them through between two candidates would take one more commit for each.
+    Records of all other partitions wait too: whatever else computes at a death would be as likely a
+    cause as the noted one. To let them through between two candidates would take one more commit for each.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class OneByOne(Generic[Review]):
         reject: Callable[[Review], None],
         fatal: Callable[[BaseException], None],
     ) -> None:
-        """``check_device`` raises where the canary fails; that, and every other error, is told to ``fatal``."""
+        """``check_device`` raises where the canary fails; that, and every other error, goes to ``fatal``."""
         self._crashes = crashes
         self._position = position
         self._is_idle, self._check_device, self._is_finished = is_idle, check_device, is_finished
@@ -73,7 +73,7 @@ class OneByOne(Generic[Review]):
     async def _guarded(self) -> None:
         try:
             await self._work()
-        except Exception as error:  # noqa: BLE001 - nobody waits for this task: told to the one who ends the process
+        except Exception as error:  # noqa: BLE001 - no one awaits this task: ``fatal`` ends the process
             self._fatal(error)
 
     async def _work(self) -> None:
@@ -84,7 +84,7 @@ class OneByOne(Generic[Review]):
                 self._reject(self._waiting.popleft())
                 continue
             while not self._is_idle():
-                await asyncio.sleep(_GLANCE_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
             await self._check_device()
             noted = await self._crashes.note_alone(position)
             if not self._waiting or self._waiting[0] is not review:
@@ -93,4 +93,4 @@ class OneByOne(Generic[Review]):
                 return  # the partitions are being taken away
             self._compute(self._waiting.popleft())
             while not self._is_finished(review):
-                await asyncio.sleep(_GLANCE_SECONDS / 10)
+                await asyncio.sleep(_POLL_SECONDS / 10)
