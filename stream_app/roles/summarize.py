@@ -7,17 +7,16 @@ from collections.abc import Callable
 from functools import partial
 
 from stream_app import contract, telemetry
-from stream_app.kafka.topics import Topics
-from stream_app.ports import Acks, InFlightRecord, Publisher, SummaryStore
-from stream_app.records import EnrichedReview, Message, Partition, Rejected
-from stream_app.roles.delayed_acknowledgement import Batch, DelayedAcknowledgement
-from stream_app.roles.record_errors import RecordErrors
+from stream_app.ports import Publisher, SummaryStore
+from stream_app.records import EnrichedReview, Message, RawRecord, Rejected
+from stream_app.roles.delayed_acknowledgement import Batch
+from stream_app.roles.view_role import ViewRole
 from stream_app.settings import Settings
 
 _FETCH_WAIT_MS = 250  # a page may lag that much behind a review; a poll costs as much as ten reviews
 
 
-class Summarize:
+class Summarize(ViewRole[EnrichedReview]):
     """ports.StreamRole. Steps:
 
     1. decoded; what cannot be read is finished with a dead letter
@@ -36,76 +35,26 @@ class Summarize:
         now_ms: Callable[[], int],
         fatal: Callable[[BaseException], None],
     ) -> None:
-        self._topics = Topics(settings.topic_prefix)
-        self._store = store
+        super().__init__("summarize", settings, store, fatal=fatal)
         self._publisher = publisher
         self._now_ms = now_ms
         self._fatal = fatal
-        self._delayed: DelayedAcknowledgement[EnrichedReview] = DelayedAcknowledgement(
-            settings, store, self._apply, fatal=fatal
-        )
         self._clearing: set[asyncio.Task[None]] = set()
-        self._record_errors = RecordErrors("summarize")
-
-    # ---- ports.StreamRole
-
-    async def start(self, acks: Acks) -> None:
-        self._acks = acks
-        await self._delayed.retry(self._store.check)  # guarantee: server-is-checked-at-the-start
-        self._delayed.start(acks)
-
-    async def take(self, in_flight_records: list[InFlightRecord]) -> None:
-        decoded = self._record_errors.attempt(
-            in_flight_records,
-            lambda some: [contract.decode_enriched(in_flight.record) for in_flight in some],
-            in_flight_of=lambda in_flight: in_flight,
-            reject=self._reject,
-        )
-        readable: list[InFlightRecord] = []
-        reviews: list[EnrichedReview] = []
-        for in_flight, review in decoded:
-            if isinstance(review, Rejected):
-                self._reject(in_flight, review)
-            else:
-                readable.append(in_flight)
-                reviews.append(review)
-        if readable:
-            await self._delayed.add(readable, reviews)
-
-    def _reject(self, in_flight: InFlightRecord, rejected: Rejected) -> None:
-        telemetry.review_rejected(rejected.reason, *in_flight.record[:3])
-        # guarantee: summarize-rejects
-        self._acks.finish(in_flight, [contract.dead_letter_message(self._topics.dead_letter, rejected)])
-
-    def has_room(self) -> bool:
-        return self._delayed.has_room()
 
     def fetch_wait_ms(self) -> int:
         return _FETCH_WAIT_MS
 
-    def drop_waiting(self, partitions: frozenset[Partition]) -> None:
-        self._delayed.drop(partitions)
-
-    async def finish_started(self, partitions: frozenset[Partition]) -> None:
-        return
-
     async def stop(self) -> None:
-        self._delayed.stop()
         for task in self._clearing:
             task.cancel()
-        await self._store.close()
+        await super().stop()
 
-    # ---- apply, publish outboxes
+    def _decode(self, record: RawRecord) -> EnrichedReview | Rejected:
+        return contract.decode_enriched(record)
 
-    async def _apply(self, batch: Batch[EnrichedReview]) -> None:
+    async def _write(self, batch: Batch[EnrichedReview]) -> None:
         """Apply a batch and publish what the outboxes hold. May be repeated."""
-        applied = await self._record_errors.attempt_async(
-            # as they are now: a rebalance during the apply takes some out of the batch
-            list(zip(batch.in_flight_records, batch.values, strict=True)),
-            lambda some: self._store.apply([review for _, review in some], self._now_ms()),
-            in_flight_of=lambda item: item[0],
-            reject=lambda item, rejected: self._give_up(batch, item[0], rejected),
-        )
+        applied = await self._attempt(batch, lambda reviews: self._store.apply(reviews, self._now_ms()))
         telemetry.reviews_applied(sum(result.changed for _, result in applied), len(applied))
         # guarantee: rebalance-in-the-middle-of-an-apply
         outboxes = {review.product_id: result.outbox for (_, review), result in applied if result.outbox}
@@ -115,10 +64,6 @@ class Summarize:
             batch.holds += 1
             # guarantee: outbox-is-cleared-after-the-broker
             self._publisher.publish(messages, partial(self._delivered, batch, product_id, alert_ids))
-
-    def _give_up(self, batch: Batch[EnrichedReview], in_flight: InFlightRecord, rejected: Rejected) -> None:
-        if batch.leave_out(in_flight):
-            self._reject(in_flight, rejected)
 
     def _delivered(self, batch: Batch[EnrichedReview], product_id: str, alert_ids: list[str]) -> None:
         batch.holds -= 1
