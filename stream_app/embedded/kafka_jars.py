@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib.metadata import version
 from pathlib import Path
 
-from stream_app.embedded.file_lock import only_one
+from stream_app.cache import cache_folder
+from stream_app.file_lock import only_one
 from stream_app.ports import ConfigurationError
 
 KAFKA_VERSION = "4.3.1"
@@ -23,15 +22,6 @@ _ROOTS = (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.slf4j:slf4j-simpl
 _LOCK_FILE = Path(__file__).with_name("kafka_jars.lock")  # lines: SHA-256, group:artifact:version
 _MEGABYTES = 46
 _DOWNLOADS_AT_ONCE = 4
-
-
-def cache_folder() -> Path:
-    """Where fetched files are kept: STREAM_APP_CACHE, else the platform's cache folder for this user."""
-    if chosen := os.environ.get("STREAM_APP_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "stream-app"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stream-app"
 
 
 def aot_cache() -> Path:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stream_app.embedded import kafka_jars
-from stream_app.embedded.file_lock import only_one
 from stream_app.embedded.kafka import EmbeddedKafka
+from stream_app.file_lock import only_one
 
 _STOP_SECONDS = 120.0  # the JVM writes the cache when it ends
 

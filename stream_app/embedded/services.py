@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from stream_app.embedded.file_lock import only_one
 from stream_app.embedded.free_port import WAIT_FOR_OWN_PORT_SECONDS, free_port
 from stream_app.embedded.kafka import EmbeddedKafka
 from stream_app.embedded.server_process import address_of_last_run, find_server, forget_server, log_of, port_of_last_run
 from stream_app.embedded.valkey import EmbeddedValkey
+from stream_app.file_lock import only_one
 
 Say = Callable[[str], None]
 _STOP_SECONDS = 15.0

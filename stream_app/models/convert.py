@@ -16,8 +16,8 @@ from typing import Any
 import ctranslate2
 from ctranslate2.converters import TransformersConverter
 
+from stream_app.cache import cache_folder
 from stream_app.models.device import DeviceChoice
-from stream_app.models.measurement_cache import cache_folder
 from stream_app.records import ModelName
 
 

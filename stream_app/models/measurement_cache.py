@@ -14,6 +14,8 @@ import ctranslate2
 import orjson
 import torch
 
+from stream_app.cache import cache_folder
+
 _VERSION = 6  # raised whenever something else is measured, so that older answers are not used
 
 
@@ -72,11 +74,6 @@ def measuring() -> Iterator[None]:
         except OSError:
             pass  # a home that is read-only, or without locks
         yield
-
-
-def cache_folder() -> Path:
-    """Where measurements and converted models are kept."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stream-app"
 
 
 def _processor() -> str:
