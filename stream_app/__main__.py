@@ -25,6 +25,7 @@ _COMMANDS = {
     "erase": "erase",
     "train": "models",
     "evaluate": "models",
+    "models": "model_store",
     "status": "status",
     "check": "check",
     "settings": "settings",

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stream_app.cache import cache_folder
 from stream_app.role_table import ROLES
 
 Summaries = Literal["best_effort", "always", "off"]
@@ -78,8 +79,13 @@ class Settings(BaseSettings):
         10.0, ge=5.0, description="how long a rebuild leaves the old view's keys to readers after it switched"
     )
 
-    sentiment_model: str = Field("bundled", description="path or name@revision of a BERT-family classifier")
-    summary_model: str = Field("bundled", description="path or name@revision of a T5")
+    sentiment_model: str = Field(
+        "bundled", description="path, name@revision or name in `models list` of a BERT-family classifier"
+    )
+    summary_model: str = Field("bundled", description="path, name@revision or name in `models list` of a T5")
+    models_folder: str = Field(
+        default_factory=lambda: str(cache_folder() / "models"), description="folder of what `models fetch` fetched"
+    )
     model_languages: str = Field("auto", description="what the classifier reads: auto (its card), any, or en,de,…")
     device: str = Field("auto", description="auto, cpu or cuda")
     backend: Literal["auto", "torch", "ctranslate2"] = Field("auto", description="auto: the fastest, measured once")

@@ -14,6 +14,7 @@ from rich.console import Console
 from stream_app.commands.options import Json, settings_from
 
 if TYPE_CHECKING:
+    from stream_app.models.catalog import Kind
     from stream_app.models.device import DeviceChoice
 
 app = typer.Typer()
@@ -32,7 +33,9 @@ Checkpoint = Annotated[
 Epochs = Annotated[int | None, typer.Option(help="Passes over the data; default: the recipe's.")]
 Precision = Annotated[str | None, typer.Option(help="fp32 or bf16; default: what suits the device.")]
 Data = Annotated[list[Path], typer.Option("--data", help="Labelled reviews; may be given several times.")]
-Model = Annotated[str, typer.Option(help="Name or folder of the model; bundled: the one in this package.")]
+Model = Annotated[
+    str, typer.Option(help="Name or folder of the model, or a name in `models list`; bundled: the one in this package.")
+]
 Precisions = Annotated[
     bool,
     typer.Option(
@@ -111,6 +114,7 @@ def evaluate_sentiment(
     from stream_app.training.progress import tracked
 
     reviews = read_reviews(data)
+    model = _resolved(model, "classifier")
     if precisions:
         _state(model, "sentiment", compare_labels(model, reviews, threads=settings_from().threads), as_json)
         return
@@ -135,6 +139,7 @@ def evaluate_summary(
     from stream_app.training.summary import Recipe, learnable
 
     reviews = read_reviews(data)
+    model = _resolved(model, "summarizer")
     if precisions:
         _state(model, "summary", compare_summaries(model, reviews, threads=settings_from().threads), as_json)
         return
@@ -143,6 +148,12 @@ def evaluate_summary(
     texts = [text for text, _ in pairs]
     found = list(tracked(answers(summarizer, texts), "reading", len(texts)))
     _show(asdict(score_summaries(texts, found, [title for _, title in pairs])), as_json)
+
+
+def _resolved(model: str, kind: Kind) -> str:
+    from stream_app.models.model_store import ModelStore, resolve
+
+    return resolve(model, kind, ModelStore.of(settings_from()))
 
 
 def _state(model: str, kind: str, facts: dict[str, dict[str, Any]], as_json: bool) -> None:

@@ -150,7 +150,11 @@ def find_classifier(name: str) -> LoadedClassifier:
         return _adapted(source.folder)
     with loading("classifier", name, "STREAM_APP_SENTIMENT_MODEL"):
         tokenizer = AutoTokenizer.from_pretrained(source.where, use_fast=True, **source.safe)
-        model = AutoModelForSequenceClassification.from_pretrained(source.where, **source.safe_weights)
+        model, loaded = AutoModelForSequenceClassification.from_pretrained(
+            source.where, output_loading_info=True, **source.safe_weights
+        )
+        if missing := loaded["missing_keys"]:
+            raise ValueError(f"it has no weights for {', '.join(sorted(missing))}: a classifier needs a trained head")
     named = ModelName(source.name, pinned_revision(source, model.config))
     return LoadedClassifier(model.float().eval(), tokenizer, named, None, proven_precisions(source.folder))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from stream_app.models.model_store import ModelStore, resolve
 from stream_app.ports import TextModel
 from stream_app.records import Scores
 from stream_app.settings import Settings
@@ -62,7 +63,7 @@ def load_sentiment_model(settings: Settings) -> TunedModel[Scores]:
     from stream_app.models.classifier import find_classifier
 
     silence_libraries()
-    found = find_classifier(settings.sentiment_model)
+    found = find_classifier(resolve(settings.sentiment_model, "classifier", ModelStore.of(settings)))
     if settings.model_languages != "auto":
         named = frozenset(settings.model_languages.replace(" ", "").split(","))
         found = replace(found, languages=None if named == {"any"} else named)
@@ -74,7 +75,8 @@ def load_summary_model(settings: Settings, *, background: bool = False) -> Tuned
     from stream_app.models.summarizer import find_summarizer
 
     silence_libraries()
-    return _tuned(find_summarizer(settings.summary_model, settings.summary_beams), settings, background=background)
+    name = resolve(settings.summary_model, "summarizer", ModelStore.of(settings))
+    return _tuned(find_summarizer(name, settings.summary_beams), settings, background=background)
 
 
 def _tuned(

@@ -72,6 +72,7 @@ def test_adapters_never_import_each_other(room: str) -> None:
     ("libraries", "rooms"),
     [
         (("torch", "transformers", "peft", "tokenizers", "safetensors"), ("models", "training")),
+        (("onnx",), ("models",)),
         (("faust", "mode", "aiokafka"), ("kafka",)),
         (("confluent_kafka",), ("kafka", "embedded.kafka")),
         (("redis",), ("store",)),

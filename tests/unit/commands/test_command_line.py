@@ -19,6 +19,10 @@ SUBCOMMANDS = [[name] for name in _COMMANDS] + [
     ["train", "summary"],
     ["evaluate", "sentiment"],
     ["evaluate", "summary"],
+    ["models", "fetch"],
+    ["models", "list"],
+    ["models", "show"],
+    ["models", "export"],
 ]
 
 
