@@ -1,9 +1,8 @@
-"""`make bench`: measures this machine and writes results.md, results.json and results.png.
+"""`make bench`: measure this machine and write results.md, results.json and results.png.
 
-One section after another: the classifier, T5, end to end on Kafka and Valkey, plumbing against other frameworks,
+One section after another: the classifier, T5, end to end on Kafka and Valkey, overhead compared with other frameworks,
 latency under load, look-ups, several processes. Each section's ratios come from one run of it, its repeats taken in
-turns; a section is written when it is done, so that `--only` measures one anew and leaves the others (of the same
-machine) alone.
+turns. A section is written when it is done, so `--only` measures one again and keeps the others (of the same machine).
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", type=Path, default=SAMPLE, help="reviews to repeat; default: the sample stream")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", choices=SECTIONS, nargs="+", help="measure these sections anew, keep the others")
+    parser.add_argument("--only", choices=SECTIONS, nargs="+", help="measure these sections again, keep the others")
     parser.add_argument("--no-peers", action="store_true", help="install no other frameworks")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the results")
     parser.add_argument("--quick", action="store_true", help="one small repeat of each: does it run at all?")

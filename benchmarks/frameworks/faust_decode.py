@@ -26,7 +26,7 @@ async def decode(stream: faust.StreamT[bytes]) -> None:
         if count == job.total:
             seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
             print("measured", (count - 1) / seconds, 1e6 * cpu_seconds / (count - 1), flush=True)
-            os._exit(0)  # its own way out takes seconds
+            os._exit(0)  # its own shutdown takes seconds
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Installs each peer with uv into an environment of its own, beside this project's caches and never in our packages."""
+"""Install each framework with uv into an environment of its own, in this project's cache."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _INSTALL_SECONDS = 300
 
 
 class FrameworkMissing(Exception):
-    """The peer cannot be installed here; the message says why."""
+    """The framework cannot be installed here; the message says why."""
 
 
 @dataclass(frozen=True)
 class Framework:
-    """A framework that does the plumbing job: its script, and what its environment needs (empty: it is our own)."""
+    """A framework that does the job: its script, and what its environment needs (empty: it is our own)."""
 
     name: str
     module: str
@@ -57,7 +57,7 @@ FRAMEWORKS = (
 
 
 def python_of(framework: Framework) -> Path:
-    """The interpreter that runs the peer; installs its environment the first time. Raises FrameworkMissing."""
+    """Return the interpreter of the framework. Installs its environment the first time. Raises FrameworkMissing."""
     if not framework.requirements:
         return Path(sys.executable)
     uv = _uv()

@@ -1,4 +1,4 @@
-"""What a peer is to do: where it reads and writes, and the work for one record. Imported in the peers' environments."""
+"""What a framework has to do: where it reads and writes, and the work for one record. Imported in its environment."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from stream_app.records import Message
 POLL_RECORDS = 1000
 COMMIT_SECONDS = 0.5
 LINGER_MS = 5
-"""As our worker polls, commits and publishes; every peer also waits for acks=all before it commits."""
+"""As our worker polls, commits and publishes; every framework also waits for acks=all before it commits."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One timed run; given to the peer's process as JSON in its first argument."""
+    """One timed run; given to the framework's process as JSON in its first argument."""
 
     brokers: str
     group: str

@@ -1,4 +1,4 @@
-"""The work that every plumbing benchmark does for one review: all of `enrich` but the models, which cost nothing.
+"""The work of the overhead benchmark for one review: all of `enrich` but the models, which cost nothing.
 
 Imports only `contract`, `steps` and `records`, so that other frameworks run it in environments of their own.
 """
@@ -11,7 +11,7 @@ from stream_app import contract
 from stream_app.records import Alert, Message, ModelName, Position, RawRecord, Rejected, Scores
 from stream_app.steps import alert_rules, assemble, prepare
 
-MODEL = ModelName("free", "costs nothing")
+MODEL = ModelName("noop", "costs nothing")
 SUMMARY_MIN_WORDS = 20
 ALERT_THRESHOLD = 0.8
 _ALERT_MAX_AGE_MS = 48 * 3_600_000
@@ -27,7 +27,7 @@ _SCORES = (
 
 
 def noop_scores(text: str) -> Scores:
-    """An answer that costs nothing and can be told from the text: an eighth of the reviews is negative."""
+    """Scores that cost nothing and follow from the text: an eighth of the reviews is negative."""
     return _SCORES[len(text) % len(_SCORES)]
 
 
@@ -45,7 +45,7 @@ def enriched_and_alerts(
 ) -> list[Message]:
     """The messages that one record leads to: its alert, if one is due, and the enriched review, summaries off.
 
-    Each by itself; a worker looks for words of danger in a hundred reviews at once, which is 1 to 2 µs less for each.
+    Each by itself; a worker searches a hundred reviews at once for safety terms, which is 1 to 2 µs less for each.
 
     Raises ValueError for what would be rejected: the workload has none.
     """

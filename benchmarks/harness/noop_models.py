@@ -25,7 +25,7 @@ _BATCH_TOKENS = 32_768  # what waits is one batch: a device that costs nothing i
 
 @dataclass(slots=True)
 class _Text:
-    """ports.Tokens of a text that nobody reads: all texts are equally long, so a run holds any of them."""
+    """ports.Tokens of a text that is not tokenised. All have length 1, so a micro-batch holds any of them."""
 
     text: str
     length: int = 1

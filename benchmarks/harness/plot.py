@@ -9,7 +9,7 @@ from benchmarks.harness.report import median
 
 
 def plot(sections: Mapping[str, Mapping[str, Sequence[float]]], file: Path) -> None:
-    """One panel per section that has bars, a bar per way, in reviews per second."""
+    """One panel per section that has bars, a bar per variant, in reviews per second."""
     import matplotlib
 
     matplotlib.use("Agg")

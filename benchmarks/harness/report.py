@@ -1,4 +1,4 @@
-"""How values are told: medians with their spread, the processor's name and features."""
+"""How values are reported: medians with their range, the processor's name and features."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _CANDIDATES = range(20_000, 32_000)
 
 
 def metric(port: int, name: str) -> float:
-    """The sum of a metric's samples over their labels; 0 while nobody answers on the port."""
+    """The sum of a metric's samples over their labels; 0 while nothing answers on the port."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=_SECONDS) as answer:
             text = answer.read().decode()

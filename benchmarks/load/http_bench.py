@@ -16,7 +16,7 @@ import psutil
 from rich.console import Console
 
 from benchmarks.harness.process_usage import cpu_seconds
-from benchmarks.load.http_load import HttpAnswers, HttpLoad, generate_beside
+from benchmarks.load.http_load import HttpAnswers, HttpLoad, generate_in_own_process
 from stream_app.commands.options import environment_of
 from stream_app.embedded.server_process import die_with
 from stream_app.settings import Settings
@@ -37,7 +37,7 @@ class LookUpRun:
 
 
 class HttpBench:
-    """The servers under load, and the way to load them."""
+    """The servers under load, and the generator of the load."""
 
     def __init__(
         self, api: psutil.Process, valkey: psutil.Process, host: str, port: int, connections: int, seed: int
@@ -51,7 +51,7 @@ class HttpBench:
         console.print(f"{name}: {rate:g} requests/s for {seconds:g} s …")
         load = HttpLoad(self._host, self._port, targets, rate, seconds, self._connections, self._seed)
         before = [cpu_seconds(server) for server in self._servers]
-        answers = generate_beside(load)
+        answers = generate_in_own_process(load)
         used = [cpu_seconds(server) - cpu for server, cpu in zip(self._servers, before, strict=True)]
         lasted = answers.asked / answers.rate_achieved if answers.rate_achieved else seconds
         return LookUpRun(name, rate, seconds, answers, used[0] / lasted, used[1] / lasted)

@@ -1,4 +1,4 @@
-"""GET requests at set times over kept connections, from a process of its own that costs little beside the server.
+"""GET requests at set times over kept connections, from a process of its own that takes little processor time.
 
 One thread, one `select` (its timeout has microseconds, unlike epoll's), no coroutines: some 20 µs a request. A request
 that is due while every connection waits for an answer waits itself, and its latency counts that.
@@ -145,7 +145,7 @@ def generate(load: HttpLoad) -> HttpAnswers:
     )
 
 
-def generate_beside(load: HttpLoad) -> HttpAnswers:
+def generate_in_own_process(load: HttpLoad) -> HttpAnswers:
     """The same in a process of its own, so that neither this one nor its collector is in the measurement."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.load.http_load"],

@@ -117,7 +117,7 @@ def send_at(lines: Sequence[Line], times: Sequence[float], producer: BlockingPro
 def sending(
     lines: Sequence[Line], times: Sequence[float], settings: Settings
 ) -> Iterator[tuple[Sent, threading.Event]]:
-    """``send_at`` in a thread beside the block: (what was sent so far, is it all). Raises what the producer met."""
+    """``send_at`` in a thread during the block: (what was sent so far, is it all). Raises what the producer raised."""
     sent, done = Sent(), threading.Event()
     errors: list[BaseException] = []
 

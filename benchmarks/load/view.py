@@ -100,7 +100,7 @@ def product_named(number: int) -> str:
 
 @contextmanager
 def applying_reviews(settings: Settings, asked: Sequence[int], rate: float = 50) -> Iterator[None]:
-    """Reviews applied at ``rate`` a second beside the block, to products as they are asked for."""
+    """Apply reviews at ``rate`` a second during the block, to products as often as they are asked for."""
     stop = threading.Event()
 
     async def write() -> None:

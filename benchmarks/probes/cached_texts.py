@@ -1,7 +1,7 @@
-"""How many reviews of a stream are answered from known texts, and how much of a model's work that saves.
+"""How many reviews of a stream are answered from the cache, and how much of a model's work that saves.
 
-A review is known when its cleaned text, title included, is that of an earlier one which the cache still holds. The
-cache is a worker's own; a worker knows a few less, those whose equal is still being computed.
+A review is a cache hit if its cleaned text, title included, equals an earlier one that the cache still holds. Each
+worker has its own cache. A worker has slightly fewer hits: a text still being computed is not in the cache yet.
 
     python -m benchmarks.probes.cached_texts --input reviews.jsonl more.jsonl
 """
@@ -39,7 +39,7 @@ class Known:
 
 
 def cached_texts(texts: Iterable[str], cached: int) -> Known:
-    """What a cache of so many texts answers of this stream, read once."""
+    """Count what a cache of ``cached`` texts answers of this stream, read once."""
     cache: ResultCache[bool] = ResultCache(cached)
     reviews = short = known = tokens = cached_tokens = 0
     for text in texts:

@@ -32,7 +32,7 @@ OURS = {
 }
 BUNDLED, BASE = "bundled", "BERT-base's shape, 128 tokens"
 _ARRIVAL_BATCH = 32
-_NAIVE_SHARE = 4  # the naive ways are slow, and their rate does not depend on how many texts there are
+_NAIVE_SHARE = 4  # the naive variants are slow, and their rate does not depend on how many texts there are
 _MOST_NAIVE = 400
 _GPU_FP32_SHARE = 8  # likewise
 _BASE_TOKENS = 128
@@ -42,7 +42,7 @@ _BASE_TOKENS = 128
 class EncoderRun:
     """One timed run. ``peak_flops``: of the same precision and as many workers, measured right after it."""
 
-    way: str
+    variant: str
     reviews: int
     seconds: float
     tokens: int
@@ -65,42 +65,44 @@ class EncoderRun:
         return 1 - self.tokens / self.computed_tokens
 
 
-def in_own_process(way: str, path: Path, reviews: int, model: str) -> EncoderRun:
+def in_own_process(variant: str, path: Path, reviews: int, model: str) -> EncoderRun:
     answer = measured(
-        "benchmarks.probes.encoders", "--way", way, "--input", path, "--reviews", reviews, "--model", model
+        "benchmarks.probes.encoders", "--way", variant, "--input", path, "--reviews", reviews, "--model", model
     )
     return EncoderRun(**answer | {"labels": {int(index): label for index, label in answer["labels"].items()}})
 
 
-def run_variant(way: str, texts: Sequence[str], model: str = BUNDLED) -> EncoderRun:
-    """Time one way on these texts."""
+def run_variant(variant: str, texts: Sequence[str], model: str = BUNDLED) -> EncoderRun:
+    """Time one variant on these texts."""
     from stream_app.models.device import cores, find_device
     from stream_app.models.loading import silence_libraries
 
     silence_libraries()
     found = _found(model)
     where = find_device(threads=1)[0]
-    if way in (NAIVE, ARRIVAL):
+    if variant in (NAIVE, ARRIVAL):
         share = max(_NAIVE_SHARE, len(texts) // _MOST_NAIVE)
         texts = texts[::share]
         find_device(threads=cores())
-        labels, seconds = (_one_at_a_time if way == NAIVE else _in_arrival_order)(found, texts, where)
+        labels, seconds = (_one_at_a_time if variant == NAIVE else _in_arrival_order)(found, texts, where)
         indices = range(0, len(texts) * share, share)
         precision, workers = "fp32", cores()
     else:
-        share = _GPU_FP32_SHARE if way == SORTED and where == "cuda" else 1
+        share = _GPU_FP32_SHARE if variant == SORTED and where == "cuda" else 1
         texts = texts[::share]
-        backend, precision = OURS.get(way, ("torch", "fp32"))
+        backend, precision = OURS.get(variant, ("torch", "fp32"))
         workers = cores() if where == "cpu" else found.gpu_workers
-        labels, seconds = _through_the_batcher(found, texts, where, backend, precision, workers, padded=way == SORTED)
+        labels, seconds = _through_the_batcher(
+            found, texts, where, backend, precision, workers, padded=variant == SORTED
+        )
         indices = range(0, len(texts) * share, share)
     lengths = [one.length for one in found.text_tokenizer()(texts)]
     return EncoderRun(
-        way,
+        variant,
         len(texts),
         seconds,
         sum(lengths),
-        _computed(way, lengths),
+        _computed(variant, lengths),
         flops_of(found.model.config, lengths),
         peak_flops(found.model.config, where, precision, workers),
         dict(zip(indices, labels, strict=True)),
@@ -161,10 +163,10 @@ def _in_arrival_order(found: Any, texts: Sequence[str], device: str) -> tuple[li
 
     run(texts[:4])
     began = time.perf_counter()
-    judged: list[int] = []
+    labels: list[int] = []
     for start in range(0, len(texts), _ARRIVAL_BATCH):
-        judged += run(texts[start : start + _ARRIVAL_BATCH])
-    return judged, time.perf_counter() - began
+        labels += run(texts[start : start + _ARRIVAL_BATCH])
+    return labels, time.perf_counter() - began
 
 
 def _through_the_batcher(
@@ -188,15 +190,15 @@ def _through_the_batcher(
     sizes = tuned.micro_batch_tokens, tuned.batch_tokens, tuned.workers, tuned.tokenizers
     drain(classifier, texts[: max(8, len(texts) // 8)], *sizes)  # warm-up
     scores, seconds = drain(classifier, texts, *sizes)
-    judged = [(one.negative, one.neutral, one.positive) for one in scores]
-    return [row.index(max(row)) for row in judged], seconds
+    labels = [(one.negative, one.neutral, one.positive) for one in scores]
+    return [row.index(max(row)) for row in labels], seconds
 
 
-def _computed(way: str, lengths: Sequence[int]) -> int:
-    """Tokens computed, padding included; of the batcher's ways from its own metric."""
-    if way == NAIVE:
+def _computed(variant: str, lengths: Sequence[int]) -> int:
+    """Tokens computed, padding included; of the batcher's variants from its own metric."""
+    if variant == NAIVE:
         return sum(lengths)
-    if way == ARRIVAL:
+    if variant == ARRIVAL:
         starts = range(0, len(lengths), _ARRIVAL_BATCH)
         return sum(max(batch) * len(batch) for batch in (lengths[i : i + _ARRIVAL_BATCH] for i in starts))
     from prometheus_client import REGISTRY
@@ -209,8 +211,8 @@ def _computed(way: str, lengths: Sequence[int]) -> int:
 
 
 def model_texts(path: Path, count: int, model: str = BUNDLED) -> list[str]:
-    """What the classifier is given of the mix: cleaned and masked, titles included. For BERT-base's shape so many of
-    them in a row that they fill its 128 tokens, cut where they do.
+    """What the classifier is given of the mix: cleaned and masked, titles included. For BERT-base's shape as many of
+    them in a row as fill its 128 tokens, cut there.
     """
     each_once = workload(path, count, repeat=False)  # as workload() repeats them, they need not be prepared again
     texts = [one.model_text for one in prepared_texts(each_once, Settings())]

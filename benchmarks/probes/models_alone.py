@@ -22,11 +22,11 @@ from stream_app.steps import prepare
 FROM_MEMORY, ONE_AT_A_TIME = "from memory", "one at a time"
 
 
-def models_alone(way: str, path: Path, reviews: int, *, with_summaries: bool) -> float:
+def models_alone(variant: str, path: Path, reviews: int, *, with_summaries: bool) -> float:
     """Reviews per second, in a process of its own."""
     summaries = ["--summaries"] if with_summaries else []
     rate: float = measured(
-        "benchmarks.probes.models_alone", "--way", way, "--input", path, "--reviews", reviews, *summaries
+        "benchmarks.probes.models_alone", "--way", variant, "--input", path, "--reviews", reviews, *summaries
     )
     return rate
 

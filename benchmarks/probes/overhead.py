@@ -64,7 +64,7 @@ class Bench:
     @property
     def job(self) -> Job:
         topics = self.topics
-        group = f"{self.settings.topic_prefix}peer"
+        group = f"{self.settings.topic_prefix}framework"
         return Job(self.settings.brokers, group, topics.reviews, topics.enriched, topics.alerts, self.total)
 
 
@@ -92,7 +92,7 @@ def our_worker(bench: Bench, summaries: str, state_folder: str) -> tuple[list[st
     named = {
         "STREAM_APP_SUMMARIES": summaries,
         "STREAM_APP_STATE_FOLDER": state_folder,
-        "STREAM_APP_CACHED_TEXTS": "0",  # the workload repeats itself: every review is to go the whole way
+        "STREAM_APP_CACHED_TEXTS": "0",  # the workload repeats itself: every review is to be computed
     }
     return [sys.executable, "-m", "benchmarks.harness.noop_models"], {**environment_of(bench.settings), **named}
 

@@ -93,11 +93,11 @@ def _products(config: Any, device: str, precision: str) -> list[Callable[[], flo
             prepacked = PrepackedLinear(linear, then_gelu=False)
             products.append(counted(lambda: prepacked(left)))
         if precision == "fp32":
-            products += [counted(way) for way in _ways_in_fp32([linear], left)]
+            products += [counted(variant) for variant in _variants_in_fp32([linear], left)]
     return products
 
 
-def _ways_in_fp32(layers: Sequence[Any], given: Any) -> list[Callable[[], Any]]:
+def _variants_in_fp32(layers: Sequence[Any], given: Any) -> list[Callable[[], Any]]:
     """Functions that multiply ``given`` with the weights of each of the linear layers, each by another library."""
     import numpy as np
     from torch.utils import mkldnn
@@ -144,10 +144,10 @@ def _products_rate(config: Any, tokens: int, workers: int) -> float:
     operations = seconds = 0.0
     for rows, columns in ((hidden, 3 * hidden), (hidden, hidden), (hidden, inner), (inner, hidden)):  # of the weights
         layers = [torch.nn.Linear(rows, columns).eval() for _ in range(config.num_hidden_layers)]
-        ways = _ways_in_fp32(layers, torch.randn(tokens, rows))
+        variants = _variants_in_fp32(layers, torch.randn(tokens, rows))
         of_these = 2.0 * tokens * rows * columns * len(layers)
         operations += of_these
-        seconds += of_these / max(_rate(_counted(way, of_these), workers) for way in ways)
+        seconds += of_these / max(_rate(_counted(variant, of_these), workers) for variant in variants)
     return operations / seconds
 
 

@@ -31,7 +31,7 @@ OURS: dict[str, dict[Precision, str]] = {
     "cpu": {"fp32": FP32, "int8": INT8},
     "cuda": {"fp32": GPU_FP32, "bf16": GPU_BF16},
 }
-WAYS = (*NAIVE, *(way for ways in OURS.values() for way in ways.values()))
+VARIANTS = (*NAIVE, *(variant for variants in OURS.values() for variant in variants.values()))
 _CPU_BATCHES = (4, 8, 16)  # texts of 256 tokens: the fastest counts; a worker keeps its runs shorter
 _GPU_BATCH = 1024  # texts of 256 tokens: as much as a worker's sweep tries on a GPU
 SMALL, BUNDLED = "T5-small's shape, 256 tokens in, 32 out, 4 beams", "bundled, real reviews, greedy"
@@ -52,7 +52,7 @@ class SummaryRun:
         return self.texts / self.seconds
 
 
-def run_small(way: str, count: int) -> SummaryRun:
+def run_small(variant: str, count: int) -> SummaryRun:
     """Random tokens through a T5 of T5-small's shape; exactly 32 tokens are written each time."""
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
@@ -63,10 +63,10 @@ def run_small(way: str, count: int) -> SummaryRun:
     model: Any = T5ForConditionalGeneration(T5Config(decoder_start_token_id=0)).eval()  # the defaults are T5-small's
     ids = torch.randint(10, 30_000, (count, _IN - 1)).tolist()
     texts = [[*row, 1] for row in ids]
-    if way in OURS["cpu"].values():
-        return _small_by_ctranslate2(model, texts, way)
+    if variant in OURS["cpu"].values():
+        return _small_by_ctranslate2(model, texts, variant)
     device = find_device(threads=_cores())[0]
-    model = model.to(device, torch.bfloat16 if way == GPU_BF16 else torch.float32)
+    model = model.to(device, torch.bfloat16 if variant == GPU_BF16 else torch.float32)
 
     def generate(batch: Sequence[list[int]]) -> None:
         given = torch.tensor(batch, device=device)
@@ -80,7 +80,7 @@ def run_small(way: str, count: int) -> SummaryRun:
                 do_sample=False,
             ).tolist()
 
-    size = {BATCHES: BATCH, ALONE: 1}.get(way, _GPU_BATCH)
+    size = {BATCHES: BATCH, ALONE: 1}.get(variant, _GPU_BATCH)
     generate(texts[:1] if device == "cpu" else texts[:size])
     began = time.perf_counter()
     for start in range(0, count, size):
@@ -88,7 +88,7 @@ def run_small(way: str, count: int) -> SummaryRun:
     return SummaryRun(count, time.perf_counter() - began, [])
 
 
-def _small_by_ctranslate2(model: Any, texts: list[list[int]], way: str) -> SummaryRun:
+def _small_by_ctranslate2(model: Any, texts: list[list[int]], variant: str) -> SummaryRun:
     import ctranslate2
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast
@@ -104,7 +104,7 @@ def _small_by_ctranslate2(model: Any, texts: list[list[int]], way: str) -> Summa
         unk_token="<unk>",
     )
     folder = converted(lambda: model, words, ModelName("t5-small-shape", "random-1"))
-    compute = "int8" if way == INT8 else "float32"
+    compute = "int8" if variant == INT8 else "float32"
     translator = ctranslate2.Translator(
         str(folder), device="cpu", compute_type=compute, inter_threads=_cores(), intra_threads=1
     )
@@ -118,7 +118,7 @@ def _small_by_ctranslate2(model: Any, texts: list[list[int]], way: str) -> Summa
         )
 
     def seconds(size: int, count: int) -> float:
-        """For so many texts in runs of ``size``, each thread as many."""
+        """The seconds for ``count`` texts in micro-batches of ``size``, shared evenly by the threads."""
         of_all = (texts * (count // len(texts) + 1))[:count]
         began = time.perf_counter()
         with ThreadPoolExecutor(_cores()) as pool:
@@ -132,7 +132,7 @@ def _small_by_ctranslate2(model: Any, texts: list[list[int]], way: str) -> Summa
     return SummaryRun(count, seconds(size, count), [])
 
 
-def run_bundled(way: str, path: Path, count: int) -> SummaryRun:
+def run_bundled(variant: str, path: Path, count: int) -> SummaryRun:
     """Real reviews through the bundled T5; ours through a worker's batcher."""
     from stream_app.models.device import DeviceChoice, find_device
     from stream_app.models.loading import silence_libraries
@@ -143,13 +143,13 @@ def run_bundled(way: str, path: Path, count: int) -> SummaryRun:
     settings = Settings()
     prepared = prepared_texts(workload(path, 4 * count), settings)
     texts = [one.summary_input for one in prepared if needs_summary(one, settings.summary_min_words)][:count]
-    for device, ways in OURS.items():
-        for precision, one in ways.items():
-            if one == way:
+    for device, variants in OURS.items():
+        for precision, one in variants.items():
+            if one == variant:
                 return _by_a_worker(device, precision, texts)
     device, threads, _ = find_device(threads=_cores())
     summarizer = load_summarizer("bundled", DeviceChoice(device, "fp32", threads, ""))
-    size = BATCH if way == BATCHES else 1
+    size = BATCH if variant == BATCHES else 1
     summarizer.run(summarizer.tokenize(texts[:size]))
     summaries = []
     began = time.perf_counter()
@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("--input", type=Path, default=SAMPLE, help="reviews; default: the sample stream")
     parser.add_argument("--texts", type=int, default=400)
     parser.add_argument("--model", choices=(SMALL, BUNDLED), default=BUNDLED)
-    parser.add_argument("--way", choices=WAYS, required=True, help="the variant")
+    parser.add_argument("--way", choices=VARIANTS, required=True, help="the variant")
     options = parser.parse_args()
     small = options.model == SMALL
     run = run_small(options.way, options.texts) if small else run_bundled(options.way, options.input, options.texts)

@@ -1,8 +1,8 @@
-"""The classifier alone, in every way that it can be computed, against the naive ways and against the device's limit.
+"""The classifier alone, in every variant, compared with naive ones and with the device's limit.
 
-Each way runs in a process of its own (libraries that share a process change each other's speed), all of them in turn
-and that several times, so that a machine that slows down slows all. Every timed run's labels are compared with those of
-transformers in fp32, and a result above the measured peak is refused: it would be a mistake of the measurement.
+Each variant runs in a process of its own, because libraries that share a process change each other's speed. The
+variants take turns, several times, so that a machine that slows down slows all of them. The labels of every timed run
+are compared with those of transformers in fp32. A result above the measured peak is an error of the measurement.
 
     python -m benchmarks.sections.encoders --input reviews.jsonl     prints the table
 """
@@ -24,7 +24,7 @@ from benchmarks.probes.encoders import ARRIVAL, BASE, BF16, BUNDLED, NAIVE, OURS
 from benchmarks.sections.section import Measured, Options
 from stream_app.settings import Settings
 
-_LOWER_PRECISION = {way for way, (_, precision) in OURS.items() if precision != "fp32"}
+_LOWER_PRECISION = {variant for variant, (_, precision) in OURS.items() if precision != "fp32"}
 REVIEWS = {"cpu": 1400, "cuda": 40_000}
 BASE_REVIEWS = {"cpu": 120, "cuda": 40_000}
 console = Console(stderr=True)
@@ -32,8 +32,8 @@ console = Console(stderr=True)
 
 @dataclass(frozen=True)
 class EncoderResult:
-    """All runs by way; ``chosen``: the way that a worker takes here by itself, and why (of BERT-base's shape, whose
-    weights no card vouches for, the fastest).
+    """All runs by variant. ``chosen``, ``reason``: the variant that a worker uses here, and why. Of BERT-base's shape,
+    which has no card, it is the fastest.
     """
 
     mean_tokens: float
@@ -43,27 +43,27 @@ class EncoderResult:
     products_shares: tuple[float, ...] = ()
     """What the products with the bundled model's weights reach of a CPU's fp32 peak by themselves, one per repeat."""
 
-    def rates(self, way: str) -> list[float]:
+    def rates(self, variant: str) -> list[float]:
         """Reviews per second of the mix, a value per repeat."""
-        return [run.tokens_per_second / self.mean_tokens for run in self.runs[way]]
+        return [run.tokens_per_second / self.mean_tokens for run in self.runs[variant]]
 
     @property
     def exact(self) -> str:
-        """The fastest of our ways in fp32 (transformers' own where there is none of ours)."""
+        """The fastest of our variants in fp32 (transformers' own where there is none of ours)."""
         ours = (OURS.keys() & self.runs.keys()) - _LOWER_PRECISION
-        return max(ours or {SORTED}, key=lambda way: median(self.rates(way)))
+        return max(ours or {SORTED}, key=lambda variant: median(self.rates(variant)))
 
-    def share_of_peak(self, way: str) -> float:
-        return median([run.share_of_peak for run in self.runs[way]])
+    def share_of_peak(self, variant: str) -> float:
+        return median([run.share_of_peak for run in self.runs[variant]])
 
-    def same_labels(self, way: str) -> float:
+    def same_labels(self, variant: str) -> float:
         """The share of the reviews with the label of transformers in fp32 (one at a time where it was asked), of those
-        that both judged.
+        that both classified.
         """
         reference: dict[int, int] = {}
         for one in (self.runs[SORTED][0], self.runs[NAIVE][0]):
             reference |= one.labels
-        labels = self.runs[way][0].labels
+        labels = self.runs[variant][0].labels
         both = labels.keys() & reference.keys()
         return sum(reference[index] == labels[index] for index in both) / len(both)
 
@@ -71,7 +71,7 @@ class EncoderResult:
 def measure_encoders(
     path: Path, reviews: int, repeats: int, say: Callable[[str], None], model: str = BUNDLED
 ) -> EncoderResult:
-    """Every way that this device and model offer, ``repeats`` times each."""
+    """Every variant that this device and model offer, ``repeats`` times each."""
     from stream_app.models.device import BF16_MUST_GAIN, bf16_gain, find_device
     from stream_app.models.loading import load_sentiment_model
 
@@ -80,28 +80,28 @@ def measure_encoders(
         NAIVE,
         ARRIVAL,
         SORTED,
-        *(way for way, parts in OURS.items() if where == "cpu" or parts == ("torch", "bf16")),
+        *(variant for variant, parts in OURS.items() if where == "cpu" or parts == ("torch", "bf16")),
     ]
     if where == "cpu" and bf16_gain("cpu") < BF16_MUST_GAIN:
         offered.remove(BF16)
     how = load_sentiment_model(Settings(device=where)).how if model == BUNDLED else ""
-    runs: dict[str, list[EncoderRun]] = {way: [] for way in offered}
+    runs: dict[str, list[EncoderRun]] = {variant: [] for variant in offered}
     shares: list[float] = []
     for repeat in range(repeats):
         if where == "cpu" and model == BUNDLED:
             shares.append(measured("benchmarks.probes.peak")["products_share"])
-        for way in offered:
-            say(f"encoder, {model}: {way}, {repeat + 1} of {repeats}")
-            runs[way].append(in_own_process(way, path, reviews, model))
-    for way, of_way in runs.items():
-        if (share := max(run.share_of_peak for run in of_way)) > 1:
-            raise RuntimeError(f"{way} computed {share:.2f} of the measured peak: the measurement is wrong")
+        for variant in offered:
+            say(f"encoder, {model}: {variant}, {repeat + 1} of {repeats}")
+            runs[variant].append(in_own_process(variant, path, reviews, model))
+    for variant, of_variant in runs.items():
+        if (share := max(run.share_of_peak for run in of_variant)) > 1:
+            raise RuntimeError(f"{variant} computed {share:.2f} of the measured peak: the measurement is wrong")
     every = runs[SORTED][0]
     result = EncoderResult(every.tokens / every.reviews, runs, SORTED, how, tuple(shares))
     if how:
-        chosen = next((way for way, parts in OURS.items() if f"; {' '.join(parts)}, because" in how), SORTED)
+        chosen = next((variant for variant, parts in OURS.items() if f"; {' '.join(parts)}, because" in how), SORTED)
     else:
-        chosen = max(OURS.keys() & runs, key=lambda way: median(result.rates(way)))
+        chosen = max(OURS.keys() & runs, key=lambda variant: median(result.rates(variant)))
     return replace(result, chosen=chosen)
 
 
@@ -109,27 +109,28 @@ def table(result: EncoderResult) -> list[str]:
     """Markdown lines."""
     naive, arrival = median(result.rates(NAIVE)), median(result.rates(ARRIVAL))
     lines = [
-        "| way | reviews/s | ÷ one at a time | ÷ arrival order | of its precision's peak | padding | labels as fp32 |",
+        "| variant | reviews/s | ÷ one at a time | ÷ arrival order "
+        "| of its precision's peak | padding | labels as fp32 |",
         "|---|---|---|---|---|---|---|",
     ]
-    for way, runs in result.runs.items():
-        rate = median(result.rates(way))
-        bold = "**" if way == result.chosen else ""
+    for variant, runs in result.runs.items():
+        rate = median(result.rates(variant))
+        bold = "**" if variant == result.chosen else ""
         peak = median([run.peak_flops for run in runs]) / 1e9
         lines.append(
-            f"| {bold}{way}{bold} | {shown(result.rates(way))} | {rate / naive:.2f} | {rate / arrival:.2f} "
-            f"| {result.share_of_peak(way):.0%} of {peak:,.0f} G/s "
-            f"| {median([run.padding_share for run in runs]):.1%} | {result.same_labels(way):.1%} |"
+            f"| {bold}{variant}{bold} | {shown(result.rates(variant))} | {rate / naive:.2f} | {rate / arrival:.2f} "
+            f"| {result.share_of_peak(variant):.0%} of {peak:,.0f} G/s "
+            f"| {median([run.padding_share for run in runs]):.1%} | {result.same_labels(variant):.1%} |"
         )
     return lines
 
 
 def measure(options: Options) -> Measured:
-    """The classifier, in every way"""
+    """The classifier, in every variant"""
     reviews = options.size(REVIEWS[options.device], 40)
     found = measure_encoders(options.input, reviews, options.repeats, console.print)
     chosen = found.runs[found.chosen]
-    naive, arrival = (median(found.rates(way)) for way in (NAIVE, ARRIVAL))
+    naive, arrival = (median(found.rates(variant)) for variant in (NAIVE, ARRIVAL))
     numbers = {
         "encoder_share_of_peak": found.share_of_peak(found.exact),
         "padding_share": median([run.padding_share for run in chosen]),
@@ -174,7 +175,7 @@ def measure(options: Options) -> Measured:
                 *table(base),
             ]
         )
-    return Measured(text, numbers, {way: found.rates(way) for way in found.runs})
+    return Measured(text, numbers, {variant: found.rates(variant) for variant in found.runs})
 
 
 def main() -> None:

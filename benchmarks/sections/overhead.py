@@ -47,8 +47,8 @@ console = Console(stderr=True)
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way of doing the job: the work it does, its runs, or why there are none."""
+class Variant:
+    """One framework, or ours: the work it does, its runs, or why there are none."""
 
     name: str
     does: str
@@ -63,24 +63,28 @@ class Way:
 
 @dataclass(frozen=True)
 class Overhead:
-    """All ways on one backlog; the repeats of each were taken in turns."""
+    """All variants on one backlog; the repeats of each were taken in turns."""
 
     mix: str
     reviews: int
-    ways: tuple[Way, ...]
+    variants: tuple[Variant, ...]
 
-    def way(self, name: str) -> Way:
-        return next(way for way in self.ways if way.name == name)
+    def variant(self, name: str) -> Variant:
+        return next(variant for variant in self.variants if variant.name == name)
 
     @property
     def over_bare_faust(self) -> float:
-        return self.way(OURS).median / self.way(BARE_FAUST).median
+        return self.variant(OURS).median / self.variant(BARE_FAUST).median
 
     @property
     def over_frameworks(self) -> dict[str, float]:
-        """Our median over that of each peer that ran."""
-        frameworks = [way for way in self.ways if way.name in {framework.name for framework in FRAMEWORKS} and way.runs]
-        return {way.name: self.way(OURS).median / way.median for way in frameworks}
+        """Our median divided by that of each framework that ran."""
+        frameworks = [
+            variant
+            for variant in self.variants
+            if variant.name in {framework.name for framework in FRAMEWORKS} and variant.runs
+        ]
+        return {variant.name: self.variant(OURS).median / variant.median for variant in frameworks}
 
 
 def overhead(
@@ -91,7 +95,10 @@ def overhead(
     with_frameworks: bool = True,
     say: Callable[[str], object] = console.print,
 ) -> Overhead:
-    """Every way ``repeats`` times, in turns. A peer that cannot be installed, or fails, has no runs and says why."""
+    """Measure every variant ``repeats`` times, in turns.
+
+    A framework that cannot be installed, or fails, has no runs and a reason.
+    """
     measures: dict[str, tuple[str, Callable[[Bench], Run]]] = {
         OURS: ("all of `enrich`, summaries off", lambda bench: _ours(bench, "off")),
         OURS_WITH_SUMMARIES: ("all of `enrich`, with a summarizer that costs nothing", lambda b: _ours(b, "always")),
@@ -125,13 +132,13 @@ def overhead(
                     continue
             runs[name].append(run)
             say(f"{name}: {run.reviews_per_second:.0f} reviews/s, {run.cpu_us_per_review:.1f} µs of CPU each")
-    ways = [Way(name, does, tuple(runs[name]), missing.get(name)) for name, (does, _) in measures.items()]
-    ways += [
-        Way(framework.name, framework.does, (), missing[framework.name])
+    variants = [Variant(name, does, tuple(runs[name]), missing.get(name)) for name, (does, _) in measures.items()]
+    variants += [
+        Variant(framework.name, framework.does, (), missing[framework.name])
         for framework in FRAMEWORKS
         if framework.name in missing.keys() - runs
     ]
-    return Overhead(work.source, len(work.lines), tuple(ways))
+    return Overhead(work.source, len(work.lines), tuple(variants))
 
 
 def _ours(bench: Bench, summaries: str) -> Run:
@@ -159,21 +166,21 @@ def _bare_faust(bench: Bench) -> Run:
 
 
 def table(results: Overhead) -> str:
-    """A Markdown table of all ways: median (least - most), and how many times faster or slower than bare Faust."""
-    bare = results.way(BARE_FAUST).median
+    """A Markdown table of all variants: median (least - most), and how many times faster or slower than bare Faust."""
+    bare = results.variant(BARE_FAUST).median
     lines = [
-        "| way | reviews/s | ÷ bare Faust | CPU µs a review | does |",
+        "| variant | reviews/s | ÷ bare Faust | CPU µs a review | does |",
         "|---|---|---|---|---|",
     ]
-    for way in results.ways:
-        if not way.runs:
-            lines.append(f"| {way.name} | – | – | – | {(way.missing or 'did not run').splitlines()[0]} |")
+    for variant in results.variants:
+        if not variant.runs:
+            lines.append(f"| {variant.name} | – | – | – | {(variant.missing or 'did not run').splitlines()[0]} |")
             continue
-        rates = [run.reviews_per_second for run in way.runs]
-        cpu = statistics.median(run.cpu_us_per_review for run in way.runs)
+        rates = [run.reviews_per_second for run in variant.runs]
+        cpu = statistics.median(run.cpu_us_per_review for run in variant.runs)
         lines.append(
-            f"| {way.name} | {way.median:.0f} ({min(rates):.0f} – {max(rates):.0f}) | {way.median / bare:.2f} "
-            f"| {cpu:.0f} | {way.does} |"
+            f"| {variant.name} | {variant.median:.0f} ({min(rates):.0f} – {max(rates):.0f}) "
+            f"| {variant.median / bare:.2f} | {cpu:.0f} | {variant.does} |"
         )
     return "\n".join(lines)
 
@@ -182,8 +189,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", type=Path, default=SAMPLE, help="reviews to repeat; default: the sample stream")
     parser.add_argument("--reviews", type=int, default=30_000, help="the backlog of each run")
-    parser.add_argument("--repeats", type=int, default=5, help="runs of each way, taken in turns")
-    parser.add_argument("--no-peers", action="store_true", help="ours and bare Faust alone; nothing is installed")
+    parser.add_argument("--repeats", type=int, default=5, help="runs of each variant, taken in turns")
+    parser.add_argument("--no-peers", action="store_true", help="only ours and bare Faust; nothing is installed")
     options = parser.parse_args()
     with own_broker(console.print) as address:
         work = workload(options.input, options.reviews)
@@ -205,7 +212,9 @@ def measure(options: Options) -> Measured:
     numbers = {"plumbing_over_bare_faust": found.over_bare_faust}
     if found.over_frameworks:
         numbers["plumbing_over_best_peer"] = min(found.over_frameworks.values())
-    bars = {way.name: [run.reviews_per_second for run in way.runs] for way in found.ways if way.runs}
+    bars = {
+        variant.name: [run.reviews_per_second for run in variant.runs] for variant in found.variants if variant.runs
+    }
     return Measured(text, numbers, bars)
 
 

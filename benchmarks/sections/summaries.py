@@ -31,59 +31,61 @@ console = Console(stderr=True)
 
 @dataclass(frozen=True)
 class SummaryResult:
-    """All runs by model and way, of the ways that this device has."""
+    """All runs by model and variant, of the variants that this device has."""
 
     runs: dict[str, dict[str, list[SummaryRun]]]
 
-    def rates(self, model: str, way: str) -> list[float]:
-        return [run.per_second for run in self.runs[model][way]]
+    def rates(self, model: str, variant: str) -> list[float]:
+        return [run.per_second for run in self.runs[model][variant]]
 
-    def over_generate(self, model: str, way: str) -> float:
+    def over_generate(self, model: str, variant: str) -> float:
         """How many times as fast as ``generate`` in fp32 in batches of 16."""
-        return median(self.rates(model, way)) / median(self.rates(model, BATCHES))
+        return median(self.rates(model, variant)) / median(self.rates(model, BATCHES))
 
-    def same_text(self, way: str) -> float:
+    def same_text(self, variant: str) -> float:
         """The share of the bundled model's summaries that are, word for word, those of ``generate`` in fp32."""
-        expected, found = self.runs[BUNDLED][BATCHES][0].summaries, self.runs[BUNDLED][way][0].summaries
+        expected, found = self.runs[BUNDLED][BATCHES][0].summaries, self.runs[BUNDLED][variant][0].summaries
         pairs = list(zip(expected, found, strict=False))
         return sum(a == b for a, b in pairs) / len(pairs)
 
 
 def measure_summaries(path: Path, texts: int, repeats: int, say: Callable[[str], None]) -> SummaryResult:
-    """Every model in every way, in turns. ``texts``: of the bundled model; the other has fewer."""
+    """Every model in every variant, in turns. ``texts``: of the bundled model; the other has fewer."""
     from stream_app.models.device import find_device
 
     device = find_device(threads=1)[0]
     naive = NAIVE if device == "cpu" else (BATCHES,)  # one at a time takes a GPU minutes
     offered = (*naive, *OURS[device].values())
-    runs: dict[str, dict[str, list[SummaryRun]]] = {model: {way: [] for way in offered} for model in (SMALL, BUNDLED)}
+    runs: dict[str, dict[str, list[SummaryRun]]] = {
+        model: {variant: [] for variant in offered} for model in (SMALL, BUNDLED)
+    }
     for repeat in range(repeats):
-        for model, ways in runs.items():
-            for way, of_way in ways.items():
-                say(f"T5: {model}: {way}, {repeat + 1} of {repeats}")
-                count = _count(model, way, texts, device)
-                arguments = ("--model", model, "--way", way, "--input", path, "--texts", count)
-                of_way.append(SummaryRun(**measured("benchmarks.probes.summaries", *arguments)))
+        for model, variants in runs.items():
+            for variant, of_variant in variants.items():
+                say(f"T5: {model}: {variant}, {repeat + 1} of {repeats}")
+                count = _count(model, variant, texts, device)
+                arguments = ("--model", model, "--way", variant, "--input", path, "--texts", count)
+                of_variant.append(SummaryRun(**measured("benchmarks.probes.summaries", *arguments)))
     return SummaryResult(runs)
 
 
-def _count(model: str, way: str, texts: int, device: str) -> int:
-    """How many texts: slow ways get fewer, their rate does not depend on it."""
+def _count(model: str, variant: str, texts: int, device: str) -> int:
+    """How many texts: slow variants get fewer, their rate does not depend on it."""
     of_small = max(2 * BATCH, texts // 8) if device == "cpu" else max(2 * BATCH, texts // 2)
     count = texts if model == BUNDLED else of_small
-    if way not in NAIVE:
+    if variant not in NAIVE:
         return count
-    return max(BATCH, count // 4) if way == BATCHES else min(max(4, count // 4), _MOST_ALONE)
+    return max(BATCH, count // 4) if variant == BATCHES else min(max(4, count // 4), _MOST_ALONE)
 
 
 def table(result: SummaryResult) -> list[str]:
     """Markdown lines."""
-    lines = ["| T5 | way | summaries/s | ÷ batches of 16 | same text as in fp32 |", "|---|---|---|---|---|"]
-    for model, ways in result.runs.items():
-        for way in ways:
-            same = f"{result.same_text(way):.1%}" if model == BUNDLED else "–"
-            rates = shown(result.rates(model, way), 2)
-            lines.append(f"| {model} | {way} | {rates} | {result.over_generate(model, way):.1f} | {same} |")
+    lines = ["| T5 | variant | summaries/s | ÷ batches of 16 | same text as in fp32 |", "|---|---|---|---|---|"]
+    for model, variants in result.runs.items():
+        for variant in variants:
+            same = f"{result.same_text(variant):.1%}" if model == BUNDLED else "–"
+            rates = shown(result.rates(model, variant), 2)
+            lines.append(f"| {model} | {variant} | {rates} | {result.over_generate(model, variant):.1f} | {same} |")
     return lines
 
 
@@ -92,10 +94,10 @@ def measure(options: Options) -> Measured:
     texts = options.size(TEXTS[options.device], 16)
     found = measure_summaries(options.input, texts, options.repeats, console.print)
     numbers: dict[str, float] = {}
-    for precision, way in OURS[options.device].items():
-        numbers[f"t5_{precision}_over_generate"] = found.over_generate(SMALL, way)
-        numbers[f"t5_{precision}_same_text"] = found.same_text(way)
-    bars = {way: found.rates(SMALL, way) for way in found.runs[SMALL]}
+    for precision, variant in OURS[options.device].items():
+        numbers[f"t5_{precision}_over_generate"] = found.over_generate(SMALL, variant)
+        numbers[f"t5_{precision}_same_text"] = found.same_text(variant)
+    bars = {variant: found.rates(SMALL, variant) for variant in found.runs[SMALL]}
     return Measured("\n".join(table(found)), numbers, bars)
 
 

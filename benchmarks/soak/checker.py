@@ -1,8 +1,8 @@
-"""Judges a soak: which process grew, and whether Redis holds as much as its reviews account for. Pure.
+"""Check a soak: which process grew, and whether Redis holds as much as its reviews account for. Pure functions.
 
 Warm-up is over when the models have run on texts of every length, pools are filled and the recent alerts are complete;
-what is judged is only what comes after. Growth is told twice, by the medians of the first and the last quarter and by a
-line through all samples (Theil-Sen), because memory grows in steps and a single sample says nothing; the larger counts.
+only later samples count. Growth is computed twice, from the medians of the first and the last quarter and from a
+line through all samples (Theil-Sen), because memory grows in steps. The larger value counts.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def _due_bytes(name: str, redis: RedisRow | None) -> float:
     """By how much a process may grow for what it holds more than after the warm-up."""
     if redis is None:
         return 0.0
-    if name == STORE:  # its data set is judged by itself
+    if name == STORE:  # its data set is checked on its own
         return redis.measured_bytes
     kept = min(redis.last.products, SUMMARIES_KEPT) - min(redis.first.products, SUMMARIES_KEPT)
     return kept * KEPT_SUMMARY_BYTES if name == API else 0.0

@@ -94,13 +94,13 @@ def is_answered(url: str) -> bool:
 
 @contextlib.contextmanager
 def _thread(name: str, work: Callable[[threading.Event], None], state: State) -> Iterator[None]:
-    """Run ``work`` beside the block; what it raises is a trouble of the run, not lost with its thread."""
+    """Run ``work`` in a thread during the block. An exception is reported as a trouble of the run."""
     stop = threading.Event()
 
     def run() -> None:
         try:
             work(stop)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the samples taken so far are still judged
+        except Exception as error:  # noqa: BLE001 - whatever it is, the samples taken so far are still checked
             state.say(f"the thread of the {name} ended: {error!r}")
 
     thread = threading.Thread(target=run, name=name, daemon=True)

@@ -1,8 +1,8 @@
-"""`make soak MINUTES=30`: runs the whole system under a steady feed and sees whether any of it grows.
+"""`make soak MINUTES=30`: run the whole system under steady load, and fail if a process or Redis grows.
 
 Kafka, Valkey, all roles and the API with the bundled models, in processes of their own, as `stream-app up` runs them.
 After the last review has passed, everything published is accounted for. Appends its result to soak.md and draws
-soak.png. Exit code 1 when anything failed; Ctrl-C stops the feed early and judges what there is.
+soak.png. Exit code 1 when anything failed; Ctrl-C stops the feed early, and the samples so far are checked.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ from benchmarks.soak.sampling import (
     view_parts,
 )
 from benchmarks.soak.traffic import Traffic
-from stream_app.commands.processes import ROLES, Processes, stopped_by_signal
+from stream_app.commands.processes import Processes, stopped_by_signal
 from stream_app.commands.run_report import Offsets, account, starting_point
 from stream_app.embedded.services import Services
 from stream_app.kafka.groups import lag
 from stream_app.kafka.topics_admin import create_topics
+from stream_app.role_table import ROLES
 from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore
 
@@ -110,7 +111,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30.0, help="how long reviews are fed, warm-up included")
-    parser.add_argument("--warm-up", type=float, help="minutes not judged; default: a third, at most five")
+    parser.add_argument("--warm-up", type=float, help="minutes that do not count; default: a third, at most five")
     parser.add_argument("--rate", type=float, default=20.0, help="reviews a second")
     parser.add_argument("--reads", type=float, default=4.0, help="API reads a second")
     parser.add_argument("--every", type=float, default=5.0, help="seconds between two samples")

@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _killed_at(real: Callable[..., Any], call: int, *, asked_first: bool) -> Callable[..., Any]:
-    """``asked_first``: the brokers have the question when the process ends, and nobody hears the answer."""
+    """``asked_first``: the brokers have the request when the process ends, and the answer is lost."""
     calls = 0
 
     def killed(*arguments: Any, **named: Any) -> Any:

@@ -155,7 +155,7 @@ def test_list_shows_the_newest_and_counts_all(shop: Shop) -> None:
 
 
 def test_letter_that_is_not_there_is_said(shop: Shop) -> None:
-    """With the way to find one; nothing is replayed when one of several is wrong."""
+    """The error states how to find one. Nothing is replayed if one of several is wrong."""
     shop.send([b"{"])
     shop.reject()
     [dead_letter] = shop.dead_letters()
@@ -514,7 +514,7 @@ def keep_for(shop: Shop, topic: str, milliseconds: int) -> None:
 
 
 def test_letter_older_than_what_its_topic_holds_is_left_and_said(shop: Shop) -> None:
-    """Whether it was replayed cannot be known any more; --again is the way for who knows that it was not."""
+    """Whether it was replayed cannot be known any more; --again is for callers who know that it was not."""
     shop.send([b"{", b"[]"])
     shop.reject()
     keep_for(shop, shop.topics.reviews, 1)
@@ -581,8 +581,8 @@ def test_broker_that_goes_away_is_one_message_with_the_next_step(shop: Shop, mon
 def test_away_broker_ends_a_replay_after_patience() -> None:
     """Not never: a person waits."""
     settings = Settings(_env_file=None, brokers="127.0.0.1:1", publish_patience_seconds=1)
-    told: list[int] = []
+    republished: list[int] = []
 
     with pytest.raises(BrokerUnavailable, match="STREAM_APP_PUBLISH_PATIENCE_SECONDS"):
-        republish(settings, [Message("t", None, b"1")], lambda number, _: told.append(number))
-    assert told == []
+        republish(settings, [Message("t", None, b"1")], lambda number, _: republished.append(number))
+    assert republished == []

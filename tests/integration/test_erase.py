@@ -301,7 +301,7 @@ def test_killed_between_any_two_steps_nothing_is_lost_and_the_next_run_finishes(
 
 
 def die_after(real: Callable[..., Any], calls: int) -> Callable[..., Any]:
-    """So many calls pass, and the next one is never made."""
+    """``calls`` calls pass, and the next one is never made."""
     left = [calls]
 
     def dying(*arguments: Any, **named: Any) -> Any:

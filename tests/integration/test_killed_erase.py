@@ -36,10 +36,10 @@ KILLS = (
     ("survey", 2),
     ("segment.ms", 1),
     ("put", 1),  # segment.ms is set
-    ("flush", 1),  # the first copies are on their way
+    ("flush", 1),  # the first copies are in flight
     ("put", 20),  # some copies are there
     ("segment.ms", 2),  # where it is set back
-    ("flush", 2),  # the last copies are on their way
+    ("flush", 2),  # the last copies are in flight
     ("verify", 1),
     ("set_forward", 1),
     ("commit", 1),
@@ -113,4 +113,4 @@ def test_killed_at_each_step_the_next_run_finishes_and_nothing_is_lost_or_double
     assert place.view(1) == view
     lines = [line for line in logs_of(place).splitlines() if "alert_notified" in line]
     notified = Counter(re.findall(r"product_id\W+(\w+)", line)[0] for line in lines)
-    assert set(notified.values()) == {1}, "each alert is told once"
+    assert set(notified.values()) == {1}, "each alert is notified once"

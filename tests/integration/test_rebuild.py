@@ -380,7 +380,7 @@ def test_rebuild_killed_in_the_middle_goes_on_where_it_was(kafka: str, place: Pl
 
 @pytest.mark.slow
 def test_what_the_old_view_did_not_get_to_has_its_effects_once_and_the_rest_none(place: Place) -> None:
-    """A record that nobody can read goes to the dead letter when it is read for the first time, and never again."""
+    """A record that cannot be decoded goes to the dead letter when it is read for the first time, and never again."""
     place.publish([Message(place.topics.enriched, b"p", b"read by the old view"), *valid(place, "r1")])
     place.fold()
     assert dead_letters(place) == [b"read by the old view"]

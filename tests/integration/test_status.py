@@ -1,4 +1,4 @@
-"""`stream-app status` on a real Kafka and Valkey: nobody at work, and somebody."""
+"""`stream-app status` on a real Kafka and Valkey: without and with workers."""
 
 from __future__ import annotations
 

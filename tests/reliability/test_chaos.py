@@ -22,7 +22,7 @@ from tests.reliability.testbed.messages import ALERTS, ENRICHED, REVIEWS
 SEED = 20_260_501
 
 
-def test_every_fault_names_a_bed() -> None:
+def test_every_fault_names_a_testbed() -> None:
     """And names that `--fault` can tell apart."""
     assert {fault.testbed for fault in FAULTS.values()} == set(TESTBEDS)
     assert all(chosen_faults([name]) == [[fault]] for name, fault in FAULTS.items())
@@ -52,7 +52,9 @@ def test_eight_rounds_have_every_kind_of_hostile_record() -> None:
     assert {one.topic for r in rounds for one in r} == {REVIEWS, ENRICHED, ALERTS}
 
 
-def test_bed_that_breaks_down_is_told_and_the_others_are_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_testbed_that_breaks_down_is_reported_and_the_others_are_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its rounds so far keep their place in the table."""
 
     class BreaksInRoundThree:
@@ -68,20 +70,20 @@ def test_bed_that_breaks_down_is_told_and_the_others_are_run(tmp_path: Path, mon
 
         def close(self) -> None: ...
 
-    names = ["redis: SIGKILL", "redis: a replica promoted"]  # on two beds
+    names = ["redis: SIGKILL", "redis: a replica promoted"]  # on two testbeds
     plan = schedule(6, SEED, [[FAULTS[name]] for name in names])
     monkeypatch.setattr(chaos, "TESTBEDS", dict.fromkeys(TESTBEDS, nullcontext))
     monkeypatch.setattr(chaos, "Rounds", BreaksInRoundThree)
 
     result = run(plan, SEED, tmp_path, Console())
 
-    [told] = result.complaints
-    assert "could not go on after 1 of its 3 rounds" in told
-    assert told.endswith("OSError: the server ended")
+    [complaint] = result.complaints
+    assert "could not go on after 1 of its 3 rounds" in complaint
+    assert complaint.endswith("OSError: the server ended")
     assert [result.rows[name].rounds for name in names] == [1, 3]
 
 
-@pytest.mark.alone  # it judges how long recovery takes
+@pytest.mark.alone  # it limits how long recovery takes
 @pytest.mark.timeout(300)
 def test_nothing_is_lost_doubled_or_stuck(tmp_path: Path) -> None:
     """Deaths of workers, servers and the network, one by one and in pairs."""
@@ -96,15 +98,15 @@ def test_nothing_is_lost_doubled_or_stuck(tmp_path: Path) -> None:
     assert f"seed {SEED}" in (tmp_path / "chaos.md").read_text()
 
 
-def test_fault_that_nobody_felt_fails_its_round_unless_its_partner_hid_it() -> None:
+def test_fault_without_effect_fails_its_round_unless_its_partner_hid_it() -> None:
     """One that hides both proves nothing."""
     pair = ("kafka: stopped", "redis: slow")
-    alone = Outcome(1, pair[:1], SEED, Verdict(), without_effect={pair[0]: "nobody asked"})
-    one = Outcome(2, pair, SEED, Verdict(), without_effect={pair[1]: "nobody asked"})
-    both = Outcome(3, pair, SEED, Verdict(), without_effect=dict.fromkeys(pair, "nobody asked"))
+    alone = Outcome(1, pair[:1], SEED, Verdict(), without_effect={pair[0]: "no request met it"})
+    one = Outcome(2, pair, SEED, Verdict(), without_effect={pair[1]: "no request met it"})
+    both = Outcome(3, pair, SEED, Verdict(), without_effect=dict.fromkeys(pair, "no request met it"))
     for outcome in (alone, one, both):
         outcome.hide()
 
     assert [outcome.passed for outcome in (alone, one, both)] == [False, True, False]
-    assert one.hidden == {pair[1]: "nobody asked"}
-    assert both.complaints == [f"{name}: nobody asked" for name in pair]
+    assert one.hidden == {pair[1]: "no request met it"}
+    assert both.complaints == [f"{name}: no request met it" for name in pair]

@@ -1,4 +1,4 @@
-"""The judge finds what is lost, doubled or spoilt: each test spoils one thing in a round that was in order."""
+"""The checker finds what is lost, doubled or changed: each test breaks one thing in a round that was in order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.reliability.chaos.checker import Verdict, check_identity, check_topics, due_alerts
-from tests.reliability.chaos.checker_view import check_view, judge_texts
+from tests.reliability.chaos.checker_view import check_texts, check_view
 from tests.reliability.chaos.published import SEVERITIES, Published
 from tests.reliability.chaos.workload import SAFETY_WORDS, workload
 from tests.reliability.testbed.messages import ALERTS, DEAD_LETTER, ENRICHED, SUMMARIES, Sent
@@ -98,7 +98,7 @@ def alert(alert_id: str, severity: str = "info", revision: int = 0) -> Record:
     return Record(ALERTS, b"p", json.dumps(value).encode(), [])
 
 
-def judged(sent: list[Sent], records: list[Record]) -> Verdict:
+def checked(sent: list[Sent], records: list[Record]) -> Verdict:
     published = Published()
     published.take(records)
     return check_topics(sent, published, late_firsts_allowed=False)
@@ -116,9 +116,9 @@ def is_plain(one: Sent) -> bool:
 
 
 def test_round_in_order_has_no_differences() -> None:
-    """The judge is content with what it should be content with."""
+    """A correct round passes."""
     sent, records = round_in_order()
-    verdict = judged(sent, records)
+    verdict = checked(sent, records)
 
     assert verdict.differences == []
     assert verdict.published_twice == 0
@@ -131,14 +131,14 @@ def test_message_that_is_nowhere_is_lost() -> None:
     at = index_of(sent, is_plain)
     del records[at]
 
-    assert len(judged(sent, records).lost) == 1
+    assert len(checked(sent, records).lost) == 1
 
 
 def test_message_that_is_enriched_and_rejected_is_double() -> None:
     """In one of the two topics, never in both."""
     sent, records = round_in_order()
     at = index_of(sent, is_plain)
-    verdict = judged(sent, [*records, dead_letter(sent[at], "model_failed")])
+    verdict = checked(sent, [*records, dead_letter(sent[at], "model_failed")])
 
     assert len(verdict.double) == 1
 
@@ -146,7 +146,7 @@ def test_message_that_is_enriched_and_rejected_is_double() -> None:
 def test_second_publication_is_counted_and_allowed() -> None:
     """At least once is what is promised."""
     sent, records = round_in_order()
-    verdict = judged(sent, [*records, records[0]])
+    verdict = checked(sent, [*records, records[0]])
 
     assert verdict.differences == []
     assert verdict.published_twice == 1
@@ -170,7 +170,7 @@ def test_spoilt_payload_is_wrong(changes: Value) -> None:
     at = index_of(sent, is_plain)
     records[at] = enriched(sent[at], **changes)
 
-    assert judged(sent, records).wrong
+    assert checked(sent, records).wrong
 
 
 def test_wrong_reason_and_other_bytes_are_wrong() -> None:
@@ -179,9 +179,9 @@ def test_wrong_reason_and_other_bytes_are_wrong() -> None:
     at = index_of(sent, lambda one: one.reason == "invalid_rating")
 
     records[at] = dead_letter(sent[at], "empty_text")
-    assert len(judged(sent, records).wrong) == 1
+    assert len(checked(sent, records).wrong) == 1
     records[at] = dead_letter(sent[at], value=b"other bytes")
-    assert len(judged(sent, records).wrong) == 1
+    assert len(checked(sent, records).wrong) == 1
 
 
 def test_valid_review_in_the_dead_letter_is_wrong() -> None:
@@ -190,7 +190,7 @@ def test_valid_review_in_the_dead_letter_is_wrong() -> None:
     at = index_of(sent, is_plain)
     records[at] = dead_letter(sent[at], "kills_worker")
 
-    assert "although it is valid" in judged(sent, records).wrong[0]
+    assert "although it is valid" in checked(sent, records).wrong[0]
 
 
 def test_overtaking_is_wrong() -> None:
@@ -200,16 +200,16 @@ def test_overtaking_is_wrong() -> None:
     later = index_of(sent[at + 1 :], is_plain) + at + 1
     records[at], records[later] = records[later], records[at]
 
-    assert judged(sent, records).wrong
+    assert checked(sent, records).wrong
 
 
 def test_missing_and_needless_alerts_are_told() -> None:
     """Every due alert, and no other."""
     sent, records = round_in_order()
-    assert len(judged(sent, records[:-1]).lost) == 1
+    assert len(checked(sent, records[:-1]).lost) == 1
     one = sent[index_of(sent, is_plain)]
     needless = f"negative_review|{(one.fields or {})['product_id']}|{(one.fields or {})['review_id']}"
-    assert judged(sent, [*records, alert(needless)]).wrong == [f"alert {needless} was not due"]
+    assert checked(sent, [*records, alert(needless)]).wrong == [f"alert {needless} was not due"]
 
 
 def test_alert_that_is_graver_or_less_grave_than_due_is_wrong_or_lost() -> None:
@@ -218,9 +218,9 @@ def test_alert_that_is_graver_or_less_grave_than_due_is_wrong_or_lost() -> None:
     due = due_alerts(sent)
     at = len(sent) + list(due.values()).index((2, 2))
     alert_id = list(due)[at - len(sent)]
-    assert len(judged(sent, [*records[:at], alert(alert_id, "warning"), *records[at + 1 :]]).lost) == 1
+    assert len(checked(sent, [*records[:at], alert(alert_id, "warning"), *records[at + 1 :]]).lost) == 1
     mild = next(alert_id for alert_id, (_, most) in due.items() if most == 0)
-    assert judged(sent, [*records, alert(mild, "critical")]).wrong == [f"alert {mild} was published as critical"]
+    assert checked(sent, [*records, alert(mild, "critical")]).wrong == [f"alert {mild} was published as critical"]
 
 
 def test_lower_severity_after_a_higher_one_is_wrong_and_an_equal_one_again_is_counted() -> None:
@@ -228,11 +228,11 @@ def test_lower_severity_after_a_higher_one_is_wrong_and_an_equal_one_again_is_co
     sent, records = round_in_order()
     critical = next(alert_id for alert_id, (least, _) in due_alerts(sent).items() if least == 2)
 
-    lower = judged(sent, [*records, alert(critical, "warning", revision=1)])
+    lower = checked(sent, [*records, alert(critical, "warning", revision=1)])
     assert lower.wrong == [f"alert {critical} was published as warning after critical"]
-    again = judged(sent, [*records, alert(critical, "critical", revision=1)])
+    again = checked(sent, [*records, alert(critical, "critical", revision=1)])
     assert again.wrong == [f"alert {critical} was published again for another revision, no more grave"]
-    twice = judged(sent, [*records, alert(critical, "critical")])
+    twice = checked(sent, [*records, alert(critical, "critical")])
     assert (twice.differences, twice.published_twice) == ([], 1)
 
 
@@ -253,8 +253,8 @@ def test_message_that_was_taken_back_and_came_out_is_wrong() -> None:
     at = index_of(sent, is_plain)
     sent[at].is_absent = True
 
-    assert "was taken back, and came out" in judged(sent, records).wrong[0]
-    assert judged(sent, [*records[:at], *records[at + 1 :]]).differences == []
+    assert "was taken back, and came out" in checked(sent, records).wrong[0]
+    assert checked(sent, [*records[:at], *records[at + 1 :]]).differences == []
 
 
 def test_alert_of_a_review_that_retention_removed_afterwards_may_be_out_and_need_not() -> None:
@@ -263,10 +263,10 @@ def test_alert_of_a_review_that_retention_removed_afterwards_may_be_out_and_need
     at = index_of(sent, lambda one: bool(due_alerts([one])) and reviews.count((one.fields or {})["review_id"]) == 1)
     sent[at].is_absent = True
     without = [*records[:at], *records[at + 1 :]]
-    assert [what for what in judged(sent, without).differences if "was not due" in what]
+    assert [what for what in checked(sent, without).differences if "was not due" in what]
 
     sent[at].may_have_alerted = True
-    assert judged(sent, without).differences == []
+    assert checked(sent, without).differences == []
     assert max(least for least, _ in due_alerts([sent[at]]).values()) < 0
 
 
@@ -310,9 +310,9 @@ def test_large_record_may_lack_a_part_if_its_dead_letter_says_of_what() -> None:
     def wrong(said: str, left: bytes | None = None) -> list[str]:
         record = dead_letter(sent, dropped=said)
         record._value = left
-        return judged([sent], [record]).wrong
+        return checked([sent], [record]).wrong
 
-    assert judged([sent], [whole]).wrong == []
+    assert checked([sent], [whole]).wrong == []
     assert wrong(dropped) == []
     assert len(wrong(dropped, left=value[:100])) == 1
     assert len(wrong("")) == 1
@@ -326,8 +326,8 @@ def test_headers_of_a_hostile_record_are_in_its_dead_letter() -> None:
     sent = Sent(b"k", b"", "not_json", partition=0, offset=0, acked_at=time.time(), is_raw=True, headers=headers)
     kept: Any = [("\\xff", b"\x00"), ("nothing", None)]
 
-    assert judged([sent], [dead_letter(sent, headers=kept)]).wrong == []
-    assert len(judged([sent], [dead_letter(sent, headers=kept[:1])]).wrong) == 1
+    assert checked([sent], [dead_letter(sent, headers=kept)]).wrong == []
+    assert len(checked([sent], [dead_letter(sent, headers=kept[:1])]).wrong) == 1
 
 
 def test_record_of_an_output_topic_that_is_none_must_be_in_the_dead_letter() -> None:
@@ -335,8 +335,8 @@ def test_record_of_an_output_topic_that_is_none_must_be_in_the_dead_letter() -> 
     garbage = Sent(b"k", b"x", "not_json", topic=ENRICHED, partition=0, offset=0, acked_at=time.time(), is_raw=True)
     itself = Record(ENRICHED, b"k", b"x", [])
 
-    assert len(judged([garbage], [itself]).lost) == 1
-    assert judged([garbage], [itself, dead_letter(garbage)]).differences == []
+    assert len(checked([garbage], [itself]).lost) == 1
+    assert checked([garbage], [itself, dead_letter(garbage)]).differences == []
 
 
 @pytest.fixture
@@ -406,7 +406,7 @@ def test_text_that_is_missing_or_cites_what_is_gone_or_makes_things_up_is_found(
 
     def show(text: str, *evidence: str, method: str = "extractive") -> Verdict:
         shown["p"] = {"product_id": "p", "text": {"text": text, "evidence": evidence, "method": method}}
-        return judge_texts(sent, address)
+        return check_texts(sent, address)
 
     assert show("It is blue. It is loud.", "0", "2").differences == []
     assert len(show("", method="none").lost) == 1

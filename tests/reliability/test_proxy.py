@@ -1,4 +1,4 @@
-"""The proxy itself: each of its faults is felt, counted, and gone after `heal`."""
+"""The proxy: each of its faults takes effect, is counted, and ends with `heal`."""
 
 from __future__ import annotations
 
@@ -260,20 +260,20 @@ def test_stopped_proxy_is_gone_and_starts_again_on_its_port(echo: Echo) -> None:
 
 
 def test_broker_behind_a_proxy_tells_its_clients_of_the_proxy_alone(tmp_path: Path, proxy: Proxy) -> None:
-    """Whom it told of its own port would pass by every fault."""
+    """A client that learns the broker's own port would bypass every fault."""
     kafka = EmbeddedKafka(tmp_path, port=0, advertised_ports=[proxy.port])
     kafka.start()
     try:
         proxy.redirect("127.0.0.1", kafka.proxied_ports[0])
         troubled, direct = (AdminClient({"bootstrap.servers": one}) for one in (proxy.address, kafka.address))
-        [told] = troubled.list_topics(timeout=30).brokers.values()
-        assert f"{told.host}:{told.port}" == proxy.address
+        [broker] = troubled.list_topics(timeout=30).brokers.values()
+        assert f"{broker.host}:{broker.port}" == proxy.address
 
         proxy.cut()
         with pytest.raises(KafkaException):
             troubled.list_topics(timeout=1)
-        [told] = direct.list_topics(timeout=30).brokers.values()
-        assert f"{told.host}:{told.port}" == kafka.address
+        [broker] = direct.list_topics(timeout=30).brokers.values()
+        assert f"{broker.host}:{broker.port}" == kafka.address
         assert proxy.faults_seen.refused > 0
 
         proxy.heal()

@@ -7,8 +7,8 @@ import pytest
 from benchmarks.sections import latency, look_ups
 
 
-def test_look_ups_are_measured_in_every_way() -> None:
-    """One summary, with writes beside it, unchanged, many at once, and the ladder; every request is answered."""
+def test_look_ups_are_measured_in_every_variant() -> None:
+    """One summary, with concurrent writes, unchanged, many at once, and the ladder; every request is answered."""
     found = look_ups.look_ups(products=20, reviews=300, rate=100, seconds=0.5, connections=4, ladder=(50, 100), seed=1)
 
     assert [run.name for run in found.runs] == [
@@ -42,7 +42,7 @@ def test_latency_at_a_share_of_capacity_is_measured(kafka: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_latency_with_t5_overloaded_is_measured_beside_a_worker_without_it(kafka: str) -> None:
+def test_latency_with_t5_overloaded_is_compared_with_a_worker_without_it(kafka: str) -> None:
     """The same reviews at the same times on both."""
     found = latency.latency(kafka, seconds=2, backlog=100, shares=(1.2,))
     overload = found.overload

@@ -1,4 +1,4 @@
-"""The plumbing benchmark runs, with a backlog too small to mean anything and nothing installed."""
+"""The overhead benchmark runs, with a backlog too small to mean anything and nothing installed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from benchmarks.sections.overhead import BARE_FAUST, OURS, OURS_WITH_SUMMARIES, 
 def test_every_way_is_timed_and_its_outputs_are_checked(kafka: str) -> None:
     found = overhead(workload(SAMPLE, 3000), kafka, repeats=1, with_frameworks=False)
 
-    assert [way.name for way in found.ways] == [OURS, OURS_WITH_SUMMARIES, BARE_FAUST]
-    assert all(len(way.runs) == 1 and way.median > 0 for way in found.ways)
+    assert [variant.name for variant in found.variants] == [OURS, OURS_WITH_SUMMARIES, BARE_FAUST]
+    assert all(len(variant.runs) == 1 and variant.median > 0 for variant in found.variants)
     assert found.over_bare_faust > 0
     assert found.over_frameworks == {}
     assert OURS in table(found)

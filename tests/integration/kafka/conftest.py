@@ -147,7 +147,7 @@ class Stage:
 
 @pytest.fixture
 def stage(kafka: str, topic_prefix: str, tmp_path: Path) -> Iterator[Callable[[int], Stage]]:
-    """Makes a Stage whose topics have so many partitions."""
+    """Make a Stage whose topics have the given number of partitions."""
     made: list[Stage] = []
 
     def make(partitions: int) -> Stage:

@@ -61,7 +61,7 @@ class Echo:
         for in_flight in in_flight_records:
             offset = in_flight.record.offset
             if offset == self._fail_at:
-                raise RuntimeError(f"told to fail at {offset}")
+                raise RuntimeError(f"asked to fail at {offset}")
             if offset == self._fail_in_callback_at:
                 loop.call_soon(self._fail)
             if self._early:
@@ -95,7 +95,7 @@ class Echo:
         self._tell("stopped")
 
     def _fail(self) -> None:
-        raise RuntimeError("told to fail in a callback")
+        raise RuntimeError("asked to fail in a callback")
 
     def _finish(self, in_flight: InFlightRecord) -> None:
         self._waiting.pop(in_flight, None)
@@ -112,7 +112,7 @@ class Echo:
 async def serve(options: dict[str, Any], publisher: Publisher, stopping: asyncio.Event) -> None:
     publisher.publish([Message(options["output"], b"key", b"1")], lambda: None)
     if options.get("fail_at") is not None:
-        raise RuntimeError("told to fail")
+        raise RuntimeError("asked to fail")
     telemetry.role_became_ready("describe")
     await stopping.wait()
 

@@ -52,8 +52,8 @@ def test_records_that_retention_removed_unread_are_said_and_counted(stage: MakeS
     s.produce(range(30))
     commit(s, 5)
     remove_before(s, 20)
-    [told] = lost_positions(s.settings, "enrich")
-    assert "retention removed 15 records" in told
+    [reported] = lost_positions(s.settings, "enrich")
+    assert "retention removed 15 records" in reported
 
     worker = s.start()
 
@@ -84,8 +84,8 @@ def test_topic_that_was_made_again_is_read_from_its_beginning(stage: MakeStage) 
     s = stage(1)
     commit(s, 1000)
     s.produce(range(10))
-    [told] = lost_positions(s.settings, "enrich")
-    assert "ends at 10 and is committed at 1000" in told
+    [reported] = lost_positions(s.settings, "enrich")
+    assert "ends at 10 and is committed at 1000" in reported
 
     worker = s.start()
 

@@ -1,4 +1,4 @@
-"""The publisher on a real broker: each message once, in order, and the caller told once what is safe."""
+"""The publisher on a real broker: each message once, in order, and each callback runs once."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ def run(
 def test_messages_of_a_key_keep_their_order_and_each_call_is_told_once(settings: Settings) -> None:
     topic = Topics(settings.topic_prefix).enriched
     calls, keys = 500, 10
-    told: list[int] = []
+    acknowledged: list[int] = []
 
     async def test(publisher: ConfluentPublisher) -> None:
         for call in range(calls):
             messages = [Message(topic, f"{call % keys}".encode(), f"{call} {part}".encode()) for part in range(4)]
-            publisher.publish(messages, lambda call=call: told.append(call))
+            publisher.publish(messages, lambda call=call: acknowledged.append(call))
             if call % 50 == 0:
                 await asyncio.sleep(0)
         assert await publisher.flush(20)
 
     run(settings, test)
 
-    assert sorted(told) == list(range(calls))
+    assert sorted(acknowledged) == list(range(calls))
     by_key: dict[bytes, list[tuple[int, ...]]] = {}
     for record in read_to_end(settings, topic):
         assert record.key is not None
@@ -116,18 +116,18 @@ def test_largest_message_that_the_publisher_takes_is_taken_by_the_topic(settings
 def test_message_that_the_broker_refuses_is_fatal_and_never_told_delivered(settings: Settings) -> None:
     """A topic made by somebody else takes less than ours do."""
     topics = Topics(settings.topic_prefix)
-    told: list[int] = []
+    acknowledged: list[int] = []
     fatal: list[BaseException] = []
 
     async def test(publisher: ConfluentPublisher) -> None:
         largest = publisher.max_message_bytes - size_of(Message(topics.reviews, b"key", b""))
         too_large = Message(topics.reviews, b"key", random.randbytes(largest))
-        publisher.publish([too_large, Message(topics.reviews, b"key", b"fits")], lambda: told.append(1))
-        await wait_until_async(lambda: fatal, 20, "the error is told")
+        publisher.publish([too_large, Message(topics.reviews, b"key", b"fits")], lambda: acknowledged.append(1))
+        await wait_until_async(lambda: fatal, 20, "the error is reported")
         await wait_until_async(lambda: sum(end_offsets(settings, topics.reviews).values()), 20, "the other one arrives")
         assert not await publisher.flush(0.2)
 
     run(settings, test, fatal)
     assert len(fatal) == 1
     assert f"Topic {topics.reviews} refuses a message" in str(fatal[0])
-    assert told == []
+    assert acknowledged == []

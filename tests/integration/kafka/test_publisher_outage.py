@@ -22,29 +22,29 @@ def test_broker_that_is_away_for_a_while_gets_everything_once_and_in_order(tmp_p
     settings = Settings(_env_file=None, brokers=broker.address, topic_prefix=topic_prefix, partitions=1)
     create_topics(settings)
     topic = Topics(topic_prefix).enriched
-    told: list[int] = []
+    acknowledged: list[int] = []
     fatal: list[BaseException] = []
 
     async def publish() -> None:
         publisher = ConfluentPublisher(settings, fatal.append)
 
         def send(number: int) -> None:
-            publisher.publish([Message(topic, b"key", str(number).encode())], lambda: told.append(number))
+            publisher.publish([Message(topic, b"key", str(number).encode())], lambda: acknowledged.append(number))
 
         send(0)
-        await wait_until_async(lambda: told == [0], 20, "the first one is acknowledged")
+        await wait_until_async(lambda: acknowledged == [0], 20, "the first one is acknowledged")
         broker.stop()
         for number in range(1, 20):
             send(number)
         assert not await publisher.flush(3.0), "the broker is away"
-        assert (told, fatal) == ([0], [])
+        assert (acknowledged, fatal) == ([0], [])
         broker.start()  # on this thread: the broker ends with the one that started it
         assert await publisher.flush(30)
         await publisher.close(seconds=0.0)
 
     try:
         asyncio.run(publish())
-        assert (told, fatal) == (list(range(20)), [])
+        assert (acknowledged, fatal) == (list(range(20)), [])
         assert [record.value for record in read_to_end(settings, topic)] == [str(n).encode() for n in range(20)]
     finally:
         broker.stop()

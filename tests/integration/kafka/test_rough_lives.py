@@ -1,4 +1,4 @@
-"""What happens to processes in production: frozen for a while, told to stop at the wrong moment."""
+"""What happens to processes in production: frozen for a while, stopped at the wrong moment."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_sigterm_while_no_broker_answers_ends_the_process_with_0(
         wait_until(lambda: stage.outputs() >= 200, 30, "200 outputs")
         [server] = broker.processes
         os.kill(server.pid, kill)
-        time.sleep(2.0)  # requests are under way
+        time.sleep(2.0)  # requests are in flight
 
         assert worker.stop(timeout=30.0) == 0, worker.log()
     finally:

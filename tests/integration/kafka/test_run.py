@@ -41,7 +41,7 @@ def test_exception_in_the_role_ends_the_process_with_1_and_commits_nothing_of_it
     worker = s.start_only(fail_at=0)
 
     assert worker.process.wait(60) == 1
-    assert "told to fail at 0" in worker.log()
+    assert "asked to fail at 0" in worker.log()
     assert "process_ends" in worker.log()
     assert s.committed() == {}
 
@@ -52,7 +52,7 @@ def test_exception_in_the_middle_commits_nothing_beyond_what_was_finished(stage:
     worker = s.start_only(fail_at=2500, settings={"max_poll_records": 200})
 
     assert worker.process.wait(60) == 1
-    assert "told to fail at 2500" in worker.log()
+    assert "asked to fail at 2500" in worker.log()
     assert s.committed().get(0, 0) <= s.outputs() <= 2500
     successor = s.start()
     wait_until(lambda: s.committed() == {0: 3000}, 20, "a worker that does not fail goes on from there")
@@ -66,7 +66,7 @@ def test_exception_in_a_callback_ends_the_process_with_1(stage: MakeStage) -> No
     worker = s.start_only(fail_in_callback_at=10)
 
     assert worker.process.wait(60) == 1
-    assert "told to fail in a callback" in worker.log()
+    assert "asked to fail in a callback" in worker.log()
 
 
 def test_missing_topic_is_said_before_anything_is_consumed(stage: MakeStage) -> None:
@@ -133,7 +133,7 @@ def test_service_publishes_and_ends_with_0_when_told(stage: MakeStage) -> None:
 def test_service_that_fails_ends_with_1(stage: MakeStage) -> None:
     worker = stage(1).start_only(service=True, fail_at=0)
     assert worker.process.wait(60) == 1
-    assert "told to fail" in worker.log()
+    assert "asked to fail" in worker.log()
 
 
 def test_metrics_are_where_the_settings_say(stage: MakeStage) -> None:

@@ -17,7 +17,7 @@ ODD = ((b"trace", b"1"), (b"\xff\xfe", b"2"), (b"", None))
 
 
 def test_header_name_that_is_not_utf8_ends_no_worker(stage: MakeStage) -> None:
-    """The record, and those around it, go their way."""
+    """The record, and those around it, are processed."""
     s = stage(1)
     with RawProducer(s.settings.brokers) as producer:
         producer.send(s.topic, [RawInput(b"0", b"0"), RawInput(b"1", b"1", ODD), RawInput(b"2", b"2")])

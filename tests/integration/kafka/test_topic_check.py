@@ -97,12 +97,12 @@ def test_create_says_what_it_repaired_and_what_it_may_not_change(settings: Setti
     set_config(settings, topics.enriched, "retention.ms", "86400000")
     arguments = ["create", "--brokers", settings.brokers, "--topic-prefix", settings.topic_prefix]
 
-    told = CliRunner().invoke(app, arguments)
+    result = CliRunner().invoke(app, arguments)
 
-    assert told.exit_code == 0, told.output
-    assert f"repaired  {topics.summaries}: cleanup.policy=compact" in told.output
-    assert f"not changed  Topic {topics.enriched} has retention.ms=86400000" in told.output
-    assert f"--entity-name {topics.enriched} --add-config retention.ms=-1" in told.output
+    assert result.exit_code == 0, result.output
+    assert f"repaired  {topics.summaries}: cleanup.policy=compact" in result.output
+    assert f"not changed  Topic {topics.enriched} has retention.ms=86400000" in result.output
+    assert f"--entity-name {topics.enriched} --add-config retention.ms=-1" in result.output
     assert config_of(settings, topics.summaries)["cleanup.policy"] == "compact"
     assert config_of(settings, topics.enriched)["retention.ms"] == "86400000"
 

@@ -83,7 +83,7 @@ def test_built_generation_becomes_active_and_the_old_one_is_to_be_dropped(run: R
 
 
 def test_switch_is_refused_when_somebody_else_switched_or_nothing_was_built(run: Run, generations: Generations) -> None:
-    assert not run(generations.switch(1, 2, drop_old=True)), "nobody built it"
+    assert not run(generations.switch(1, 2, drop_old=True)), "it was not built"
     run(generations.begin(2, ORIGIN))
     run(generations.switch(1, 2, drop_old=False))
     run(generations.begin(3, ORIGIN))

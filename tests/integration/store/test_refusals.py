@@ -275,7 +275,7 @@ def test_connection_that_is_cut_is_an_outage_until_it_is_mended(
 def test_partition_is_an_outage_that_ends_with_the_timeout(
     run: Run, store: RedisSummaryStore, proxy: Proxy, late: bool
 ) -> None:
-    """What was under way may arrive afterwards: it was only late, and counts once."""
+    """A request in flight may arrive afterwards. It was only late, and counts once."""
     assert apply(run, store, "r1") == [True]
     proxy.blackhole(late=late)
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""`summarize` on a server that is killed and comes back without what it was told last."""
+"""`summarize` on a server that is killed and restarts without its last writes."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ What must be there follows from what was sent and from the rules of the contract
 
     conservation   every message is in `reviews.enriched` or, with its own bytes, in the dead letter; never in both.
                    What is larger than a dead letter may be cut, and says so. What was taken back is nowhere
-    integrity      what was published is what the ruled models must have said of that text
+    integrity      what was published is what the scripted models must have answered to that text
     order          the first publications of a partition's messages stand in offset order
     identity       over the whole topic equal ce_id <=> equal state; dropping duplicates by it loses no state
     alerts         each due alert was published at least once, none that is not due, and for no id one of a lower
@@ -180,7 +180,7 @@ def _other_bytes(one: Sent, dead_letter: DeadLetter) -> Iterable[str]:
 
 
 def _changed(one: Sent, value: dict[str, Any]) -> Iterable[str]:
-    """How a publication differs from what the ruled models must give."""
+    """How a publication differs from what the scripted models must answer."""
     fields = one.fields or {}
     deleted = bool(fields.get("deleted"))
     expected = {

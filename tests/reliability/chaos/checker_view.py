@@ -48,7 +48,7 @@ def check_view(sent: Iterable[Sent], api: str) -> Verdict:
     return verdict
 
 
-def judge_texts(sent: Iterable[Sent], api: str) -> Verdict:
+def check_texts(sent: Iterable[Sent], api: str) -> Verdict:
     """A product with a few reviews has a text; every text cites reviews that stand, and is made of their words."""
     verdict = Verdict()
     standing = _standing(sent)

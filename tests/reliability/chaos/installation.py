@@ -1,4 +1,4 @@
-"""A further installation on the servers of a bed, with topics, processes and a small workload of its own."""
+"""A second installation on the servers of a testbed, with its own topics, processes and a small workload."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Installation:
             self.shop.send(one)
 
     def checker(self) -> Verdict:
-        """As a round is judged; waits while anything is missing, for a while that is long enough."""
+        """Check it as a round is checked. Waits up to 40 s for what is missing."""
         if not self.shop.flush(_ACK_SECONDS):
             return Verdict(lost=["the broker did not acknowledge the workload of the other installation"])
         prefix = self.settings.topic_prefix

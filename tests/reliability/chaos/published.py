@@ -30,7 +30,7 @@ class Reader:
         self._consumer = Consumer(
             {
                 "bootstrap.servers": brokers,
-                "group.id": "judge",
+                "group.id": "checker",
                 "enable.auto.commit": False,
                 "isolation.level": "read_uncommitted",  # a watermark is an end, then, whoever's transaction is open
                 "log_level": 2,

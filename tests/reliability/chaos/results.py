@@ -20,7 +20,7 @@ COUNTED = ("rounds", "lost", "double", "wrong", "stuck", "hidden", "published_tw
 
 @dataclass(slots=True)
 class Row:
-    """What all rounds of one fault, or pair, came to."""
+    """The totals of all rounds of one fault or pair."""
 
     rounds: int = 0
     lost: int = 0

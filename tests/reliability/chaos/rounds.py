@@ -1,4 +1,4 @@
-"""One round: load, faults during it, healing, a probe of every partition, and the judge."""
+"""One round: load, faults meanwhile, healing, a probe of every partition, and the checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.error import URLError
 from redis.exceptions import RedisError
 
 from tests.reliability.chaos.checker import Verdict, check_identity, check_topics
-from tests.reliability.chaos.checker_view import check_shown_alerts, check_view, judge_texts, look_up, start_of_keys
+from tests.reliability.chaos.checker_view import check_shown_alerts, check_texts, check_view, look_up, start_of_keys
 from tests.reliability.chaos.faults.table import Fault
 from tests.reliability.chaos.hostile import hostile
 from tests.reliability.chaos.published import Published, Reader, topics_of
@@ -31,10 +31,10 @@ _ACK_SECONDS = 30.0
 
 @dataclass(slots=True)
 class Outcome:
-    """What a round came to. ``stuck``: what did not pass in time, in words.
+    """The result of a round. ``stuck``: what did not pass in time, in words.
 
     ``without_effect``, ``hidden``: what had no effect, by fault. A fault of a pair may be hidden by the other:
-    nothing writes to Redis while Kafka is away. That is no failure of the round, but neither does it prove anything.
+    nothing writes to Redis while Kafka is away. That does not fail the round, but it proves nothing.
     """
 
     number: int
@@ -57,13 +57,13 @@ class Outcome:
         return self.stuck + self.unexplained + without_effect + self.verdict.differences
 
     def hide(self) -> None:
-        """Once all faults were told of: was one felt, then the other was hidden by it."""
+        """After all faults have ended: if one had an effect, the others without effect were hidden by it."""
         if len(self.without_effect) < len(self.faults):
             self.hidden, self.without_effect = self.without_effect, {}
 
 
 class Rounds:
-    """The rounds on one bed; what earlier ones sent is judged once more at the end."""
+    """The rounds on one testbed. Everything that was sent is checked once more at the end."""
 
     def __init__(self, testbed: Testbed, with_hostile: bool = True) -> None:
         self._testbed = testbed
@@ -87,7 +87,7 @@ class Rounds:
         try:
             self._break(faults, chance, outcome)
         except BaseException:
-            feeder.join()  # else it would feed the next bed
+            feeder.join()  # else it would send to the next testbed
             raise
         outcome.hide()
         broken_seconds = time.monotonic() - broke_at if any(fault.holds_up for fault in faults) else 0.0
@@ -128,7 +128,7 @@ class Rounds:
         """All faults overlap: each begins within the first half of the one before; each heals when its time is over."""
         time.sleep(chance.uniform(0.5, 1.5))
         ends: list[tuple[float, Fault, ExitStack]] = []
-        with ExitStack() as all_of_them:  # where one cannot be healed the others are, while the bed stands
+        with ExitStack() as all_of_them:  # if one cannot be healed, the others still are, on this testbed
             for fault in faults:
                 stack = all_of_them.enter_context(ExitStack())
                 try:
@@ -180,13 +180,13 @@ class Rounds:
         outcome.verdict = verdict
 
     def _view_of(self, sent: list[Sent]) -> Verdict:
-        """Judged when it is right, or after a while that is long enough for everything to arrive."""
+        """Check the view until it is right, or until everything has had time to arrive."""
         until = time.monotonic() + _VIEW_SECONDS
         keys = start_of_keys(self._testbed.settings.topic_prefix, self._testbed.settings.app_name)
         while True:
             try:
                 verdict = check_view(sent, self._testbed.api)
-                verdict.add(judge_texts(sent, self._testbed.api))
+                verdict.add(check_texts(sent, self._testbed.api))
                 with self._testbed.store.client() as client:
                     verdict.add(check_shown_alerts(sent, client, keys))
             except (URLError, RedisError) as error:

@@ -1,10 +1,10 @@
-"""Breaks the system on purpose, many times, and says what was lost, doubled or stuck: `make chaos`.
+"""`make chaos`: inject faults under load, and report what was lost, doubled, changed or stuck.
 
-Real brokers, real Redis or Valkey, real worker processes; only the models are ruled, so that every answer is known.
-Each round publishes 500 messages in 5 seconds, breaks something meanwhile, heals it, and judges everything that came
-out. Exit code 1 where anything was lost, doubled, spoilt or stuck, or where a fault was felt by nobody. In a pair one
-fault may hide the other (nothing writes to Redis while Kafka is away): those are counted as hidden, and each fault
-must have been felt at least once in the run.
+Brokers, Redis or Valkey, and the worker processes are real. Only the models are scripted, so that every answer is
+known. Each round publishes 500 messages in 5 seconds, injects a fault meanwhile, heals it, and checks everything that
+was published. Exit code 1 if anything was lost, doubled, changed or stuck, or if a fault had no observable effect. In a
+pair one fault may hide the other (nothing writes to Redis while Kafka is away). Those are counted as hidden. Each fault
+must have had an effect in at least one round of the run.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from tests.reliability.testbed.stores import can_mount, with_own_mounts
 
 
 def schedule(rounds: int, seed: int, chosen: Sequence[Sequence[Fault]]) -> list[list[Fault]]:
-    """Which faults each round gets: the chosen ones in turn; or every single one in a shuffled order, then pairs and
-    singles in turn. A pair is of two different parts of one bed.
+    """Return the faults of each round: the chosen ones in turn, or all of them in a shuffled order, then pairs and
+    single faults in turn. The faults of a pair are of different parts of one testbed.
     """
     chance = random.Random(seed)
     possible = [fault for fault in FAULTS.values() if not fault.needs_small_disk or can_mount()]
     if chosen:
         if any(fault not in possible for faults in chosen for fault in faults):
-            raise typer.BadParameter("this system lets nobody mount a small disk to fill")
+            raise typer.BadParameter("this system does not allow mounting a small disk to fill")
         return [list(chosen[i % len(chosen)]) for i in range(rounds)]
     singles = [[fault] for fault in possible]
     chance.shuffle(singles)
@@ -57,8 +57,8 @@ def _pair(chance: random.Random, possible: Sequence[Fault]) -> list[Fault]:
 def run(
     plan: Sequence[Sequence[Fault]], seed: int, folder: Path, console: Console, *, with_hostile: bool = True
 ) -> Result:
-    """Run the plan, grouped by the bed that its faults need; each bed is started once. One that breaks down is a
-    complaint, and the others are run.
+    """Run the plan, grouped by testbed. Each testbed is started once. If one breaks down, that is a complaint, and the
+    others are run.
     """
     result = Result(seed)
     has_taken_effect: dict[str, bool] = {}
@@ -75,12 +75,12 @@ def run(
             try:
                 with TESTBEDS[name](folder / name.replace(" ", "-").replace(",", "")) as testbed:
                     _run_on(Rounds(testbed, with_hostile), numbered, result, has_taken_effect, progress, task)
-            except Exception as error:  # noqa: BLE001 - such as a server that does not come back; there are other beds
+            except Exception as error:  # noqa: BLE001 - such as a server that does not restart; other testbeds follow
                 progress.console.print_exception()
                 done = result.total.rounds - rounds_before
                 result.complaints.insert(
                     0,
-                    f"{name} could not go on after {done} of its {len(numbered)} rounds, which were not judged again "
+                    f"{name} could not go on after {done} of its {len(numbered)} rounds, which were not checked again "
                     f"in the end: {type(error).__name__}: {error}",
                 )
     result.complaints += [
@@ -98,7 +98,7 @@ def _run_on(
     progress: Progress,
     task: TaskID,
 ) -> None:
-    """The rounds of one testbed, into ``result`` and, by fault, into ``has_taken_effect``: in one round at least."""
+    """Run the rounds of one testbed. ``has_taken_effect``: by fault, whether it had an effect in at least one round."""
     for number, faults in numbered:
         label = " + ".join(fault.name for fault in faults)
         progress.update(task, description=f"round {number}, {label}")
@@ -113,7 +113,7 @@ def _run_on(
             lines += [f"    {what}" for what in outcome.complaints[:3]]
             progress.console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
         progress.advance(task)
-    progress.update(task, description="judging all rounds again")
+    progress.update(task, description="checking all rounds again")
     verdict = rounds.check_everything()
     result.rows["in the end, all rounds"].lost += len(verdict.lost)
     result.rows["in the end, all rounds"].double += len(verdict.double)
@@ -144,7 +144,7 @@ def main(
     write: Annotated[bool, typer.Option(help="Append the table to benchmarks/chaos.md.")] = True,
     list_faults: Annotated[bool, typer.Option("--list", help="Only name the faults.")] = False,
 ) -> None:
-    """Break the system on purpose and judge what comes out."""
+    """Inject faults under load and check the results."""
     with_own_mounts([sys.executable, "-m", "tests.reliability.chaos", *sys.argv[1:]])
     console = Console(width=None if sys.stdout.isatty() else 160)
     if list_faults:
@@ -154,7 +154,9 @@ def main(
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
     console.print(f"seed {seed}: `make chaos ROUNDS={rounds} SEED={seed}` repeats this run")
     if not can_mount():
-        console.print("faults of full disks are left out: this system lets nobody mount a small one", style="yellow")
+        console.print(
+            "faults of full disks are left out: this system does not allow mounting a small one", style="yellow"
+        )
     plan = schedule(rounds, seed, chosen_faults(fault or []))
     with tempfile.TemporaryDirectory(prefix="stream-app-chaos-", ignore_cleanup_errors=True) as scratch:
         result = run(plan, seed, (folder or Path(scratch)).absolute(), console, with_hostile=hostile)

@@ -1,4 +1,4 @@
-"""The beds that faults name: what the system stands on in a round."""
+"""The testbeds that faults name: the servers of a round."""
 
 from __future__ import annotations
 

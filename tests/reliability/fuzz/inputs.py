@@ -159,7 +159,7 @@ def _repeated(piece: str, length: int) -> str:
 
 _FAMILIES: dict[str, Callable[[Random], tuple[str, bytes]]] = {
     "noise": _noise,
-    "bent example": _mutated_example,
+    "mutated example": _mutated_example,
     "strange JSON": _strange_json,
     "strange text": _strange_text,
     "pumped": _pumped,

@@ -1,4 +1,4 @@
-"""Throws whole Kafka records at running workers: none may end, and every record must end somewhere.
+"""Send hostile Kafka records to running workers: no worker may end, and every record must have one outcome.
 
     python -m tests.reliability.fuzz.records --records 100000 [--seed N] [--into TOPIC]
 
@@ -133,7 +133,7 @@ class Fuzzed:
         self._worker.wait()
 
     def run(self, seed: int, records: int) -> Report:
-        """Send so many, wait until all are committed, and count what became of each."""
+        """Send ``records`` records, wait until all are committed, and count what became of each."""
         began, report = time.monotonic(), Report()
         with RawProducer(self._settings.brokers) as producer:
             for batch, partition, codec in _batches(seed, self._name, records):
@@ -165,7 +165,7 @@ class Fuzzed:
         self._where.update(dict.fromkeys((partition, first + at) for at in range(len(batch))))
 
     def _wait(self, report: Report, at_most: int) -> None:
-        """Until no more than so many are uncommitted. A worker that ends, or stands still, is reported."""
+        """Wait until at most ``at_most`` are uncommitted. A worker that ends or makes no progress is reported."""
         last, since = -1, time.monotonic()
         while not report.wrong and (left := lag(self._settings, self._role)) > at_most:
             if left != last:
@@ -230,7 +230,7 @@ def _batches(seed: int, topic: str, records: int) -> Iterator[tuple[list[RawInpu
 def fuzz_topics(
     brokers: str, redis: str, prefix: str, folder: Path, shares: dict[str, int], seed: int
 ) -> dict[str, Report]:
-    """So many records into each of these topics (names without prefix), a worker of each one's role running."""
+    """Send records to each topic while a worker of its role runs. ``shares``: records by topic, without prefix."""
     reports = {}
     for number, (topic, records) in enumerate(shares.items()):
         settings = Settings(

@@ -1,10 +1,10 @@
-"""Throws bytes at the decoders and texts at the steps: nothing may raise, be slow, or come out against its schema.
+"""Fuzz the decoders and the steps: nothing may raise, be slow, or violate its schema.
 
     python -m tests.reliability.fuzz --inputs 1000000 [--seed N] [--processes 2] [--only INDEX]
 
-Prints its seed, how many inputs ended how, and the slowest one. Each input follows from the seed and its index
-alone, so `--seed N --only INDEX` makes one again. Exits with 1 when a promise was broken, with the first inputs that
-broke one.
+Prints its seed, the number of inputs by outcome, and the slowest one. Each input follows from the seed and its index
+alone, so `--seed N --only INDEX` repeats one. Exit code 1 if an input violated a guarantee; the first of those are
+printed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from tests.schemas import validator
 MAX_MILLISECONDS = 50.0  # of processor time, for the largest message
 NOW_MS = contract.from_rfc3339("2026-06-01T00:00:00Z")
 _CHUNK = 500
-_VALIDATED_SHARE = 4  # every so many-th message that would be published is held against its schema
+_VALIDATED_SHARE = 4  # every fourth message that would be published is validated against its schema
 _FAILURES_SHOWN = 10
 _MODEL = ModelName("m", "1")
 REASONS = frozenset(
@@ -55,7 +55,7 @@ REASONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An input that broke a promise. ``kind``: what failed where, the same for inputs that fail the same way."""
+    """An input that violated a guarantee. ``kind``: what failed where; equal for inputs with the same failure."""
 
     index: int
     kind: str
@@ -79,7 +79,7 @@ class Report:
 
 
 class Broken(Exception):
-    """A promise that an input broke."""
+    """A guarantee that an input violated."""
 
 
 def fuzz(seed: int, inputs: range, max_milliseconds: float = MAX_MILLISECONDS) -> Report:
@@ -128,7 +128,7 @@ def _demand_valid(messages: list[tuple[str, bytes]]) -> None:
 
 
 def run(target: str, value: bytes, luck: int = 0) -> tuple[str, list[tuple[str, bytes]]]:
-    """(how one input ended, what would be published of it with its schema's name). Raises where a promise is broken."""
+    """(outcome of an input, the messages it leads to with their schemas' names). Raises if it violates a guarantee."""
     if target == "product_summary":
         return _product_summary(value)
     record = RawRecord("reviews", 3, 17, NOW_MS - 1000, b"p", value)
@@ -229,9 +229,9 @@ def _with(record: RawRecord, value: bytes | None) -> RawRecord:
     return record._replace(value=value)
 
 
-def _demand(holds: bool, promise: str) -> None:
+def _demand(holds: bool, guarantee: str) -> None:
     if not holds:
-        raise Broken(promise)
+        raise Broken(guarantee)
 
 
 def _described(error: Exception) -> tuple[str, str]:
@@ -260,8 +260,8 @@ def run_all(seed: int, inputs: int, processes: int) -> Report:
         bar = progress.add_task("", total=inputs)
         for done, found in pool.imap_unordered(_fuzz_chunk, _chunks(seed, inputs)):
             report.add(found)
-            ways = f"{len(report.failures)} ways to fail" if report.failures else ""
-            progress.update(bar, advance=done, description=ways)
+            failures = f"{len(report.failures)} kinds of failure" if report.failures else ""
+            progress.update(bar, advance=done, description=failures)
     return report
 
 

@@ -20,7 +20,7 @@ _FAILED = 1  # pytest's exit code; 2 and more: it could not run the tests
 
 
 class Unusable(Exception):
-    """The run itself went wrong: its result says nothing about the promises."""
+    """The run itself went wrong: its result says nothing about the guarantees."""
 
 
 class Copy:
@@ -75,7 +75,7 @@ class Copy:
         """Run the tests; the first line of what each failed one said, by its id with and without parameters.
 
         An error in a fixture is not a test that noticed something: it counts only where ``errors_too``.
-        Raises Unusable when they could not be run, or not in so many seconds.
+        Raises Unusable when they could not be run, or not within ``within`` seconds.
         """
         report = self.folder / "report.xml"
         report.unlink(missing_ok=True)

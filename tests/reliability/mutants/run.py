@@ -1,9 +1,8 @@
-"""Run each mutant's tests: each mutant takes out what keeps one guarantee, and all of its tests must fail.
+"""Run each mutant's tests. A mutant removes code that enforces a guarantee, so all of its tests must fail.
 
 python -m tests.reliability.mutants [--list] [--only NAME ...] [--write]
 
-Everything happens in a copy of the project. Exit code 1 when a mutant goes unnoticed, or when the same tests fail
-on the project as it is.
+Mutants are made in a copy of the project. Exit code 1 if a mutant survives, or if its tests fail without it.
 """
 
 from __future__ import annotations
@@ -75,18 +74,18 @@ def _cut(said: str) -> str:
     return said if len(said) <= _MESSAGE_CHARACTERS else f"{said[: _MESSAGE_CHARACTERS - 1]}…"
 
 
-_HEAD = "| promise | what was taken out | test | what it said |\n|---|---|---|---|"
+_HEAD = "| guarantee | mutant | test | failure |\n|---|---|---|---|"
 
 
 def written(verdicts: Sequence[Verdict]) -> str:
     """benchmarks/promises.md."""
-    promises = "\n".join(f"{number}. {words}" for number, words in GUARANTEES.items())
+    guarantees = "\n".join(f"{number}. {words}" for number, words in GUARANTEES.items())
     rows = "\n".join(line for verdict in verdicts for line in lines_of(verdict))
     noticed = sum(verdict.noticed for verdict in verdicts)
     return (
-        "# What keeps each promise, and the test that notices when it is gone\n\n"
-        "Written by `make promises`, which takes each line out in a copy of the project and runs its tests.\n\n"
-        f"{promises}\n\n{noticed} of {len(verdicts)} protections are noticed when they are taken out.\n\n"
+        "# The mutants of each guarantee, and the tests that fail on them\n\n"
+        "Written by `make promises`, which makes each mutant in a copy of the project and runs its tests.\n\n"
+        f"{guarantees}\n\n{noticed} of {len(verdicts)} mutants are noticed.\n\n"
         f"{_HEAD}\n{rows}\n"
     )
 
@@ -94,8 +93,8 @@ def written(verdicts: Sequence[Verdict]) -> str:
 def main() -> int:
     """Exit code 1: a mutant survives, or a test fails without any change."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--list", action="store_true", help="names of the mutants, by promise")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="names, or numbers of promises")
+    parser.add_argument("--list", action="store_true", help="names of the mutants, by guarantee")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="names, or numbers of guarantees")
     parser.add_argument("--write", action="store_true", help=f"write the table to {RESULTS.relative_to(PROJECT)}")
     options = parser.parse_args()
     mutants = chosen(options.only)

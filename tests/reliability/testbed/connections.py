@@ -19,11 +19,11 @@ class Direction:
 
     delay_seconds: float = 0.0
     swallows: bool = False
-    flows: asyncio.Event = field(default_factory=asyncio.Event)  # clear: what is under way stays so
+    flows: asyncio.Event = field(default_factory=asyncio.Event)  # clear: chunks in flight wait
 
 
 class ChunksInFlight:
-    """Chunks on their way in one direction, each with the time when it is due; bounded in bytes."""
+    """The chunks in flight in one direction, each with its due time; bounded in bytes."""
 
     def __init__(self) -> None:
         self._chunks: deque[tuple[bytes, float]] = deque()

@@ -1,4 +1,4 @@
-"""A TCP proxy in this process that makes a network misbehave: cut, partitioned, slow, or leading elsewhere."""
+"""A TCP proxy in this process that simulates network faults: cut, partitioned, slow, or redirected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _END = b""  # behind the last chunk: the sender has closed its side
 
 @dataclass(frozen=True)
 class FaultsSeen:
-    """What traffic felt so far. A fault that nothing felt proves nothing."""
+    """The effects of faults on traffic so far. A fault without effect proves nothing."""
 
     refused: int = 0
     """Connections that were reset before a byte of theirs went on: while cut, or because the target did not answer."""
@@ -45,7 +45,7 @@ class Proxy:
     """Passes TCP connections to `target_host:target_port`, on loopback, from a thread of its own.
 
     Methods may be called from any thread and have taken effect when they return. Bytes keep their order. At most
-    4 MiB are under way per direction and connection; then their sender is made to wait.
+    4 MiB are in flight per direction and connection. Then the sender has to wait.
     """
 
     def __init__(self, target_host: str, target_port: int, listen_port: int = 0) -> None:
@@ -115,7 +115,7 @@ class Proxy:
     # ---- faults
 
     def cut(self) -> None:
-        """Connections are reset, and new ones at once too, until `heal`: the peer's process is gone."""
+        """Connections are reset, and new ones at once too, until `heal`, as if the server's process had ended."""
 
         def switch() -> None:
             self._is_cut = True
@@ -126,7 +126,7 @@ class Proxy:
     def blackhole(self, *, requests: bool = True, answers: bool = True, late: bool = False) -> None:
         """Connections are accepted and stay open, and no byte arrives, until `heal`: a network partition.
 
-        Only `answers`: the server does what it is asked, and nobody hears of it. Bytes are swallowed, and the
+        Only `answers`: the server does what it is asked, and its answers are lost. Bytes are swallowed, and the
         connections that lost some are reset by `heal`; with `late` they wait instead and arrive after `heal`, as
         TCP's retransmissions do after a short partition, even if the client has given up on them in the meantime.
         """
@@ -140,7 +140,7 @@ class Proxy:
         self._switch(switch)
 
     def delay(self, seconds: float) -> None:
-        """Every chunk arrives that much later, both ways: a round trip takes twice as long; 0 ends it."""
+        """Every chunk arrives that much later, in both directions: a round trip takes twice as long; 0 ends it."""
 
         def switch() -> None:
             self._requests.delay_seconds = self._answers.delay_seconds = seconds
@@ -148,7 +148,7 @@ class Proxy:
         self._switch(switch)
 
     def reset_after(self, answer_bytes: int) -> None:
-        """The next connection through which answers come is reset once so many bytes of them have arrived. Once."""
+        """The next connection through which answers come is reset after ``answer_bytes`` of them. Once."""
 
         def switch() -> None:
             self._reset_next_after = answer_bytes
@@ -221,7 +221,7 @@ class Proxy:
             self._open.discard(connection)
 
     async def _connect(self, connection: Connection) -> asyncio.StreamReader | None:
-        """The reader of what the target answers; None when there is no way to it."""
+        """The reader of what the target answers; None if it cannot be reached."""
         if self._is_cut:
             return None
         if not self._requests.flows.is_set():  # its first packet gets no further than any other
@@ -270,7 +270,7 @@ class Proxy:
         while True:
             chunk, due = await in_flight.first()
             if direction.delay_seconds and (early := due - now()) > 0:
-                await asyncio.sleep(min(early, _STEP_SECONDS))  # in steps, so that `heal` hastens what is under way
+                await asyncio.sleep(min(early, _STEP_SECONDS))  # in steps, so that `heal` hastens what is in flight
                 continue
             await direction.flows.wait()
             in_flight.remove_first()

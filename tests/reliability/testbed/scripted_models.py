@@ -1,7 +1,7 @@
-"""Models whose answer can be told from the text alone, and that fail, fill the device's memory or hang when asked to.
+"""Models whose answer follows from the text alone, and that fail, fill the device's memory or hang when asked to.
 
 A review says ``p0731`` of itself: P(negative) is 0.7310, P(positive) the rest. A long one says ``label L17``: its
-summary is ``label L17``. The judge knows this rule too, and shares no code with it.
+summary is ``label L17``. The checker knows this rule too, and shares no code with it.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ class Troubles:
 
     def took_effect(self, name: str) -> None:
         """A worker met this trouble."""
-        (self.folder / f"felt-{name}").touch()
+        (self.folder / f"effect-{name}").touch()
 
     def has_taken_effect(self, name: str) -> bool:
         """Did any worker meet it since the last time that this was asked?"""
-        mark = self.folder / f"felt-{name}"
+        mark = self.folder / f"effect-{name}"
         found = mark.exists()
         mark.unlink(missing_ok=True)
         return found
@@ -151,7 +151,7 @@ def load_scripted_models(folder: Path, settings: Settings) -> Loaded:
 def scripted_models(troubles: Troubles) -> Loaded:
     """Both models of a worker."""
     return Loaded(
-        TunedModel(_Scripted("ruled-sentiment", _scores, troubles, KILLS), _MICRO_BATCH_TOKENS, _BATCH_TOKENS),
+        TunedModel(_Scripted("scripted-sentiment", _scores, troubles, KILLS), _MICRO_BATCH_TOKENS, _BATCH_TOKENS),
         scripted_summary(troubles),
     )
 
@@ -159,7 +159,7 @@ def scripted_models(troubles: Troubles) -> Loaded:
 def scripted_summary(troubles: Troubles) -> TunedModel[str]:
     """The model of `describe`, and the second one of `enrich`."""
     return TunedModel(
-        _Scripted("ruled-summary", _label, troubles, KILLS_SUMMARIZER), _MICRO_BATCH_TOKENS, _BATCH_TOKENS
+        _Scripted("scripted-summary", _label, troubles, KILLS_SUMMARIZER), _MICRO_BATCH_TOKENS, _BATCH_TOKENS
     )
 
 

@@ -1,6 +1,6 @@
-"""What the view of a bed stands on: one Valkey, on a small disk where the machine allows one, a pair, or a cluster.
+"""The Redis of a testbed: one Valkey, on a small disk where the machine allows one, a pair, or a cluster.
 
-``url`` is for the workers, through a proxy; ``direct_url`` and ``client()`` for faults and for the judge.
+``url`` is for the workers, through a proxy; ``direct_url`` and ``client()`` for faults and for the checker.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OWN_MOUNTS = "STREAM_APP_OWN_MOUNTS"
 
 
 class SmallDisk:
-    """A folder that holds so many bytes and no more; an ordinary one where ``can_mount`` says no."""
+    """A folder of limited size; an ordinary folder where ``can_mount`` is false."""
 
     def __init__(self, folder: Path, size_bytes: int) -> None:
         folder.mkdir(parents=True)

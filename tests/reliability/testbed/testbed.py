@@ -120,13 +120,13 @@ class Testbed:
     # ---- reviews in
 
     def send(self, sent: Sent) -> None:
-        """Produce a message of the round; what a fault sends is judged with the workload (see ``taken_sent``)."""
+        """Produce a message of the round; what a fault sends is checked with the workload (see ``taken_sent``)."""
         with self._lock:
             self._sent.append(sent)
         self.shop.send(sent)
 
     def keep(self, sent: Sent) -> None:
-        """To be judged with the workload, whoever produced it."""
+        """Check it with the workload, whoever produced it."""
         with self._lock:
             self._sent.append(sent)
 

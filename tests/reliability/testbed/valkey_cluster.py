@@ -95,7 +95,7 @@ class ValkeyCluster(Servers):
         return self.master(self.shard_of(key))
 
     def master(self, shard: int) -> EmbeddedValkey:
-        """The node that serves a shard now, as the living ones see it; it may be dead, while nobody has noticed."""
+        """The node that serves a shard now, as the living ones see it; it may be dead and not noticed yet."""
         return self._named(self._ports_of(shard)[0])
 
     def replica(self, shard: int) -> EmbeddedValkey:

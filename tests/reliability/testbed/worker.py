@@ -1,4 +1,4 @@
-"""A process like `stream-app worker ROLE` or `stream-app api`, with ruled models and a clock that the harness moves.
+"""A process like `stream-app worker ROLE` or `stream-app api`, with scripted models and a clock that the harness moves.
 
 python -m tests.reliability.testbed.worker ROLE FOLDER-OF-TROUBLES      (settings come from the environment)
 """

@@ -13,7 +13,7 @@ from dataclasses import asdict
 import orjson
 import pytest
 
-from benchmarks.load.http_load import HttpLoad, answers_from, generate, generate_beside
+from benchmarks.load.http_load import HttpLoad, answers_from, generate, generate_in_own_process
 
 Answer = Callable[[bytes], bytes]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -119,7 +119,7 @@ def test_hung_up_connection_loses_its_request_and_no_other() -> None:
 def test_process_beside_says_the_same_as_the_function() -> None:
     """Including that there is no latency where nothing was answered."""
     with server(lambda _: OK, connections=2) as port:
-        answers = generate_beside(load(port))
+        answers = generate_in_own_process(load(port))
         assert answers.latency_ms.count == answers.asked > 0
 
     nothing = asdict(answers) | {"latency_ms": asdict(answers.latency_ms) | {"p50": math.nan}}

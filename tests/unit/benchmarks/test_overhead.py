@@ -1,4 +1,4 @@
-"""The plumbing benchmark's own arithmetic: rates, checks of outputs, shares of time, and peers that are not there."""
+"""The arithmetic of the overhead benchmark: rates, checks of outputs, shares of time, and missing frameworks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.frameworks.work import enriched_and_alerts, first_difference, no
 from benchmarks.probes import overhead_profile
 from benchmarks.probes.overhead import Run, WrongOutput, rate_of
 from benchmarks.probes.overhead_profile import part_of, profile_table
-from benchmarks.sections.overhead import BARE_FAUST, OURS, Overhead, Way, table
+from benchmarks.sections.overhead import BARE_FAUST, OURS, Overhead, Variant, table
 from stream_app.records import Position, RawRecord
 
 NOW_MS = 1_790_000_000_000
@@ -79,10 +79,10 @@ def test_ratios_are_of_the_medians_and_peers_without_runs_have_none() -> None:
         "mix",
         100,
         (
-            Way(OURS, "all", (Run(10.0, 1.0), Run(30.0, 1.0), Run(20.0, 1.0))),
-            Way(BARE_FAUST, "little", (Run(8.0, 1.0),)),
-            Way("Quix Streams", "steps", (Run(16.0, 1.0),)),
-            Way("aiokafka", "steps", (), missing="uv is not installed here"),
+            Variant(OURS, "all", (Run(10.0, 1.0), Run(30.0, 1.0), Run(20.0, 1.0))),
+            Variant(BARE_FAUST, "little", (Run(8.0, 1.0),)),
+            Variant("Quix Streams", "steps", (Run(16.0, 1.0),)),
+            Variant("aiokafka", "steps", (), missing="uv is not installed here"),
         ),
     )
     assert found.over_bare_faust == 2.5
@@ -100,7 +100,7 @@ def test_parts_of_the_profile_are_files_of_the_package() -> None:
     assert [file for file in files if not list(package.glob(f"{file}*"))] == []
 
 
-def test_peer_says_in_words_that_uv_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_framework_states_that_uv_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("UV", raising=False)
     monkeypatch.setattr(installing.shutil, "which", lambda *_, **__: None)
@@ -110,7 +110,7 @@ def test_peer_says_in_words_that_uv_is_missing(monkeypatch: pytest.MonkeyPatch, 
         python_of(framework)
 
 
-def test_peer_that_cannot_be_installed_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_framework_that_cannot_be_installed_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A uv that only fails stands for a machine without a network."""
     uv = tmp_path / "uv"
     uv.write_text("#!/bin/sh\necho 'no route to the index' >&2\nexit 2\n")
@@ -127,9 +127,9 @@ def test_peers_are_pinned() -> None:
     assert [one for framework in FRAMEWORKS for one in framework.requirements if "==" not in one] == []
 
 
-def test_job_survives_the_way_to_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_job_survives_its_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     job = Job("127.0.0.1:1", "group", "in", "out", "alerts", 3)
-    monkeypatch.setattr("sys.argv", ["peer", job.as_argument()])
+    monkeypatch.setattr("sys.argv", ["framework", job.as_argument()])
     assert Job.from_arguments() == job
 
 

@@ -51,7 +51,7 @@ def test_first_of_two_deliveries_counts() -> None:
 
 
 def test_reviews_of_another_load_and_broken_records_are_counted_apart() -> None:
-    """They are nobody's latency."""
+    """They are not in the latencies."""
     arrived = [
         Arrived(101.0, TOPICS.enriched, enriched_bytes("of another load"), 0),
         Arrived(101.0, TOPICS.alerts, b"no JSON", 0),

@@ -49,12 +49,12 @@ def test_numbers_of_another_machine_are_not_kept_beside_ours(tmp_path: Path, mon
     assert list(orjson.loads((tmp_path / "results.json").read_bytes())["sections"]) == ["encoders"]
 
 
-def encoder_run(way: str, seconds: float, labels: dict[int, int], computed: int = 100) -> EncoderRun:
-    return EncoderRun(way, 10, seconds, 100, computed, 5e9, 1e10, labels)
+def encoder_run(variant: str, seconds: float, labels: dict[int, int], computed: int = 100) -> EncoderRun:
+    return EncoderRun(variant, 10, seconds, 100, computed, 5e9, 1e10, labels)
 
 
 def test_rates_are_of_the_whole_mix_and_labels_are_compared_where_both_were_asked() -> None:
-    """The naive ways are timed on some of the texts: what can be compared is tokens per second."""
+    """The naive variants are timed on some of the texts: what can be compared is tokens per second."""
     result = EncoderResult(
         20.0,
         {
@@ -73,7 +73,9 @@ def test_rates_are_of_the_whole_mix_and_labels_are_compared_where_both_were_aske
 
 def test_fastest_in_fp32_is_ours_and_of_that_precision() -> None:
     seconds = {NAIVE: 0.1, ARRIVAL: 0.2, SORTED: 0.3, "packed, torch fp32": 2.0, BF16: 1.0}
-    result = EncoderResult(20.0, {way: [encoder_run(way, took, {})] for way, took in seconds.items()}, BF16, "")
+    result = EncoderResult(
+        20.0, {variant: [encoder_run(variant, took, {})] for variant, took in seconds.items()}, BF16, ""
+    )
     assert result.exact == "packed, torch fp32"
     assert result.share_of_peak(result.exact) == pytest.approx(0.25)
 

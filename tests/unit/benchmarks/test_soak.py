@@ -31,10 +31,10 @@ FLAT = ProcessSample(pid=7, rss_bytes=400_000_000, unique_bytes=300_000_000, ope
 ENDING = Ending(1000, 950, 50, 950, (), caught_up=True, held_reviews=800, distinct_reviews=800)
 
 
-def view(reviews: int, *, beside: int = 0, keys: int = 100) -> ViewSample:
-    """A view whose memory is as computed, and ``beside`` bytes."""
+def view(reviews: int, *, extra: int = 0, keys: int = 100) -> ViewSample:
+    """A view whose memory is as computed, and ``extra`` bytes."""
     counted = ViewSample(0, keys, products=50, reviews_few=0, reviews_many=reviews, sentences=0, alerts=0)
-    return replace(counted, bytes=counted.computed_bytes + beside)
+    return replace(counted, bytes=counted.computed_bytes + extra)
 
 
 def soak(minutes: int = 30, **changes: object) -> list[Sample]:
@@ -71,19 +71,19 @@ def failures(samples: list[Sample], **options: object) -> list[str]:
 
 
 def test_a_soak_in_which_nothing_grows_passes() -> None:
-    """The judge does not fail what is as it should be."""
+    """A correct soak passes."""
     assert failures(soak()) == []
 
 
 def test_a_steady_leak_is_seen() -> None:
-    """10 % over the judged time."""
+    """10 % over the time that counts."""
     [failure] = failures(with_enrich(soak(), rss_bytes=lambda at: int(4e8 * (1 + 0.1 * max(0, at - 300) / 1500))))
     assert failure.startswith("enrich grew by ")
     assert float(re.findall(r"([\d.]+)%", failure)[0]) == pytest.approx(10, 0.1)
 
 
 def test_growth_within_the_limit_passes() -> None:
-    """4 % over the judged time."""
+    """4 % over the time that counts."""
     assert failures(with_enrich(soak(), rss_bytes=lambda at: int(4e8 * (1 + 0.04 * at / 1800)))) == []
 
 
@@ -123,14 +123,14 @@ def test_a_process_that_was_started_again_fails_the_soak_also_in_the_warm_up() -
 
 
 def test_a_process_that_is_gone_fails_the_soak() -> None:
-    """It is named with the number of samples that lack it, and the others are judged still."""
+    """It is named with the number of samples that lack it, and the others are still checked."""
     samples = soak()
     samples[100] = replace(samples[100], processes={"valkey": FLAT})
     assert failures(samples) == ["enrich was gone in 1 samples"]
 
 
 def test_valkey_may_grow_by_what_its_reviews_take_and_no_more() -> None:
-    """5 % and the bytes of the data set; the judged time adds 149,000 reviews of 59 bytes here: 8.8 MB of 400."""
+    """5 % and the bytes of the data set; the time that counts adds 149,000 reviews of 59 bytes here: 8.8 MB of 400."""
 
     def grown(share: float) -> list[Sample]:
         return [
@@ -148,7 +148,7 @@ def test_valkey_may_grow_by_what_its_reviews_take_and_no_more() -> None:
 
 
 def test_api_may_grow_by_the_summaries_that_it_keeps_and_no_more() -> None:
-    """Beside 5 %: 300 products more, 10.6 KB each, 3.1 MB of 80."""
+    """In addition to 5 %: 300 products more, 10.6 KB each, 3.1 MB of 80."""
     api = replace(FLAT, rss_bytes=80_000_000)
 
     def grown(share: float) -> list[Sample]:
@@ -169,9 +169,9 @@ def test_api_may_grow_by_the_summaries_that_it_keeps_and_no_more() -> None:
 
 
 def test_redis_that_grows_by_more_than_its_reviews_account_for_fails() -> None:
-    """Twice the computed bytes, as when something is kept beside each review."""
+    """Twice the computed bytes, as when something more is kept for each review."""
     samples = [
-        replace(sample, view=view(int(100 * sample.seconds), beside=int(5900 * sample.seconds))) for sample in soak()
+        replace(sample, view=view(int(100 * sample.seconds), extra=int(5900 * sample.seconds))) for sample in soak()
     ]
     [failure] = failures(samples)
     assert failure.startswith("Redis grew by")
@@ -179,7 +179,7 @@ def test_redis_that_grows_by_more_than_its_reviews_account_for_fails() -> None:
 
 
 def test_keys_that_belong_to_no_product_fail() -> None:
-    """Keys that nobody removes are seen by their number, however small they are."""
+    """Keys that are never removed are seen by their number, however small they are."""
     samples = soak()
     samples[-1] = replace(samples[-1], view=view(179_000, keys=10_000))
     assert failures(samples) == ["Redis has 10000 keys; 50 products have at most 390"]
@@ -208,7 +208,7 @@ def test_an_account_that_does_not_close_fails(change: dict[str, object], failure
 
 
 def test_a_run_without_an_account_fails() -> None:
-    """What could not be judged has not passed."""
+    """What could not be checked has not passed."""
     assert failures(soak(), ending=None) == ["the account of the run could not be made"]
 
 
@@ -219,7 +219,7 @@ def test_what_was_said_of_processes_is_a_failure() -> None:
     ]
 
 
-def test_a_soak_too_short_to_judge_fails() -> None:
+def test_a_soak_too_short_to_check_fails() -> None:
     """Ctrl-C in the warm-up, or soon after it, gives no verdict, and no verdict is no pass."""
     assert failures(soak()[:20]) == ["only 0 samples after the warm-up: at least 8 are needed"]
     assert failures(soak()[:37]) == ["only 7 samples after the warm-up: at least 8 are needed"]

@@ -1,4 +1,4 @@
-"""Two installations that share servers, told apart by a name alone."""
+"""Two installations that share servers and differ in a name alone."""
 
 from __future__ import annotations
 

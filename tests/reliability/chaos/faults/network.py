@@ -11,7 +11,7 @@ from tests.reliability.testbed.testbed import Testbed
 
 
 def _network(name: str, inject: str, seconds: float, to: str) -> None:
-    # a peer that vanished without a word is noticed by the clients' own time-outs only
+    # a server that vanished silently is noticed by the clients' own time-outs only
     @fault(to, f"network {name}", seconds, stall_seconds=8.0 if inject == "blackhole" else 5.0)
     def body(testbed: Testbed, chance: random.Random) -> Iterator[None]:
         proxies = [testbed.store.proxy] if to == "redis" else testbed.kafka_proxies
@@ -22,7 +22,7 @@ def _network(name: str, inject: str, seconds: float, to: str) -> None:
                 getattr(proxy, inject)()
             yield
         if sum(proxy.faults_seen.total for proxy in proxies) == before:
-            raise NoEffect(f"nobody met the cut network to {to}")
+            raise NoEffect(f"no connection met the cut network to {to}")
 
 
 for _to in ("redis", "kafka"):

@@ -57,7 +57,7 @@ def _describe_stopped(testbed: Testbed, chance: random.Random) -> Iterator[None]
 
 
 def _writes_texts(testbed: Testbed, chance: random.Random) -> None:
-    """Summaries of products are published again; that each product has its text is judged with the round."""
+    """Summaries of products are published again; that each product has its text is checked with the round."""
     before = _published(testbed)
     _few_reviews(testbed, chance)
     must(testbed, lambda: _published(testbed) > before, _TEXT_SECONDS, "describe publishes texts again")

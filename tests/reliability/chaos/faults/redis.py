@@ -49,7 +49,7 @@ def _redis_full(testbed: Testbed, chance: random.Random) -> Iterator[None]:
         finally:
             client.config_set("maxmemory", 0)
         if _refused(client.info("errorstats")) == refused:
-            raise NoEffect("Redis refused nobody for want of memory")
+            raise NoEffect("Redis refused no write for lack of memory")
 
 
 def _refused(errors: dict[str, dict[str, int]]) -> int:
@@ -112,7 +112,7 @@ def _redis_disk(testbed: Testbed, chance: random.Random) -> Iterator[None]:
         finally:
             testbed.store.disk.free()
             try:
-                # no NoEffect: the fault was felt, and is not over
+                # no NoEffect: the fault had an effect, and is not over
                 until(writes, 10, "Redis did not write although its disk was free", TimeoutError)
             finally:
                 client.config_set(rewriting, before)

@@ -75,7 +75,7 @@ def fault(part: str, what: str, seconds: float, **more: Any) -> Callable[[Genera
 
 
 def until(condition: Callable[[], object], seconds: float, message: str, error: type[Exception] = NoEffect) -> None:
-    """Returns when the condition holds. Raises ``error`` when it does not within so many seconds."""
+    """Wait until the condition holds. Raises ``error`` if it does not within ``seconds``."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -95,7 +95,7 @@ def one_of(testbed: Testbed, role: str, chance: random.Random) -> Worker:
 
 
 def must(testbed: Testbed, condition: Callable[[], object], seconds: float, message: str) -> None:
-    """A condition that is wrong, once the fault is healed, where it does not hold within so many seconds."""
+    """Wait until the condition holds, once the fault is healed. If it does not within ``seconds``, that is wrong."""
     try:
         until(condition, seconds, message)
     except NoEffect:

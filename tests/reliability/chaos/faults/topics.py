@@ -1,4 +1,4 @@
-"""Topics that are missing or of the wrong size, met by an installation of its own beside the one under load."""
+"""Topics that are missing or of the wrong size, for a second installation alongside the one under load."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.reliability.testbed.messages import DEAD_LETTER
 from tests.reliability.testbed.testbed import PARTITIONS, Testbed
 
 _ROLES = ("enrich", "summarize", "notify")
-_KAFKAS_DEFAULT_BYTES = str(2**20 + 12)  # written here, since the bed's brokers have a larger one
+_KAFKAS_DEFAULT_BYTES = str(2**20 + 12)  # written here, since the testbed's brokers have a larger one
 _REFUSAL_SECONDS = 40.0  # three processes start at once
 _SMALL_LOAD = 60
 

@@ -33,7 +33,7 @@ _TO_BE_CHANGED = 2
     alone=True,
 )
 def _flushed(testbed: Testbed, chance: random.Random) -> Iterator[None]:
-    """summarize ends and says to rebuild; nothing is served meanwhile as if it were right; a rebuild makes all good."""
+    """summarize ends and asks for a rebuild. Until then look-ups report that the view is lost."""
     until(lambda: _known(testbed), 20, "no product was known before the view was emptied")
     product = _known(testbed)[0]
     summarize = list(testbed.of("summarize"))

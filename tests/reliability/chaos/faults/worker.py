@@ -51,7 +51,7 @@ def _zombie(role: str) -> None:
         until(
             lambda: "partitions_assigned" in worker.log_text()[before:] or not worker.running,
             20,
-            f"{worker.name} woke up and was not given partitions anew: it never lost them",
+            f"{worker.name} woke up and was not assigned partitions again: it never lost them",
         )
 
 
