@@ -74,8 +74,8 @@ def root(
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run one command. What a person can mend is one message without a traceback: exit code 2 for something to change,
-    1 for a server that is away or a view that is lost (starting again helps once it is back, or made again).
+    """Run one command. An error that a person can fix is one message without a traceback: exit code 2 for something
+    to change, 1 for a server that is away or a view that is lost (starting again helps once it is back, or made again).
     """
     from stream_app.ports import ConfigurationError, Unavailable, ViewLost
 

@@ -70,7 +70,7 @@ def end_to_end(work: Workload, services: Services, *, with_summaries: bool, run:
         generation=int(time.time()),
         summaries="always" if with_summaries else "off",
         redis_settle_seconds=1.0,
-        cached_texts=0,  # the backlog repeats itself: known texts would cost nothing
+        cached_texts=0,  # the backlog repeats itself: cache hits would cost nothing
     )
     create_topics(settings)
     with BlockingProducer(settings) as producer:

@@ -67,7 +67,7 @@ def measure(options: Options) -> Measured:
         "",
         f"End to end: Kafka → `enrich` ({_ENRICH[options.device]} process(es)) → Kafka → `summarize` → Valkey, all on "
         "this machine, timed on the enriched topic from the first record to the last, with a backlog. Summaries: "
-        "`always`; nothing is answered from known texts.",
+        "`always`; nothing is answered from the cache.",
         "",
         *_processor_time(spent, at_rest),
         "",

@@ -153,7 +153,7 @@ def _originals(settings: Settings, todo: dict[Place, Entry], sent: list[tuple[Pl
         if entry is None:
             continue
         dead_letter = contract.read_dead_letter(record)
-        if dead_letter.identity == entry.identity:  # else the topic was made anew since
+        if dead_letter.identity == entry.identity:  # else the topic was recreated since
             message = contract.replay_message(dead_letter)
             del todo[entry.place]
             sent.append((entry.place, message.topic))

@@ -89,7 +89,7 @@ def test_replay_is_recognised_in_its_topic_and_when_it_came_back() -> None:
 
 
 def test_letters_of_one_record_are_one_and_others_are_not() -> None:
-    """A crash writes a dead letter twice; a topic that is made anew has other content at the same place."""
+    """A crash writes a dead letter twice; a topic that is recreated has other content at the same place."""
     identity = dead_letter_of(ORIGINAL).identity
 
     assert dead_letter_of(ORIGINAL, "kills_worker", at=7).identity == identity

@@ -50,3 +50,44 @@ def test_pre_commit_hooks_are_of_the_locked_versions() -> None:
     pinned = {repo["repo"].rsplit("/", 1)[1].removesuffix("-pre-commit"): repo["rev"] for repo in hooks}
     locked = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
     assert pinned == {one["name"]: f"v{one['version']}" for one in locked if one["name"] in pinned}
+
+
+# Words that were used here in a sense of their own, with the terms of docs/glossary.md and of the field.
+PRIVATE_TERMS = {
+    "mend(s|ed|ing)?": "fix",
+    "felt": "had an effect",
+    "landed": "completed",
+    "anew": "again",
+    "spoilt": "corrupted",
+    "ruled": "scripted",
+    "refold": "replay",
+    "incarnation": "server identity",
+    "flight log": "in-flight journal",
+    "words of danger": "safety terms",
+    "known texts": "cache hits",
+}
+EXEMPT = (
+    Path(__file__).name,
+    "benchmarks/results/",
+    "safety_terms",
+    "safety_sentences",
+    "safety_frequencies",
+    "safety_set",
+    "sample",
+    "bundled",
+)
+
+
+def test_private_terms_stay_out() -> None:
+    """Code, tests and documents use the field's terms. Reports of earlier runs stay as they were written."""
+    pattern = re.compile(rf"\b({'|'.join(PRIVATE_TERMS)})\b", re.IGNORECASE)
+    folders = [ROOT / name for name in ("stream_app", "tests", "benchmarks", "docs")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".lua", ".toml", ".md")]
+    files += [file for file in FILES if file.name != "CHANGELOG.md"]
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in files
+        if not any(name in str(path) for name in EXEMPT) and path.parent != ROOT / "benchmarks"
+        for match in pattern.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert found == [], f"use {PRIVATE_TERMS}"

@@ -20,7 +20,7 @@ def test_generation_of_the_view_has_a_group_of_its_own_so_that_it_begins_at_the_
     old, new = settings(generation=1), settings(generation=2)
     assert old.group("summarize") != new.group("summarize")
     assert new.group("summarize").endswith(".summarize.g2")
-    assert old.group("enrich") == new.group("enrich"), "enriching does not begin anew with a new view"
+    assert old.group("enrich") == new.group("enrich"), "enriching does not start again with a new view"
 
 
 def test_group_of_a_view_that_nobody_asked_redis_for_is_a_bug_and_not_a_guess() -> None:

@@ -1,4 +1,4 @@
-"""The measurement of known texts counts what a worker's cache would answer."""
+"""The measurement of cache hits counts what a worker's cache would answer."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_help_imports_no_model_and_no_broker_client() -> None:
 
 
 def test_wrong_setting_is_one_message_and_exit_code_2() -> None:
-    """No traceback for what a person can mend; the message names the setting."""
+    """No traceback for what a person can fix; the message names the setting."""
     result = subprocess.run(
         [sys.executable, "-m", "stream_app", "settings"],
         capture_output=True,

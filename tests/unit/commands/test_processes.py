@@ -56,7 +56,7 @@ def test_process_that_ends_to_follow_a_rebuilt_view_is_started_again_at_once() -
 
 
 def test_process_that_cannot_run_as_configured_is_not_started_again() -> None:
-    """Exit code 2 is for a person to mend: starting again would only repeat the message."""
+    """Exit code 2 is for a person to fix: starting again would only repeat the message."""
     sleeper = child("raise SystemExit(2)")
     sleeper.start()
 

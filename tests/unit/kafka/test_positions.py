@@ -194,7 +194,7 @@ class Assignment:
     ("reached", "first", "told", "restarted"),
     [
         ({Partition(*P0): 40}, 100, ["lost 40 100"], {}),
-        ({Partition(*P0): 40}, 0, ["anew 40 0"], {Partition(*P0): 0}),
+        ({Partition(*P0): 40}, 0, ["again 40 0"], {Partition(*P0): 0}),
         ({Partition(*P0): 40}, 40, [], {}),
         ({}, 100, [], {}),  # a group without a commit begins where the log does
         ({Partition(*P0): 40}, None, [], {}),  # the broker gave no answer
@@ -208,7 +208,7 @@ def test_position_that_the_log_does_not_hold_is_said(
         consumer_thread.telemetry, "records_lost_to_retention", lambda t, p, old, new: said.append(f"lost {old} {new}")
     )
     monkeypatch.setattr(
-        consumer_thread.telemetry, "log_no_longer_reaches", lambda t, p, old, new: said.append(f"anew {old} {new}")
+        consumer_thread.telemetry, "log_no_longer_reaches", lambda t, p, old, new: said.append(f"again {old} {new}")
     )
     assignment = Assignment(first)
     monkeypatch.setattr(consumer_thread.Fetcher, "_update_fetch_positions", lambda self, *_: assignment.answer())

@@ -123,7 +123,7 @@ def test_alerts_stay_in_the_outbox_until_the_broker_has_them() -> None:
 
 
 def test_review_is_acknowledged_only_after_the_alerts_that_it_left_in_the_outbox() -> None:
-    """A crash before the broker has them is mended by the redelivery, which returns the outbox again."""
+    """A crash before the broker has them is repaired by the redelivery, which returns the outbox again."""
 
     async def scenario() -> None:
         async with staged() as stage:

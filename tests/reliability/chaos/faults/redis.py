@@ -93,7 +93,7 @@ _fails_over("a cluster's master killed with its last second", CLUSTER, 1.0)
 @fault("redis", "disk full", 3.0, needs_small_disk=True)
 def _redis_disk(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     """No rewrite of the append-only file begins meanwhile: one that meets half a write may leave a file that cannot be
-    loaded (valkey-io/valkey#2627, a mend that was open in 2026). Most likely that once kept a server from starting.
+    loaded (valkey-io/valkey#2627, a fix that was open in 2026). Most likely that once kept a server from starting.
     """
     rewriting = "auto-aof-rewrite-percentage"
     with testbed.store.client() as client:
