@@ -38,7 +38,7 @@ def _trouble(name: str, seconds: float, *exits: Exit, stall_seconds: float = 5.0
 
 _trouble("raises on batches", 3.0)
 _trouble("memory is full", 3.0)
-_trouble("hangs", DEVICE_PATIENCE_SECONDS + 2.5, Exit("enrich", 1), stall_seconds=AFTER_KILL)
+_trouble("hangs", DEVICE_PATIENCE_SECONDS + 2.5, Exit("enrich", 1), Exit("describe", 1), stall_seconds=AFTER_KILL)
 _trouble("broken", 3.0, Exit("enrich", 1), Exit("describe", 1), stall_seconds=AFTER_KILL)
 
 
