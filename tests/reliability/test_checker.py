@@ -270,6 +270,17 @@ def test_alert_of_a_review_that_retention_removed_afterwards_may_be_out_and_need
     assert max(least for least, _ in due_alerts([sent[at]]).values()) < 0
 
 
+def test_edit_without_the_hazard_may_alarm_where_retention_removed_the_version_with_it() -> None:
+    sent, _ = round_in_order()
+    with_words = next(one for one in sent if any(due.startswith("safety|") for due in due_alerts([one])))
+    review = (with_words.fields or {})["review_id"]
+    versions = [one for one in sent if (one.fields or {}).get("review_id") == review]
+    with_words.is_absent = with_words.may_have_alerted = True
+
+    assert {least for least, _ in due_alerts(versions).values()} == {-1}
+    assert [due for due in due_alerts(versions) if due.startswith("negative_review|")]
+
+
 def test_equal_ids_of_two_states_and_two_ids_of_one_state_are_wrong() -> None:
     """ce_id <=> state, over the whole topic."""
     sent, records = round_in_order()

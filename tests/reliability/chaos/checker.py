@@ -116,14 +116,15 @@ def due_alerts(sent: Iterable[Sent]) -> dict[str, tuple[int, int]]:
         if SAFETY_WORDS in fields["text"] and (fields.get("rating") or 1) <= 3:
             due[f"safety|{review}"] = (_NOTHING if one.is_absent else _CRITICAL, _CRITICAL)
             continue
-        if one.p_negative < _ALERT_FROM or f"safety|{review}" in due:
+        safety, _ = due.get(f"safety|{review}", (None, None))
+        if one.p_negative < _ALERT_FROM or safety == _CRITICAL:
             continue
         stars_agree = (fields.get("rating") or 1) <= 2
         least = _WARNING if stars_agree and one.p_negative >= _SURER_FROM else _INFO
         most = _WARNING if stars_agree and one.p_negative >= _SURE_FROM else _INFO
         if SAFETY_WORDS in fields["text"]:
             least = most = _CRITICAL
-        if one.is_absent:
+        if one.is_absent or safety == _NOTHING:  # a version that was removed may have alarmed by its words, or not
             least = _NOTHING
         alert_id = f"negative_review|{review}"
         before = due.get(alert_id, (least, most))
