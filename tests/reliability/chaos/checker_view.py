@@ -75,7 +75,8 @@ def check_shown_alerts(sent: Iterable[Sent], client: Any, start: str, kept: int 
     """
     active = int(client.hget(f"{start}:{{generations}}", "active") or 1)
     shown = {alert_id.decode() for alert_id in client.hkeys(f"{start}:g{active}:alerts:{{recent}}")}
-    missing = sorted(due_alerts(sent).keys() - shown) if len(shown) < kept else []
+    due = {alert_id for alert_id, (least, _) in due_alerts(sent).items() if least >= 0}
+    missing = sorted(due - shown) if len(shown) < kept else []
     return Verdict(lost=[f"alert {alert_id} is not shown" for alert_id in missing])
 
 
