@@ -15,7 +15,7 @@ from stream_app.kafka.topics_admin import list_topics
 from stream_app.ports import ConfigurationError, Progress
 from stream_app.records import RawRecord
 from stream_app.role_table import CONSUMING_ROLES
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 _SHOWN = 10
 
@@ -62,7 +62,7 @@ class Erasure:
     7. all before the copies is deleted. Killed here: nothing is left to do in this topic
     """
 
-    def __init__(self, settings: Settings, erased: Collection[Identity], progress: Progress) -> None:
+    def __init__(self, settings: KafkaSettings, erased: Collection[Identity], progress: Progress) -> None:
         """``settings`` with the number of the active generation."""
         self._settings = settings
         self._erased = frozenset(erased)

@@ -1,4 +1,7 @@
-"""One frozen Settings: every knob with its unit and its default, read once from flags, environment and .env."""
+"""Every setting with its unit and its default, in parts: code asks for the part that it may read.
+
+A process has one frozen Settings, all parts in one, read once from flags, environment and .env.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,50 @@ from stream_app.role_table import ROLES
 Summaries = Literal["best_effort", "always", "off"]
 
 
-class Settings(BaseSettings):
-    """Environment variables are the upper-case names with the prefix ``STREAM_APP_``, e.g. STREAM_APP_BROKERS."""
+class ProcessSettings(BaseSettings):
+    """What every process needs: the names of the installation, its own number, its log and its metrics."""
 
     model_config = SettingsConfigDict(env_prefix="STREAM_APP_", env_file=".env", frozen=True, extra="ignore")
 
     app_name: str = Field("stream-app", description="part of every consumer group (<app>.<role>) and Redis key")
     topic_prefix: str = Field("", description="put before every topic, consumer group and Redis key")
+    generation: int = Field(0, ge=0, description="which view in Redis is written and read; 0: the one Redis names")
+    state_folder: str = Field(
+        default_factory=lambda: str(
+            Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local" / "state")) / "stream-app"
+        ),
+        description="folder of each role's last error, of a rebuild's log and of the data of `services`",
+    )
+    worker_number: int = Field(
+        0, ge=0, description="which worker of its role on this machine, from 1: `up` numbers them; 0: not numbered"
+    )
+    metrics_host: str = Field("127.0.0.1", description="where a worker listens for Prometheus; 0.0.0.0: everywhere")
+    metrics_port: int = Field(0, ge=0, le=65_535, description="port of a worker's Prometheus metrics; 0: off")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        "INFO", description="the least severe log lines that are written: DEBUG, INFO, WARNING, ERROR or CRITICAL"
+    )
+    log_json: bool = Field(False, description="log lines as JSON, one object a line, instead of for people")
+
+    def group(self, role: str) -> str:
+        """Return the consumer group, and Faust app id, of a role (see role_table).
+
+        Raises ValueError for `summarize` while ``generation`` is 0: ask Redis first (store.generations).
+        """
+        spec = ROLES.get(role)
+        # guarantee: generation-has-a-group
+        generation = f".g{self.fixed_generation}" if spec and spec.group_per_generation else ""
+        return f"{self.topic_prefix}{self.app_name}.{role}{generation}"
+
+    @property
+    def fixed_generation(self) -> int:
+        """``generation``, where it is a number of a view. Raises ValueError where it is 0: Redis was not asked yet."""
+        if not self.generation:
+            raise ValueError("the generation is whichever Redis names: ask it first (store.generations.fixed)")
+        return self.generation
+
+
+class KafkaSettings(ProcessSettings):
+    """How Kafka is reached, and what its clients may do."""
 
     brokers: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma separated")
     kafka_security_protocol: str = Field("PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
@@ -65,6 +105,10 @@ class Settings(BaseSettings):
     partitions: int = Field(6, ge=1, description="partitions of topics that we create; fixed once made")
     replication: int = Field(1, ge=1, description="copies of topics that we create")
 
+
+class RedisSettings(ProcessSettings):
+    """How Redis is reached."""
+
     redis: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="redis:// or rediss:// URL")
     redis_cluster: bool = Field(False, description="the URL names a node of a Redis Cluster")
     redis_sentinels: str = Field(
@@ -74,10 +118,27 @@ class Settings(BaseSettings):
     redis_sentinel_password: SecretStr | None = Field(None, description="of the Sentinels, where they ask for one")
     redis_settle_seconds: float = Field(5.0, ge=0, description="an applied event is acknowledged only after this time")
     redis_patience_seconds: float = Field(300.0, ge=0, description="how long Redis may be away before the process ends")
-    generation: int = Field(0, ge=0, description="which view in Redis is written and read; 0: the one Redis names")
+
+
+class ViewSettings(RedisSettings):
+    """How often the view is described and published, and how long an old one stays."""
+
     rebuild_grace_seconds: float = Field(
         10.0, ge=5.0, description="how long a rebuild leaves the old view's keys to readers after it switched"
     )
+    text_min_interval_seconds: float = Field(60.0, ge=0, description="a product's text is made at most this often")
+    summary_interval_seconds: float = Field(
+        50.0,
+        ge=0.0,
+        description="products.summaries gets a product whose counts alone change at most this often",
+    )
+    text_lease_seconds: float = Field(
+        60.0, gt=0, description="a product that a dead `describe` had claimed is claimed again after this time"
+    )
+
+
+class ModelSettings(ProcessSettings):
+    """Which models compute, on what, and how."""
 
     sentiment_model: str = Field(
         "bundled", description="path, name@revision or name in `models list` of a BERT-family classifier"
@@ -100,6 +161,15 @@ class Settings(BaseSettings):
     cached_texts: int = Field(
         20_000, ge=0, description="short texts whose results a worker remembers, per model (10 to 40 MB); 0: none"
     )
+    summaries: Summaries = Field(
+        "best_effort", description="best_effort: T5 never holds a review back; always: wait for T5; off: no T5"
+    )
+    summary_beams: int = Field(1, ge=1, le=8, description="answers that T5 follows at a time; 1: greedy search")
+
+
+class EnrichSettings(ModelSettings):
+    """What `enrich` accepts, how long it waits for a summary, and what raises an alert."""
+
     waiting_tokens: int = Field(
         200_000,
         ge=0,
@@ -114,38 +184,17 @@ class Settings(BaseSettings):
         description="a review dated further ahead of the worker's clock is rejected; where the record's timestamp is "
         "later than that clock, by at most a day, ahead of the timestamp",
     )
-    state_folder: str = Field(
-        default_factory=lambda: str(
-            Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local" / "state")) / "stream-app"
-        ),
-        description="folder of each role's last error, of a rebuild's log and of the data of `services`",
-    )
-    worker_number: int = Field(
-        0, ge=0, description="which worker of its role on this machine, from 1: `up` numbers them; 0: not numbered"
-    )
     enrichment_version: int = Field(1, ge=0, le=2**53 - 1, description="raise it when better models replay the log")
-
-    summaries: Summaries = Field(
-        "best_effort", description="best_effort: T5 never holds a review back; always: wait for T5; off: no T5"
-    )
-    summary_beams: int = Field(1, ge=1, le=8, description="answers that T5 follows at a time; 1: greedy search")
     summary_min_words: int = Field(20, ge=0, description="shorter reviews are their own summary")
     summary_wait_ms: int = Field(1000, ge=0, description="best_effort: how long a review waits for T5 after BERT")
-
     alert_threshold: float = Field(0.8, ge=0, le=1, description="P(negative) from which a review raises an alert")
     alert_max_age_hours: float = Field(
         48.0, ge=0, description="older reviews raise none: by the newest of their dates and the record's timestamp"
     )
 
-    text_min_interval_seconds: float = Field(60.0, ge=0, description="a product's text is made at most this often")
-    summary_interval_seconds: float = Field(
-        50.0,
-        ge=0.0,
-        description="products.summaries gets a product whose counts alone change at most this often",
-    )
-    text_lease_seconds: float = Field(
-        60.0, gt=0, description="a product that a dead `describe` had claimed is claimed again after this time"
-    )
+
+class ApiSettings(ProcessSettings):
+    """Where the API listens, and what its clients may take."""
 
     api_host: str = Field("127.0.0.1", description="where the API answers look-ups")
     api_port: int = Field(8080, ge=0, le=65_535, description="port of look-ups")
@@ -163,34 +212,15 @@ class Settings(BaseSettings):
     )
     api_streams: int = Field(200, ge=1, description="open streams of events, one per page")
     api_streams_per_address: int = Field(20, ge=0, description="of one address; 0: no limit")
-    metrics_host: str = Field("127.0.0.1", description="where a worker listens for Prometheus; 0.0.0.0: everywhere")
-    metrics_port: int = Field(0, ge=0, le=65_535, description="port of a worker's Prometheus metrics; 0: off")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
-        "INFO", description="the least severe log lines that are written: DEBUG, INFO, WARNING, ERROR or CRITICAL"
-    )
-    log_json: bool = Field(False, description="log lines as JSON, one object a line, instead of for people")
-
-    def group(self, role: str) -> str:
-        """Return the consumer group, and Faust app id, of a role (see role_table).
-
-        Raises ValueError for `summarize` while ``generation`` is 0: ask Redis first (store.generations).
-        """
-        spec = ROLES.get(role)
-        # guarantee: generation-has-a-group
-        generation = f".g{self.fixed_generation}" if spec and spec.group_per_generation else ""
-        return f"{self.topic_prefix}{self.app_name}.{role}{generation}"
 
     @property
     def api_has_one_port(self) -> bool:
         """Is everything that the API has served where look-ups are?"""
         return self.api_port == self.api_internal_port != 0
 
-    @property
-    def fixed_generation(self) -> int:
-        """``generation``, where it is a number of a view. Raises ValueError where it is 0: Redis was not asked yet."""
-        if not self.generation:
-            raise ValueError("the generation is whichever Redis names: ask it first (store.generations.fixed)")
-        return self.generation
+
+class Settings(ApiSettings, EnrichSettings, ViewSettings, KafkaSettings):
+    """All parts. A setting's variable is its upper-case name after ``STREAM_APP_``, e.g. STREAM_APP_BROKERS."""
 
 
 def variable_of(name: str) -> str:

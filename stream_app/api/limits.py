@@ -12,7 +12,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from stream_app import telemetry
-from stream_app.settings import Settings
+from stream_app.settings import ApiSettings
 
 _AROUND_A_HEADER = len(": \r\n")
 _MAX_PIPELINED = 32  # requests that wait for the one before; each takes some KiB, and browsers send none ahead
@@ -31,7 +31,7 @@ class Limits:
     connections_per_address: int
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Limits:
+    def from_settings(cls, settings: ApiSettings) -> Limits:
         return cls(
             settings.api_max_header_bytes,
             settings.api_idle_seconds,

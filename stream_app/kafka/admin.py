@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from stream_app.kafka.client_config import client_config
 from stream_app.ports import BrokerUnavailable
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 ADMIN_SECONDS = 10.0
 """How long an answer of the brokers may take."""
@@ -30,14 +30,14 @@ _TRANSIENT = (
 Answer = TypeVar("Answer")
 
 
-def check_brokers(settings: Settings) -> str:
+def check_brokers(settings: KafkaSettings) -> str:
     """Describe the cluster in one sentence. Raises BrokerUnavailable."""
     metadata = reach(settings, lambda admin: admin.list_topics(timeout=ADMIN_SECONDS))
     brokers = ", ".join(f"{broker.host}:{broker.port}" for broker in metadata.brokers.values())
     return f"{len(metadata.brokers)} broker(s): {brokers}"
 
 
-def reach(settings: Settings, ask: Callable[[AdminClient], Answer]) -> Answer:
+def reach(settings: KafkaSettings, ask: Callable[[AdminClient], Answer]) -> Answer:
     """Return the answer of ``ask``, which is called again while a leader or coordinator is being elected.
 
     Raises BrokerUnavailable.
@@ -56,12 +56,12 @@ def reach(settings: Settings, ask: Callable[[AdminClient], Answer]) -> Answer:
 
 
 @lru_cache(maxsize=8)
-def admin_client(settings: Settings) -> AdminClient:
+def admin_client(settings: KafkaSettings) -> AdminClient:
     """Return the client of a cluster. It is never closed: librdkafka crashes when a client goes before its answers."""
     return AdminClient(client_config(settings))
 
 
-def unavailable(settings: Settings, error: KafkaException) -> BrokerUnavailable:
+def unavailable(settings: KafkaSettings, error: KafkaException) -> BrokerUnavailable:
     """Build the error for a broker that does not answer, with what to do about it."""
     return BrokerUnavailable(
         f"Kafka at {settings.brokers} does not answer as it should ({error.args[0].str()}). Does it run? "

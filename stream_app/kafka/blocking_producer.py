@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from stream_app.kafka.client_config import producer_config
 from stream_app.kafka.topics import Topics
 from stream_app.ports import BrokerUnavailable, ConfigurationError
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 _FULL_QUEUE_SECONDS = 1.0
 _IN_FLIGHT_SECONDS = 2.0
@@ -19,7 +19,7 @@ _IN_FLIGHT_SECONDS = 2.0
 class BlockingProducer:
     """A producer for the topic ``reviews``. As a context manager it waits for every acknowledgement at the end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: KafkaSettings) -> None:
         self.topic = Topics(settings.topic_prefix).reviews
         self._settings = settings
         # a person waits: unlike a worker's, this producer gives up in the end

@@ -6,10 +6,10 @@ from typing import Any
 
 from stream_app.kafka.security import librdkafka_security
 from stream_app.kafka.topics import MAX_MESSAGE_BYTES
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 
-def client_config(settings: Settings) -> dict[str, Any]:
+def client_config(settings: KafkaSettings) -> dict[str, Any]:
     """For every confluent-kafka client. Raises ConfigurationError when the security settings don't fit together."""
     return {
         "bootstrap.servers": settings.brokers,
@@ -23,7 +23,7 @@ def client_config(settings: Settings) -> dict[str, Any]:
     }
 
 
-def producer_config(settings: Settings) -> dict[str, Any]:
+def producer_config(settings: KafkaSettings) -> dict[str, Any]:
     """For our producers: nothing is lost, nothing reordered, and products keep the partition that Java gives them."""
     return {
         **client_config(settings),
@@ -42,7 +42,7 @@ def producer_config(settings: Settings) -> dict[str, Any]:
     }
 
 
-def consumer_config(settings: Settings) -> dict[str, Any]:
+def consumer_config(settings: KafkaSettings) -> dict[str, Any]:
     """For readers outside any consumer group (tail, checks): they commit nothing."""
     return {
         **client_config(settings),
@@ -55,6 +55,6 @@ def consumer_config(settings: Settings) -> dict[str, Any]:
     }
 
 
-def faust_brokers(settings: Settings) -> list[str]:
+def faust_brokers(settings: KafkaSettings) -> list[str]:
     """The bootstrap servers as Faust's broker URLs."""
     return [f"kafka://{server.strip()}" for server in settings.brokers.split(",") if server.strip()]

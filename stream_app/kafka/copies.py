@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from stream_app.kafka.client_config import producer_config
 from stream_app.ports import BrokerUnavailable, ConfigurationError
 from stream_app.records import RawRecord
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 HEADER_COPY_OF = "stream-app-copy-of"
 """Header of a copy: partition/offset of its original."""
@@ -28,7 +28,7 @@ OnRecord = Callable[[int], None]
 class CopyProducer:
     """Publishes copies in order, and gives up when no broker answers for ``publish_patience_seconds``."""
 
-    def __init__(self, settings: Settings, topic: str, on_copied: OnRecord) -> None:
+    def __init__(self, settings: KafkaSettings, topic: str, on_copied: OnRecord) -> None:
         timeout_ms = int(settings.publish_patience_seconds * 1000)
         config = {
             **producer_config(settings),

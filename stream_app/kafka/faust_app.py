@@ -20,7 +20,7 @@ from stream_app.kafka.ordered_publisher import OrderedPublisher
 from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.security import faust_credentials
 from stream_app.ports import StreamRole
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 from stream_app.steps.log_identity import LogIdentity
 
 FAUST_VERSION = "0.15.3"
@@ -48,7 +48,7 @@ class RoleApp(faust.App):  # type: ignore[misc]
 
     def __init__(
         self,
-        settings: Settings,
+        settings: KafkaSettings,
         role_name: str,
         log_identity: LogIdentity,
         role: StreamRole,
@@ -124,7 +124,7 @@ class RoleWorker(faust.Worker):  # type: ignore[misc]
             fatal(reason)
 
 
-def _options(settings: Settings) -> dict[str, Any]:
+def _options(settings: KafkaSettings) -> dict[str, Any]:
     return {
         "broker": faust_brokers(settings),
         "broker_credentials": faust_credentials(settings),

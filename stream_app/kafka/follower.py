@@ -15,7 +15,7 @@ from stream_app.kafka.client_config import consumer_config
 from stream_app.kafka.offsets import begin_offsets, end_offsets, offsets
 from stream_app.ports import ConfigurationError, Unavailable
 from stream_app.records import RawRecord
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 _POLL_SECONDS = 0.5  # a stop takes as long
 _AT_ONCE = 500
@@ -37,7 +37,7 @@ class TopicFollower:
     """
 
     def __init__(
-        self, settings: Settings, topic: str, take: Callable[[RawRecord], None], *, since_ms: int, max_records: int
+        self, settings: KafkaSettings, topic: str, take: Callable[[RawRecord], None], *, since_ms: int, max_records: int
     ) -> None:
         self._settings = settings
         self._topic = topic

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from stream_app.kafka.groups import committed_offsets, topic_of
 from stream_app.kafka.offsets import begin_offsets, log_ends
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 
-def lost_positions(settings: Settings, role: str) -> list[str]:
+def lost_positions(settings: KafkaSettings, role: str) -> list[str]:
     """Return a sentence per partition whose committed offset is outside the log, in the role's group.
 
     Raises BrokerUnavailable, or ConfigurationError when the topic is missing.

@@ -12,7 +12,7 @@ from stream_app.kafka.admin import reach
 from stream_app.kafka.groups import committed_offsets, topic_of
 from stream_app.kafka.offsets import begin_offsets, end_offsets
 from stream_app.kafka.reader import read_to_end
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 _SECONDS = 10.0
 
@@ -42,7 +42,9 @@ class _Offsets:
     done: Mapping[int, int]
 
 
-def statuses_of(settings: Settings, roles: Sequence[str], *, watched_seconds: float, now_ms: int) -> list[GroupStatus]:
+def statuses_of(
+    settings: KafkaSettings, roles: Sequence[str], *, watched_seconds: float, now_ms: int
+) -> list[GroupStatus]:
     """Look at each role's group, twice. ``settings`` name a generation of the view.
 
     Raises BrokerUnavailable, or ConfigurationError when a topic is missing.
@@ -52,14 +54,14 @@ def statuses_of(settings: Settings, roles: Sequence[str], *, watched_seconds: fl
     return [_status(settings, role, first[role], now_ms) for role in roles]
 
 
-def _offsets(settings: Settings, role: str) -> _Offsets:
+def _offsets(settings: KafkaSettings, role: str) -> _Offsets:
     topic = topic_of(settings, role)
     committed, begins = committed_offsets(settings, role), begin_offsets(settings, topic)
     done = {number: max(committed.get(number, 0), begin) for number, begin in begins.items()}
     return _Offsets(time.monotonic(), end_offsets(settings, topic), done)
 
 
-def _status(settings: Settings, role: str, before: _Offsets, now_ms: int) -> GroupStatus:
+def _status(settings: KafkaSettings, role: str, before: _Offsets, now_ms: int) -> GroupStatus:
     after = _offsets(settings, role)
     seconds = after.at - before.at
     behind = {number: end - after.done[number] for number, end in after.ends.items() if end > after.done[number]}
@@ -82,7 +84,9 @@ def _per_second(before: Mapping[int, int], after: Mapping[int, int], seconds: fl
     return max(0.0, round(sum(after.get(number, 0) - offset for number, offset in before.items()) / seconds, 1))
 
 
-def _age_of_oldest(settings: Settings, topic: str, offsets: _Offsets, behind: Mapping[int, int], now_ms: int) -> float:
+def _age_of_oldest(
+    settings: KafkaSettings, topic: str, offsets: _Offsets, behind: Mapping[int, int], now_ms: int
+) -> float:
     """Seconds since the oldest record that is not committed, from the first one of each partition that is behind."""
     starts = {number: offsets.done[number] if number in behind else end for number, end in offsets.ends.items()}
     missing, oldest_ms = set(behind), now_ms
@@ -95,7 +99,7 @@ def _age_of_oldest(settings: Settings, topic: str, offsets: _Offsets, behind: Ma
     return round((now_ms - oldest_ms) / 1000, 1)
 
 
-def _members(settings: Settings, group: str) -> tuple[str, int, int]:
+def _members(settings: KafkaSettings, group: str) -> tuple[str, int, int]:
     """(state, members, partitions that they have); a group that never was is "dead", without members."""
 
     def ask(client: object) -> tuple[str, int, int]:

@@ -13,16 +13,16 @@ from stream_app.kafka.client_config import consumer_config
 from stream_app.kafka.offsets import begin_offsets, end_offsets
 from stream_app.kafka.topics import Topics
 from stream_app.role_table import MAKES_THE_VIEW
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 
-def topic_of(settings: Settings, role: str) -> str:
+def topic_of(settings: KafkaSettings, role: str) -> str:
     """Return the full name of the topic that a role consumes."""
     [topic] = Topics(settings.topic_prefix).read_by(role)
     return topic
 
 
-def lag(settings: Settings, role: str) -> int:
+def lag(settings: KafkaSettings, role: str) -> int:
     """Count the records of its topic that the role has not committed yet."""
     topic = topic_of(settings, role)
     committed = committed_offsets(settings, role)
@@ -31,7 +31,7 @@ def lag(settings: Settings, role: str) -> int:
     return sum(max(0, end - max(committed.get(number, 0), begins[number])) for number, end in ends.items())
 
 
-def committed_offsets(settings: Settings, role: str) -> dict[int, int]:
+def committed_offsets(settings: KafkaSettings, role: str) -> dict[int, int]:
     """Return the committed offsets of the role's group, without partitions that have none."""
     topic = topic_of(settings, role)
     partitions = [TopicPartition(topic, number) for number in end_offsets(settings, topic)]
@@ -41,7 +41,7 @@ def committed_offsets(settings: Settings, role: str) -> dict[int, int]:
 
 
 @lru_cache(maxsize=8)
-def _member_of(settings: Settings, group: str) -> Consumer:
+def _member_of(settings: KafkaSettings, group: str) -> Consumer:
     """Return a consumer that asks for the offsets of a group and never joins it.
 
     The admin client's own request (ListConsumerGroupOffsets) crashes librdkafka 2.16 while a commit is under way.
@@ -49,7 +49,7 @@ def _member_of(settings: Settings, group: str) -> Consumer:
     return Consumer({**consumer_config(settings), "group.id": group})
 
 
-def members(settings: Settings, role: str) -> int:
+def members(settings: KafkaSettings, role: str) -> int:
     """Count the members of the role's group; one that died counts until its session ends."""
     group = settings.group(role)
 
@@ -60,12 +60,12 @@ def members(settings: Settings, role: str) -> int:
     return reach(settings, ask)
 
 
-def has_consumed(settings: Settings, role: str) -> bool:
+def has_consumed(settings: KafkaSettings, role: str) -> bool:
     """Has the role's group ever committed more than the beginning?"""
     return any(offset > 0 for offset in committed_offsets(settings, role).values())
 
 
-def generations_consumed(settings: Settings) -> list[int]:
+def generations_consumed(settings: KafkaSettings) -> list[int]:
     """Return the generations whose `summarize` has consumed records, ascending, as far as groups may be listed."""
     numbered = re.compile(
         re.escape(settings.model_copy(update={"generation": 1}).group(MAKES_THE_VIEW)[:-1]) + r"(\d+)"
@@ -77,7 +77,7 @@ def generations_consumed(settings: Settings) -> list[int]:
     return [n for n in numbers if has_consumed(settings.model_copy(update={"generation": n}), MAKES_THE_VIEW)]
 
 
-def set_back(settings: Settings, role: str, offsets: Mapping[int, int]) -> None:
+def set_back(settings: KafkaSettings, role: str, offsets: Mapping[int, int]) -> None:
     """Set the role's group back to these offsets where it committed later ones. The group must have no members.
 
     Raises BrokerUnavailable, also if the group has members.
@@ -86,7 +86,7 @@ def set_back(settings: Settings, role: str, offsets: Mapping[int, int]) -> None:
     _commit(settings, role, {number: at for number, at in offsets.items() if at < later.get(number, -1)})
 
 
-def set_forward(settings: Settings, role: str, offsets: Mapping[int, int]) -> None:
+def set_forward(settings: KafkaSettings, role: str, offsets: Mapping[int, int]) -> None:
     """Set the role's group forward to these offsets where it committed earlier ones. The group must have no members.
 
     Raises BrokerUnavailable, also if the group has members.
@@ -95,7 +95,7 @@ def set_forward(settings: Settings, role: str, offsets: Mapping[int, int]) -> No
     _commit(settings, role, {number: at for number, at in offsets.items() if at > earlier.get(number, -1)})
 
 
-def _commit(settings: Settings, role: str, offsets: Mapping[int, int]) -> None:
+def _commit(settings: KafkaSettings, role: str, offsets: Mapping[int, int]) -> None:
     topic = topic_of(settings, role)
     wanted = [TopicPartition(topic, number, at) for number, at in offsets.items()]
     if not wanted:

@@ -10,10 +10,10 @@ from stream_app.kafka.offsets import end_offsets, offsets
 from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics_admin import retention_ms
 from stream_app.records import RawRecord
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 
-def read_since(settings: Settings, topic: str, since_ms: int) -> Iterator[RawRecord]:
+def read_since(settings: KafkaSettings, topic: str, since_ms: int) -> Iterator[RawRecord]:
     """Every record whose timestamp is ``since_ms`` or later, up to the end that the topic has now.
 
     Older ones may be among them: timestamps need not ascend. Raises ConfigurationError when the topic is missing.
@@ -24,7 +24,7 @@ def read_since(settings: Settings, topic: str, since_ms: int) -> Iterator[RawRec
     return read_to_end(settings, topic, {**starts, **none})
 
 
-def complete_since(settings: Settings, topic: str, now_ms: int) -> int:
+def complete_since(settings: KafkaSettings, topic: str, now_ms: int) -> int:
     """The moment since which nothing is missing from the topic; 0 when nothing was ever deleted.
 
     What is younger than the topic's retention is there. So is, as segments are deleted oldest first, what is younger

@@ -9,14 +9,14 @@ from collections.abc import Callable
 
 from stream_app.kafka.topics_admin import log_identity
 from stream_app.ports import ConfigurationError, Unavailable
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 from stream_app.steps.log_identity import LogIdentity
 from stream_app.steps.log_mark import was_recreated
 
 LOOK_EVERY_SECONDS = 30.0  # one small request
 
 
-def watch_log(settings: Settings, log: LogIdentity, fatal: Callable[[BaseException], object]) -> None:
+def watch_log(settings: KafkaSettings, log: LogIdentity, fatal: Callable[[BaseException], object]) -> None:
     """Call ``fatal`` when the topic has another id than ``log``.
 
     Returns at once: a daemon thread asks, unless the brokers report no ids.
@@ -25,7 +25,7 @@ def watch_log(settings: Settings, log: LogIdentity, fatal: Callable[[BaseExcepti
         threading.Thread(target=_watch, args=(settings, log, fatal), name="watches the log", daemon=True).start()
 
 
-def _watch(settings: Settings, log: LogIdentity, fatal: Callable[[BaseException], object]) -> None:
+def _watch(settings: KafkaSettings, log: LogIdentity, fatal: Callable[[BaseException], object]) -> None:
     while True:
         time.sleep(LOOK_EVERY_SECONDS * random.uniform(0.8, 1.2))
         try:

@@ -16,7 +16,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from aiokafka.abc import AbstractTokenProvider
 
 from stream_app.ports import BrokerUnavailable
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 _TIMEOUT_SECONDS = 10.0
 _LARGEST_ANSWER_BYTES = 64 * 1024
@@ -34,7 +34,7 @@ class _NoRedirect(HTTPRedirectHandler):
 class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]
     """One token, used for 80 % of its life by all connections."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: KafkaSettings) -> None:
         assert settings.kafka_oauth_client_secret is not None
         self._url = settings.kafka_oauth_token_url or ""
         client = (settings.kafka_oauth_client_id or "", settings.kafka_oauth_client_secret.get_secret_value())

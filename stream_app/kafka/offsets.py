@@ -7,10 +7,10 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from stream_app.kafka.admin import ADMIN_SECONDS, reach
 from stream_app.ports import ConfigurationError
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 
-def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
+def end_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
     """Return the last stable offset per partition: that of the next message, or of an open transaction's first one.
 
     The offsets just before it need not be records (transaction markers), so compare it with a consumer's position.
@@ -18,24 +18,24 @@ def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
     return offsets(settings, topic, OffsetSpec.latest())
 
 
-def log_ends(settings: Settings, topic: str) -> dict[int, int]:
+def log_ends(settings: KafkaSettings, topic: str) -> dict[int, int]:
     """Return the offset of the next message per partition, open transactions included."""
     return offsets(settings, topic, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
 
 
-def held_back(settings: Settings, topic: str) -> int:
+def held_back(settings: KafkaSettings, topic: str) -> int:
     """Count the offsets after the start of an open transaction, which consumers get only when it ends."""
     readable = end_offsets(settings, topic)
     return sum(end - readable[number] for number, end in log_ends(settings, topic).items())
 
 
-def begin_offsets(settings: Settings, topic: str) -> dict[int, int]:
+def begin_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
     """Return the offset of the first message that is still there, per partition."""
     return offsets(settings, topic, OffsetSpec.earliest())
 
 
 def offsets(
-    settings: Settings, topic: str, at: OffsetSpec, isolation: IsolationLevel = IsolationLevel.READ_COMMITTED
+    settings: KafkaSettings, topic: str, at: OffsetSpec, isolation: IsolationLevel = IsolationLevel.READ_COMMITTED
 ) -> dict[int, int]:
     """Return the offset at ``at`` per partition. Raises ConfigurationError if the topic is missing."""
     metadata = reach(settings, lambda client: client.list_topics(topic, timeout=ADMIN_SECONDS)).topics[topic]

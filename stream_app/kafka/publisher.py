@@ -16,7 +16,7 @@ from stream_app.kafka.fatal import fatal
 from stream_app.kafka.topics import KIB, MAX_MESSAGE_BYTES, MIB, Topics
 from stream_app.ports import BrokerUnavailable, ConfigurationError
 from stream_app.records import Message, size_of
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 _BATCH_OVERHEAD_BYTES = 4 * KIB  # of the batch around a record; generous
 _MAX_OUTSTANDING_MESSAGES = 50_000
@@ -76,7 +76,7 @@ class ConfluentPublisher:
     max_message_bytes = MAX_MESSAGE_BYTES - _BATCH_OVERHEAD_BYTES
     """Larger messages (see ``size_of``) are refused: a role rejects what would become larger."""
 
-    def __init__(self, settings: Settings, on_fatal: Callable[[BaseException], object] = fatal) -> None:
+    def __init__(self, settings: KafkaSettings, on_fatal: Callable[[BaseException], object] = fatal) -> None:
         """``on_fatal`` gets errors that cannot be retried; by default it ends the process."""
         self._on_fatal = on_fatal
         self._patience_seconds = settings.publish_patience_seconds

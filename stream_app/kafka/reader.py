@@ -13,7 +13,7 @@ from stream_app.kafka.admin import unavailable
 from stream_app.kafka.client_config import consumer_config
 from stream_app.kafka.offsets import begin_offsets, end_offsets, offsets
 from stream_app.records import RawRecord
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 _headers_of = methodcaller("headers")
 """A call from C, where CPython checks for an exception. Its interpreter specialises a plain call after the eighth, and
@@ -24,7 +24,7 @@ HEADERS_UNREADABLE = "stream-app-headers-unreadable"
 """The only header of a record whose headers this reader cannot decode. The roles decode them, with escaped names."""
 
 
-def read_to_end(settings: Settings, topic: str, since: Mapping[int, int] | None = None) -> Iterator[RawRecord]:
+def read_to_end(settings: KafkaSettings, topic: str, since: Mapping[int, int] | None = None) -> Iterator[RawRecord]:
     """Yield every record from ``since`` (per partition; default: the beginning) to the present end of the topic."""
     begins = begin_offsets(settings, topic)
     ends = end_offsets(settings, topic)
@@ -42,13 +42,13 @@ def read_to_end(settings: Settings, topic: str, since: Mapping[int, int] | None 
             return
 
 
-def read_from(settings: Settings, topic: str, *, from_end: bool) -> Iterator[RawRecord]:
+def read_from(settings: KafkaSettings, topic: str, *, from_end: bool) -> Iterator[RawRecord]:
     """Yield every record from the beginning, or every one that arrives from now on; never ends by itself."""
     spec = OffsetSpec.latest() if from_end else OffsetSpec.earliest()
     return (record for record in _read(settings, topic, offsets(settings, topic, spec)) if not isinstance(record, int))
 
 
-def newest(settings: Settings, topic: str) -> RawRecord | None:
+def newest(settings: KafkaSettings, topic: str) -> RawRecord | None:
     """Return the record with the latest timestamp among the last ones of each partition.
 
     A partition may end in offsets without a record (transaction markers, what was aborted or compacted away): then
@@ -66,7 +66,7 @@ def newest(settings: Settings, topic: str) -> RawRecord | None:
     return max(last.values(), key=lambda record: record.timestamp_ms, default=None)
 
 
-def _read(settings: Settings, topic: str, starts: Mapping[int, int]) -> Iterator[RawRecord | int]:
+def _read(settings: KafkaSettings, topic: str, starts: Mapping[int, int]) -> Iterator[RawRecord | int]:
     """Yield records, and the number of a partition whenever its end is reached."""
     if not starts:
         return

@@ -11,12 +11,12 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from stream_app.kafka.client_config import producer_config
 from stream_app.ports import BrokerUnavailable
 from stream_app.records import Message
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 _WAIT_SECONDS = 0.2
 
 
-def republish(settings: Settings, messages: Iterable[Message], on_done: Callable[[int, str | None], None]) -> None:
+def republish(settings: KafkaSettings, messages: Iterable[Message], on_done: Callable[[int, str | None], None]) -> None:
     """Publish in this order and wait. ``on_done(number, refusal)`` is called once for each message that the broker
     acknowledged (None) or refused (its words); a refused one does not stop the others.
 

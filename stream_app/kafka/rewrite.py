@@ -32,7 +32,7 @@ from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.segments import new_segments
 from stream_app.ports import BrokerUnavailable, ConfigurationError
 from stream_app.records import RawRecord
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 _DELETE_SECONDS = 30.0
 
@@ -51,7 +51,7 @@ class Survey:
     dropped: int = 0
 
 
-def survey(settings: Settings, topic: str, drops: Drops, on_read: OnRecord = lambda _: None) -> dict[int, Survey]:
+def survey(settings: KafkaSettings, topic: str, drops: Drops, on_read: OnRecord = lambda _: None) -> dict[int, Survey]:
     """Read the whole topic and count what is kept and dropped per partition.
 
     ``drops``: is this record to be removed? ``on_read``: called with the number of records read so far.
@@ -75,7 +75,7 @@ def survey(settings: Settings, topic: str, drops: Drops, on_read: OnRecord = lam
 
 
 def copy_kept(
-    settings: Settings, topic: str, found: Mapping[int, Survey], drops: Drops, on_copied: OnRecord = lambda _: None
+    settings: KafkaSettings, topic: str, found: Mapping[int, Survey], drops: Drops, on_copied: OnRecord = lambda _: None
 ) -> dict[int, str]:
     """Copy what is kept to the end of its partition, in order, and wait for all acknowledgements.
 
@@ -112,7 +112,7 @@ def copy_kept(
     return {number: one.hexdigest() for number, one in hashes.items()}
 
 
-def verify_copies(settings: Settings, topic: str, found: Mapping[int, Survey], hashes: Mapping[int, str]) -> None:
+def verify_copies(settings: KafkaSettings, topic: str, found: Mapping[int, Survey], hashes: Mapping[int, str]) -> None:
     """Read the copies back. Raises ConfigurationError unless exactly they are there, unchanged and in order."""
     since = {**log_ends(settings, topic), **{number: one.end for number, one in found.items()}}
     read = {number: hashlib.sha256() for number in found}
@@ -132,7 +132,7 @@ def verify_copies(settings: Settings, topic: str, found: Mapping[int, Survey], h
             )
 
 
-def delete_originals(settings: Settings, topic: str, found: Mapping[int, Survey]) -> None:
+def delete_originals(settings: KafkaSettings, topic: str, found: Mapping[int, Survey]) -> None:
     """Delete everything before the copies. Raises BrokerUnavailable or ConfigurationError (no right to delete)."""
     asked = [TopicPartition(topic, number, one.end) for number, one in found.items()]
 
@@ -150,7 +150,7 @@ def delete_originals(settings: Settings, topic: str, found: Mapping[int, Survey]
         ) from error
 
 
-def lost_beginnings(settings: Settings, topic: str) -> dict[int, int]:
+def lost_beginnings(settings: KafkaSettings, topic: str) -> dict[int, int]:
     """Count the offsets missing at each partition's beginning: 0 where it begins at 0, or where a rewrite moved it."""
     lost = begin_offsets(settings, topic)
     ends = end_offsets(settings, topic)
@@ -162,7 +162,7 @@ def lost_beginnings(settings: Settings, topic: str) -> dict[int, int]:
     return lost
 
 
-def _originals(settings: Settings, topic: str, found: Mapping[int, Survey], drops: Drops) -> Iterator[RawRecord]:
+def _originals(settings: KafkaSettings, topic: str, found: Mapping[int, Survey], drops: Drops) -> Iterator[RawRecord]:
     """Yield what is kept, in order per partition, up to the end that each had when it was surveyed."""
     since = {**log_ends(settings, topic), **{number: one.begin for number, one in found.items()}}
     for record in read_to_end(settings, topic, since):

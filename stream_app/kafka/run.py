@@ -29,7 +29,7 @@ from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.topic_check import check_topics_of
 from stream_app.kafka.topics_admin import log_identity
 from stream_app.ports import BrokerUnavailable, ConfigurationError, StreamRole
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 Fatal = Callable[[BaseException], None]
 """Ends the process with exit code 1, nothing unfinished committed; may be called from any thread."""
@@ -48,7 +48,7 @@ def _now_ms() -> int:
 
 
 def run_role(
-    settings: Settings,
+    settings: KafkaSettings,
     role_name: str,
     topic: str,
     make_role: Callable[[ConfluentPublisher, Fatal], StreamRole],
@@ -87,7 +87,7 @@ def run_role(
             raise
 
 
-def run_service(settings: Settings, name: str, service: Service) -> None:
+def run_service(settings: KafkaSettings, name: str, service: Service) -> None:
     """The main of a process that reads no topic. Returns after SIGTERM or SIGINT, when ``service`` has returned.
 
     Raises as ``run_role`` does. An exception of ``service`` ends the process with code 1.
@@ -119,7 +119,7 @@ def run_service(settings: Settings, name: str, service: Service) -> None:
     loop.close()
 
 
-def _new_loop(settings: Settings, role: str) -> asyncio.AbstractEventLoop:
+def _new_loop(settings: KafkaSettings, role: str) -> asyncio.AbstractEventLoop:
     limit_client_logs()
     if settings.metrics_port:
         try:
@@ -170,7 +170,7 @@ def _end_at_the_latest() -> None:
     timer.start()
 
 
-async def _until_reachable(settings: Settings, role: str, also: Sequence[str] = ()) -> None:
+async def _until_reachable(settings: KafkaSettings, role: str, also: Sequence[str] = ()) -> None:
     """Wait with jittered backoff until the brokers answer, for at most ``publish_patience_seconds``; then look at all
     topics that the role reads and writes, and at ``also`` (full names).
 

@@ -6,7 +6,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from stream_app.ports import ConfigurationError
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 if TYPE_CHECKING:
     from faust.auth import Credentials
@@ -15,7 +15,7 @@ _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _OAUTH = "OAUTHBEARER"
 
 
-def librdkafka_security(settings: Settings) -> dict[str, Any]:
+def librdkafka_security(settings: KafkaSettings) -> dict[str, Any]:
     """For confluent-kafka clients. Raises ConfigurationError when the security settings don't fit together."""
     _check(settings)
     config: dict[str, Any] = {"security.protocol": settings.kafka_security_protocol}
@@ -45,7 +45,7 @@ def librdkafka_security(settings: Settings) -> dict[str, Any]:
     return config
 
 
-def faust_credentials(settings: Settings) -> Credentials | None:
+def faust_credentials(settings: KafkaSettings) -> Credentials | None:
     """The same security for aiokafka, as Faust takes it. Raises ConfigurationError like ``librdkafka_security``."""
     # most commands need librdkafka alone
     from faust.auth import OAuthCredentials, SASLCredentials, SSLCredentials
@@ -67,19 +67,19 @@ def faust_credentials(settings: Settings) -> Credentials | None:
     return SSLCredentials(context=context) if context else None
 
 
-def _uses_sasl(settings: Settings) -> bool:
+def _uses_sasl(settings: KafkaSettings) -> bool:
     return settings.kafka_security_protocol.startswith("SASL")
 
 
-def _uses_oauth(settings: Settings) -> bool:
+def _uses_oauth(settings: KafkaSettings) -> bool:
     return _uses_sasl(settings) and settings.kafka_sasl_mechanism == _OAUTH
 
 
-def _uses_ssl(settings: Settings) -> bool:
+def _uses_ssl(settings: KafkaSettings) -> bool:
     return settings.kafka_security_protocol.endswith("SSL")
 
 
-def _ssl_context(settings: Settings) -> ssl.SSLContext:
+def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=settings.kafka_ca_file)
     except OSError as error:  # an SSLError, for a file without certificates, is one too
@@ -101,7 +101,7 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-def _check(settings: Settings) -> None:
+def _check(settings: KafkaSettings) -> None:
     if settings.kafka_security_protocol not in _PROTOCOLS:
         raise ConfigurationError(
             f"STREAM_APP_KAFKA_SECURITY_PROTOCOL is {settings.kafka_security_protocol!r}; "
@@ -117,6 +117,6 @@ def _check(settings: Settings) -> None:
         _ssl_context(settings)
 
 
-def _need(settings: Settings, what: str, *names: str) -> None:
+def _need(settings: KafkaSettings, what: str, *names: str) -> None:
     if not all(getattr(settings, name) for name in names):
         raise ConfigurationError(f"{what} needs {' and '.join(f'STREAM_APP_{name.upper()}' for name in names)}.")

@@ -18,14 +18,14 @@ from confluent_kafka.admin import (
 from stream_app.kafka.admin import ADMIN_SECONDS, reach
 from stream_app.kafka.topics import ROLL_AT_ONCE_MS
 from stream_app.ports import BrokerUnavailable
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 _ROLL_MS = str(ROLL_AT_ONCE_MS)
 _BROKER_LEARNS_SECONDS = 1.0
 
 
 @contextmanager
-def new_segments(settings: Settings, topic: str) -> Iterator[None]:
+def new_segments(settings: KafkaSettings, topic: str) -> Iterator[None]:
     """Within the block, the next record of each partition begins a new segment.
 
     The broker then removes the files of the old segments; in one that also holds copies, deleted records would stay on
@@ -44,7 +44,7 @@ def new_segments(settings: Settings, topic: str) -> Iterator[None]:
             raise BrokerUnavailable(f"segment.ms of {topic} could not be set back and is {_ROLL_MS}. Run this again.")
 
 
-def _own_segment_ms(settings: Settings, topic: str) -> str | None:
+def _own_segment_ms(settings: KafkaSettings, topic: str) -> str | None:
     """Return the topic's segment.ms; None if it is the brokers' default or may not be read."""
 
     def ask(admin: AdminClient) -> str | None:
@@ -58,7 +58,7 @@ def _own_segment_ms(settings: Settings, topic: str) -> str | None:
         return None
 
 
-def _set_segment_ms(settings: Settings, topic: str, value: str | None) -> bool:
+def _set_segment_ms(settings: KafkaSettings, topic: str, value: str | None) -> bool:
     """Set segment.ms; None resets it to the brokers' default. Returns False without the right to."""
     operation = AlterConfigOpType.DELETE if value is None else AlterConfigOpType.SET
     entry = ConfigEntry("segment.ms", value or "", incremental_operation=operation)

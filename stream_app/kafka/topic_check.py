@@ -14,7 +14,7 @@ from stream_app import telemetry
 from stream_app.kafka.admin import reach
 from stream_app.kafka.topics import FOR_EVER, ROLL_AT_ONCE_MS, Topics, TopicSpec, min_insync_replicas
 from stream_app.ports import ConfigurationError
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 
 _SECONDS = 10.0
 _LOOK_AGAIN_SECONDS = 1.0  # a broker may learn late of a topic that was just made or repaired
@@ -64,7 +64,7 @@ class TopicState:
     config: Mapping[str, str | None] | None
 
 
-def look_at_topics(settings: Settings, names: Iterable[str]) -> list[Finding]:
+def look_at_topics(settings: KafkaSettings, names: Iterable[str]) -> list[Finding]:
     """What is wrong with these topics (full names), worst first.
 
     Where rights are missing that is a finding too, not an error. Raises BrokerUnavailable.
@@ -79,7 +79,7 @@ def look_at_topics(settings: Settings, names: Iterable[str]) -> list[Finding]:
     return sorted(findings, key=lambda finding: not finding.fatal)
 
 
-def check_topics_of(settings: Settings, role: str, also: Sequence[str] = ()) -> None:
+def check_topics_of(settings: KafkaSettings, role: str, also: Sequence[str] = ()) -> None:
     """Before ``role`` starts: warns of what is not as it should be in the topics that it reads and writes.
 
     Raises ConfigurationError where it would lose records or could not publish, BrokerUnavailable.
@@ -98,7 +98,7 @@ def check_topics_of(settings: Settings, role: str, also: Sequence[str] = ()) -> 
         raise ConfigurationError("\n".join(fatal))
 
 
-def repair_topics(settings: Settings) -> tuple[list[Finding], list[Finding]]:
+def repair_topics(settings: KafkaSettings) -> tuple[list[Finding], list[Finding]]:
     """(what was repaired, what is left), over all topics of ours. Never changes partitions or replication.
 
     Raises BrokerUnavailable, or ConfigurationError when the brokers refuse.
@@ -184,7 +184,7 @@ def _repairable(topic: str, problem: str, setting: str, wanted: str, *, fatal: b
     return Finding(topic, problem, fatal, setting, wanted, repairable=True)
 
 
-def _states(settings: Settings, names: list[str]) -> dict[str, TopicState | Finding]:
+def _states(settings: KafkaSettings, names: list[str]) -> dict[str, TopicState | Finding]:
     """Each topic as it is, or what keeps us from seeing it."""
 
     def describe(admin: AdminClient) -> dict[str, TopicState | Finding]:
@@ -220,7 +220,7 @@ def _unseen(name: str, error: KafkaException) -> Finding:
     raise error
 
 
-def _configs(settings: Settings, names: list[str]) -> dict[str, Mapping[str, str | None] | None]:
+def _configs(settings: KafkaSettings, names: list[str]) -> dict[str, Mapping[str, str | None] | None]:
     """The effective configuration by topic; None if it may not be read, or the brokers do not report it."""
 
     def describe(admin: AdminClient) -> dict[str, Any]:

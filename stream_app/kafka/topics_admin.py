@@ -13,7 +13,7 @@ from stream_app.kafka.admin import ADMIN_SECONDS, admin_client, reach, unavailab
 from stream_app.kafka.offsets import begin_offsets, end_offsets
 from stream_app.kafka.topics import Topics
 from stream_app.ports import ConfigurationError
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 from stream_app.steps.log_identity import LogIdentity
 
 _DAY_MS = 86_400_000
@@ -36,7 +36,7 @@ class TopicFacts:
     retention: str
 
 
-def create_topics(settings: Settings) -> dict[str, bool]:
+def create_topics(settings: KafkaSettings) -> dict[str, bool]:
     """Create the missing topics, and return for each topic whether it was created. Existing ones are not changed.
 
     Returns when a broker knows all of them: the controller answers before the brokers know what it created.
@@ -76,7 +76,7 @@ def _demand(names: Iterable[str], admin: AdminClient) -> None:
         raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
 
 
-def demand_topic(settings: Settings, topic: str, *, within_seconds: float) -> None:
+def demand_topic(settings: KafkaSettings, topic: str, *, within_seconds: float) -> None:
     """Raise BrokerUnavailable if no broker answers in this time, ConfigurationError if the topic is missing."""
     try:
         there = admin_client(settings).list_topics(topic, timeout=within_seconds).topics[topic]
@@ -86,7 +86,7 @@ def demand_topic(settings: Settings, topic: str, *, within_seconds: float) -> No
         raise ConfigurationError(f"Topic {topic} does not exist: `stream-app topics create` makes it.")
 
 
-def list_topics(settings: Settings) -> list[TopicFacts]:
+def list_topics(settings: KafkaSettings) -> list[TopicFacts]:
     """Describe our topics that exist, in the order of the data flow."""
     topics = Topics(settings.topic_prefix)
     there = reach(settings, lambda admin: admin.list_topics(timeout=ADMIN_SECONDS)).topics
@@ -102,7 +102,7 @@ def list_topics(settings: Settings) -> list[TopicFacts]:
     return facts
 
 
-def log_identity(settings: Settings, topic: str = "") -> LogIdentity:
+def log_identity(settings: KafkaSettings, topic: str = "") -> LogIdentity:
     """Identify the log of ``topic`` (full name; default: the enriched reviews, from which the view is made).
 
     Raises BrokerUnavailable, or ConfigurationError when the topic is missing.
@@ -127,7 +127,7 @@ def _topic_id(client: AdminClient, topic: str) -> str:
     return "" if topic_id == _NO_TOPIC_ID else topic_id
 
 
-def retention_ms(settings: Settings, topic: str) -> int | None:
+def retention_ms(settings: KafkaSettings, topic: str) -> int | None:
     """Return the shortest time a record is kept; None if unknown (no right to ask, or retention by size)."""
     resource = ConfigResource(ResourceType.TOPIC, topic)
     try:

@@ -17,7 +17,7 @@ from stream_app.models.bisection import DeviceBroken
 from stream_app.models.loading import Loaded
 from stream_app.ports import ModelFailed
 from stream_app.records import Scores
-from stream_app.settings import Settings
+from stream_app.settings import ModelSettings
 
 _NICER = 5
 """On a CPU: reviews that are no candidates have priority; while they are computed it gets about a quarter of a core."""
@@ -67,8 +67,8 @@ class IsolatedClassifier:
 
     def __init__(
         self,
-        load: Callable[[Settings], Loaded],
-        settings: Settings,
+        load: Callable[[ModelSettings], Loaded],
+        settings: ModelSettings,
         report: Callable[[IsolatedClassifier, Event], None],
     ) -> None:
         """Starts it; returns before it has loaded. ``report`` is called from a thread, ``Ended`` last.
@@ -115,7 +115,7 @@ class IsolatedClassifier:
         self._report(self, Ended(f"signal {-code}" if code < 0 else f"exit code {code}"))
 
 
-def _serve(connection: Connection, load: Callable[[Settings], Loaded], settings: Settings) -> None:
+def _serve(connection: Connection, load: Callable[[ModelSettings], Loaded], settings: ModelSettings) -> None:
     """The child's main."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
     telemetry.configure(settings.log_level, settings.log_json, worker="isolated")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from stream_app.models.model_store import ModelStore, resolve
 from stream_app.ports import TextModel
 from stream_app.records import Scores
-from stream_app.settings import Settings
+from stream_app.settings import ModelSettings
 
 if TYPE_CHECKING:
     from stream_app.models.selection import ModelSource
@@ -51,14 +51,14 @@ class Loaded:
     summary: TunedModel[str] | None
 
 
-def load_models(settings: Settings) -> Loaded:
+def load_models(settings: ModelSettings) -> Loaded:
     """Both models, or the classifier alone where summaries are off. Raises ConfigurationError."""
     background = settings.summaries == "best_effort"
     summary = None if settings.summaries == "off" else load_summary_model(settings, background=background)
     return Loaded(load_sentiment_model(settings), summary)
 
 
-def load_sentiment_model(settings: Settings) -> TunedModel[Scores]:
+def load_sentiment_model(settings: ModelSettings) -> TunedModel[Scores]:
     """The classifier that the settings name. Raises ConfigurationError."""
     from stream_app.models.classifier import find_classifier
 
@@ -70,7 +70,7 @@ def load_sentiment_model(settings: Settings) -> TunedModel[Scores]:
     return _tuned(found, settings, alerts_wait=True)
 
 
-def load_summary_model(settings: Settings, *, background: bool = False) -> TunedModel[str]:
+def load_summary_model(settings: ModelSettings, *, background: bool = False) -> TunedModel[str]:
     """The summarizer that the settings name; in the ``background`` if it can. Raises ConfigurationError."""
     from stream_app.models.summarizer import find_summarizer
 
@@ -80,7 +80,7 @@ def load_summary_model(settings: Settings, *, background: bool = False) -> Tuned
 
 
 def _tuned(
-    found: ModelSource[Any], settings: Settings, *, alerts_wait: bool = False, background: bool = False
+    found: ModelSource[Any], settings: ModelSettings, *, alerts_wait: bool = False, background: bool = False
 ) -> TunedModel[Any]:
     from stream_app.models.device import cores
     from stream_app.models.selection import THREADS_OF_A_WORKER, select

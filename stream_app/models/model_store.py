@@ -23,7 +23,7 @@ from stream_app.models.base_encoder import base_encoder_folder, sha256_of, wheel
 from stream_app.models.catalog import CATALOG, Kind, KnownModel, PinnedFile, Published
 from stream_app.models.precisions import CARD_FILE
 from stream_app.ports import ConfigurationError
-from stream_app.settings import Settings
+from stream_app.settings import ModelSettings
 
 Say = Callable[[str], None]
 State = Literal["bundled", "installed", "fetched", "missing", "damaged"]
@@ -37,7 +37,7 @@ class ModelStore:
     folder: Path
 
     @classmethod
-    def of(cls, settings: Settings) -> ModelStore:
+    def of(cls, settings: ModelSettings) -> ModelStore:
         return cls(Path(settings.models_folder).expanduser())
 
     def state(self, model: KnownModel) -> State:

@@ -29,7 +29,7 @@ from stream_app.models.background import THREADS_CAN_YIELD
 from stream_app.models.device import Backend, DeviceChoice, Precision
 from stream_app.ports import ConfigurationError, OutOfDeviceMemory, TextModel
 from stream_app.records import ModelName, Scores
-from stream_app.settings import Settings
+from stream_app.settings import ModelSettings
 
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
@@ -80,7 +80,9 @@ class Selected(Generic[Result]):
     budget: Budget
 
 
-def select(found: ModelSource[Any], settings: Settings, workers: int, *, background: bool = False) -> Selected[Any]:
+def select(
+    found: ModelSource[Any], settings: ModelSettings, workers: int, *, background: bool = False
+) -> Selected[Any]:
     """Choose the fastest candidate. The first time on a machine each is measured for some seconds.
 
     ``background``: its threads yield to the others of this process, where they can; see the choice.
@@ -163,7 +165,7 @@ def _is_unknown(found: ModelSource[Any]) -> bool:
     return found.name.revision == "unknown"
 
 
-def candidates(found: ModelSource[Any], settings: Settings, workers: int) -> list[DeviceChoice]:
+def candidates(found: ModelSource[Any], settings: ModelSettings, workers: int) -> list[DeviceChoice]:
     """What the settings, the model and its card leave to choose from on this device; at least one.
 
     Raises ConfigurationError where nothing is left.

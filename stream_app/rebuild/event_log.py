@@ -13,7 +13,7 @@ from stream_app.kafka.topics import Topics
 from stream_app.kafka.topics_admin import TopicFacts, list_topics, log_identity
 from stream_app.role_table import MAKES_THE_VIEW
 from stream_app.roles.retry import Retry
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 from stream_app.steps.log_identity import LogIdentity
 
 Value = TypeVar("Value")
@@ -25,7 +25,7 @@ class EventLog:
     ``view``: settings with the number of a generation, whose consumer group is meant.
     """
 
-    def __init__(self, settings: Settings, retry: Retry) -> None:
+    def __init__(self, settings: KafkaSettings, retry: Retry) -> None:
         self._settings = settings
         self._topic = Topics(settings.topic_prefix).enriched
         self._retry = retry
@@ -51,15 +51,15 @@ class EventLog:
         """Return the end offset per partition."""
         return await self._ask(lambda: end_offsets(self._settings, self._topic))
 
-    async def committed(self, view: Settings) -> dict[int, int]:
+    async def committed(self, view: KafkaSettings) -> dict[int, int]:
         """Return the committed offsets of the view's group."""
         return await self._ask(lambda: committed_offsets(view, MAKES_THE_VIEW))
 
-    async def members(self, view: Settings) -> int:
+    async def members(self, view: KafkaSettings) -> int:
         """Count the members of the view's group."""
         return await self._ask(lambda: members(view, MAKES_THE_VIEW))
 
-    async def set_back(self, view: Settings, offsets: Mapping[int, int]) -> None:
+    async def set_back(self, view: KafkaSettings, offsets: Mapping[int, int]) -> None:
         """Set the view's group back to these offsets. It must have no members."""
         await self._ask(lambda: set_back(view, MAKES_THE_VIEW, offsets))
 

@@ -16,7 +16,7 @@ from stream_app.rebuild.restore import Restore
 from stream_app.role_table import MAKES_THE_VIEW
 from stream_app.roles.retry import Retry
 from stream_app.roles.run import now_ms
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings, Settings
 from stream_app.steps.log_identity import LogIdentity
 from stream_app.store.generations import Generations, Known
 from stream_app.store.replay import ReplayStore
@@ -200,7 +200,7 @@ class Rebuild:
         finally:
             await store.close()
 
-    async def _catch_up(self, new: Settings) -> None:
+    async def _catch_up(self, new: KafkaSettings) -> None:
         """Return when the group has committed everything that there was, in a last lap that took little time."""
         begins = await self._log.begins()
         while True:
@@ -219,7 +219,7 @@ class Rebuild:
             if time.monotonic() - began < _LAP_SECONDS + self._settings.redis_settle_seconds:
                 return
 
-    async def _set_back(self, new: Settings, old: Settings) -> None:
+    async def _set_back(self, new: KafkaSettings, old: KafkaSettings) -> None:
         await self._wait_until_left(new, "the workers that filled it")
         offsets = await self._log.committed(old)
         await self._log.set_back(new, offsets)
@@ -295,7 +295,7 @@ class Rebuild:
     def _of(self, generation: int) -> Settings:
         return self._settings.model_copy(update={"generation": generation})
 
-    async def _wait_until_left(self, settings: Settings, who: str) -> None:
+    async def _wait_until_left(self, settings: KafkaSettings, who: str) -> None:
         deadline = time.monotonic() + _HAND_OVER_SECONDS
         while await self._log.members(settings):
             if time.monotonic() > deadline:

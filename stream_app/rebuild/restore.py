@@ -13,7 +13,7 @@ from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
 from stream_app.records import Alert, ProductSummary, RawRecord
 from stream_app.roles.retry import Retry
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings
 from stream_app.store.keys import MAX_RECENT_ALERTS
 from stream_app.store.replay import ReplayStore
 
@@ -25,7 +25,7 @@ class Restore:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: KafkaSettings,
         store: ReplayStore,
         advanced: Callable[[str, int, int], None],
         redis: Retry,

@@ -13,7 +13,7 @@ from stream_app.kafka.topics_admin import log_identity
 from stream_app.ports import ConfigurationError, Unavailable, ViewLost
 from stream_app.role_table import MAKES_THE_VIEW
 from stream_app.roles.retry import Retry
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings, Settings
 from stream_app.steps.log_identity import LogIdentity, is_another, refusal
 from stream_app.store.generations import Generations, Known
 
@@ -73,7 +73,7 @@ def refuse_another_log(recorded: LogIdentity, present: LogIdentity) -> None:
         telemetry.topic_id_is_unknown(str(present))
 
 
-def is_lost(settings: Settings, known: Known) -> bool:
+def is_lost(settings: KafkaSettings, known: Known) -> bool:
     """Was a view of ``settings.generation``, of which Redis knows no origin, made before? Asks the consumer groups.
 
     Where Redis knows of no view at all, which generation was active is lost too: any generation's group counts then.
@@ -87,7 +87,7 @@ def is_lost(settings: Settings, known: Known) -> bool:
     return number_is_lost and bool(_consumed(settings))
 
 
-def _consumed(settings: Settings) -> list[int]:
+def _consumed(settings: KafkaSettings) -> list[int]:
     try:
         return generations_consumed(settings)
     except Unavailable:  # listing groups needs a right of its own

@@ -13,7 +13,7 @@ from stream_app import telemetry
 from stream_app.ports import Acks, InFlightRecord, SummaryStore
 from stream_app.records import Partition
 from stream_app.roles.retry import Retry
-from stream_app.settings import Settings
+from stream_app.settings import RedisSettings
 
 Value = TypeVar("Value")
 
@@ -58,7 +58,7 @@ class DelayedAcknowledgement(Generic[Value]):
 
     def __init__(
         self,
-        settings: Settings,
+        settings: RedisSettings,
         store: SummaryStore,
         write: Callable[[Batch[Value]], Awaitable[None]],
         *,

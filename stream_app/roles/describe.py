@@ -16,7 +16,7 @@ from stream_app.ports import DueProduct, ModelFailed, Publisher, SummaryStore
 from stream_app.records import Evidence, Message, ModelName, ProductText
 from stream_app.roles.record_errors import NOT_OF_A_RECORD
 from stream_app.roles.retry import Retry
-from stream_app.settings import Settings
+from stream_app.settings import ViewSettings
 from stream_app.steps import product_text
 from stream_app.steps.failure_share import FailureShare
 
@@ -44,7 +44,7 @@ class Describe:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: ViewSettings,
         store: SummaryStore,
         publisher: Publisher,
         summary: TunedModel[str] | None,

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, urlsplit
 from pydantic import SecretStr
 
 from stream_app.ports import ConfigurationError
-from stream_app.settings import Settings
+from stream_app.settings import ProcessSettings, RedisSettings
 from stream_app.steps.last_error import LastError, last_error
 from stream_app.store.keys import Namespace
 from stream_app.store.workers import WorkerNotes, packed, unpacked
@@ -32,7 +32,7 @@ class LastErrors:
     A new process first brings there what the one before left in the file. What cannot be written is given up.
     """
 
-    def __init__(self, settings: Settings, role: str, worker: str) -> None:
+    def __init__(self, settings: RedisSettings, role: str, worker: str) -> None:
         """``worker``: names this process."""
         self._settings = settings
         self._role, self._worker = role, worker
@@ -83,7 +83,7 @@ class LastErrors:
                     self._done.set()
 
 
-def error_left(settings: Settings, role: str) -> LastError | None:
+def error_left(settings: ProcessSettings, role: str) -> LastError | None:
     """The last error of the role's workers on this machine."""
     try:
         return unpacked(file_of(settings, role).read_bytes())
@@ -91,12 +91,12 @@ def error_left(settings: Settings, role: str) -> LastError | None:
         return None
 
 
-def file_of(settings: Settings, role: str) -> Path:
+def file_of(settings: ProcessSettings, role: str) -> Path:
     """Installations that share a folder have files of their own."""
     return Path(settings.state_folder) / "last-errors" / f"{quote(Namespace.of(settings).start, safe='')}.{role}.json"
 
 
-def secrets_of(settings: Settings) -> set[str]:
+def secrets_of(settings: RedisSettings) -> set[str]:
     """Return every secret in the settings, as written and decoded."""
     url = settings.redis.get_secret_value()
     secrets = {value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)} - {url}

@@ -10,7 +10,7 @@ from stream_app.ports import InFlightRecord, SummaryStore
 from stream_app.records import Alert, RawRecord, Rejected
 from stream_app.roles.delayed_acknowledgement import Batch
 from stream_app.roles.view_role import ViewRole
-from stream_app.settings import Settings
+from stream_app.settings import RedisSettings
 
 
 class Notify(ViewRole[Alert]):
@@ -22,7 +22,7 @@ class Notify(ViewRole[Alert]):
     logged: the group has read their originals.
     """
 
-    def __init__(self, settings: Settings, store: SummaryStore, *, fatal: Callable[[BaseException], None]) -> None:
+    def __init__(self, settings: RedisSettings, store: SummaryStore, *, fatal: Callable[[BaseException], None]) -> None:
         super().__init__("notify", settings, store, fatal=fatal)
         self._kept: list[Alert] = []  # of the poll that is being taken
 

@@ -23,7 +23,7 @@ from stream_app.role_table import ROLES
 from stream_app.roles.admission import admitted
 from stream_app.roles.follow import follow_view, resolved
 from stream_app.roles.heartbeat import heartbeat
-from stream_app.settings import Settings
+from stream_app.settings import ModelSettings, Settings
 from stream_app.store.summaries import RedisSummaryStore
 from stream_app.store.workers import WorkerNotes
 
@@ -42,8 +42,8 @@ def run_worker(
     settings: Settings,
     role: str,
     *,
-    load: Callable[[Settings], Loaded] = load_models,
-    load_summary: Callable[[Settings], TunedModel[str]] = load_summary_model,
+    load: Callable[[ModelSettings], Loaded] = load_models,
+    load_summary: Callable[[ModelSettings], TunedModel[str]] = load_summary_model,
     now_ms: Callable[[], int] = now_ms,
 ) -> None:
     """Run ``role`` (enrich, summarize, describe or notify); returns after SIGTERM or SIGINT.
@@ -68,8 +68,8 @@ def run_worker(
 def _run(
     settings: Settings,
     role: str,
-    load: Callable[[Settings], Loaded],
-    load_summary: Callable[[Settings], TunedModel[str]],
+    load: Callable[[ModelSettings], Loaded],
+    load_summary: Callable[[ModelSettings], TunedModel[str]],
     now_ms: Callable[[], int],
 ) -> None:
     topics = Topics(settings.topic_prefix)

@@ -11,7 +11,7 @@ from stream_app.ports import Publisher, SummaryStore
 from stream_app.records import EnrichedReview, Message, RawRecord, Rejected
 from stream_app.roles.delayed_acknowledgement import Batch
 from stream_app.roles.view_role import ViewRole
-from stream_app.settings import Settings
+from stream_app.settings import RedisSettings
 
 _FETCH_WAIT_MS = 250  # a page may lag that much behind a review; a poll costs as much as ten reviews
 
@@ -28,7 +28,7 @@ class Summarize(ViewRole[EnrichedReview]):
 
     def __init__(
         self,
-        settings: Settings,
+        settings: RedisSettings,
         store: SummaryStore,
         publisher: Publisher,
         *,

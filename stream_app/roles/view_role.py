@@ -11,7 +11,7 @@ from stream_app.ports import Acks, InFlightRecord, SummaryStore
 from stream_app.records import Partition, RawRecord, Rejected
 from stream_app.roles.delayed_acknowledgement import Batch, DelayedAcknowledgement
 from stream_app.roles.record_errors import RecordErrors
-from stream_app.settings import Settings
+from stream_app.settings import RedisSettings
 
 Value = TypeVar("Value")
 Result = TypeVar("Result")
@@ -21,7 +21,7 @@ class ViewRole(Generic[Value]):
     """ports.StreamRole, but for ``_decode`` and ``_write``, which a role implements."""
 
     def __init__(
-        self, name: str, settings: Settings, store: SummaryStore, *, fatal: Callable[[BaseException], None]
+        self, name: str, settings: RedisSettings, store: SummaryStore, *, fatal: Callable[[BaseException], None]
     ) -> None:
         self._topics = Topics(settings.topic_prefix)
         self._store = store

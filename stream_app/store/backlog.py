@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream_app.settings import Settings
+from stream_app.settings import RedisSettings
 from stream_app.store.keys import DUE_SHARDS, Keys
 from stream_app.store.scripts import SCRIPTS
 from stream_app.store.server import Server
@@ -21,7 +21,7 @@ class Backlog:
     leased: int
 
 
-async def backlog(settings: Settings, now_ms: int) -> Backlog:
+async def backlog(settings: RedisSettings, now_ms: int) -> Backlog:
     """Raises StoreUnavailable. ``settings`` name a generation of the view."""
     server = Server.from_settings(settings, SCRIPTS)
     keys = Keys.of(settings)

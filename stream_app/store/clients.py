@@ -12,7 +12,7 @@ from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
 from stream_app.ports import ConfigurationError
-from stream_app.settings import Settings
+from stream_app.settings import RedisSettings
 
 TIMEOUT_SECONDS = 5.0
 _MAX_CONNECTIONS = 50
@@ -28,7 +28,7 @@ class Sentinels:
     password: str | None = field(default=None, repr=False)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Sentinels | None:
+    def from_settings(cls, settings: RedisSettings) -> Sentinels | None:
         """None where there are none; raises ConfigurationError for what is no list of host:port."""
         addresses = []
         for named in filter(None, (part.strip() for part in settings.redis_sentinels.split(","))):

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from stream_app.ports import StoreUnavailable
 from stream_app.records import Alert, ProductSummary
-from stream_app.settings import Settings
+from stream_app.settings import RedisSettings
 from stream_app.store.due import Intervals
 from stream_app.store.generations import Generations
 from stream_app.store.keys import Keys, Namespace
@@ -43,7 +43,7 @@ class CurrentView:
         self._asking: asyncio.Task[None] | None = None
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> CurrentView:
+    def from_settings(cls, settings: RedisSettings) -> CurrentView:
         """Connects at the first call. Raises ConfigurationError when the URL is not one."""
         return cls(Server.from_settings(settings, SCRIPTS), Namespace.of(settings), settings.generation)
 

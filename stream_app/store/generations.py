@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import orjson
 
-from stream_app.settings import Settings
+from stream_app.settings import RedisSettings
 from stream_app.steps.log_identity import LogIdentity
 from stream_app.store.keys import ORIGIN, Keys, Namespace
 from stream_app.store.scripts import CLAIM_REBUILD, SCRIPTS, SWITCH_GENERATION
@@ -26,6 +27,8 @@ from stream_app.store.server import Server
 _FIRST = 1
 _DROP = "drop:"
 _UNLINK_AT_ONCE = 500
+
+View = TypeVar("View", bound=RedisSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Generations:
         self._key = namespace.generations
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Generations:
+    def from_settings(cls, settings: RedisSettings) -> Generations:
         """Connects at the first call. Raises ConfigurationError when the URL is not one."""
         return cls(Server.from_settings(settings, SCRIPTS), Namespace.of(settings))
 
@@ -169,7 +172,7 @@ def _unpacked(packed: bytes) -> LogIdentity:
     return LogIdentity(**orjson.loads(packed))
 
 
-async def known(settings: Settings) -> Known:
+async def known(settings: RedisSettings) -> Known:
     """Read the generations, on a connection for this alone. Raises StoreUnavailable."""
     generations = Generations.from_settings(settings)
     try:
@@ -178,7 +181,7 @@ async def known(settings: Settings) -> Known:
         await generations.close()
 
 
-async def fixed(settings: Settings) -> Settings:
+async def fixed(settings: View) -> View:
     """The same settings with the number of a generation: theirs, or else the active one. Raises StoreUnavailable."""
     if settings.generation:
         return settings

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from stream_app.records import percent_encoded
-from stream_app.settings import Settings
+from stream_app.settings import ProcessSettings
 
 DUE_SHARDS = 64
 MAX_RECENT_ALERTS = 500
@@ -44,7 +44,7 @@ class Namespace:
     start: str
 
     @classmethod
-    def of(cls, settings: Settings) -> Namespace:
+    def of(cls, settings: ProcessSettings) -> Namespace:
         """Topic prefix and app name are percent-encoded: no character in them moves a hash tag, fakes a part, or means
         anything in a glob pattern.
         """
@@ -80,7 +80,7 @@ class Keys:
     generation: int
 
     @classmethod
-    def of(cls, settings: Settings) -> Keys:
+    def of(cls, settings: ProcessSettings) -> Keys:
         """Raises ValueError where ``settings.generation`` names none."""
         return cls(Namespace.of(settings), settings.fixed_generation)
 

@@ -13,7 +13,7 @@ from redis.asyncio import RedisCluster
 
 from stream_app import telemetry
 from stream_app.ports import ConfigurationError, StoreUnavailable
-from stream_app.settings import Settings, masked_url
+from stream_app.settings import RedisSettings, masked_url
 from stream_app.store.clients import TIMEOUT_SECONDS, Sentinels, named_by, single_server
 from stream_app.store.server_errors import code_and_text, translated
 
@@ -64,7 +64,7 @@ class Server:
             ) from None
 
     @classmethod
-    def from_settings(cls, settings: Settings, scripts: Sequence[Script]) -> Server:
+    def from_settings(cls, settings: RedisSettings, scripts: Sequence[Script]) -> Server:
         """Connects at the first command."""
         return cls(
             settings.redis.get_secret_value(),

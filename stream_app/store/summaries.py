@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from stream_app.ports import Applied, DueProduct, ViewLost
 from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText
-from stream_app.settings import Settings
+from stream_app.settings import ViewSettings
 from stream_app.steps import fold
 from stream_app.store import packing
 from stream_app.store.due import DueProducts, Intervals
@@ -32,7 +32,7 @@ class RedisSummaryStore:
         self._alerts = RecentAlerts(server, self._keys)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: ViewSettings) -> Self:
         """Connects at the first call. Raises ConfigurationError when the URL is not one.
 
         ``settings.generation`` must name one: a writer that changed its view on the way would mix two logs' offsets.

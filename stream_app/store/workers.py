@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from stream_app.settings import Settings
+from stream_app.settings import RedisSettings
 from stream_app.steps.last_error import LastError
 from stream_app.store.keys import Namespace
 from stream_app.store.server import Server
@@ -35,7 +35,7 @@ class WorkerNotes:
         self._seen, self._errors = namespace.workers, namespace.worker_errors
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> WorkerNotes:
+    def from_settings(cls, settings: RedisSettings) -> WorkerNotes:
         """Connects at the first call. Raises ConfigurationError when the URL is not one."""
         return cls(Server.from_settings(settings, ()), Namespace.of(settings))
 
@@ -87,7 +87,7 @@ def _seen_of(reply: Sequence[bytes]) -> list[Seen]:
     return [Seen(worker.decode(), int(float(at))) for worker, at in zip(reply[::2], reply[1::2], strict=True)]
 
 
-async def workers_of(settings: Settings) -> tuple[list[Seen], list[LastError]]:
+async def workers_of(settings: RedisSettings) -> tuple[list[Seen], list[LastError]]:
     """``WorkerNotes.read`` on a connection for this question alone."""
     notes = WorkerNotes.from_settings(settings)
     try:

@@ -9,14 +9,14 @@ from stream_app.ports import Acks
 from stream_app.records import Alert, Sentiment
 from stream_app.roles.enrich.fired_alerts import FiredAlerts
 from stream_app.roles.enrich.open_review import NO_ALERT, DueAlert, OpenReview
-from stream_app.settings import Settings
+from stream_app.settings import EnrichSettings
 from stream_app.steps import alert_rules
 
 
 class Alerts:
     """The alert rules of single reviews. An alert fires again only at a higher severity."""
 
-    def __init__(self, settings: Settings, topic: str, fired: FiredAlerts, acks: Acks) -> None:
+    def __init__(self, settings: EnrichSettings, topic: str, fired: FiredAlerts, acks: Acks) -> None:
         self._topic = topic
         self._fired = fired
         self._acks = acks

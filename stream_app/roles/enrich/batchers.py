@@ -10,7 +10,7 @@ from stream_app.models.batcher import Batcher, BatcherOptions
 from stream_app.models.loading import TunedModel
 from stream_app.ports import ModelFailed
 from stream_app.roles.enrich.open_review import OpenReview
-from stream_app.settings import Settings
+from stream_app.settings import ModelSettings
 
 Result = TypeVar("Result")
 
@@ -21,7 +21,7 @@ def make_batcher(
     name: str,
     tuned: TunedModel[Result],
     handle: Callable[[Sequence[tuple[OpenReview, Result | ModelFailed]]], None],
-    settings: Settings,
+    settings: ModelSettings,
     *,
     waiting_tokens: int,
     fatal: Callable[[BaseException], None],

@@ -20,7 +20,7 @@ from stream_app.models.isolated import Answered, Broken, Ended, Event, IsolatedC
 from stream_app.models.loading import Loaded
 from stream_app.ports import ModelFailed
 from stream_app.records import Scores
-from stream_app.settings import Settings
+from stream_app.settings import ModelSettings
 from stream_app.steps.trials import Trials
 
 _MOST_FAILED_STARTS = 3
@@ -53,8 +53,8 @@ class Isolation:
 
     def __init__(
         self,
-        load: Callable[[Settings], Loaded],
-        settings: Settings,
+        load: Callable[[ModelSettings], Loaded],
+        settings: ModelSettings,
         *,
         on_results: Callable[[list[tuple[Any, Scores | ModelFailed]]], None],
         on_killer: Callable[[Any], None],

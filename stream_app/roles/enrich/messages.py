@@ -7,7 +7,7 @@ from stream_app.kafka.topics import Topics
 from stream_app.ports import InFlightRecord
 from stream_app.records import EnrichedReview, Message, ModelName, Rejected, Review, size_of
 from stream_app.roles.enrich.open_review import OpenReview, position_of
-from stream_app.settings import Settings
+from stream_app.settings import EnrichSettings
 from stream_app.steps import assemble
 
 _AROUND_VALUE_BYTES = 8 * 1024  # more than key and headers of an enriched review have: ids have 128 characters at most
@@ -17,7 +17,11 @@ class Messages:
     """The messages to be published, with the names of the models and the version that they state."""
 
     def __init__(
-        self, settings: Settings, sentiment_model: ModelName, summary_model: ModelName | None, max_message_bytes: int
+        self,
+        settings: EnrichSettings,
+        sentiment_model: ModelName,
+        summary_model: ModelName | None,
+        max_message_bytes: int,
     ) -> None:
         self._settings = settings
         self._topics = Topics(settings.topic_prefix)

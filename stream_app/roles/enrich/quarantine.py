@@ -15,7 +15,7 @@ from stream_app.roles.enrich.isolation import Isolation
 from stream_app.roles.enrich.one_by_one import OneByOne
 from stream_app.roles.enrich.open_review import OpenReview, position_of
 from stream_app.roles.enrich.outgoing import Outgoing
-from stream_app.settings import Settings
+from stream_app.settings import ModelSettings
 
 
 class Quarantine:
@@ -26,8 +26,8 @@ class Quarantine:
 
     def __init__(
         self,
-        settings: Settings,
-        load: Callable[[Settings], Loaded],
+        settings: ModelSettings,
+        load: Callable[[ModelSettings], Loaded],
         crashes: CrashMemory,
         outgoing: Outgoing,
         classifier: TextModel[Scores],

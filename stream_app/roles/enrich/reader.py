@@ -11,7 +11,7 @@ from stream_app.records import Message, Partition, RawRecord, Rejected, Review, 
 from stream_app.roles.enrich.alerts import Alerts
 from stream_app.roles.enrich.messages import Messages
 from stream_app.roles.enrich.open_review import OpenReview
-from stream_app.settings import Settings
+from stream_app.settings import EnrichSettings
 from stream_app.steps import assemble, prepare
 
 HEALTHY_SCORES = Scores(0.0, 0.0, 1.0)
@@ -25,7 +25,7 @@ class Reader:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: EnrichSettings,
         topic: str,
         languages: frozenset[str] | None,
         alerts: Alerts,

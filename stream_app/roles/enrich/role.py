@@ -21,7 +21,7 @@ from stream_app.roles.enrich.quarantine import Quarantine
 from stream_app.roles.enrich.reader import HEALTHY_SCORES, Reader
 from stream_app.roles.enrich.summaries import Summaries
 from stream_app.roles.record_errors import RecordErrors
-from stream_app.settings import Settings
+from stream_app.settings import EnrichSettings, ModelSettings
 from stream_app.steps import assemble, prepare
 from stream_app.steps.safety import safety_terms
 
@@ -47,8 +47,8 @@ class Enrich:
 
     def __init__(
         self,
-        settings: Settings,
-        load: Callable[[Settings], Loaded],
+        settings: EnrichSettings,
+        load: Callable[[ModelSettings], Loaded],
         *,
         crashes: CrashMemory,
         max_message_bytes: int,

@@ -15,7 +15,7 @@ from stream_app.records import Scores
 from stream_app.roles.enrich.batchers import make_batcher, waiting_limit
 from stream_app.roles.enrich.open_review import OpenReview
 from stream_app.roles.enrich.outgoing import Outgoing
-from stream_app.settings import Settings
+from stream_app.settings import EnrichSettings
 from stream_app.steps import prepare
 from stream_app.steps.summary_window import SummaryWindow
 
@@ -30,7 +30,7 @@ class Summaries:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: EnrichSettings,
         tuned: TunedModel[str],
         bert: TunedModel[Scores],
         bert_batcher: Batcher[Scores],
@@ -138,7 +138,7 @@ class Summaries:
                 self.window.answered_in_time(estimated_tokens(review.prepared.summary_input))
 
 
-def _tokens_of_a_wait(tuned: TunedModel[Any], settings: Settings) -> int:
+def _tokens_of_a_wait(tuned: TunedModel[Any], settings: EnrichSettings) -> int:
     """Return the tokens that a model computes while a review waits for its summary; no bound if not measured."""
     if not tuned.tokens_per_second:
         return settings.waiting_tokens
