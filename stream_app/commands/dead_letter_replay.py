@@ -16,10 +16,10 @@ from enum import StrEnum
 
 from stream_app import contract
 from stream_app.commands.dead_letter_filter import Entry, Filter, Place, demand_known, entry_of
+from stream_app.kafka.blocking_producer import republish
 from stream_app.kafka.history import complete_since, read_since
 from stream_app.kafka.offsets import end_offsets
 from stream_app.kafka.reader import read_to_end
-from stream_app.kafka.republish import republish
 from stream_app.kafka.topics import Topics
 from stream_app.ports import ConfigurationError
 from stream_app.records import Message

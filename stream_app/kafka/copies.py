@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError
 
-from stream_app.kafka.client_config import producer_config
+from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.ports import BrokerUnavailable, ConfigurationError
-from stream_app.records import RawRecord
+from stream_app.records import Message, RawRecord
 from stream_app.settings import KafkaSettings
 
 HEADER_COPY_OF = "stream-app-copy-of"
@@ -25,78 +24,41 @@ REPORT_EVERY = 100  # records
 OnRecord = Callable[[int], None]
 
 
-class CopyProducer:
-    """Publishes copies in order, and gives up when no broker answers for ``publish_patience_seconds``."""
+class CopyProducer(BlockingProducer):
+    """Publishes copies in order; each error states that nothing was deleted."""
 
     def __init__(self, settings: KafkaSettings, topic: str, on_copied: OnRecord) -> None:
-        timeout_ms = int(settings.publish_patience_seconds * 1000)
-        config = {
-            **producer_config(settings),
-            "message.timeout.ms": timeout_ms,
-            "message.max.bytes": _MAX_COPY_BYTES,
-        }
-        self._producer = Producer(config)
-        self._brokers = settings.brokers
+        super().__init__(settings, **{"message.max.bytes": _MAX_COPY_BYTES})
         self._topic = topic
         self._on_copied = on_copied
-        self._failed: list[Exception] = []
-        self._count = 0
 
     def put(self, record: RawRecord, *, begins_log_at: int | None) -> None:
         """Queue the copy of a record. ``begins_log_at``: the offset that it will have, as its partition's first."""
         first = begins_log_at is not None
-        headers = [
+        headers = (
             *_without_ours(record),
             (HEADER_COPY_OF, f"{record.partition}/{record.offset}".encode()),
             *([(HEADER_LOG_BEGINS, str(begins_log_at).encode())] if first else []),
-        ]
-        while True:
-            try:
-                self._producer.produce(
-                    self._topic,
-                    value=record.value,
-                    key=record.key,
-                    partition=record.partition,
-                    headers=headers,
-                    # guarantee: copies-begin-a-segment
-                    timestamp=0 if first else max(0, record.timestamp_ms),  # 0: now
-                    on_delivery=self._delivered,
-                )
-                break
-            except BufferError:
-                self._poll(0.2)
-            except KafkaException as error:
-                raise self._refused(error.args[0]) from error
-        self._poll(0)
+        )
+        self.publish(
+            Message(self._topic, record.key, record.value, headers),
+            self._report,
+            partition=record.partition,
+            # guarantee: copies-begin-a-segment
+            timestamp_ms=0 if first else max(0, record.timestamp_ms),  # 0: now
+        )
 
-    def flush(self) -> None:
-        while len(self._producer):
-            self._poll(0.2)
-        self._poll(0)
+    def _report(self) -> None:
+        if self.acknowledged % REPORT_EVERY == 0:
+            self._on_copied(self.acknowledged)
 
-    def close(self) -> None:
-        self._producer.purge()  # else its destruction would wait for a broker that is away
-
-    def _poll(self, seconds: float) -> None:
-        self._producer.poll(seconds)
-        if self._failed:
-            raise self._failed[0]
-
-    def _delivered(self, error: KafkaError | None, _: Any) -> None:
-        if error is None:
-            self._count += 1
-            if self._count % REPORT_EVERY == 0:
-                self._on_copied(self._count)
-        elif error.code() == KafkaError._MSG_TIMED_OUT:
-            self._failed.append(
-                BrokerUnavailable(f"Kafka at {self._brokers} does not acknowledge copies. Nothing was deleted.")
+    def _failure(self, error: KafkaError, topic: str) -> Exception:
+        if error.code() == KafkaError._MSG_TIMED_OUT:
+            return BrokerUnavailable(
+                f"Kafka at {self._settings.brokers} does not acknowledge copies. Nothing was deleted."
             )
-        else:
-            self._failed.append(self._refused(error))
-
-    def _refused(self, error: KafkaError) -> ConfigurationError:
         return ConfigurationError(
-            f"Kafka refused a copy in {self._topic}: {error.str()}. Nothing was deleted. Where a record is too large, "
+            f"Kafka refused a copy in {topic}: {error.str()}. Nothing was deleted. Where a record is too large, "
             "raise the topic's max.message.bytes."
         )
 

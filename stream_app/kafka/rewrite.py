@@ -86,7 +86,6 @@ def copy_kept(
     ends = log_ends(settings, topic)
     if any(ends[number] != one.end for number, one in found.items()):
         raise _written_meanwhile(topic)
-    copies = CopyProducer(settings, topic, on_copied)
     hashes = {number: hashlib.sha256() for number in found}
     firsts: dict[int, int] = {}
 
@@ -95,7 +94,7 @@ def copy_kept(
         copies.put(record, begins_log_at=found[record.partition].end if is_first else None)
         hashes[record.partition].update(digest(record, record.offset))
 
-    try:
+    with CopyProducer(settings, topic, on_copied) as copies:
         with new_segments(settings, topic):
             wanted = sum(one.kept > 0 for one in found.values())
             originals = _originals(settings, topic, found, drops)
@@ -107,8 +106,6 @@ def copy_kept(
             if record.offset != firsts[record.partition]:
                 copy(record)
         copies.flush()
-    finally:
-        copies.close()
     return {number: one.hexdigest() for number, one in hashes.items()}
 
 

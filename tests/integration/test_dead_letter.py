@@ -19,10 +19,9 @@ from typer.testing import CliRunner, Result
 
 from stream_app import contract
 from stream_app.__main__ import app
-from stream_app.kafka.blocking_producer import BlockingProducer
+from stream_app.kafka.blocking_producer import BlockingProducer, republish
 from stream_app.kafka.offsets import end_offsets
 from stream_app.kafka.reader import read_to_end
-from stream_app.kafka.republish import republish
 from stream_app.kafka.topics import Topics
 from stream_app.kafka.topics_admin import create_topics, retention_ms
 from stream_app.ports import BrokerUnavailable, ConfigurationError
