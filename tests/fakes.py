@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from stream_app.ports import InFlightRecord, MicroBatchPlan, OutOfDeviceMemory
+from stream_app.ports import InFlightRecord, MicroBatchPlan, OutOfDeviceMemory, Tokens
 from stream_app.records import Message, ModelName, Partition, Position, RawRecord, Scores
 from stream_app.steps.batch_plan import PaddedRows
 
@@ -24,6 +24,11 @@ class Words:
     @property
     def length(self) -> int:
         return max(1, len(self.text.split()))
+
+
+def texts_of(batch: Sequence[Tokens]) -> list[str]:
+    """What a FakeModel has tokenized."""
+    return [tokens.text for tokens in batch if isinstance(tokens, Words)]
 
 
 class FakeModel(Generic[Result]):
@@ -47,11 +52,11 @@ class FakeModel(Generic[Result]):
         self.out_of_memory = 0
         self._answer = answer
 
-    def tokenize(self, texts: Sequence[str]) -> list[Words]:
+    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         return [Words(text) for text in texts]
 
-    def run(self, batch: Sequence[Words]) -> list[Result]:
-        texts = [tokens.text for tokens in batch]
+    def run(self, batch: Sequence[Tokens]) -> list[Result]:
+        texts = texts_of(batch)
         self.ran.append(texts)
         if not self.gate.wait(timeout=20):
             raise AssertionError("the test never opened the model's gate")

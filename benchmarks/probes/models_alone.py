@@ -36,7 +36,7 @@ def _from_memory(texts: Sequence[prepare.Prepared], settings: Settings) -> float
     from stream_app.models.loading import load_models
 
     models = load_models(settings)
-    jobs = [(models.sentiment, [text.model_text for text in texts])]
+    jobs: list[tuple[TunedModel[Any], list[str]]] = [(models.sentiment, [text.model_text for text in texts])]
     if models.summary is not None:
         long = [text for text in texts if prepare.needs_summary(text, settings.summary_min_words)]
         jobs.append((models.summary, [text.summary_input for text in long]))

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -187,7 +187,7 @@ def _wait_for_outputs(bench: Bench, process: subprocess.Popen[bytes], log: Path,
 
 def _thread_seconds(pid: int) -> dict[str, float]:
     """Processor time by the name that the kernel knows each thread by."""
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     for task in Path(f"/proc/{pid}/task").iterdir():
         text = (task / "stat").read_text()
         fields = text[text.rindex(")") + 2 :].split()  # from the third on; user and system time are 14th and 15th

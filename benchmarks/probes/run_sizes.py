@@ -126,7 +126,7 @@ def _parts(classifier: Any, runs: Sequence[Any]) -> dict[str, float]:
 
         return wrapper
 
-    encoders.PrepackedLinear.forward = timed(PRODUCTS, encoders.PrepackedLinear.forward)
+    encoders.PrepackedLinear.forward = timed(PRODUCTS, encoders.PrepackedLinear.forward)  # type: ignore[method-assign]
     encoders.attend = timed(ATTENTION, encoders.attend)
     began = time.perf_counter()
     for run in runs:

@@ -161,13 +161,14 @@ def run_bundled(variant: str, path: Path, count: int) -> SummaryRun:
 def _by_a_worker(device: str, precision: Precision, texts: Sequence[str]) -> SummaryRun:
     """Through a worker's batcher."""
     from stream_app.models.autotune import measure_budget
-    from stream_app.models.device import DeviceChoice, find_device
+    from stream_app.models.device import Backend, DeviceChoice, find_device
     from stream_app.models.loading import TunedModel
     from stream_app.models.summarizer import find_summarizer
 
     find_device(device, 1)
     found = find_summarizer("bundled")
-    backend, workers = ("ctranslate2", _cores()) if device == "cpu" else ("torch", found.gpu_workers)
+    backend: Backend = "ctranslate2" if device == "cpu" else "torch"
+    workers = _cores() if device == "cpu" else found.gpu_workers
     choice = DeviceChoice(device, precision, 1, "", backend, workers)
     summarizer = found.on(choice)
     budget = measure_budget(summarizer, choice)

@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -114,7 +115,7 @@ def overhead(
         else:
             measures[framework.name] = (
                 framework.does,
-                lambda bench, framework=framework, python=python: _framework(bench, framework, python),
+                partial(_framework, framework=framework, python=python),
             )
     runs: dict[str, list[Run]] = {name: [] for name in measures}
     for number in range(repeats):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -80,7 +80,7 @@ class LiveFeed:
         """End every stream, so that the server can stop."""
         self._closed.set()
 
-    async def events(self, address: str = "") -> AsyncIterator[bytes]:
+    async def events(self, address: str = "") -> AsyncGenerator[bytes, None]:
         """Server-Sent Events, first of everything, then of what changed.
 
         ``store`` {available}, ``product`` product-summary.v1, ``gone`` {product_id}, ``alert`` alert.v1 (oldest first),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from stream_app.records import Alert, Counts, ModelName, ProductSummary, ProductText, SummaryMethod
 from tests.unit.api.stub_view import alert
@@ -117,7 +118,7 @@ def sample_alerts() -> list[Alert]:
         named = {"severity": severity, "sentence": sentence, "created_at_ms": at, "raised_at_ms": at}
         return alert(f"{product_id}-{minutes}", product_id, **named, **other)
 
-    of_product = {"review_id": None, "revision": None, "rating": None, "p_negative": None}
+    of_product: dict[str, Any] = {"review_id": None, "revision": None, "rating": None, "p_negative": None}
     burning = "It got so hot that the plug started to smoke, and it left a burn on the desk."
     return [
         made(0, "usb-c-charger-65w", "critical", burning, p_negative=0.991, safety_words=("smoke", "burn")),

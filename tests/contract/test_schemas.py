@@ -102,8 +102,9 @@ def reasons_in_the_code() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 at = {"_Invalid": 0, "Rejected": 1}.get(node.func.id)
-                if at is not None and len(node.args) > at and isinstance(node.args[at], ast.Constant):
-                    found.add(node.args[at].value)
+                reason = node.args[at] if at is not None and len(node.args) > at else None
+                if isinstance(reason, ast.Constant) and isinstance(reason.value, str):
+                    found.add(reason.value)
     return found
 
 

@@ -96,7 +96,7 @@ def holding(place: Place, topic: str, words: str = WORDS) -> list[RawRecord]:
 
 def all_of_redis(redis: Redis) -> bytes:
     """Every key and every value of the server."""
-    read: dict[bytes, Callable[[bytes], Any]] = {
+    read: dict[Any, Callable[[bytes], Any]] = {
         b"string": redis.get,
         b"hash": redis.hgetall,
         b"list": lambda key: redis.lrange(key, 0, -1),
@@ -104,7 +104,7 @@ def all_of_redis(redis: Redis) -> bytes:
         b"zset": lambda key: redis.zrange(key, 0, -1, withscores=True),
         b"stream": redis.xrange,
     }
-    keys = list(redis.scan_iter("*", count=1000))
+    keys: list[Any] = list(redis.scan_iter("*", count=1000))
     return b"\n".join(key + repr(read[redis.type(key)](key)).encode() for key in keys)
 
 
@@ -282,6 +282,7 @@ def test_killed_between_any_two_steps_nothing_is_lost_and_the_next_run_finishes(
             place.publish_reviews(more)
             read_all(place)
             for message in (contract.enriched_message(place.topics.enriched, one) for one in more):
+                assert message.value is not None
                 partition = next(r.partition for r in holding(place, place.topics.enriched, message.value.decode()))
                 before[place.topics.enriched][(partition, message.key, message.value, message.headers)] += 1
                 order[message.key].append(message.value)

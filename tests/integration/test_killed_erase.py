@@ -94,6 +94,7 @@ def test_killed_at_each_step_the_next_run_finishes_and_nothing_is_lost_or_double
             place.publish_reviews(more)
             read_all(place)
             for message in (contract.enriched_message(place.topics.enriched, one) for one in more):
+                assert message.value is not None
                 partition = next(r.partition for r in holding(place, place.topics.enriched, message.value.decode()))
                 before[place.topics.enriched][(partition, message.key, message.value, message.headers)] += 1
                 order[message.key].append(message.value)

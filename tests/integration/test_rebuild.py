@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import psutil
@@ -93,11 +93,12 @@ class Place:
     def view(self, generation: int) -> dict[str, Any]:
         """All that a generation holds of each product, but after what its text was made, and what was published."""
         keys = self.keys(generation)
-        products = self.redis.zrange(keys.products, 0, -1)
+        products: Any = self.redis.zrange(keys.products, 0, -1)
         held: dict[str, Any] = {}
         for product_id in sorted(name.decode() for name in products):
             own = keys.product(product_id)
-            state = unpack_state(product_id, self.redis.hgetall(own.state))
+            fields: Any = self.redis.hgetall(own.state)
+            state = unpack_state(product_id, fields)
             held[product_id] = (
                 dataclasses.replace(
                     state,
@@ -116,14 +117,15 @@ class Place:
 
     def unpublished(self, generation: int) -> list[str]:
         """Products of which products.summaries does not have all."""
-        products = [one.decode() for one in self.redis.zrange(self.keys(generation).products, 0, -1)]
-        states = [unpack_state(one, self.redis.hgetall(self.keys(generation).product(one).state)) for one in products]
+        keys, redis = self.keys(generation), cast("Any", self.redis)
+        products = [one.decode() for one in redis.zrange(keys.products, 0, -1)]
+        states = [unpack_state(one, redis.hgetall(keys.product(one).state)) for one in products]
         return [state.product_id for state in states if state.published != state.changes]
 
     def shown(self, generation: int) -> tuple[list[bytes], list[bytes]]:
         """(product ids, newest first; ids of recent alerts, newest first)."""
-        keys = self.keys(generation)
-        return self.redis.zrevrange(keys.products, 0, -1), self.redis.zrevrange(keys.alert_times, 0, -1)
+        keys, redis = self.keys(generation), cast("Any", self.redis)
+        return redis.zrevrange(keys.products, 0, -1), redis.zrevrange(keys.alert_times, 0, -1)
 
     def keys_of(self, generation: int) -> list[bytes]:
         return list(self.redis.scan_iter(self.keys(generation).all, count=1000))

@@ -18,7 +18,7 @@ from stream_app.settings import Settings
 
 @pytest.fixture
 def settings(kafka: str, valkey: str, topic_prefix: str) -> Settings:
-    made = Settings(_env_file=None, brokers=kafka, redis=valkey, topic_prefix=topic_prefix, partitions=3, generation=1)  # type: ignore[call-arg,arg-type]
+    made = Settings(_env_file=None, brokers=kafka, redis=valkey, topic_prefix=topic_prefix, partitions=3, generation=1)
     create_topics(made)
     return made
 

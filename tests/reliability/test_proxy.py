@@ -96,7 +96,12 @@ def test_bytes_pass_unchanged_and_count_as_no_fault(proxy: Proxy, echo: Echo) ->
     """Half-closed, as a client does that has sent all: the rest of the answer still comes."""
     sent = random.Random(1).randbytes(20_000_000)
     with connected(proxy) as client:
-        threading.Thread(target=lambda: (client.sendall(sent), client.shutdown(socket.SHUT_WR)), daemon=True).start()
+
+        def send() -> None:
+            client.sendall(sent)
+            client.shutdown(socket.SHUT_WR)
+
+        threading.Thread(target=send, daemon=True).start()
         answer = receive(client, len(sent) + 1)
     assert hashlib.sha256(answer).digest() == hashlib.sha256(sent).digest()
     wait_until(lambda: proxy.connections == 0, 30, "the connection is forgotten")

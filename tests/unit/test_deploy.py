@@ -37,7 +37,7 @@ def test_example_of_the_environment_is_valid(tmp_path: Path) -> None:
     file = tmp_path / "env"
     file.write_text("\n".join(line.removeprefix("#") for line in lines if re.match(r"#?STREAM_APP_", line)))
     assert unknown_variables((), str(file)) == []
-    assert Settings(_env_file=str(file)).metrics_port == 9100  # type: ignore[call-arg]
+    assert Settings(_env_file=str(file)).metrics_port == 9100
 
 
 def test_compose_reads_the_environment_file_and_keeps_models() -> None:

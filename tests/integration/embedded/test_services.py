@@ -45,6 +45,7 @@ def _gone(pid: int) -> bool:
 def test_both_servers_answer_in_the_block_and_their_data_is_gone_after_it() -> None:
     with Services(kafka_port=0, valkey_port=0) as services:
         assert _both_answer(services.brokers, services.redis)
+        assert services.valkey.process is not None
         pids = [services.kafka.processes[0].pid, services.valkey.process.pid]
         data = services.valkey.process.folder.parent
 

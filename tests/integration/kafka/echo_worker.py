@@ -126,8 +126,13 @@ def main() -> None:
         return
     log_watch.LOOK_EVERY_SECONDS = options.get("look_every_seconds", log_watch.LOOK_EVERY_SECONDS)
     ahead_ms = int(1000 * options.get("clock_ahead_seconds", 0.0))
-    clock = {"now_ms": lambda: time.time_ns() // 1_000_000 + ahead_ms}
-    run_role(settings, "enrich", options["topic"], lambda publisher, fatal: Echo(options), **clock)
+    run_role(
+        settings,
+        "enrich",
+        options["topic"],
+        lambda publisher, fatal: Echo(options),
+        now_ms=lambda: time.time_ns() // 1_000_000 + ahead_ms,
+    )
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def test_reading_begins_where_it_is_told_and_ends_at_the_end(settings: Settings)
     assert (last.value, last.key, last.partition, last.offset) == (b"9", b"product", partition, 9)
     following = read_from(settings, topic, from_end=False)
     assert [record.value for record in itertools.islice(following, 10)] == [str(n).encode() for n in range(10)]
-    following.close()
+    following.close()  # type: ignore[attr-defined]
 
 
 def test_lag_counts_what_is_not_committed(settings: Settings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def test_messages_of_a_key_keep_their_order_and_each_call_is_told_once(settings:
     async def test(publisher: ConfluentPublisher) -> None:
         for call in range(calls):
             messages = [Message(topic, f"{call % keys}".encode(), f"{call} {part}".encode()) for part in range(4)]
-            publisher.publish(messages, lambda call=call: acknowledged.append(call))
+            publisher.publish(messages, partial(acknowledged.append, call))
             if call % 50 == 0:
                 await asyncio.sleep(0)
         assert await publisher.flush(20)

@@ -34,7 +34,8 @@ def open_store(run: Run) -> Iterator[Opener]:
     opened: list[RedisSummaryStore] = []
 
     def opener(url: str, *, begun: bool = False, **settings: Any) -> RedisSummaryStore:
-        made = Settings(**{"redis": url, "generation": 1} | settings)
+        given: dict[str, Any] = {"redis": url, "generation": 1} | settings
+        made = Settings(**given)
         if begun:
             run(begin(made))
         opened.append(RedisSummaryStore.from_settings(made))

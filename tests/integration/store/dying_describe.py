@@ -11,18 +11,19 @@ import time
 from collections.abc import Sequence
 
 from stream_app.models.loading import TunedModel
+from stream_app.ports import Tokens
 from stream_app.roles.describe import Describe
 from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore
-from tests.fakes import FakeModel, FakePublisher, Words, fake_summary
+from tests.fakes import FakeModel, FakePublisher, fake_summary, texts_of
 
 PRODUCTS = ("calm", "killer")
 EXIT_CODE = 9
 
 
 class Deadly(FakeModel[str]):
-    def run(self, batch: Sequence[Words]) -> list[str]:
-        if any("deadly" in tokens.text for tokens in batch):
+    def run(self, batch: Sequence[Tokens]) -> list[str]:
+        if any("deadly" in text for text in texts_of(batch)):
             os._exit(EXIT_CODE)
         return super().run(batch)
 

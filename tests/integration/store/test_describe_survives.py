@@ -33,7 +33,7 @@ def test_product_that_kills_describe_has_its_text_at_the_third_start(
         for number in range(3)
     ]
     run(store.apply(reviews, now_ms))
-    ends = []
+    ends: list[int] = []
     while 0 not in ends and len(ends) < 5:
         life = subprocess.run(
             [sys.executable, "-m", dying_describe.__name__],

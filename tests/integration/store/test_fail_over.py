@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def test_dead_primary_comes_back_as_a_replica_and_can_be_promoted_in_turn(
 ) -> None:
     retry = Retry("redis", 10)
     for n in range(3):
-        assert run(retry(lambda n=n: store.apply([enriched(f"r{n}")], NOW_MS)))[0].changed
+        assert run(retry(partial(store.apply, [enriched(f"r{n}")], NOW_MS)))[0].changed
         pair.fail_over()
         pair.start_old_as_replica()
     assert run(counted(store)) == 3

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.store
 
 @pytest.fixture
 def settings(fresh_valkey: EmbeddedValkey) -> Settings:
-    return Settings(_env_file=None, redis=fresh_valkey.url)  # type: ignore[arg-type]
+    return Settings(_env_file=None, redis=fresh_valkey.url)
 
 
 @pytest.fixture
@@ -128,9 +128,7 @@ def test_dropping_deletes_every_key_of_that_generation_and_no_other(
     run: Run, generations: Generations, old: RedisSummaryStore, new: ReplayStore, fresh_valkey: EmbeddedValkey
 ) -> None:
     """Generation 1 is not the beginning of 11."""
-    eleventh = RedisSummaryStore.from_settings(
-        Settings(_env_file=None, redis=fresh_valkey.url, generation=11)  # type: ignore[arg-type]
-    )
+    eleventh = RedisSummaryStore.from_settings(Settings(_env_file=None, redis=fresh_valkey.url, generation=11))
     for store in (old, new, eleventh):
         run(store.apply([enriched("r", f"p{number}") for number in range(700)], NOW_MS))
     run(eleventh.close())

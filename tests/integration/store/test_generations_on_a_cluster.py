@@ -22,7 +22,7 @@ def test_readers_follow_the_switch_and_the_old_keys_go_from_every_node(
     run: Run, open_store: Opener, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with ValkeyCluster(tmp_path_factory.mktemp("cluster")) as cluster:
-        settings = Settings(_env_file=None, redis=cluster.url, redis_cluster=True)  # type: ignore[arg-type]
+        settings = Settings(_env_file=None, redis=cluster.url, redis_cluster=True)
         generations, view = Generations.from_settings(settings), CurrentView.from_settings(settings)
         for number in (1, 2):
             store = open_store(cluster.url, redis_cluster=True, generation=number)

@@ -74,7 +74,7 @@ class Refusal:
     reads_too: bool = False
 
 
-def configured(name: str, bad: object, good: object, says: str) -> Refusal:
+def configured(name: str, bad: str | int, good: str | int, says: str) -> Refusal:
     return Refusal(says, lambda admin: admin.config_set(name, bad), lambda admin: admin.config_set(name, good))
 
 
@@ -183,7 +183,10 @@ def is_busy(admin: Redis) -> bool:
 
 def test_server_that_still_loads_is_unavailable(run: Run, open_store: Opener, tmp_path: Path) -> None:
     """It takes connections while it reads its data."""
-    slowly = {"key-load-delay": 500, "loading-process-events-interval-bytes": 1024}  # microseconds per key
+    slowly: dict[str, object] = {
+        "key-load-delay": 500,
+        "loading-process-events-interval-bytes": 1024,
+    }  # microseconds per key
     server = server_in(tmp_path / "slow", slowly)
     server.start()
     try:

@@ -47,7 +47,8 @@ def test_what_a_killed_server_forgot_is_applied_again_before_it_is_acknowledged(
 
     async def scenario() -> None:
         settings = Settings(_env_file=None, redis=fresh_valkey.url, generation=1, redis_settle_seconds=2.0)
-        store, acks, errors = await _begun(settings), FakeAcks(), []
+        store, acks = await _begun(settings), FakeAcks()
+        errors: list[BaseException] = []
         fresh_valkey.stop()
         before = shutil.copytree(_append_only_files(tmp_path), tmp_path / "before")
         fresh_valkey.start()
@@ -103,7 +104,8 @@ def test_server_that_comes_back_empty_ends_the_role_with_nothing_acknowledged(fr
 def test_server_that_is_away_for_a_while_costs_nothing_but_time(fresh_valkey: EmbeddedValkey) -> None:
     async def scenario() -> None:
         settings = Settings(_env_file=None, redis=fresh_valkey.url, generation=1, redis_settle_seconds=0.0)
-        store, acks, errors = await _begun(settings), FakeAcks(), []
+        store, acks = await _begun(settings), FakeAcks()
+        errors: list[BaseException] = []
         role = Summarize(settings, store, FakePublisher(), now_ms=lambda: NOW_MS, fatal=errors.append)
         await role.start(acks)
         fresh_valkey.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -263,8 +264,10 @@ def test_hash_of_a_product_holds_what_the_fold_holds(
         state.apply(event)
     run(store.apply(deliveries, NOW_MS))
 
-    held = {review_id.decode(): unpack_contribution(one) for review_id, one in client.hgetall(keys.reviews).items()}
-    assert unpack_state("p", client.hgetall(keys.state)) == replace(state, held={}, sentences={})
+    reviews: Any = client.hgetall(keys.reviews)
+    fields: Any = client.hgetall(keys.state)
+    held = {review_id.decode(): unpack_contribution(one) for review_id, one in reviews.items()}
+    assert unpack_state("p", fields) == replace(state, held={}, sentences={})
     assert held == state.held
     assert client.hlen(keys.sentences) == client.zcard(keys.sentence_times) == len(state.sentences)
 
@@ -299,5 +302,6 @@ def test_text_that_a_failover_lost_is_made_again(
         assert summary is not None
         run(store.finish_due({"p": summary.state_version}, NOW_MS))
         if lost:
+            assert before is not None
             client.restore(state, 0, before, replace=True)
     assert claim(run, store, durable_at) == []

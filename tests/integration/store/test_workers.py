@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 
 
 def settings_on(url: str, folder: Path, prefix: str) -> Settings:
-    return Settings(_env_file=None, redis=SecretStr(url), state_folder=str(folder), topic_prefix=prefix)  # type: ignore[call-arg]
+    return Settings(_env_file=None, redis=SecretStr(url), state_folder=str(folder), topic_prefix=prefix)
 
 
 @pytest.fixture

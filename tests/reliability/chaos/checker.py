@@ -76,7 +76,7 @@ def check_topics(sent: Sequence[Sent], published: Published, *, late_firsts_allo
         if enriched and dead_letters:
             verdict.double.append(f"message {one.place} is enriched and in the dead letter")
         verdict.published_twice += len(enriched) + len(dead_letters) - 1
-        first = min(out.at for out in (*enriched, *dead_letters))
+        first = min([out.at for out in enriched] + [out.at for out in dead_letters])
         verdict.stall_seconds = max(verdict.stall_seconds, first - one.acked_at)
         verdict.wrong += [f"message {one.place}: {what}" for what in _wrong(one, enriched, dead_letters)]
     verdict.wrong += [] if late_firsts_allowed else _out_of_order(sent, published)

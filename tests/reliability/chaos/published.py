@@ -159,7 +159,8 @@ class Published:
         named = dict(headers)
         place = (
             self._short(_text(named[_ERRORS + "topic"])),
-            *(int(named[_ERRORS + name]) for name in ("partition", "offset")),
+            int(named[_ERRORS + "partition"]),
+            int(named[_ERRORS + "offset"]),
         )
         own = [(name, value) for name, value in headers if not name.startswith((_ERRORS, _DROPPED))]
         one = DeadLetter(

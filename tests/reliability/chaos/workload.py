@@ -64,14 +64,15 @@ def workload(prefix: str, seed: int, size: int, *, killers: int = 0) -> list[Sen
 
 def plain(prefix: str, number: int, words: str = "", product: str = "", *, minutes_ago: float = 0) -> Sent:
     """A review just written, neither alarming nor long, with these words in it; of its own product if none is named."""
-    fields = {
-        "product_id": f"{prefix}-{product or f'plain-{number}'}",
+    product_id = f"{prefix}-{product or f'plain-{number}'}"
+    fields: dict[str, object] = {
+        "product_id": product_id,
         "review_id": f"s{number}",
         "created_at": _time(minutes_ago),
         "rating": 4,
         "text": f"Number {number} says p1234 about it{' ' if words else ''}{words}.",
     }
-    return Sent(fields["product_id"].encode(), as_bytes(fields), ACCEPTED, fields, 1234)
+    return Sent(product_id.encode(), as_bytes(fields), ACCEPTED, fields, 1234)
 
 
 LONG = "and came with a small blue label L7 on its upper side, and my neighbour took it in and brought it over"

@@ -236,7 +236,7 @@ def fuzz_topics(
         settings = Settings(
             _env_file=None,
             brokers=brokers,
-            redis=redis,  # type: ignore[arg-type]
+            redis=redis,
             topic_prefix=f"{prefix}{number}.",
             partitions=PARTITIONS,
             generation=1,

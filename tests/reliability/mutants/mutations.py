@@ -199,7 +199,7 @@ def _value(node: ast.AST) -> ast.AST:
 
 def _last_argument(node: ast.AST) -> ast.AST:
     call = _outermost(node, lambda one: isinstance(one, ast.Call) and bool(one.args or one.keywords))
-    return max([*call.args, *(one.value for one in call.keywords)], key=_begin)  # type: ignore[attr-defined,no-any-return]
+    return max([*call.args, *(one.value for one in call.keywords)], key=_begin)  # type: ignore[attr-defined]
 
 
 def _shortened(node: ast.AST, *, first: bool) -> Edit:

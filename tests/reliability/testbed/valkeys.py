@@ -23,7 +23,7 @@ from tests.waiting import wait_until
 SYNC_SECONDS = 20.0
 _PAUSE_MS = 5_000
 # a replica is served at once, not after waiting 5 s for others to share its dump with
-AT_ONCE = {"repl-diskless-sync-delay": 0}
+AT_ONCE: dict[str, object] = {"repl-diskless-sync-delay": 0}
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def test_all_clients_together_read_the_store_once_per_interval() -> None:
         await asyncio.gather(*(next_events(stream) for stream in streams))
         assert view.trips == 3  # ids, summaries, alerts
         for stream in streams:
-            await stream.aclose()  # type: ignore[attr-defined]
+            await stream.aclose()
 
     asyncio.run(scenario())
 
@@ -116,7 +116,7 @@ def test_one_client_too_many_is_turned_away_and_a_place_left_is_free_again() -> 
             response = await client.get("/v1/events")
         assert response.status_code == 503
         assert response.headers["retry-after"] == "30"
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
         assert not feed.is_full()
 
     asyncio.run(scenario())
@@ -130,9 +130,9 @@ def test_one_address_does_not_take_every_stream() -> None:
             await next_events(stream)
         assert feed.is_full("192.0.2.1")
         assert not feed.is_full("192.0.2.2")
-        await streams[0].aclose()  # type: ignore[attr-defined]
+        await streams[0].aclose()
         assert not feed.is_full("192.0.2.1")
-        await streams[1].aclose()  # type: ignore[attr-defined]
+        await streams[1].aclose()
 
     asyncio.run(scenario())
 

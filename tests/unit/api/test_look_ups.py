@@ -31,7 +31,7 @@ def get(
     **headers: str,
 ) -> httpx.Response:
     async def ask() -> httpx.Response:
-        app = create_app(view, now_ms=now_ms, generation=lambda: generation)  # type: ignore[arg-type]
+        app = create_app(view, now_ms=now_ms, generation=lambda: generation)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return await client.get(path, headers={k.replace("_", "-"): v for k, v in headers.items()})
@@ -196,7 +196,7 @@ def test_answers_from_a_lost_view_say_so() -> None:
     """Counts are too low until it is made again; an answer of before must not pass for one of now."""
 
     async def ask() -> list[httpx.Response]:
-        app = create_app(StubView(summary("p"), alerts=[alert("a")]), now_ms=lambda: NOW_MS, stale=lambda: True)  # type: ignore[arg-type]
+        app = create_app(StubView(summary("p"), alerts=[alert("a")]), now_ms=lambda: NOW_MS, stale=lambda: True)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
             paths = ("products/p/summary", "products?ids=p,x", "alerts", "products/x/summary")
             return [await client.get(path) for path in (*(f"/v1/{path}" for path in paths), "/readyz")]

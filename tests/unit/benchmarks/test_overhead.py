@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.frameworks import installing
 from benchmarks.frameworks.installing import FRAMEWORKS, FrameworkMissing, python_of
 from benchmarks.frameworks.job import Job
 from benchmarks.frameworks.work import enriched_and_alerts, first_difference, noop_scores
@@ -103,7 +102,7 @@ def test_parts_of_the_profile_are_files_of_the_package() -> None:
 def test_framework_states_that_uv_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("UV", raising=False)
-    monkeypatch.setattr(installing.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr("benchmarks.frameworks.installing.shutil.which", lambda *_, **__: None)
     framework = next(one for one in FRAMEWORKS if one.requirements)
 
     with pytest.raises(FrameworkMissing, match="uv is not installed"):

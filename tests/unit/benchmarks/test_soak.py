@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import orjson
 import psutil
@@ -23,6 +24,7 @@ from benchmarks.soak.samples import Ending, ProcessSample, Sample, ViewSample
 from benchmarks.soak.sampling import look_at
 from benchmarks.soak.traffic import Traffic
 from stream_app import contract
+from stream_app.commands.review_files import Line
 from stream_app.records import RawRecord, Rejected
 from stream_app.settings import Settings
 
@@ -45,6 +47,10 @@ def soak(minutes: int = 30, **changes: object) -> list[Sample]:
     ]
 
 
+def _at(seconds: float, values: dict[str, object]) -> dict[str, Any]:
+    return {name: value(seconds) if callable(value) else value for name, value in values.items()}
+
+
 def with_enrich(samples: list[Sample], **values: object) -> list[Sample]:
     """The samples with some of `enrich`'s values replaced: a function of the time, or one value."""
     return [
@@ -52,10 +58,7 @@ def with_enrich(samples: list[Sample], **values: object) -> list[Sample]:
             sample,
             processes={
                 **sample.processes,
-                "enrich": replace(
-                    FLAT,
-                    **{name: value(sample.seconds) if callable(value) else value for name, value in values.items()},
-                ),
+                "enrich": replace(FLAT, **_at(sample.seconds, values)),
             },
         )
         for sample in samples
@@ -318,7 +321,7 @@ def test_feed_publishes_key_and_value_of_each_review(monkeypatch: pytest.MonkeyP
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def decoded(line: tuple[bytes | None, bytes]) -> object:
+def decoded(line: Line) -> object:
     ms = int(NOW.timestamp() * 1000)
     record = RawRecord("reviews", 0, 0, ms, line[0], line[1], ())
     return contract.decode_review(record, now_ms=ms, max_future_ms=300_000, max_text_characters=20_000)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app import contract
 from stream_app.commands.dead_letter_filter import Entry, Filter, Place, entry_of, filter_from, moment, place
-from stream_app.commands.dead_letter_view import json_of, print_dead_letter, print_table, printable, printable_bytes
+from stream_app.commands.dead_letter_view import json_of, print_dead_letter, print_table
+from stream_app.commands.terminal import printable, printable_bytes
 from stream_app.ports import ConfigurationError
 from stream_app.records import Position, RawRecord, Rejected
 
@@ -121,9 +124,8 @@ def test_list_survives_letters_of_others(capsys: pytest.CaptureFixture[str]) -> 
 def test_show_prints_everything_but_no_control_character(capsys: pytest.CaptureFixture[str]) -> None:
     """Reading a dead letter must not obey it."""
     record = dead_letter(value=b'\x1b[2J {"text":\t"\xffbad"}\n\r next \xe2\x80\xae')
-    print_dead_letter(
-        contract.read_dead_letter(record._replace(headers=(("h\x07", b"\x1b]0;x"), ("n", None), *record.headers)))
-    )  # type: ignore[arg-type]
+    headers: Any = (("h\x07", b"\x1b]0;x"), ("n", None), *record.headers)
+    print_dead_letter(contract.read_dead_letter(record._replace(headers=headers)))
     printed = capsys.readouterr().out
 
     assert '\\x1b[2J {"text":\t"\\xffbad"}\n\\r next \\u202e' in printed

@@ -81,12 +81,12 @@ def test_stopping_is_not_silent() -> None:
     """It may take twenty seconds."""
     said: list[str] = []
     program = (sys.executable, "-c", "import time; time.sleep(60)")
-    with Processes(Settings(_env_file=None), say=said.append, roles=["notify"], with_api=False, program=program):  # type: ignore[call-arg]
+    with Processes(Settings(_env_file=None), say=said.append, roles=["notify"], with_api=False, program=program):
         assert said == []
     assert [line.split(":")[0] for line in said] == ["Stopping"]
 
 
 def test_addresses_are_printed_once() -> None:
     """By `up`, not again by the API that it starts."""
-    processes = Processes(Settings(_env_file=None), say=lambda _: None, roles=[], with_api=True)  # type: ignore[call-arg]
+    processes = Processes(Settings(_env_file=None), say=lambda _: None, roles=[], with_api=True)
     assert processes._children[0]._command[-1] == "--quiet"

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -74,10 +75,14 @@ def test_server_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path) -
     assert not server.running
 
 
+def _ended(process: ServerProcess) -> bool:
+    return not process.running
+
+
 def test_log_of_the_run_before_is_kept(tmp_path: Path) -> None:
     for word in ("first", "second"):
         process = start_server(["echo", word], tmp_path, _ADDRESS, detached=True)
-        wait_until(lambda process=process: not process.running, 30, "echo ends")
+        wait_until(partial(_ended, process), 30, "echo ends")
 
     assert (tmp_path / "server.log.previous").read_text() == "first\n"
     assert log_of(tmp_path).read_text() == "second\n"

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import pytest
 from faust.types import TP
 
-from stream_app.kafka import clock_check
 from stream_app.kafka.clock_check import ClockCheck
 from stream_app.kafka.consumer_thread import Polled
 from stream_app.records import RawRecord
@@ -28,7 +27,9 @@ def polled(timestamp_ms: int | None = None, *, at_end: bool = True) -> Polled:
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     said: list[float] = []
-    monkeypatch.setattr(clock_check.telemetry, "clock_disagrees", lambda role, ahead, now_ms: said.append(ahead))
+    monkeypatch.setattr(
+        "stream_app.kafka.clock_check.telemetry.clock_disagrees", lambda role, ahead, now_ms: said.append(ahead)
+    )
     return said
 
 

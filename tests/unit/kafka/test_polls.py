@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import nullcontext
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from faust.types import TP
@@ -13,7 +13,7 @@ from faust.types import TP
 from stream_app.kafka import faust_consumer
 from stream_app.kafka.consumer_thread import ConsumerThread, Polled
 from stream_app.kafka.faust_consumer import Consumer
-from stream_app.records import Partition
+from stream_app.records import Partition, RawRecord
 
 P0 = TP("reviews", 0)
 
@@ -51,7 +51,7 @@ class Thread:
     async def getmany(self, active: Any, timeout: float) -> Polled:
         self.polls += 1
         polled = Polled(self.position_epoch)
-        polled[P0] = ["record"]
+        polled[P0] = [cast("RawRecord", "record")]
         self.meanwhile()
         return polled
 
@@ -126,7 +126,7 @@ def test_gate_is_looked_at_less_and_less_often_until_it_opens(monkeypatch: pytes
         consumer = consumer_on(Thread(), room=False)
         consumer._gate_pause = faust_consumer._GATE_PAUSE_SECONDS
         with monkeypatch.context() as patched:
-            patched.setattr(faust_consumer.asyncio, "sleep", sleep)
+            patched.setattr("stream_app.kafka.faust_consumer.asyncio.sleep", sleep)
             for _ in range(5):
                 await consumer._wait_next_records(1.0)
             consumer._role = consumer._publisher = SimpleNamespace(has_room=lambda: True)

@@ -20,6 +20,7 @@ from stream_app.steps.sequence import OffsetJumpedBack
 from tests.fakes import FakePublisher
 
 P0, P1 = TP("reviews", 0), TP("reviews", 1)
+THREAD = "stream_app.kafka.consumer_thread"
 
 
 class Client:
@@ -205,13 +206,15 @@ def test_position_that_the_log_does_not_hold_is_said(
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(
-        consumer_thread.telemetry, "records_lost_to_retention", lambda t, p, old, new: said.append(f"lost {old} {new}")
+        f"{THREAD}.telemetry.records_lost_to_retention",
+        lambda t, p, old, new: said.append(f"lost {old} {new}"),
     )
     monkeypatch.setattr(
-        consumer_thread.telemetry, "log_no_longer_reaches", lambda t, p, old, new: said.append(f"again {old} {new}")
+        f"{THREAD}.telemetry.log_no_longer_reaches",
+        lambda t, p, old, new: said.append(f"again {old} {new}"),
     )
     assignment = Assignment(first)
-    monkeypatch.setattr(consumer_thread.Fetcher, "_update_fetch_positions", lambda self, *_: assignment.answer())
+    monkeypatch.setattr(f"{THREAD}.Fetcher._update_fetch_positions", lambda self, *_: assignment.answer())
     fetcher: Any = object.__new__(consumer_thread.PatientFetcher)
     fetcher._closed, fetcher._fetch_task = True, None
     fetcher.reached, fetcher.restarted = dict(reached), {}
@@ -223,14 +226,15 @@ def test_position_that_the_log_does_not_hold_is_said(
 def test_loss_is_said_where_a_seek_came_before_the_answer_of_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the start aiokafka resets a position while it is set to the committed offset; the loss was never logged."""
     said: list[int] = []
-    monkeypatch.setattr(consumer_thread.telemetry, "records_lost_to_retention", lambda t, p, old, new: said.append(new))
+    monkeypatch.setattr(f"{THREAD}.telemetry.records_lost_to_retention", lambda t, p, old, new: said.append(new))
     fetcher: Any = object.__new__(consumer_thread.PatientFetcher)
     fetcher._closed, fetcher._fetch_task = True, None
     fetcher.reached, fetcher.restarted = {Partition(*P0): 40}, {}
     for position in (40, 100):  # that of the seek; then the first of the log, since the broker does not have 40
         assignment = Assignment(position)
         monkeypatch.setattr(
-            consumer_thread.Fetcher, "_update_fetch_positions", lambda self, *_, a=assignment: a.answer()
+            f"{THREAD}.Fetcher._update_fetch_positions",
+            lambda self, *_, a=assignment: a.answer(),
         )
         asyncio.run(fetcher._update_fetch_positions(assignment, 1, [P0]))
     assert said == [100]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -77,9 +78,7 @@ def test_alert_does_not_wait_for_what_is_gathered(monkeypatch: pytest.MonkeyPatc
         topics = Topics(Settings(_env_file=None).topic_prefix)
         for round_ in ("first", "second"):  # the first also connects
             for topic in (topics.enriched, topics.alerts):
-                publisher.publish(
-                    [Message(topic, b"key", b"value")], lambda what=f"{round_} {topic}": told.append(what)
-                )
+                publisher.publish([Message(topic, b"key", b"value")], partial(told.append, f"{round_} {topic}"))
             assert await publisher.flush(10)
         assert told[2:] == [f"second {topics.alerts}", f"second {topics.enriched}"]
 

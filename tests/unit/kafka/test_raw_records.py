@@ -17,7 +17,7 @@ from tests.reliability.testbed.raw_producer import GZIP, LZ4, NONE, SNAPPY, ZSTD
 
 TP = TopicPartition("reviews", 3)
 NAMES = ((b"trace", b"1"), (b"\xff\xfe", b"2"), (b"", None), (b"trace", b"3"))
-AS_READ = (("trace", b"1"), ("\\xff\\xfe", b"2"), ("", None), ("trace", b"3"))
+AS_READ: Any = (("trace", b"1"), ("\\xff\\xfe", b"2"), ("", None), ("trace", b"3"))
 
 
 def based_at(offset: int, batch: bytes) -> bytes:

@@ -204,7 +204,9 @@ def test_topic_that_a_broker_learns_of_late_is_looked_for_again(monkeypatch: pyt
     topics = good()
     late = topics.pop(TOPICS.dead_letter)
     made = brokers(monkeypatch, topics)
-    monkeypatch.setattr(topic_check.time, "sleep", lambda seconds: topics.update({TOPICS.dead_letter: late}))
+    monkeypatch.setattr(
+        "stream_app.kafka.topic_check.time.sleep", lambda seconds: topics.update({TOPICS.dead_letter: late})
+    )
     check_topics_of(SETTINGS, "notify")
     assert len(made.asked) == 2
 
@@ -213,7 +215,9 @@ def test_missing_rights_are_said_and_stop_nothing(monkeypatch: pytest.MonkeyPatc
     topics = good() | {TOPICS.alerts: KafkaError.TOPIC_AUTHORIZATION_FAILED}
     brokers(monkeypatch, topics, TOPICS.dead_letter)
     warned: list[tuple[str, str]] = []
-    monkeypatch.setattr(topic_check.telemetry, "topic_is_misconfigured", lambda *what: warned.append(what))
+    monkeypatch.setattr(
+        "stream_app.kafka.topic_check.telemetry.topic_is_misconfigured", lambda *what: warned.append(what)
+    )
 
     check_topics_of(SETTINGS, "notify")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from operator import eq
 from typing import Any
 
 import pytest
@@ -248,16 +250,20 @@ def test_a_process_that_was_stopped_for_long_does_not_take_its_device_for_hung(m
     rig.submit("good")
     wait_until(lambda: bool(rig.started), 30, "the run did not begin")
     clock = time.monotonic
-    monkeypatch.setattr(watchdog.time, "monotonic", lambda: clock() + 3600)
+    monkeypatch.setattr("stream_app.models.watchdog.time.monotonic", lambda: clock() + 3600)
     time.sleep(0.3)  # the watch looks several times
     rig.model.faults.let_go.set()
     rig.results(1)
     rig.batcher.stop()
 
 
+def divide_by_zero(results: object) -> None:
+    raise ZeroDivisionError
+
+
 def test_an_error_of_whoever_takes_the_results_is_fatal() -> None:
     rig = Rig()
-    rig.batcher._on_done = lambda results: 1 / 0
+    rig.batcher._on_done = divide_by_zero
     rig.batcher.start()
     rig.submit("good")
     assert isinstance(rig.error(), ZeroDivisionError)
@@ -299,7 +305,7 @@ def test_full_batcher_has_room_only_when_an_eighth_is_free() -> None:
 
     rooms = []
     for text in several:
-        rig.batcher.drop_waiting(lambda tag, text=text: tag == text)
+        rig.batcher.drop_waiting(partial(eq, text))
         rooms.append((rig.batcher.waiting_tokens, rig.batcher.has_room()))
 
     assert any(350 <= waiting < 400 for waiting, _ in rooms), "some are in between"
@@ -327,7 +333,7 @@ def test_nothing_is_reported_after_a_stop() -> None:
     rig.batcher.start()
     rig.submit("begun")
     wait_until(lambda: bool(rig.started), 30, "the text did not begin")
-    rig.batcher._on_done = lambda results: 1 / 0  # the caller is gone
+    rig.batcher._on_done = divide_by_zero  # the caller is gone
     rig.batcher.stop()
     rig.model.faults.let_go.set()
     wait_until(lambda: not _alive(rig.batcher), 30, "threads are still alive after a stop")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -19,12 +20,13 @@ from transformers import (
 )
 
 from stream_app.models import convert, encoders, fused_encoder
-from stream_app.models.classifier import find_classifier
+from stream_app.models.classifier import Classifier, find_classifier
 from stream_app.models.convert import converted
-from stream_app.models.device import DeviceChoice
+from stream_app.models.device import Backend, DeviceChoice, Precision
 from stream_app.models.encoders import CTranslate2Encoder, PackedEncoder, PaddedEncoder
 from stream_app.models.fused_encoder import FusedEncoder
 from stream_app.models.summarizer import find_summarizer
+from stream_app.models.transformer import TokenIds
 from stream_app.ports import ConfigurationError
 from tests.unit.models.conftest import word_tokenizer
 
@@ -33,6 +35,11 @@ TIMES = [1, 3, 10, 30, 100, 300, 1000] * 10
 """On a GPU: from the smallest recorded run to those that are too large for one."""
 STARS = {index: f"{index + 1} star{'s' * (index > 0)}" for index in range(5)}
 Folder = Callable[[dict[int, str]], Path]
+
+
+def tokenized(classifier: Classifier) -> list[TokenIds]:
+    """TEXTS as an encoder takes them."""
+    return cast("list[TokenIds]", classifier.tokenize(TEXTS))
 
 
 @pytest.fixture(autouse=True)
@@ -79,11 +86,11 @@ def folder(request: pytest.FixtureRequest, classifier_folder: Folder, tmp_path: 
     ],
 )
 def test_each_way_gives_what_transformers_gives(
-    folder: Path, cpu: DeviceChoice, backend: str, precision: str, kind: type, tolerance: float
+    folder: Path, cpu: DeviceChoice, backend: Backend, precision: Precision, kind: type, tolerance: float
 ) -> None:
     found = find_classifier(str(folder))
     classifier = found.on(replace(cpu, backend=backend, precision=precision))
-    tokens = classifier.tokenize(TEXTS)
+    tokens = tokenized(classifier)
     expected = PaddedEncoder(found.model, 0, cpu).logits(tokens)
 
     assert isinstance(classifier.encoder, kind)
@@ -102,10 +109,10 @@ def test_attention_in_bf16_holds_scores_of_any_size(score: float, rows: int) -> 
     key = 2.0 * torch.randint(-1, 2, (1, 2, 40, 16))  # even: those about 300 are, where bf16 does not round
     query = torch.nn.functional.one_hot(torch.randint(1, 16, (1, 2, 40)), 16).float()
     key[..., 0], query[..., :rows, 0] = 1.0, score  # adds the same to each score of these rows
-    inputs = [one.bfloat16() for one in (query, key, value)]
-    expected = torch.nn.functional.scaled_dot_product_attention(*(one.float() for one in inputs), scale=1.0)
+    q, k, v = (one.bfloat16() for one in (query, key, value))
+    expected = torch.nn.functional.scaled_dot_product_attention(q.float(), k.float(), v.float(), scale=1.0)
 
-    found = encoders.attend(*inputs, scaling=1.0)
+    found = encoders.attend(q, k, v, scaling=1.0)
 
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found.float(), expected, atol=0.1 if abs(score) == 60.0 else 0.01, rtol=0.0)
@@ -124,7 +131,7 @@ def attend_one_by_one(
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("bf16", 0.02)])
 def test_what_a_gpu_computes_in_few_kernels_is_what_transformers_gives(
-    folder: Path, cpu: DeviceChoice, precision: str, tolerance: float, monkeypatch: pytest.MonkeyPatch
+    folder: Path, cpu: DeviceChoice, precision: Precision, tolerance: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of it but attention's kernel: the folded biases, the packed texts, the head. With biases that count."""
     monkeypatch.setattr(fused_encoder, "varlen_attn", attend_one_by_one)
@@ -132,7 +139,7 @@ def test_what_a_gpu_computes_in_few_kernels_is_what_transformers_gives(
     for name, weight in found.model.named_parameters():
         if name.endswith("bias") or "LayerNorm" in name:
             torch.nn.init.normal_(weight, std=0.1)
-    tokens = found.on(cpu).tokenize(TEXTS)
+    tokens = tokenized(found.on(cpu))
     expected = PaddedEncoder(found.model, found.tokenizer.pad_token_id, cpu).logits(tokens)
     encoder = FusedEncoder(found.model, replace(cpu, precision=precision))
 
@@ -147,7 +154,7 @@ def test_gpu_gives_what_transformers_gives(folder: Path, cpu: DeviceChoice) -> N
     found = find_classifier(str(folder))
     gpu = replace(cpu, device="cuda", precision="bf16")
     classifier = found.on(gpu)
-    tokens = classifier.tokenize(TEXTS)
+    tokens = tokenized(classifier)
     expected = PaddedEncoder(found.model, found.tokenizer.pad_token_id, cpu).logits(tokens)
 
     assert isinstance(classifier.encoder, FusedEncoder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -38,7 +39,7 @@ def run(*arguments: str) -> str:
         ("all-MiniLM-L6-v2", AutoModel),
     ],
 )
-def test_exported_model_is_loaded_whole(tmp_path: Path, name: str, loader: type) -> None:
+def test_exported_model_is_loaded_whole(tmp_path: Path, name: str, loader: Any) -> None:
     run("export", name, str(tmp_path / "mine"))
 
     _, loaded = loader.from_pretrained(tmp_path / "mine", output_loading_info=True)

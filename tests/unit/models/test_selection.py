@@ -204,7 +204,7 @@ def test_candidate_that_runs_out_of_memory_is_refused_or_judged_by_the_rounds_be
         loaded.append(choice.precision)
         model = on(self, choice)
         if loaded[-1] == "int8" and loaded.count("int8") > times_that_fit:
-            model.run = full
+            model.run = full  # type: ignore[method-assign, assignment]
         return model
 
     monkeypatch.setattr(type(found), "on", on_a_small_device)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from transformers.generation.logits_process import NoRepeatNGramLogitsProcessor
 
 from stream_app.models.device import DeviceChoice
-from stream_app.models.summarizer import MAX_SUMMARY_TOKENS, NoRepeat, load_summarizer
+from stream_app.models.summarizer import MAX_SUMMARY_TOKENS, NoRepeat, TorchGenerator, load_summarizer
 
 TEXTS = ["the zip broke", "the kettle was good and the lid broke after two days ."]
 
@@ -33,6 +33,7 @@ def test_a_t5_of_others_is_asked_by_its_prompt(t5_folder: Path, cpu: DeviceChoic
 def test_the_canary_notices_a_device_that_answers_differently(t5_folder: Path, cpu: DeviceChoice) -> None:
     summarizer = load_summarizer(str(t5_folder), cpu)
     assert summarizer.canary()
+    assert isinstance(summarizer.generator, TorchGenerator)
     with torch.no_grad():
         for weights in summarizer.generator.model.parameters():
             weights.normal_()

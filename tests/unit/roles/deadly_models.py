@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from stream_app.models.loading import Loaded, TunedModel
+from stream_app.ports import Tokens
 from stream_app.records import Scores
 from stream_app.settings import Settings
-from tests.fakes import FakeModel, Words, fake_scores, fake_summary
+from tests.fakes import FakeModel, fake_scores, fake_summary, texts_of
 
 
 class Deadly(FakeModel[Scores]):
@@ -23,15 +24,15 @@ class Deadly(FakeModel[Scores]):
             with starts.open("a") as file:
                 file.write(f"{os.getpid()}\n")
 
-    def tokenize(self, texts: Sequence[str]) -> list[Words]:
+    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         if any("tokeniser" in text for text in texts):
             os._exit(9)
         return super().tokenize(texts)
 
-    def run(self, batch: Sequence[Words]) -> list[Scores]:
-        if any("deadly" in tokens.text for tokens in batch):
+    def run(self, batch: Sequence[Tokens]) -> list[Scores]:
+        if any("deadly" in text for text in texts_of(batch)):
             os._exit(9)
-        if any("endless" in tokens.text for tokens in batch):
+        if any("endless" in text for text in texts_of(batch)):
             time.sleep(600)
         return super().run(batch)
 

@@ -19,6 +19,7 @@ from stream_app.models.loading import Loaded, TunedModel
 from stream_app.ports import InFlightRecord
 from stream_app.records import EnrichedReview, Partition, RawRecord, Rejected, Scores
 from stream_app.roles.enrich.role import Enrich
+from stream_app.roles.enrich.summaries import Summaries
 from stream_app.settings import Settings
 from stream_app.steps.crash_note import CrashNote
 from tests.fakes import FakeAcks, FakeModel, fake_scores, fake_summary, in_flight_of
@@ -66,6 +67,11 @@ class Stage:
             fatal=self.errors.append,
             alert_history=sizes.get("alert_history"),
         )
+
+    @property
+    def summaries(self) -> Summaries:
+        assert self.role._summaries is not None
+        return self.role._summaries
 
     async def take(self, *in_flight_records: InFlightRecord) -> None:
         async with asyncio.timeout(_SECONDS):
@@ -385,7 +391,7 @@ def test_t5_begins_beside_one_of_two_busy_threads_of_bert_only_where_its_own_yie
 
         async with staged(summary_wait_ms=60_000) as stage:
             await stage.role.stop()
-            bert = TunedModel(FakeModel(scores, languages=ENGLISH), 1, 1000, workers=2)
+            bert: TunedModel[Scores] = TunedModel(FakeModel(scores, languages=ENGLISH), 1, 1000, workers=2)
             stage.role._load = lambda _: Loaded(bert, TunedModel(stage.t5, 1000, 1000, background=background))
             await stage.role.start(stage.acks)
             await stage.take(review(0, "slow"), review(1, LONG_BAD))
@@ -426,7 +432,7 @@ def test_late_answer_halves_what_t5_is_given_and_answers_in_time_give_it_back() 
                 stage.t5.gate.clear()
                 await stage.take(review(offset, LONG_BAD))
                 await stage.finished(offset)
-                windows.append(stage.role._summaries.window.tokens)
+                windows.append(stage.summaries.window.tokens)
                 stage.t5.gate.set()
                 await wait_until_async(stage.role._device_is_idle, _SECONDS, "T5's late answer")
             assert windows == [50, 25, 12, 6, 3, 1, 1, 1]
@@ -434,7 +440,7 @@ def test_late_answer_halves_what_t5_is_given_and_answers_in_time_give_it_back() 
                 await stage.take(review(offset, LONG_BAD))
                 await stage.finished(offset)
                 assert stage.enriched()[offset].summary_method == "abstractive"
-            assert stage.role._summaries.window.tokens == 100
+            assert stage.summaries.window.tokens == 100
 
     run(scenario)
 
@@ -448,7 +454,7 @@ def test_text_that_was_answered_before_is_answered_from_memory_by_both_models() 
             await stage.finished(0)
             stage.bert.gate.clear()
             stage.t5.gate.clear()
-            stage.role._summaries.room = lambda: 0  # type: ignore[method-assign]
+            stage.summaries.room = lambda: 0  # type: ignore[method-assign]
             await stage.take(review(1, LONG_BAD))
             await stage.finished(0, 1)
             first, second = stage.enriched()[0], stage.enriched()[1]
@@ -465,7 +471,7 @@ def test_best_effort_does_not_wait_where_bert_leaves_t5_no_pause() -> None:
 
     async def scenario() -> None:
         async with staged(summary_wait_ms=60_000) as stage:
-            stage.role._summaries._bert_tokens_of_a_wait = -1
+            stage.summaries._bert_tokens_of_a_wait = -1
             await stage.take(review(0, LONG_BAD))
             await stage.finished(0)
             assert stage.enriched()[0].summary_method == "extractive"
@@ -517,7 +523,9 @@ def test_broker_may_gather_reviews_only_while_the_device_has_enough_to_do(
         one = estimated_tokens("I love it.")
         async with staged(summaries="off") as stage:
             await stage.role.stop()
-            bert = TunedModel(stage.bert, 1, batch_reviews * one, tokens_per_second=reviews_per_second * one)
+            bert: TunedModel[Scores] = TunedModel(
+                stage.bert, 1, batch_reviews * one, tokens_per_second=reviews_per_second * one
+            )
             stage.role._load = lambda _: Loaded(bert, None)
             await stage.role.start(stage.acks)
             assert stage.role.fetch_wait_ms() == 0

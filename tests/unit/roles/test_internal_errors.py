@@ -67,7 +67,7 @@ def test_enrich_rejects_the_record_alone_wherever_it_raises(
             alerts = [
                 contract.decode_alert(RawRecord("", 0, 0, 0, *m[1:])) for m in stage.acks.messages["reviews.alerts"]
             ]
-            raised = [alert.review_id for alert in alerts if isinstance(alert, Alert)]
+            raised = [str(alert.review_id) for alert in alerts if isinstance(alert, Alert)]
             assert sorted(set(raised)) == sorted(raised)
             assert {f"r{offset}" for offset in OFFSETS} - set(raised) <= {MARK}
 

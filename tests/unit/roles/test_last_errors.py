@@ -20,7 +20,7 @@ LOGGED = {"event": "process_ends", "level": "critical", "reason": f"cannot reach
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(_env_file=None, redis=SecretStr(AWAY), state_folder=str(tmp_path))  # type: ignore[call-arg]
+    return Settings(_env_file=None, redis=SecretStr(AWAY), state_folder=str(tmp_path))
 
 
 def test_error_is_on_disk_while_redis_is_away(settings: Settings) -> None:
@@ -57,12 +57,12 @@ def test_file_that_was_cut_short_is_none(settings: Settings) -> None:
 def test_secrets_of_the_settings_are_known() -> None:
     """The URL without a password is an address, and useful."""
     made = Settings(
-        _env_file=None,  # type: ignore[call-arg]
+        _env_file=None,
         redis=SecretStr("redis://u:p%40ss@h:1/0"),
         kafka_password=SecretStr("sesame"),
     )
     assert secrets_of(made) == {"redis://u:p%40ss@h:1/0", "p%40ss", "p@ss", "sesame"}
-    assert secrets_of(Settings(_env_file=None, redis=SecretStr("redis://h:1/0"))) == set()  # type: ignore[call-arg]
+    assert secrets_of(Settings(_env_file=None, redis=SecretStr("redis://h:1/0"))) == set()
 
 
 def test_bug_that_ends_a_worker_is_recorded_without_its_words(settings: Settings) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,9 +80,11 @@ offsets_in_order = st.sets(st.integers(0, 200), min_size=1, max_size=30).map(sor
 
 
 @given(offsets_in_order, st.randoms(use_true_random=False))
-def test_any_order_of_finishing_and_delivering_keeps_both_promises(offsets: list[int], random) -> None:  # type: ignore[no-untyped-def]
+def test_any_order_of_finishing_and_delivering_keeps_both_promises(offsets: list[int], random: Random) -> None:
     sequencer: Sequencer[int] = Sequencer()
-    to_arrive, open_, released, delivered = list(offsets), [], [], set()
+    to_arrive, delivered = list(offsets), set[int]()
+    open_: list[int] = []
+    released: list[int] = []
     order: list[int] = []
     while to_arrive or open_ or released:
         what = random.choice([kind for kind, left in (("a", to_arrive), ("f", open_), ("d", released)) if left])

@@ -16,7 +16,7 @@ product_ids = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1
 names = st.one_of(st.text("a:{}*?[]\\^%3A.", max_size=4), st.text(max_size=8))
 
 
-SETTINGS = Settings(_env_file=None)  # type: ignore[call-arg]
+SETTINGS = Settings(_env_file=None)
 
 
 def keys_of(topic_prefix: str = "", app_name: str = "stream-app", generation: int = 1) -> Keys:

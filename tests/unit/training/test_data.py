@@ -12,7 +12,7 @@ from tests.unit.training.reviews import rows, write
 
 
 def test_stars_become_labels(tmp_path: Path) -> None:
-    lines = [{"text": "x", "rating": rating} for rating in (1, 2, 3, 4, 5)]
+    lines: list[dict[str, object]] = [{"text": "x", "rating": rating} for rating in (1, 2, 3, 4, 5)]
     labels = [review.label for review in read_reviews([write(tmp_path / "a.jsonl", lines)])]
     assert labels == ["negative", "negative", "neutral", "positive", "positive"]
 

@@ -16,7 +16,10 @@ def labelled(*labels: Label) -> list[LabelledReview]:
 
 def sure(label: Label, confidence: float = 1.0) -> Scores:
     rest = (1 - confidence) / 2
-    return Scores(**{name: confidence if name == label else rest for name in ("negative", "neutral", "positive")})
+    negative, neutral, positive = (
+        confidence if name == label else rest for name in ("negative", "neutral", "positive")
+    )
+    return Scores(negative, neutral, positive)
 
 
 def test_sentiment_scores_count_what_was_judged_what() -> None:

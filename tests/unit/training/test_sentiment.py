@@ -11,6 +11,7 @@ from stream_app.models.classifier import ADAPTER_WEIGHTS, load_classifier
 from stream_app.models.device import DeviceChoice
 from stream_app.records import LABELS
 from stream_app.training import sentiment
+from stream_app.training.checkpoint import load_state
 from stream_app.training.evaluate import answers
 from stream_app.training.sentiment import Recipe, SentimentTraining, train_sentiment
 from tests.unit.training.reviews import rows, write
@@ -56,9 +57,7 @@ def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path: Path, monkey
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path, "interrupted")
     train(tmp_path, "interrupted")
-    straight, interrupted = (
-        sentiment.load_state(tmp_path / f"{name}.checkpoint") for name in ("straight", "interrupted")
-    )
+    straight, interrupted = (load_state(tmp_path / f"{name}.checkpoint") for name in ("straight", "interrupted"))
     assert straight is not None
     assert interrupted is not None
     assert interrupted["numbers"] == straight["numbers"]

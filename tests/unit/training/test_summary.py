@@ -13,6 +13,7 @@ import torch
 from stream_app.models.device import DeviceChoice
 from stream_app.models.summarizer import load_summarizer
 from stream_app.training import summary
+from stream_app.training.checkpoint import load_state
 from stream_app.training.data import LabelledReview
 from stream_app.training.summary import Recipe, learnable, train_summary
 from tests.unit.training.reviews import rows, write
@@ -55,7 +56,7 @@ def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path: Path, monkey
         train_summary(
             train=[file], dev=[file], output=tmp_path / name, checkpoint=checkpoint, choice=bf16, recipe=recipe
         )
-        state = summary.load_state(checkpoint)
+        state = load_state(checkpoint)
         assert state is not None
         return state
 
