@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Any
 
 import orjson
-from fastapi import APIRouter, FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream_app import telemetry
 from stream_app.api import look_ups, page, problems
-from stream_app.api.fast_lane import FastLane
 from stream_app.api.live import LiveFeed
+from stream_app.api.routes import ApiRoute, openapi
 from stream_app.ports import VIEW_WAS_LOST, SummaryReader
 
 
@@ -28,7 +30,7 @@ def create_app(
     stale: Callable[[], bool] = lambda: False,
     feed: LiveFeed | None = None,
     public_port: int | None = None,
-) -> FastAPI:
+) -> Starlette:
     """Look-ups, page and health on ``store``. ``now_ms``: the clock, milliseconds since 1970 in UTC.
 
     ``generation`` names the view that was read, for ETags: another view, other ETags.
@@ -36,54 +38,25 @@ def create_app(
     ``feed``: a stream of changes of one's own. ``public_port``: requests that come by it get look-ups and health alone.
     """
     feed = feed or LiveFeed(store, now_ms, generation, stale)
-    app = _Api(
-        title="stream-app look-ups",
-        version=version("stream-app"),
-        description="Rolling summaries of product reviews, and recent alerts. Reads the view in Redis or Valkey alone.",
-        docs_url=None,  # these two load scripts from another origin; /docs here is our own
-        redoc_url=None,
-        redirect_slashes=False,
-        telemetry={
-            "tracing": False,
-            "metrics": False,
-            "logs": False,
-        },  # ours is the package telemetry; theirs asks at every call
-    )
-    routes = look_ups.router(store, now_ms, generation, stale)
-    app.include_router(routes)
-    app.include_router(_live(feed))
-    app.include_router(_health(store, stale))
-    app.include_router(page.router())
-    problems.install(app)
-    app.add_middleware(FastLane, route=look_ups.summary_route(routes), handlers=app.exception_handlers)
+    middleware = [Middleware(_Measured)]  # the first one is around the others
     if public_port is not None:
-        app.add_middleware(_PublicPort, port=public_port)
-    app.add_middleware(_Measured)  # around the others: the one added last comes first
+        middleware.append(Middleware(_PublicPort, port=public_port))
+    look_up_routes = look_ups.routes(store, now_ms, generation, stale)  # first: most requests are for them
+    described = [Route("/openapi.json", _openapi)]
+    app = Starlette(
+        routes=[*look_up_routes, *_live(feed), *_health(store, stale), *described, *page.routes()],
+        middleware=middleware,
+        exception_handlers=problems.handlers(),
+    )
+    app.router.redirect_slashes = False  # an address with a slash too many is unknown
     return app
 
 
-class _Api(FastAPI):
-    def openapi(self) -> dict[str, Any]:
-        """Without the 422 that FastAPI writes everywhere: a wrong parameter is a 400 here."""
-        document = super().openapi()
-        for operations in document["paths"].values():
-            for operation in operations.values():
-                operation["responses"].pop("422", None)
-        document.get("components", {}).get("schemas", {}).clear()  # they describe the 422 alone
-        return document
+async def _openapi(_: Request) -> Response:
+    return Response(orjson.dumps(openapi(version("stream-app"))), media_type="application/json")
 
 
-def _live(feed: LiveFeed) -> APIRouter:
-    routes = APIRouter(prefix="/v1", tags=["look-ups"])
-
-    @routes.get(
-        "/events",
-        summary="Changes of products and alerts, live",
-        responses={
-            200: {"description": "Server-Sent Events.", "content": {"text/event-stream": {}}},
-            **problems.responses(503),
-        },
-    )
+def _live(feed: LiveFeed) -> list[ApiRoute]:
     async def events(request: Request) -> Response:
         """Events `product`, `alert`, `gone`, `store` and `beat`: first of what there is, then of what changes."""
         address = request.client.host if request.client else ""
@@ -95,19 +68,17 @@ def _live(feed: LiveFeed) -> APIRouter:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the latter: nginx passes events on at once
         return StreamingResponse(feed.events(address), headers=headers, media_type="text/event-stream")
 
-    return routes
+    return [ApiRoute("/v1/events", events)]
 
 
-def _health(store: SummaryReader, stale: Callable[[], bool]) -> APIRouter:
-    routes = APIRouter(tags=["health"])
+def _health(store: SummaryReader, stale: Callable[[], bool]) -> list[ApiRoute]:
+    own_series = telemetry.registry_of("api")
 
-    @routes.get("/healthz", summary="Is the process alive?")
-    async def healthz() -> Response:
+    async def healthz(_: Request) -> Response:
         """200 as long as the process answers, whatever else is away."""
         return _now({"status": "alive"})
 
-    @routes.get("/readyz", summary="Can look-ups be answered?", responses=problems.responses(503))
-    async def readyz() -> Response:
+    async def readyz(_: Request) -> Response:
         """200 with the store's latency in milliseconds, and `stale` with the next step while the view is lost;
         503 while the store cannot be reached.
         """
@@ -117,14 +88,11 @@ def _health(store: SummaryReader, stale: Callable[[], bool]) -> APIRouter:
         lost = {"stale": True, "next_step": VIEW_WAS_LOST} if stale() else {}
         return _now({"status": "ready", "store_latency_ms": latency_ms, **lost})
 
-    own_series = telemetry.registry_of("api")
-
-    @routes.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
-    async def metrics() -> Response:
+    async def metrics(_: Request) -> Response:
         """Text format of Prometheus."""
         return Response(generate_latest(own_series), media_type=CONTENT_TYPE_LATEST)
 
-    return routes
+    return [ApiRoute("/healthz", healthz), ApiRoute("/readyz", readyz), ApiRoute("/metrics", metrics)]
 
 
 def _now(body: dict[str, object]) -> Response:

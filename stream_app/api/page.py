@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from fastapi import APIRouter, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from stream_app.api.look_ups import matches
+from stream_app.api.routes import ApiRoute
 
 _FOLDER = Path(__file__).parent / "static"
 _MEDIA_TYPES = {
@@ -31,16 +32,12 @@ _SECURITY_HEADERS = {
 }
 
 
-def router() -> APIRouter:
+def routes() -> list[ApiRoute]:
     """``/`` the page, ``/docs`` the documentation, ``/static/…`` their files; all read once, now."""
-    routes = APIRouter(include_in_schema=False)
-    for path in sorted(_FOLDER.iterdir()):
-        address = {"index.html": "/", "docs.html": "/docs"}.get(path.name, f"/static/{path.name}")
-        _add(routes, address, path)
-    return routes
+    return [_file(path) for path in sorted(_FOLDER.iterdir())]
 
 
-def _add(routes: APIRouter, address: str, path: Path) -> None:
+def _file(path: Path) -> ApiRoute:
     body = path.read_bytes()
     tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
     headers = {**_SECURITY_HEADERS, "ETag": tag}
@@ -51,4 +48,5 @@ def _add(routes: APIRouter, address: str, path: Path) -> None:
             return Response(status_code=304, headers=headers)
         return Response(body, 200, headers, media_type)
 
-    routes.add_api_route(address, file, methods=["GET", "HEAD"])
+    address = {"index.html": "/", "docs.html": "/docs"}.get(path.name, f"/static/{path.name}")
+    return ApiRoute(address, file, ("GET", "HEAD"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import Any
 
 import orjson
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 
 from stream_app import telemetry
@@ -18,17 +19,7 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 _LOG_EVERY_SECONDS = 10.0
 
-SCHEMA = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "next_step"],
-    "properties": {
-        "type": {"type": "string", "description": "stable name of the kind of problem"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "what happened to this request"},
-        "next_step": {"type": "string", "description": "what the caller can do"},
-    },
-}
+Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
 class Problem(Exception):
@@ -86,16 +77,8 @@ def not_public() -> Problem:
     return Problem(404, "not-public", "This port answers look-ups alone.", "Ask the internal port for everything else.")
 
 
-def responses(*statuses: int) -> dict[int | str, dict[str, object]]:
-    """How these error statuses are documented in OpenAPI."""
-    return {
-        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
-        for status in statuses
-    }
-
-
-def install(app: FastAPI) -> None:
-    """Answer every error of ``app`` with a problem document."""
+def handlers() -> dict[Any, Handler]:
+    """Return what answers each error with a problem document, by the error's class."""
     last_logged = -_LOG_EVERY_SECONDS
 
     async def on_problem(_: Request, error: Exception) -> Response:
@@ -116,13 +99,9 @@ def install(app: FastAPI) -> None:
         problem.headers.update(error.headers or {})
         return problem.response()
 
-    async def on_invalid(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors())
-        return Problem(400, "invalid-parameter", wrong, "Correct the named parameters; /docs lists them.").response()
-
-    app.add_exception_handler(Problem, on_problem)
-    app.add_exception_handler(StoreUnavailable, on_store_away)  # guarantee: reads-say-try-again
-    app.add_exception_handler(ConfigurationError, on_store_away)
-    app.add_exception_handler(HTTPException, on_http)
-    app.add_exception_handler(RequestValidationError, on_invalid)
+    return {
+        Problem: on_problem,
+        StoreUnavailable: on_store_away,  # guarantee: reads-say-try-again
+        ConfigurationError: on_store_away,
+        HTTPException: on_http,
+    }
