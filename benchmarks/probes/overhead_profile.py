@@ -59,7 +59,7 @@ _PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("batch", "models/bisection.py", ()),
     ("batch", "models/watchdog.py", ()),
     ("batch", "steps/batch_plan.py", ()),
-    ("batch", "harness/noop_models.py", ("tokenize", "run", "<listcomp>")),
+    ("batch", "testing/models.py", ("tokenize", "run", "<listcomp>")),
     ("telemetry", "stream_app/telemetry/", ()),
     ("telemetry", "prometheus_client/", ()),
     ("the role itself", "roles/enrich/", ()),

@@ -12,8 +12,8 @@ import pytest
 from stream_app.ports import SummaryStore
 from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore
+from stream_app.testing.store import MemorySummaryStore
 from tests.behaviour.running import Run
-from tests.fake_store import MemorySummaryStore
 from tests.reliability.testbed.valkey_cluster import ValkeyCluster
 
 

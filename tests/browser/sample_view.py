@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from stream_app.records import Alert, Counts, ModelName, ProductSummary, ProductText, SummaryMethod
-from tests.unit.api.stub_view import alert
+from tests.unit.api.samples import alert
 
 MINUTE_MS = 60_000
 WINDOWS = ("24h", "7d", "30d", "all")

@@ -15,12 +15,12 @@ from stream_app.api.app import create_app
 from stream_app.api.live import LiveFeed
 from stream_app.api.server import Server
 from stream_app.ports import SummaryStore
+from stream_app.testing.reader import CannedSummaryReader
 from tests.browser.sample_view import sample_alerts, sample_products, wall_clock_ms
-from tests.unit.api.stub_view import StubView
 
 
 @contextmanager
-def serving(view: StubView, port: int = 0) -> Iterator[str]:
+def serving(view: CannedSummaryReader, port: int = 0) -> Iterator[str]:
     """Serve ``view`` on loopback; gives the address. Everything has ended when the block is left."""
     store = cast(SummaryStore, view)
     feed = LiveFeed(store, wall_clock_ms, lambda: 1, interval_seconds=0.1)
@@ -38,6 +38,6 @@ def serving(view: StubView, port: int = 0) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    with serving(StubView(*sample_products(), alerts=sample_alerts())) as address:
+    with serving(CannedSummaryReader(*sample_products(), alerts=sample_alerts())) as address:
         print(address, flush=True)
         threading.Event().wait()

@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from stream_app.records import ProductText
+from stream_app.testing.reader import CannedSummaryReader
 from tests.browser.chromium import PROGRAM, Chromium
 from tests.browser.sample_view import sample_alerts, sample_products
 from tests.browser.serving import serving
-from tests.unit.api.stub_view import StubView, alert, summary
+from tests.unit.api.samples import alert, summary
 
 pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="needs /usr/bin/chromium (apt-get install chromium)")
 
@@ -38,7 +39,7 @@ def test_review_text_with_script_is_shown_as_text_and_does_not_run(browser: Chro
     hostile_text = ProductText(HOSTILE, HOSTILE, "abstractive", (HOSTILE,), None, 0)
     product = summary(HOSTILE[:100], text=hostile_text)
     hostile_alert = alert("a", HOSTILE[:100], sentence=HOSTILE, safety_words=(HOSTILE,))
-    with serving(StubView(product, alerts=[hostile_alert])) as address:
+    with serving(CannedSummaryReader(product, alerts=[hostile_alert])) as address:
         open_page(browser, address)
         browser.wait_until("document.querySelectorAll('.alert').length === 1", "No alert is shown")
         assert browser.evaluate("document.querySelector('.headline').textContent.startsWith('<script>')")
@@ -49,7 +50,7 @@ def test_review_text_with_script_is_shown_as_text_and_does_not_run(browser: Chro
 
 
 def test_policy_stops_markup_even_where_the_page_would_write_it(browser: Chromium) -> None:
-    with serving(StubView(summary("a"))) as address:
+    with serving(CannedSummaryReader(summary("a"))) as address:
         open_page(browser, address)
         write = "document.body.innerHTML += '<b>x</b>'; return 'written'"
         assert browser.evaluate(f"(() => {{ try {{ {write} }} catch (e) {{ return e.name }} }})()") == "TypeError"
@@ -57,7 +58,7 @@ def test_policy_stops_markup_even_where_the_page_would_write_it(browser: Chromiu
 
 def test_every_product_and_alert_is_shown_and_nothing_is_asked_of_other_hosts(browser: Chromium) -> None:
     products, alerts = sample_products(), sample_alerts()
-    with serving(StubView(*products, alerts=alerts)) as address:
+    with serving(CannedSummaryReader(*products, alerts=alerts)) as address:
         open_page(browser, address, f"document.querySelectorAll('.card').length === {len(products)}")
         browser.wait_until(f"document.querySelectorAll('.alert').length === {len(alerts)}", "Alerts are missing")
         shown = browser.evaluate("[...document.querySelectorAll('.product-id')].map((e) => e.textContent)")
@@ -66,7 +67,7 @@ def test_every_product_and_alert_is_shown_and_nothing_is_asked_of_other_hosts(br
 
 
 def test_window_switch_shows_the_counts_of_that_window(browser: Chromium) -> None:
-    with serving(StubView(summary("a"))) as address:
+    with serving(CannedSummaryReader(summary("a"))) as address:
         open_page(browser, address)
         label = browser.evaluate("document.querySelector('.bar').getAttribute('aria-label')")
         assert label == "2 negative, 1 neutral, 9 positive"
@@ -76,7 +77,7 @@ def test_window_switch_shows_the_counts_of_that_window(browser: Chromium) -> Non
 
 
 def test_change_of_the_view_is_on_the_screen_without_a_reload(browser: Chromium) -> None:
-    view = StubView(summary("a"))
+    view = CannedSummaryReader(summary("a"))
     with serving(view) as address:
         open_page(browser, address)
         view.summaries["a"] = summary("a", version=2, headline="Now it is another")
@@ -93,13 +94,13 @@ def test_change_of_the_view_is_on_the_screen_without_a_reload(browser: Chromium)
 
 
 def test_empty_view_says_how_to_get_data_in(browser: Chromium) -> None:
-    with serving(StubView()) as address:
+    with serving(CannedSummaryReader()) as address:
         open_page(browser, address, "!document.getElementById('empty').hidden")
         assert "stream-app publish" in browser.evaluate("document.getElementById('empty').innerText")
 
 
 def test_store_away_is_said_while_the_last_known_stays_on_screen(browser: Chromium) -> None:
-    view = StubView(summary("a"))
+    view = CannedSummaryReader(summary("a"))
     with serving(view) as address:
         open_page(browser, address)
         view.away = True
@@ -110,7 +111,7 @@ def test_store_away_is_said_while_the_last_known_stays_on_screen(browser: Chromi
 
 
 def test_lost_connection_is_said_and_mended_without_what_has_gone_since(browser: Chromium) -> None:
-    view = StubView(summary("a"), summary("b"))
+    view = CannedSummaryReader(summary("a"), summary("b"))
     with serving(view) as address:
         open_page(browser, address, "document.querySelectorAll('.card').length === 2")
     browser.wait_until("document.getElementById('lost').textContent.includes('connection is lost')", "Nothing is said")
@@ -121,7 +122,7 @@ def test_lost_connection_is_said_and_mended_without_what_has_gone_since(browser:
 
 
 def test_documentation_lists_every_route(browser: Chromium) -> None:
-    with serving(StubView()) as address:
+    with serving(CannedSummaryReader()) as address:
         open_page(browser, f"{address}docs", "document.querySelector('.operation') !== null")
         listed = browser.evaluate("[...document.querySelectorAll('.operation h2 code')].map((e) => e.textContent)")
         assert "GET /v1/products/{product_id}/summary" in listed

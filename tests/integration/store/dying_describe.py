@@ -15,7 +15,8 @@ from stream_app.ports import Tokens
 from stream_app.roles.describe import Describe
 from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore
-from tests.fakes import FakeModel, FakePublisher, fake_summary, texts_of
+from stream_app.testing.kafka import FakePublisher
+from stream_app.testing.models import FakeModel, fake_summary, texts_of
 
 PRODUCTS = ("calm", "killer")
 EXIT_CODE = 9

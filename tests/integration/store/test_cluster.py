@@ -21,9 +21,9 @@ from stream_app.steps.product_summary import summarize
 from stream_app.store import server as store_server
 from stream_app.store.keys import Keys
 from stream_app.store.summaries import RedisSummaryStore
+from stream_app.testing.kafka import FakeAcks, FakePublisher, in_flight_of
 from tests.behaviour.enriched import NOW_MS, deletion, enriched
 from tests.behaviour.running import Run
-from tests.fakes import FakeAcks, FakePublisher, in_flight_of
 from tests.integration.store.conftest import NAMESPACE, Opener
 from tests.reliability.testbed.valkey_cluster import ValkeyCluster
 from tests.reliability.testbed.valkeys import FailOver, client_of

@@ -15,9 +15,9 @@ from stream_app.roles.retry import Retry
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore
+from stream_app.testing.kafka import FakeAcks, FakePublisher, in_flight_of
 from tests.behaviour.enriched import NOW_MS, enriched
 from tests.behaviour.running import Run
-from tests.fakes import FakeAcks, FakePublisher, in_flight_of
 from tests.integration.store.conftest import Opener
 from tests.reliability.testbed.valkeys import FailOver, ReplicaPair, client_of
 from tests.waiting import wait_until_async

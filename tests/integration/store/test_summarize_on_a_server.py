@@ -16,8 +16,8 @@ from stream_app.ports import ViewLost
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore
+from stream_app.testing.kafka import FakeAcks, FakePublisher, in_flight_of
 from tests.behaviour.enriched import NOW_MS, enriched
-from tests.fakes import FakeAcks, FakePublisher, in_flight_of
 from tests.integration.store.conftest import begin
 from tests.waiting import wait_until_async
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from stream_app.models.loading import Loaded, TunedModel
-from stream_app.ports import MicroBatchPlan, OutOfDeviceMemory, Tokens
+from stream_app.ports import OutOfDeviceMemory, Tokens
 from stream_app.records import ModelName, Scores
-from stream_app.settings import Settings
-from stream_app.steps.batch_plan import PaddedRows
+from stream_app.settings import ModelSettings
+from stream_app.testing.models import AnsweringModel, one_per_word, texts_of
 
 Result = TypeVar("Result")
 
@@ -80,60 +81,43 @@ class Troubles:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
-    text: str
-    truncated: bool = False
-
-    @property
-    def length(self) -> int:
-        return len(self.text.split()) + 1
-
-
-class _Scripted(Generic[Result]):
-    """ports.TextModel by a rule on the text."""
-
-    languages: frozenset[str] | None = None
-    plan: MicroBatchPlan = PaddedRows()
+class _Scripted(AnsweringModel[Result]):
+    """Takes time, and has the troubles that are on at the moment."""
 
     def __init__(self, name: str, answer: Callable[[str], Result], troubles: Troubles, kills: str) -> None:
-        self.name = ModelName(name, "rule-1")
+        whole = partial(one_per_word, at_most=sys.maxsize)
+        super().__init__(answer, name=ModelName(name, "rule-1"), tokens_of=whole)
         self._kills = kills
-        self._answer = answer
         self._troubles = troubles
 
-    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
-        return [_Words(text) for text in texts]
-
     def run(self, batch: Sequence[Tokens]) -> list[Result]:
-        words = [tokens for tokens in batch if isinstance(tokens, _Words)]
-        self._meet_troubles(words)
-        time.sleep(_RUN_SECONDS + _TEXT_SECONDS * len(words))  # else nothing is ever on the device
-        return [self._answer(one.text) for one in words]
+        self._meet_troubles(texts_of(batch), sum(tokens.length for tokens in batch))
+        time.sleep(_RUN_SECONDS + _TEXT_SECONDS * len(batch))  # else nothing is ever on the device
+        return super().run(batch)
 
     def canary(self) -> bool:
         return not self._has("broken")
 
-    def _meet_troubles(self, words: Sequence[_Words]) -> None:
+    def _meet_troubles(self, texts: Sequence[str], tokens: int) -> None:
         while self._has("hangs"):
             time.sleep(0.05)
         if self._kills == KILLS and HELD in self._troubles:
             time.sleep(_SLOW_RUN_SECONDS)  # the next run is a large one
-            if len(words) >= int(self._troubles.value(HELD, "1")):
-                self._troubles.begin(f"held-{os.getpid()}", str(len(words)))
+            if len(texts) >= int(self._troubles.value(HELD, "1")):
+                self._troubles.begin(f"held-{os.getpid()}", str(len(texts)))
                 while HELD in self._troubles:
                     time.sleep(0.05)
         if self._has("broken"):
             raise RuntimeError("the device is broken, as asked for")
-        if len(words) > 1 and self._has("raises on batches"):
+        if len(texts) > 1 and self._has("raises on batches"):
             raise RuntimeError("a batch fails, as asked for")
-        if sum(one.length for one in words) > _FULL_DEVICE_TOKENS and self._has("memory is full"):
+        if tokens > _FULL_DEVICE_TOKENS and self._has("memory is full"):
             raise OutOfDeviceMemory("the device is full, as asked for")
-        if any(self._kills in one.text for one in words):
+        if any(self._kills in text for text in texts):
             os.kill(os.getpid(), signal.SIGKILL)
-        if any(TAKES_LONG in one.text for one in words):
+        if any(TAKES_LONG in text for text in texts):
             time.sleep(SLOW_SECONDS)
-        if any(RAISES in one.text for one in words):
+        if any(RAISES in text for text in texts):
             raise RuntimeError("this text fails, as asked for")
 
     def _has(self, name: str) -> bool:
@@ -143,7 +127,7 @@ class _Scripted(Generic[Result]):
         return True
 
 
-def load_scripted_models(folder: Path, settings: Settings) -> Loaded:
+def load_scripted_models(folder: Path, settings: ModelSettings) -> Loaded:
     """As models.loading.load_models; with the folder of the troubles bound, other processes can load them too."""
     return scripted_models(Troubles(folder))
 

@@ -19,7 +19,7 @@ from stream_app.api.limits import Limits, limited_protocol
 from stream_app.api.live import LiveFeed
 from stream_app.api.server import Server
 from stream_app.ports import StoreUnavailable, SummaryStore
-from tests.unit.api.stub_view import StubView
+from stream_app.testing.reader import CannedSummaryReader
 from tests.waiting import wait_until
 
 GENEROUS = Limits(header_bytes=16_384, idle_seconds=30.0, connections=100, connections_per_address=0)
@@ -47,7 +47,7 @@ def serve() -> Iterator[Callable[..., Served]]:
     with ExitStack() as stack:
 
         def start(view: Any = None, **changed: Any) -> Served:
-            store = cast(SummaryStore, view or StubView())
+            store = cast(SummaryStore, view or CannedSummaryReader())
             limits = Limits(**{name: changed.get(name, getattr(GENEROUS, name)) for name in Limits.__slots__})
             feed = LiveFeed(store, lambda: 0, lambda: 1)
             public = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -196,7 +196,7 @@ def test_no_spelling_of_a_path_leads_from_the_public_port_to_alerts(serve: Calla
 
 
 def test_unreachable_store_is_a_503_that_names_no_server(serve: Callable[..., Served]) -> None:
-    class Away(StubView):
+    class Away(CannedSummaryReader):
         async def read(self, *_: Any) -> Any:
             raise StoreUnavailable("Redis cannot be used now: Error 111 connecting to redis.internal:6379")
 

@@ -14,10 +14,11 @@ import pytest
 from stream_app.api.app import create_app
 from stream_app.api.live import LiveFeed
 from stream_app.ports import SummaryStore
-from tests.unit.api.stub_view import NOW_MS, StubView, alert, summary
+from stream_app.testing.reader import CannedSummaryReader
+from tests.unit.api.samples import NOW_MS, alert, summary
 
 
-def feed_of(view: StubView, **options: Any) -> LiveFeed:
+def feed_of(view: CannedSummaryReader, **options: Any) -> LiveFeed:
     return LiveFeed(cast(SummaryStore, view), lambda: NOW_MS, lambda: 1, **{"interval_seconds": 0.01, **options})
 
 
@@ -36,7 +37,7 @@ def names(events: list[tuple[str, Any]]) -> list[tuple[str, str]]:
 
 def test_client_first_gets_everything_then_only_what_changed() -> None:
     async def scenario() -> None:
-        view = StubView(summary("a"), summary("b"), alerts=[alert("new"), alert("old")])
+        view = CannedSummaryReader(summary("a"), summary("b"), alerts=[alert("new"), alert("old")])
         async with aclosing(feed_of(view).events()) as stream:
             first = await next_events(stream)
             assert first[0] == ("store", {"available": True})
@@ -56,7 +57,7 @@ def test_client_first_gets_everything_then_only_what_changed() -> None:
 
 def test_store_that_goes_and_returns_is_said_and_nothing_is_forgotten() -> None:
     async def scenario() -> None:
-        view = StubView(summary("a"))
+        view = CannedSummaryReader(summary("a"))
         async with aclosing(feed_of(view).events()) as stream:
             await next_events(stream)
             view.away = True
@@ -69,7 +70,7 @@ def test_store_that_goes_and_returns_is_said_and_nothing_is_forgotten() -> None:
 
 def test_all_clients_together_read_the_store_once_per_interval() -> None:
     async def scenario() -> None:
-        view = StubView(summary("a"))
+        view = CannedSummaryReader(summary("a"))
         feed = feed_of(view, interval_seconds=3600)
         streams = [feed.events() for _ in range(50)]
         await asyncio.gather(*(next_events(stream) for stream in streams))
@@ -84,7 +85,7 @@ def test_silent_stream_beats_so_that_clients_know_it_lives(monkeypatch: pytest.M
     monkeypatch.setattr("stream_app.api.live._BEAT_SECONDS", 0.02)
 
     async def scenario() -> None:
-        async with aclosing(feed_of(StubView()).events()) as stream:
+        async with aclosing(feed_of(CannedSummaryReader()).events()) as stream:
             await next_events(stream)
             assert await asyncio.wait_for(anext(stream), 30) == b"event: beat\ndata: {}\n\n"
 
@@ -93,7 +94,7 @@ def test_silent_stream_beats_so_that_clients_know_it_lives(monkeypatch: pytest.M
 
 def test_closing_ends_every_stream_at_once() -> None:
     async def scenario() -> None:
-        feed = feed_of(StubView(), interval_seconds=3600)
+        feed = feed_of(CannedSummaryReader(), interval_seconds=3600)
         stream = feed.events()
         await next_events(stream)
         waiting = asyncio.ensure_future(anext(stream))
@@ -107,7 +108,7 @@ def test_closing_ends_every_stream_at_once() -> None:
 
 def test_one_client_too_many_is_turned_away_and_a_place_left_is_free_again() -> None:
     async def scenario() -> None:
-        view = StubView()
+        view = CannedSummaryReader()
         feed = feed_of(view, max_clients=1)
         stream = feed.events()
         await next_events(stream)
@@ -124,7 +125,7 @@ def test_one_client_too_many_is_turned_away_and_a_place_left_is_free_again() -> 
 
 def test_one_address_does_not_take_every_stream() -> None:
     async def scenario() -> None:
-        feed = feed_of(StubView(), max_clients=10, max_clients_per_address=2)
+        feed = feed_of(CannedSummaryReader(), max_clients=10, max_clients_per_address=2)
         streams = [feed.events("192.0.2.1") for _ in range(2)]
         for stream in streams:
             await next_events(stream)
@@ -139,7 +140,7 @@ def test_one_address_does_not_take_every_stream() -> None:
 
 def test_review_text_cannot_end_an_event_and_begin_another() -> None:
     async def scenario() -> None:
-        view = StubView(summary("a", headline="x\n\nevent: alert\ndata: {}\n\n"))
+        view = CannedSummaryReader(summary("a", headline="x\n\nevent: alert\ndata: {}\n\n"))
         async with aclosing(feed_of(view).events()) as stream:
             assert names((await next_events(stream))[1:]) == [("product", "a")]
 

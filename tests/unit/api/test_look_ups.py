@@ -15,15 +15,16 @@ from stream_app import contract
 from stream_app.api.app import create_app
 from stream_app.api.look_ups import asked_ids
 from stream_app.records import EnrichedReview, Position
-from tests.fake_store import MemorySummaryStore
+from stream_app.testing.reader import CannedSummaryReader
+from stream_app.testing.store import MemorySummaryStore
 from tests.schemas import validator
-from tests.unit.api.stub_view import NOW_MS, StubView, alert, summary
+from tests.unit.api.samples import NOW_MS, alert, summary
 
 HOUR_MS = 3_600_000
 
 
 def get(
-    view: StubView | MemorySummaryStore,
+    view: CannedSummaryReader | MemorySummaryStore,
     path: str,
     *,
     now_ms: Callable[[], int] = lambda: NOW_MS,
@@ -40,7 +41,7 @@ def get(
 
 
 def test_known_product_answers_with_its_summary_as_the_contract_encodes_it() -> None:
-    response = get(StubView(summary("B001")), "/v1/products/B001/summary")
+    response = get(CannedSummaryReader(summary("B001")), "/v1/products/B001/summary")
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
     assert response.headers["cache-control"].startswith("public, max-age=1")
@@ -48,7 +49,7 @@ def test_known_product_answers_with_its_summary_as_the_contract_encodes_it() -> 
 
 
 def test_unknown_product_answers_404_that_says_what_to_do() -> None:
-    response = get(StubView(), "/v1/products/nobody/summary")
+    response = get(CannedSummaryReader(), "/v1/products/nobody/summary")
     assert response.status_code == 404
     assert response.headers["content-type"] == "application/problem+json"
     body = response.json()
@@ -61,19 +62,19 @@ def test_unknown_product_answers_404_that_says_what_to_do() -> None:
     "product_id", ["a/b", "/a", "a//summary", "50% off", "a%2Fb", "茶 ☕", "a?b#c", "summary", "a,b"]
 )
 def test_product_ids_of_any_characters_are_found(product_id: str) -> None:
-    response = get(StubView(summary(product_id)), f"/v1/products/{quote(product_id, safe='')}/summary")
+    response = get(CannedSummaryReader(summary(product_id)), f"/v1/products/{quote(product_id, safe='')}/summary")
     assert response.status_code == 200
     assert response.json()["product_id"] == product_id
 
 
 def test_over_long_product_id_is_unknown_without_asking_the_store() -> None:
-    view = StubView()
+    view = CannedSummaryReader()
     assert get(view, f"/v1/products/{'x' * 129}/summary").status_code == 404
     assert view.trips == 0
 
 
 def test_etag_that_still_holds_answers_304_without_a_body() -> None:
-    view = StubView(summary("p"))
+    view = CannedSummaryReader(summary("p"))
     tag = get(view, "/v1/products/p/summary").headers["etag"]
     for asked in (tag, f'"other", {tag}', tag.removeprefix("W/"), "*"):
         response = get(view, "/v1/products/p/summary", If_None_Match=asked)
@@ -81,24 +82,27 @@ def test_etag_that_still_holds_answers_304_without_a_body() -> None:
 
 
 def test_etag_changes_with_state_text_generation_and_hour() -> None:
-    first = get(StubView(summary("p")), "/v1/products/p/summary").headers["etag"]
+    first = get(CannedSummaryReader(summary("p")), "/v1/products/p/summary").headers["etag"]
     text = summary("p").text
     assert text is not None
     others = [
-        get(StubView(summary("p", version=2)), "/v1/products/p/summary"),
-        get(StubView(summary("p", text=replace(text, made_at_ms=NOW_MS + 1))), "/v1/products/p/summary"),
-        get(StubView(summary("p")), "/v1/products/p/summary", generation=2),
-        get(StubView(summary("p")), "/v1/products/p/summary", now_ms=lambda: NOW_MS + HOUR_MS),
+        get(CannedSummaryReader(summary("p", version=2)), "/v1/products/p/summary"),
+        get(CannedSummaryReader(summary("p", text=replace(text, made_at_ms=NOW_MS + 1))), "/v1/products/p/summary"),
+        get(CannedSummaryReader(summary("p")), "/v1/products/p/summary", generation=2),
+        get(CannedSummaryReader(summary("p")), "/v1/products/p/summary", now_ms=lambda: NOW_MS + HOUR_MS),
     ]
     assert len({first, *(r.headers["etag"] for r in others)}) == 5
-    assert get(StubView(summary("p")), "/v1/products/p/summary", now_ms=lambda: NOW_MS + 1).headers["etag"] == first
+    assert (
+        get(CannedSummaryReader(summary("p")), "/v1/products/p/summary", now_ms=lambda: NOW_MS + 1).headers["etag"]
+        == first
+    )
 
 
 @pytest.mark.parametrize(
     "path", ["/v1/products/p/summary", "/v1/products?ids=p", "/v1/products", "/v1/alerts", "/readyz"]
 )
 def test_store_away_answers_503_with_retry_after(path: str) -> None:
-    view = StubView(summary("p"))
+    view = CannedSummaryReader(summary("p"))
     view.away = True
     response = get(view, path)
     assert response.status_code == 503
@@ -108,19 +112,19 @@ def test_store_away_answers_503_with_retry_after(path: str) -> None:
 
 
 def test_process_is_alive_while_the_store_is_away() -> None:
-    view = StubView()
+    view = CannedSummaryReader()
     view.away = True
     assert get(view, "/healthz").json() == {"status": "alive"}
 
 
 def test_ready_says_the_latency_of_the_store() -> None:
-    body = get(StubView(), "/readyz").json()
+    body = get(CannedSummaryReader(), "/readyz").json()
     assert body["status"] == "ready"
     assert body["store_latency_ms"] >= 0
 
 
 def test_many_products_come_in_one_trip_in_the_order_asked_with_the_unknown_named() -> None:
-    view = StubView(summary("a"), summary("b"))
+    view = CannedSummaryReader(summary("a"), summary("b"))
     response = get(view, "/v1/products?ids=b,nobody&ids=a,b")
     assert [p["product_id"] for p in response.json()["products"]] == ["b", "a"]
     assert response.json()["unknown"] == ["nobody"]
@@ -128,7 +132,7 @@ def test_many_products_come_in_one_trip_in_the_order_asked_with_the_unknown_name
 
 
 def test_without_ids_the_most_recently_changed_come() -> None:
-    view = StubView(summary("a"), summary("b"), summary("c"))
+    view = CannedSummaryReader(summary("a"), summary("b"), summary("c"))
     assert [p["product_id"] for p in get(view, "/v1/products?limit=2").json()["products"]] == ["a", "b"]
 
 
@@ -141,7 +145,7 @@ def test_id_is_taken_as_it_is_while_ids_are_split_at_commas() -> None:
 
 
 def test_more_than_a_hundred_products_are_refused() -> None:
-    view = StubView()
+    view = CannedSummaryReader()
     response = get(view, "/v1/products?ids=" + ",".join(map(str, range(101))))
     assert response.status_code == 400
     assert "at most 100" in response.json()["next_step"]
@@ -150,32 +154,32 @@ def test_more_than_a_hundred_products_are_refused() -> None:
 
 @pytest.mark.parametrize("path", ["/v1/products?limit=0", "/v1/alerts?limit=many"])
 def test_wrong_parameter_is_named(path: str) -> None:
-    response = get(StubView(), path)
+    response = get(CannedSummaryReader(), path)
     assert response.status_code == 400
     assert response.json()["detail"].startswith("limit: ")
 
 
 def test_recent_alerts_come_newest_first_up_to_the_limit() -> None:
-    view = StubView(alerts=[alert("new"), alert("old"), alert("oldest")])
+    view = CannedSummaryReader(alerts=[alert("new"), alert("old"), alert("oldest")])
     body = get(view, "/v1/alerts?limit=2").json()
     assert [a["alert_id"] for a in body["alerts"]] == ["new", "old"]
 
 
 def test_unknown_address_is_a_problem_too() -> None:
-    response = get(StubView(), "/v2")
+    response = get(CannedSummaryReader(), "/v2")
     assert response.status_code == 404
     assert "/docs" in response.json()["next_step"]
 
 
 def test_metrics_count_by_route_and_never_by_product() -> None:
-    get(StubView(summary("secret-product")), "/v1/products/secret-product/summary")
-    text = get(StubView(), "/metrics").text
+    get(CannedSummaryReader(summary("secret-product")), "/v1/products/secret-product/summary")
+    text = get(CannedSummaryReader(), "/metrics").text
     assert 'stream_app_api_seconds_count{route="/v1/products/{product_id:path}/summary",status="200"}' in text
     assert "secret-product" not in text
 
 
 def test_openapi_describes_the_summary_by_its_schema_file() -> None:
-    document = get(StubView(), "/openapi.json").json()
+    document = get(CannedSummaryReader(), "/openapi.json").json()
     answer = document["paths"]["/v1/products/{product_id}/summary"]["get"]["responses"]["200"]
     documented = answer["content"]["application/json"]["schema"]
     assert documented["properties"] == orjson.loads(orjson.dumps(contract.schema("product-summary.v1")))["properties"]
@@ -196,13 +200,15 @@ def test_answers_from_a_lost_view_say_so() -> None:
     """Counts are too low until it is made again; an answer of before must not pass for one of now."""
 
     async def ask() -> list[httpx.Response]:
-        app = create_app(StubView(summary("p"), alerts=[alert("a")]), now_ms=lambda: NOW_MS, stale=lambda: True)
+        app = create_app(
+            CannedSummaryReader(summary("p"), alerts=[alert("a")]), now_ms=lambda: NOW_MS, stale=lambda: True
+        )
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
             paths = ("products/p/summary", "products?ids=p,x", "alerts", "products/x/summary")
             return [await client.get(path) for path in (*(f"/v1/{path}" for path in paths), "/readyz")]
 
     one, many, alerts, unknown, ready = asyncio.run(ask())
-    sound = get(StubView(summary("p")), "/v1/products/p/summary")
+    sound = get(CannedSummaryReader(summary("p")), "/v1/products/p/summary")
     assert one.json() == sound.json() | {"stale": True}
     validator("product-summary.v1").validate(one.json())
     assert one.headers["etag"] != sound.headers["etag"]
@@ -217,4 +223,4 @@ def test_answers_from_a_lost_view_say_so() -> None:
 
 def test_answers_from_a_sound_view_say_nothing_of_it() -> None:
     for path in ("/v1/products/p/summary", "/v1/products?ids=p", "/v1/alerts", "/readyz"):
-        assert "stale" not in get(StubView(summary("p")), path).json()
+        assert "stale" not in get(CannedSummaryReader(summary("p")), path).json()

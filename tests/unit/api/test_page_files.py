@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from stream_app.records import Rule
-from tests.unit.api.stub_view import StubView
+from stream_app.testing.reader import CannedSummaryReader
 from tests.unit.api.test_look_ups import get
 
 STATIC = Path(__file__).parents[3] / "stream_app/api/static"
@@ -19,7 +19,7 @@ FILES = sorted(path.name for path in STATIC.iterdir())
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_file_is_served_under_a_policy_that_forbids_inline_script_and_other_origins(name: str) -> None:
-    response = get(StubView(), ADDRESSES.get(name, f"/static/{name}"))
+    response = get(CannedSummaryReader(), ADDRESSES.get(name, f"/static/{name}"))
     assert response.content == (STATIC / name).read_bytes()
     policy = dict(part.strip().split(" ", 1) for part in response.headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
@@ -43,5 +43,5 @@ def test_every_alert_rule_has_a_title_on_the_page() -> None:
 
 
 def test_unchanged_file_is_not_sent_again() -> None:
-    tag = get(StubView(), "/static/page.js").headers["etag"]
-    assert get(StubView(), "/static/page.js", If_None_Match=tag).status_code == 304
+    tag = get(CannedSummaryReader(), "/static/page.js").headers["etag"]
+    assert get(CannedSummaryReader(), "/static/page.js", If_None_Match=tag).status_code == 304

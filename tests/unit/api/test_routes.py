@@ -15,7 +15,8 @@ from stream_app.api.look_ups import MAX_ALERTS, MAX_PRODUCTS
 from stream_app.api.routes import ApiRoute, openapi
 from stream_app.ports import ConfigurationError, StoreUnavailable
 from stream_app.records import ProductSummary
-from tests.unit.api.stub_view import NOW_MS, StubView, summary
+from stream_app.testing.reader import CannedSummaryReader
+from tests.unit.api.samples import NOW_MS, summary
 
 PATH = "/v1/products/p/summary"
 
@@ -24,7 +25,7 @@ class TimedOut(StoreUnavailable):
     """A kind of outage that the API's handlers do not name."""
 
 
-class FailingView(StubView):
+class FailingView(CannedSummaryReader):
     """Every read raises ``error``."""
 
     def __init__(self, error: Exception) -> None:
@@ -46,7 +47,7 @@ def ask(app: Starlette, method: str = "GET", path: str = PATH) -> httpx.Response
     return asyncio.run(send())
 
 
-def app_on(view: StubView) -> Starlette:
+def app_on(view: CannedSummaryReader) -> Starlette:
     return create_app(view, now_ms=lambda: NOW_MS)
 
 
@@ -68,7 +69,7 @@ def test_bug_is_not_hidden() -> None:
 @pytest.mark.parametrize("method", ["HEAD", "POST", "DELETE"])
 def test_other_methods_are_refused_the_usual_way(method: str) -> None:
     """With the methods that there are."""
-    response = ask(app_on(StubView(summary("p"))), method)
+    response = ask(app_on(CannedSummaryReader(summary("p"))), method)
 
     assert response.status_code == 405
     assert response.headers["allow"] == "GET"
@@ -76,7 +77,7 @@ def test_other_methods_are_refused_the_usual_way(method: str) -> None:
 
 def test_description_names_every_route_but_the_files_of_the_page() -> None:
     described = {(path, method.upper()) for path, one in openapi("1")["paths"].items() for method in one}
-    routes = [one for one in app_on(StubView()).routes if isinstance(one, ApiRoute)]
+    routes = [one for one in app_on(CannedSummaryReader()).routes if isinstance(one, ApiRoute)]
     of_the_page = ("/static/", "/docs")
 
     assert described == {
@@ -93,12 +94,12 @@ def test_description_names_the_limits_that_are_checked(path: str, most: int) -> 
     operations = [f"{path}?limit={number}" for number in (0, 1, most, most + 1)]
 
     assert (limit["schema"]["minimum"], limit["schema"]["maximum"]) == (1, most)
-    assert [ask(app_on(StubView()), path=one).status_code for one in operations] == [400, 200, 200, 400]
+    assert [ask(app_on(CannedSummaryReader()), path=one).status_code for one in operations] == [400, 200, 200, 400]
 
 
 def test_description_describes_a_problem_as_it_is_answered() -> None:
     answers = openapi("1")["paths"]["/v1/products/{product_id}/summary"]["get"]["responses"]["404"]["content"]
-    problem = ask(app_on(StubView()))
+    problem = ask(app_on(CannedSummaryReader()))
 
     assert list(answers) == [problem.headers["content-type"]]
     assert answers["application/problem+json"]["schema"]["required"] == list(problem.json())

@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 
 from stream_app.commands.product import _show
-from tests.unit.api.stub_view import summary
+from tests.unit.api.samples import summary
 
 
 def test_headings_are_whole_at_80_columns() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,25 +10,9 @@ from stream_app.kafka.ordered_publisher import OrderedPublisher
 from stream_app.ports import InFlightRecord
 from stream_app.records import Message, Partition, RawRecord
 from stream_app.steps.sequence import OffsetJumpedBack
+from stream_app.testing.kafka import FakePublisher
 
 P0, P1 = Partition("reviews", 0), Partition("reviews", 1)
-
-
-class FakePublisher:
-    """Keeps what is published; delivers when told."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[list[bytes | None], Callable[[], None]]] = []
-
-    def publish(self, messages: Iterable[Message], on_delivered: Callable[[], None]) -> None:
-        self.calls.append(([message.value for message in messages], on_delivered))
-
-    @property
-    def values(self) -> list[list[bytes | None]]:
-        return [values for values, _ in self.calls]
-
-    def deliver(self, call: int) -> None:
-        self.calls[call][1]()
 
 
 def record(offset: int, partition: int = 0) -> RawRecord:

@@ -17,7 +17,7 @@ from stream_app.kafka.faust_consumer import Consumer
 from stream_app.kafka.ordered_publisher import OrderedPublisher
 from stream_app.records import Partition, RawRecord
 from stream_app.steps.sequence import OffsetJumpedBack
-from tests.fakes import FakePublisher
+from stream_app.testing.kafka import FakePublisher
 
 P0, P1 = TP("reviews", 0), TP("reviews", 1)
 THREAD = "stream_app.kafka.consumer_thread"

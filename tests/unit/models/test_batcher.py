@@ -18,7 +18,7 @@ from stream_app.models.watchdog import DeviceHung
 from stream_app.ports import MicroBatchPlan, ModelFailed
 from stream_app.records import Scores
 from stream_app.steps.batch_plan import Packed, PaddedRows
-from tests.fake_models import FakeClassifier, Faults
+from stream_app.testing.models import FakeClassifier
 
 
 def wait_until(condition: Callable[[], bool], timeout_seconds: float, message: str) -> None:
@@ -32,7 +32,7 @@ class Rig:
     """A batcher with a fake classifier, and what it reported."""
 
     def __init__(self, **options: Any) -> None:
-        self.model = FakeClassifier(Faults())
+        self.model = FakeClassifier()
         self.started: list[list[Any]] = []
         self.done: list[tuple[Any, Scores | ModelFailed]] = []
         self.errors: list[BaseException] = []
@@ -65,7 +65,7 @@ def rig() -> Iterator[Rig]:
     rig = Rig()
     rig.batcher.start()
     yield rig
-    rig.model.faults.let_go.set()
+    rig.model.gate.set()
     rig.batcher.stop()
 
 
@@ -104,7 +104,7 @@ def test_texts_gather_where_a_batch_costs_more_than_its_texts() -> None:
 
 
 def test_start_is_told_before_the_device_gets_a_text(rig: Rig) -> None:
-    rig.model.faults.let_go.clear()
+    rig.model.gate.clear()
     rig.submit("good")
     wait_until(lambda: rig.started == [["good"]], 30, "on_start was not called")
     assert rig.done == []
@@ -113,7 +113,7 @@ def test_start_is_told_before_the_device_gets_a_text(rig: Rig) -> None:
 def test_a_lone_text_does_not_wait_for_others(rig: Rig) -> None:
     rig.submit("good")
     rig.results(1)
-    assert rig.model.runs == [[2]]
+    assert rig.model.completed == [[2]]
 
 
 def test_what_came_while_the_device_was_busy_makes_one_batch() -> None:
@@ -123,7 +123,7 @@ def test_what_came_while_the_device_was_busy_makes_one_batch() -> None:
     rig.batcher.start()
     rig.results(50)
     rig.batcher.stop()
-    assert rig.model.runs == [[3] * 50]
+    assert rig.model.completed == [[3] * 50]
 
 
 def test_newer_texts_never_overtake_an_older_batch(rig: Rig) -> None:
@@ -134,7 +134,7 @@ def test_newer_texts_never_overtake_an_older_batch(rig: Rig) -> None:
     finished = [place[tag] for tag, _ in rig.done]
     # within a batch (at most 128 tokens, so at most 42 of these) any order; never further away than one batch
     assert all(number <= position + 42 for position, number in enumerate(finished))
-    assert all(len(run) * max(run) <= 64 or len(run) == 1 for run in rig.model.runs)
+    assert all(len(run) * max(run) <= 64 or len(run) == 1 for run in rig.model.completed)
 
 
 def test_who_goes_first_overtakes_what_waits_also_within_a_batch() -> None:
@@ -162,11 +162,11 @@ def test_who_goes_first_shares_a_run_with_others_only_where_runs_are_packed(
 def test_several_workers_share_the_runs_of_one_batch() -> None:
     """Else the second one would begin with what came later."""
     rig = Rig(workers=2, batch_tokens=1000, micro_batch_tokens=10)
-    rig.model.faults.let_go.clear()
+    rig.model.gate.clear()
     rig.submit("one two", "three four five six seven eight")
     rig.batcher.start()
     wait_until(lambda: len(rig.started) == 2, 30, "one run waits for the other")
-    rig.model.faults.let_go.set()
+    rig.model.gate.set()
     rig.results(2)
     rig.batcher.stop()
 
@@ -179,7 +179,7 @@ def test_a_text_is_estimated_by_its_bytes() -> None:
 
 
 def test_only_the_guilty_text_of_a_failing_run_fails(rig: Rig) -> None:
-    rig.model.faults.fails_on = lambda text: "poison" in text
+    rig.model.fails_on = lambda text: "poison" in text
     rig.submit(*(f"text {number}" for number in range(20)), "poison pill")
     results = rig.results(21)
     failed = {tag: result for tag, result in results.items() if isinstance(result, ModelFailed)}
@@ -187,30 +187,30 @@ def test_only_the_guilty_text_of_a_failing_run_fails(rig: Rig) -> None:
 
 
 def test_a_text_that_cannot_be_tokenised_fails_alone(rig: Rig) -> None:
-    rig.model.faults.cannot_tokenize = lambda text: "poison" in text
+    rig.model.cannot_tokenize = lambda text: "poison" in text
     rig.submit(*(f"text {number}" for number in range(20)), "poison pill")
     results = rig.results(21)
     assert [tag for tag, result in results.items() if isinstance(result, ModelFailed)] == ["poison pill"]
 
 
 def test_a_broken_device_is_fatal_and_rejects_no_text(rig: Rig) -> None:
-    rig.model.faults.fails_on = lambda text: True
-    rig.model.faults.canary_passes = False
+    rig.model.fails_on = lambda text: True
+    rig.model.canary_passes = False
     rig.submit("good", "fine")
     assert isinstance(rig.error(), DeviceBroken)
     assert rig.done == []
 
 
 def test_out_of_memory_halves_the_runs_and_loses_nothing(rig: Rig) -> None:
-    rig.model.faults.memory_tokens = 20
+    rig.model.memory_tokens = 20
     rig.submit(*(f"text number {number}" for number in range(64)))
     results = rig.results(64)
     assert all(isinstance(result, Scores) for result in results.values())
-    assert all(sum(run) <= 20 for run in rig.model.runs)
+    assert all(sum(run) <= 20 for run in rig.model.completed)
 
 
 def test_a_text_too_large_for_the_memory_fails_alone(rig: Rig) -> None:
-    rig.model.faults.memory_tokens = 20
+    rig.model.memory_tokens = 20
     rig.submit("word " * 30, "good")
     failed = [tag for tag, result in rig.results(2).items() if isinstance(result, ModelFailed)]
     assert failed == ["word " * 30]
@@ -218,18 +218,18 @@ def test_a_text_too_large_for_the_memory_fails_alone(rig: Rig) -> None:
 
 def test_a_hung_device_is_fatal() -> None:
     rig = Rig(hang_seconds=0.05)
-    rig.model.faults.let_go.clear()
+    rig.model.gate.clear()
     rig.batcher.start()
     rig.submit("good")
     assert isinstance(rig.error(), DeviceHung)
     rig.batcher.stop()
-    rig.model.faults.let_go.set()
+    rig.model.gate.set()
 
 
 def test_hung_tokenizer_is_fatal() -> None:
     rig = Rig(hang_seconds=0.05)
     let_go = threading.Event()
-    rig.model.faults.cannot_tokenize = lambda text: not let_go.wait()
+    rig.model.cannot_tokenize = lambda text: not let_go.wait()
     rig.batcher.start()
     rig.submit("good")
     try:
@@ -245,14 +245,14 @@ def test_a_process_that_was_stopped_for_long_does_not_take_its_device_for_hung(m
     """It computed nothing meanwhile; only what the watch itself saw pass counts."""
     monkeypatch.setattr(watchdog, "_INTERVAL_SECONDS", 0.02)
     rig = Rig(hang_seconds=60.0)
-    rig.model.faults.let_go.clear()
+    rig.model.gate.clear()
     rig.batcher.start()
     rig.submit("good")
     wait_until(lambda: bool(rig.started), 30, "the run did not begin")
     clock = time.monotonic
     monkeypatch.setattr("stream_app.models.watchdog.time.monotonic", lambda: clock() + 3600)
     time.sleep(0.3)  # the watch looks several times
-    rig.model.faults.let_go.set()
+    rig.model.gate.set()
     rig.results(1)
     rig.batcher.stop()
 
@@ -271,12 +271,12 @@ def test_an_error_of_whoever_takes_the_results_is_fatal() -> None:
 
 
 def test_dropping_forgets_only_what_has_not_begun(rig: Rig) -> None:
-    rig.model.faults.let_go.clear()
+    rig.model.gate.clear()
     rig.submit("begun")
     wait_until(lambda: rig.started == [["begun"]], 30, "the first text did not begin")
     rig.submit(*(f"{'ours' if number % 2 else 'theirs'} {number}" for number in range(400)))
     dropped = rig.batcher.drop_waiting(lambda tag: tag.startswith(("theirs", "begun")))
-    rig.model.faults.let_go.set()
+    rig.model.gate.set()
     results = rig.results(401 - len(dropped))
     assert "begun" in results
     assert set(dropped) | set(results) == {"begun", *(f"{'ours' if n % 2 else 'theirs'} {n}" for n in range(400))}
@@ -329,13 +329,13 @@ def test_what_has_no_result_yet_counts_as_unfinished() -> None:
 
 def test_nothing_is_reported_after_a_stop() -> None:
     rig = Rig()
-    rig.model.faults.let_go.clear()
+    rig.model.gate.clear()
     rig.batcher.start()
     rig.submit("begun")
     wait_until(lambda: bool(rig.started), 30, "the text did not begin")
     rig.batcher._on_done = divide_by_zero  # the caller is gone
     rig.batcher.stop()
-    rig.model.faults.let_go.set()
+    rig.model.gate.set()
     wait_until(lambda: not _alive(rig.batcher), 30, "threads are still alive after a stop")
     assert rig.errors == []
 
@@ -355,7 +355,7 @@ def _alive(batcher: Batcher[Any]) -> list[threading.Thread]:
 
 def test_no_run_begins_while_the_batcher_that_goes_first_has_anything_to_do(rig: Rig) -> None:
     """T5 takes no core from BERT: it computes when BERT is idle, and then it does."""
-    rig.model.faults.let_go.clear()
+    rig.model.gate.clear()
     second = Rig(yield_to=rig.batcher)
     second.batcher.start()
     rig.submit("this one hangs for a while")
@@ -363,14 +363,14 @@ def test_no_run_begins_while_the_batcher_that_goes_first_has_anything_to_do(rig:
     second.submit("waits")
     time.sleep(0.3)  # long enough for it to begin, were it not held back
     assert not second.started
-    rig.model.faults.let_go.set()
+    rig.model.gate.set()
     assert second.results(1)
     second.batcher.stop()
 
 
 def test_run_begins_beside_the_few_texts_of_the_batcher_that_goes_first_that_it_may() -> None:
     first = Rig(workers=2, micro_batch_tokens=1)  # each text is a run of its own
-    first.model.faults.let_go.clear()
+    first.model.gate.clear()
     second = Rig(yield_to=first.batcher, max_unfinished_ahead=1)
     first.batcher.start()
     second.batcher.start()
@@ -379,15 +379,15 @@ def test_run_begins_beside_the_few_texts_of_the_batcher_that_goes_first_that_it_
     second.submit("waits")
     time.sleep(0.3)  # long enough for it to begin, were it not held back
     assert not second.started
-    first.model.faults.let_go.set()
+    first.model.gate.set()
     assert second.results(1)
 
-    first.model.faults.let_go.clear()
+    first.model.gate.clear()
     first.submit("hangs")
     second.submit("good")
     assert second.results(2)
     assert len(first.done) == 2
-    first.model.faults.let_go.set()
+    first.model.gate.set()
     for one in (first, second):
         one.batcher.stop()
 
@@ -396,7 +396,7 @@ def test_join_waits_for_the_run_in_progress_and_not_for_one_that_hangs() -> None
     """A thread inside a C++ library when Python ends would take the process down with SIGABRT."""
     rig = Rig(workers=2)
     rig.batcher.start()
-    rig.model.faults.let_go.clear()
+    rig.model.gate.clear()
     rig.submit("good")
     wait_until(lambda: bool(rig.started), 30, "the run began")
     rig.batcher.stop()
@@ -405,7 +405,7 @@ def test_join_waits_for_the_run_in_progress_and_not_for_one_that_hangs() -> None
     assert 0.2 <= time.monotonic() - began < 10.0
     assert not rig.done
 
-    threading.Timer(0.2, rig.model.faults.let_go.set).start()
+    threading.Timer(0.2, rig.model.gate.set).start()
     began = time.monotonic()
     rig.batcher.join(60.0)
     assert len(rig.done) == 1
@@ -416,7 +416,7 @@ def test_join_waits_for_the_run_in_progress_and_not_for_one_that_hangs() -> None
 def test_stop_while_another_goes_first_begins_no_run() -> None:
     """The process is ending: what is still to run comes again."""
     first, second = Rig(), None
-    first.model.faults.let_go.clear()
+    first.model.gate.clear()
     second = Rig(yield_to=first.batcher)
     first.batcher.start()
     second.batcher.start()
@@ -426,7 +426,7 @@ def test_stop_while_another_goes_first_begins_no_run() -> None:
     first.batcher.stop()
     second.batcher.stop()
     second.batcher.join(5.0)
-    first.model.faults.let_go.set()
+    first.model.gate.set()
     first.batcher.join(5.0)
 
     assert not _alive(second.batcher) or not second.started
@@ -437,7 +437,7 @@ def test_what_was_given_up_before_its_run_is_forgotten() -> None:
     """Also where it was in a batch already; whoever waits for the batcher to be idle does not wait for it."""
     given_up: set[str] = set()
     first = Rig()
-    first.model.faults.let_go.clear()
+    first.model.gate.clear()
     second = Rig(yield_to=first.batcher, unwanted=given_up.__contains__)
     first.batcher.start()
     second.batcher.start()
@@ -446,7 +446,7 @@ def test_what_was_given_up_before_its_run_is_forgotten() -> None:
     second.submit("late", "good")
     wait_until(lambda: not second.batcher.waiting_tokens, 30, "both are in a batch")
     given_up.add("late")
-    first.model.faults.let_go.set()
+    first.model.gate.set()
 
     assert list(second.results(1)) == ["good"]
     second.batcher.wait_until_few(0, lambda: False)

@@ -16,7 +16,7 @@ from stream_app.models.device import DeviceChoice, choose_device
 from stream_app.ports import ConfigurationError, OutOfDeviceMemory, Tokens
 from stream_app.records import Scores
 from stream_app.steps.batch_plan import Packed
-from tests.fake_models import FakeClassifier, Faults
+from stream_app.testing.models import FakeClassifier
 
 
 @pytest.fixture(autouse=True)
@@ -44,10 +44,10 @@ def test_a_precision_that_was_set_is_not_measured(monkeypatch: pytest.MonkeyPatc
 def test_a_budget_is_measured_once(cpu: DeviceChoice, cache: Path) -> None:
     model = FakeClassifier()
     first = measure_budget(model, cpu)
-    runs = len(model.runs)
+    runs = len(model.completed)
     assert runs > 0
     assert measure_budget(model, cpu) == first
-    assert len(model.runs) == runs
+    assert len(model.completed) == runs
     assert cache.is_file()
     assert first.batch_tokens >= first.micro_batch_tokens > 0
 
@@ -83,9 +83,9 @@ def test_a_cache_that_cannot_be_written_is_done_without(
 
 
 def test_runs_that_do_not_fit_the_memory_are_not_chosen(cpu: DeviceChoice) -> None:
-    assert measure_budget(FakeClassifier(Faults(memory_tokens=600)), cpu).micro_batch_tokens <= 1024
+    assert measure_budget(FakeClassifier(memory_tokens=600), cpu).micro_batch_tokens <= 1024
     with pytest.raises(OutOfDeviceMemory):
-        measure_budget(FakeClassifier(Faults(memory_tokens=30)), cpu, "another")
+        measure_budget(FakeClassifier(memory_tokens=30), cpu, "another")
 
 
 def test_memory_that_runs_out_later_rules_out_that_size_and_all_larger_ones(
@@ -155,7 +155,7 @@ def test_a_run_is_timed_at_the_size_that_it_stands_for(cpu: DeviceChoice) -> Non
     model = FakeClassifier()
     model.plan = Packed()
     measure_budget(model, cpu)
-    largest = [max(sum(run) for run in model.runs if sum(run) <= size) for size in (256, 512, 1024, 2048)]
+    largest = [max(sum(run) for run in model.completed if sum(run) <= size) for size in (256, 512, 1024, 2048)]
     assert all(found > 0.8 * size for found, size in zip(largest, (256, 512, 1024, 2048), strict=True)), largest
 
 
@@ -176,6 +176,6 @@ def test_no_run_of_the_sweep_has_the_shape_of_one_before(cpu: DeviceChoice) -> N
 
     measure_budget(model, cpu)
 
-    shapes = list(map(sum, model.runs[1:]))
+    shapes = list(map(sum, model.completed[1:]))
     assert len(shapes) > 4
     assert len(shapes) == len(set(shapes)), shapes

@@ -11,7 +11,7 @@ from tests.unit.models.test_batcher import Rig, texts, wait_until
 def test_no_more_than_one_batch_is_prepared_ahead_of_the_device() -> None:
     """What is tokenised is bounded, and what waits is given back when its partition goes."""
     rig = Rig()
-    rig.model.faults.let_go.clear()
+    rig.model.gate.clear()
     rig.batcher.start()
     rig.submit(*texts(400))
     wait_until(lambda: bool(rig.started), 30, "the device did not begin")
@@ -20,7 +20,7 @@ def test_no_more_than_one_batch_is_prepared_ahead_of_the_device() -> None:
 
     dropped = rig.batcher.drop_waiting(lambda tag: True)
 
-    rig.model.faults.let_go.set()
+    rig.model.gate.set()
     rig.results(400 - len(dropped))
     rig.batcher.stop()
     taken = texts(400)[: 400 - len(dropped)]

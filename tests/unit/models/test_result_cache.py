@@ -6,7 +6,7 @@ import threading
 
 from stream_app.models.batcher import Batcher, BatcherOptions
 from stream_app.models.result_cache import LONGEST_TEXT, ResultCache
-from tests.fake_models import FakeClassifier, Faults
+from stream_app.testing.models import FakeClassifier
 from tests.waiting import wait_until
 
 
@@ -61,23 +61,22 @@ def test_equal_text_gets_the_same_answer_without_the_device() -> None:
     model = FakeClassifier()
     rig = Rig(model, cached_texts=10)
     rig.ask((1, "great product"))
-    runs = len(model.runs)
+    runs = len(model.completed)
     rig.ask((2, "great product"), (3, "it broke"))
     rig.batcher.stop()
 
     answers = dict(rig.done)
     assert answers[1] == answers[2] != answers[3]
-    assert len(model.runs) == runs + 1
+    assert len(model.completed) == runs + 1
     assert rig.started == [1, 3], "what is not computed was never on the device"
 
 
 def test_answer_that_was_an_error_is_not_remembered() -> None:
     """The next one may fare better, and a reject must never come from memory."""
-    faults = Faults(fails_on=lambda text: "broke" in text)
-    model = FakeClassifier(faults)
+    model = FakeClassifier(fails_on=lambda text: "broke" in text)
     rig = Rig(model, cached_texts=10)
     rig.ask((1, "it broke"))
-    faults.fails_on = lambda text: False
+    model.fails_on = lambda text: False
     rig.ask((2, "it broke"))
     rig.batcher.stop()
 

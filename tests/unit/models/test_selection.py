@@ -23,7 +23,7 @@ from stream_app.models.selection import candidates, select
 from stream_app.ports import ConfigurationError, OutOfDeviceMemory
 from stream_app.records import ModelName
 from stream_app.settings import Settings
-from tests.fake_models import FakeClassifier
+from stream_app.testing.models import FakeClassifier
 
 Folder = Callable[[dict[int, str]], Path]
 LABELS = {0: "negative", 1: "neutral", 2: "positive"}

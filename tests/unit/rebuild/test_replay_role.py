@@ -10,9 +10,9 @@ from stream_app.rebuild.refusals import incomplete
 from stream_app.rebuild.replay import NothingPublished, SideEffectFree
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
+from stream_app.testing.kafka import FakeAcks, in_flight_of
+from stream_app.testing.store import MemorySummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
-from tests.fake_store import MemorySummaryStore
-from tests.fakes import FakeAcks, in_flight_of
 from tests.waiting import wait_until_async
 
 

@@ -11,15 +11,15 @@ from pathlib import Path
 from stream_app.models.loading import Loaded, TunedModel
 from stream_app.ports import Tokens
 from stream_app.records import Scores
-from stream_app.settings import Settings
-from tests.fakes import FakeModel, fake_scores, fake_summary, texts_of
+from stream_app.settings import ModelSettings
+from stream_app.testing.models import FakeClassifier, FakeModel, fake_summary, texts_of
 
 
-class Deadly(FakeModel[Scores]):
+class Deadly(FakeClassifier):
     """``starts``: a file that gets a line for each process that loads it."""
 
     def __init__(self, starts: Path | None) -> None:
-        super().__init__(fake_scores)
+        super().__init__()
         if starts is not None:
             with starts.open("a") as file:
                 file.write(f"{os.getpid()}\n")
@@ -37,21 +37,21 @@ class Deadly(FakeModel[Scores]):
         return super().run(batch)
 
 
-def load_deadly(starts: Path | None, settings: Settings) -> Loaded:
+def load_deadly(starts: Path | None, settings: ModelSettings) -> Loaded:
     return Loaded(
         TunedModel(Deadly(starts), micro_batch_tokens=40, batch_tokens=100),
         None if settings.summaries == "off" else TunedModel(FakeModel(fake_summary), 1000, 1000),
     )
 
 
-def load_broken(settings: Settings) -> Loaded:
+def load_broken(settings: ModelSettings) -> Loaded:
     """A device that fails its canary, in every process."""
     loaded = load_deadly(None, settings)
-    loaded.sentiment.model.sane = False  # type: ignore[attr-defined]
+    loaded.sentiment.model.canary_passes = False  # type: ignore[attr-defined]
     return loaded
 
 
-def load_in_one_process_only(parent: int, settings: Settings) -> Loaded:
+def load_in_one_process_only(parent: int, settings: ModelSettings) -> Loaded:
     """There is no memory for a second one."""
     if os.getpid() != parent:
         raise MemoryError("no room for a second copy")

@@ -18,9 +18,10 @@ from stream_app.records import Evidence, ProductSummary, ProductText
 from stream_app.roles.describe import Describe
 from stream_app.settings import Settings
 from stream_app.steps import product_text
+from stream_app.testing.kafka import FakePublisher
+from stream_app.testing.models import FakeModel
+from stream_app.testing.store import MemorySummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
-from tests.fake_store import MemorySummaryStore
-from tests.fakes import FakeModel, FakePublisher
 from tests.waiting import wait_until_async
 
 _SECONDS = 30

@@ -20,9 +20,10 @@ from stream_app.ports import InFlightRecord
 from stream_app.records import EnrichedReview, Partition, RawRecord, Rejected, Scores
 from stream_app.roles.enrich.role import Enrich
 from stream_app.roles.enrich.summaries import Summaries
-from stream_app.settings import Settings
+from stream_app.settings import ModelSettings, Settings
 from stream_app.steps.crash_note import CrashNote
-from tests.fakes import FakeAcks, FakeModel, fake_scores, fake_summary, in_flight_of
+from stream_app.testing.kafka import FakeAcks, FakeAlertHistory, in_flight_of
+from stream_app.testing.models import FakeClassifier, FakeModel, fake_scores, fake_summary
 from tests.waiting import wait_until_async
 
 NOW_MS = 1_800_000_000_000
@@ -40,10 +41,10 @@ class Stage:
     """An Enrich between fake models and fake acknowledgements."""
 
     def __init__(
-        self, sizes: dict[str, Any], *, load: Callable[[Settings], Loaded] | None = None, **settings: Any
+        self, sizes: dict[str, Any], *, load: Callable[[ModelSettings], Loaded] | None = None, **settings: Any
     ) -> None:
         """``load``: as a worker loads its models; None: the fake ones, which this process alone can have."""
-        self.bert = FakeModel(fake_scores, languages=ENGLISH)
+        self.bert = FakeClassifier(languages=ENGLISH)
         self.t5 = FakeModel(fake_summary, languages=ENGLISH)
         self.acks = FakeAcks()
         self.crashes = CrashMemory()
@@ -168,33 +169,6 @@ def with_epoch(in_flight: InFlightRecord, epoch: int) -> InFlightRecord:
     return InFlightRecord(in_flight.record, in_flight.partition, epoch)
 
 
-class HistoryOfTheTest:
-    """ports.AlertHistory: the records that the test gives it, handed over when it starts."""
-
-    def __init__(self, *values: bytes | None) -> None:
-        self.values = values
-        self.states: list[str] = []
-
-    def __call__(self, take: Callable[[RawRecord], None]) -> HistoryOfTheTest:
-        self.take = take
-        return self
-
-    def start(self) -> None:
-        self.states.append("started")
-        self.read(*self.values)
-
-    async def caught_up(self, patience_seconds: float) -> bool:
-        self.states.append("caught up")
-        return True
-
-    def stop(self) -> None:
-        self.states.append("stopped")
-
-    def read(self, *values: bytes | None) -> None:
-        for value in values:
-            self.take(RawRecord("reviews.alerts", 0, 0, 0, None, value))
-
-
 def alerts_of(stage: Stage, field: str) -> list[str]:
     return [orjson.loads(one.value or b"")[field] for one in stage.acks.messages.get("reviews.alerts", [])]
 
@@ -247,7 +221,7 @@ def test_alert_that_the_broker_may_not_have_is_published_again_when_its_review_c
     """What was sent before a rebalance counts for nothing until it is read back from the topic."""
 
     async def scenario() -> None:
-        history = HistoryOfTheTest()
+        history = FakeAlertHistory()
         async with staged(summaries="off", alert_history=history) as stage:
             await stage.take(edit(0, "It broke.", rating=1))
             await stage.finished(0)
@@ -268,7 +242,7 @@ def test_alerts_of_other_workers_and_of_earlier_runs_are_known_before_the_first_
     known = fields | {"alert_id": "negative_review|p|r", "product_id": "p", "review_id": "r", "severity": "critical"}
     of_version_0_1 = known | {"alert_id": "negative_review|p|r2|warning", "review_id": "r2", "severity": "warning"}
     garbage = (None, b"", b"\xff\x00", b"[" * 5000, b'{"schema":"alert.v1"}')
-    history = HistoryOfTheTest(*garbage, orjson.dumps(known), orjson.dumps(of_version_0_1))
+    history = FakeAlertHistory(*garbage, orjson.dumps(known), orjson.dumps(of_version_0_1))
 
     async def scenario() -> None:
         async with staged(summaries="off", alert_history=history) as stage:
@@ -555,7 +529,7 @@ def test_best_effort_goes_on_fetching_although_t5_is_full() -> None:
 def test_failing_summary_leaves_the_best_sentence() -> None:
     async def scenario() -> None:
         async with staged(summaries="always") as stage:
-            stage.t5.fails_on = {LONG_BAD}
+            stage.t5.fails_on = lambda text: text == LONG_BAD
             await stage.take(review(0, LONG_BAD))
             await stage.finished(0)
             assert stage.enriched()[0].summary_method == "extractive"
@@ -589,7 +563,7 @@ def test_unreadable_record_goes_to_the_dead_letter_with_its_bytes() -> None:
 def test_review_that_the_model_fails_on_is_rejected_alone() -> None:
     async def scenario() -> None:
         async with staged() as stage:
-            stage.bert.fails_on = {"bad one"}
+            stage.bert.fails_on = lambda text: text == "bad one"
             await stage.take(review(0), review(1, "bad one"), review(2))
             await stage.finished(0, 1, 2)
             assert stage.reasons() == ["model_failed"]

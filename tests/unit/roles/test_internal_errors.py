@@ -17,9 +17,9 @@ from stream_app.roles.record_errors import HealthyRecordFailed, RecordErrors, To
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
 from stream_app.steps import alert_rules, assemble, prepare
+from stream_app.testing.kafka import FakeAcks, FakePublisher, in_flight_of
+from stream_app.testing.store import MemorySummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
-from tests.fake_store import MemorySummaryStore
-from tests.fakes import FakeAcks, FakePublisher, in_flight_of
 from tests.unit.roles.test_enrich_role import review, staged
 from tests.waiting import wait_until_async
 

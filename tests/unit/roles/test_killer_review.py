@@ -18,7 +18,7 @@ from stream_app.models.bisection import DeviceBroken
 from stream_app.models.loading import Loaded
 from stream_app.records import Partition
 from stream_app.roles.enrich import isolation
-from stream_app.settings import Settings
+from stream_app.settings import ModelSettings
 from stream_app.steps.trials import DEATHS_ALONE
 from tests.unit.roles.deadly_models import load_broken, load_deadly, only_here
 from tests.unit.roles.test_enrich_role import LONG_BAD, Stage, review
@@ -32,7 +32,7 @@ KILLER = "A very deadly review."
 
 
 @asynccontextmanager
-async def staged(load: Callable[[Settings], Loaded], **settings: Any) -> AsyncIterator[Stage]:
+async def staged(load: Callable[[ModelSettings], Loaded], **settings: Any) -> AsyncIterator[Stage]:
     stage = Stage({}, load=load, **settings)
     await stage.role.start(stage.acks)
     try:

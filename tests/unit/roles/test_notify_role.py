@@ -14,8 +14,8 @@ from stream_app.ports import StoreUnavailable
 from stream_app.records import Alert
 from stream_app.roles.notify import Notify
 from stream_app.settings import Settings
-from tests.fake_store import MemorySummaryStore
-from tests.fakes import FakeAcks, in_flight_of
+from stream_app.testing.kafka import FakeAcks, in_flight_of
+from stream_app.testing.store import MemorySummaryStore
 from tests.waiting import wait_until_async
 
 ALERT = Alert("negative_review|p|r", "negative_review", "critical", "p", 1000, 2000, review_id="r")

@@ -9,8 +9,8 @@ from prometheus_client import REGISTRY
 
 from stream_app.roles.notify import Notify
 from stream_app.settings import Settings
-from tests.fake_store import MemorySummaryStore
-from tests.fakes import FakeAcks, in_flight_of
+from stream_app.testing.kafka import FakeAcks, in_flight_of
+from stream_app.testing.store import MemorySummaryStore
 from tests.unit.roles import test_enrich_role, test_summarize_role
 
 

@@ -12,9 +12,9 @@ from stream_app.records import EnrichedReview
 from stream_app.roles.notify import Notify
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
+from stream_app.testing.kafka import FakeAcks, FakePublisher
+from stream_app.testing.store import MemorySummaryStore
 from tests.behaviour.enriched import NOW_MS
-from tests.fake_store import MemorySummaryStore
-from tests.fakes import FakeAcks, FakePublisher
 from tests.unit.roles.test_summarize_role import CountingStore, in_flight, run, staged
 from tests.waiting import wait_until_async
 

@@ -12,9 +12,9 @@ from stream_app.ports import Applied, InFlightRecord
 from stream_app.records import EnrichedReview, Partition
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
+from stream_app.testing.kafka import FakeAcks, FakePublisher, in_flight_of
+from stream_app.testing.store import MemorySummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
-from tests.fake_store import MemorySummaryStore
-from tests.fakes import FakeAcks, FakePublisher, in_flight_of
 from tests.waiting import wait_until_async
 
 _SECONDS = 30

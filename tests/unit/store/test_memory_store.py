@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from stream_app.ports import StoreUnavailable
+from stream_app.testing.store import MemorySummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
-from tests.fake_store import MemorySummaryStore
 
 
 def test_switched_off_store_is_unavailable_and_keeps_what_it_holds() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from stream_app.records import Label, Scores
+from stream_app.testing.models import FakeClassifier
 from stream_app.training.data import LabelledReview
 from stream_app.training.evaluate import answers, score_sentiment, score_summaries
-from tests.fake_models import FakeClassifier
 
 
 def labelled(*labels: Label) -> list[LabelledReview]:

@@ -1,4 +1,4 @@
-"""ports.SummaryStore in memory, for tests: the same fold, the same rules, and a switch that makes it unreachable."""
+"""A fake of ports.SummaryStore: the same fold and the same rules in memory, and a switch that makes it unreachable."""
 
 from __future__ import annotations
 

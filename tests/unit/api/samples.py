@@ -1,11 +1,9 @@
-"""A view held in a dict, for tests of what reads it."""
+"""A product summary and an alert, for tests of what reads the view."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from stream_app.ports import StoreUnavailable
 from stream_app.records import Alert, Counts, ModelName, ProductSummary, ProductText
 
 NOW_MS = 1_760_000_000_000
@@ -44,31 +42,3 @@ def alert(alert_id: str, product_id: str = "p", **other: object) -> Alert:
         sentence="It broke on the first day.",
     )
     return replace(made, **other)  # type: ignore[arg-type]
-
-
-class StubView:
-    """The reading half of SummaryStore. ``away``: every call raises. ``trips``: how often it was asked."""
-
-    def __init__(self, *summaries: ProductSummary, alerts: Sequence[Alert] = ()) -> None:
-        self.summaries = {s.product_id: s for s in summaries}
-        self.alerts = list(alerts)
-        self.away = False
-        self.trips = 0
-
-    def _ask(self) -> None:
-        self.trips += 1
-        if self.away:
-            raise StoreUnavailable("connection refused")
-
-    async def read(self, product_ids: Sequence[str], now_ms: int) -> list[ProductSummary | None]:
-        self._ask()
-        found = [self.summaries.get(i) for i in product_ids]
-        return [replace(s, as_of_ms=now_ms) if s else None for s in found]
-
-    async def product_ids(self, limit: int) -> list[str]:
-        self._ask()
-        return list(self.summaries)[:limit]
-
-    async def recent_alerts(self, limit: int) -> list[Alert]:
-        self._ask()
-        return self.alerts[:limit]
