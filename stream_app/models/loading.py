@@ -79,28 +79,13 @@ def load_summary_model(settings: ModelSettings, *, background: bool = False) -> 
     return _tuned(find_summarizer(name, settings.summary_beams), settings, background=background)
 
 
-def _tuned(
-    found: ModelSource[Any], settings: ModelSettings, *, alerts_wait: bool = False, background: bool = False
-) -> TunedModel[Any]:
+def _tuned(found: ModelSource[Any], settings: ModelSettings, **needs: bool) -> TunedModel[Any]:
+    """Put the model on its device, as ``select`` chooses."""
     from stream_app.models.device import cores
     from stream_app.models.selection import THREADS_OF_A_WORKER, select
 
     by_the_machine = max(1, cores() // (settings.threads or THREADS_OF_A_WORKER))
-    workers = settings.device_workers or by_the_machine
-    selected = select(found, settings, workers, background=background)
-    budget, choice = selected.budget, selected.choice
-    if alerts_wait:
-        budget = budget.for_low_latency(choice.device, packs=selected.model.plan.packs)
-    return TunedModel(
-        selected.model,
-        budget.micro_batch_tokens,
-        budget.batch_tokens,
-        choice.workers,
-        budget.tokens_per_second * choice.at_full_speed,
-        choice.reason,
-        choice.device,
-        choice.background,
-    )
+    return select(found, settings, settings.device_workers or by_the_machine, **needs)
 
 
 def silence_libraries() -> None:

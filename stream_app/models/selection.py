@@ -7,8 +7,8 @@ keep its answers; of these the fastest is chosen. A backend that computes a mode
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Generic, Protocol, TypeVar
+from dataclasses import asdict, replace
+from typing import Any, Protocol, TypeVar
 
 import torch
 
@@ -18,7 +18,6 @@ from stream_app.models.autotune import (
     ROUNDS,
     TEXTS,
     Autotune,
-    Budget,
     budget_key,
     measure_budget,
     measured_workers,
@@ -27,11 +26,11 @@ from stream_app.models.autotune import (
 )
 from stream_app.models.background import THREADS_CAN_YIELD
 from stream_app.models.device import Backend, DeviceChoice, Precision
+from stream_app.models.loading import TunedModel
 from stream_app.ports import ConfigurationError, OutOfDeviceMemory, TextModel
 from stream_app.records import ModelName, Scores
 from stream_app.settings import ModelSettings
 
-Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
 
 THREADS_OF_A_WORKER = 1
@@ -71,27 +70,24 @@ class ModelSource(Protocol[Result_co]):
     def on(self, choice: DeviceChoice) -> Any: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Selected(Generic[Result]):
-    """The model on its device, how, and with which budgets."""
-
-    model: TextModel[Result]
-    choice: DeviceChoice
-    budget: Budget
-
-
 def select(
-    found: ModelSource[Any], settings: ModelSettings, workers: int, *, background: bool = False
-) -> Selected[Any]:
+    found: ModelSource[Any],
+    settings: ModelSettings,
+    workers: int,
+    *,
+    alerts_wait: bool = False,
+    background: bool = False,
+) -> TunedModel[Any]:
     """Choose the fastest candidate. The first time on a machine each is measured for some seconds.
 
-    ``background``: its threads yield to the others of this process, where they can; see the choice.
+    ``alerts_wait``: for its answers, so batches are smaller. ``background``: its threads yield to the others of this
+    process, where they can.
 
     Raises ConfigurationError where the settings name what this device or model can't do.
     """
     choices = candidates(found, settings, workers)
     if len(choices) == 1:
-        return _selected(found, choices[0], background)
+        return _tuned(found, choices[0], alerts_wait, background)
     by_name = {f"{one.backend} {one.precision}": one for one in choices}
     where = f"{choices[0].device} {choices[0].threads} times {workers}"
     key = f"tokens per second {where} {found.key} of {', '.join(by_name)}"
@@ -107,10 +103,11 @@ def select(
         f"{name} {rate:,.0f}" for name, rate in sorted(rates.items(), key=lambda r: -r[1]) if name != best
     )
     reason = f"{best}, because it computes {rates[best]:,.0f} tokens/s a worker ({others})"
-    return _selected(found, replace(by_name[best], reason=f"{choices[0].reason}; {reason}"), background)
+    choice = replace(by_name[best], reason=f"{choices[0].reason}; {reason}")
+    return _tuned(found, choice, alerts_wait, background)
 
 
-def _selected(found: ModelSource[Any], choice: DeviceChoice, background: bool) -> Selected[Any]:
+def _tuned(found: ModelSource[Any], choice: DeviceChoice, alerts_wait: bool, background: bool) -> TunedModel[Any]:
     model = found.on(choice)
     budget = measure_budget(model, choice, found.key)
     if background and THREADS_CAN_YIELD and choice.backend == "ctranslate2":  # torch computes in Python's threads
@@ -118,7 +115,18 @@ def _selected(found: ModelSource[Any], choice: DeviceChoice, background: bool) -
         model = found.on(choice)  # again: the model that was measured did not yield
     if choice.device == "cuda":
         warm_up(model, budget.micro_batch_tokens)
-    return Selected(model, choice, budget)
+    if alerts_wait:
+        budget = budget.for_low_latency(choice.device, packs=model.plan.packs)
+    return TunedModel(
+        model,
+        budget.micro_batch_tokens,
+        budget.batch_tokens,
+        choice.workers,
+        budget.tokens_per_second * choice.at_full_speed,
+        choice.reason,
+        choice.device,
+        choice.background,
+    )
 
 
 def _rates(found: ModelSource[Any], choices: Mapping[str, DeviceChoice]) -> dict[str, float]:
