@@ -103,20 +103,13 @@ def _redis(settings: Settings) -> str:
 
 
 def _view(settings: Settings) -> str:
-    from stream_app.kafka.topics_admin import log_identity
-    from stream_app.ports import ViewLost
-    from stream_app.roles.admission import is_lost, refuse_another_log
-    from stream_app.store import generations
+    from stream_app.roles.admission import origin_of
+    from stream_app.store.generations import known
 
-    known = asyncio.run(generations.known(settings))
-    number = settings.generation or known.active
-    recorded = known.origins.get(number)
-    if recorded is None:
-        if is_lost(settings.model_copy(update={"generation": number}), known):
-            raise ViewLost
-        return "none yet: `summarize` begins it"
-    refuse_another_log(recorded, log_identity(settings))
-    return f"generation {number}, made from {recorded}"
+    generations = asyncio.run(known(settings))
+    number = settings.generation or generations.active
+    origin = origin_of(settings.model_copy(update={"generation": number}), generations)
+    return "none yet: `summarize` begins it" if origin is None else f"generation {number}, made from {origin}"
 
 
 def _device(settings: Settings) -> str:

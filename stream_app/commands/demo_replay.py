@@ -139,7 +139,7 @@ def replay_once(settings: Settings, lines: list[Line], folder: Path, report: Pat
             for log in sorted((folder / "logs").glob("*.log")):
                 console.print(f"── {log.name}\n{log.read_text(errors='replace')[-2000:]}", markup=False)
         result = account(current, since, RedisSummaryStore.from_settings(current), seconds or timeout)
-    text = orjson.dumps(result.as_dict(), option=orjson.OPT_INDENT_2).decode()
+    text = orjson.dumps(result, option=orjson.OPT_INDENT_2).decode()
     if report is not None:
         report.write_text(text + "\n")
     print(text)

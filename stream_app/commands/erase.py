@@ -81,16 +81,12 @@ def identities(lines: Sequence[Line], name: str) -> set[tuple[str, str]]:
 
 async def _of_the_view(settings: Settings) -> Settings:
     """With the number of the active generation. Raises ConfigurationError while a rebuild is under way."""
-    from stream_app.store.generations import Generations, fixed
+    from stream_app.store.generations import fixed, known
 
-    generations = Generations.from_settings(settings)
-    try:
-        known = await generations.known()
-    finally:
-        await generations.close()
-    if known.building is not None:
+    generations = await known(settings)
+    if generations.building is not None:
         raise ConfigurationError(
-            f"A rebuild of generation {known.building} is not finished: run `stream-app rebuild` first."
+            f"A rebuild of generation {generations.building} is not finished: run `stream-app rebuild` first."
         )
     return await fixed(settings)
 

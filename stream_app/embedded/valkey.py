@@ -8,16 +8,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stream_app.embedded.free_port import WAIT_FOR_OWN_PORT_SECONDS, free_port
-from stream_app.embedded.server_process import ServerProcess, did_not_start, found_its_port_taken, start_server
+from stream_app.embedded.server_process import (
+    ServerProcess,
+    did_not_start,
+    start_on_free_ports,
+    start_server,
+    why_it_ended,
+)
 
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.02
-_TRIES = 3  # a port that was free may be taken before the server binds it
-
-
-class _PortTaken(Exception):
-    """The server ended because its port was taken in the meantime."""
 
 
 class EmbeddedValkey:
@@ -64,16 +65,7 @@ class EmbeddedValkey:
         if self.process is not None and self.process.running:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        for attempt in range(1, _TRIES + 1):
-            try:
-                self._start()
-                return
-            except _PortTaken:
-                if attempt == _TRIES:
-                    raise did_not_start("Valkey", self._folder, "its port is busy") from None
-            except BaseException:
-                self.stop()
-                raise
+        start_on_free_ports("Valkey", self._folder, self._start, self.stop)
 
     def stop(self) -> None:
         """Stop the server gracefully; what was written is in the append-only file."""
@@ -112,9 +104,7 @@ class EmbeddedValkey:
         deadline = time.monotonic() + _READY_SECONDS
         while time.monotonic() < deadline:
             if not process.running:
-                if found_its_port_taken(self._folder):
-                    raise _PortTaken
-                raise did_not_start("Valkey", self._folder, "the server ended")
+                raise why_it_ended("Valkey", self._folder, "server")
             if _answers(self._port, process.pid):
                 return
             time.sleep(_POLL_SECONDS)

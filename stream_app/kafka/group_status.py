@@ -6,15 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException
-
-from stream_app.kafka.admin import reach
-from stream_app.kafka.groups import committed_offsets, topic_of
+from stream_app.kafka.groups import committed_offsets, described, topic_of
 from stream_app.kafka.offsets import begin_offsets, end_offsets
 from stream_app.kafka.reader import read_to_end
 from stream_app.settings import KafkaSettings
-
-_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +60,14 @@ def _status(settings: KafkaSettings, role: str, before: _Offsets, now_ms: int) -
     after = _offsets(settings, role)
     seconds = after.at - before.at
     behind = {number: end - after.done[number] for number, end in after.ends.items() if end > after.done[number]}
-    state, members, assigned = _members(settings, settings.group(role))
+    group = described(settings, role)
     return GroupStatus(
         role=role,
         group=settings.group(role),
-        state=state,
-        members=members,
+        state=group.state.name.lower(),
+        members=len(group.members),
         partitions=len(after.ends),
-        assigned=assigned,
+        assigned=sum(len(one.assignment.topic_partitions) for one in group.members if one.assignment),
         lag_records=sum(behind.values()),
         lag_seconds=_age_of_oldest(settings, topic_of(settings, role), after, behind, now_ms),
         done_per_second=_per_second(before.done, after.done, seconds),
@@ -97,18 +92,3 @@ def _age_of_oldest(
         if not missing:
             break
     return round((now_ms - oldest_ms) / 1000, 1)
-
-
-def _members(settings: KafkaSettings, group: str) -> tuple[str, int, int]:
-    """(state, members, partitions that they have); a group that never was is "dead", without members."""
-
-    def ask(client: object) -> tuple[str, int, int]:
-        [future] = client.describe_consumer_groups([group], request_timeout=_SECONDS).values()  # type: ignore[attr-defined]
-        found = future.result(_SECONDS)
-        assigned = sum(len(member.assignment.topic_partitions) for member in found.members if member.assignment)
-        return found.state.name.lower(), len(found.members), assigned
-
-    try:
-        return reach(settings, ask)
-    except KafkaException:
-        return "unknown", 0, 0

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from stream_app.kafka.admin import ADMIN_SECONDS, reach
 from stream_app.kafka.client_config import consumer_config
@@ -51,11 +53,15 @@ def _member_of(settings: KafkaSettings, group: str) -> Consumer:
 
 def members(settings: KafkaSettings, role: str) -> int:
     """Count the members of the role's group; one that died counts until its session ends."""
-    group = settings.group(role)
+    return len(described(settings, role).members)
 
-    def ask(client: object) -> int:
-        [described] = client.describe_consumer_groups([group], request_timeout=ADMIN_SECONDS).values()  # type: ignore[attr-defined]
-        return len(described.result(ADMIN_SECONDS).members)
+
+def described(settings: KafkaSettings, role: str) -> Any:
+    """Return the brokers' description of the role's group; one that never was is "dead", without members."""
+
+    def ask(client: AdminClient) -> Any:
+        [group] = client.describe_consumer_groups([settings.group(role)], request_timeout=ADMIN_SECONDS).values()
+        return group.result(ADMIN_SECONDS)
 
     return reach(settings, ask)
 

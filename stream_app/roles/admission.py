@@ -73,6 +73,19 @@ def refuse_another_log(recorded: LogIdentity, present: LogIdentity) -> None:
         telemetry.topic_id_is_unknown(str(present))
 
 
+def origin_of(settings: Settings, known: Known) -> LogIdentity | None:
+    """Return the log that the view of ``settings.generation`` was made from; None where it was not begun yet.
+
+    Raises ViewLost, ConfigurationError where that is another log than the present one, and BrokerUnavailable.
+    """
+    recorded = known.origins.get(settings.generation)
+    if recorded is not None:
+        refuse_another_log(recorded, log_identity(settings))
+    elif is_lost(settings, known):
+        raise ViewLost
+    return recorded
+
+
 def is_lost(settings: KafkaSettings, known: Known) -> bool:
     """Was a view of ``settings.generation``, of which Redis knows no origin, made before? Asks the consumer groups.
 

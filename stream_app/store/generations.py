@@ -185,8 +185,4 @@ async def fixed(settings: View) -> View:
     """The same settings with the number of a generation: theirs, or else the active one. Raises StoreUnavailable."""
     if settings.generation:
         return settings
-    generations = Generations.from_settings(settings)
-    try:
-        return settings.model_copy(update={"generation": await generations.active()})
-    finally:
-        await generations.close()
+    return settings.model_copy(update={"generation": (await known(settings)).active})

@@ -84,33 +84,34 @@ class ReplayStore(RedisSummaryStore):
 
     async def count_reviews(self) -> int:
         """How many standing reviews this generation holds of all products: read product by product."""
-        seen: set[bytes] = set()  # ZSCAN may name a product twice
-        reviews = cursor = 0
-        while True:
-            [(cursor, page)] = await self._server.run(
-                [("ZSCAN", self._keys.products, cursor, "COUNT", _PRODUCTS_AT_ONCE)]
-            )
-            new = {product_id for product_id, _ in page} - seen
+        seen: set[bytes] = set()  # a page may name a product again
+        reviews = 0
+        async for page in self._pages():
+            new = set(page) - seen
             seen |= new
             totals = await self._server.run(
                 [("HGET", self._keys.product(product_id.decode()).state, "totals") for product_id in new]
             )
             reviews += sum(packing.reviews_in(packed) for packed in totals if packed)
-            if not cursor:
-                return reviews
+        return reviews
 
     async def enter_due(self, now_ms: int) -> AsyncIterator[tuple[int, int]]:
         """Enter every product of which something is due, or will be; yields (products looked at, of these entered)."""
+        async for page in self._pages():
+            product_ids = [product_id.decode() for product_id in page]
+            due_at = await self._due.due_times(product_ids, now_ms)
+            due = [product_id for product_id, at in zip(product_ids, due_at, strict=True) if at is not None]
+            await self._server.run(self._due.entries(due, now_ms))
+            yield len(product_ids), len(due)
+
+    async def _pages(self) -> AsyncIterator[list[bytes]]:
+        """Yield the products that this generation knows, some at a time."""
         cursor = 0
         while True:
             [(cursor, page)] = await self._server.run(
                 [("ZSCAN", self._keys.products, cursor, "COUNT", _PRODUCTS_AT_ONCE)]
             )
-            product_ids = [product_id.decode() for product_id, _ in page]
-            due_at = await self._due.due_times(product_ids, now_ms)
-            due = [product_id for product_id, at in zip(product_ids, due_at, strict=True) if at is not None]
-            await self._server.run(self._due.entries(due, now_ms))
-            yield len(product_ids), len(due)
+            yield [product_id for product_id, _ in page]
             if not cursor:
                 return
 
