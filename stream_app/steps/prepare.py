@@ -76,7 +76,7 @@ def _prepared(review: Review, languages: frozenset[str] | None) -> Prepared | Un
         title, title_marked_up = clean(review.title)
         title, title_masked = mask(title)
         marked_up, masked = marked_up or title_marked_up, masked or title_masked
-    language = language_of(text, review.language)
+    language = language_of(text, review.language, title)
     supported = is_supported(language, languages)
     flags = (
         *(("markup_removed",) if marked_up else ()),

@@ -23,6 +23,7 @@ from stream_app.roles.enrich.summaries import Summaries
 from stream_app.roles.record_errors import RecordErrors
 from stream_app.settings import EnrichSettings, ModelSettings
 from stream_app.steps import assemble, prepare
+from stream_app.steps.language import load_detector
 from stream_app.steps.safety import safety_terms
 
 _FETCH_WAIT_MS = {"cuda": 20, "cpu": 50}  # at the broker, while the device is busy
@@ -83,7 +84,9 @@ class Enrich:
             device=self._settings.device,
         )
         loaded = await asyncio.to_thread(self._load, self._settings)
-        await asyncio.to_thread(safety_terms)  # the first review would wait for them, and the event loop with it
+        # the first review would wait for them, and the event loop with it
+        await asyncio.to_thread(safety_terms)
+        await asyncio.to_thread(load_detector)
         self._build(loaded, acks)
         if self._alert_history is not None:
             await self._alert_history.caught_up(_ALERT_HISTORY_SECONDS)  # guarantee: alerts-of-others-are-known

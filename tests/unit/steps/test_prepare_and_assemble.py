@@ -112,6 +112,23 @@ def test_language_that_no_model_reads_is_flagged_and_not_summarised() -> None:
     assert enriched.summary_method == "extractive"
 
 
+@pytest.mark.parametrize(
+    ("text", "title"), [("Le couvercle s'est cassé en deux semaines", None), ("Bof", "Très déçue par cet achat")]
+)
+def test_french_without_a_stated_language_is_flagged(text: str, title: str | None) -> None:
+    """An English model used to read it."""
+    ready = prepared(review(text, title=title), frozenset({"en"}))
+
+    assert (ready.language, ready.supported, ready.flags) == ("fr", False, ("unsupported_language",))
+
+
+@pytest.mark.parametrize("text", ["ok", "Nespresso Vertuo", "👍"])
+def test_review_too_short_to_tell_its_language_is_read(text: str) -> None:
+    ready = prepared(review(text), frozenset({"en"}))
+
+    assert (ready.language, ready.supported, ready.flags) == ("und", True, ())
+
+
 def test_sentiment_is_the_largest_probability_in_four_decimals() -> None:
     """Label and confidence are of the rounded ones, so that readers who compare agree."""
     assert assemble.sentiment_of(Scores(0.123456, 0.2, 0.676544)) == Sentiment(
