@@ -1,0 +1,60 @@
+"""The data that is written for this project and shipped with it."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections import Counter
+from importlib import resources
+
+from stream_app.steps.aspects import load_aspects
+
+_DATA = resources.files("stream_app.training") / "data"
+
+
+def hazard_sentences() -> list[dict[str, object]]:
+    lines = (_DATA / "hazard_sentences.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_each_hazard_sentence_has_its_fields() -> None:
+    for row in hazard_sentences():
+        assert list(row) == ["text", "hazard", "language", "kind"]
+        assert isinstance(row["text"], str)
+        assert row["text"] == row["text"].strip() != ""
+        assert "{" not in row["text"]
+        assert isinstance(row["hazard"], bool)
+        assert row["language"] in ("en", "zh")
+
+
+def test_no_hazard_sentence_is_there_twice() -> None:
+    texts = Counter(str(row["text"]).lower().rstrip(".!。！") for row in hazard_sentences())
+    assert [text for text, count in texts.items() if count > 1] == []
+
+
+def test_about_half_of_the_hazard_sentences_of_each_language_are_look_alikes() -> None:
+    counts = Counter((row["language"], row["hazard"]) for row in hazard_sentences())
+    for language in ("en", "zh"):
+        share = counts[language, True] / (counts[language, True] + counts[language, False])
+        assert 0.45 < share < 0.55, language
+
+
+def test_the_readme_states_the_counts() -> None:
+    stated = {}
+    for line in (_DATA / "README.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[0] in ("true", "false") and cells[1] != "all":
+            stated[cells[0] == "true", cells[1], "en"] = int(cells[2])
+            stated[cells[0] == "true", cells[1], "zh"] = int(cells[3])
+    counted = Counter((row["hazard"], row["kind"], row["language"]) for row in hazard_sentences())
+    assert {key: count for key, count in stated.items() if count} == dict(counted)
+
+
+def test_each_aspect_of_oposum_is_mapped_to_an_aspect_of_ours_or_to_none() -> None:
+    mapping = tomllib.loads((_DATA / "oposum_aspects.toml").read_text(encoding="utf-8"))
+    ids = {aspect.id for aspect in load_aspects()} | {""}
+    assert len(mapping) == 6
+    for domain, aspects in mapping.items():
+        assert len(aspects) == 9, domain
+        assert aspects["None"] == ""
+        assert set(aspects.values()) <= ids, domain
