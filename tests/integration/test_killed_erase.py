@@ -17,8 +17,7 @@ from stream_app.kafka import rewrite, segments
 from stream_app.kafka.group_check import lost_positions
 from stream_app.kafka.offsets import begin_offsets
 from tests.behaviour.enriched import deletion, enriched
-from tests.integration.killed_erase import PROGRAM
-from tests.integration.test_erase import (
+from tests.integration.erasing import (
     all_read,
     file_of,
     holding,
@@ -27,9 +26,9 @@ from tests.integration.test_erase import (
     publish_everything,
     read_all,
 )
-from tests.integration.test_rebuild import Place, place
+from tests.integration.killed_erase import PROGRAM
+from tests.integration.place import Place
 
-__all__ = ["place"]  # a fixture
 pytestmark = pytest.mark.timeout(600)
 
 KILLS = (

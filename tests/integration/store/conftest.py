@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from stream_app.embedded.valkey import EmbeddedValkey
 from stream_app.settings import Settings
 from stream_app.steps.log_identity import LogIdentity
 from stream_app.store.generations import Generations
 from stream_app.store.keys import Namespace
+from stream_app.store.replay import ReplayStore
 from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.running import Run
 
@@ -57,3 +59,29 @@ async def begin(settings: Settings) -> None:
 def generation() -> int:
     """A view that no other test has."""
     return random.randrange(2**31)
+
+
+@pytest.fixture
+def settings(fresh_valkey: EmbeddedValkey) -> Settings:
+    return Settings(_env_file=None, redis=fresh_valkey.url)
+
+
+@pytest.fixture
+def generations(run: Run, settings: Settings) -> Iterator[Generations]:
+    opened = Generations.from_settings(settings)
+    yield opened
+    run(opened.close())
+
+
+@pytest.fixture
+def new(run: Run, settings: Settings) -> Iterator[ReplayStore]:
+    """Generation 2, which is being built."""
+    opened = ReplayStore.from_settings(settings.model_copy(update={"generation": 2}))
+    yield opened
+    run(opened.close())
+
+
+@pytest.fixture
+def old(fresh_valkey: EmbeddedValkey, open_store: Opener) -> RedisSummaryStore:
+    """Generation 1."""
+    return open_store(fresh_valkey.url)

@@ -1,17 +1,14 @@
-"""Which view is active: the switch, readers that follow it, texts brought back, and the end of the old keys."""
+"""Which view is active: the switch, readers that follow it, and the end of the old keys."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
-from typing import Any
+from collections.abc import Awaitable
 
 import pytest
 from redis import Redis
 
 from stream_app.embedded.valkey import EmbeddedValkey
-from stream_app.records import Alert, EnrichedReview, ProductSummary, ProductText
 from stream_app.settings import Settings
 from stream_app.steps.log_identity import LogIdentity
 from stream_app.store import current
@@ -22,36 +19,10 @@ from stream_app.store.replay import ReplayStore
 from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.enriched import NOW_MS, deletion, enriched
 from tests.behaviour.running import Run
-from tests.integration.store.conftest import NAMESPACE, ORIGIN, Opener
+from tests.integration.store.conftest import NAMESPACE, ORIGIN
 from tests.waiting import wait_until_async
 
 pytestmark = pytest.mark.store
-
-
-@pytest.fixture
-def settings(fresh_valkey: EmbeddedValkey) -> Settings:
-    return Settings(_env_file=None, redis=fresh_valkey.url)
-
-
-@pytest.fixture
-def generations(run: Run, settings: Settings) -> Iterator[Generations]:
-    opened = Generations.from_settings(settings)
-    yield opened
-    run(opened.close())
-
-
-@pytest.fixture
-def new(run: Run, settings: Settings) -> Iterator[ReplayStore]:
-    """Generation 2, which is being built."""
-    opened = ReplayStore.from_settings(settings.model_copy(update={"generation": 2}))
-    yield opened
-    run(opened.close())
-
-
-@pytest.fixture
-def old(fresh_valkey: EmbeddedValkey, open_store: Opener) -> RedisSummaryStore:
-    """Generation 1."""
-    return open_store(fresh_valkey.url)
 
 
 def dropped(run: Run, generations: Generations, number: int) -> int:
@@ -60,9 +31,6 @@ def dropped(run: Run, generations: Generations, number: int) -> int:
 
     gone: int = run(drop())
     return gone
-
-
-# ---- the pointer
 
 
 def test_first_generation_is_active_where_nothing_is_named(
@@ -121,9 +89,6 @@ async def claimed_by(generations: Generations, who: str) -> bool:
     return (await generations.claim(who, 60_000)).holder == who
 
 
-# ---- the old keys
-
-
 def test_dropping_deletes_every_key_of_that_generation_and_no_other(
     run: Run, generations: Generations, old: RedisSummaryStore, new: ReplayStore, fresh_valkey: EmbeddedValkey
 ) -> None:
@@ -148,9 +113,6 @@ def test_view_in_use_is_never_dropped(run: Run, generations: Generations, number
 
     with pytest.raises(ValueError, match="in use"):
         dropped(run, generations, number)
-
-
-# ---- readers
 
 
 def test_readers_follow_the_switch(
@@ -284,187 +246,3 @@ def test_reviews_of_a_view_are_counted_over_all_products(run: Run, new: ReplaySt
     run(new.apply([deletion("r0", "p0"), enriched("r1", "p1", kind="edited", revision=2)], NOW_MS))
 
     assert run(new.count_reviews()) == 1499
-
-
-# ---- what a rebuild brings back
-
-
-def sentence_text(reviews: list[EnrichedReview]) -> ProductText:
-    """The text that `describe` would make of these reviews' sentences."""
-    sentences = [review.text[review.key_sentence.start : review.key_sentence.end] for review in reviews]  # type: ignore[index,union-attr]
-    return ProductText(
-        "It works", " ".join(sentences), "extractive", tuple(r.review_id for r in reviews), None, NOW_MS - 1000
-    )
-
-
-@pytest.fixture
-def described(run: Run, old: RedisSummaryStore) -> Callable[..., ProductSummary]:
-    """Applies reviews to generation 1, writes a text that cites the first two, and returns what is published."""
-
-    def describe(reviews: list[EnrichedReview]) -> ProductSummary:
-        run(old.apply(reviews, NOW_MS))
-        cited = reviews[:2]
-        assert run(old.write_text("p", sentence_text(cited), {review.review_id: review.revision for review in cited}))
-        [summary] = run(old.read(["p"], NOW_MS))
-        return summary
-
-    return describe
-
-
-def due(run: Run, store: ReplayStore) -> Any:
-    async def enter() -> list[str]:
-        entered = sum([due async for _, due in store.enter_due(NOW_MS)])
-        claimed = await store.claim_due(NOW_MS + 10**6, 100, 100, 1000)
-        assert len(claimed) == entered
-        return [one.product_id for one in claimed]
-
-    return run(enter())
-
-
-def test_text_is_brought_back_where_its_evidence_is_the_same(
-    run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
-) -> None:
-    """Also where cited reviews were edited before it was made; and its product is not due."""
-    reviews = [enriched("r1"), enriched("r2", kind="edited", revision=5), *(enriched(f"x{n}") for n in range(8))]
-    gone = [enriched("g1"), deletion("g1"), enriched("g2"), deletion("g2"), enriched("g3"), deletion("g3")]
-    published = described(reviews + gone)
-    run(new.apply(reviews + gone, NOW_MS))
-    assert due(run, new) == ["p"]
-    run(new.finish_due({"p": None}, NOW_MS))
-
-    assert run(new.restore_texts([published])) == 1
-
-    [summary] = run(new.read(["p"], NOW_MS))
-    assert summary.text == published.text
-    assert run(new.claim_due(NOW_MS + 10**6, 10, 10, 1000)) == [], "nothing new since: not due"
-
-
-def test_text_whose_evidence_was_edited_or_deleted_since_is_made_again(
-    run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
-) -> None:
-    """It would say what no review says any more."""
-    reviews = [enriched("r1"), enriched("r2")]
-    published = described(reviews)
-    for later in (
-        enriched("r2", kind="edited", revision=1, text="Broke.", key_sentence=None),
-        deletion("r2", revision=2),
-    ):
-        run(new.apply([*reviews, later], NOW_MS))
-
-        assert run(new.restore_texts([published])) == 0
-    assert due(run, new) == ["p"]
-
-
-def test_older_text_never_replaces_a_newer_one(
-    run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
-) -> None:
-    """A page of the topic that is read again changes nothing."""
-    reviews = [enriched("r1"), enriched("r2")]
-    published = described(reviews)
-    assert published.text is not None
-    newer = replace(published, text=replace(published.text, headline="Newer", made_at_ms=NOW_MS))
-    run(new.apply(reviews, NOW_MS))
-
-    assert run(new.restore_texts([published, newer])) == 1
-    assert run(new.restore_texts([newer])) == 0
-    assert run(new.restore_texts([published])) == 0
-    [summary] = run(new.read(["p"], NOW_MS))
-    assert summary.text == newer.text
-
-
-def test_text_that_many_reviews_came_after_is_brought_back_and_due(
-    run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
-) -> None:
-    """How many there were when it was made is known from what was published."""
-    reviews = [enriched("r1"), enriched("r2")]
-    published = described(reviews)
-    run(new.apply([*reviews, *(enriched(f"x{number}") for number in range(3))], NOW_MS))
-
-    assert run(new.restore_texts([published])) == 1
-    assert due(run, new) == ["p"]
-
-
-def test_text_of_a_product_that_the_log_does_not_know_is_left_out(
-    run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
-) -> None:
-    assert run(new.restore_texts([described([enriched("r1"), enriched("r2")])])) == 0
-
-
-def test_products_keep_the_time_of_their_last_review_not_of_the_rebuild(run: Run, new: ReplayStore) -> None:
-    """The page shows first what changed last; a late original does not turn the order."""
-    run(new.apply([enriched("r1", "a", enriched_at_ms=5), enriched("r1", "b", enriched_at_ms=10)], NOW_MS))
-    run(new.apply([enriched("r2", "a", enriched_at_ms=9), enriched("r2", "b", enriched_at_ms=6)], NOW_MS))
-
-    assert run(new.product_ids(10)) == ["b", "a"]
-    assert run(new.claim_due(NOW_MS, 10, 10, 1000)) == [], "no product is due by a replay alone"
-
-
-def test_alert_that_an_earlier_run_left_in_an_outbox_stays_there(
-    run: Run, new: ReplayStore, fresh_valkey: EmbeddedValkey
-) -> None:
-    """It is not published while the view is built, so it must not be cleared; `summarize` finds it afterwards."""
-    run(new.apply([enriched("r1")], NOW_MS))
-    with Redis.from_url(fresh_valkey.url) as client:
-        client.hset(Keys(NAMESPACE, 2).product("p").outbox, "alert", b"1\nr0\n{}")
-
-        [applied] = run(new.apply([enriched("r1")], NOW_MS))
-
-        assert applied.outbox == ()
-        assert client.hgetall(Keys(NAMESPACE, 2).product("p").outbox) == {b"alert": b"1\nr0\n{}"}
-
-
-# ---- what a rebuild must not bring back
-
-
-def test_words_that_were_deleted_since_are_not_brought_back(
-    run: Run, new: ReplayStore, described: Callable[..., ProductSummary], fresh_valkey: EmbeddedValkey
-) -> None:
-    """Neither by a text nor by an alert, whichever of the two topics and the log is read first."""
-    published = described([enriched("r1"), enriched("r2")])
-    quoting = Alert("a", "negative_review", "info", "p", NOW_MS, NOW_MS, "r1", 0, sentence="It works (r1).")
-    run(new.record_alerts([quoting]))
-    run(new.apply([enriched("r1"), enriched("r2"), deletion("r1")], NOW_MS))
-
-    assert run(new.restore_texts([published])) == 0
-    run(new.record_alerts([quoting]))
-    assert run(new.recent_alerts(10)) == [replace(quoting, sentence=None)]
-    with Redis.from_url(fresh_valkey.url) as client:
-        assert not [key for key in client.scan_iter(Keys(NAMESPACE, 2).all) if b"(r1)" in client.dump(key)]
-
-
-def test_what_was_published_already_is_not_published_again(
-    run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
-) -> None:
-    reviews = [enriched(f"r{number}") for number in range(8)]
-    published = described(reviews)
-    run(new.apply(reviews, NOW_MS))
-    assert run(new.restore_texts([published])) == 1
-
-    assert due(run, new) == []
-
-
-@pytest.mark.parametrize("later", [enriched("late"), deletion("r7")])
-def test_counts_that_products_summaries_lacks_are_published_after_a_rebuild(
-    run: Run, new: ReplayStore, described: Callable[..., ProductSummary], later: EnrichedReview
-) -> None:
-    reviews = [enriched(f"r{number}") for number in range(8)]
-    published = described(reviews)
-    run(new.apply([*reviews, later], NOW_MS))
-    assert run(new.restore_texts([published])) == 1
-
-    assert due(run, new) == ["p"]
-
-
-def test_older_record_that_agrees_by_chance_does_not_count_as_the_published_one(
-    run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
-) -> None:
-    """Counts went up and down again: the last record is what readers of products.summaries have."""
-    reviews = [enriched(f"r{number}") for number in range(8)]
-    published = described(reviews)
-    run(new.apply(reviews, NOW_MS))
-    more = replace(published.windows["all"], reviews=9, positive=9)
-    last = replace(published, windows=published.windows | {"all": more}, state_version=published.state_version + 1)
-    run(new.restore_texts([published]))
-    run(new.restore_texts([last]))
-
-    assert due(run, new) == ["p"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from transformers import (
 )
 
 from stream_app.models.device import DeviceChoice
+from tests.unit.models.batcher_rig import Rig
 
 CPU = DeviceChoice("cpu", "fp32", 1, "for tests")
 _WORDS = ["[PAD]", "[UNK]", "[END]", *"the zip broke after two days and was good bad great lid kettle .".split()]
@@ -80,3 +81,12 @@ def word_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]", eos_token="[END]", model_max_length=512
     )
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    rig = Rig()
+    rig.batcher.start()
+    yield rig
+    rig.model.gate.set()
+    rig.batcher.stop()

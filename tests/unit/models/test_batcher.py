@@ -1,76 +1,20 @@
-"""One result per text whatever the model does, in batches that are formed when the device is free."""
+"""One result per text, in batches that are formed when the device is free."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
 from functools import partial
 from operator import eq
-from typing import Any
 
 import pytest
 
-from stream_app.models import watchdog
-from stream_app.models.batcher import Batcher, BatcherOptions, estimated_tokens
-from stream_app.models.bisection import DeviceBroken
-from stream_app.models.watchdog import DeviceHung
-from stream_app.ports import MicroBatchPlan, ModelFailed
+from stream_app.models.batcher import estimated_tokens
+from stream_app.ports import MicroBatchPlan
 from stream_app.records import Scores
 from stream_app.steps.batch_plan import Packed, PaddedRows
-from stream_app.testing.models import FakeClassifier
-
-
-def wait_until(condition: Callable[[], bool], timeout_seconds: float, message: str) -> None:
-    end = time.monotonic() + timeout_seconds
-    while not condition():
-        assert time.monotonic() < end, message
-        time.sleep(0.005)
-
-
-class Rig:
-    """A batcher with a fake classifier, and what it reported."""
-
-    def __init__(self, **options: Any) -> None:
-        self.model = FakeClassifier()
-        self.started: list[list[Any]] = []
-        self.done: list[tuple[Any, Scores | ModelFailed]] = []
-        self.errors: list[BaseException] = []
-        of_batcher = {name: options.pop(name) for name in ("unwanted", "high_priority", "yield_to") if name in options}
-        budgets = {"micro_batch_tokens": 64, "batch_tokens": 128, "max_waiting_tokens": 10_000} | options
-        self.batcher = Batcher(
-            self.model,
-            BatcherOptions(name="test", **budgets),
-            on_start=self.started.append,
-            on_done=self.done.extend,
-            fatal=self.errors.append,
-            **of_batcher,
-        )
-
-    def submit(self, *texts: str) -> None:
-        self.batcher.submit([(text, text) for text in texts])
-
-    def results(self, count: int) -> dict[Any, Scores | ModelFailed]:
-        wait_until(lambda: len(self.done) >= count, 30, f"{count} results expected, {len(self.done)} came")
-        assert not self.errors
-        return dict(self.done)
-
-    def error(self) -> BaseException:
-        wait_until(lambda: bool(self.errors), 30, "nothing fatal was reported")
-        return self.errors[0]
-
-
-@pytest.fixture
-def rig() -> Iterator[Rig]:
-    rig = Rig()
-    rig.batcher.start()
-    yield rig
-    rig.model.gate.set()
-    rig.batcher.stop()
-
-
-def texts(count: int) -> list[str]:
-    return [f"text {number} " + "word " * (number * 7 % 50) for number in range(count)]
+from tests.unit.models.batcher_rig import Rig, alive, texts
+from tests.waiting import wait_until
 
 
 def test_every_text_gets_its_own_result_exactly_once(rig: Rig) -> None:
@@ -178,98 +122,6 @@ def test_a_text_is_estimated_by_its_bytes() -> None:
     assert estimated_tokens("\ud800") > 0  # half a character is counted as well
 
 
-def test_only_the_guilty_text_of_a_failing_run_fails(rig: Rig) -> None:
-    rig.model.fails_on = lambda text: "poison" in text
-    rig.submit(*(f"text {number}" for number in range(20)), "poison pill")
-    results = rig.results(21)
-    failed = {tag: result for tag, result in results.items() if isinstance(result, ModelFailed)}
-    assert failed == {"poison pill": ModelFailed("model_failed", "RuntimeError: a text that fails, as asked for")}
-
-
-def test_a_text_that_cannot_be_tokenised_fails_alone(rig: Rig) -> None:
-    rig.model.cannot_tokenize = lambda text: "poison" in text
-    rig.submit(*(f"text {number}" for number in range(20)), "poison pill")
-    results = rig.results(21)
-    assert [tag for tag, result in results.items() if isinstance(result, ModelFailed)] == ["poison pill"]
-
-
-def test_a_broken_device_is_fatal_and_rejects_no_text(rig: Rig) -> None:
-    rig.model.fails_on = lambda text: True
-    rig.model.canary_passes = False
-    rig.submit("good", "fine")
-    assert isinstance(rig.error(), DeviceBroken)
-    assert rig.done == []
-
-
-def test_out_of_memory_halves_the_runs_and_loses_nothing(rig: Rig) -> None:
-    rig.model.memory_tokens = 20
-    rig.submit(*(f"text number {number}" for number in range(64)))
-    results = rig.results(64)
-    assert all(isinstance(result, Scores) for result in results.values())
-    assert all(sum(run) <= 20 for run in rig.model.completed)
-
-
-def test_a_text_too_large_for_the_memory_fails_alone(rig: Rig) -> None:
-    rig.model.memory_tokens = 20
-    rig.submit("word " * 30, "good")
-    failed = [tag for tag, result in rig.results(2).items() if isinstance(result, ModelFailed)]
-    assert failed == ["word " * 30]
-
-
-def test_a_hung_device_is_fatal() -> None:
-    rig = Rig(hang_seconds=0.05)
-    rig.model.gate.clear()
-    rig.batcher.start()
-    rig.submit("good")
-    assert isinstance(rig.error(), DeviceHung)
-    rig.batcher.stop()
-    rig.model.gate.set()
-
-
-def test_hung_tokenizer_is_fatal() -> None:
-    rig = Rig(hang_seconds=0.05)
-    let_go = threading.Event()
-    rig.model.cannot_tokenize = lambda text: not let_go.wait()
-    rig.batcher.start()
-    rig.submit("good")
-    try:
-        error = rig.error()
-    finally:
-        let_go.set()  # a thread that hangs keeps Python from ending
-        rig.batcher.stop()
-    assert isinstance(error, DeviceHung)
-    assert "tokenizing" in str(error)
-
-
-def test_a_process_that_was_stopped_for_long_does_not_take_its_device_for_hung(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It computed nothing meanwhile; only what the watch itself saw pass counts."""
-    monkeypatch.setattr(watchdog, "_INTERVAL_SECONDS", 0.02)
-    rig = Rig(hang_seconds=60.0)
-    rig.model.gate.clear()
-    rig.batcher.start()
-    rig.submit("good")
-    wait_until(lambda: bool(rig.started), 30, "the run did not begin")
-    clock = time.monotonic
-    monkeypatch.setattr("stream_app.models.watchdog.time.monotonic", lambda: clock() + 3600)
-    time.sleep(0.3)  # the watch looks several times
-    rig.model.gate.set()
-    rig.results(1)
-    rig.batcher.stop()
-
-
-def divide_by_zero(results: object) -> None:
-    raise ZeroDivisionError
-
-
-def test_an_error_of_whoever_takes_the_results_is_fatal() -> None:
-    rig = Rig()
-    rig.batcher._on_done = divide_by_zero
-    rig.batcher.start()
-    rig.submit("good")
-    assert isinstance(rig.error(), ZeroDivisionError)
-    rig.batcher.stop()
-
-
 def test_dropping_forgets_only_what_has_not_begun(rig: Rig) -> None:
     rig.model.gate.clear()
     rig.submit("begun")
@@ -327,30 +179,13 @@ def test_what_has_no_result_yet_counts_as_unfinished() -> None:
         one.batcher.stop()
 
 
-def test_nothing_is_reported_after_a_stop() -> None:
-    rig = Rig()
-    rig.model.gate.clear()
-    rig.batcher.start()
-    rig.submit("begun")
-    wait_until(lambda: bool(rig.started), 30, "the text did not begin")
-    rig.batcher._on_done = divide_by_zero  # the caller is gone
-    rig.batcher.stop()
-    rig.model.gate.set()
-    wait_until(lambda: not _alive(rig.batcher), 30, "threads are still alive after a stop")
-    assert rig.errors == []
-
-
 def test_several_workers_share_the_batches() -> None:
     rig = Rig(workers=3)
     rig.batcher.start()
     rig.submit(*texts(300))
     assert len(rig.results(300)) == 300
     rig.batcher.stop()
-    wait_until(lambda: not _alive(rig.batcher), 30, "threads are still alive after a stop")
-
-
-def _alive(batcher: Batcher[Any]) -> list[threading.Thread]:
-    return [thread for thread in batcher._threads if thread.is_alive()]
+    wait_until(lambda: not alive(rig.batcher), 30, "threads are still alive after a stop")
 
 
 def test_no_run_begins_while_the_batcher_that_goes_first_has_anything_to_do(rig: Rig) -> None:
@@ -429,7 +264,7 @@ def test_stop_while_another_goes_first_begins_no_run() -> None:
     first.model.gate.set()
     first.batcher.join(5.0)
 
-    assert not _alive(second.batcher) or not second.started
+    assert not alive(second.batcher) or not second.started
     assert (second.started, second.done) == ([], [])
 
 

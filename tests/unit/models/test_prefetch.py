@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from stream_app.models.batcher import estimated_tokens
-from tests.unit.models.test_batcher import Rig, texts, wait_until
+from tests.unit.models.batcher_rig import Rig, texts
+from tests.waiting import wait_until
 
 
 def test_no_more_than_one_batch_is_prepared_ahead_of_the_device() -> None:

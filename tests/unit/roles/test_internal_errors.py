@@ -20,7 +20,7 @@ from stream_app.steps import alert_rules, assemble, prepare
 from stream_app.testing.kafka import FakeAcks, FakePublisher, in_flight_of
 from stream_app.testing.store import MemorySummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
-from tests.unit.roles.test_enrich_role import review, staged
+from tests.unit.roles.enrich_stage import review, staged
 from tests.waiting import wait_until_async
 
 SECRET = "what a person wrote"

@@ -21,7 +21,7 @@ from stream_app.roles.enrich import isolation
 from stream_app.settings import ModelSettings
 from stream_app.steps.trials import DEATHS_ALONE
 from tests.unit.roles.deadly_models import load_broken, load_deadly, only_here
-from tests.unit.roles.test_enrich_role import LONG_BAD, Stage, review
+from tests.unit.roles.enrich_stage import LONG_BAD, Stage, review
 from tests.waiting import wait_until, wait_until_async
 
 pytestmark = pytest.mark.timeout(90)  # each child is a Python of its own

@@ -11,11 +11,11 @@ from stream_app.roles.notify import Notify
 from stream_app.settings import Settings
 from stream_app.testing.kafka import FakeAcks, in_flight_of
 from stream_app.testing.store import MemorySummaryStore
-from tests.unit.roles import test_enrich_role, test_summarize_role
+from tests.unit.roles import enrich_stage, test_summarize_role
 
 
 async def _enrich() -> FakeAcks:
-    async with test_enrich_role.staged() as stage:
+    async with enrich_stage.staged() as stage:
         await stage.take(in_flight_of(b"{broken", 0))
         await stage.finished(0)
         return stage.acks
