@@ -1,5 +1,6 @@
 """The contract: bytes to records and back, as the schema files in ``schemas/`` describe them."""
 
+from stream_app.contract.alerts import decode_alert, encode_alert
 from stream_app.contract.dead_letter_records import (
     HEADER_REPLAY_OF,
     TOMBSTONE,
@@ -18,20 +19,14 @@ from stream_app.contract.dead_letters import (
     dead_letter_origin,
     headers_hash,
 )
+from stream_app.contract.enriched import decode_enriched, encode_enriched
 from stream_app.contract.erasure import Identity, NamedReview, named_review
 from stream_app.contract.messages import (
     alert_message,
     enriched_message,
     product_summary_message,
 )
-from stream_app.contract.outputs import (
-    decode_alert,
-    decode_enriched,
-    decode_product_summary,
-    encode_alert,
-    encode_enriched,
-    encode_product_summary,
-)
+from stream_app.contract.product_summaries import decode_product_summary, encode_product_summary
 from stream_app.contract.reviews import decode_review
 from stream_app.contract.schemas import schema, schema_folder
 from stream_app.contract.times import from_rfc3339, to_rfc3339

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from stream_app.contract.outputs import (
-    ALERT,
-    ENRICHED_REVIEW,
-    PRODUCT_SUMMARY,
-    encode_alert,
-    encode_enriched,
-    encode_product_summary,
-)
+from stream_app.contract.alerts import ALERT, encode_alert
+from stream_app.contract.enriched import ENRICHED_REVIEW, encode_enriched
+from stream_app.contract.product_summaries import PRODUCT_SUMMARY, encode_product_summary
 from stream_app.contract.times import to_rfc3339
 from stream_app.records import Alert, EnrichedReview, Message, ProductSummary, percent_encoded
 

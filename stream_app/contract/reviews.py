@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
+from stream_app.contract.decoding import valueless
 from stream_app.contract.field import CONTROL, MAX_ID_CHARACTERS
 from stream_app.contract.json_bytes import shown, why_not_json
 from stream_app.contract.times import from_rfc3339
-from stream_app.contract.valueless import valueless
 from stream_app.records import EARLIEST_MS, FINAL_REVISION, Kind, RawRecord, Rejected, Review
 
 _STARS = range(1, 6)

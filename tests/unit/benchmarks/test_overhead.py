@@ -137,7 +137,7 @@ def test_job_survives_its_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["main (a.py:1)", "decode_review (/x/stream_app/contract/reviews.py:27)"], "decode JSON"),
         (["decode_review (/x/contract/reviews.py:30)", "_id (/x/stream_app/contract/reviews.py:79)"], "validate"),
-        (["encode_enriched (/x/contract/outputs.py:48)", "to_rfc3339 (/x/contract/times.py:20)"], "encode JSON"),
+        (["encode_enriched (/x/contract/enriched.py:48)", "to_rfc3339 (/x/contract/times.py:20)"], "encode JSON"),
         (["Enrich.take (/x/roles/enrich/role.py:9)", "mask.<locals>.<genexpr> (/x/steps/privacy.py:46)"], "mask"),
         (
             ["Thread._bootstrap (threading.py:1)", "Batcher.submit.<locals>.<listcomp> (/x/models/batcher.py:3)"],

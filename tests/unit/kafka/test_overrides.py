@@ -23,6 +23,7 @@ from faust.worker import Worker
 from mode import Service
 
 from stream_app.kafka import consumer_thread, faust_app, faust_consumer, raw_records
+from stream_app.kafka.fetcher import PatientFetcher
 from stream_app.steps.log_identity import LogIdentity
 
 
@@ -42,7 +43,7 @@ def test_faust_and_aiokafka_are_the_versions_that_the_overrides_were_written_aga
             driver.AIOKafkaConsumerThread,
             ["_create_worker_consumer", "on_start", "_fetch_records", "seek_to_committed"],
         ),
-        (consumer_thread.PatientFetcher, Fetcher, ["_get_actions_per_node", "_update_fetch_positions"]),
+        (PatientFetcher, Fetcher, ["_get_actions_per_node", "_update_fetch_positions"]),
         # aiokafka's own name for it is ours by now
         (raw_records.RawRecords, raw_records.PartitionRecords, ["_consumer_record", "_unpack_records"]),  # type: ignore[attr-defined]
         (raw_records.AnyNameRecords, _MemoryRecordsPy, ["next_batch"]),
@@ -118,7 +119,7 @@ def test_fetcher_is_ours_from_the_start_and_knows_the_role(monkeypatch: pytest.M
 
     asyncio.run(thread.on_start())
 
-    assert isinstance(thread._consumer._fetcher, consumer_thread.PatientFetcher)
+    assert isinstance(thread._consumer._fetcher, PatientFetcher)
     assert thread._consumer._fetcher.role is role
     assert thread.log_identity is log
 
@@ -135,7 +136,7 @@ def test_broker_waits_long_or_for_many_records_only_where_that_holds_nobody_back
         client = AIOKafkaClient(bootstrap_servers="127.0.0.1:1")
         client.cluster.leader_for_partition = lambda tp: 1
         fetcher = Fetcher(client, SubscriptionState(), fetch_max_wait_ms=1500)
-        fetcher.__class__ = consumer_thread.PatientFetcher
+        fetcher.__class__ = PatientFetcher
         busy = [0, 0, 40, 40]
         fetcher.role = SimpleNamespace(fetch_wait_ms=lambda: busy.pop(0))
         some = {held: SimpleNamespace(calculate_backoff=lambda: 0)}

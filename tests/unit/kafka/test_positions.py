@@ -10,17 +10,18 @@ import pytest
 from aiokafka.consumer.fetcher import OffsetResetStrategy
 from faust.types import TP
 
-from stream_app.kafka import consumer_thread, faust_commits
+from stream_app.kafka import faust_commits
 from stream_app.kafka.clock_check import ClockCheck
 from stream_app.kafka.consumer_thread import ConsumerThread, Polled
 from stream_app.kafka.faust_consumer import Consumer
+from stream_app.kafka.fetcher import PatientFetcher
 from stream_app.kafka.ordered_publisher import OrderedPublisher
 from stream_app.records import Partition, RawRecord
 from stream_app.steps.sequence import OffsetJumpedBack
 from stream_app.testing.kafka import FakePublisher
 
 P0, P1 = TP("reviews", 0), TP("reviews", 1)
-THREAD = "stream_app.kafka.consumer_thread"
+FETCHER = "stream_app.kafka.fetcher"
 
 
 class Client:
@@ -206,16 +207,16 @@ def test_position_that_the_log_does_not_hold_is_said(
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(
-        f"{THREAD}.telemetry.records_lost_to_retention",
+        f"{FETCHER}.telemetry.records_lost_to_retention",
         lambda t, p, old, new: said.append(f"lost {old} {new}"),
     )
     monkeypatch.setattr(
-        f"{THREAD}.telemetry.log_no_longer_reaches",
+        f"{FETCHER}.telemetry.log_no_longer_reaches",
         lambda t, p, old, new: said.append(f"again {old} {new}"),
     )
     assignment = Assignment(first)
-    monkeypatch.setattr(f"{THREAD}.Fetcher._update_fetch_positions", lambda self, *_: assignment.answer())
-    fetcher: Any = object.__new__(consumer_thread.PatientFetcher)
+    monkeypatch.setattr(f"{FETCHER}.Fetcher._update_fetch_positions", lambda self, *_: assignment.answer())
+    fetcher: Any = object.__new__(PatientFetcher)
     fetcher._closed, fetcher._fetch_task = True, None
     fetcher.reached, fetcher.restarted = dict(reached), {}
     assert asyncio.run(fetcher._update_fetch_positions(assignment, 1, [P0])) is True
@@ -226,14 +227,14 @@ def test_position_that_the_log_does_not_hold_is_said(
 def test_loss_is_said_where_a_seek_came_before_the_answer_of_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the start aiokafka resets a position while it is set to the committed offset; the loss was never logged."""
     said: list[int] = []
-    monkeypatch.setattr(f"{THREAD}.telemetry.records_lost_to_retention", lambda t, p, old, new: said.append(new))
-    fetcher: Any = object.__new__(consumer_thread.PatientFetcher)
+    monkeypatch.setattr(f"{FETCHER}.telemetry.records_lost_to_retention", lambda t, p, old, new: said.append(new))
+    fetcher: Any = object.__new__(PatientFetcher)
     fetcher._closed, fetcher._fetch_task = True, None
     fetcher.reached, fetcher.restarted = {Partition(*P0): 40}, {}
     for position in (40, 100):  # that of the seek; then the first of the log, since the broker does not have 40
         assignment = Assignment(position)
         monkeypatch.setattr(
-            f"{THREAD}.Fetcher._update_fetch_positions",
+            f"{FETCHER}.Fetcher._update_fetch_positions",
             lambda self, *_, a=assignment: a.answer(),
         )
         asyncio.run(fetcher._update_fetch_positions(assignment, 1, [P0]))

@@ -1,0 +1,66 @@
+"""alert.v1, to bytes and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import orjson
+
+from stream_app.contract import field
+from stream_app.contract.decoding import decoded
+from stream_app.contract.times import from_rfc3339, to_rfc3339
+from stream_app.records import Alert, RawRecord, Reason, Rejected, Rule, Severity
+
+ALERT = "alert.v1"
+
+
+def encode_alert(alert: Alert) -> bytes:
+    """alert.v1 as JSON."""
+    return orjson.dumps(
+        {
+            "schema": ALERT,
+            "alert_id": alert.alert_id,
+            "rule": alert.rule,
+            "severity": alert.severity,
+            "product_id": alert.product_id,
+            "review_id": alert.review_id,
+            "revision": alert.revision,
+            "created_at": to_rfc3339(alert.created_at_ms),
+            "raised_at": to_rfc3339(alert.raised_at_ms),
+            "rating": alert.rating,
+            "p_negative": alert.p_negative,
+            "sentence": alert.sentence,
+            "safety_words": alert.safety_words,
+            "reason": alert.reason,
+        }
+    )
+
+
+def decode_alert(record: RawRecord) -> Alert | Rejected:
+    """The alert in a record; unknown severities become warning, unknown rules negative_review, unknown reasons none."""
+    return decoded(record, alert_from)
+
+
+def alert_from(fields: Mapping[str, Any]) -> Alert:
+    """The alert of parsed JSON. Raises KeyError, TypeError or ValueError when it is none."""
+    return Alert(
+        alert_id=field.text(fields["alert_id"]),
+        rule=field.known(fields["rule"], get_args(Rule), "negative_review"),
+        severity=field.known(fields["severity"], get_args(Severity), "warning"),
+        product_id=field.identifier(fields["product_id"]),
+        created_at_ms=from_rfc3339(fields["created_at"]),
+        raised_at_ms=from_rfc3339(fields["raised_at"]),
+        review_id=field.optional_identifier(fields.get("review_id")),
+        revision=field.optional_revision(fields.get("revision")),
+        rating=field.optional_stars(fields.get("rating")),
+        p_negative=field.optional_probability(fields.get("p_negative")),
+        sentence=field.optional_text(fields.get("sentence")),
+        safety_words=field.texts(fields.get("safety_words")),
+        reason=_reason(fields.get("reason")),
+    )
+
+
+def _reason(given: Any) -> Reason | None:
+    known: tuple[Reason, ...] = get_args(Reason)
+    return next((reason for reason in known if reason == given), None)
