@@ -47,6 +47,7 @@ _PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("language", "steps/language.py", ()),
     ("safety words", "steps/safety.py", ()),
     ("sentences (key sentence, words)", "steps/summary_text.py", ()),
+    ("sentences (key sentence, words)", "steps/sentences.py", ()),
     ("assemble", "steps/assemble.py", ()),
     ("prepare", "steps/prepare.py", ()),
     ("alert", "steps/alert_rules.py", ()),

@@ -15,41 +15,15 @@ from stream_app.steps.lexicon import (
     STOP_WORDS,
 )
 from stream_app.steps.safety import safety_words_in_each
+from stream_app.steps.sentences import sentences
 
 MAX_SENTENCE_CHARACTERS = 300
 _MAX_SENTENCES = 500  # that are weighed: each later one weighs less than the one before it, and none there could win
 
-# a sentence ends behind . ! ? … and what closes after them, where white space follows (Chinese needs none), and at
-# a line break
-_END = re.compile(r"[.!?…][\"'”’)\]]*(?=\s)|[。！？][”’」』）]*|\n")
-_ABBREVIATIONS = frozenset("mr mrs ms dr st vs e.g i.e incl approx".split())
 # a longer word is cut: it is no word, or one of a script without spaces, and stems are remembered
 _WORD = re.compile(r"[^\W_]{1,64}(?:['’][^\W_]{1,64})?")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 _NUMBER = re.compile(r"\d+")
-
-
-def sentences(text: str) -> list[Span]:
-    """The sentences of a text, in order, without surrounding white space, none empty."""
-    spans = []
-    start, last = 0, len(text.rstrip())
-    for end in [*(found.end() for found in _END.finditer(text)), last]:
-        while start < end and text[start].isspace():
-            start += 1
-        stop = end
-        while stop > start and text[stop - 1].isspace():
-            stop -= 1
-        if stop <= start or (stop < last and _ends_with_abbreviation(text, start, stop)):
-            continue
-        spans.append(Span(start, stop))
-        start = stop
-    return spans
-
-
-def _ends_with_abbreviation(text: str, start: int, stop: int) -> bool:
-    if text[stop - 1] != ".":
-        return False
-    return text[max(start, stop - 7) : stop - 1].lower().rpartition(" ")[2] in _ABBREVIATIONS
 
 
 def word_count(text: str) -> int:

@@ -13,8 +13,8 @@ import orjson
 
 from stream_app.ports import ConfigurationError
 from stream_app.records import LABELS, Label
+from stream_app.steps.sentences import sentences as spans_of_sentences
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _TAG = re.compile(r"<[^>]{1,40}>")
 _SPACE = re.compile(r"\s+")
 
@@ -98,8 +98,8 @@ def describe_file(path: Path) -> DataFile:
 
 
 def sentences(text: str) -> list[str]:
-    """Sentences of a text, cut after . ! and ?"""
-    return [sentence for sentence in _SENTENCE_END.split(text) if sentence]
+    """Sentences of a text, as ``enrich`` splits it."""
+    return [text[span.start : span.end] for span in spans_of_sentences(text)]
 
 
 def plain(text: str) -> str:

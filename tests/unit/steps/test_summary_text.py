@@ -19,46 +19,8 @@ from stream_app.steps.summary_text import (
     content_words,
     faithful,
     key_sentence,
-    sentences,
     word_count,
 )
-
-
-def split(text: str) -> list[str]:
-    return [text[span.start : span.end] for span in sentences(text)]
-
-
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("One. Two! Three? Four… five", ["One.", "Two!", "Three?", "Four…", "five"]),
-        ('He said "great." Then left.', ['He said "great."', "Then left."]),
-        ("It costs 3.5 dollars!!! Wow...", ["It costs 3.5 dollars!!!", "Wow..."]),
-        ("质量很好。物流也快！“谢谢。”再见", ["质量很好。", "物流也快！", "“谢谢。”", "再见"]),
-        ("A line\nanother. And", ["A line", "another.", "And"]),
-        ("Dr. Smith has e.g. this one. Yes.", ["Dr. Smith has e.g. this one.", "Yes."]),
-        ("I know Mr.", ["I know Mr."]),
-        ("", []),
-        (" \n ", []),
-    ],
-)
-def test_text_is_split_into_sentences(text: str, parts: list[str]) -> None:
-    """With what closes them; neither numbers nor abbreviations end one."""
-    assert split(text) == parts
-
-
-@given(st.text(max_size=100) | st.text("ab.!? \n。\"Mr'", max_size=100))
-def test_sentences_cover_everything_but_white_space(text: str) -> None:
-    """In order, without overlap, trimmed: offsets into the text can be trusted."""
-    spans = sentences(text)
-
-    at = 0
-    for span in spans:
-        assert text[at : span.start].strip() == ""
-        assert span.start < span.end
-        assert text[span.start : span.end] == text[span.start : span.end].strip()
-        at = span.end
-    assert text[at:].strip() == ""
 
 
 @pytest.mark.parametrize(
@@ -165,7 +127,7 @@ def test_words_of_a_cleaned_text_are_counted_as_those_of_any(text: str) -> None:
     assert not plain or clean_word_count(plain) == word_count(plain)
 
 
-@pytest.mark.parametrize("piece", ["a. ", "。", "\n", "a ", '."', "...", "Mr. ", "好"])
+@pytest.mark.parametrize("piece", ["a. ", "。", "\n", "a ", '."', "...", "Mr. ", "好", ". ", "1. ", "a.B", "www.A"])
 def test_long_texts_take_no_quadratic_time(piece: str) -> None:
     """The longest text that is accepted, in its worst shape."""
     text = (piece * 20_000)[:20_000].strip()
