@@ -92,14 +92,19 @@ _fails_over("a cluster's master killed with its last second", CLUSTER, 1.0)
 
 @fault("redis", "disk full", 3.0, needs_small_disk=True)
 def _redis_disk(testbed: Testbed, chance: random.Random) -> Iterator[None]:
-    """No rewrite of the append-only file begins meanwhile: one that meets half a write may leave a file that cannot be
-    loaded (valkey-io/valkey#2627, a fix that was open in 2026). Most likely that once kept a server from starting.
+    """Afterwards the append-only file is rewritten, as docs/operations.md says: half a write in it may not be loadable
+    (valkey-io/valkey#2627, a fix that was open in 2026), and twice kept a server of these runs from starting.
     """
     rewriting = "auto-aof-rewrite-percentage"
     with testbed.store.client() as client:
 
         def writes() -> bool:
             return bool(client.info("persistence")["aof_last_write_status"] == "ok")
+
+        def is_rewritten() -> bool:
+            state = client.info("persistence")
+            done = not state["aof_rewrite_in_progress"] and not state["aof_rewrite_scheduled"]
+            return bool(done and state["aof_last_bgrewrite_status"] == "ok")
 
         before = client.config_get(rewriting)[rewriting]
         try:
@@ -114,5 +119,7 @@ def _redis_disk(testbed: Testbed, chance: random.Random) -> Iterator[None]:
             try:
                 # no NoEffect: the fault had an effect, and is not over
                 until(writes, 10, "Redis did not write although its disk was free", TimeoutError)
+                client.bgrewriteaof()
+                until(is_rewritten, 20, "Redis did not rewrite its append-only file", TimeoutError)
             finally:
                 client.config_set(rewriting, before)
