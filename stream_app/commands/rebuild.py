@@ -146,7 +146,7 @@ def _tell(plan: Plan) -> None:
 
 
 class Workers:
-    """rebuild.rebuild.Workers: processes of this command. They die with it, however it dies."""
+    """rebuild.filling.Workers: processes of this command. They die with it, however it dies."""
 
     def __init__(self, count: int, log: Path, say: Any) -> None:
         """``log``: where they write; what matters is said by ``say``."""

@@ -6,14 +6,13 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
-from stream_app.ports import BrokerUnavailable, ConfigurationError, Progress
+from stream_app.ports import ConfigurationError, Progress
 from stream_app.rebuild.claim import RebuildClaim
 from stream_app.rebuild.event_log import EventLog, progress_of
+from stream_app.rebuild.filling import Filling, Workers
 from stream_app.rebuild.refusals import Refusals
 from stream_app.rebuild.restore import Restore
-from stream_app.role_table import MAKES_THE_VIEW
 from stream_app.roles.retry import Retry
 from stream_app.roles.run import now_ms
 from stream_app.settings import KafkaSettings, Settings
@@ -22,27 +21,7 @@ from stream_app.store.generations import Generations, Known
 from stream_app.store.replay import ReplayStore
 
 _POLL_SECONDS = 0.3
-_LAP_SECONDS = 10.0  # a lap that takes less than this and the settling time has caught up
-_HAND_OVER_SECONDS = 60.0
 _LEVEL_SECONDS = 10.0  # how long one view may hold fewer reviews than the other because it lags behind
-
-
-class Workers(Protocol):
-    """The processes that fill the generation."""
-
-    @property
-    def count(self) -> int: ...
-    def start(self, settings: Settings, *, silently: bool) -> None:
-        """Start them: `replay` if ``silently``, else `summarize` itself."""
-        ...
-
-    def keep_running(self, *, progressed: bool) -> None:
-        """Restart what died. Raises Unavailable if they die repeatedly without progress."""
-        ...
-
-    async def stop(self) -> None:
-        """Let them finish, commit and leave the group. Does nothing if none runs."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +92,7 @@ class Rebuild:
         self._log = EventLog(settings, self._brokers)
         self._refusals = Refusals(self._log, progress.say, accept_loss=accept_loss, restart=restart)
         self._claim = RebuildClaim(self._generations, self._redis, progress.say)
+        self._filling = Filling(settings, workers, self._log, self._claim, progress)
         self._alerts_read: Mapping[int, int] | None = None
 
     async def plan(self) -> Plan:
@@ -149,7 +129,7 @@ class Rebuild:
             new = await self._begin(known, origin)
             await self._build(self._of(new), self._of(known.active))
             await self._switch(known.active, new)
-            await self._hand_over(self._of(new), self._of(known.active))
+            await self._filling.hand_over(self._of(new), self._of(known.active))
             await self._finish(new)
             return new
 
@@ -187,7 +167,7 @@ class Rebuild:
         store = ReplayStore.from_settings(new)
         try:
             self._workers.start(new, silently=True)
-            await self._catch_up(new)
+            await self._filling.catch_up(new)
             restore = Restore(self._settings, store, self._progress.advanced, self._redis, self._brokers)
             self._progress.say(f"{await restore.texts()} product texts restored.")
             self._alerts_read = await restore.alerts()
@@ -196,31 +176,12 @@ class Rebuild:
             self._workers.start(new, silently=False)
             due = await restore.due(now_ms())
             self._progress.say(f"{due} product{' is' if due == 1 else 's are'} due for a new text.")
-            await self._catch_up(new)
+            await self._filling.catch_up(new)
         finally:
             await store.close()
 
-    async def _catch_up(self, new: KafkaSettings) -> None:
-        """Return when the group has committed everything that there was, in a last lap that took little time."""
-        begins = await self._log.begins()
-        while True:
-            began = time.monotonic()
-            ends = await self._log.ends()
-            before = -1
-            while True:
-                done, total = progress_of(await self._log.committed(new), begins, ends)
-                self._progress.advanced("reviews applied", done, total)
-                self._workers.keep_running(progressed=done > before)
-                self._claim.refuse_if_lost()
-                before = done
-                if done >= total:
-                    break
-                await asyncio.sleep(_POLL_SECONDS)
-            if time.monotonic() - began < _LAP_SECONDS + self._settings.redis_settle_seconds:
-                return
-
     async def _set_back(self, new: KafkaSettings, old: KafkaSettings) -> None:
-        await self._wait_until_left(new, "the workers that filled it")
+        await self._filling.wait_until_left(new, "the workers that filled it")
         offsets = await self._log.committed(old)
         await self._log.set_back(new, offsets)
 
@@ -257,21 +218,6 @@ class Rebuild:
         finally:
             await store.close()
 
-    async def _hand_over(self, new: Settings, old: Settings) -> None:
-        """Stay in the new group until a worker of the system is there; leave at once if none was in the old one."""
-        deadline = time.monotonic() + _HAND_OVER_SECONDS
-        expected = await self._log.members(old) > 0
-        while expected and time.monotonic() < deadline:
-            if await self._log.members(new) > self._workers.count:
-                break
-            self._workers.keep_running(progressed=True)
-            await asyncio.sleep(_POLL_SECONDS)
-        else:
-            self._progress.say(
-                "No `summarize` worker has joined the new view yet. Its events wait in Kafka until one does."
-            )
-        await self._workers.stop()
-
     async def _finish(self, active: int) -> None:
         """Copy late alerts and delete old keys, once readers and workers had time to notice the switch."""
         await asyncio.sleep(self._settings.rebuild_grace_seconds)
@@ -283,24 +229,12 @@ class Rebuild:
             await store.close()
         known = await self._redis(self._generations.known)
         for number in known.to_drop:
-            await self._wait_until_left(self._of(number), f"workers of generation {number}")
+            await self._filling.wait_until_left(self._of(number), f"workers of generation {number}")
             gone = 0
             async for count in self._generations.drop(number):
                 gone += count
                 self._progress.advanced(f"keys of generation {number} deleted", gone, gone)
             self._progress.say(f"Generation {number} is deleted ({gone} keys).")
 
-    # ---- helpers of the steps
-
     def _of(self, generation: int) -> Settings:
         return self._settings.model_copy(update={"generation": generation})
-
-    async def _wait_until_left(self, settings: KafkaSettings, who: str) -> None:
-        deadline = time.monotonic() + _HAND_OVER_SECONDS
-        while await self._log.members(settings):
-            if time.monotonic() > deadline:
-                raise BrokerUnavailable(
-                    f"{who[0].upper()}{who[1:]} are still in the group {settings.group(MAKES_THE_VIEW)} after "
-                    f"{_HAND_OVER_SECONDS:.0f} s. End them, then run `stream-app rebuild` again: it continues here."
-                )
-            await asyncio.sleep(_POLL_SECONDS)
