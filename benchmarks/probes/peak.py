@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 _PEAK_SECONDS = 0.5
-_MICRO_BATCH_TOKENS = (512, 1024)  # rows of the products of one run, as a worker's sweep chooses them
+_MICRO_BATCH_TOKENS = (512, 1024)  # rows of the products of one run, as a worker's autotune chooses them
 
 
 def flops_of(config: Any, lengths: Sequence[int]) -> float:

@@ -33,7 +33,7 @@ OURS: dict[str, dict[Precision, str]] = {
 }
 VARIANTS = (*NAIVE, *(variant for variants in OURS.values() for variant in variants.values()))
 _CPU_BATCHES = (4, 8, 16)  # texts of 256 tokens: the fastest counts; a worker keeps its runs shorter
-_GPU_BATCH = 1024  # texts of 256 tokens: as much as a worker's sweep tries on a GPU
+_GPU_BATCH = 1024  # texts of 256 tokens: as much as a worker's autotune tries on a GPU
 SMALL, BUNDLED = "T5-small's shape, 256 tokens in, 32 out, 4 beams", "bundled, real reviews, greedy"
 _IN, _OUT, _BEAMS = 256, 32, 4
 BATCH = 16

@@ -61,7 +61,7 @@ def _topics(settings: Settings) -> str:
     from stream_app.kafka.topics import Topics
 
     findings = look_at_topics(settings, Topics(settings.topic_prefix).all())
-    found = [finding.told(settings.brokers) for finding in findings]
+    found = [finding.message(settings.brokers) for finding in findings]
     if any(finding.fatal for finding in findings):
         raise ConfigurationError("\n".join(found))
     return "\n".join(["all there", *found])

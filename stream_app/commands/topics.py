@@ -29,7 +29,7 @@ def create(brokers: Brokers = None, topic_prefix: TopicPrefix = None) -> None:
     for finding in repaired:
         console.print(f"repaired  {finding.topic}: {finding.setting}={finding.wanted}", soft_wrap=True)
     for finding in left:
-        console.print(f"[yellow]not changed[/yellow]  {finding.told(settings.brokers)}", soft_wrap=True)
+        console.print(f"[yellow]not changed[/yellow]  {finding.message(settings.brokers)}", soft_wrap=True)
 
 
 @app.command(name="list")

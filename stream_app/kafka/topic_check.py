@@ -40,7 +40,7 @@ class Finding:
     wanted: str = ""
     repairable: bool = False
 
-    def told(self, brokers: str) -> str:
+    def message(self, brokers: str) -> str:
         """A sentence that names topic, setting and command."""
         return f"Topic {self.topic} {self.problem}. {self._command(brokers)}".rstrip()
 
@@ -92,8 +92,8 @@ def check_topics_of(settings: KafkaSettings, role: str, also: Sequence[str] = ()
         findings = look_at_topics(settings, names)
     for finding in findings:
         if not finding.fatal:
-            telemetry.topic_is_misconfigured(finding.topic, finding.told(settings.brokers))
-    fatal = [finding.told(settings.brokers) for finding in findings if finding.fatal]
+            telemetry.topic_is_misconfigured(finding.topic, finding.message(settings.brokers))
+    fatal = [finding.message(settings.brokers) for finding in findings if finding.fatal]
     if fatal:
         raise ConfigurationError("\n".join(fatal))
 

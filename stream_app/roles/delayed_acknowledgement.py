@@ -119,7 +119,7 @@ class DelayedAcknowledgement(Generic[Value]):
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            self._fatal(error)  # guarantee: settling-that-fails-is-told
+            self._fatal(error)  # guarantee: failed-acknowledgement-is-fatal
             raise
 
     async def _acknowledge_durable(self) -> None:

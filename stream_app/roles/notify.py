@@ -38,5 +38,5 @@ class Notify(ViewRole[Alert]):
     async def _write(self, batch: Batch[Alert]) -> None:
         answered = await self._attempt(batch, self._store.record_alerts)
         if not batch.written_at:  # else a server lost them, and they were logged already
-            answered = [one for one in answered if not is_copy(one[0][0].record)]  # guarantee: copies-are-not-told
+            answered = [one for one in answered if not is_copy(one[0][0].record)]  # guarantee: copies-are-not-notified
             self._kept = [alert for (_, alert), kept in answered if kept]  # guarantee: alerts-are-logged-once

@@ -77,5 +77,5 @@ class Summarize(ViewRole[EnrichedReview]):
 
     def _cleared(self, task: asyncio.Task[None]) -> None:
         self._clearing.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:  # guarantee: clearing-that-fails-is-told
+        if not task.cancelled() and (error := task.exception()) is not None:  # guarantee: failed-clearing-is-fatal
             self._fatal(error)

@@ -51,7 +51,7 @@ class Waiting(Generic[Item]):
         share = int(budget_tokens * _OTHERS_SHARE)
         taken = self._high_priority.take(budget_tokens - min(share, self._others.tokens))
         left = budget_tokens - sum(item.size for item in taken)
-        return taken + self._others.take(max(share, left))  # guarantee: who-goes-first-starves-nobody
+        return taken + self._others.take(max(share, left))  # guarantee: high-priority-starves-no-one
 
     def drop(self, unwanted: Callable[[Item], bool]) -> list[Item]:
         """Drop these; return what was dropped."""

@@ -9,7 +9,7 @@ local active = redis.call('HGET', generations, 'active') or '1'
 if active == new then
   return 1
 end
-if active ~= old or redis.call('HGET', generations, 'building') ~= new then  -- guarantee: switch-if-nobody-else-did
+if active ~= old or redis.call('HGET', generations, 'building') ~= new then  -- guarantee: switch-unless-switched-meanwhile
   return 0
 end
 redis.call('HSET', generations, 'active', new)

@@ -53,7 +53,7 @@ def write_and_finish(run: Run, store: SummaryStore, now_ms: int, *review_ids: st
 
 
 def grown(run: Run, store: SummaryStore, reviews: int, **changes: Any) -> None:
-    """The product p with so many reviews and a text that cites none of them, published a day ago."""
+    """The product p with this number of reviews and a text that cites none of them, published a day ago."""
     apply(run, store, *(enriched(f"old {n}", **changes) for n in range(reviews)), now_ms=NOW_MS - DAY_MS)
     claim(run, store, NOW_MS - DAY_MS)
     write_and_finish(run, store, NOW_MS - DAY_MS)

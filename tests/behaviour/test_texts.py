@@ -137,7 +137,7 @@ def test_review_that_comes_while_a_text_is_made_keeps_the_product_due(run: Run, 
     assert claim(run, store) == ["p"]
 
 
-def test_claims_that_nobody_finished_are_counted_until_one_is(run: Run, store: SummaryStore) -> None:
+def test_unfinished_claims_are_counted_until_one_is_finished(run: Run, store: SummaryStore) -> None:
     """What kills its process each time is known by that, whichever process claims it."""
     apply(run, store, enriched("r1"))
     for claims in range(3):

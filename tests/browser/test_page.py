@@ -110,7 +110,7 @@ def test_store_away_is_said_while_the_last_known_stays_on_screen(browser: Chromi
         browser.wait_until("document.getElementById('lost').hidden", "The store is back, and it is not said")
 
 
-def test_lost_connection_is_said_and_mended_without_what_has_gone_since(browser: Chromium) -> None:
+def test_lost_connection_is_shown_and_restored_without_what_has_gone_since(browser: Chromium) -> None:
     view = CannedSummaryReader(summary("a"), summary("b"))
     with serving(view) as address:
         open_page(browser, address, "document.querySelectorAll('.card').length === 2")

@@ -19,7 +19,7 @@ _FALL_BACK = "Unknown values: read as"
 def breaks_readers(old: Schema, new: Schema, path: str = "") -> list[str]:
     """What a program that reads by ``old`` may meet in records written by ``new``, each with the field's path.
 
-    Added fields break nobody, since readers ignore what they do not know; nor do values of an enum whose description
+    Added fields break no reader, since readers ignore what they do not know; nor do values of an enum whose description
     states what unknown ones are read as.
     """
     return list(_differences(old, new, path, _meets))

@@ -1,7 +1,7 @@
 """The schemas against those that were published before: programs of other teams hold to these.
 
 ``published/`` holds each schema as it was last released. A release that adds something copies it there; a change that
-fails here needs a new version of the schema (``.v2``) beside the old one.
+fails here needs a new version of the schema (``.v2``) next to the old one.
 """
 
 from __future__ import annotations
@@ -86,6 +86,6 @@ def test_breaking_change_is_named(name: str, change: Callable[[dict[str, Any]], 
         ("review.v1", lambda new: new["properties"]["review_id"].update(maxLength=500)),
     ],
 )
-def test_change_that_breaks_nobody_passes(name: str, change: Callable[[dict[str, Any]], object]) -> None:
+def test_change_that_breaks_no_reader_passes(name: str, change: Callable[[dict[str, Any]], object]) -> None:
     """Added fields, enum values with a stated fall-back, narrower output, wider input."""
     assert _changed(name, change) == []

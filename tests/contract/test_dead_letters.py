@@ -18,7 +18,7 @@ def dead_letter_of(record: RawRecord, detail: str = "no") -> tuple[Message, cont
 
 
 def original(key: int, value: int, header: int) -> RawRecord:
-    """A record whose parts have so many bytes."""
+    """A record whose parts have these numbers of bytes."""
     return RawRecord("reviews", 4, 99, 0, b"k" * key, b"v" * value, (("trace", b"h" * header), ("nothing", None)))  # type: ignore[arg-type]
 
 

@@ -161,7 +161,7 @@ def test_reader_ignores_what_it_does_not_know() -> None:
 
 @pytest.mark.parametrize("value", [None, b"", b"[]", b"{}", b"\xff", b'{"kind": "created"}'])
 def test_what_is_no_enriched_review_is_rejected(value: bytes | None) -> None:
-    """A foreign producer on the topic stops nobody."""
+    """A foreign producer on the topic stops no reader."""
     assert isinstance(contract.decode_enriched(record(value)), Rejected)
     assert isinstance(contract.decode_alert(record(value)), Rejected)
 
@@ -178,7 +178,7 @@ def test_deeply_nested_value_of_a_foreign_producer_did_not_end_the_worker(name: 
 
 
 def test_enrichment_version_that_lua_cannot_count_to_is_refused() -> None:
-    """Beyond 2^53 - 1 the scripts of the view held two versions for equal that the fold told apart."""
+    """Beyond 2^53 - 1 the scripts of the view held two versions for equal that the fold distinguished."""
     value = stored("enriched-review.json") | {"enrichment_version": 2**53}
 
     assert isinstance(contract.decode_enriched(record(orjson.dumps(value))), Rejected)
@@ -264,7 +264,7 @@ def test_whatever_is_wrong_with_a_field_is_noticed_or_harmless(data: st.DataObje
 
 
 def test_original_headers_come_first_and_ours_win() -> None:
-    """A dead letter that is replayed and rejected again tells of the second time."""
+    """A dead letter that is replayed and rejected again names the second rejection."""
     first = contract.dead_letter_message("dead", Rejected(RawRecord("reviews", 4, 99, 0, None, b"{"), "not_json", "x"))
     again = RawRecord("reviews", 1, 100, 0, first.key, first.value, first.headers)
 

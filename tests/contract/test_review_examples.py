@@ -53,7 +53,7 @@ def test_invalid_example_is_rejected_for_its_reason(name: str) -> None:
 
 
 def test_every_invalid_example_has_a_reason() -> None:
-    """A file without one would be tested by nobody."""
+    """A file without one would be tested nowhere."""
     files = {path.name for path in (EXAMPLES / "invalid").iterdir()} - {"reasons.json"}
 
     assert files == set(REASONS)
@@ -118,7 +118,7 @@ def test_edit_takes_its_revision_from_updated_at() -> None:
 
 
 def test_shop_that_always_sends_updated_at_creates() -> None:
-    """Written and updated at the same moment: nobody edited it."""
+    """Written and updated at the same moment: it was not edited."""
     when = '"2026-05-01T00:00:00Z"'
     review = accepted(
         f'{{"product_id":"a","review_id":"1","text":"x","created_at":{when},"updated_at":{when}}}'.encode()

@@ -58,7 +58,7 @@ def references(node: Any) -> Iterator[str]:
 
 
 def test_asyncapi_refers_to_what_is_there() -> None:
-    """Within the document, and to the schema files beside it."""
+    """Within the document, and to the schema files next to it."""
     for reference in references(DOCUMENT):
         if reference.startswith("#/"):
             node = DOCUMENT

@@ -43,7 +43,7 @@ class Shop:
                 producer.send(key, value)
 
     def reject(self, topic: str | None = None, *, twice: bool = False) -> int:
-        """Letters for what is new in a topic and cannot be read, as a role writes them; twice: as after a crash."""
+        """Write dead letters for the unreadable new records of a topic, as a role does; ``twice``: as after a crash."""
         rejects = []
         for record in read_to_end(self.settings, topic or self.topics.reviews):
             place = record[:3]

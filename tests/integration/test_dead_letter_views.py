@@ -61,7 +61,7 @@ def test_list_shows_the_newest_and_counts_all(shop: Shop) -> None:
     assert "no dead letters from then" in shop.run("list", "--since", "0s")
 
 
-def test_letter_that_is_not_there_is_said(shop: Shop) -> None:
+def test_dead_letter_that_is_not_there_is_said(shop: Shop) -> None:
     """The error states how to find one. Nothing is replayed if one of several is wrong."""
     shop.send([b"{"])
     shop.reject()

@@ -183,7 +183,7 @@ def test_rebuild_ends_at_transaction_markers_and_counts_nothing_that_was_rolled_
 
 
 @pytest.mark.slow
-def test_second_rebuild_is_told_that_one_runs(place: Place) -> None:
+def test_second_rebuild_is_refused_while_one_runs(place: Place) -> None:
     """Two at once would only take each other's partitions."""
     place.publish_reviews(reviews_of(["a"], 20_000))
     first = place.rebuild()

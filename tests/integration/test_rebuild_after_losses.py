@@ -42,7 +42,7 @@ def test_log_that_lost_its_beginning_is_refused(place: Place) -> None:
 
 
 @pytest.mark.parametrize("meanwhile", ["it runs", pytest.param("it is stopped", marks=pytest.mark.slow)])
-def test_view_that_redis_lost_is_not_counted_anew_until_it_is_rebuilt(place: Place, meanwhile: str) -> None:
+def test_view_that_redis_lost_is_not_counted_again_until_it_is_rebuilt(place: Place, meanwhile: str) -> None:
     """FLUSHALL: `summarize` ends with what to do, the API says that its answers are stale; a rebuild heals all."""
     place.publish_reviews([enriched(f"r{number}") for number in range(11)])
     with place.live() as live:

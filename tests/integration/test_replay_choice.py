@@ -61,7 +61,7 @@ def test_replay_chooses_by_reason_place_and_limit(shop: Shop) -> None:
     assert sorted(shop.replayed().values()) == [1, 1, 1, 2]
 
 
-def test_several_letters_are_replayed_after_a_question(shop: Shop) -> None:
+def test_several_dead_letters_are_replayed_after_a_question(shop: Shop) -> None:
     """On a terminal; a script is not asked, nor who says --yes."""
     shop.send([b"{", b"[]", b"{ "])
     shop.reject()
@@ -109,7 +109,7 @@ def test_tombstones_are_replayed_only_when_named(shop: Shop) -> None:
     assert (replayed.key, replayed.value) == (b"kettle", None)
 
 
-def test_letter_whose_original_was_too_large_is_not_replayed_as_a_tombstone(shop: Shop) -> None:
+def test_dead_letter_whose_original_was_too_large_is_not_replayed_as_a_tombstone(shop: Shop) -> None:
     """The bytes are not here; the message says where they may be."""
     rejected = Rejected(RawRecord(shop.topics.reviews, 1, 5, 0, b"kettle", None), "text_too_long", "long")
     shop.write([contract.dead_letter_message(shop.topics.dead_letter, rejected)])

@@ -43,7 +43,7 @@ def test_replayed_twice_each_original_is_there_once_more(shop: Shop) -> None:
             assert original.key is None or record.partition == original.partition
 
 
-def test_replay_that_fails_again_is_a_letter_of_its_own(shop: Shop) -> None:
+def test_replay_that_fails_again_is_a_dead_letter_of_its_own(shop: Shop) -> None:
     """It says so in the list, and is replayed once, without its predecessor."""
     shop.send([b"{"])
     shop.reject()
@@ -57,7 +57,7 @@ def test_replay_that_fails_again_is_a_letter_of_its_own(shop: Shop) -> None:
     assert "left: 2 replayed before" in shop.run("replay", "--all")
 
 
-def test_record_with_two_letters_is_replayed_once(shop: Shop) -> None:
+def test_record_with_two_dead_letters_is_replayed_once(shop: Shop) -> None:
     """A role that died between a dead letter and its commit has written it again; also when only the copy is asked."""
     shop.send([b"{", b"[]"])
     shop.reject(twice=True)
@@ -74,7 +74,7 @@ def test_record_with_two_letters_is_replayed_once(shop: Shop) -> None:
 
 
 def test_replay_stamped_by_a_clock_that_is_behind_is_found(shop: Shop) -> None:
-    """Letters are written on one machine and replayed on another."""
+    """Dead letters are written on one machine and replayed on another."""
     shop.send([b"{"])
     shop.reject()
     [dead_letter] = shop.dead_letters()
@@ -89,7 +89,7 @@ def test_replay_stamped_by_a_clock_that_is_behind_is_found(shop: Shop) -> None:
     assert "left: 1 replayed before" in shop.run("replay", "--all")
 
 
-def test_letters_go_back_to_the_topic_they_came_from(shop: Shop) -> None:
+def test_dead_letters_go_back_to_the_topic_they_came_from(shop: Shop) -> None:
     """Whichever role rejected them; never to a topic that is not ours."""
     topics = shop.topics
     for topic in (topics.reviews, topics.enriched, topics.alerts):
@@ -114,7 +114,7 @@ def test_letters_go_back_to_the_topic_they_came_from(shop: Shop) -> None:
     assert shop.ends()[topics.summaries] == 0
 
 
-def test_refused_letter_does_not_hold_up_the_others(shop: Shop) -> None:
+def test_refused_dead_letter_does_not_hold_up_the_others(shop: Shop) -> None:
     """Too large for the topic that it should go to: it is named, the rest is replayed, also in the next run."""
     for value in (b"{", os.urandom(1_200_000), b"{ "):
         rejected = Rejected(RawRecord(shop.topics.reviews, 0, len(value), 0, b"kettle", value), "not_json", "no")
@@ -183,7 +183,7 @@ def test_killed_run_is_continued_by_the_next(shop: Shop) -> None:
     assert shop.replayed() == {f"{shop.topics.reviews}/0/{number}".encode(): 1 for number in range(total)}
 
 
-def test_letter_older_than_what_its_topic_holds_is_left_and_said(shop: Shop) -> None:
+def test_dead_letter_older_than_what_its_topic_holds_is_left_and_said(shop: Shop) -> None:
     """Whether it was replayed cannot be known any more; --again is for callers who know that it was not."""
     shop.send([b"{", b"[]"])
     shop.reject()
@@ -197,7 +197,7 @@ def test_letter_older_than_what_its_topic_holds_is_left_and_said(shop: Shop) -> 
     assert "2 replayed" in shop.run("replay", "--again", "--all")
 
 
-def test_letter_that_was_deleted_is_not_taken_for_the_next_one(shop: Shop) -> None:
+def test_dead_letter_that_was_deleted_is_not_taken_for_the_next_one(shop: Shop) -> None:
     """A place names one dead letter for ever."""
     shop.send([b"{"])
     shop.reject()
@@ -210,8 +210,8 @@ def test_letter_that_was_deleted_is_not_taken_for_the_next_one(shop: Shop) -> No
         shop.run("show", place_of(gone))
 
 
-def test_letter_that_came_back_is_proof_when_its_replay_is_gone(shop: Shop) -> None:
-    """Letters are kept longer than reviews."""
+def test_dead_letter_that_came_back_is_proof_when_its_replay_is_gone(shop: Shop) -> None:
+    """Dead letters are kept longer than reviews."""
     shop.send([b"{"])
     shop.reject()
     shop.run("replay", "--all")
@@ -223,7 +223,7 @@ def test_letter_that_came_back_is_proof_when_its_replay_is_gone(shop: Shop) -> N
 
 
 @pytest.mark.parametrize("later", [[], [b"[]"]], ids=["empty", "with newer records"])
-def test_letter_younger_than_the_retention_is_replayed(shop: Shop, later: list[bytes]) -> None:
+def test_dead_letter_younger_than_the_retention_is_replayed(shop: Shop, later: list[bytes]) -> None:
     """Reviews are kept seven days: whatever was deleted, a replay of this dead letter was not."""
     shop.send([b"{"])
     shop.reject()

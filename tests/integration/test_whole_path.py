@@ -191,7 +191,7 @@ def every_product_gets_a_headline_with_its_evidence(system: System) -> None:
         validator("product-summary.v1").validate(json.loads(body))
 
 
-def unknown_product_is_told_in_clear_words(system: System) -> None:
+def unknown_product_is_answered_in_clear_words(system: System) -> None:
     """404, with the product's name in it."""
     status, body = system.get("/v1/products/no-such-product/summary")
 
@@ -207,7 +207,7 @@ CHECKS = (
     chinese_reviews_are_flagged_not_judged,
     bad_reviews_raise_alerts_when_they_come_whenever_they_were_written,
     every_product_gets_a_headline_with_its_evidence,
-    unknown_product_is_told_in_clear_words,
+    unknown_product_is_answered_in_clear_words,
 )
 
 

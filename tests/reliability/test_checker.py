@@ -161,7 +161,7 @@ def test_second_publication_is_counted_and_allowed() -> None:
         {"summary": "something else", "summary_method": "extractive"},
     ],
 )
-def test_spoilt_payload_is_wrong(changes: Value) -> None:
+def test_corrupted_payload_is_wrong(changes: Value) -> None:
     """What was published is what the models must have said."""
     sent, records = round_in_order()
     at = index_of(sent, is_plain)
@@ -200,7 +200,7 @@ def test_overtaking_is_wrong() -> None:
     assert checked(sent, records).wrong
 
 
-def test_missing_and_needless_alerts_are_told() -> None:
+def test_missing_and_needless_alerts_are_reported() -> None:
     """Every due alert, and no other."""
     sent, records = round_in_order()
     assert len(checked(sent, records[:-1]).lost) == 1

@@ -23,6 +23,6 @@ def test_generation_of_the_view_has_a_group_of_its_own_so_that_it_begins_at_the_
     assert old.group("enrich") == new.group("enrich"), "enriching does not start again with a new view"
 
 
-def test_group_of_a_view_that_nobody_asked_redis_for_is_a_bug_and_not_a_guess() -> None:
+def test_group_of_a_view_without_asking_redis_is_a_bug_and_not_a_guess() -> None:
     with pytest.raises(ValueError, match="ask it first"):
         settings().group("summarize")

@@ -83,7 +83,7 @@ def test_products_get_the_partition_that_java_clients_give_them(settings: Settin
     assert found == {b"21": (-973932308 & 0x7FFFFFFF) % 2, b"foobar": (-790332482 & 0x7FFFFFFF) % 2}
 
 
-def test_reading_begins_where_it_is_told_and_ends_at_the_end(settings: Settings) -> None:
+def test_reading_begins_where_asked_and_ends_at_the_end(settings: Settings) -> None:
     create_topics(settings)
     topic = Topics(settings.topic_prefix).reviews
     assert list(read_to_end(settings, topic)) == []

@@ -102,7 +102,7 @@ def test_what_is_unfinished_holds_the_commit_back_and_comes_again(stage: MakeSta
     assert successor.stop() == 0
 
 
-def test_early_publications_go_out_although_their_slot_is_held_back(stage: MakeStage) -> None:
+def test_early_publications_go_out_although_their_record_is_held_back(stage: MakeStage) -> None:
     s = stage(1)
     s.produce(range(10))
     s.start(never_finish=[0], early_output=s.early_output)

@@ -44,7 +44,7 @@ def run(
     assert fatal is not None or found == []
 
 
-def test_messages_of_a_key_keep_their_order_and_each_call_is_told_once(settings: Settings) -> None:
+def test_messages_of_a_key_keep_their_order_and_each_call_is_reported_once(settings: Settings) -> None:
     topic = Topics(settings.topic_prefix).enriched
     calls, keys = 500, 10
     acknowledged: list[int] = []
@@ -71,7 +71,7 @@ def test_messages_of_a_key_keep_their_order_and_each_call_is_told_once(settings:
     }
 
 
-def test_caller_is_told_only_when_the_broker_has_the_message(settings: Settings) -> None:
+def test_delivery_is_reported_only_when_the_broker_has_the_message(settings: Settings) -> None:
     topic = Topics(settings.topic_prefix).enriched
     ends_when_told: list[int] = []
 
@@ -114,7 +114,7 @@ def test_largest_message_that_the_publisher_takes_is_taken_by_the_topic(settings
     assert sum(end_offsets(settings, topic).values()) == 1
 
 
-def test_message_that_the_broker_refuses_is_fatal_and_never_told_delivered(settings: Settings) -> None:
+def test_message_that_the_broker_refuses_is_fatal_and_never_reported_delivered(settings: Settings) -> None:
     """A topic made by somebody else takes less than ours do."""
     topics = Topics(settings.topic_prefix)
     acknowledged: list[int] = []

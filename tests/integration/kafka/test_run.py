@@ -123,7 +123,7 @@ def test_broker_that_stays_away_ends_the_process_with_1(
         s.close()
 
 
-def test_service_publishes_and_ends_with_0_when_told(stage: MakeStage) -> None:
+def test_service_publishes_and_ends_with_0_when_stopped(stage: MakeStage) -> None:
     s = stage(1)
     worker = s.start(service=True)
     assert worker.stop() == 0, worker.log()

@@ -154,7 +154,7 @@ def test_acknowledged_records_have_two_copies_on_three_brokers(tmp_path: Path) -
         set_config(settings, "reviews.enriched", "min.insync.replicas", "1")
         wait_until(lambda: len(look_at_topics(settings, names)) == 1, 30, "all brokers know it")
         [weak] = look_at_topics(settings, names)
-        assert "has min.insync.replicas=1 with 3 copies" in weak.told(settings.brokers)
+        assert "has min.insync.replicas=1 with 3 copies" in weak.message(settings.brokers)
         repair_topics(settings)
         wait_until(lambda: look_at_topics(settings, names) == [], 30, "it is repaired")
     finally:

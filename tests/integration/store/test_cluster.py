@@ -84,7 +84,7 @@ def test_scripts_that_the_masters_forgot_are_loaded_again(
     assert [one.changed for one in applied] == [False, True] * 40
 
 
-def test_incarnation_names_every_master_and_stays_while_they_do(run: Run, store: RedisSummaryStore) -> None:
+def test_server_identity_names_every_master_and_stays_while_they_do(run: Run, store: RedisSummaryStore) -> None:
     before = run(store.server_identity())
     run(store.apply([enriched("r", product_id) for product_id in PRODUCTS], NOW_MS))
 
@@ -113,7 +113,7 @@ def test_lost_master_makes_its_products_unavailable_until_its_replica_takes_over
     assert len(set(before.split()) & set(run(store.server_identity()).split())) == 2
 
 
-def test_fail_over_that_nobody_was_told_of_changes_the_incarnation(
+def test_unannounced_fail_over_changes_the_server_identity(
     run: Run, cluster: ValkeyCluster, store: RedisSummaryStore
 ) -> None:
     """The client was idle, and the former master lives and answers: it was a partition, or an operator's order."""
@@ -144,7 +144,7 @@ def test_master_that_froze_and_wakes_up_as_a_replica_is_not_taken_for_the_one_it
     assert len(set(before.split()) & set(run(store.server_identity()).split())) == 2
 
 
-def test_master_that_was_a_replica_meanwhile_has_another_incarnation(
+def test_master_that_was_a_replica_meanwhile_has_another_server_identity(
     run: Run, cluster: ValkeyCluster, store: RedisSummaryStore
 ) -> None:
     """It threw away what only it had when it followed the other: the same process, not the same data."""

@@ -46,7 +46,7 @@ def in_flight(offset: int) -> InFlightRecord:
     return in_flight_of(contract.encode_enriched(enriched(f"r{offset}")), offset, topic="reviews.enriched")
 
 
-def test_promoted_replica_has_all_and_another_incarnation(
+def test_promoted_replica_has_all_and_another_server_identity(
     run: Run, pair: ReplicaPair, store: RedisSummaryStore
 ) -> None:
     """Scripts are not replicated: it has to be given them."""

@@ -120,7 +120,7 @@ def test_server_that_refuses_is_unavailable_until_it_takes_the_same_call(
     assert counted(run, store) == 2
 
 
-def test_server_that_was_a_replica_meanwhile_has_another_incarnation(
+def test_server_that_was_a_replica_meanwhile_has_another_server_identity(
     run: Run, store: RedisSummaryStore, admin: Redis
 ) -> None:
     """The same process, but what only it had may be gone; and while it is a replica, it vouches for nothing."""
@@ -260,7 +260,7 @@ def test_connection_that_breaks_in_the_middle_of_the_answers_costs_nothing(
     assert [one.windows["all"].reviews for one in summaries] == [4] * 50
 
 
-def test_connection_that_is_cut_is_an_outage_until_it_is_mended(
+def test_connection_that_is_cut_is_an_outage_until_it_is_restored(
     run: Run, store: RedisSummaryStore, proxy: Proxy
 ) -> None:
     assert apply(run, store, "r1") == [True]

@@ -193,9 +193,9 @@ class Fuzzed:
         """(partition and offset of a record, how it ended), for all that ended."""
         topics = Topics(self._settings.topic_prefix)
         for record in read_to_end(self._settings, topics.dead_letter):
-            letter = contract.read_dead_letter(record)
-            if letter.origin is not None and letter.origin.topic == self._topic:
-                yield letter.origin[1:], f"rejected {letter.reason}"
+            dead_letter = contract.read_dead_letter(record)
+            if dead_letter.origin is not None and dead_letter.origin.topic == self._topic:
+                yield dead_letter.origin[1:], f"rejected {dead_letter.reason}"
         if self._role == "enrich":
             for record in read_to_end(self._settings, topics.enriched):
                 review = contract.decode_enriched(record)

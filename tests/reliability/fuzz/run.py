@@ -152,9 +152,11 @@ def run(target: str, value: bytes, luck: int = 0) -> tuple[str, list[tuple[str, 
 
 def _rejected(record: RawRecord, rejected: Rejected) -> str:
     _demand(rejected.reason in REASONS, f"reason {rejected.reason!r} is not in asyncapi.yaml")
-    letter = contract.dead_letter_message("dead", rejected)
-    _demand(letter.value is record.value and rejected.detail != "", "the dead letter holds the original and says why")
-    _demand(len(letter.headers[-1][1].decode()) <= 8192, "the dead letter's detail is short")
+    dead_letter = contract.dead_letter_message("dead", rejected)
+    _demand(
+        dead_letter.value is record.value and rejected.detail != "", "the dead letter holds the original and says why"
+    )
+    _demand(len(dead_letter.headers[-1][1].decode()) <= 8192, "the dead letter's detail is short")
     return f"rejected {rejected.reason}"
 
 

@@ -16,7 +16,7 @@ def test_costs_are_found_in_what_runs_took() -> None:
     assert cost.worst == pytest.approx(0, abs=1e-9)
 
 
-def test_run_that_costs_something_else_is_told() -> None:
+def test_run_that_costs_something_else_is_reported() -> None:
     seconds = {run: (2 + 0.15 * sum(run)) / 1e3 for run in _RUNS}
 
     assert fitted(seconds | {(100,): 3 * seconds[(100,)]}).worst > 0.2

@@ -88,7 +88,7 @@ def test_filter_takes_each_criterion_and_all_together() -> None:
 
 
 def test_topic_of_origin_is_named_with_or_without_the_prefix() -> None:
-    """The prefix is a setting; nobody wants to write it twice."""
+    """The prefix is a setting, and need not be written twice."""
     one = entry(topic="shop.reviews")
 
     assert one in filter_from((), None, None, "reviews", prefix="shop.", now_ms=NOW_MS)

@@ -15,7 +15,7 @@ from stream_app.settings import Settings
 from stream_app.store.server_errors import in_words
 
 
-def test_version_is_told() -> None:
+def test_version_is_printed() -> None:
     done = CliRunner().invoke(app, ["--version"])
     assert (done.exit_code, done.stdout.split()[0]) == (0, "stream-app")
     assert done.stdout.split()[1][0].isdigit()

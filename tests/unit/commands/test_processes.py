@@ -21,7 +21,7 @@ def child(code: str) -> Child:
 
 
 def test_dead_process_is_started_again_after_a_pause() -> None:
-    """And the person is told, with the exit code."""
+    """And it is printed, with the exit code."""
     said: list[str] = []
     sleeper = child("import time; time.sleep(60)")
     sleeper.start()
@@ -84,8 +84,8 @@ def test_process_that_does_not_stop_is_killed(tmp_path: Path) -> None:
         os.kill(pid, 0)
 
 
-def told(enrich: int, **settings: int) -> dict[str, Settings]:
-    """What each worker is told, by its name."""
+def started(enrich: int, **settings: int) -> dict[str, Settings]:
+    """The settings of each worker, by its name."""
     found = settings_of(members_of(tuple(ROLES), enrich), Settings(_env_file=None, **settings))  # type: ignore[arg-type]
     return {member.name: own for member, own in found.items()}
 
@@ -101,9 +101,9 @@ def test_further_processes_of_enrich_are_numbered_behind_the_others() -> None:
     assert [member.name for member in members_of(["summarize"], 3)] == ["summarize"]
 
 
-def test_each_process_is_told_its_number() -> None:
+def test_each_process_gets_its_number() -> None:
     """By it a restarted one finds what its predecessor noted."""
-    assert [(name, own.worker_number) for name, own in told(3).items() if name.startswith("enrich")] == [
+    assert [(name, own.worker_number) for name, own in started(3).items() if name.startswith("enrich")] == [
         ("enrich", 1),
         ("enrich-2", 2),
         ("enrich-3", 3),
@@ -116,7 +116,7 @@ def test_each_process_is_told_its_number() -> None:
 )
 def test_processes_of_enrich_share_the_cores(enrich: int, threads: int, workers: int) -> None:
     """A thread per core over all of them, but at least one each; alone, the machine decides."""
-    own = told(enrich, threads=threads)
+    own = started(enrich, threads=threads)
     assert {own[name].device_workers for name in own if name.startswith("enrich")} == {workers}
     assert own["describe"].device_workers == 0
 
@@ -124,14 +124,14 @@ def test_processes_of_enrich_share_the_cores(enrich: int, threads: int, workers:
 @pytest.mark.usefixtures("four_cores")
 def test_number_of_model_workers_that_is_set_stands() -> None:
     """For a machine that has other work too."""
-    assert told(2, device_workers=3)["enrich-2"].device_workers == 3
+    assert started(2, device_workers=3)["enrich-2"].device_workers == 3
 
 
 def test_each_worker_has_a_metrics_port_of_its_own() -> None:
-    """One more `enrich` changes nobody else's."""
-    ports = {name: own.metrics_port for name, own in told(2, metrics_port=9100).items()}
+    """One more `enrich` changes those of no other."""
+    ports = {name: own.metrics_port for name, own in started(2, metrics_port=9100).items()}
     assert ports == {"enrich": 9100, "summarize": 9101, "describe": 9102, "notify": 9103, "enrich-2": 9104}
-    assert {own.metrics_port for own in told(2).values()} == {0}
+    assert {own.metrics_port for own in started(2).values()} == {0}
 
 
 def test_no_process_of_enrich_is_refused_in_words() -> None:
@@ -144,7 +144,7 @@ def test_no_process_of_enrich_is_refused_in_words() -> None:
 
 
 def test_processes_have_names_logs_and_settings_of_their_own(tmp_path: Path) -> None:
-    """Each log shows what its process was told."""
+    """Each log shows the settings of its process."""
     show = "import os; print([os.environ[f'STREAM_APP_{name}'] for name in ('WORKER_NUMBER', 'METRICS_PORT')])"
     settings = Settings(_env_file=None, metrics_port=9100)
     program = (PROGRAM[0], "-c", show)

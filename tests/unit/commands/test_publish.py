@@ -107,7 +107,7 @@ def test_standard_input_is_read_and_dry_run_publishes_nothing() -> None:
     assert "3 reviews of 1 products would be published" in result.output
 
 
-def test_csv_on_standard_input_is_told_from_json() -> None:
+def test_csv_on_standard_input_is_distinguished_from_json() -> None:
     result = run("-", "--dry-run", given="product_id;review_id;text\np;1;fine\n")
     assert "1 reviews of 1 products" in result.output
 

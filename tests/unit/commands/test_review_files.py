@@ -76,7 +76,7 @@ def test_csv_cells_become_typed_fields(tmp_path: Path) -> None:
     assert second["rating"] == "x"
 
 
-def test_unreadable_file_is_told_with_the_next_step(tmp_path: Path) -> None:
+def test_unreadable_file_is_reported_with_the_next_step(tmp_path: Path) -> None:
     """The message names the file and what to give instead."""
     with pytest.raises(ConfigurationError, match=r"missing\.jsonl.*Give JSON lines"):
         read_lines(tmp_path / "missing.jsonl")

@@ -60,7 +60,7 @@ def described(found: Backlog, *seen: tuple[str, int], view_step: str = "") -> Li
 
 
 def test_describe_is_wrong_without_a_heartbeat() -> None:
-    """It is in no consumer group: with nothing due nobody would miss it. A killed one is named."""
+    """It is in no consumer group: with nothing due its absence would not show. A killed one is named."""
     idle = Backlog(0, 0.0, 0)
     assert described(idle, ("describe@h:1", NOW_MS - 2_000)).next_step == ""
     none = described(idle)
@@ -78,7 +78,7 @@ def test_describe_is_wrong_when_products_wait_too_long() -> None:
     assert "1 product due" in described(Backlog(1, 5.0, 0), beat).words
 
 
-def test_last_error_of_each_role_is_told_as_past() -> None:
+def test_last_error_of_each_role_is_shown_as_past() -> None:
     """Newest first; it makes nothing wrong now."""
     errors = [
         LastError("notify", "notify@h:2", NOW_MS - 7_300_000, "view was lost", "run `stream-app rebuild`"),

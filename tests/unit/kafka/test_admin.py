@@ -36,7 +36,7 @@ class LateBroker:
 
 
 def test_topics_that_were_made_are_known_when_the_call_returns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The controller's answer came first: who asked for a topic's offsets then was told that there is none."""
+    """The controller's answer came first: a request for a topic's offsets was then answered that there is none."""
     broker = LateBroker(late=2)
     monkeypatch.setattr(admin, "admin_client", lambda settings: broker)
     monkeypatch.setattr(admin, "_PAUSE_SECONDS", 0.001)

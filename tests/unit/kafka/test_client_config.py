@@ -53,7 +53,7 @@ def test_plaintext_needs_no_credentials() -> None:
     assert faust_credentials(settings()) is None
 
 
-def test_every_broker_is_told_to_faust() -> None:
+def test_every_broker_is_passed_to_faust() -> None:
     assert faust_brokers(settings(brokers="a:1, b:2,")) == ["kafka://a:1", "kafka://b:2"]
 
 

@@ -29,7 +29,7 @@ asyncio.run(work())
     ],
     ids=["callback", "thread", "forgotten task"],
 )
-def test_exception_that_nobody_waits_for_ends_the_process_with_1(failure: str) -> None:
+def test_unawaited_exception_ends_the_process_with_1(failure: str) -> None:
     program = _PROGRAM.format(failure=failure)
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=15)
     assert ended.returncode == 1
@@ -37,8 +37,8 @@ def test_exception_that_nobody_waits_for_ends_the_process_with_1(failure: str) -
     assert "process_ends" in ended.stdout + ended.stderr
 
 
-def test_error_of_the_kafka_client_that_nobody_waited_for_ends_nothing() -> None:
-    """It retries by itself; asyncio reports them when nobody waited for the answer any more."""
+def test_unawaited_error_of_the_kafka_client_ends_nothing() -> None:
+    """It retries by itself; asyncio reports them when the answer is no longer awaited."""
     failure = """
     from aiokafka.errors import NodeNotReadyError
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Slots to messages: offset order, early messages, and epochs that end."""
+"""In-flight records to messages: offset order, early messages, and epochs that end."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_each_release_is_one_publication_in_offset_order(acks: OrderedPublisher,
     assert acks.next_offset(P0) == 5
 
 
-def test_slots_finished_together_are_one_publication_per_partition(
+def test_records_finished_together_are_one_publication_per_partition(
     acks: OrderedPublisher, publisher: FakePublisher
 ) -> None:
     a, b, late, other = acks.arrive([record(1), record(2), record(4), record(9, partition=1)])
@@ -67,7 +67,7 @@ def test_partitions_do_not_wait_for_each_other(acks: OrderedPublisher, publisher
     assert (acks.next_offset(P0), acks.next_offset(P1)) == (None, 10)
 
 
-def test_slot_without_messages_is_committable_at_once(acks: OrderedPublisher, publisher: FakePublisher) -> None:
+def test_record_without_messages_is_committable_at_once(acks: OrderedPublisher, publisher: FakePublisher) -> None:
     [in_flight] = acks.arrive([record(3)])
     acks.finish(in_flight, [])
     assert publisher.calls == []
@@ -75,7 +75,7 @@ def test_slot_without_messages_is_committable_at_once(acks: OrderedPublisher, pu
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-def test_slot_is_acknowledged_only_after_its_early_messages_too(
+def test_record_is_acknowledged_only_after_its_early_messages_too(
     acks: OrderedPublisher, publisher: FakePublisher, order: tuple[int, ...]
 ) -> None:
     [in_flight] = acks.arrive([record(3)])
@@ -123,7 +123,7 @@ def test_record_that_arrives_twice_in_an_epoch_is_a_bug(acks: OrderedPublisher) 
         acks.arrive([record(1)])
 
 
-def test_slots_carry_their_record_and_partition(acks: OrderedPublisher) -> None:
+def test_in_flight_records_carry_their_record_and_partition(acks: OrderedPublisher) -> None:
     first, second = record(1), record(7, partition=1)
     in_flight_records = acks.arrive([first, second])
     assert [(in_flight.record, in_flight.partition, in_flight.epoch) for in_flight in in_flight_records] == [
@@ -176,7 +176,7 @@ def test_position_of_an_old_epoch_is_forgotten(acks: OrderedPublisher) -> None:
 
 @given(st.data())
 def test_offset_to_be_committed_is_never_beyond_an_undelivered_record(data: st.DataObject) -> None:
-    """Polls with gaps come, slots finish in any order, deliveries follow; early messages hold theirs back."""
+    """Polls with gaps come, records finish in any order, deliveries follow; early messages hold theirs back."""
     publisher = FakePublisher()
     acks = OrderedPublisher(publisher)
     acks.open([P0])

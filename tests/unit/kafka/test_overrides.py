@@ -124,7 +124,7 @@ def test_fetcher_is_ours_from_the_start_and_knows_the_role(monkeypatch: pytest.M
     assert thread.log_identity is log
 
 
-def test_broker_waits_long_or_for_many_records_only_where_that_holds_nobody_back() -> None:
+def test_broker_waits_long_or_for_many_records_only_where_that_holds_no_one_back() -> None:
     """A fetch that waits for idle partitions holds back those that aiokafka still has records of. What counts is
     whether it has any, and whether the role may wait, when the request is made: (longest wait in milliseconds, bytes
     to wait for).

@@ -25,10 +25,10 @@ FETCHER = "stream_app.kafka.fetcher"
 
 
 class Client:
-    """What aiokafka is to the thread: an assignment, its committed offsets, and where it was told to read."""
+    """What aiokafka is to the thread: an assignment, its committed offsets, and where it is set to read."""
 
     def __init__(self, committed: dict[TP, int], *, active: bool = True) -> None:
-        self.told: dict[TP, Any] = {}
+        self.sought: dict[TP, Any] = {}
         assignment = SimpleNamespace(tps=frozenset({P0, P1}), active=active)
         self._subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
 
@@ -41,10 +41,10 @@ class Client:
         self._fetcher = SimpleNamespace(seek_to=self._seek, request_offset_reset=self._reset)
 
     def _seek(self, tp: TP, offset: int) -> None:
-        self.told[tp] = offset
+        self.sought[tp] = offset
 
     def _reset(self, tps: list[TP], to: Any) -> None:
-        self.told.update(dict.fromkeys(tps, to))
+        self.sought.update(dict.fromkeys(tps, to))
 
 
 def sought(client: Client) -> tuple[Any, int]:
@@ -58,13 +58,13 @@ def sought(client: Client) -> tuple[Any, int]:
 def test_reading_goes_on_at_the_committed_offset_and_begins_at_the_first_where_there_is_none() -> None:
     client = Client({P0: 40, P1: -1})
     assert sought(client) == ({P0: 40, P1: None}, 1)
-    assert client.told == {P0: 40, P1: OffsetResetStrategy.EARLIEST}
+    assert client.sought == {P0: 40, P1: OffsetResetStrategy.EARLIEST}
 
 
 def test_partitions_that_were_taken_away_meanwhile_are_left_alone() -> None:
     client = Client({P0: 40}, active=False)
     assert sought(client) == ({}, 0)
-    assert client.told == {}
+    assert client.sought == {}
 
 
 def consumer_with(offsets: dict[Any, int | None]) -> Any:
@@ -193,7 +193,7 @@ class Assignment:
 
 
 @pytest.mark.parametrize(
-    ("reached", "first", "told", "restarted"),
+    ("reached", "first", "expected", "restarted"),
     [
         ({Partition(*P0): 40}, 100, ["lost 40 100"], {}),
         ({Partition(*P0): 40}, 0, ["again 40 0"], {Partition(*P0): 0}),
@@ -203,7 +203,7 @@ class Assignment:
     ],
 )
 def test_position_that_the_log_does_not_hold_is_said(
-    monkeypatch: pytest.MonkeyPatch, reached: Any, first: int | None, told: list[str], restarted: Any
+    monkeypatch: pytest.MonkeyPatch, reached: Any, first: int | None, expected: list[str], restarted: Any
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(
@@ -220,7 +220,7 @@ def test_position_that_the_log_does_not_hold_is_said(
     fetcher._closed, fetcher._fetch_task = True, None
     fetcher.reached, fetcher.restarted = dict(reached), {}
     assert asyncio.run(fetcher._update_fetch_positions(assignment, 1, [P0])) is True
-    assert (said, fetcher.restarted) == (told, restarted)
+    assert (said, fetcher.restarted) == (expected, restarted)
     assert fetcher.reached == (reached if first is None or not reached else {Partition(*P0): first})
 
 

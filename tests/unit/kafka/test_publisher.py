@@ -66,7 +66,7 @@ def test_nothing_to_publish_is_delivered_in_the_loops_next_turn(make: Make) -> N
     run(test)
 
 
-def test_full_producer_queue_blocks_nobody_and_keeps_the_order(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_producer_queue_blocks_no_caller_and_keeps_the_order(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     produced: list[int] = []
     take = ConfluentPublisher._produce
 
@@ -137,7 +137,7 @@ def test_delivery_error_is_fatal(make: Make) -> None:
     async def test() -> None:
         publisher, fatal = make(mock=False, **{"message.timeout.ms": 200})
         publisher.publish(messages(b"a"), lambda: None)
-        await wait_until_async(lambda: fatal, 30, "the error is told")
+        await wait_until_async(lambda: fatal, 30, "the error is reported")
         assert "timed out" in str(fatal[0])
         await publisher.close(seconds=0)
 
@@ -148,7 +148,7 @@ def test_exception_in_a_delivery_callback_is_fatal(make: Make) -> None:
     async def test() -> None:
         publisher, fatal = make()
         publisher.publish(messages(b"a"), lambda: [].pop())
-        await wait_until_async(lambda: fatal, 20, "the error is told")
+        await wait_until_async(lambda: fatal, 20, "the error is reported")
         assert isinstance(fatal[0], IndexError)
 
     run(test)

@@ -1,4 +1,4 @@
-"""The publisher where messages of several calls are on their way: none is told early, none overtakes another."""
+"""The publisher where messages of several calls are on their way: none is reported early, none overtakes another."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def publisher_on_a_mock_broker(monkeypatch: pytest.MonkeyPatch, **config: Any) -
     return ConfluentPublisher(Settings(_env_file=None, brokers="127.0.0.1:1"), fatal)
 
 
-def test_call_is_told_after_its_last_acknowledgement_not_after_its_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_call_is_reported_after_its_last_acknowledgement_not_after_its_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """The broker may take one partition's message and be slow with another's."""
 
     async def test() -> None:
@@ -45,7 +45,7 @@ def test_call_is_told_after_its_last_acknowledgement_not_after_its_first(monkeyp
 
 
 def test_message_published_while_others_wait_for_room_goes_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Acknowledgements make room, and the one who is told of them publishes at once."""
+    """Acknowledgements make room, and whoever is called back publishes at once."""
     produced: list[int] = []
     take = ConfluentPublisher._produce
 
@@ -71,15 +71,15 @@ def test_message_published_while_others_wait_for_room_goes_after_them(monkeypatc
 
 def test_alert_does_not_wait_for_what_is_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enriched reviews wait for others of their partition; an alert that is published after them is there before."""
-    told: list[str] = []
+    reported: list[str] = []
 
     async def test() -> None:
         publisher = publisher_on_a_mock_broker(monkeypatch, **{"test.mock.broker.rtt": 1})
         topics = Topics(Settings(_env_file=None).topic_prefix)
         for round_ in ("first", "second"):  # the first also connects
             for topic in (topics.enriched, topics.alerts):
-                publisher.publish([Message(topic, b"key", b"value")], partial(told.append, f"{round_} {topic}"))
+                publisher.publish([Message(topic, b"key", b"value")], partial(reported.append, f"{round_} {topic}"))
             assert await publisher.flush(10)
-        assert told[2:] == [f"second {topics.alerts}", f"second {topics.enriched}"]
+        assert reported[2:] == [f"second {topics.alerts}", f"second {topics.enriched}"]
 
     asyncio.run(test())

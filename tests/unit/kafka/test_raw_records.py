@@ -1,4 +1,4 @@
-"""Records with any headers come out of aiokafka's fetcher as they are; what is corrupt is told, never skipped."""
+"""Records with any headers come out of aiokafka's fetcher as they are; what is corrupt is reported, never skipped."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_aborted_transactions_stay_left_out_when_the_answer_is_read_again() -> N
 
 
 @pytest.mark.parametrize("damaged", ["value", "checksum"])
-def test_corrupt_batch_is_told_with_its_place_and_not_skipped(damaged: str) -> None:
+def test_corrupt_batch_is_reported_with_its_place_and_not_skipped(damaged: str) -> None:
     """Also behind a name that is not UTF-8; records before it were given."""
     batch = bytearray(based_at(5, batch_of([RawInput(b"k", b"value")])))
     batch[-3 if damaged == "value" else 17] ^= 0xFF
@@ -99,7 +99,7 @@ def small_limit(monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 def bomb(offset: int, size: int, codec: int) -> bytes:
-    """A batch of three records that takes so many bytes and some."""
+    """A batch of three records that takes at least this number of bytes."""
     records = [RawInput(b"a", b"first"), RawInput(b"b", bytes(size)), RawInput(b"c", b"last", timestamp_ms=99)]
     return based_at(offset, batch_of(records, codec))
 

@@ -45,9 +45,9 @@ def test_topic_as_it_is_made_is_as_it_should_be(name: str, replication: int) -> 
 def test_topic_that_is_too_small_for_what_is_published_keeps_a_role_from_starting(name: str) -> None:
     [finding] = judge(SPECS[name], state_of(name, max_message_bytes="1048588"), TOPICS)
     assert finding.fatal
-    told = finding.told("kafka:9092")
-    assert f"Topic {name} has max.message.bytes=1048588" in told
-    assert "`stream-app topics create` sets max.message.bytes=2097152" in told
+    said = finding.message("kafka:9092")
+    assert f"Topic {name} has max.message.bytes=1048588" in said
+    assert "`stream-app topics create` sets max.message.bytes=2097152" in said
 
 
 def test_how_large_reviews_may_be_is_the_shops_choice() -> None:
@@ -64,7 +64,7 @@ def test_compaction_that_would_remove_records_is_said_with_the_command_and_not_r
     assert (
         f"`kafka-configs.sh --bootstrap-server kafka:9092 --alter --entity-type topics --entity-name {name} "
         "--add-config cleanup.policy=delete`"
-    ) in finding.told("kafka:9092")
+    ) in finding.message("kafka:9092")
 
 
 @pytest.mark.parametrize("policy", ["delete", "compact,delete"])
@@ -86,7 +86,7 @@ def test_summaries_whose_old_records_may_stay_for_ever_are_a_warning_and_repaire
 def test_segment_setting_that_a_killed_erasure_left_is_a_warning_and_repaired(name: str) -> None:
     [finding] = judge(SPECS[name], state_of(name, segment_ms="1"), TOPICS)
     assert (finding.fatal, finding.repairable, finding.wanted) == (False, True, "604800000")
-    assert "`stream-app erase` was killed" in finding.told("kafka:9092")
+    assert "`stream-app erase` was killed" in finding.message("kafka:9092")
 
 
 def test_enriched_reviews_that_are_deleted_one_day_are_a_warning() -> None:

@@ -1,4 +1,4 @@
-"""The topics as the broker is told to make them: what is kept for how long, and how large a message may be."""
+"""The topics as the broker is asked to make them: what is kept for how long, and how large a message may be."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_texts_gather_where_a_batch_costs_more_than_its_texts() -> None:
     rig.batcher.stop()
 
 
-def test_start_is_told_before_the_device_gets_a_text(rig: Rig) -> None:
+def test_start_is_reported_before_the_device_gets_a_text(rig: Rig) -> None:
     rig.model.gate.clear()
     rig.submit("good")
     wait_until(lambda: rig.started == [["good"]], 30, "on_start was not called")
@@ -81,7 +81,7 @@ def test_newer_texts_never_overtake_an_older_batch(rig: Rig) -> None:
     assert all(len(run) * max(run) <= 64 or len(run) == 1 for run in rig.model.completed)
 
 
-def test_who_goes_first_overtakes_what_waits_also_within_a_batch() -> None:
+def test_high_priority_overtakes_what_waits_also_within_a_batch() -> None:
     rig = Rig(high_priority=lambda tag: tag.startswith("alarming"))
     rig.submit(*(f"text {number} " + "word " * 10 for number in range(60)), "alarming one", "alarming two")
     rig.batcher.start()
@@ -91,7 +91,7 @@ def test_who_goes_first_overtakes_what_waits_also_within_a_batch() -> None:
 
 
 @pytest.mark.parametrize(("plan", "runs"), [(PaddedRows(), [2, 3]), (Packed(), [5])])
-def test_who_goes_first_shares_a_run_with_others_only_where_runs_are_packed(
+def test_high_priority_shares_a_micro_batch_with_others_only_where_packed(
     plan: MicroBatchPlan, runs: list[int]
 ) -> None:
     rig = Rig(high_priority=lambda tag: "alarming" in tag)
@@ -188,7 +188,7 @@ def test_several_workers_share_the_batches() -> None:
     wait_until(lambda: not alive(rig.batcher), 30, "threads are still alive after a stop")
 
 
-def test_no_run_begins_while_the_batcher_that_goes_first_has_anything_to_do(rig: Rig) -> None:
+def test_no_run_begins_while_the_batcher_it_yields_to_has_anything_to_do(rig: Rig) -> None:
     """T5 takes no core from BERT: it computes when BERT is idle, and then it does."""
     rig.model.gate.clear()
     second = Rig(yield_to=rig.batcher)
@@ -203,7 +203,7 @@ def test_no_run_begins_while_the_batcher_that_goes_first_has_anything_to_do(rig:
     second.batcher.stop()
 
 
-def test_run_begins_beside_the_few_texts_of_the_batcher_that_goes_first_that_it_may() -> None:
+def test_run_begins_alongside_the_few_texts_that_the_batcher_it_yields_to_may_have() -> None:
     first = Rig(workers=2, micro_batch_tokens=1)  # each text is a run of its own
     first.model.gate.clear()
     second = Rig(yield_to=first.batcher, max_unfinished_ahead=1)
@@ -248,7 +248,7 @@ def test_join_waits_for_the_run_in_progress_and_not_for_one_that_hangs() -> None
     assert not [thread for thread in rig.batcher._threads if thread.is_alive() and "watch" not in thread.name]
 
 
-def test_stop_while_another_goes_first_begins_no_run() -> None:
+def test_stop_while_it_yields_begins_no_run() -> None:
     """The process is ending: what is still to run comes again."""
     first, second = Rig(), None
     first.model.gate.clear()

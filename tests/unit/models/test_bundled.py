@@ -65,7 +65,7 @@ def answers_of_batcher(model: TextModel[Any], texts: list[str]) -> dict[str, Any
     return dict(done)
 
 
-def test_plain_praise_and_complaints_are_told_apart(classifier: Classifier) -> None:
+def test_plain_praise_and_complaints_are_distinguished(classifier: Classifier) -> None:
     scores = answers_of_batcher(classifier, REVIEWS)
     assert {text: label_of(found) for text, found in scores.items()} == dict(
         zip(REVIEWS, ("positive", "negative", "positive", "negative"), strict=True)

@@ -1,4 +1,4 @@
-"""Classifiers are loaded by folder, from safetensors only, and judge each text alone."""
+"""Classifiers are loaded by folder, from safetensors only, and classify each text alone."""
 
 from __future__ import annotations
 
@@ -41,12 +41,14 @@ def test_a_binary_classifier_is_never_neutral(classifier_folder: Folder, cpu: De
     assert scores.negative + scores.positive == pytest.approx(1)
 
 
-def test_a_text_is_judged_the_same_alone_and_beside_a_longer_one(classifier_folder: Folder, cpu: DeviceChoice) -> None:
+def test_a_text_is_classified_the_same_alone_and_alongside_a_longer_one(
+    classifier_folder: Folder, cpu: DeviceChoice
+) -> None:
     classifier = load_classifier(str(classifier_folder(STARS)), cpu)
     short, long = classifier.tokenize(["the zip broke", "the kettle was good and the lid broke after two days ."])
     [alone] = classifier.run([short])
-    beside, _ = classifier.run([short, long])
-    assert as_tuple(alone) == pytest.approx(as_tuple(beside), abs=1e-5)
+    alongside, _ = classifier.run([short, long])
+    assert as_tuple(alone) == pytest.approx(as_tuple(alongside), abs=1e-5)
 
 
 def test_what_is_longer_than_the_model_reads_is_cut_and_said(classifier_folder: Folder, cpu: DeviceChoice) -> None:

@@ -68,7 +68,7 @@ def test_alerts_wait_for_a_tenth_of_a_second_unless_the_model_packs() -> None:
     assert (small.micro_batch_tokens, small.batch_tokens) == (256, 400)
 
 
-def test_a_damaged_cache_is_measured_anew(cpu: DeviceChoice, cache: Path) -> None:
+def test_a_damaged_cache_is_measured_again(cpu: DeviceChoice, cache: Path) -> None:
     cache.parent.mkdir()
     cache.write_text('{"half": ')
     assert measure_budget(FakeClassifier(), cpu).micro_batch_tokens > 0
@@ -169,7 +169,7 @@ def test_bf16_is_chosen_where_it_is_measured_to_be_faster(
     assert f"{gain:.1f} x" in choice.reason
 
 
-def test_no_run_of_the_sweep_has_the_shape_of_one_before(cpu: DeviceChoice) -> None:
+def test_no_run_of_the_autotune_has_the_shape_of_one_before(cpu: DeviceChoice) -> None:
     """In bf16 a shape that was computed before is faster, and real runs hardly ever have one."""
     model = FakeClassifier()
     model.plan = Packed()

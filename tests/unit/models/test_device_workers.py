@@ -22,7 +22,7 @@ def test_device_workers_are_as_set_or_one_per_core(
     asked: int,
     workers: int,
 ) -> None:
-    """Several processes on one machine are told their share of the cores by this setting."""
+    """Several processes on one machine get their share of the cores by this setting."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     model = str(classifier_folder(LABELS))

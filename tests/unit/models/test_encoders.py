@@ -1,4 +1,4 @@
-"""Packed, padded and converted: every way to compute a classifier gives what transformers gives."""
+"""Packed, padded and converted: every variant that computes a classifier gives what transformers gives."""
 
 from __future__ import annotations
 

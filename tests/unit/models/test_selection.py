@@ -48,7 +48,7 @@ def offered(model: str, **settings: Any) -> list[str]:
 
 
 def test_model_without_a_card_is_computed_in_fp32(classifier_folder: Folder) -> None:
-    """Nobody showed that it keeps its labels in anything else."""
+    """No card states that it keeps its labels in anything else."""
     assert offered(str(classifier_folder(LABELS))) == ["torch fp32", "ctranslate2 fp32"]
 
 
@@ -123,7 +123,7 @@ def test_fastest_is_chosen_and_remembered(classifier_folder: Folder, monkeypatch
     assert "torch bf16 30" in chosen.how
     assert next(calls) == 12, "four candidates, three rounds, of one size: as slow as these are"
     assert "torch fp32 10" in chosen.how
-    assert "ctranslate2 fp32 20" in chosen.how, "each is judged by a time when nobody disturbed it"
+    assert "ctranslate2 fp32 20" in chosen.how, "each is measured by its undisturbed time"
     assert chosen.tokens_per_second == 2 * 40.0
 
     loaded.clear()
@@ -234,7 +234,7 @@ def test_weights_without_a_hash_are_measured_each_time(
 
 
 def test_processes_measure_one_after_another(cache: Path) -> None:
-    """Beside each other they would measure each other."""
+    """At the same time they would measure each other."""
     inside: list[str] = []
 
     def measure(name: str) -> None:

@@ -14,7 +14,7 @@ from stream_app.records import Message, Partition, RawRecord, Rejected
 
 
 class Finished:
-    """ports.Acks that keeps what slots led to."""
+    """ports.Acks that keeps the messages of each record."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []

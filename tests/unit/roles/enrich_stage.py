@@ -29,7 +29,7 @@ SECONDS = 30
 _SIZES = ("micro_batch_tokens", "batch_tokens", "max_message_bytes", "t5_tokens_per_second", "alert_history")
 LONG_BAD = (
     "The kettle came in May and I used it each day in my own kitchen. The lid broke after two weeks of careful use. "
-    "The shop has never answered any of my dead letters."
+    "The shop has never answered any of my letters."
 )
 
 

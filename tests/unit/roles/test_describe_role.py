@@ -299,7 +299,7 @@ def test_text_is_published_by_the_next_process_where_the_first_died_before_it() 
 
 
 def test_counts_are_published_together_while_a_headline_is_made() -> None:
-    """A slow T5 holds nobody's counts back, and 30 products cost one publication."""
+    """A slow T5 holds no counts back, and 30 products cost one publication."""
 
     async def scenario() -> None:
         answer = threading.Event()

@@ -96,7 +96,7 @@ def test_alert_that_the_broker_may_not_have_is_published_again_when_its_review_c
 
 
 def test_alerts_of_other_workers_and_of_earlier_runs_are_known_before_the_first_review() -> None:
-    """Whatever else is in the topic: bytes that nobody can read stop nothing."""
+    """Whatever else is in the topic: unreadable bytes stop nothing."""
     fields = orjson.loads((contract.schema_folder() / "examples" / "valid" / "alert.json").read_bytes())
     known = fields | {"alert_id": "negative_review|p|r", "product_id": "p", "review_id": "r", "severity": "critical"}
     of_version_0_1 = known | {"alert_id": "negative_review|p|r2|warning", "review_id": "r2", "severity": "warning"}

@@ -19,7 +19,7 @@ from tests.waiting import wait_until_async
 
 @pytest.mark.parametrize("timestamp_ms", [-(2**63), -(10**15), -1, 0, 10**15, 2**63 - 1])
 def test_no_timestamp_of_a_record_ends_the_worker(timestamp_ms: int) -> None:
-    """Alone it is a reject with a name; beside a date it is not looked at, by the metric of latencies neither."""
+    """Alone it is a reject with a name; next to a date it is not looked at, by the metric of latencies neither."""
 
     def latencies() -> float:
         return REGISTRY.get_sample_value("stream_app_enrich_seconds_sum") or 0.0

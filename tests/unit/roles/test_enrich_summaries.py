@@ -60,7 +60,7 @@ def test_best_effort_does_not_wait_where_t5_has_no_room() -> None:
     run(scenario)
 
 
-def test_summarizer_that_nobody_asked_for_has_nothing_to_do() -> None:
+def test_summarizer_that_is_off_has_nothing_to_do() -> None:
     async def scenario() -> None:
         async with staged(summaries="off") as stage:
             await stage.role.stop()

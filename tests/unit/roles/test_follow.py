@@ -77,7 +77,7 @@ def test_worker_ends_in_order_when_another_view_becomes_active(worker: Worker, f
     assert worker.lines == ["on stream-app.summarize.g3", "finished"]
 
 
-def test_worker_that_is_told_to_stop_ends_with_0(worker: Worker) -> None:
+def test_worker_that_is_asked_to_stop_ends_with_0(worker: Worker) -> None:
     wait_until(lambda: worker.lines, 60, "it works")
     worker.process.send_signal(signal.SIGTERM)
 
@@ -98,7 +98,7 @@ def test_worker_works_on_while_redis_is_away(worker: Worker, fresh_valkey: Embed
     assert worker.ends() == EXIT_VIEW_SWITCHED, "it follows again"
 
 
-def test_worker_told_to_stop_before_redis_answers_ends_at_once_with_0() -> None:
+def test_worker_asked_to_stop_before_redis_answers_ends_at_once_with_0() -> None:
     """It consumed nothing yet."""
     started = Worker("redis://127.0.0.1:1/0")
     try:

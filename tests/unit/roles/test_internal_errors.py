@@ -120,7 +120,7 @@ def test_bug_that_every_record_triggers_rejects_none(monkeypatch: pytest.MonkeyP
 def test_bug_that_a_healthy_record_triggers_too_rejects_none(
     monkeypatch: pytest.MonkeyPatch, module: Any, name: str
 ) -> None:
-    """At the first record, whatever the traffic: up to 19 were rejected before the share of failures told."""
+    """At the first record, whatever the traffic: up to 19 were rejected before the share of failures was too high."""
 
     def raises(*_: Any, **__: Any) -> Any:
         raise IndexError(SECRET)

@@ -130,7 +130,7 @@ def test_broken_device_ends_the_process_and_rejects_nothing() -> None:
         async with staged(load_broken, summaries="off") as stage:
             stage.died_with(until=2)
             await stage.take(review(0), review(1))
-            await wait_until_async(lambda: bool(stage.errors), _SECONDS, "the broken device is told")
+            await wait_until_async(lambda: bool(stage.errors), _SECONDS, "the broken device is reported")
             assert isinstance(stage.errors.pop(), DeviceBroken)
             assert stage.acks.calls == []
 

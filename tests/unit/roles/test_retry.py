@@ -1,4 +1,4 @@
-"""Patience: an outage is sat out, a bug is not."""
+"""Retries: an outage is waited for, a bug is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long patience waits between its tries: longer and longer, up to a bound, and never in step with others."""
+"""How long a retry waits: longer and longer, up to a bound, and never in step with others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TRIES = 20
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that are announced; nobody really waits."""
+    """The pauses that are announced; the test does not wait."""
     announced: list[float] = []
     real_sleep = asyncio.sleep
     monkeypatch.setattr(telemetry, "dependency_unavailable", lambda _, __, seconds: announced.append(seconds))

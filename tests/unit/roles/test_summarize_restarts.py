@@ -22,7 +22,7 @@ _SECONDS = 30
 
 
 class ForgetsOnce(CountingStore):
-    """Restarts right after its first apply, without what it was told."""
+    """Restarts right after its first apply, without what was applied."""
 
     async def apply(self, reviews: Sequence[EnrichedReview], now_ms: int) -> list[Applied]:
         results = await super().apply(reviews, now_ms)
@@ -78,13 +78,13 @@ def test_nothing_is_started_on_a_server_that_would_forget() -> None:
 async def _ends(
     act: Callable[[Summarize, MemorySummaryStore, FakePublisher], Awaitable[None]], settle_seconds: float
 ) -> BaseException:
-    """What the role told to be fatal after ``act``."""
+    """What the role reported as fatal after ``act``."""
     store, publisher, acks = MemorySummaryStore(), FakePublisher(), FakeAcks()
     errors: list[BaseException] = []
     role = impatient(store, publisher, errors.append, settle_seconds)
     await role.start(acks)
     await act(role, store, publisher)
-    await wait_until_async(lambda: errors, _SECONDS, "it is told")
+    await wait_until_async(lambda: errors, _SECONDS, "it is reported")
     assert acks.calls == []
     await role.stop()
     return errors[0]
@@ -139,7 +139,7 @@ def test_review_is_acknowledged_only_after_the_alerts_that_it_left_in_the_outbox
 
 
 def test_server_that_stays_away_for_longer_than_patience_fails_the_take() -> None:
-    """The agent's exception ends the process (kafka/frame.py)."""
+    """The agent's exception ends the process (kafka/faust_app.py)."""
 
     async def scenario() -> None:
         store = MemorySummaryStore()

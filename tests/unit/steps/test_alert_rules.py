@@ -152,7 +152,7 @@ def test_alert_never_fires_again_at_the_same_or_a_lower_severity(
 
 @pytest.mark.parametrize(("p_negative", "reason"), [(0.95, "within_margin"), (0.9699, "within_margin"), (0.97, None)])
 def test_noise_of_the_model_makes_no_alert_fire_again(p_negative: float, reason: str | None) -> None:
-    """In int8 one text's P(negative) differs by up to 0.0085 with the texts beside it."""
+    """In int8 one text's P(negative) differs by up to 0.0085 with the texts of its micro-batch."""
     outcome = alert_for(p_negative, rating=1, before=Fired("info", True))
 
     assert (outcome.reason if isinstance(outcome, Suppressed) else None) == reason

@@ -55,7 +55,7 @@ def test_padding_of_attention_never_costs_more_than_another_run(lengths: list[in
 def test_texts_of_different_lengths_share_a_run_where_that_is_cheaper() -> None:
     plan = PaddedAttention(384)
 
-    assert plan.cut([50, 100, 20], 500) == [[1, 0], [2]]  # 50 beside 100: 7,500 pairs, worth 10 tokens
+    assert plan.cut([50, 100, 20], 500) == [[1, 0], [2]]  # 50 with 100: 7,500 pairs, worth 10 tokens
     assert plan.cut([120, 60], 500) == [[0], [1]]  # 10,800 pairs, worth 14
     assert PaddedAttention(4 * 384).cut([200, 50], 500) == [[0, 1]]  # worth 12: each token costs more
     assert plan.padding([100, 50]) == 7500 / 768

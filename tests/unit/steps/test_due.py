@@ -22,7 +22,7 @@ def tally(negative: int, positive: int) -> Tally:
 
 
 def described(then: Tally, now: Tally, new: int) -> ProductState:
-    """A product whose text was made at NOW_MS, with so many new reviews since."""
+    """A product whose text was made at NOW_MS, with this number of new reviews since."""
     return ProductState(
         "p",
         version=sum(now) + new,

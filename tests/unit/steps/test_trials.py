@@ -1,4 +1,4 @@
-"""Who killed the process: found with few deaths, and nobody else pays for it."""
+"""Who killed the process: found with few deaths, and no other review is rejected."""
 
 from __future__ import annotations
 

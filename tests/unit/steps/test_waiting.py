@@ -1,4 +1,4 @@
-"""Two lanes: high priority overtakes, and neither lane starves."""
+"""Two queues: high priority overtakes, and neither starves."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ class Text:
 
 
 def waiting(*texts: Text) -> Waiting[Text]:
-    lanes: Waiting[Text] = Waiting()
-    lanes.add(texts)
-    return lanes
+    queues: Waiting[Text] = Waiting()
+    queues.add(texts)
+    return queues
 
 
-def test_who_goes_first_overtakes_what_waits() -> None:
+def test_high_priority_overtakes_what_waits() -> None:
     others = [Text(10) for _ in range(20)]
     alarming = Text(10, high_priority=True)
     assert waiting(*others, alarming).take(40) == [alarming, *others[:3]]
 
 
 def test_the_others_get_a_quarter_of_each_batch() -> None:
-    lanes = waiting(*(Text(10, first) for _ in range(20) for first in (True, False)))
-    assert [text.high_priority for text in lanes.take(80)] == [True] * 6 + [False] * 2
+    queues = waiting(*(Text(10, first) for _ in range(20) for first in (True, False)))
+    assert [text.high_priority for text in queues.take(80)] == [True] * 6 + [False] * 2
 
 
 def test_the_others_get_their_quarter_beside_texts_larger_than_a_batch() -> None:
@@ -50,11 +50,11 @@ def test_a_lane_alone_gets_the_whole_batch() -> None:
 
 def test_what_is_dropped_is_gone_and_counts_no_more() -> None:
     kept, gone, also_gone = Text(10), Text(20), Text(40, high_priority=True)
-    lanes = waiting(kept, gone, also_gone)
-    assert set(map(id, lanes.drop(lambda text: text is not kept))) == {id(gone), id(also_gone)}
-    assert lanes.tokens == 10
-    assert lanes.take(1000) == [kept]
-    assert not lanes
+    queues = waiting(kept, gone, also_gone)
+    assert set(map(id, queues.drop(lambda text: text is not kept))) == {id(gone), id(also_gone)}
+    assert queues.tokens == 10
+    assert queues.take(1000) == [kept]
+    assert not queues
 
 
 def test_the_step_of_the_tokeniser_is_bounded_also_for_tiny_texts() -> None:
@@ -64,14 +64,14 @@ def test_the_step_of_the_tokeniser_is_bounded_also_for_tiny_texts() -> None:
 @given(st.lists(st.tuples(st.integers(1, 600), st.booleans())), st.integers(1, 1000))
 def test_each_text_is_taken_once_and_in_the_order_of_its_lane(made: list[tuple[int, bool]], budget: int) -> None:
     texts = [Text(size, first) for size, first in made]
-    lanes = waiting(*texts)
+    queues = waiting(*texts)
     taken: list[Text] = []
-    while lanes:
-        assert lanes.tokens == sum(text.size for text in texts) - sum(text.size for text in taken)
-        batch = lanes.take(budget)
+    while queues:
+        assert queues.tokens == sum(text.size for text in texts) - sum(text.size for text in taken)
+        batch = queues.take(budget)
         assert batch
         taken += batch
-    assert lanes.tokens == 0
+    assert queues.tokens == 0
     for first in (True, False):
         assert [text for text in taken if text.high_priority is first] == [
             text for text in texts if text.high_priority is first

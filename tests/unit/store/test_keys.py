@@ -50,7 +50,7 @@ def test_products_and_generations_share_no_key(ids: set[str]) -> None:
 
 @given(st.sets(st.tuples(names, names), min_size=2, max_size=4))
 def test_installations_share_no_key_and_no_pattern_matches_anothers(installations: set[tuple[str, str]]) -> None:
-    """Told apart by topic prefix or app name, also where one is the beginning of the other, or a pattern."""
+    """Distinguished by topic prefix or app name, also where one is the beginning of the other, or a pattern."""
     keys = [(one, all_keys(one)) for one in itertools.starmap(keys_of, installations)]
     for (mine, my_keys), (_, others) in itertools.permutations(keys, 2):
         assert not set(my_keys) & set(others)

@@ -26,7 +26,7 @@ def test_switched_off_store_is_unavailable_and_keeps_what_it_holds() -> None:
     asyncio.run(scenario())
 
 
-def test_restart_changes_the_incarnation() -> None:
+def test_restart_changes_the_server_identity() -> None:
     async def scenario() -> None:
         store = MemorySummaryStore()
         before = await store.server_identity()

@@ -51,7 +51,7 @@ class HashServer:
         return dict(held) if name == "HGETALL" else [held.get(one.encode()) for one in fields]
 
     def put(self, product_id: str, reviews: int) -> None:
-        """A product with so many positive reviews of five stars, all of this hour."""
+        """A product with this number of positive reviews of five stars, all of this hour."""
         tally = f"0 0 {reviews} 0 0 0 0 0 {reviews} 0".encode()
         day, hour = divmod(NOW_MS // HOUR_MS, 24)
         self.hashes[KEYS.product(product_id).state] = {
@@ -96,8 +96,8 @@ async def test_product_that_has_not_changed_is_not_read_whole_again(server: Hash
     assert (summary.as_of_ms, summary.windows["24h"].reviews) == (NOW_MS + 5, 3)
 
 
-async def test_product_that_changed_is_read_anew(server: HashServer, reads: SummaryReads) -> None:
-    """Beside one that did not, and one that is unknown."""
+async def test_product_that_changed_is_read_again(server: HashServer, reads: SummaryReads) -> None:
+    """Next to one that did not, and one that is unknown."""
     server.put("changes", 3)
     server.put("stays", 7)
     assert await reviews_of(reads, "stays", "changes", "unknown") == [7, 3, None]
@@ -121,7 +121,7 @@ async def test_each_telling_field_tells(server: HashServer, reads: SummaryReads,
     assert server.trips[1:] == [["HMGET"], ["HGETALL"]]
 
 
-async def test_product_is_summed_anew_in_another_hour(server: HashServer, reads: SummaryReads) -> None:
+async def test_product_is_summed_again_in_another_hour(server: HashServer, reads: SummaryReads) -> None:
     """Nothing changed but the clock: the reviews have left the window of 24 hours."""
     server.put("p", 3)
     await reads.read(["p"], NOW_MS)
@@ -202,7 +202,7 @@ async def test_broken_key_of_one_look_up_is_not_the_others_error(server: HashSer
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("away"), ConfigurationError("refused")])
-async def test_failed_trip_is_told_to_everyone_at_once(
+async def test_failed_trip_is_reported_to_everyone_at_once(
     server: HashServer, reads: SummaryReads, error: Exception
 ) -> None:
     """To those who came meanwhile too: another trip would take them as long to fail. The next ones are answered."""
@@ -223,7 +223,7 @@ async def test_failed_trip_is_told_to_everyone_at_once(
 
 
 async def test_look_up_that_was_given_up_does_not_disturb_the_others(server: HashServer, reads: SummaryReads) -> None:
-    """A caller that went away, as one whose client closed its connection: nobody is asked a second time for it."""
+    """A caller that went away, as one whose client closed its connection: no second question is asked for it."""
     server.put("p0", 3)
     given_up = await under_way(server, reads)
     waiting = asyncio.create_task(reviews_of(reads, "p0"))
@@ -236,7 +236,7 @@ async def test_look_up_that_was_given_up_does_not_disturb_the_others(server: Has
     assert len(server.trips) == 2
 
 
-async def test_closing_leaves_nobody_waiting(server: HashServer, reads: SummaryReads) -> None:
+async def test_closing_leaves_no_one_waiting(server: HashServer, reads: SummaryReads) -> None:
     """Neither who is on the way nor who came meanwhile."""
     first = await under_way(server, reads)
     second = asyncio.create_task(reviews_of(reads, "p0"))

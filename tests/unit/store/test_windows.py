@@ -37,7 +37,7 @@ def test_packed_days_sum_to_the_windows_of_the_fold(
     assert window_tallies(packed_days(buckets), now_ms) == product_summary.window_tallies(buckets, now_ms)
 
 
-def test_day_that_changed_is_summed_anew() -> None:
+def test_day_that_changed_is_summed_again() -> None:
     """What is kept of a day is kept by its content, so one more review in it is seen at once."""
     one = {0: b";5 1 0 0 0 0 0 0 0 0 9000"}
     two = {0: b";5 2 0 0 0 0 0 0 0 0 9500"}

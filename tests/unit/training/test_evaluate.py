@@ -22,7 +22,7 @@ def sure(label: Label, confidence: float = 1.0) -> Scores:
     return Scores(negative, neutral, positive)
 
 
-def test_sentiment_scores_count_what_was_judged_what() -> None:
+def test_sentiment_scores_count_predictions_by_label() -> None:
     truth = labelled("negative", "negative", "neutral", "positive")
     scores = score_sentiment(truth, [sure("negative"), sure("neutral"), sure("neutral"), sure("positive")])
     assert scores.accuracy == 0.75

@@ -36,12 +36,12 @@ def test_the_written_adapter_judges_as_its_card_says(tmp_path: Path) -> None:
     trained = train(tmp_path, "model")
     classifier = load_classifier(str(tmp_path / "model"), CPU)
     texts = [f"{row['title']}. {row['text']}" for row in rows()]
-    judged = [
+    predicted = [
         LABELS[max(range(3), key=(one.negative, one.neutral, one.positive).__getitem__)]
         for one in answers(classifier, texts)
     ]
     labels = ["positive"] * 3 + ["neutral"] * 3 + ["negative"] * 3
-    right = sum(left == right for left, right in zip(judged, labels, strict=True))
+    right = sum(left == right for left, right in zip(predicted, labels, strict=True))
     card = orjson.loads((tmp_path / "model" / "card.json").read_bytes())
     assert card["scores"]["whole_reviews"]["accuracy"] == pytest.approx(right / 9)
     assert trained.scores.accuracy == pytest.approx(right / 9)

@@ -39,7 +39,7 @@ def test_the_written_t5_is_loaded_without_a_prompt(tmp_path: Path) -> None:
 
 
 def test_only_titles_that_the_text_bears_out_are_learned() -> None:
-    text = "The zip broke after two days and the shop did not answer my dead letters at all."
+    text = "The zip broke after two days and the shop did not answer my letters at all."
     titles = ["Zip broke after two days", "Disappointing purchase overall", "5", "The zip " + "really " * 10]
     reviews = [LabelledReview(title, text, "negative", neutral_possible=True) for title in titles]
     assert [title for _, title in learnable(reviews, Recipe())] == ["Zip broke after two days"]

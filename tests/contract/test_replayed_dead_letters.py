@@ -79,7 +79,7 @@ def test_replay_that_fails_again_says_so() -> None:
 
 
 def test_replay_is_recognised_in_its_topic_and_when_it_came_back() -> None:
-    """Both tell that this dead letter was replayed before."""
+    """Both state that this dead letter was replayed before."""
     dead_letter = dead_letter_of(ORIGINAL)
     replayed = arrived(contract.replay_message(dead_letter), 120, 4)
 
@@ -88,7 +88,7 @@ def test_replay_is_recognised_in_its_topic_and_when_it_came_back() -> None:
     assert contract.replayed_identity(ORIGINAL) is None
 
 
-def test_letters_of_one_record_are_one_and_others_are_not() -> None:
+def test_dead_letters_of_one_record_are_one_and_others_are_not() -> None:
     """A crash writes a dead letter twice; a topic that is recreated has other content at the same place."""
     identity = dead_letter_of(ORIGINAL).identity
 
@@ -116,7 +116,7 @@ def test_letters_of_one_record_are_one_and_others_are_not() -> None:
         ((contract.HEADER_REPLAY_OF, None), (contract.HEADER_ERROR_MESSAGE, None)),
     ],
 )
-def test_somebody_elses_letter_is_read_without_origin(headers: tuple[tuple[str, bytes], ...]) -> None:
+def test_foreign_dead_letter_is_read_without_origin(headers: tuple[tuple[str, bytes], ...]) -> None:
     """Any team may write to a topic; their dead letters must not hide ours."""
     dead_letter = contract.read_dead_letter(RawRecord("dead", 0, 0, 0, None, None, headers))
 
@@ -124,7 +124,7 @@ def test_somebody_elses_letter_is_read_without_origin(headers: tuple[tuple[str, 
     assert dead_letter.reason in ("unknown", "java.lang.Exception\\xff")
 
 
-def test_letter_without_value_lacks_its_original_unless_that_was_a_tombstone() -> None:
+def test_dead_letter_without_value_lacks_its_original_unless_that_was_a_tombstone() -> None:
     """What was too large is not kept: replaying the dead letter would publish a null instead."""
     assert dead_letter_of(ORIGINAL._replace(value=None), "text_too_long").lacks_original
     assert not dead_letter_of(ORIGINAL._replace(value=None), contract.TOMBSTONE).lacks_original
