@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 
+import Stemmer
+
 from stream_app.records import Label, Span
 from stream_app.steps.lexicon import (
     NEGATIONS,
@@ -24,6 +26,7 @@ _MAX_SENTENCES = 500  # that are weighed: each later one weighs less than the on
 _WORD = re.compile(r"[^\W_]{1,64}(?:['’][^\W_]{1,64})?")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 _NUMBER = re.compile(r"\d+")
+_STEMMER = Stemmer.Stemmer("english", 0)  # 0: nothing cached, ``stem`` does
 
 
 def word_count(text: str) -> int:
@@ -48,15 +51,11 @@ def content_words(text: str) -> frozenset[str]:
     return frozenset(others.union(_CJK.findall(text)))
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=50_000)  # quicker than the cache of the library
 def stem(word: str) -> str:
-    """A light stem: enough that "break", "breaks" and "breaking" meet; not linguistically exact."""
-    word = word.replace("’", "'").removesuffix("'s")
-    for ending in ("ingly", "edly", "ing", "ies", "ied", "est", "ers", "ed", "es", "er", "ly", "s", "y"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            word = word[: -len(ending)]
-            break
-    return word[:-1] if len(word) > 4 and (word[-1] == word[-2] or word[-1] == "e") else word
+    """The English stem, so that "break", "breaks" and "breaking" meet."""
+    stemmed: str = _STEMMER.stemWord(word.replace("’", "'"))
+    return stemmed
 
 
 def best_sentence(text: str, title: str | None, label: Label | None) -> Span | None:
