@@ -15,7 +15,7 @@ from stream_app import contract
 from stream_app.kafka import copies
 from stream_app.kafka.groups import lag
 from stream_app.kafka.reader import read_to_end
-from stream_app.records import Alert, Message, RawRecord, Rejected, Span
+from stream_app.records import Alert, EnrichedReview, Message, RawRecord, Rejected, Span
 from tests.behaviour.enriched import deletion, enriched
 from tests.integration.place import Place
 from tests.waiting import wait_until
@@ -149,3 +149,20 @@ def read_all(place: Place, roles: Sequence[str] = ("summarize", "notify")) -> No
             return all_read(place)
 
         wait_until(done, 90, f"everything is read; logs in {folder}")
+
+
+def go_on_with(
+    place: Place,
+    more: Sequence[EnrichedReview],
+    kept: dict[str, Counter[tuple[Any, ...]]],
+    order: dict[bytes | None, list[bytes | None]],
+) -> None:
+    """Publish and read more reviews, and expect them too: adds them to ``kept_records`` and ``order_per_product``."""
+    topic = place.topics.enriched
+    place.publish_reviews(more)
+    read_all(place)
+    for message in (contract.enriched_message(topic, one) for one in more):
+        assert message.value is not None
+        partition = next(record.partition for record in holding(place, topic, message.value.decode()))
+        kept[topic][(partition, message.key, message.value, message.headers)] += 1
+        order[message.key].append(message.value)

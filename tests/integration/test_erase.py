@@ -14,7 +14,6 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from redis import Redis
 
-from stream_app import contract
 from stream_app import erasure as erasing
 from stream_app.commands.erase import identities
 from stream_app.commands.review_files import read_lines
@@ -36,6 +35,7 @@ from tests.integration.erasing import (
     all_read,
     delete_the_review,
     file_of,
+    go_on_with,
     holding,
     kept_records,
     order_per_product,
@@ -159,13 +159,7 @@ def test_killed_between_any_two_steps_nothing_is_lost_and_the_next_run_finishes(
         }, step
         if step == "set_forward":  # somebody starts the system again, and new reviews come
             more = [enriched(f"new{number}", f"p{number}") for number in range(9)]
-            place.publish_reviews(more)
-            read_all(place)
-            for message in (contract.enriched_message(place.topics.enriched, one) for one in more):
-                assert message.value is not None
-                partition = next(r.partition for r in holding(place, place.topics.enriched, message.value.decode()))
-                before[place.topics.enriched][(partition, message.key, message.value, message.headers)] += 1
-                order[message.key].append(message.value)
+            go_on_with(place, more, before, order)
 
     erasure = Erasure(settings, {("tea", "secret")}, Quiet())
     erasure.run(erasure.plan())

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from stream_app import contract
 from stream_app.commands.options import environment_of
 from stream_app.kafka import rewrite, segments
 from stream_app.kafka.group_check import lost_positions
@@ -20,6 +19,7 @@ from tests.behaviour.enriched import deletion, enriched
 from tests.integration.erasing import (
     all_read,
     file_of,
+    go_on_with,
     holding,
     kept_records,
     order_per_product,
@@ -90,13 +90,7 @@ def test_killed_at_each_step_the_next_run_finishes_and_nothing_is_lost_or_double
         }, f"lost by kill {number}: {where} {call}"
         if number in WORKERS_GO_ON_AFTER:
             more = [enriched(f"new{number}.{product}", f"p{product}") for product in range(9)]
-            place.publish_reviews(more)
-            read_all(place)
-            for message in (contract.enriched_message(place.topics.enriched, one) for one in more):
-                assert message.value is not None
-                partition = next(r.partition for r in holding(place, place.topics.enriched, message.value.decode()))
-                before[place.topics.enriched][(partition, message.key, message.value, message.headers)] += 1
-                order[message.key].append(message.value)
+            go_on_with(place, more, before, order)
             view = place.view(1)
 
     assert "Nothing to erase" in place.command("erase", str(file)), "the last deletion was done, and not heard"

@@ -66,18 +66,7 @@ def test_nothing_to_publish_is_delivered_in_the_loops_next_turn(make: Make) -> N
     run(test)
 
 
-def test_full_producer_queue_blocks_no_caller_and_keeps_the_order(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    produced: list[int] = []
-    take = ConfluentPublisher._produce
-
-    def remember(self: ConfluentPublisher, message: Message, delivery: Any) -> bool:
-        taken = take(self, message, delivery)
-        if taken:
-            produced.append(int(message.value or b"-1"))
-        return taken
-
-    monkeypatch.setattr(ConfluentPublisher, "_produce", remember)
-
+def test_full_producer_queue_blocks_no_caller_and_keeps_the_order(make: Make, produced: list[int]) -> None:
     async def test() -> None:
         publisher, fatal = make(**{"queue.buffering.max.messages": 5})
         for number in range(200):

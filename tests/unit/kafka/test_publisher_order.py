@@ -44,18 +44,10 @@ def test_call_is_reported_after_its_last_acknowledgement_not_after_its_first(mon
     asyncio.run(test())
 
 
-def test_message_published_while_others_wait_for_room_goes_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_message_published_while_others_wait_for_room_goes_after_them(
+    monkeypatch: pytest.MonkeyPatch, produced: list[int]
+) -> None:
     """Acknowledgements make room, and whoever is called back publishes at once."""
-    produced: list[int] = []
-    take = ConfluentPublisher._produce
-
-    def remember(self: ConfluentPublisher, message: Message, delivery: Any) -> bool:
-        taken = take(self, message, delivery)
-        if taken:
-            produced.append(int(message.value or b"-1"))
-        return taken
-
-    monkeypatch.setattr(ConfluentPublisher, "_produce", remember)
 
     async def test() -> None:
         publisher = publisher_on_a_mock_broker(monkeypatch, **{"queue.buffering.max.messages": 5})
