@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from benchmarks.frameworks.work import MODEL, noop_scores
 from stream_app import telemetry
-from stream_app.models.loading import Loaded, TunedModel
+from stream_app.models.tuned import Loaded, TunedModel
 from stream_app.ports import Unavailable
 from stream_app.roles.run import run_worker
 from stream_app.settings import ModelSettings, Settings

@@ -177,7 +177,7 @@ def _through_the_batcher(
     from stream_app.models.classifier import Classifier
     from stream_app.models.device import DeviceChoice
     from stream_app.models.encoders import PaddedEncoder
-    from stream_app.models.loading import TunedModel
+    from stream_app.models.tuned import TunedModel
     from stream_app.steps.batch_plan import PaddedRows
 
     choice = DeviceChoice(device, precision, 1, "", backend, workers)

@@ -15,7 +15,7 @@ from benchmarks.harness.own_process import measured
 from benchmarks.load.workload import SAMPLE, workload
 from benchmarks.probes.batcher import drain
 from benchmarks.probes.texts import prepared_texts
-from stream_app.models.loading import TunedModel
+from stream_app.models.tuned import TunedModel
 from stream_app.settings import Settings
 from stream_app.steps import prepare
 

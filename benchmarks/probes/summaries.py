@@ -162,8 +162,8 @@ def _by_a_worker(device: str, precision: Precision, texts: Sequence[str]) -> Sum
     """Through a worker's batcher."""
     from stream_app.models.autotune import measure_budget
     from stream_app.models.device import Backend, DeviceChoice, find_device
-    from stream_app.models.loading import TunedModel
     from stream_app.models.summarizer import find_summarizer
+    from stream_app.models.tuned import TunedModel
 
     find_device(device, 1)
     found = find_summarizer("bundled")

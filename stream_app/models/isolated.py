@@ -14,7 +14,7 @@ from typing import Any
 from stream_app import telemetry
 from stream_app.models.batcher import Batcher, BatcherOptions
 from stream_app.models.bisection import DeviceBroken
-from stream_app.models.loading import Loaded
+from stream_app.models.tuned import Loaded
 from stream_app.ports import ModelFailed
 from stream_app.records import Scores
 from stream_app.settings import ModelSettings

@@ -26,7 +26,7 @@ from stream_app.models.autotune import (
 )
 from stream_app.models.background import THREADS_CAN_YIELD
 from stream_app.models.device import Backend, DeviceChoice, Precision
-from stream_app.models.loading import TunedModel
+from stream_app.models.tuned import TunedModel
 from stream_app.ports import ConfigurationError, OutOfDeviceMemory, TextModel
 from stream_app.records import ModelName, Scores
 from stream_app.settings import ModelSettings

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from stream_app import contract, telemetry
 from stream_app.kafka.topics import Topics
 from stream_app.models.batcher import Batcher, BatcherOptions
-from stream_app.models.loading import TunedModel
+from stream_app.models.tuned import TunedModel
 from stream_app.ports import DueProduct, ModelFailed, Publisher, SummaryStore
 from stream_app.records import Evidence, Message, ModelName, ProductText
 from stream_app.roles.record_errors import NOT_OF_A_RECORD

@@ -16,7 +16,8 @@ from stream_app.kafka.groups import topic_of
 from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.run import Fatal, run_role, run_service
 from stream_app.kafka.topics import Topics
-from stream_app.models.loading import Loaded, TunedModel, load_models, load_summary_model
+from stream_app.models.loading import load_models, load_summary_model
+from stream_app.models.tuned import Loaded, TunedModel
 from stream_app.ports import ConfigurationError, StreamRole
 from stream_app.records import MAX_AHEAD_MS, RawRecord
 from stream_app.role_table import ROLES

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from stream_app.models.batcher import Batcher, BatcherOptions
-from stream_app.models.loading import TunedModel
+from stream_app.models.tuned import TunedModel
 from stream_app.ports import ModelFailed
 from stream_app.roles.enrich.open_review import OpenReview
 from stream_app.settings import ModelSettings

@@ -17,7 +17,7 @@ from stream_app import telemetry
 from stream_app.models.batcher import estimated_tokens
 from stream_app.models.bisection import DeviceBroken
 from stream_app.models.isolated import Answered, Broken, Ended, Event, IsolatedClassifier, Ready, Started
-from stream_app.models.loading import Loaded
+from stream_app.models.tuned import Loaded
 from stream_app.ports import ModelFailed
 from stream_app.records import Scores
 from stream_app.settings import ModelSettings

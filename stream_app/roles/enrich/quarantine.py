@@ -8,7 +8,7 @@ from typing import Any
 
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.models.bisection import DeviceBroken
-from stream_app.models.loading import Loaded
+from stream_app.models.tuned import Loaded
 from stream_app.ports import ModelFailed, TextModel
 from stream_app.records import Rejected, Scores
 from stream_app.roles.enrich.isolation import Isolation

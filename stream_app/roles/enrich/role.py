@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from stream_app import telemetry
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.topics import Topics
-from stream_app.models.loading import Loaded
+from stream_app.models.tuned import Loaded
 from stream_app.ports import Acks, AlertHistory, InFlightRecord, ModelFailed
 from stream_app.records import Message, Partition, RawRecord, Rejected, Scores, Sentiment
 from stream_app.roles.enrich.alerts import Alerts

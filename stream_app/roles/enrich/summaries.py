@@ -9,7 +9,7 @@ from typing import Any
 
 from stream_app import telemetry
 from stream_app.models.batcher import Batcher, estimated_tokens
-from stream_app.models.loading import TunedModel
+from stream_app.models.tuned import TunedModel
 from stream_app.ports import ModelFailed
 from stream_app.records import Scores
 from stream_app.roles.enrich.batchers import make_batcher, waiting_limit

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Sequence
 
-from stream_app.models.loading import TunedModel
+from stream_app.models.tuned import TunedModel
 from stream_app.ports import Tokens
 from stream_app.roles.describe import Describe
 from stream_app.settings import Settings

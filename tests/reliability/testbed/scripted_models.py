@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from stream_app.models.loading import Loaded, TunedModel
+from stream_app.models.tuned import Loaded, TunedModel
 from stream_app.ports import OutOfDeviceMemory, Tokens
 from stream_app.records import ModelName, Scores
 from stream_app.settings import ModelSettings

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from stream_app.models.loading import Loaded, TunedModel
+from stream_app.models.tuned import Loaded, TunedModel
 from stream_app.ports import Tokens
 from stream_app.records import Scores
 from stream_app.settings import ModelSettings

@@ -11,7 +11,7 @@ import orjson
 
 from stream_app import contract
 from stream_app.kafka.crash_memory import CrashMemory
-from stream_app.models.loading import Loaded, TunedModel
+from stream_app.models.tuned import Loaded, TunedModel
 from stream_app.ports import InFlightRecord
 from stream_app.records import EnrichedReview, Partition, RawRecord, Rejected
 from stream_app.roles.enrich.role import Enrich

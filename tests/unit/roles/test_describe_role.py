@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from stream_app import contract
-from stream_app.models.loading import TunedModel
+from stream_app.models.tuned import TunedModel
 from stream_app.ports import DueProduct
 from stream_app.records import Evidence, ProductSummary, ProductText
 from stream_app.roles.describe import Describe

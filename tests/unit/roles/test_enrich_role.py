@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 
 from stream_app import contract
 from stream_app.models.batcher import estimated_tokens
-from stream_app.models.loading import Loaded, TunedModel
+from stream_app.models.tuned import Loaded, TunedModel
 from stream_app.records import Scores
 from stream_app.testing.kafka import in_flight_of
 from tests.unit.roles.enrich_stage import NOW_MS, P0, P1, SECONDS, review, run, staged

@@ -8,7 +8,7 @@ import threading
 import pytest
 from prometheus_client import REGISTRY
 
-from stream_app.models.loading import Loaded, TunedModel
+from stream_app.models.tuned import Loaded, TunedModel
 from stream_app.records import Scores
 from stream_app.testing.models import FakeModel, fake_scores
 from tests.unit.roles.enrich_stage import ENGLISH, LONG_BAD, P0, SECONDS, review, run, staged

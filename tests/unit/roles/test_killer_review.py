@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from stream_app.models.bisection import DeviceBroken
-from stream_app.models.loading import Loaded
+from stream_app.models.tuned import Loaded
 from stream_app.records import Partition
 from stream_app.roles.enrich import isolation
 from stream_app.settings import ModelSettings
