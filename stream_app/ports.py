@@ -224,14 +224,10 @@ class StreamRole(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What one apply did. ``outbox``: alerts still to be published (returned also for duplicates), oldest first.
-
-    ``text_unpublished``: products.summaries lacks the text that was written last, or that it was withdrawn.
-    """
+    """What one apply did. ``outbox``: alerts still to be published (returned also for duplicates), oldest first."""
 
     changed: bool
     outbox: tuple[tuple[str, bytes], ...] = ()  # (alert_id, alert.v1 as JSON)
-    text_unpublished: bool = False
 
 
 @dataclass(frozen=True, slots=True)

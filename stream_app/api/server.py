@@ -28,37 +28,26 @@ def _print(line: str) -> None:
     print(line, flush=True)
 
 
-def serve(
-    settings: Settings,
-    *,
-    any_port: bool = False,
-    say: Callable[[str], None] = _print,
-) -> None:
+def serve(settings: Settings, *, say: Callable[[str], None] = _print) -> None:
     """Serve until SIGTERM or Ctrl-C, which let running requests finish (3 seconds at most). Prints the addresses.
 
-    Look-ups have one port, everything has the internal one. ``any_port``: where a port is busy take a free one,
-    and print it. The store may be away: look-ups answer 503 until it is back. Raises ConfigurationError when an address
-    cannot be listened on.
+    Look-ups have one port, everything has the internal one. The store may be away: look-ups answer 503 until it is
+    back. Raises ConfigurationError when an address cannot be listened on.
     """
-    public = _listen(settings.api_host, settings.api_port, any_port, say)
+    public = _listen(settings.api_host, settings.api_port)
     with public, contextlib.ExitStack() as stack:
         internal = public
         if not settings.api_has_one_port:
-            internal = stack.enter_context(
-                _listen(settings.api_internal_host, settings.api_internal_port, any_port, say)
-            )
+            internal = stack.enter_context(_listen(settings.api_internal_host, settings.api_internal_port))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, public, internal, say))
 
 
-def _listen(host: str, port: int, any_port: bool, say: Callable[[str], None]) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE and any_port:
-            say(f"Port {port} is busy; taking a free one instead.")
-            return socket.create_server((host, 0), family=family, backlog=1024)
         if error.errno == errno.EADDRINUSE:
             reason = "it is in use. Stop what uses it, or choose another with --port or --page-port (0: any free one)."
         else:

@@ -9,8 +9,7 @@
 --       3 created_at in ms            4 the first day kept when no review is newer than this one
 --       5 packed sentence, or ''      6 how many sentences are kept
 --       7 alert_id, or ''             8 the alert, put into the outbox if the event changes something
--- Returns {1 if it changed something else 0, 1 if products.summaries lacks the present text or its withdrawal else 0,
--- alert_id, what the outbox holds of it, ...}; the last two after a duplicate too.
+-- Returns {1 if it changed something else 0, alert_id, what the outbox holds of it, ...}; the last two after a duplicate too.
 
 local state, reviews, sentences, sentence_times, outbox, alert_words = unpack(KEYS)
 local review_id, packed, created_at, sentence = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
@@ -86,11 +85,11 @@ local function drop_days_before(oldest_day)
   end
 end
 
--- The same as ProductState._withdraw_text; returns the new text_changed, nil where the text does not cite the review.
+-- The same as ProductState._withdraw_text.
 local function withdraw_text_that_cites(review)
   local cited = redis.call('HGET', state, 'cited:' .. review_id)
   if not cited or (review[DELETED] == 0 and tonumber(cited) == review[REVISION]) then
-    return nil
+    return
   end
   redis.call('HDEL', state, 'text', 'text_totals', 'text_arrived')
   for _, field in ipairs(redis.call('HKEYS', state)) do
@@ -100,7 +99,6 @@ local function withdraw_text_that_cites(review)
   end
   local changes = redis.call('HGET', state, 'version') + (redis.call('HGET', state, 'texts') or 0)
   redis.call('HSET', state, 'text_changed', string.format('%d', changes))
-  return changes
 end
 
 -- An alert may be noted before its review is applied: words of this revision stay, words of an older one go.
@@ -132,7 +130,7 @@ local function keep_sentence()
 end
 
 local new = numbers(packed)
-local times = redis.call('HMGET', state, 'newest', 'oldest_day', 'text_changed', 'published')
+local times = redis.call('HMGET', state, 'newest', 'oldest_day')
 local oldest_day = tonumber(times[2])
 local before = redis.call('HGET', reviews, review_id)
 local old = before and numbers(before)
@@ -146,9 +144,9 @@ if new[DELETED] == 0 and not is_duplicate and (not times[1] or tonumber(created_
   oldest_day = moved_to
 end
 
-local changed, text_changed = 0, tonumber(times[3] or 0)
+local answer = {0}
 if not old or replaces(new, old) then  -- guarantee: applied-once
-  changed = 1
+  answer[1] = 1
   redis.call('HSET', reviews, review_id, packed)  -- guarantee: deletion-leaves-a-marker
   local was_counted = old and old[DELETED] == 0
   if was_counted then
@@ -168,7 +166,7 @@ if not old or replaces(new, old) then  -- guarantee: applied-once
   end
   local version = redis.call('HINCRBY', state, 'version', 1)
   if was_counted then
-    text_changed = withdraw_text_that_cites(new) or text_changed  -- guarantee: text-is-withdrawn
+    withdraw_text_that_cites(new)  -- guarantee: text-is-withdrawn
     drop_own_alerts_from_outbox()  -- guarantee: outbox-loses-the-words
   end
   if new[REVISION] > 0 or new[DELETED] == 1 then
@@ -180,9 +178,8 @@ if not old or replaces(new, old) then  -- guarantee: applied-once
   end
 end
 
-local answer = {changed, text_changed > tonumber(times[4] or 0) and 1 or 0}
 local waiting = redis.call('HGETALL', outbox)
 for i = 1, #waiting do  -- guarantee: outbox-comes-with-duplicates
-  answer[2 + i] = waiting[i]
+  answer[1 + i] = waiting[i]
 end
 return answer

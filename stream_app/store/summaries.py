@@ -147,15 +147,13 @@ def write_text_command(
 
 def applied_of(reply: list[Any]) -> Applied:
     """What the script of ``apply_command`` answered."""
-    changed, text_unpublished, *outbox = reply
-    if not outbox:
-        return Applied(bool(changed), (), bool(text_unpublished))
+    changed, *outbox = reply
     waiting = []
     for alert_id, held in zip(outbox[::2], outbox[1::2], strict=True):
         version, _, alert = held.split(b"\n", 2)
         waiting.append((int(version), alert_id.decode(), alert))
     in_order = tuple((alert_id, alert) for _, alert_id, alert in sorted(waiting))
-    return Applied(bool(changed), in_order, bool(text_unpublished))
+    return Applied(bool(changed), in_order)
 
 
 def _decoded(texts: Iterable[bytes]) -> list[str]:

@@ -49,8 +49,7 @@ class MemorySummaryStore:
             product_id = review.product_id
             state = self._states.setdefault(product_id, ProductState(product_id))
             changed = state.apply(review)
-            unpublished = state.text_changed > state.published
-            results.append(Applied(changed, tuple(self.outboxes.get(product_id, {}).items()), unpublished))
+            results.append(Applied(changed, tuple(self.outboxes.get(product_id, {}).items())))
             self._arrived_at[product_id] = now_ms
             stands_at = self._due.get(product_id, now_ms)
             self._due[product_id] = min(stands_at, now_ms)
