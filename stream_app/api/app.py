@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream_app import telemetry
@@ -30,7 +28,7 @@ def create_app(
     stale: Callable[[], bool] = lambda: False,
     feed: LiveFeed | None = None,
     public_port: int | None = None,
-) -> Starlette:
+) -> Api:
     """Look-ups, page and health on ``store``. ``now_ms``: the clock, milliseconds since 1970 in UTC.
 
     ``generation`` names the view that was read, for ETags: another view, other ETags.
@@ -38,18 +36,53 @@ def create_app(
     ``feed``: a stream of changes of one's own. ``public_port``: requests that come by it get look-ups and health alone.
     """
     feed = feed or LiveFeed(store, now_ms, generation, stale)
-    middleware = [Middleware(_Measured)]  # the first one is around the others
-    if public_port is not None:
-        middleware.append(Middleware(_PublicPort, port=public_port))
-    look_up_routes = look_ups.routes(store, now_ms, generation, stale)  # first: most requests are for them
-    described = [Route("/openapi.json", _openapi)]
-    app = Starlette(
-        routes=[*look_up_routes, *_live(feed), *_health(store, stale), *described, *page.routes()],
-        middleware=middleware,
-        exception_handlers=problems.handlers(),
-    )
-    app.router.redirect_slashes = False  # an address with a slash too many is unknown
-    return app
+    routes = [
+        *look_ups.routes(store, now_ms, generation, stale),  # first: most requests are for them
+        *_live(feed),
+        *_health(store, stale),
+        Route("/openapi.json", _openapi),
+        *page.routes(),
+    ]
+    return Api(routes, public_port)
+
+
+class Api:
+    """The application. Answers errors with problem documents; counts each request by route and status, with the time
+    until its answer began.
+
+    It stands in for Starlette's own application, whose two layers around the router took as long as a route.
+    """
+
+    def __init__(self, routes: Sequence[BaseRoute], public_port: int | None) -> None:
+        self.routes = routes
+        router = Router(routes, redirect_slashes=False)
+        self._app: ASGIApp = router if public_port is None else _PublicPort(router, public_port)
+        self._errors = problems.ErrorAnswers()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope["app"] = self  # else the router would answer what it does not find by itself
+        started = time.perf_counter()
+        answered = False
+
+        async def measured(message: Message) -> None:
+            nonlocal answered
+            if message["type"] == "http.response.start":
+                answered = True
+                # the route's pattern, never the path: a label per product would have no bound
+                route = getattr(scope.get("route"), "path", "unmatched")
+                telemetry.look_up_answered(route, message["status"], time.perf_counter() - started)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, measured)
+        except Exception as error:
+            answer = None if answered else self._errors.answer(error)
+            if answer is None:
+                raise
+            await answer(scope, receive, measured)
 
 
 async def _openapi(_: Request) -> Response:
@@ -118,25 +151,3 @@ class _PublicPort:
 
 def _is_public(path: str) -> bool:
     return path.startswith("/v1/products/") or path in ("/v1/products", "/healthz", "/readyz")
-
-
-class _Measured:
-    """Counts each request by route and status, with the time until its answer began."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = time.perf_counter()
-
-        async def measured(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                # the route's pattern, never the path: a label per product would have no bound
-                route = getattr(scope.get("route"), "path", "unmatched")
-                telemetry.look_up_answered(route, message["status"], time.perf_counter() - started)
-            await send(message)
-
-        await self._app(scope, receive, measured)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any
 
 import orjson
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 
 from stream_app import telemetry
@@ -18,8 +15,6 @@ from stream_app.ports import ConfigurationError, StoreUnavailable
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 _LOG_EVERY_SECONDS = 10.0
-
-Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
 class Problem(Exception):
@@ -77,31 +72,23 @@ def not_public() -> Problem:
     return Problem(404, "not-public", "This port answers look-ups alone.", "Ask the internal port for everything else.")
 
 
-def handlers() -> dict[Any, Handler]:
-    """Return what answers each error with a problem document, by the error's class."""
-    last_logged = -_LOG_EVERY_SECONDS
+class ErrorAnswers:
+    """Makes the problem documents of errors."""
 
-    async def on_problem(_: Request, error: Exception) -> Response:
-        assert isinstance(error, Problem)
-        return error.response()
+    def __init__(self) -> None:
+        self._last_logged = -_LOG_EVERY_SECONDS
 
-    async def on_store_away(_: Request, error: Exception) -> Response:
-        nonlocal last_logged
-        assert isinstance(error, StoreUnavailable | ConfigurationError)
-        if time.monotonic() - last_logged >= _LOG_EVERY_SECONDS:  # a thousand requests a second: one line
-            last_logged = time.monotonic()
-            telemetry.dependency_unavailable("store", str(error), RETRY_AFTER_SECONDS)
-        return store_away().response()
-
-    async def on_http(_: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        problem = Problem(error.status_code, "http", str(error.detail), "GET /docs lists what can be asked.")
-        problem.headers.update(error.headers or {})
-        return problem.response()
-
-    return {
-        Problem: on_problem,
-        StoreUnavailable: on_store_away,  # guarantee: reads-say-try-again
-        ConfigurationError: on_store_away,
-        HTTPException: on_http,
-    }
+    def answer(self, error: Exception) -> Response | None:
+        """Return the problem document; None for a bug, which whoever logs it gets."""
+        if isinstance(error, Problem):
+            return error.response()
+        if isinstance(error, StoreUnavailable | ConfigurationError):
+            if time.monotonic() - self._last_logged >= _LOG_EVERY_SECONDS:  # a thousand requests a second: one line
+                self._last_logged = time.monotonic()
+                telemetry.dependency_unavailable("store", str(error), RETRY_AFTER_SECONDS)
+            return store_away().response()  # guarantee: reads-say-try-again
+        if isinstance(error, HTTPException):
+            problem = Problem(error.status_code, "http", str(error.detail), "GET /docs lists what can be asked.")
+            problem.headers.update(error.headers or {})
+            return problem.response()
+        return None

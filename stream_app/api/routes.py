@@ -26,7 +26,7 @@ class ApiRoute(Route):
 
         super().__init__(path, endpoint, methods=methods)
         self.methods = set(methods)
-        self.app = answer  # Starlette's own looks for the handlers of exceptions a second time
+        self.app = answer  # Starlette's own looks for handlers of exceptions
 
 
 def openapi(version: str) -> dict[str, Any]:

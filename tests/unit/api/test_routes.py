@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import httpx
 import orjson
 import pytest
-from starlette.applications import Starlette
 
-from stream_app.api.app import create_app
+from stream_app.api.app import Api, create_app
 from stream_app.api.look_ups import MAX_ALERTS, MAX_PRODUCTS
 from stream_app.api.routes import ApiRoute, openapi
 from stream_app.ports import ConfigurationError, StoreUnavailable
@@ -37,7 +36,7 @@ class FailingView(CannedSummaryReader):
         raise self.error
 
 
-def ask(app: Starlette, method: str = "GET", path: str = PATH) -> httpx.Response:
+def ask(app: Api, method: str = "GET", path: str = PATH) -> httpx.Response:
     """The answer to one request."""
 
     async def send() -> httpx.Response:
@@ -47,7 +46,7 @@ def ask(app: Starlette, method: str = "GET", path: str = PATH) -> httpx.Response
     return asyncio.run(send())
 
 
-def app_on(view: CannedSummaryReader) -> Starlette:
+def app_on(view: CannedSummaryReader) -> Api:
     return create_app(view, now_ms=lambda: NOW_MS)
 
 
