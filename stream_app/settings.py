@@ -143,6 +143,9 @@ class ModelSettings(ProcessSettings):
     sentiment_model: str = Field(
         "bundled", description="path, name@revision or name in `models list` of a BERT-family classifier"
     )
+    sentiment_models: str = Field(
+        "", description="further classifiers, each for the reviews in one language: zh=MODEL,ja=MODEL"
+    )
     summary_model: str = Field("bundled", description="path, name@revision or name in `models list` of a T5")
     models_folder: str = Field(
         default_factory=lambda: str(cache_folder() / "models"), description="folder of what `models fetch` fetched"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -12,7 +13,11 @@ from rich.markup import escape
 
 from stream_app.commands.options import Brokers, Redis, TopicPrefix, settings_from
 from stream_app.ports import ConfigurationError, Unavailable
+from stream_app.records import Scores
 from stream_app.settings import Settings
+
+if TYPE_CHECKING:
+    from stream_app.models.tuned import TunedModel
 
 app = typer.Typer()
 console = Console()
@@ -120,15 +125,21 @@ def _device(settings: Settings) -> str:
 
 
 def _sentiment_model(settings: Settings) -> str:
-    from stream_app.models.loading import load_sentiment_model
+    from stream_app.models.loading import load_sentiment_model, load_sentiment_models_of_languages
 
     tuned = load_sentiment_model(settings)
+    [scores] = tuned.model.run(tuned.model.tokenize([_COMPLAINT]))
+    tried = f"tried on “{_COMPLAINT}”: negative with probability {scores.negative:.2f}"
+    further = load_sentiment_models_of_languages(settings).values()
+    return "; and ".join([f"{_described(tuned)}; {tried}", *map(_described, further)])
+
+
+def _described(tuned: TunedModel[Scores]) -> str:
     model = tuned.model
-    [scores] = model.run(model.tokenize([_COMPLAINT]))
     languages = "any language" if model.languages is None else ", ".join(sorted(model.languages))
     return (
         f"{model.name.name} {model.name.revision}, reads {languages}, {tuned.micro_batch_tokens} tokens a micro-batch; "
-        f"{tuned.how}; tried on “{_COMPLAINT}”: negative with probability {scores.negative:.2f}"
+        f"{tuned.how}"
     )
 
 

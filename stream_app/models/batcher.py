@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from stream_app import telemetry
 from stream_app.models.bisection import bisected, blamed
@@ -62,6 +62,14 @@ class _Item:
     tokens: Tokens | None = None
 
 
+class Busy(Protocol):
+    """What shares a device and goes first."""
+
+    def wait_until_few(self, most: int, given_up: Callable[[], bool]) -> None:
+        """Return when at most ``most`` texts have no result, when stopped, or soon after ``given_up``."""
+        ...
+
+
 class Batcher(Generic[Result]):
     """One model, its tokenizer threads and its device threads, which share the model's weights."""
 
@@ -75,7 +83,7 @@ class Batcher(Generic[Result]):
         on_start: Callable[[list[Any]], None] = lambda tags: None,
         unwanted: Callable[[Any], bool] = lambda tag: False,
         high_priority: Callable[[Any], bool] = lambda tag: False,
-        yield_to: Batcher[Any] | None = None,
+        yield_to: Busy | None = None,
     ) -> None:
         """``on_start`` and ``on_done`` are called from the device threads, before and after each micro-batch;
         ``on_done`` also from ``submit``, for texts whose result is cached.

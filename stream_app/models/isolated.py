@@ -80,7 +80,7 @@ class IsolatedClassifier:
         context = multiprocessing.get_context("spawn")
         self._report = report
         self._ours, theirs = context.Pipe()
-        without_t5 = settings.model_copy(update={"summaries": "off"})
+        without_t5 = settings.model_copy(update={"summaries": "off", "sentiment_models": ""})
         self._process = context.Process(
             target=_serve, args=(theirs, load, without_t5), name="isolated-classifier", daemon=True
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from stream_app.models.languages import models_of_languages, settings_of_language
 from stream_app.models.model_store import ModelStore, resolve
 from stream_app.models.tuned import Loaded, TunedModel
 from stream_app.records import Scores
@@ -20,10 +21,18 @@ Result = TypeVar("Result")
 
 
 def load_models(settings: ModelSettings) -> Loaded:
-    """Both models, or the classifier alone where summaries are off. Raises ConfigurationError."""
+    """The classifiers, and the summarizer where summaries are on. Raises ConfigurationError."""
     background = settings.summaries == "best_effort"
     summary = None if settings.summaries == "off" else load_summary_model(settings, background=background)
-    return Loaded(load_sentiment_model(settings), summary)
+    return Loaded(load_sentiment_model(settings), summary, load_sentiment_models_of_languages(settings))
+
+
+def load_sentiment_models_of_languages(settings: ModelSettings) -> dict[str, TunedModel[Scores]]:
+    """The further classifiers that the settings name, by their language. Raises ConfigurationError."""
+    return {
+        language: load_sentiment_model(settings_of_language(settings, language))
+        for language in models_of_languages(settings.sentiment_models)
+    }
 
 
 def load_sentiment_model(settings: ModelSettings) -> TunedModel[Scores]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from stream_app.ports import TextModel
@@ -41,3 +42,5 @@ class Loaded:
 
     sentiment: TunedModel[Scores]
     summary: TunedModel[str] | None
+    sentiment_of_language: Mapping[str, TunedModel[Scores]] = field(default_factory=dict)
+    """Further classifiers, by the language whose reviews they read instead of the first one."""

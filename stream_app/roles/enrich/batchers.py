@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from stream_app.models.batcher import Batcher, BatcherOptions
+from stream_app.models.batcher import Batcher, BatcherOptions, Busy
 from stream_app.models.tuned import TunedModel
 from stream_app.ports import ModelFailed
 from stream_app.roles.enrich.open_review import OpenReview
@@ -26,7 +26,7 @@ def make_batcher(
     waiting_tokens: int,
     fatal: Callable[[BaseException], None],
     priorities: bool = False,
-    yield_to: Batcher[Any] | None = None,
+    yield_to: Busy | None = None,
     max_unfinished_ahead: int = 0,
 ) -> Batcher[Result]:
     """Make a batcher that calls ``handle`` on the running event loop. ``priorities``: alert candidates go first."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from stream_app import contract
 from stream_app.kafka.topics import Topics
 from stream_app.ports import InFlightRecord
@@ -19,10 +21,11 @@ class Messages:
     def __init__(
         self,
         settings: EnrichSettings,
-        sentiment_model: ModelName,
+        sentiment_model: Callable[[str | None], ModelName],
         summary_model: ModelName | None,
         max_message_bytes: int,
     ) -> None:
+        """``sentiment_model``: the name of the one that reads a language."""
         self._settings = settings
         self._topics = Topics(settings.topic_prefix)
         self._sentiment_model = sentiment_model
@@ -40,7 +43,7 @@ class Messages:
             abstract=abstract,
             with_summary=self._settings.summaries != "off",
             min_words=self._settings.summary_min_words,
-            sentiment_model=self._sentiment_model,
+            sentiment_model=self._sentiment_model(review.prepared.language),
             summary_model=self._summary_model,
             enrichment_version=self._settings.enrichment_version,
             now_ms=now_ms,

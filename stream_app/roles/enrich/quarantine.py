@@ -8,9 +8,11 @@ from typing import Any
 
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.models.bisection import DeviceBroken
+from stream_app.models.languages import settings_of_language
 from stream_app.models.tuned import Loaded
-from stream_app.ports import ModelFailed, TextModel
+from stream_app.ports import ModelFailed
 from stream_app.records import Rejected, Scores
+from stream_app.roles.enrich.classifiers import Classifiers
 from stream_app.roles.enrich.isolation import Isolation
 from stream_app.roles.enrich.one_by_one import OneByOne
 from stream_app.roles.enrich.open_review import OpenReview, position_of
@@ -30,7 +32,7 @@ class Quarantine:
         load: Callable[[ModelSettings], Loaded],
         crashes: CrashMemory,
         outgoing: Outgoing,
-        classifier: TextModel[Scores],
+        classifiers: Classifiers,
         *,
         cleared: Callable[[Sequence[tuple[OpenReview, Scores | ModelFailed]]], None],
         compute: Callable[[OpenReview], None],
@@ -41,15 +43,19 @@ class Quarantine:
         self._loop = asyncio.get_running_loop()
         self._crashes = crashes
         self._outgoing = outgoing
-        self._classifier = classifier
-        self._isolation = Isolation(
-            load,
-            settings,
-            on_results=lambda results: self._on_loop(cleared, results),
-            on_killer=lambda review: self._on_loop(self._reject, review),
-            on_impossible=lambda reviews: self._on_loop(self._one_by_one.add, reviews),
-            fatal=fatal,
-        )
+        self._classifiers = classifiers
+        # one each, since a child has one classifier
+        self._isolations = {
+            language: Isolation(
+                load,
+                settings if language is None else settings_of_language(settings, language),
+                on_results=lambda results: self._on_loop(cleared, results),
+                on_killer=lambda review: self._on_loop(self._reject, review),
+                on_impossible=lambda reviews: self._on_loop(self._one_by_one.add, reviews),
+                fatal=fatal,
+            )
+            for language in (None, *classifiers.own_languages)
+        }
         self._one_by_one: OneByOne[OpenReview] = OneByOne(
             crashes,
             lambda review: position_of(review.in_flight),
@@ -68,25 +74,31 @@ class Quarantine:
 
     def submit(self, reviews: Sequence[OpenReview]) -> None:
         """Have candidates computed."""
-        for_child, one_by_one = [], []
+        for_children: dict[str | None, list[tuple[OpenReview, str]]] = {}
+        one_by_one = []
         for review in reviews:
             if self._crashes.in_a_loop(review.in_flight.partition):  # guarantee: crash-loop-leaves-the-child-out
                 one_by_one.append(review)
             else:
-                for_child.append((review, review.prepared.model_text))
-        if for_child:
-            self._isolation.submit(for_child)
+                language = review.prepared.language if review.prepared.language in self._isolations else None
+                for_children.setdefault(language, []).append((review, review.prepared.model_text))
+        for language, items in for_children.items():
+            self._isolations[language].submit(items)
         if one_by_one:
             self._one_by_one.add(one_by_one)
 
     def drop(self) -> None:
         """Forget all candidates: the next owner of these partitions finds them again."""
-        for review in (*self._isolation.drop(), *self._one_by_one.drop()):
+        for isolation in self._isolations.values():
+            for review in isolation.drop():
+                self._outgoing.close(review)
+        for review in self._one_by_one.drop():
             self._outgoing.close(review)
 
     def stop(self) -> None:
-        """End the child process."""
-        self._isolation.stop()
+        """End the child processes."""
+        for isolation in self._isolations.values():
+            isolation.stop()
 
     def _reject(self, review: OpenReview) -> None:
         if not review.finished:
@@ -95,8 +107,9 @@ class Quarantine:
 
     async def _check_device(self) -> None:
         """Raise DeviceBroken if the canary fails: the next review must not be blamed for a broken device."""
-        if not await asyncio.to_thread(self._classifier.canary):
-            raise DeviceBroken("the sentiment model fails on a text that it knows")
+        for model in self._classifiers.models:
+            if not await asyncio.to_thread(model.canary):
+                raise DeviceBroken("the sentiment model fails on a text that it knows")
 
     def _on_loop(self, handle: Callable[[Any], None], found: Any) -> None:
         self._loop.call_soon_threadsafe(handle, found)

@@ -12,7 +12,7 @@ from stream_app.models.tuned import Loaded
 from stream_app.ports import Acks, AlertHistory, InFlightRecord, ModelFailed
 from stream_app.records import Message, Partition, RawRecord, Rejected, Scores, Sentiment
 from stream_app.roles.enrich.alerts import Alerts
-from stream_app.roles.enrich.batchers import make_batcher, waiting_limit
+from stream_app.roles.enrich.classifiers import Classifiers
 from stream_app.roles.enrich.fired_alerts import FiredAlerts
 from stream_app.roles.enrich.messages import Messages
 from stream_app.roles.enrich.open_review import DueAlert, OpenReview
@@ -79,6 +79,7 @@ class Enrich:
         telemetry.models_are_loaded(
             "enrich",
             sentiment_model=self._settings.sentiment_model,
+            sentiment_models=self._settings.sentiment_models,
             summary_model="off" if self._settings.summaries == "off" else self._settings.summary_model,
             backend=self._settings.backend,
             device=self._settings.device,
@@ -97,13 +98,11 @@ class Enrich:
         t5 = None if settings.summaries == "off" else loaded.summary
         topics = Topics(settings.topic_prefix)
         self._alerts = Alerts(settings, topics.alerts, self._fired, acks)
-        messages = Messages(settings, bert.model.name, t5.model.name if t5 else None, self._max_message_bytes)
-        self._reader = Reader(settings, topics.reviews, bert.model.languages, self._alerts, messages, self._now_ms)
+        self._sentiment = Classifiers(loaded, self._scored, settings, self._fatal)
+        messages = Messages(settings, self._sentiment.name_for, t5.model.name if t5 else None, self._max_message_bytes)
+        languages = self._sentiment.languages
+        self._reader = Reader(settings, topics.reviews, languages, self._alerts, messages, self._now_ms)
         self._outgoing = Outgoing(acks, messages, self._record_errors, self._reader.healthy_review, self._now_ms)
-        limit = waiting_limit(bert, settings.waiting_tokens)
-        self._sentiment = make_batcher(
-            "sentiment", bert, self._scored, settings, waiting_tokens=limit, fatal=self._fatal, priorities=True
-        )
         self._sentiment.start()
         self._fetch_wait_ms = _FETCH_WAIT_MS[bert.device]
         rate = bert.tokens_per_second
@@ -117,7 +116,7 @@ class Enrich:
             self._load,
             self._crashes,
             self._outgoing,
-            bert.model,
+            self._sentiment,
             cleared=self._cleared,
             compute=self._compute_alone,
             is_idle=self._device_is_idle,

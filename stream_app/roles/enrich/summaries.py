@@ -8,15 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 from stream_app import telemetry
-from stream_app.models.batcher import Batcher, estimated_tokens
+from stream_app.models.batcher import estimated_tokens
 from stream_app.models.tuned import TunedModel
 from stream_app.ports import ModelFailed
 from stream_app.records import Scores
 from stream_app.roles.enrich.batchers import make_batcher, waiting_limit
+from stream_app.roles.enrich.classifiers import Classifiers
 from stream_app.roles.enrich.open_review import OpenReview
 from stream_app.roles.enrich.outgoing import Outgoing
 from stream_app.settings import EnrichSettings
 from stream_app.steps import prepare
+from stream_app.steps.language import is_supported
 from stream_app.steps.summary_window import SummaryWindow
 
 
@@ -33,12 +35,13 @@ class Summaries:
         settings: EnrichSettings,
         tuned: TunedModel[str],
         bert: TunedModel[Scores],
-        bert_batcher: Batcher[Scores],
+        classifiers: Classifiers,
         outgoing: Outgoing,
         fatal: Callable[[BaseException], None],
     ) -> None:
         self._outgoing = outgoing
-        self._bert_batcher = bert_batcher
+        self._classifiers = classifiers
+        self._languages = tuned.model.languages
         self._min_words = settings.summary_min_words
         self._always = settings.summaries == "always"
         self._wait_seconds = settings.summary_wait_ms / 1000
@@ -55,7 +58,7 @@ class Summaries:
                 micro_batch_tokens=min(tuned.micro_batch_tokens, of_a_worker),
                 batch_tokens=min(tuned.batch_tokens, of_a_worker),
             )
-            after = bert_batcher if tuned.device == "cpu" else None
+            after = classifiers if tuned.device == "cpu" else None
         self._batcher = make_batcher(
             "summary",
             tuned,
@@ -78,7 +81,8 @@ class Summaries:
 
     def needs(self, review: OpenReview) -> bool:
         """Is T5 to be asked for this review?"""
-        return not review.alone and prepare.needs_summary(review.prepared, self._min_words)
+        reads = is_supported(review.prepared.language, self._languages)
+        return reads and not review.alone and prepare.needs_summary(review.prepared, self._min_words)
 
     def submit(self, reviews: list[OpenReview]) -> None:
         """Ask for the summaries of these reviews; they are published with their answer, or without it in time."""
@@ -98,7 +102,7 @@ class Summaries:
 
     def room(self) -> int:
         """Estimate how many more tokens T5 can answer in time; 0 while BERT's queue is longer than a review waits."""
-        if self._bert_batcher.waiting_tokens > self._bert_tokens_of_a_wait:
+        if self._classifiers.waiting_tokens > self._bert_tokens_of_a_wait:
             return 0
         return self.window.tokens - self._batcher.unfinished_tokens
 

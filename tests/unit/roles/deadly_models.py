@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from stream_app.models.languages import models_of_languages
 from stream_app.models.tuned import Loaded, TunedModel
 from stream_app.ports import Tokens
-from stream_app.records import Scores
+from stream_app.records import ModelName, Scores
 from stream_app.settings import ModelSettings
 from stream_app.testing.models import FakeClassifier, FakeModel, fake_summary, texts_of
 
@@ -42,6 +43,21 @@ def load_deadly(starts: Path | None, settings: ModelSettings) -> Loaded:
         TunedModel(Deadly(starts), micro_batch_tokens=40, batch_tokens=100),
         None if settings.summaries == "off" else TunedModel(FakeModel(fake_summary), 1000, 1000),
     )
+
+
+def load_of_each_language(settings: ModelSettings) -> Loaded:
+    """Classifiers as the settings name them."""
+
+    def named(name: str, language: str) -> TunedModel[Scores]:
+        model = Deadly(None)
+        model.name, model.languages = ModelName(name, str(os.getpid())), frozenset({language})
+        return TunedModel(model, 1000, 1000)
+
+    further = {
+        language: named(name, language) for language, name in models_of_languages(settings.sentiment_models).items()
+    }
+    of_first = "en" if settings.model_languages == "auto" else settings.model_languages
+    return Loaded(named(settings.sentiment_model, of_first), None, further)
 
 
 def load_broken(settings: ModelSettings) -> Loaded:

@@ -20,7 +20,7 @@ from stream_app.records import Partition
 from stream_app.roles.enrich import isolation
 from stream_app.settings import ModelSettings
 from stream_app.steps.trials import DEATHS_ALONE
-from tests.unit.roles.deadly_models import load_broken, load_deadly, only_here
+from tests.unit.roles.deadly_models import load_broken, load_deadly, load_of_each_language, only_here
 from tests.unit.roles.enrich_stage import LONG_BAD, Stage, review
 from tests.waiting import wait_until, wait_until_async
 
@@ -88,6 +88,26 @@ def test_innocent_reviews_cost_one_child_and_no_t5_is_asked(tmp_path: Path) -> N
             assert methods == ["extractive", "extractive", "extractive", "abstractive"]
             assert all(one.sentiment is not None for one in stage.enriched().values())
             assert len(starts.read_text().splitlines()) == 2, "this process, and one child"
+
+    asyncio.run(scenario())
+
+
+def test_candidates_in_two_languages_are_computed_by_children_with_the_model_of_each() -> None:
+    """The killer is found in its own language; the first model would misjudge the other candidates."""
+
+    async def scenario() -> None:
+        async with staged(load_of_each_language, summaries="off", sentiment_models="zh=chinese") as stage:
+            stage.died_with(until=4)
+            chinese = "质量很好，物流也快。"
+            await stage.take(
+                review(0), review(1, chinese), review(2, f"{chinese} deadly"), review(3), review(4, chinese)
+            )
+            await finished(stage, 0, 1, 2, 3, 4)
+            assert stage.reasons() == ["kills_worker"]
+            models = {offset: one.sentiment_model for offset, one in stage.enriched().items()}
+            assert {offset: model.name for offset, model in models.items() if model} == {
+                0: "bundled", 1: "chinese", 3: "bundled", 4: "chinese"
+            }  # fmt: skip
 
     asyncio.run(scenario())
 
