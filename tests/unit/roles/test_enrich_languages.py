@@ -105,14 +105,19 @@ def test_revoked_partition_leaves_neither_queue_anything() -> None:
         async with TwoLanguages(summaries="off") as stage:
             stage.english.gate.clear()
             stage.chinese.gate.clear()
-            for offset in range(0, 40, 2):
-                await stage.take(review(offset, ENGLISH_TEXT), review(offset + 1, CHINESE))
+            texts = [ENGLISH_TEXT, CHINESE] * 1_000  # more than two batches of each: one computes, one is prepared
+            await stage.take(*(review(offset, text) for offset, text in enumerate(texts)))
             await wait_until_async(lambda: bool(stage.english.ran and stage.chinese.ran), 30, "both models compute")
             stage.role.drop_waiting(frozenset({P0}))
             stage.english.gate.set()
             stage.chinese.gate.set()
             await stage.role.finish_started(frozenset({P0}))
-            assert stage.role._sentiment.unfinished_tokens == 0
-            assert len(stage.acks.finished()) < 40
+            sentiment = stage.role._sentiment
+            await wait_until_async(lambda: sentiment.unfinished_tokens == 0, 30, "no queue holds anything")
+            computed = [
+                len([text for texts in model.ran for text in texts]) for model in (stage.english, stage.chinese)
+            ]
+            assert max(computed) < 1_000
+            assert len(stage.acks.finished()) == sum(computed)
 
     run(scenario)
