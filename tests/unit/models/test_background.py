@@ -36,6 +36,8 @@ def _nice_since(before: dict[int, int]) -> int:
 
 @pytest.mark.parametrize("background", [False, True])
 def test_only_threads_of_a_summarizer_in_the_background_yield_to_others(background: bool) -> None:
+    if background and os.nice(0) == 19:
+        pytest.skip("no thread can be nicer than this process")
     before = _niceness()
     choice = DeviceChoice("cpu", "fp32", 1, "", "ctranslate2", workers=2, background=background)
 
