@@ -31,13 +31,14 @@ help: ## this list
 	$(PYTHON) -m venv .uv
 	.uv/bin/pip install --quiet uv
 
-# packages from the lock file, then Kafka's jars; nothing is fetched twice
+# packages from the lock file, then Kafka's jars and the encoders (133 MB); nothing is fetched twice
 .venv/.ready: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
 	$(UV) sync --frozen --all-extras
 	.venv/bin/stream-app services fetch
+	.venv/bin/stream-app models fetch
 	@touch $@
 
-setup: .venv/.ready ## packages, Kafka and Valkey; all other targets run it first
+setup: .venv/.ready ## packages, Kafka, Valkey and sentence encoders; all other targets run it first
 
 demo: setup ## the whole system on this machine; INPUT=file.jsonl replays your own reviews
 	.venv/bin/stream-app demo $(if $(INPUT),--input $(INPUT))

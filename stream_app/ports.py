@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from stream_app.records import (
     Alert,
@@ -27,6 +27,10 @@ from stream_app.records import (
     ProductText,
     RawRecord,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Result = TypeVar("Result")
 
@@ -118,6 +122,22 @@ class TextModel(Protocol[Result]):
 
     def canary(self) -> bool:
         """Does a fixed text still give the answer it gave when the model was loaded? False: the device is broken."""
+        ...
+
+
+class Embedder(Protocol):
+    """Gives each sentence a vector, so that sentences that say the same are near to each other."""
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Languages that it reads, as ISO 639-1 codes."""
+        ...
+
+    def embed(self, texts: Sequence[str], language: str) -> NDArray[np.float32]:
+        """[texts, width]: vectors of length 1, comparable within a language; blocks. Any thread, one at a time.
+
+        Raises ConfigurationError if what it needs for this language is gone or damaged.
+        """
         ...
 
 

@@ -261,7 +261,11 @@ class Counts:
 
 @value
 class Evidence:
-    """One review's best sentence, as the view keeps it: what a product's text may rest on."""
+    """What the view keeps of a review's text: what a product's text may quote.
+
+    ``sentence``: its first sentences and its key sentence, one a line (steps/kept_sentences). ``language``: None in
+    what was kept before it was noted.
+    """
 
     review_id: str
     revision: int
@@ -270,6 +274,7 @@ class Evidence:
     p_negative: int  # x 10,000
     rating: int | None
     sentence: str
+    language: str | None = None
 
 
 @value

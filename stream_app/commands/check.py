@@ -41,6 +41,7 @@ def check(brokers: Brokers = None, redis: Redis = None, topic_prefix: TopicPrefi
         "device": _device,
         "sentiment model": _sentiment_model,
         "summary model": _summary_model,
+        "sentence encoders": _sentence_encoders,
     }
     failed = False
     for name, look in checks.items():
@@ -151,3 +152,13 @@ def _summary_model(settings: Settings) -> str:
     tuned = load_summary_model(settings)
     name = tuned.model.name
     return f"{name.name} {name.revision}, {tuned.micro_batch_tokens} tokens a micro-batch; {tuned.how}"
+
+
+def _sentence_encoders(settings: Settings) -> str:
+    from stream_app.models.embedder import ENCODERS, look_for_encoders
+
+    folders, missing = look_for_encoders(settings)
+    found = [f"{ENCODERS[language]} for texts of products in {language}" for language in folders]
+    return "\n".join(
+        [", ".join(found) or "none", *(f"{what} Until then shared words are used." for what in missing.values())]
+    )

@@ -11,6 +11,7 @@ import orjson
 import typer
 from rich.console import Console
 
+from stream_app.commands.evaluate_product_text import evaluate_product_text
 from stream_app.commands.options import Json, settings_from
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ train = typer.Typer(no_args_is_help=True, help="Train a model from labelled revi
 evaluate = typer.Typer(no_args_is_help=True, help="Score a model on labelled reviews (JSON lines).")
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")
+evaluate.command("product-text")(evaluate_product_text)
 
 Train = Annotated[list[Path], typer.Option("--train", help="Training data; may be given several times.")]
 Dev = Annotated[list[Path], typer.Option("--dev", help="Development data: scores and the best epoch come from it.")]

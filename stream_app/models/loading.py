@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from stream_app.models.languages import models_of_languages, settings_of_language
 from stream_app.models.model_store import ModelStore, resolve
 from stream_app.models.tuned import Loaded, TunedModel
+from stream_app.ports import Embedder
 from stream_app.records import Scores
 from stream_app.settings import ModelSettings
 
@@ -54,6 +55,14 @@ def load_summary_model(settings: ModelSettings, *, background: bool = False) -> 
     silence_libraries()
     name = resolve(settings.summary_model, "summarizer", ModelStore.of(settings))
     return _tuned(find_summarizer(name, settings.summary_beams), settings, background=background)
+
+
+def load_embedder(settings: ModelSettings) -> Embedder | None:
+    """The sentence encoders that are fetched; None where none is. What is missing is logged, once."""
+    from stream_app.models.embedder import fetched_encoders
+
+    silence_libraries()
+    return fetched_encoders(settings)
 
 
 def _tuned(found: ModelSource[Any], settings: ModelSettings, **needs: bool) -> TunedModel[Any]:

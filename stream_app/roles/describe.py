@@ -11,14 +11,16 @@ from collections.abc import Callable, Sequence
 from stream_app import contract, telemetry
 from stream_app.kafka.topics import Topics
 from stream_app.models.batcher import Batcher, BatcherOptions
+from stream_app.models.sentence_space import SentenceSpace
 from stream_app.models.tuned import TunedModel
-from stream_app.ports import DueProduct, ModelFailed, Publisher, SummaryStore
+from stream_app.ports import DueProduct, Embedder, ModelFailed, Publisher, SummaryStore
 from stream_app.records import Evidence, Message, ModelName, ProductText
 from stream_app.roles.record_errors import NOT_OF_A_RECORD
 from stream_app.roles.retry import Retry
 from stream_app.settings import ViewSettings
 from stream_app.steps import product_text
 from stream_app.steps.failure_share import FailureShare
+from stream_app.steps.product_sentences import quotable
 
 _TEXTS_AT_ONCE = 16
 _PUBLICATIONS_AT_ONCE = 500  # about 1.5 KB each
@@ -34,9 +36,9 @@ class Describe:
 
     1. claimed: products whose text is due, and others whose counts changed; what a process does not finish is found
        due again, by the state of the product, when its lease ends
-    2. for each due text, alongside the others: representative sentences are chosen, T5 proposes a headline, which must
-       pass the check against them; after two claims in a row that were not finished it is not asked, since what it was
-       given may end the process. Written, unless a review it cites changed meanwhile
+    2. for each due text, alongside the others: representative sentences are chosen by their vectors, and T5 proposes a
+       headline, which must pass the check against them; after two claims in a row that were not finished neither model
+       is asked, since what it was given may end the process. Written, unless a review it cites changed meanwhile
     3. the summaries are read in one round trip, published to products.summaries and acknowledged, whether a text was
        written or refused; those whose counts alone changed wait for no text
     4. noted as published; no longer due, unless something changed since
@@ -48,6 +50,7 @@ class Describe:
         store: SummaryStore,
         publisher: Publisher,
         summary: TunedModel[str] | None,
+        embedder: Embedder | None = None,
         *,
         now_ms: Callable[[], int],
         fatal: Callable[[BaseException], None],
@@ -59,6 +62,8 @@ class Describe:
         self._publisher = publisher
         self._now_ms = now_ms
         self._failures = FailureShare()
+        self._space = SentenceSpace(embedder)
+        self._choosing = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
         self._batcher: Batcher[str] | None = None
         self._model: ModelName | None = None
@@ -125,12 +130,12 @@ class Describe:
         Raises the error, which ends the process, if too many of the recent products failed.
         """
         try:
-            chosen = product_text.choose(evidence)
-            if chosen:
-                proposed = await self._propose(chosen) if await self._may_ask_t5(product_id) else None
-                text = self._text_of(chosen, proposed)
+            choice = await self._chosen(evidence)
+            if choice is not None:
+                proposed = await self._propose(choice) if await self._may_ask_t5(product_id) else None
+                text = self._text_of(choice, proposed)
                 self._failures.passed(1)
-                return text, {item.review_id: item.revision for item in chosen}
+                return text, {item.review_id: item.revision for item in choice.reviews}
         except NOT_OF_A_RECORD:
             raise
         except Exception as error:
@@ -139,13 +144,23 @@ class Describe:
             telemetry.product_text_failed(product_id, error)
         return ProductText("", "", "none", (), None, self._now_ms()), {}
 
-    def _text_of(self, chosen: Sequence[Evidence], proposed: str | None) -> ProductText:
-        headline, method = product_text.checked_headline(proposed, chosen)
+    async def _chosen(self, evidence: Sequence[Evidence]) -> product_text.Choice | None:
+        """Choose in a thread, one product at a time: the first text of a product takes a second or two of a core."""
+
+        def chosen() -> product_text.Choice | None:
+            found = quotable(evidence)
+            return product_text.choose(found, self._space.measure(found))
+
+        async with self._choosing:
+            return await asyncio.to_thread(chosen)
+
+    def _text_of(self, choice: product_text.Choice, proposed: str | None) -> ProductText:
+        headline, method = product_text.checked_headline(proposed, choice)
         return ProductText(
             headline=headline,
-            text=product_text.text_of(chosen),
+            text=product_text.text_of(choice.sentences),
             method=method,
-            evidence=tuple(item.review_id for item in chosen),
+            evidence=tuple(item.review_id for item in choice.reviews),
             model=self._model if method == "abstractive" else None,
             made_at_ms=self._now_ms(),
         )
@@ -171,12 +186,12 @@ class Describe:
         telemetry.t5_was_left_out(product_id, unfinished)
         return False
 
-    async def _propose(self, chosen: Sequence[Evidence]) -> str | None:
+    async def _propose(self, choice: product_text.Choice) -> str | None:
         """Return T5's headline for these sentences; None without a T5, or if it fails on them."""
         if self._batcher is None:
             return None
         answer: asyncio.Future[str | ModelFailed] = self._loop.create_future()
-        self._batcher.submit([(answer, product_text.text_of(chosen))])
+        self._batcher.submit([(answer, product_text.text_of(choice.sentences))])
         proposed = await answer
         return None if isinstance(proposed, ModelFailed) else proposed
 

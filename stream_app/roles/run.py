@@ -16,9 +16,9 @@ from stream_app.kafka.groups import topic_of
 from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.run import Fatal, run_role, run_service
 from stream_app.kafka.topics import Topics
-from stream_app.models.loading import load_models, load_summary_model
+from stream_app.models.loading import load_embedder, load_models, load_summary_model
 from stream_app.models.tuned import Loaded, TunedModel
-from stream_app.ports import ConfigurationError, StreamRole
+from stream_app.ports import ConfigurationError, Embedder, StreamRole
 from stream_app.records import MAX_AHEAD_MS, RawRecord
 from stream_app.role_table import ROLES
 from stream_app.roles.admission import admitted
@@ -45,19 +45,20 @@ def run_worker(
     *,
     load: Callable[[ModelSettings], Loaded] = load_models,
     load_summary: Callable[[ModelSettings], TunedModel[str]] = load_summary_model,
+    load_embedder: Callable[[ModelSettings], Embedder | None] = load_embedder,
     now_ms: Callable[[], int] = now_ms,
 ) -> None:
     """Run ``role`` (enrich, summarize, describe or notify); returns after SIGTERM or SIGINT.
 
     ``load`` makes the models of ``enrich``, in a child process too, which must be able to import it; ``load_summary``
-    that of ``describe``; ``now_ms`` is the clock of all.
+    and ``load_embedder`` those of ``describe``; ``now_ms`` is the clock of all.
     A bug, or patience spent, ends the process with exit code 1 and nothing unfinished committed. A role of the view
     begins only on a view that was made from the log (see admission), and ends with EXIT_VIEW_SWITCHED when a rebuild
     has switched, unless ``settings.generation`` names one.
     """
     if role not in ROLES:
         raise ConfigurationError(f"There is no role {role!r}: {', '.join(ROLES)}.")
-    run = partial(_run, role=role, load=load, load_summary=load_summary, now_ms=now_ms)
+    run = partial(_run, role=role, load=load, load_summary=load_summary, embedder=load_embedder, now_ms=now_ms)
     if not ROLES[role].follows_view:
         run(settings)
     elif settings.generation:
@@ -71,6 +72,7 @@ def _run(
     role: str,
     load: Callable[[ModelSettings], Loaded],
     load_summary: Callable[[ModelSettings], TunedModel[str]],
+    embedder: Callable[[ModelSettings], Embedder | None],
     now_ms: Callable[[], int],
 ) -> None:
     topics = Topics(settings.topic_prefix)
@@ -112,8 +114,9 @@ def _run(
 
         async with heartbeat(WorkerNotes.from_settings(settings), process_name(role), now_ms):
             summary = None if settings.summaries == "off" else await asyncio.to_thread(load_summary, settings)
+            vectors = await asyncio.to_thread(embedder, settings)
             store = RedisSummaryStore.from_settings(settings)
-            await Describe(settings, store, publisher, summary, now_ms=now_ms, fatal=fatal).run(stopping)
+            await Describe(settings, store, publisher, summary, vectors, now_ms=now_ms, fatal=fatal).run(stopping)
 
     if role == "describe":
         run_service(settings, role, describe)

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from stream_app.records import LABELS, EnrichedReview, Evidence, ProductText
+from stream_app.steps.kept_sentences import kept_sentences
 
 MAX_SENTENCES = 64
-MAX_SENTENCE_CHARACTERS = 300
-
-
 HOUR_MS = 3_600_000
 BUCKET_DAYS = 32  # the longest window, and two days for clocks and time zones to disagree in
 
@@ -73,11 +71,9 @@ def contribution_of(review: EnrichedReview) -> Contribution:
 
 
 def sentence_of(review: EnrichedReview) -> Evidence | None:
-    """The review's best sentence, at most 300 characters of it; None where the review has no text."""
+    """What a product's text may quote of the review; None where the review has no text."""
     if review.kind == "deleted" or not review.text:
         return None
-    span = review.key_sentence
-    sentence = review.text[span.start : span.end] if span else review.text
     return Evidence(
         review_id=review.review_id,
         revision=review.revision,
@@ -85,7 +81,8 @@ def sentence_of(review: EnrichedReview) -> Evidence | None:
         label=review.sentiment.label if review.sentiment else None,
         p_negative=_p_negative(review),
         rating=review.rating,
-        sentence=sentence[:MAX_SENTENCE_CHARACTERS],
+        sentence=kept_sentences(review.text, review.key_sentence),
+        language=review.language,
     )
 
 

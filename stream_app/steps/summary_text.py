@@ -129,25 +129,25 @@ def faithful(summary: str, source: str, label: Label | None) -> bool:
         or not own - content_words(source) <= _WEIGHTY.get(label, frozenset())
     ):
         return False
-    leaning = _leaning(summary)
-    if (label == "negative" and leaning > 0) or (label == "positive" and leaning < 0):
+    balance = leaning(summary)
+    if (label == "negative" and balance > 0) or (label == "positive" and balance < 0):
         return False
     if not set(_NUMBER.findall(summary)) <= set(_NUMBER.findall(source)):
         return False
     return not _negated(summary) or _negated(source)
 
 
-def _leaning(text: str) -> int:
+def leaning(text: str) -> int:
     """Words of praise less words of blame; a negation up to three words before inverts a word."""
     words = [word.replace("’", "'") for word in _WORD.findall(text.lower())]
-    leaning = 0
+    balance = 0
     for index, word in enumerate(words):
         stemmed = stem(word)
         sign = (stemmed in _POSITIVE_STEMS) - (stemmed in _NEGATIVE_STEMS)
         if sign and not NEGATIONS.isdisjoint(words[max(0, index - 3) : index]):
             sign = -sign
-        leaning += sign
-    return leaning
+        balance += sign
+    return balance
 
 
 def _negated(text: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from stream_app.ports import Applied
 from stream_app.records import EnrichedReview, ProductSummary, ProductText
 from stream_app.steps.product_summary import tally_of
-from stream_app.steps.product_text import text_of
+from stream_app.steps.quoted import still_quotes
 from stream_app.store import packing
 from stream_app.store.scripts import NOTE_RESTORED
 from stream_app.store.server import Command
@@ -46,8 +46,8 @@ class ReplayStore(RedisSummaryStore):
     async def restore_texts(self, published: Sequence[ProductSummary]) -> int:
         """Write the texts of these summaries back where they still hold; returns how many were written.
 
-        A text is its evidence's sentences, one after the other. It holds if these reviews' sentences, as this
-        generation has them now, make the same text; their revisions are then the ones that it rests on. Any other
+        A text is a sentence of each review that it cites, one after the other. It holds if these reviews, as this
+        generation has them now, have these sentences; their revisions are then the ones that it rests on. Any other
         text may rest on what was edited or deleted since: its product stays without, and is due. New reviews are
         counted from what was published with the text last, not from when it was made.
         """
@@ -125,6 +125,6 @@ def _rests_on(text: ProductText, sentences: Sequence[Any]) -> Mapping[str, int] 
     if not all(sentences):
         return None
     evidence = [packing.unpack_evidence(packed) for packed in sentences]
-    if text_of(evidence) != text.text:
+    if not still_quotes(text, evidence):
         return None
     return {item.review_id: item.revision for item in evidence}

@@ -34,6 +34,15 @@ def model_was_not_pinned(name: str, revision: str) -> None:
     )
 
 
+def encoder_is_missing(language: str, what: str) -> None:
+    log.warning(
+        "encoder_is_missing",
+        language=language,
+        what=what,
+        effect="texts of products in this language are chosen by shared words",
+    )
+
+
 def backend_was_refused(model: str, backend: str, error: str) -> None:
     log.warning(
         "backend_was_refused",

@@ -1,6 +1,7 @@
 """One fake of each port, in memory: for our tests and benchmarks, and for tests of whoever extends the system.
 
 models    FakeModel, AnsweringModel     ports.TextModel
+embedder  FakeEmbedder                  ports.Embedder
 kafka     FakeAcks                      ports.Acks
           FakePublisher                 ports.Publisher
           FakeAlertHistory              ports.AlertHistory

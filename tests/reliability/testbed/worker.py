@@ -37,6 +37,7 @@ def main() -> None:
                 role,
                 load=partial(load_scripted_models, Path(sys.argv[2])),
                 load_summary=lambda _: scripted_summary(troubles),
+                load_embedder=lambda _: None,
                 now_ms=moved_clock_ms,
             )
     except ConfigurationError as error:

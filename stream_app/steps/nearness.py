@@ -1,0 +1,66 @@
+"""How near the sentences of a product are to each other, and what each of them does: the measures of their choice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from stream_app.records import value
+from stream_app.steps.product_sentences import Quotable
+from stream_app.steps.summary_text import content_words, leaning
+
+
+@value
+class Nearness:
+    """Of n sentences. Numbers are rounded by who measures them, so that equal reviews give equal texts.
+
+    ``between``: n rows of n similarities, 0 (nothing in common) to 1; 0 where the languages differ
+    ``telling``: larger where a sentence says something of the product, smaller where it tells a story
+    ``praise``: larger where a sentence praises, smaller where it complains
+    """
+
+    between: Sequence[Sequence[float]]
+    telling: Sequence[float]
+    praise: Sequence[float]
+
+
+Measure = Callable[[str, Sequence[Quotable]], Nearness]
+"""The nearness of sentences in one language."""
+
+
+def by_language(found: Sequence[Quotable], measure: Measure) -> Nearness:
+    """Measure the sentences of each language by themselves."""
+    between = [[0.0] * len(found) for _ in found]
+    telling, praise = [0.0] * len(found), [0.0] * len(found)
+    for language in dict.fromkeys(one.language for one in found):
+        members = [index for index, one in enumerate(found) if one.language == language]
+        of_language = measure(language, [found[index] for index in members])
+        for place, index in enumerate(members):
+            telling[index], praise[index] = of_language.telling[place], of_language.praise[place]
+            for other, similarity in zip(members, of_language.between[place], strict=True):
+                between[index][other] = similarity
+    return Nearness(between, telling, praise)
+
+
+def by_shared_words(found: Sequence[Quotable]) -> Nearness:
+    """The measure where no encoder is at hand: content words in common, and words of praise and of blame.
+
+    A word counts by how many other reviews have it. Two sentences are as near as the weight of their common words,
+    divided by the geometric mean of their own.
+    """
+    words = [content_words(one.text) for one in found]
+    in_reviews = Counter(
+        word
+        for _, word in {(one.review.review_id, word) for one, own in zip(found, words, strict=True) for word in own}
+    )
+    weights = [sum(in_reviews[word] - 1 for word in own) for own in words]
+    between = [
+        [_nearness(own, other, weight * of_other, in_reviews) for other, of_other in zip(words, weights, strict=True)]
+        for own, weight in zip(words, weights, strict=True)
+    ]
+    return Nearness(between, [0.0] * len(found), [float(leaning(one.text)) for one in found])
+
+
+def _nearness(own: frozenset[str], other: frozenset[str], product: int, in_reviews: Counter[str]) -> float:
+    common = sum(in_reviews[word] - 1 for word in own & other)
+    return round(common / product**0.5, 3) if common else 0.0
