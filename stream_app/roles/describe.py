@@ -26,7 +26,8 @@ _TEXTS_AT_ONCE = 16
 _PUBLICATIONS_AT_ONCE = 500  # about 1.5 KB each
 _IDLE_SECONDS = 0.5
 _MAX_WAITING_TOKENS = 100_000
-_MOST_UNFINISHED = 2  # claims; after these, T5 is assumed to be what ends the process
+_MOST_UNFINISHED = 2  # claims; after these, a model is assumed to be what ends the process
+_WITHOUT_VECTORS = SentenceSpace(None)
 
 
 class Describe:
@@ -130,9 +131,10 @@ class Describe:
         Raises the error, which ends the process, if too many of the recent products failed.
         """
         try:
-            choice = await self._chosen(evidence)
+            may_ask = bool(evidence) and await self._may_ask_models(product_id)
+            choice = await self._chosen(evidence, self._space if may_ask else _WITHOUT_VECTORS)
             if choice is not None:
-                proposed = await self._propose(choice) if await self._may_ask_t5(product_id) else None
+                proposed = await self._propose(choice) if may_ask else None
                 text = self._text_of(choice, proposed)
                 self._failures.passed(1)
                 return text, {item.review_id: item.revision for item in choice.reviews}
@@ -144,12 +146,12 @@ class Describe:
             telemetry.product_text_failed(product_id, error)
         return ProductText("", "", "none", (), None, self._now_ms()), {}
 
-    async def _chosen(self, evidence: Sequence[Evidence]) -> product_text.Choice | None:
+    async def _chosen(self, evidence: Sequence[Evidence], space: SentenceSpace) -> product_text.Choice | None:
         """Choose in a thread, one product at a time: the first text of a product takes a second or two of a core."""
 
         def chosen() -> product_text.Choice | None:
             found = quotable(evidence)
-            return product_text.choose(found, self._space.measure(found))
+            return product_text.choose(found, space.measure(found))
 
         async with self._choosing:
             return await asyncio.to_thread(chosen)
@@ -179,7 +181,7 @@ class Describe:
         }
         await self._retry(lambda: self._store.finish_due(published, self._now_ms()))
 
-    async def _may_ask_t5(self, product_id: str) -> bool:
+    async def _may_ask_models(self, product_id: str) -> bool:
         unfinished = await self._retry(lambda: self._store.unfinished_claims(product_id))
         if unfinished < _MOST_UNFINISHED:  # guarantee: unfinished-claims-leave-t5-out
             return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from stream_app.records import value
@@ -43,24 +42,13 @@ def by_language(found: Sequence[Quotable], measure: Measure) -> Nearness:
 
 
 def by_shared_words(found: Sequence[Quotable]) -> Nearness:
-    """The measure where no encoder is at hand: content words in common, and words of praise and of blame.
-
-    A word counts by how many other reviews have it. Two sentences are as near as the weight of their common words,
-    divided by the geometric mean of their own.
+    """The measure where no encoder is at hand: content words in common (the cosine of their sets), and words of praise
+    and of blame.
     """
     words = [content_words(one.text) for one in found]
-    in_reviews = Counter(
-        word
-        for _, word in {(one.review.review_id, word) for one, own in zip(found, words, strict=True) for word in own}
-    )
-    weights = [sum(in_reviews[word] - 1 for word in own) for own in words]
-    between = [
-        [_nearness(own, other, weight * of_other, in_reviews) for other, of_other in zip(words, weights, strict=True)]
-        for own, weight in zip(words, weights, strict=True)
-    ]
+    between = [[_cosine(own, other) for other in words] for own in words]
     return Nearness(between, [0.0] * len(found), [float(leaning(one.text)) for one in found])
 
 
-def _nearness(own: frozenset[str], other: frozenset[str], product: int, in_reviews: Counter[str]) -> float:
-    common = sum(in_reviews[word] - 1 for word in own & other)
-    return round(common / product**0.5, 3) if common else 0.0
+def _cosine(own: frozenset[str], other: frozenset[str]) -> float:
+    return round(len(own & other) / (len(own) * len(other)) ** 0.5, 3) if own and other else 0.0

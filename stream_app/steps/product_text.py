@@ -150,7 +150,8 @@ def _headline(found: Sequence[Quotable], chosen: Sequence[int], ranked: Sequence
         and not is_dangling(one.text)
         and word_count(one.text) >= _HEADLINE_WORDS
     ]
-    short = own or [index for index in chosen if is_short(index)]
+    short = own or [index for index in chosen if is_short(index) and not is_dangling(found[index].text)]
+    short = short or [index for index in chosen if is_short(index)]
     if short:
         return found[max(short, key=worth)].text
     return shortened(found[chosen[0]].text, _HEADLINE_CHARACTERS)

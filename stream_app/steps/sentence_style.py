@@ -11,7 +11,7 @@ from stream_app.steps.summary_text import content_words, word_count
 _FIRST_PERSON_COST = 1.0  # each "I" or "my": what a shopper wants to know is said of the product
 _MOST_FIRST_PERSON = 3  # further ones make it no worse
 _FAMILY_COST = 1.0
-_DANGLING_COST = 0.5
+_DANGLING_COST = 1.0
 _POINTING_COST = 0.1
 _QUESTION_COST = 0.5
 _REMARK_COST = 2.0  # no statement about the product at all

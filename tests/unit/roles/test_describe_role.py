@@ -18,6 +18,9 @@ from stream_app.records import Evidence, ProductSummary, ProductText
 from stream_app.roles.describe import Describe
 from stream_app.settings import Settings
 from stream_app.steps import product_text
+from stream_app.steps.nearness import Nearness
+from stream_app.steps.product_sentences import Quotable
+from stream_app.testing.embedder import FakeEmbedder
 from stream_app.testing.kafka import FakePublisher
 from stream_app.testing.models import FakeModel
 from stream_app.testing.store import MemorySummaryStore
@@ -72,11 +75,13 @@ class Stage:
         self.errors: list[BaseException] = []
         self.stopping = asyncio.Event()
         self.t5 = FakeModel(answer) if answer else None
+        self.embedder = FakeEmbedder()
         self.role = Describe(
             Settings(_env_file=None, redis_patience_seconds=30),
             self.store,
             self.publisher,
             TunedModel(self.t5, 1000, 1000) if self.t5 else None,
+            self.embedder,
             now_ms=now_ms,
             fatal=self.errors.append,
         )
@@ -121,7 +126,7 @@ def test_headline_that_the_reviews_bear_out_is_written_and_published() -> None:
         async with staged(lambda text: "Kettle boils fast") as stage:
             text = await stage.described()
             assert (text.headline, text.method) == ("Kettle boils fast", "abstractive")
-            assert set(text.evidence) == {"r0", "r1", "r2"}
+            assert set(text.evidence) == {"r0", "r2"}, "two reviews say almost the same"
             assert stage.t5 is not None
             assert text.model == stage.t5.name
             [message] = stage.publisher.published
@@ -146,6 +151,15 @@ def test_text_is_made_without_a_t5_too() -> None:
     async def scenario() -> None:
         async with staged(None) as stage:
             assert (await stage.described()).headline in _SENTENCES
+
+    run(scenario)
+
+
+def test_sentences_are_chosen_by_their_vectors() -> None:
+    async def scenario() -> None:
+        async with staged(None) as stage:
+            await stage.described()
+            assert set(_SENTENCES) <= {text for call in stage.embedder.embedded for text in call}
 
     run(scenario)
 
@@ -240,6 +254,7 @@ def test_product_whose_claims_were_not_finished_twice_is_described_without_t5() 
         assert text.method == "extractive"
         assert stage.t5 is not None
         assert stage.t5.ran == []
+        assert stage.embedder.embedded == [], "nor are its sentences embedded"
         stage.stopping.set()
         await running
         assert await stage.store.unfinished_claims("p") == 0
@@ -330,10 +345,10 @@ def fail_on(monkeypatch: pytest.MonkeyPatch, product_ids: Sequence[str]) -> None
     """A bug that the sentences of these products' reviews trigger."""
     choose = product_text.choose
 
-    def buggy(evidence: Sequence[Evidence]) -> Any:
-        if any(item.review_id.split(".")[0] in product_ids for item in evidence):
+    def buggy(found: Sequence[Quotable], nearness: Nearness) -> Any:
+        if any(one.review.review_id.split(".")[0] in product_ids for one in found):
             raise ZeroDivisionError("a sentence that a person wrote")
-        return choose(evidence)
+        return choose(found, nearness)
 
     monkeypatch.setattr(product_text, "choose", buggy)
 

@@ -153,10 +153,10 @@ def test_sentences_are_the_newest_and_bounded() -> None:
     assert [item.review_id for item in state.newest_sentences()] == [f"{n:03d}" for n in range(MAX_SENTENCES)]
 
 
-def test_sentence_is_the_key_sentence_and_at_most_300_characters() -> None:
+def test_whole_sentences_are_kept_and_at_most_300_characters() -> None:
     state = folded([enriched("short"), enriched("long", text="ä" * 400, key_sentence=None)])
 
-    assert state.sentences["short"].sentence == "It works (short)."
+    assert state.sentences["short"].sentence == "It works (short).\nI would buy it again."
     assert state.sentences["long"].sentence == "ä" * 300
 
 

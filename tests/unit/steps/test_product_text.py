@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.records import LABELS, Evidence, Label
+from stream_app.steps.product_sentences import Quotable
 from stream_app.steps.product_text import (
     MAX_SENTENCES,
+    Choice,
     checked_headline,
-    choose,
     prevailing_label,
     shortened,
     text_of,
 )
+from stream_app.steps.sentence_style import is_dangling
+from stream_app.steps.summary_text import word_count
+from tests.unit.steps.quotes import choice_of, chosen_of, item
+
+_POSITIVE = ("The lid closes well.", "Water boils fast.", "The handle stays cool.", "Pours cleanly into small cups.")
+_NEGATIVE = ("The lid broke after a week.", "The base is rusty.", "Water smells of plastic.", "The cord is short.")
 
 
-def item(review_id: str, label: Label | None = "positive", sentence: str = "It works well every day.") -> Evidence:
-    return Evidence(review_id, 0, 1000, label, 0, None, sentence)
-
-
-def labels_of(chosen: list[Evidence]) -> list[Label | None]:
-    return [one.label for one in chosen]
+def labels_of(chosen: list[Quotable]) -> list[Label | None]:
+    return [one.review.label for one in chosen]
 
 
 def many(**counts: int) -> list[Evidence]:
-    return [item(f"{label}-{n}", label) for label, count in counts.items() for n in range(count)]  # type: ignore[arg-type]
+    """So many reviews of each sentiment, each with a sentence of its own."""
+    return [
+        item(f"{label}-{n}", label, f"Part number {word} of the kettle is made {label}ly.")  # type: ignore[arg-type]
+        for label, count in counts.items()
+        for n, word in zip(range(count), "one two three four five six seven eight nine ten".split(), strict=False)
+    ]
+
+
+def choice(*sentences: Evidence) -> Choice:
+    return Choice(tuple(Quotable(one, one.sentence, "en", 0) for one in sentences), sentences[0].sentence)
 
 
 _evidence = st.lists(
@@ -39,7 +52,8 @@ _evidence = st.lists(
         label=st.sampled_from([*LABELS, None]),
         p_negative=st.just(0),
         rating=st.none(),
-        sentence=st.sampled_from(["The lid broke after a week.", "Love this kettle, boils fast.", "Fine.", ""]),
+        sentence=st.sampled_from([*_POSITIVE, *_NEGATIVE, "\n".join(_POSITIVE), "Fine.", "但是很好用。", ""]),
+        language=st.sampled_from(["en", "zh", None]),
     ),
     max_size=30,
     unique_by=lambda one: one.review_id,
@@ -47,49 +61,96 @@ _evidence = st.lists(
 
 
 @given(_evidence)
-def test_chosen_are_few_and_of_the_evidence(evidence: list[Evidence]) -> None:
-    chosen = choose(evidence)
+def test_chosen_are_few_and_quotes_of_different_reviews(evidence: list[Evidence]) -> None:
+    chosen = chosen_of(evidence)
 
-    assert len({one.review_id for one in chosen}) == len(chosen) <= MAX_SENTENCES
-    assert all(one in evidence and one.sentence for one in chosen)
+    assert len({one.review.review_id for one in chosen}) == len(chosen) <= MAX_SENTENCES
+    assert all(one.review in evidence and one.text in one.review.sentence for one in chosen)
     assert bool(chosen) == any(one.sentence for one in evidence)
 
 
 @given(_evidence)
 def test_order_of_the_evidence_does_not_matter(evidence: list[Evidence]) -> None:
-    assert choose(evidence) == choose(evidence[::-1])
+    assert choice_of(evidence) == choice_of(evidence[::-1])
 
 
 @given(_evidence)
 def test_sentiment_of_a_fifth_is_never_left_out(evidence: list[Evidence]) -> None:
     judged = [one for one in evidence if one.label and one.sentence]
-    chosen = labels_of(choose(evidence))
+    chosen = labels_of(chosen_of(evidence))
 
     for label in LABELS:
-        share = labels_of(judged).count(label)
+        share = sum(one.label == label for one in judged)
         if share and share * 5 >= len(judged):
             assert label in chosen
 
 
-def test_seats_are_shared_by_sentiment() -> None:
-    assert labels_of(choose(many(positive=6, negative=4))) == ["positive"] * 3 + ["negative"] * 2
+def test_sentences_are_shared_by_sentiment() -> None:
+    shares = Counter(labels_of(chosen_of(many(positive=6, negative=4))))
+
+    assert shares["positive"] > shares["negative"] >= 2
+
+
+def test_sentiment_that_prevails_comes_first() -> None:
+    labels = labels_of(chosen_of(many(positive=3, negative=6)))
+
+    assert labels == sorted(labels, key=lambda label: label != "negative")
 
 
 def test_reviews_without_sentiment_stand_in_only_where_no_other_exists() -> None:
-    unjudged = [item("u1", None), item("u2", None)]
+    unjudged = [item("u1", None, _POSITIVE[0]), item("u2", None, _POSITIVE[1])]
 
-    assert labels_of(choose([*unjudged, item("a")])) == ["positive"]
-    assert len(choose(unjudged)) == 2
+    assert labels_of(chosen_of([*unjudged, item("a")])) == ["positive"]
+    assert len(chosen_of(unjudged)) == 2
 
 
-def test_what_most_others_say_comes_first() -> None:
+@pytest.mark.parametrize("words", [20, 60])
+def test_text_is_about_as_long_as_asked_for(words: int) -> None:
+    chosen = chosen_of(many(positive=10), words)
+
+    assert 0.7 * words <= word_count(text_of(chosen)) <= 1.25 * words
+
+
+def test_same_sentence_is_quoted_once() -> None:
+    evidence = [item(str(n)) for n in range(5)]
+
+    assert [one.text for one in chosen_of(evidence)] == ["It works well every day."]
+
+
+def test_what_most_others_say_comes_before_what_one_says() -> None:
     evidence = [
-        item("odd", sentence="My uncle lives in Ohio with two dogs."),
+        item("odd", sentence="The uncle of Ohio lives with two dogs."),
         item("central", sentence="The kettle boils water fast."),
         item("other", sentence="This kettle boils water really fast."),
     ]
 
-    assert choose(evidence)[-1].review_id == "odd"
+    assert chosen_of(evidence, words=5)[0].review.review_id in ("central", "other")
+
+
+def test_sentence_about_the_product_is_quoted_and_not_the_story_of_its_buyer() -> None:
+    story = "I bought this kettle for my husband because I boil water fast.\nThis kettle boils water fast."
+    evidence = [item("a", sentence=story), item("b", sentence="A kettle that boils water fast.")]
+
+    assert "husband" not in text_of(chosen_of(evidence))
+
+
+def test_negative_review_is_quoted_with_its_complaint() -> None:
+    evidence = [
+        item("a", "negative", "The kettle looks lovely and beautiful.\nThe kettle broke and is useless."),
+        item("b", "negative", "A lovely, beautiful kettle.\nThis kettle is broken."),
+    ]
+
+    assert "useless" in text_of(chosen_of(evidence))
+
+
+def test_text_is_in_the_language_of_most_reviews() -> None:
+    evidence = [
+        item("a", sentence="The kettle boils water fast.", language="en"),
+        item("b", sentence="This kettle boils water really fast.", language="en"),
+        item("c", sentence="水壶烧水很快，非常好用。", language="zh"),
+    ]
+
+    assert chosen_of(evidence, words=5)[0].language == "en"
 
 
 def test_worse_of_two_equal_sentiments_prevails() -> None:
@@ -98,25 +159,52 @@ def test_worse_of_two_equal_sentiments_prevails() -> None:
     assert prevailing_label([item("a", None)]) is None
 
 
+def test_headline_is_a_complete_short_sentence_that_needs_none_before_it() -> None:
+    physics = "That's physics, of course, but the kettle boils water fast and the marks for single cups are readable."
+    evidence = [
+        item("a", sentence=f"{physics}\nThe kettle boils water fast."),
+        item("b", sentence="But the kettle boils water fast.\nIt also keeps water hot."),
+        item("c", sentence="And water boils fast."),
+    ]
+    found = choice_of(evidence)
+
+    assert found is not None
+    assert found.headline == "The kettle boils water fast."
+    assert all(is_dangling(text) for text in (physics, "But it boils.", "It also keeps water hot.", "And water boils."))
+
+
+def test_headline_is_cut_only_where_no_sentence_is_short() -> None:
+    long = "The kettle boils water " + "very " * 20 + "fast"
+    found, short = choice_of([item("a", sentence=f"{long}.")]), choice_of([item("a", sentence="And fast.")])
+
+    assert found is not None
+    assert found.headline.endswith("…")
+    assert len(found.headline) <= 90
+    assert short is not None
+    assert short.headline == "And fast."
+
+
 def test_headline_that_the_sentences_bear_out_is_taken() -> None:
-    chosen: list[Any] = [item("a", "negative", "The lid broke after a week."), item("b", "negative", "Lid is flimsy.")]
+    chosen = choice(item("a", "negative", "The lid broke after a week."), item("b", "negative", "Lid is flimsy."))
 
     assert checked_headline("Lid broke", chosen) == ("Lid broke", "abstractive")
 
 
-def test_made_up_or_missing_headline_is_replaced_by_the_first_sentence() -> None:
-    chosen = [item("a", "negative", "The lid broke after a week.")]
+@pytest.mark.parametrize("proposed", ["Great toaster", "Broke", None, ""])
+def test_made_up_generic_or_missing_headline_is_replaced_by_a_sentence(proposed: str | None) -> None:
+    chosen = choice(item("a", "negative", "The lid broke after a week."))
 
-    for proposed in ("Great toaster", None, ""):
-        assert checked_headline(proposed, chosen) == ("The lid broke after a week.", "extractive")
+    assert checked_headline(proposed, chosen) == ("The lid broke after a week.", "extractive")
 
 
 def test_headline_of_reviews_without_sentiment_is_their_sentence() -> None:
-    assert checked_headline("It works", [item("a", None, "It works.")]) == ("It works.", "extractive")
+    assert checked_headline("It works", choice(item("a", None, "It works."))) == ("It works.", "extractive")
 
 
 def test_text_is_the_sentences() -> None:
-    assert text_of([item("a", sentence="One."), item("b", sentence="Two.")]) == "One. Two."
+    chosen = choice(item("a", sentence="One."), item("b", sentence="Two."))
+
+    assert text_of(chosen.sentences) == "One. Two."
 
 
 @given(st.text(max_size=200), st.integers(2, 100))
