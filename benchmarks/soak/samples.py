@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 REVIEW_BYTES_FEW = 41
 REVIEW_BYTES_MANY = 59
 PRODUCT_BYTES = 1700
-SENTENCE_BYTES = 340
+SENTENCE_BYTES = 360
 ALERT_BYTES = 830
 MANY_REVIEWS = 128  # a hash of more fields than this is a hash table (hash-max-listpack-entries)
 

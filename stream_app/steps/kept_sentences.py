@@ -8,7 +8,7 @@ from stream_app.steps.summary_text import shortened
 
 MAX_KEPT_CHARACTERS = 300
 """Of one review, so that a product's newest reviews take a known amount of Redis. Twice as many make the texts of
-products no better (docs/decisions/0020-product-text.md)."""
+products no better (docs/decisions/0021-product-text.md)."""
 
 
 def kept_sentences(text: str, key: Span | None) -> str:

@@ -9,7 +9,7 @@ from stream_app.records import LABELS, Evidence, Label, SummaryMethod, value
 from stream_app.steps.nearness import Nearness
 from stream_app.steps.product_sentences import Quotable
 from stream_app.steps.sentence_scores import scores
-from stream_app.steps.sentence_style import is_complete, is_dangling
+from stream_app.steps.sentence_style import is_complete, is_dangling, names_the_product
 from stream_app.steps.summary_text import content_words, faithful, word_count
 
 MAX_SENTENCES = 8
@@ -28,6 +28,7 @@ _HEADLINE_CHARACTERS = 90
 _HEADLINE_WORDS = 3  # fewer say too little
 _BEST_HEADLINE_WORDS = 8  # longer ones are no headlines, if better than nothing
 _HEADLINE_LENGTH_COST = 0.1  # standard deviations a word over these
+_POINTING_HEADLINE_COST = 0.6  # "it looks elegant.": what does?
 _REPEATED_HEADLINE_COST = 0.5  # a headline that does not stand in the text tells more
 _SHARED_WORDS_OF_A_HEADLINE = 2  # content words that T5's headline has in common with the sentences, else it is generic
 
@@ -137,7 +138,9 @@ def _headline(found: Sequence[Quotable], chosen: Sequence[int], ranked: Sequence
 
     def worth(index: int) -> tuple[float, int]:
         over = max(0, word_count(found[index].text) - _BEST_HEADLINE_WORDS)
-        return ranked[index] - _HEADLINE_LENGTH_COST * over - _REPEATED_HEADLINE_COST * (index in chosen), -index
+        cost = _HEADLINE_LENGTH_COST * over + _REPEATED_HEADLINE_COST * (index in chosen)
+        cost += _POINTING_HEADLINE_COST * (not names_the_product(found[index].text))
+        return round(ranked[index] - cost, 3), -index
 
     own = [
         index

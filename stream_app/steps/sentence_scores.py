@@ -10,7 +10,7 @@ from stream_app.records import Label
 from stream_app.steps.nearness import Nearness
 from stream_app.steps.product_sentences import Quotable
 
-# weights of the measures; docs/decisions/0020-product-text.md says what each of them is worth
+# weights of the measures; docs/decisions/0021-product-text.md says what each of them is worth
 _NEAR_ALL = 0.75  # to all sentences of other reviews, on average: what the product is about
 _NEAR_BEST = 0.5  # to the nearest sentence of each other review: how many reviews say it
 _TELLING = 0.6

@@ -19,6 +19,7 @@ _SHOUTED_COST = 0.5
 _CUT_COST = 1.0
 _PLAIN_COST = 0.3  # each content word less than _FEWEST_CONTENT_WORDS: "These are great." says too little
 _FEWEST_CONTENT_WORDS = 4
+_SHORT_COST = 1.0  # of one word or two, on top
 _LOWER_CASE_COST = 0.2  # at the beginning of a sentence
 _LONG_COST = 0.5  # for each _MORE_WORDS over _MOST_WORDS
 _MOST_WORDS = 16
@@ -72,9 +73,15 @@ def cost(text: str) -> float:
         + _SHOUTED_COST * (text.isupper() and words > 1)
         + _CUT_COST * (not is_complete(text))
         + _PLAIN_COST * plain
+        + _SHORT_COST * (words < 3)
         + _LOWER_CASE_COST * text[:1].islower()
         + _LONG_COST * most
     )
+
+
+def names_the_product(text: str) -> bool:
+    """Does it begin with a capital or a digit, and not with "it" or "these"? Wanted of a headline."""
+    return not text[:1].islower() and _POINTING.match(text) is None
 
 
 def is_dangling(text: str) -> bool:
