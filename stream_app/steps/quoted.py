@@ -23,8 +23,4 @@ def still_quotes(text: ProductText, evidence: Sequence[Evidence]) -> bool:
     if text.method != "extractive":
         return True
     begins = text.headline.removesuffix("…")
-    return any(
-        quote == text.headline or (begins != text.headline and quote.startswith(begins))
-        for of_one in quotes
-        for quote in of_one
-    )
+    return any(quote.startswith(begins) for of_one in quotes for quote in of_one)

@@ -94,7 +94,7 @@ def test_older_text_never_replaces_a_newer_one(
     reviews = [enriched("r1"), enriched("r2")]
     published = described(reviews)
     assert published.text is not None
-    newer = replace(published, text=replace(published.text, headline="Newer", made_at_ms=NOW_MS))
+    newer = replace(published, text=replace(published.text, headline="It works (r2).", made_at_ms=NOW_MS))
     run(new.apply(reviews, NOW_MS))
 
     assert run(new.restore_texts([published, newer])) == 1
