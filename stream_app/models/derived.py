@@ -1,0 +1,162 @@
+"""Classifiers that are kept as what differs from a base encoder: a LoRA adapter, or layers of their own.
+
+    adapter_config.json, adapter_model.safetensors   LoRA on every linear layer, and the heads
+    config.json, layers.safetensors                  all weights but the base's embeddings, in half precision
+
+Both name their base encoder, whose embeddings and tokenizer they use.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import orjson
+import torch
+from safetensors.torch import load_file
+from tokenizers import normalizers
+from transformers import AutoTokenizer, BertConfig, BertModel
+
+from stream_app.models.base_encoder import WHEEL
+from stream_app.models.catalog import KnownModel, known
+from stream_app.models.multitask import HEADS, MultiTaskBert
+from stream_app.models.transformer import MAX_INPUT_TOKENS, SAFE, SAFE_WEIGHTS
+from stream_app.records import LABELS
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+LAYERS_CONFIG = "config.json"
+LAYERS_WEIGHTS = "layers.safetensors"
+_EMBEDDINGS = "bert.embeddings."
+_EVERY_LINEAR_LAYER = r".*encoder\.layer\.\d+\..*(query|key|value|dense)"
+
+
+def is_derived(folder: Path) -> bool:
+    return (folder / ADAPTER_WEIGHTS).is_file() or (folder / LAYERS_WEIGHTS).is_file()
+
+
+def weights_of(folder: Path) -> str:
+    """The name of the file that holds the weights."""
+    return ADAPTER_WEIGHTS if (folder / ADAPTER_WEIGHTS).is_file() else LAYERS_WEIGHTS
+
+
+def base_of(folder: Path) -> KnownModel:
+    """The base encoder of a derived classifier. Raises ConfigurationError, or ValueError where none is named."""
+    file = folder / (ADAPTER_CONFIG if (folder / ADAPTER_WEIGHTS).is_file() else LAYERS_CONFIG)
+    name = orjson.loads(file.read_bytes()).get("base_model_name_or_path")
+    if not isinstance(name, str):
+        raise ValueError(f"{file.name} names no base encoder (base_model_name_or_path)")
+    return known("all-MiniLM-L6-v2" if name == WHEEL else name)
+
+
+def new_model(base: Path, layers: int | None = None) -> MultiTaskBert:
+    """A base encoder with fresh heads. ``layers``: how many of its layers, evenly spaced, the last among them."""
+    encoder = BertModel.from_pretrained(str(base), add_pooling_layer=False, **SAFE_WEIGHTS)
+    count = encoder.config.num_hidden_layers
+    chosen = [(number + 1) * count // layers - 1 for number in range(layers)] if layers else list(range(count))
+    config = _with_labels(encoder.config)
+    config.num_hidden_layers = len(chosen)
+    model = MultiTaskBert(config)
+    model.bert.embeddings.load_state_dict(encoder.embeddings.state_dict())
+    for number, of_base in enumerate(chosen):
+        model.bert.encoder.layer[number].load_state_dict(encoder.encoder.layer[of_base].state_dict())
+    model.float()
+    return model
+
+
+def student_of(teacher: MultiTaskBert, layers: int) -> MultiTaskBert:
+    """A model of evenly spaced layers of a fine-tuned one, with its heads."""
+    config = BertConfig(**teacher.config.to_dict())
+    config.num_hidden_layers = layers
+    student = MultiTaskBert(config)
+    count = teacher.config.num_hidden_layers
+    student.bert.embeddings.load_state_dict(teacher.bert.embeddings.state_dict())
+    student.bert.pooler.load_state_dict(teacher.bert.pooler.state_dict())
+    for number in range(layers):
+        of_teacher = (number + 1) * count // layers - 1
+        student.bert.encoder.layer[number].load_state_dict(teacher.bert.encoder.layer[of_teacher].state_dict())
+    for head in HEADS[1:]:
+        getattr(student, head).load_state_dict(getattr(teacher, head).state_dict())
+    return student
+
+
+def with_adapter(model: MultiTaskBert, rank: int) -> Any:
+    """The model with a LoRA adapter on every linear layer of its encoder; its heads are trained as they are."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=2 * rank,
+        lora_dropout=0.0,  # on a CPU it costs a quarter of the time
+        target_modules=_EVERY_LINEAR_LAYER,
+        modules_to_save=list(HEADS),
+    )
+    return get_peft_model(model, config)
+
+
+def load_derived(folder: Path, base: Path) -> MultiTaskBert:
+    """The classifier of ``folder`` on its base encoder, in fp32."""
+    if (folder / ADAPTER_WEIGHTS).is_file():
+        from peft import PeftModel
+
+        model: MultiTaskBert = PeftModel.from_pretrained(new_model(base), str(folder)).merge_and_unload()
+        model.float().eval()
+        return model
+    config = BertConfig(**orjson.loads((folder / LAYERS_CONFIG).read_bytes()))
+    model = MultiTaskBert(_with_labels(config))
+    own = load_file(str(folder / LAYERS_WEIGHTS))
+    from_base = BertModel.from_pretrained(str(base), add_pooling_layer=False, **SAFE_WEIGHTS).embeddings.state_dict()
+    weights = {name: value.float() for name, value in own.items()}
+    weights |= {f"{_EMBEDDINGS}{name}": value for name, value in from_base.items()}
+    model.load_state_dict(weights)
+    model.float().eval()
+    return model
+
+
+def save_layers(state: dict[str, torch.Tensor], config: BertConfig, base: str, folder: Path) -> None:
+    """Write a model of which all but the embeddings was trained: its weights in half precision."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    named = {**config.to_dict(), "base_model_name_or_path": base}
+    (folder / LAYERS_CONFIG).write_bytes(
+        orjson.dumps(named, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str)
+    )
+    weights = {
+        name: value.detach().cpu().half().contiguous()
+        for name, value in state.items()
+        if not name.startswith(_EMBEDDINGS)
+    }
+    save_file(weights, str(folder / LAYERS_WEIGHTS))
+
+
+def save_adapter(model: Any, state: dict[str, torch.Tensor], base: str, folder: Path) -> None:
+    """Write adapter and heads as peft reads them, in half precision: a few megabytes."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    config = copy.copy(model.peft_config["default"])  # the model goes on with its own
+    config.base_model_name_or_path = base  # not where this machine has it
+    config.inference_mode = True
+    config.save_pretrained(str(folder))
+    weights = {name: value.detach().cpu().half().contiguous() for name, value in state.items()}
+    save_file(weights, str(folder / ADAPTER_WEIGHTS))
+
+
+def tokenizer_of(base: Path) -> Any:
+    """The base encoder's tokenizer. Capitals are lowered first where its vocabulary has none."""
+    tokenizer = AutoTokenizer.from_pretrained(str(base), use_fast=True, **SAFE)
+    tokenizer.model_max_length = MAX_INPUT_TOKENS
+    specials = set(tokenizer.all_special_tokens)
+    if not any(token != token.lower() for token in tokenizer.get_vocab() if token not in specials and token[0] != "["):
+        core = tokenizer.backend_tokenizer
+        core.normalizer = normalizers.Sequence([one for one in (normalizers.Lowercase(), core.normalizer) if one])
+    return tokenizer
+
+
+def _with_labels(config: BertConfig) -> BertConfig:
+    config.num_labels = len(LABELS)
+    config.id2label = dict(enumerate(LABELS))
+    config.label2id = {label: index for index, label in enumerate(LABELS)}
+    return config

@@ -1,0 +1,211 @@
+"""What the classifier learns from: texts whose review, sentences, or both are labelled."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from stream_app.ports import ConfigurationError
+from stream_app.records import LABELS, Label
+from stream_app.steps.safety import safety_words_in_each
+from stream_app.training.data import LabelledReview, joined, plain, read_lines, sentences
+
+WEAK = 0.3
+"""The weight of a label that a list of words gave, not a person."""
+_MOST_TOGETHER = 4  # sentences in one text: a sentence is read among others
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSentence:
+    """A sentence and what is known of it; None: unknown.
+
+    ``neutral_possible``: False where its file knows only negative and positive sentences. ``hazard``: was or could
+    someone have been hurt? ``aspects``: ids; ``hazard_weight`` and ``aspects_weight`` are below 1 for weak labels.
+    """
+
+    text: str
+    label: Label | None = None
+    neutral_possible: bool = True
+    hazard: bool | None = None
+    hazard_weight: float = 1.0
+    aspects: frozenset[str] | None = None
+    aspects_weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A text as the encoder reads it; ``spans``: (start, end) of each of ``sentences`` in it, in code points.
+
+    ``label``: the review's, None: unknown. ``scores``: a teacher's probabilities of LABELS.
+    """
+
+    text: str
+    label: Label | None = None
+    neutral_possible: bool = True
+    spans: tuple[tuple[int, int], ...] = ()
+    sentences: tuple[LabelledSentence, ...] = ()
+    scores: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """How often (shares from 0 to 1) a review is read otherwise than as a whole, so that such reviews work too."""
+
+    title_only: float = 0.12
+    beginning_only: float = 0.12
+    typing_errors: float = 0.15
+    other_case: float = 0.1
+    irrelevant_sentence: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceFile:
+    """Groups of labelled sentences: those of one review together, in order, others alone.
+
+    ``held_out``: about a seventh of the products (where none is named: of the sentences), which nothing learns from.
+    """
+
+    name: str
+    train: list[list[LabelledSentence]]
+    held_out: list[list[LabelledSentence]]
+
+
+def read_sentences(path: Path, aspects: Mapping[str, Mapping[str, str]]) -> SentenceFile:
+    """The labelled sentences of a file.
+
+    A line is ``{text, label}``; ``{text, hazard}``; ``{text, features: [{strength}]}``, whose sign is the label; or
+    ``{domain, clauses: [{text, aspects}]}``, whose aspects are named by ``aspects[domain]``. Raises ConfigurationError.
+    """
+    rows = list(read_lines(path))
+    neutral_possible = any(row.get("label") == "neutral" for row in rows)
+    file = SentenceFile(path.stem, [], [])
+    for row in rows:
+        if group := _sentences_of(row, neutral_possible, aspects):
+            (file.held_out if _is_held_out(row) else file.train).append(group)
+    if not file.train:
+        raise ConfigurationError(f"{path}: no line has a labelled sentence. See `stream-app train sentiment --help`.")
+    return file
+
+
+def _is_held_out(row: Mapping[str, Any]) -> bool:
+    of = row.get("product_id") or str(row.get("review_id") or "").rpartition("-")[0] or row.get("text")
+    return sha256(str(of).encode()).digest()[0] < 256 // 7
+
+
+def _sentences_of(
+    row: Mapping[str, Any], neutral_possible: bool, aspects: Mapping[str, Mapping[str, str]]
+) -> list[LabelledSentence]:
+    if "clauses" in row:
+        named = aspects.get(str(row.get("domain")), {})
+        return [
+            LabelledSentence(plain(one["text"]), aspects=frozenset(filter(None, map(named.get, one["aspects"]))))
+            for one in row["clauses"]
+            if plain(one["text"])
+        ]
+    text = plain(str(row.get("text") or ""))
+    if not text:
+        return []
+    if isinstance(row.get("hazard"), bool):
+        return [LabelledSentence(text, hazard=row["hazard"])]
+    if "features" in row:
+        strengths = [one["strength"] for one in row["features"] if one.get("strength")]
+        if min(strengths, default=0) < 0 < max(strengths, default=0):
+            return []
+        total = sum(strengths)
+        return [LabelledSentence(text, LABELS[2 if total > 0 else 0])] if total else []
+    label = row.get("label")
+    return [LabelledSentence(text, label, neutral_possible)] if label in LABELS else []
+
+
+def of_review(review: LabelledReview, views: Views, rng: random.Random, others: Sequence[str]) -> Example:
+    """One view of a review. ``others``: sentences that may be added and don't matter to it."""
+    drawn = rng.random()
+    if drawn < views.title_only and len(review.title.split()) >= 2:
+        text = review.title
+    elif drawn > 1 - views.beginning_only:
+        text = joined(review.title, (sentences(review.text) or [""])[0])
+    else:
+        text = review.model_text
+        if others and rng.random() < views.irrelevant_sentence:
+            text = f"{text} {rng.choice(others)}"
+    if rng.random() < views.typing_errors:
+        text = with_typing_errors(text, rng)
+    if rng.random() < views.other_case:
+        text = rng.choice((str.upper, str.lower))(text)
+    return Example(text, review.label, review.neutral_possible)
+
+
+def of_sentences(
+    groups: Sequence[Sequence[LabelledSentence]], rng: random.Random, join: str = " "
+) -> Iterator[Example]:
+    """Examples of sentences only: those of a review together, others with up to three of their kind."""
+    alone = [group[0] for group in groups if len(group) == 1]
+    rng.shuffle(alone)
+    at = 0
+    while at < len(alone):
+        count = rng.randint(1, _MOST_TOGETHER)
+        yield together(alone[at : at + count])
+        at += count
+    for group in groups:
+        if len(group) > 1:
+            yield together(group)
+
+
+def together(some: Sequence[LabelledSentence]) -> Example:
+    """The text that these sentences make, one after another."""
+    spans, at = [], 0
+    for one in some:
+        spans.append((at, at + len(one.text)))
+        at += len(one.text) + 1
+    return Example(" ".join(one.text for one in some), spans=tuple(spans), sentences=tuple(some))
+
+
+def with_weak_hazards(examples: Sequence[Example]) -> list[Example]:
+    """The same with each sentence of a review labelled weakly as a hazard where it has a safety term.
+
+    Only reviews where a term stands: a sentence without a term may speak of a hazard all the same, next to one that
+    has a term it rarely does.
+    """
+    spoken = safety_words_in_each([one.text for one in examples])
+    return [_with_hazards(one) if index in spoken and not one.sentences else one for index, one in enumerate(examples)]
+
+
+def _with_hazards(example: Example) -> Example:
+    spans = list(_sentence_spans(example.text))
+    texts = [example.text[start:end] for start, end in spans]
+    spoken = safety_words_in_each(texts)
+    labelled = tuple(
+        LabelledSentence(text, hazard=index in spoken, hazard_weight=WEAK) for index, text in enumerate(texts)
+    )
+    return replace(example, spans=tuple(spans), sentences=labelled)
+
+
+def _sentence_spans(text: str) -> Iterable[tuple[int, int]]:
+    at = 0
+    for sentence in sentences(text):
+        start = text.index(sentence, at)
+        at = start + len(sentence)
+        yield start, at
+
+
+def with_typing_errors(text: str, rng: random.Random, share: float = 0.04) -> str:
+    """The text with about ``share`` of its letters swapped with the next, left out or doubled."""
+    out: list[str] = []
+    letters = list(text)
+    at = 0
+    while at < len(letters):
+        if letters[at].isalpha() and rng.random() < share:
+            kind = rng.randrange(3)
+            if kind == 0 and at + 1 < len(letters):
+                out += [letters[at + 1], letters[at]]
+                at += 1
+            elif kind == 1:
+                out += [letters[at], letters[at]]
+        else:
+            out.append(letters[at])
+        at += 1
+    return "".join(out)

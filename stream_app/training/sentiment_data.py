@@ -1,0 +1,137 @@
+"""Reads the classifier's data and plans all batches of a training."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from stream_app.ports import TextModel
+from stream_app.records import Scores
+from stream_app.training.batches import PlannedBatches, tokenized
+from stream_app.training.data import LabelledReview, read_reviews
+from stream_app.training.evaluate import answers
+from stream_app.training.examples import (
+    Example,
+    SentenceFile,
+    Views,
+    of_review,
+    of_sentences,
+    read_sentences,
+    with_weak_hazards,
+)
+from stream_app.training.progress import tracked
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How it is trained. Lengths and batches in tokens.
+
+    ``method``: ``lora`` trains an adapter of ``rank``, ``full`` all layers. ``layers``: so many of the base's (full
+    only). ``learning_rate`` 0: 5e-4 for LoRA, 6e-5 for full. ``reviews_of_file`` (``sentences_of_file``): at most so
+    many of a file are in an epoch; the next epoch takes the next ones. ``teacher_share``: of a review's loss, where
+    there is a teacher.
+    """
+
+    base: str = "bge-small-en-v1.5"
+    method: Literal["lora", "full"] = "lora"
+    layers: int | None = None
+    epochs: int = 3
+    patience_epochs: int = 2
+    learning_rate: float = 0.0
+    rank: int = 16
+    batch_tokens: int = 4096
+    max_tokens: int = 160
+    warm_up_share: float = 0.06
+    label_smoothing: float = 0.05
+    reviews_of_file: int = 5000
+    sentences_of_file: int = 8000
+    sentence_share: float = 0.5
+    teacher_share: float = 0.7
+    calibration_reviews: int = 600
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Reviews to learn from, by file, to fit the temperature on, and to score with; files of labelled sentences."""
+
+    train: list[list[LabelledReview]]
+    calibration: list[LabelledReview]
+    dev: list[LabelledReview]
+    sentences: list[SentenceFile]
+
+
+def read(
+    train: Sequence[Path],
+    sentences: Sequence[Path],
+    dev: Sequence[Path],
+    clause_aspects: Mapping[str, Mapping[str, str]],
+    recipe: Recipe,
+) -> Data:
+    """Read the files. Of the three-sided reviews (of all, where there is none) some are kept for the temperature."""
+    files = [read_reviews([path]) for path in train]
+    three_sided = [one for file in files for one in file if one.neutral_possible]
+    kept = sorted(
+        three_sided or [one for file in files for one in file], key=lambda one: sha256(one.model_text.encode()).digest()
+    )
+    calibration = kept[: min(recipe.calibration_reviews, len(kept) // 10)]
+    apart = set(map(id, calibration))
+    return Data(
+        train=[[one for one in file if id(one) not in apart] for file in files],
+        calibration=calibration,
+        dev=read_reviews(dev),
+        sentences=[read_sentences(path, clause_aspects) for path in sentences],
+    )
+
+
+def planned(
+    data: Data, tokenizer: Any, recipe: Recipe, aspects: tuple[str, ...], teacher: TextModel[Scores] | None
+) -> PlannedBatches:
+    """All epochs' batches: the next part of each file's reviews, and every sentence."""
+    files = [random.Random(recipe.seed).sample(file, len(file)) for file in data.train]
+    others = [one.text for file in data.sentences for group in file.train for one in group if one.label == "neutral"]
+    views = Views()
+    epochs = []
+    for number in range(recipe.epochs):
+        rng = random.Random(f"{recipe.seed} {number}")
+        examples = [
+            of_review(one, views, rng, others) for file in files for one in _part(file, number, recipe.reviews_of_file)
+        ]
+        examples = with_weak_hazards(examples)
+        for file_of in data.sentences:
+            examples += of_sentences(_part(file_of.train, number, recipe.sentences_of_file), rng)
+        epochs.append(examples)
+    if teacher is not None:
+        epochs = _taught(epochs, teacher)
+    return PlannedBatches(
+        [tokenized(examples, tokenizer, recipe.max_tokens) for examples in epochs],
+        batch_tokens=recipe.batch_tokens,
+        aspects=aspects,
+        padding_id=tokenizer.pad_token_id,
+        seed=recipe.seed,
+    )
+
+
+def _part(items: Sequence[Item], number: int, most: int) -> list[Item]:
+    """The ``number``-th part of at most ``most`` items; behind the last comes the first."""
+    count = min(most, len(items))
+    return [items[(number * count + at) % len(items)] for at in range(count)]
+
+
+def _taught(epochs: Sequence[Sequence[Example]], teacher: TextModel[Scores]) -> list[list[Example]]:
+    """The same with the teacher's probabilities for the reviews; a text is computed once."""
+    texts = list(dict.fromkeys(one.text for examples in epochs for one in examples if one.label is not None))
+    found = dict(zip(texts, tracked(answers(teacher, texts), "teacher", len(texts)), strict=True))
+    return [
+        [
+            replace(one, scores=(of.negative, of.neutral, of.positive)) if (of := found.get(one.text)) else one
+            for one in examples
+        ]
+        for examples in epochs
+    ]

@@ -1,0 +1,229 @@
+"""transformers' Trainer over planned batches, with the classifier's loss, scores and files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import get_peft_model_state_dict
+from rich.console import Console
+from transformers import Trainer, TrainerControl, TrainingArguments
+
+from stream_app.models import derived
+from stream_app.models.classifier import BUNDLED_NAME
+from stream_app.models.device import DeviceChoice
+from stream_app.models.transformer import MAX_INPUT_TOKENS, TextTokenizer, padded
+from stream_app.ports import TextModel, Tokens
+from stream_app.records import LABELS, ModelName, Scores
+from stream_app.steps.batch_plan import PaddedRows
+from stream_app.training.batches import PlannedBatches
+from stream_app.training.card import write_card
+from stream_app.training.data import LabelledReview
+from stream_app.training.evaluate import SentimentScores, answers, score_sentiment
+from stream_app.training.losses import loss_of
+from stream_app.training.sentence_scores import score_sentences
+from stream_app.training.sentiment_data import Data, Recipe
+from stream_app.training.temperature import fitted_temperature
+
+console = Console(stderr=True)
+_NEUTRAL = LABELS.index("neutral")
+_NEVER = -30.0  # a logit whose probability rounds to 0
+_LIMITS = (
+    "Neutral means three stars in the training data, which is noisy: expect most mistakes there.",
+    "Irony and comparisons with other products are often misread.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SentimentTraining:
+    """What was trained: the best epoch's scores on the development data, and where its files are."""
+
+    output: Path
+    scores: SentimentScores
+    title_scores: SentimentScores | None
+    sentence_scores: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a training reads and where it writes. ``files``: (training, development), for the card."""
+
+    data: Data
+    tokenizer: Any
+    aspects: tuple[str, ...]
+    prototypes: torch.Tensor
+    recipe: Recipe
+    choice: DeviceChoice
+    output: Path
+    files: tuple[Sequence[Path], Sequence[Path]]
+
+
+def arguments(recipe: Recipe, checkpoint: Path, choice: DeviceChoice, batches: PlannedBatches) -> TrainingArguments:
+    steps_per_epoch = max(1, len(batches) // recipe.epochs)
+    default_rate = 5e-4 if recipe.method == "lora" else 6e-5
+    return TrainingArguments(
+        output_dir=str(checkpoint),
+        num_train_epochs=1,  # all of them are planned
+        per_device_train_batch_size=1,  # an item of the data is a batch
+        learning_rate=recipe.learning_rate or default_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=max(1, int(len(batches) * recipe.warm_up_share)),
+        weight_decay=0.01,
+        max_grad_norm=1.0,
+        bf16=choice.precision == "bf16",
+        use_cpu=choice.device == "cpu",
+        seed=recipe.seed,
+        eval_strategy="steps",
+        eval_steps=steps_per_epoch,
+        save_strategy="steps",
+        save_steps=max(1, steps_per_epoch // 4),
+        save_total_limit=1,
+        metric_for_best_model="macro_f1",
+        greater_is_better=True,
+        logging_steps=50,
+        report_to="none",
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        disable_tqdm=not console.is_terminal,
+    )
+
+
+class SentimentTrainer(Trainer):  # type: ignore[misc]
+    """transformers' Trainer over planned batches, with our loss and our scores."""
+
+    control: TrainerControl
+
+    def set_job(self, job: Job) -> None:
+        self._job = job
+        self._knows_neutral = any(one.neutral_possible for file in job.data.train for one in file)
+        self.best: SentimentTraining | None = None
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
+        assert isinstance(self.train_dataset, PlannedBatches)
+        return torch.utils.data.SequentialSampler(self.train_dataset)
+
+    def compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], *_: Any, **__: Any) -> torch.Tensor:
+        out = model(input_ids=inputs["ids"], attention_mask=inputs["mask"], spans=inputs["spans"])
+        return loss_of(
+            out,
+            inputs,
+            self._job.prototypes,
+            label_smoothing=self._job.recipe.label_smoothing,
+            teacher_share=self._job.recipe.teacher_share,
+            sentence_share=self._job.recipe.sentence_share,
+        )
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Score the model as it is now on the development data; write it where it is the best so far."""
+        self.model.eval()
+        current = ModelInTraining(self.model, self._job.tokenizer, self._job.choice)
+        calibration = list(answers(current, [one.model_text for one in self._job.data.calibration]))
+        current.temperature = fitted_temperature(self._job.data.calibration, calibration)
+        current.knows_neutral = self._knows_neutral
+        scores, title_scores = scored(current, self._job.data.dev)
+        console.log(
+            f"step {self.state.global_step}/{self.state.max_steps}: accuracy {scores.accuracy:.4f}, "
+            f"macro-F1 {scores.macro_f1:.4f}, calibration error {scores.calibration_error:.3f} "
+            f"(temperature {current.temperature:.2f})"
+        )
+        if self.state.best_metric is None or scores.macro_f1 > self.state.best_metric:
+            self.best = SentimentTraining(self._job.output, scores, title_scores, self._of_sentences())
+            self._write(current.temperature)
+        metrics = {"eval_macro_f1": scores.macro_f1, "eval_accuracy": scores.accuracy}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.model.train()
+        return metrics
+
+    def _of_sentences(self) -> dict[str, dict[str, float]]:
+        """By file: scores of the sentences that were held out."""
+        return {
+            file.name: score_sentences(
+                self.model,
+                self._job.tokenizer,
+                file.held_out,
+                self._job.aspects,
+                self._job.prototypes,
+                self._job.recipe.max_tokens,
+            )
+            for file in self._job.data.sentences
+            if file.held_out
+        }
+
+    def _write(self, temperature: float) -> None:
+        """Write the model, its temperature in the head's weights, and the card."""
+        assert self.best is not None
+        recipe, model = self._job.recipe, self.model
+        lora = recipe.method == "lora"
+        state = dict(get_peft_model_state_dict(model, save_embedding_layers=False) if lora else model.state_dict())
+        for name in [one for one in state if one.endswith(("classifier.weight", "classifier.bias"))]:
+            if "sentence_classifier" in name:
+                continue
+            state[name] = state[name] / temperature
+            if name.endswith("bias") and not self._knows_neutral:
+                state[name] = state[name].clone()
+                state[name][_NEUTRAL] = _NEVER
+        if lora:
+            derived.save_adapter(model, state, recipe.base, self._job.output)
+        else:
+            derived.save_layers(state, model.config, recipe.base, self._job.output)
+        scores: dict[str, Any] = {"whole_reviews": asdict(self.best.scores), "temperature": temperature}
+        if self.best.title_scores is not None:
+            scores["titles_alone"] = asdict(self.best.title_scores)
+        if self.best.sentence_scores:
+            scores["held_out_sentences"] = self.best.sentence_scores
+        limits = (
+            _LIMITS if self._knows_neutral else ("It never answers neutral: its data knows two labels.", _LIMITS[1])
+        )
+        write_card(
+            self._job.output,
+            title="Sentiment of product reviews: negative, neutral, positive",
+            purpose=f"What differs from the encoder {recipe.base}, fine-tuned on product reviews.",
+            limits=limits,
+            train=self._job.files[0],
+            dev=self._job.files[1],
+            recipe=asdict(recipe),
+            scores=scores,
+        )
+
+
+class ModelInTraining:
+    """ports.TextModel[Scores] over the model in training, for evaluating it."""
+
+    name = ModelName(BUNDLED_NAME, "in training")
+    languages = None
+    plan = PaddedRows()
+
+    def __init__(self, model: Any, tokenizer: Any, choice: DeviceChoice) -> None:
+        self._model, self._tokenizer, self._choice = model, tokenizer, choice
+        self._tokenize = TextTokenizer(tokenizer, MAX_INPUT_TOKENS)
+        self.temperature = 1.0
+        self.knows_neutral = True
+
+    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
+        return self._tokenize(texts)
+
+    def run(self, batch: Sequence[Tokens]) -> list[Scores]:
+        ids, mask = padded(batch, self._tokenizer.pad_token_id, self._choice, 32)
+        autocast = torch.autocast(self._choice.device, torch.bfloat16, enabled=self._choice.precision == "bf16")
+        with torch.inference_mode(), autocast:
+            logits = self._model(input_ids=ids, attention_mask=mask).logits.float() / self.temperature
+        if not self.knows_neutral:
+            logits[:, _NEUTRAL] = _NEVER
+        rows = logits.softmax(dim=-1).tolist()
+        return [Scores(row[0], row[1], row[2], tokens.truncated) for row, tokens in zip(rows, batch, strict=True)]
+
+    def canary(self) -> bool:
+        return True
+
+
+def scored(model: TextModel[Scores], dev: Sequence[LabelledReview]) -> tuple[SentimentScores, SentimentScores | None]:
+    """Scores on the development data: whole reviews, and titles alone where there are some."""
+    titled = [one for one in dev if one.title]
+    whole = score_sentiment(dev, list(answers(model, [one.model_text for one in dev])))
+    if not titled:
+        return whole, None
+    return whole, score_sentiment(titled, list(answers(model, [one.title for one in titled])))
