@@ -5,14 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from stream_app.ports import ConfigurationError
 from stream_app.records import LABELS, Label
 from stream_app.steps.safety import safety_words_in_each
-from stream_app.training.data import LabelledReview, joined, plain, read_lines, sentences
+from stream_app.training.data import LabelledReview, is_held_out, joined, plain, read_lines, sentences
 
 WEAK = 0.3
 """The weight of a label that a list of words gave, not a person."""
@@ -85,15 +84,14 @@ def read_sentences(path: Path, aspects: Mapping[str, Mapping[str, str]]) -> Sent
     file = SentenceFile(path.stem, [], [])
     for row in rows:
         if group := _sentences_of(row, neutral_possible, aspects):
-            (file.held_out if _is_held_out(row) else file.train).append(group)
+            (file.held_out if is_held_out(_key(row)) else file.train).append(group)
     if not file.train:
         raise ConfigurationError(f"{path}: no line has a labelled sentence. See `stream-app train sentiment --help`.")
     return file
 
 
-def _is_held_out(row: Mapping[str, Any]) -> bool:
-    of = row.get("product_id") or str(row.get("review_id") or "").rpartition("-")[0] or row.get("text")
-    return sha256(str(of).encode()).digest()[0] < 256 // 7
+def _key(row: Mapping[str, Any]) -> str:
+    return str(row.get("product_id") or str(row.get("review_id") or "").rpartition("-")[0] or row.get("text"))
 
 
 def _sentences_of(

@@ -69,7 +69,7 @@ def train_sentiment(
     last = get_last_checkpoint(str(checkpoint)) if checkpoint.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
     if trainer.best is None:  # the best epoch is one before the checkpoint
-        trainer.best = SentimentTraining(output, *scored(load_classifier(str(output), choice), data.dev), {})
+        trainer.best = SentimentTraining(output, *scored(load_classifier(str(output), choice), data.dev), {}, {})
     return trainer.best
 
 

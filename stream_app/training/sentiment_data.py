@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 from stream_app.ports import TextModel
 from stream_app.records import Scores
 from stream_app.training.batches import PlannedBatches, tokenized
-from stream_app.training.data import LabelledReview, read_reviews
+from stream_app.training.data import LabelledReview, is_held_out, read_reviews
 from stream_app.training.evaluate import answers
 from stream_app.training.examples import (
     Example,
@@ -59,9 +59,13 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Reviews to learn from, by file, to fit the temperature on, and to score with; files of labelled sentences."""
+    """Reviews to learn from, by file, to fit the temperature on, and to score with; files of labelled sentences.
+
+    ``held_out``: by the name of a file that names products, the reviews of about a seventh of these.
+    """
 
     train: list[list[LabelledReview]]
+    held_out: dict[str, list[LabelledReview]]
     calibration: list[LabelledReview]
     dev: list[LabelledReview]
     sentences: list[SentenceFile]
@@ -75,7 +79,12 @@ def read(
     recipe: Recipe,
 ) -> Data:
     """Read the files. Of the three-sided reviews (of all, where there is none) some are kept for the temperature."""
-    files = [read_reviews([path]) for path in train]
+    by_name = {path.stem: read_reviews([path]) for path in train}
+    held_out = {
+        name: [one for one in file if one.product_id and is_held_out(one.product_id)] for name, file in by_name.items()
+    }
+    apart = {id(one) for file in held_out.values() for one in file}
+    files = [[one for one in file if id(one) not in apart] for file in by_name.values()]
     three_sided = [one for file in files for one in file if one.neutral_possible]
     kept = sorted(
         three_sided or [one for file in files for one in file], key=lambda one: sha256(one.model_text.encode()).digest()
@@ -84,6 +93,7 @@ def read(
     apart = set(map(id, calibration))
     return Data(
         train=[[one for one in file if id(one) not in apart] for file in files],
+        held_out={name: file for name, file in held_out.items() if file},
         calibration=calibration,
         dev=read_reviews(dev),
         sentences=[read_sentences(path, clause_aspects) for path in sentences],

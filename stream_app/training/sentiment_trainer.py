@@ -44,6 +44,7 @@ class SentimentTraining:
     output: Path
     scores: SentimentScores
     title_scores: SentimentScores | None
+    held_out_scores: dict[str, SentimentScores]
     sentence_scores: dict[str, dict[str, float]]
 
 
@@ -130,7 +131,8 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
             f"(temperature {current.temperature:.2f})"
         )
         if self.state.best_metric is None or scores.macro_f1 > self.state.best_metric:
-            self.best = SentimentTraining(self._job.output, scores, title_scores, self._of_sentences())
+            held_out = {name: scored(current, reviews)[0] for name, reviews in self._job.data.held_out.items()}
+            self.best = SentimentTraining(self._job.output, scores, title_scores, held_out, self._of_sentences())
             self._write(current.temperature)
         metrics = {"eval_macro_f1": scores.macro_f1, "eval_accuracy": scores.accuracy}
         self.log(metrics)
@@ -173,6 +175,8 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
         scores: dict[str, Any] = {"whole_reviews": asdict(self.best.scores), "temperature": temperature}
         if self.best.title_scores is not None:
             scores["titles_alone"] = asdict(self.best.title_scores)
+        if self.best.held_out_scores:
+            scores["held_out_products"] = {name: asdict(of) for name, of in self.best.held_out_scores.items()}
         if self.best.sentence_scores:
             scores["held_out_sentences"] = self.best.sentence_scores
         limits = (
