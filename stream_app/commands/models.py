@@ -37,6 +37,9 @@ Precision = Annotated[str | None, typer.Option(help="fp32 or bf16; default: what
 Sentences = Annotated[
     list[Path] | None, typer.Option("--sentences", help="Labelled sentences; may be given several times.")
 ]
+SentencesDev = Annotated[
+    list[Path] | None, typer.Option("--sentences-dev", help="Labelled sentences to score with alone.")
+]
 Base = Annotated[str, typer.Option(help="The base encoder: a name in `models list`.")]
 Method = Annotated[
     Literal["lora", "full"], typer.Option(help="lora: an adapter, a few megabytes; full: all of the encoder's layers.")
@@ -45,6 +48,9 @@ Layers = Annotated[int | None, typer.Option(help="Start from so many of the laye
 Teacher = Annotated[
     str | None,
     typer.Option(help="Distil this model: start from its layers, and learn its probabilities besides the labels."),
+]
+ReviewsOfFile = Annotated[
+    int | None, typer.Option(help="At most so many reviews of a file are in an epoch, the next ones in the next.")
 ]
 LearningRate = Annotated[float, typer.Option(help="0: 0.0005 for lora, 0.00006 for full.")]
 Data = Annotated[list[Path], typer.Option("--data", help="Labelled reviews; may be given several times.")]
@@ -67,6 +73,7 @@ def train_sentiment(
     dev: Dev,
     output: Output,
     sentences: Sentences = None,
+    sentences_dev: SentencesDev = None,
     base: Base = "bge-small-en-v1.5",
     method: Method = "lora",
     layers: Layers = None,
@@ -74,6 +81,7 @@ def train_sentiment(
     checkpoint: Checkpoint = None,
     epochs: Epochs = None,
     learning_rate: LearningRate = 0.0,
+    reviews_of_file: ReviewsOfFile = None,
     precision: Precision = None,
     seed: Annotated[int, typer.Option(help="Of the order, the views and the fresh heads.")] = 1,
 ) -> None:
@@ -92,6 +100,7 @@ def train_sentiment(
     trained = sentiment.train_sentiment(
         train=train,
         sentences=sentences or (),
+        sentences_dev=sentences_dev or (),
         dev=dev,
         output=output,
         checkpoint=checkpoint or output.with_suffix(".checkpoint"),
@@ -103,6 +112,7 @@ def train_sentiment(
             layers=layers,
             epochs=epochs or defaults.epochs,
             learning_rate=learning_rate,
+            reviews_of_file=reviews_of_file or defaults.reviews_of_file,
             seed=seed,
         ),
         **sentiment_inputs(settings_from(), base, teacher, layers),

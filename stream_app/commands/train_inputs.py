@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from stream_app.settings import Settings
+from stream_app.steps.aspects import load_aspects
 
 
 def sentiment_inputs(settings: Settings, base: str, teacher: str | None, layers: int | None) -> dict[str, Any]:
@@ -19,10 +20,9 @@ def sentiment_inputs(settings: Settings, base: str, teacher: str | None, layers:
     store = ModelStore.of(settings)
     inputs: dict[str, Any] = {"base": store.folder_of(known(base))}
     language = known(base).languages[0]
-    aspects = files("stream_app.steps").joinpath("aspects", "default.toml")
     clauses = files("stream_app.training").joinpath("data", "oposum_aspects.toml")
-    described = tomllib.loads(aspects.read_text(encoding="utf-8"))
-    inputs["aspects"] = {name: one["description"][language] for name, one in described.items()}
+    inputs["language"] = language
+    inputs["aspects"] = {aspect.id: aspect.description[language] for aspect in load_aspects()}
     inputs["clause_aspects"] = tomllib.loads(clauses.read_text(encoding="utf-8"))
     if teacher is not None:
         found = find_classifier(teacher, store)

@@ -73,19 +73,21 @@ class SentenceFile:
     held_out: list[list[LabelledSentence]]
 
 
-def read_sentences(path: Path, aspects: Mapping[str, Mapping[str, str]]) -> SentenceFile:
-    """The labelled sentences of a file.
+def read_sentences(
+    path: Path, aspects: Mapping[str, Mapping[str, str]], language: str, *, all_held_out: bool = False
+) -> SentenceFile:
+    """The labelled sentences of a file; lines that name another ``language`` are left out.
 
     A line is ``{text, label}``; ``{text, hazard}``; ``{text, features: [{strength}]}``, whose sign is the label; or
     ``{domain, clauses: [{text, aspects}]}``, whose aspects are named by ``aspects[domain]``. Raises ConfigurationError.
     """
-    rows = list(read_lines(path))
+    rows = [row for row in read_lines(path) if row.get("language", language) == language]
     neutral_possible = any(row.get("label") == "neutral" for row in rows)
     file = SentenceFile(path.stem, [], [])
     for row in rows:
         if group := _sentences_of(row, neutral_possible, aspects):
-            (file.held_out if is_held_out(_key(row)) else file.train).append(group)
-    if not file.train:
+            (file.held_out if all_held_out or is_held_out(_key(row)) else file.train).append(group)
+    if not (file.train or file.held_out):
         raise ConfigurationError(f"{path}: no line has a labelled sentence. See `stream-app train sentiment --help`.")
     return file
 

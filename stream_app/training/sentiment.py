@@ -25,6 +25,8 @@ def train_sentiment(
     *,
     train: Sequence[Path],
     sentences: Sequence[Path] = (),
+    sentences_dev: Sequence[Path] = (),
+    language: str = "en",
     dev: Sequence[Path],
     output: Path,
     checkpoint: Path,
@@ -38,6 +40,7 @@ def train_sentiment(
 ) -> SentimentTraining:
     """Train on the files ``train`` and ``sentences``, keep the epoch with the best macro-F1 on ``dev`` in ``output``.
 
+    ``sentences_dev``: scored alone. Lines in another ``language`` than this are left out.
     ``base``: the folder of the recipe's base encoder. ``aspects``: id → description. ``clause_aspects``: see
     ``read_sentences``. ``teacher``: its probabilities are learned too. ``start_from``: a fine-tuned model of which
     ``recipe.layers`` layers are the beginning. The state is kept in the folder ``checkpoint``; a later call with the
@@ -45,7 +48,9 @@ def train_sentiment(
     """
     recipe = recipe or Recipe()
     torch.manual_seed(recipe.seed)
-    data = read(train, sentences, dev, clause_aspects or {}, recipe)
+    data = read(
+        train, sentences, dev, recipe, sentences_dev=sentences_dev, language=language, aspects=clause_aspects or {}
+    )
     tokenizer = derived.tokenizer_of(base)
     prototypes = _prototypes(base, tokenizer, aspects or {})
     model: Any = (
@@ -64,7 +69,7 @@ def train_sentiment(
         data_collator=_only,
         callbacks=[EarlyStoppingCallback(recipe.patience_epochs)],
     )
-    files = ((*train, *sentences), tuple(dev))
+    files = ((*train, *sentences), (*dev, *sentences_dev))
     trainer.set_job(Job(data, tokenizer, tuple(aspects or {}), prototypes, recipe, choice, output, files))
     last = get_last_checkpoint(str(checkpoint)) if checkpoint.is_dir() else None
     trainer.train(resume_from_checkpoint=last)

@@ -75,8 +75,11 @@ def read(
     train: Sequence[Path],
     sentences: Sequence[Path],
     dev: Sequence[Path],
-    clause_aspects: Mapping[str, Mapping[str, str]],
     recipe: Recipe,
+    *,
+    sentences_dev: Sequence[Path],
+    language: str,
+    aspects: Mapping[str, Mapping[str, str]],
 ) -> Data:
     """Read the files. Of the three-sided reviews (of all, where there is none) some are kept for the temperature."""
     by_name = {path.stem: read_reviews([path]) for path in train}
@@ -96,7 +99,10 @@ def read(
         held_out={name: file for name, file in held_out.items() if file},
         calibration=calibration,
         dev=read_reviews(dev),
-        sentences=[read_sentences(path, clause_aspects) for path in sentences],
+        sentences=[
+            *(read_sentences(path, aspects, language) for path in sentences),
+            *(read_sentences(path, aspects, language, all_held_out=True) for path in sentences_dev),
+        ],
     )
 
 

@@ -27,6 +27,13 @@ def test_each_hazard_sentence_has_its_fields() -> None:
         assert row["language"] in ("en", "zh")
 
 
+def test_no_hazard_sentence_of_the_development_data_is_trained_on() -> None:
+    lines = (_DATA / "hazard_sentences_dev.jsonl").read_text(encoding="utf-8").splitlines()
+    trained = {str(row["text"]).lower().rstrip(".!。！") for row in hazard_sentences()}
+    assert len(lines) == 600
+    assert [line for line in lines if json.loads(line)["text"].lower().rstrip(".!。！") in trained] == []
+
+
 def test_no_hazard_sentence_is_there_twice() -> None:
     texts = Counter(str(row["text"]).lower().rstrip(".!。！") for row in hazard_sentences())
     assert [text for text, count in texts.items() if count > 1] == []
