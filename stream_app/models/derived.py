@@ -1,14 +1,15 @@
 """Classifiers that are kept as what differs from a base encoder: a LoRA adapter, or layers of their own.
 
     adapter_config.json, adapter_model.safetensors   LoRA on every linear layer, and the heads
-    config.json, layers.safetensors                  all weights but the base's embeddings, in half precision
+    config.json, layers.safetensors                  the layers that were trained, and the heads, in half precision
 
-Both name their base encoder, whose embeddings and tokenizer they use.
+Both name their base encoder, whose other weights and tokenizer they use.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,30 +104,49 @@ def load_derived(folder: Path, base: Path) -> MultiTaskBert:
         model: MultiTaskBert = PeftModel.from_pretrained(new_model(base), str(folder)).merge_and_unload()
         model.float().eval()
         return model
-    config = BertConfig(**orjson.loads((folder / LAYERS_CONFIG).read_bytes()))
-    model = MultiTaskBert(_with_labels(config))
-    own = load_file(str(folder / LAYERS_WEIGHTS))
-    from_base = BertModel.from_pretrained(str(base), add_pooling_layer=False, **SAFE_WEIGHTS).embeddings.state_dict()
-    weights = {name: value.float() for name, value in own.items()}
-    weights |= {f"{_EMBEDDINGS}{name}": value for name, value in from_base.items()}
-    model.load_state_dict(weights)
+    config = _with_labels(BertConfig(**orjson.loads((folder / LAYERS_CONFIG).read_bytes())))
+    model = MultiTaskBert(config)
+    encoder = BertModel.from_pretrained(str(base), add_pooling_layer=False, **SAFE_WEIGHTS)
+    has_base_layers = encoder.config.num_hidden_layers == config.num_hidden_layers
+    own = {name: value.float() for name, value in load_file(str(folder / LAYERS_WEIGHTS)).items()}
+    of_base = {
+        name: value
+        for name, value in ((f"bert.{name}", value) for name, value in encoder.state_dict().items())
+        if has_base_layers or name.startswith(_EMBEDDINGS)
+    }
+    model.load_state_dict(of_base | own)
     model.float().eval()
     return model
 
 
-def save_layers(state: dict[str, torch.Tensor], config: BertConfig, base: str, folder: Path) -> None:
-    """Write a model of which all but the embeddings was trained: its weights in half precision."""
+def freeze_below(model: MultiTaskBert, trained_layers: int | None) -> None:
+    """Leave the embeddings as they are and, where a number is given, all layers but the last ``trained_layers``."""
+    model.bert.embeddings.requires_grad_(False)
+    if trained_layers is not None:
+        for layer in model.bert.encoder.layer[: len(model.bert.encoder.layer) - trained_layers]:
+            layer.requires_grad_(False)
+
+
+def save_layers(
+    model: MultiTaskBert, state: Mapping[str, torch.Tensor], base: str, base_layers: int, folder: Path
+) -> None:
+    """Write what was trained, in half precision: the layers, or all of them where the base has another number.
+
+    ``state``: the model's, as it is to be written.
+    """
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    named = {**config.to_dict(), "base_model_name_or_path": base}
-    (folder / LAYERS_CONFIG).write_bytes(
-        orjson.dumps(named, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str)
-    )
+    named = {**model.config.to_dict(), "base_model_name_or_path": base}
+    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+    (folder / LAYERS_CONFIG).write_bytes(orjson.dumps(named, option=options, default=str))
+    frozen = {name for name, value in model.named_parameters() if not value.requires_grad}
+    if model.config.num_hidden_layers != base_layers:
+        frozen = {name for name in frozen if name.startswith(_EMBEDDINGS)}
     weights = {
         name: value.detach().cpu().half().contiguous()
         for name, value in state.items()
-        if not name.startswith(_EMBEDDINGS)
+        if name not in frozen and not name.startswith(_EMBEDDINGS)
     }
     save_file(weights, str(folder / LAYERS_WEIGHTS))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import BertModel, EarlyStoppingCallback
+from transformers import BertConfig, BertModel, EarlyStoppingCallback
 from transformers.trainer_utils import get_last_checkpoint
 
 from stream_app.models import derived
@@ -60,6 +60,8 @@ def train_sentiment(
     )
     if recipe.method == "lora":
         model = derived.with_adapter(model, recipe.rank)
+    else:
+        derived.freeze_below(model, recipe.trained_layers)
     batches = planned(data, tokenizer, recipe, tuple(aspects or {}), teacher)
     trainer = SentimentTrainer(
         model=model,
@@ -70,7 +72,9 @@ def train_sentiment(
         callbacks=[EarlyStoppingCallback(recipe.patience_epochs)],
     )
     files = ((*train, *sentences), (*dev, *sentences_dev))
-    trainer.set_job(Job(data, tokenizer, tuple(aspects or {}), prototypes, recipe, choice, output, files))
+    trainer.set_job(
+        Job(data, tokenizer, tuple(aspects or {}), prototypes, recipe, choice, _layers_of(base), output, files)
+    )
     last = get_last_checkpoint(str(checkpoint)) if checkpoint.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
     if trainer.best is None:  # the best epoch is one before the checkpoint
@@ -83,6 +87,10 @@ def _prototypes(base: Path, tokenizer: Any, aspects: Mapping[str, str]) -> torch
     if not aspects:
         return torch.zeros((0, encoder.config.hidden_size))
     return prototypes_of(embed(encoder, tokenizer, list(aspects.values())))
+
+
+def _layers_of(base: Path) -> int:
+    return int(BertConfig.from_pretrained(str(base)).num_hidden_layers)
 
 
 def _only(items: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

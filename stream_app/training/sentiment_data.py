@@ -32,21 +32,22 @@ Item = TypeVar("Item")
 class Recipe:
     """How it is trained. Lengths and batches in tokens.
 
-    ``method``: ``lora`` trains an adapter of ``rank``, ``full`` all layers. ``layers``: so many of the base's (full
-    only). ``learning_rate`` 0: 5e-4 for LoRA, 6e-5 for full. ``reviews_of_file`` (``sentences_of_file``): at most so
-    many of a file are in an epoch; the next epoch takes the next ones. ``teacher_share``: of a review's loss, where
-    there is a teacher.
+    ``method``: ``lora`` trains an adapter of ``rank``, ``full`` the layers themselves: ``layers`` of the base's (None:
+    all), of these the last ``trained_layers`` (None: all). ``learning_rate`` 0: 5e-4 for LoRA, 6e-5 for full.
+    ``reviews_of_file``, ``sentences_of_file``: at most so many of a file are in an epoch; the next epoch takes the next
+    ones. ``teacher_share``: of a review's loss, where there is a teacher.
     """
 
     base: str = "bge-small-en-v1.5"
     method: Literal["lora", "full"] = "lora"
     layers: int | None = None
+    trained_layers: int | None = None
     epochs: int = 3
     patience_epochs: int = 2
     learning_rate: float = 0.0
     rank: int = 16
     batch_tokens: int = 4096
-    max_tokens: int = 160
+    max_tokens: int = 128
     warm_up_share: float = 0.06
     label_smoothing: float = 0.05
     reviews_of_file: int = 5000

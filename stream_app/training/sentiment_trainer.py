@@ -58,6 +58,7 @@ class Job:
     prototypes: torch.Tensor
     recipe: Recipe
     choice: DeviceChoice
+    base_layers: int
     output: Path
     files: tuple[Sequence[Path], Sequence[Path]]
 
@@ -171,7 +172,7 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
         if lora:
             derived.save_adapter(model, state, recipe.base, self._job.output)
         else:
-            derived.save_layers(state, model.config, recipe.base, self._job.output)
+            derived.save_layers(model, state, recipe.base, self._job.base_layers, self._job.output)
         scores: dict[str, Any] = {"whole_reviews": asdict(self.best.scores), "temperature": temperature}
         if self.best.title_scores is not None:
             scores["titles_alone"] = asdict(self.best.title_scores)
