@@ -141,7 +141,9 @@ class ModelSettings(ProcessSettings):
     """Which models compute, on what, and how."""
 
     sentiment_model: str = Field(
-        "bundled", description="path, name@revision or name in `models list` of a BERT-family classifier"
+        "bundled",
+        description="path, name@revision or name in `models list` of a BERT-family classifier; with ,zh=… also of the "
+        "one for another script; bundled: English and Chinese",
     )
     sentiment_models: str = Field(
         "", description="further classifiers, each for the reviews in one language: zh=MODEL,ja=MODEL"

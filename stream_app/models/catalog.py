@@ -58,7 +58,16 @@ _NO_POOLER = (
 _CLS = "Trained so that the first token's vector (CLS), normalised to length 1, is the text's embedding."
 
 _MODELS = (
-    KnownModel("minilm-sentiment", "classifier", ("en",), _OURS, "trained by this project", bundled="sentiment"),
+    KnownModel("review-sentiment-en", "classifier", ("en",), _OURS, "trained by this project", bundled="sentiment_en"),
+    KnownModel(
+        "review-sentiment-en-large",
+        "classifier",
+        ("en",),
+        _OURS,
+        "trained by this project",
+        bundled="sentiment_en_large",
+    ),
+    KnownModel("review-sentiment-zh", "classifier", ("zh",), _OURS, "trained by this project", bundled="sentiment_zh"),
     KnownModel("t5-review-title", "summarizer", ("en",), _OURS, "trained by this project", bundled="summary"),
     KnownModel(
         "all-MiniLM-L6-v2",
@@ -108,6 +117,10 @@ _MODELS = (
     ),
 )
 CATALOG = {model.name: model for model in _MODELS}
+BUNDLED: dict[Kind, str] = {"classifier": "review-sentiment-en", "summarizer": "t5-review-title"}
+"""What the settings' value ``bundled`` stands for."""
+BUNDLED_BY_LANGUAGE = {"zh": "review-sentiment-zh"}
+"""The classifiers that are loaded besides it."""
 FETCHABLE = tuple(model for model in _MODELS if model.published is not None)
 
 

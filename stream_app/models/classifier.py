@@ -14,6 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from stream_app.models import derived, labels
 from stream_app.models.architectures import PACKABLE
+from stream_app.models.catalog import BUNDLED, CATALOG
 from stream_app.models.convert import converted
 from stream_app.models.device import Backend, DeviceChoice
 from stream_app.models.encoders import CTranslate2Encoder, Encoder, PackedEncoder, PaddedEncoder
@@ -33,7 +34,6 @@ from stream_app.ports import Tokens
 from stream_app.records import LABELS, ModelName, Scores
 from stream_app.settings import ModelSettings
 
-BUNDLED_NAME = "stream-app/minilm-sentiment"
 _CANARY_TEXT = "It broke after two days. I want my money back."
 _CANARY_TOLERANCE = 0.02
 
@@ -144,8 +144,10 @@ def find_classifier(name: str, store: ModelStore | None = None) -> LoadedClassif
 
     ``store``: where base encoders are; None: where the settings say.
     """
-    if name == "bundled":
-        return _derived(Path(str(files("stream_app.models").joinpath("bundled", "sentiment"))), BUNDLED_NAME, store)
+    model = CATALOG.get(BUNDLED["classifier"] if name == "bundled" else name)
+    if model is not None and model.bundled is not None:
+        folder = Path(str(files("stream_app.models").joinpath("bundled", model.bundled)))
+        return _derived(folder, f"stream-app/{model.name}", store)
     source = ModelSource.of(name)
     if source.folder is not None and derived.is_derived(source.folder):
         return _derived(source.folder, source.name, store)

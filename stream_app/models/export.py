@@ -24,7 +24,7 @@ def export(model: KnownModel, store: ModelStore, folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
             made = Path(scratch) / "complete"
             if model.kind == "classifier":
-                _write_merged(made)
+                _write_merged(model, store, made)
                 shutil.copy(source / "README.md", made)
             else:
                 shutil.copytree(source, made, copy_function=shutil.copy, ignore=shutil.ignore_patterns("__pycache__"))
@@ -33,11 +33,11 @@ def export(model: KnownModel, store: ModelStore, folder: Path) -> None:
         raise ConfigurationError(f"{model.name} could not be written to {folder}: {error}") from error
 
 
-def _write_merged(folder: Path) -> None:
+def _write_merged(model: KnownModel, store: ModelStore, folder: Path) -> None:
     from stream_app.models.classifier import find_classifier
     from stream_app.models.loading import silence_libraries
 
     silence_libraries()
-    found = find_classifier("bundled")
+    found = find_classifier(model.name, store)
     found.model.save_pretrained(str(folder))
     found.tokenizer.save_pretrained(str(folder))

@@ -20,7 +20,7 @@ import orjson
 
 from stream_app.file_lock import only_one
 from stream_app.models.base_encoder import base_encoder_folder, sha256_of, wheel_folder
-from stream_app.models.catalog import CATALOG, Kind, KnownModel, PinnedFile, Published
+from stream_app.models.catalog import BUNDLED, CATALOG, Kind, KnownModel, PinnedFile, Published
 from stream_app.models.precisions import CARD_FILE
 from stream_app.ports import ConfigurationError
 from stream_app.settings import ModelSettings
@@ -120,7 +120,8 @@ class ModelStore:
 
 
 def resolve(name: str, kind: Kind, store: ModelStore) -> str:
-    """Return what a setting's ``name`` stands for: ``bundled``, a folder, or itself where the catalog lacks it.
+    """Return what a setting's ``name`` stands for: ``bundled``, a folder, or itself: another bundled model, or one that
+    the catalog lacks.
 
     Raise ConfigurationError for a known model of another kind, or one that has to be fetched.
     """
@@ -131,7 +132,9 @@ def resolve(name: str, kind: Kind, store: ModelStore) -> str:
         raise ConfigurationError(
             f"The model {name} is no {kind}; `stream-app models list` says of each what it is ({name}: {model.kind})."
         )
-    return "bundled" if model.bundled is not None else str(store.folder_of(model))
+    if model.bundled is None:
+        return str(store.folder_of(model))
+    return "bundled" if name == BUNDLED[kind] else name
 
 
 def _is_whole(folder: Path) -> bool:

@@ -47,18 +47,28 @@ def language_of(text: str, stated: str | None, title: str | None = None) -> str:
        confident, as of "ok" or a brand name, the language is undetermined.
     """
     tag = _primary(stated)
-    if text.isascii() or not _NOT_LATIN.search(text):
-        return _in_latin_script(text, tag, title)
-    weights = {name: len(script.findall(text)) * _DENSE.get(name, 1) for name, script in _SCRIPTS.items()}
-    if weights["ja"]:
-        weights["ja"] += weights["zh"]  # Japanese is written with Chinese characters, too
-    strongest = max(weights, key=weights.__getitem__)
-    if weights[strongest] <= len(_LATIN.findall(text)):
+    strongest = language_by_script(text)
+    if strongest is None:
         return _in_latin_script(text, tag, title)
     others = _SAME_SCRIPT.get(strongest, ())
     if tag is None and strongest in _TOLD_APART:
         tag = _recognized(text, title)
     return tag if tag is not None and tag in others else strongest
+
+
+def language_by_script(text: str) -> str | None:
+    """The language whose script most of the text is written in; None: Latin script, or none that is known.
+
+    Languages that share a script have the same answer: Russian for Cyrillic, Chinese for Chinese characters without
+    kana.
+    """
+    if text.isascii() or not _NOT_LATIN.search(text):
+        return None
+    weights = {name: len(script.findall(text)) * _DENSE.get(name, 1) for name, script in _SCRIPTS.items()}
+    if weights["ja"]:
+        weights["ja"] += weights["zh"]  # Japanese is written with Chinese characters, too
+    strongest = max(weights, key=weights.__getitem__)
+    return strongest if weights[strongest] > len(_LATIN.findall(text)) else None
 
 
 def is_supported(language: str, languages: frozenset[str] | None) -> bool:

@@ -13,7 +13,6 @@ from rich.console import Console
 from transformers import Trainer, TrainerControl, TrainingArguments
 
 from stream_app.models import derived
-from stream_app.models.classifier import BUNDLED_NAME
 from stream_app.models.device import DeviceChoice
 from stream_app.models.transformer import MAX_INPUT_TOKENS, TextTokenizer, padded
 from stream_app.ports import TextModel, Tokens
@@ -198,7 +197,7 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
 class ModelInTraining:
     """ports.TextModel[Scores] over the model in training, for evaluating it."""
 
-    name = ModelName(BUNDLED_NAME, "in training")
+    name = ModelName("model", "in training")
     languages = None
     plan = PaddedRows()
 
