@@ -38,7 +38,7 @@ help: ## this list
 	.venv/bin/stream-app models fetch
 	@touch $@
 
-setup: .venv/.ready ## packages, Kafka, Valkey and sentence encoders; all other targets run it first
+setup: .venv/.ready ## packages, Kafka, Valkey and base encoders; all other targets run it first
 
 demo: setup ## the whole system on this machine; INPUT=file.jsonl replays your own reviews
 	.venv/bin/stream-app demo $(if $(INPUT),--input $(INPUT))

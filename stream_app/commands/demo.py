@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from stream_app.commands.demo_replay import console, replay_live, replay_once
 from stream_app.commands.options import Brokers, Redis, TopicPrefix, settings_from
 from stream_app.commands.review_files import read_lines
+from stream_app.models.model_store import fetch_bases
 from stream_app.settings import Settings
 
 app = typer.Typer()
@@ -65,7 +66,9 @@ def demo(
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(scratch_folder(console.print))
         flags["state_folder"] = str(folder / "state")
-        settings = stack.enter_context(_servers(settings_from_flags(flags), folder, brokers, redis))
+        wanted = settings_from_flags(flags)
+        fetch_bases(wanted, console.print)
+        settings = stack.enter_context(_servers(wanted, folder, brokers, redis))
         _create_topics(settings)
         if not once:
             replay_live(settings, lines, rate, folder)

@@ -86,6 +86,7 @@ def up(
     from rich.console import Console
 
     from stream_app.commands.processes import Processes
+    from stream_app.models.model_store import fetch_bases
 
     settings = settings_from(
         brokers=brokers,
@@ -96,6 +97,7 @@ def up(
         api_internal_port=page_port,
     )
     console = Console(stderr=True)
+    fetch_bases(settings, console.print)
     if enrich > 1 and (warning := spare_members(settings, enrich)):
         console.print(warning)
     with Processes(settings, say=console.print, enrich=enrich) as processes:

@@ -38,7 +38,9 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """``bundled``: its folder in this package. ``published``: where it is fetched from. Neither: the wheel's."""
+    """``bundled``: its folder in this package; ``base``: the encoder it is derived from. ``published``: where it is
+    fetched from. Neither: the wheel's.
+    """
 
     name: str
     kind: Kind
@@ -47,10 +49,14 @@ class KnownModel:
     origin: str
     notes: tuple[str, ...] = ()
     bundled: str | None = None
+    base: str | None = None
     published: Published | None = None
 
 
-_OURS = "as stream-app"
+def _ours(name: str, kind: Kind, language: str, folder: str, base: str | None = None) -> KnownModel:
+    return KnownModel(name, kind, (language,), "as stream-app", "trained by this project", bundled=folder, base=base)
+
+
 _NO_POOLER = (
     "The published graph ends with the last hidden state and holds no pooler: load it with add_pooling_layer=False, "
     "else the pooler's weights are random."
@@ -58,17 +64,10 @@ _NO_POOLER = (
 _CLS = "Trained so that the first token's vector (CLS), normalised to length 1, is the text's embedding."
 
 _MODELS = (
-    KnownModel("review-sentiment-en", "classifier", ("en",), _OURS, "trained by this project", bundled="sentiment_en"),
-    KnownModel(
-        "review-sentiment-en-large",
-        "classifier",
-        ("en",),
-        _OURS,
-        "trained by this project",
-        bundled="sentiment_en_large",
-    ),
-    KnownModel("review-sentiment-zh", "classifier", ("zh",), _OURS, "trained by this project", bundled="sentiment_zh"),
-    KnownModel("t5-review-title", "summarizer", ("en",), _OURS, "trained by this project", bundled="summary"),
+    _ours("review-sentiment-en", "classifier", "en", "sentiment_en", base="bge-small-en-v1.5"),
+    _ours("review-sentiment-en-large", "classifier", "en", "sentiment_en_large", base="bge-small-en-v1.5"),
+    _ours("review-sentiment-zh", "classifier", "zh", "sentiment_zh", base="bge-small-zh-v1.5"),
+    _ours("t5-review-title", "summarizer", "en", "summary"),
     KnownModel(
         "all-MiniLM-L6-v2",
         "encoder",

@@ -20,7 +20,7 @@ import orjson
 
 from stream_app.file_lock import only_one
 from stream_app.models.base_encoder import base_encoder_folder, sha256_of, wheel_folder
-from stream_app.models.catalog import BUNDLED, CATALOG, Kind, KnownModel, PinnedFile, Published
+from stream_app.models.catalog import BUNDLED, BUNDLED_BY_LANGUAGE, CATALOG, Kind, KnownModel, PinnedFile, Published
 from stream_app.models.precisions import CARD_FILE
 from stream_app.ports import ConfigurationError
 from stream_app.settings import ModelSettings
@@ -135,6 +135,33 @@ def resolve(name: str, kind: Kind, store: ModelStore) -> str:
     if model.bundled is None:
         return str(store.folder_of(model))
     return "bundled" if name == BUNDLED[kind] else name
+
+
+def fetch_bases(settings: ModelSettings, say: Say) -> None:
+    """Fetch the base encoders of the bundled classifiers that the settings name. Raise ConfigurationError."""
+    default, others = names_by_language(settings.sentiment_model)
+    store = ModelStore.of(settings)
+    for name in (BUNDLED["classifier"] if default == "bundled" else default, *others.values()):
+        model = CATALOG.get(name)
+        if model is not None and model.base is not None:
+            store.fetch(CATALOG[model.base], say)
+
+
+def names_by_language(value: str) -> tuple[str, dict[str, str]]:
+    """The default model and those of other languages, of ``NAME`` or ``NAME,zh=NAME,ja=NAME``; ``bundled`` is both.
+
+    Raises ConfigurationError for what has another form.
+    """
+    if value == "bundled":
+        return value, dict(BUNDLED_BY_LANGUAGE)
+    default, *others = (one.strip() for one in value.split(","))
+    named = dict(one.partition("=")[::2] for one in others)
+    if not default or "=" in default or not all(named.values()):
+        raise ConfigurationError(
+            f"STREAM_APP_SENTIMENT_MODEL is {value!r}: name a model, or one and those of other languages, as in "
+            "`my-model,zh=my-chinese-model`."
+        )
+    return default, named
 
 
 def _is_whole(folder: Path) -> bool:

@@ -34,7 +34,7 @@ def run(*arguments: str) -> str:
 @pytest.mark.parametrize(
     ("name", "loader"),
     [
-        ("minilm-sentiment", AutoModelForSequenceClassification),
+        ("review-sentiment-en", AutoModelForSequenceClassification),
         ("t5-review-title", AutoModelForSeq2SeqLM),
         ("all-MiniLM-L6-v2", AutoModel),
     ],
@@ -50,7 +50,7 @@ def test_exported_model_is_loaded_whole(tmp_path: Path, name: str, loader: Any) 
 
 def test_exported_classifier_answers_as_the_bundled_one(tmp_path: Path) -> None:
     """The adapter is in its weights."""
-    run("export", "minilm-sentiment", str(tmp_path / "mine"))
+    run("export", "review-sentiment-en", str(tmp_path / "mine"))
 
     exported, bundled = find_classifier(str(tmp_path / "mine")), find_classifier("bundled")
     batch = bundled.tokenizer(TEXT, return_tensors="pt")
@@ -82,7 +82,7 @@ def test_list_has_every_model_with_its_state() -> None:
 
     assert list(rows) == list(CATALOG)
     assert {name: (row["state"], row["hash"]) for name, row in rows.items()} == {
-        "minilm-sentiment": ("bundled", None),
+        "review-sentiment-en": ("bundled", None),
         "t5-review-title": ("bundled", None),
         "all-MiniLM-L6-v2": ("installed", "ok"),
         "bge-small-en-v1.5": ("missing", None),

@@ -272,18 +272,18 @@ def test_folder_that_cannot_be_written_names_the_setting(
 
 
 def test_settings_take_the_names_of_the_catalog(store: ModelStore) -> None:
-    assert resolve("minilm-sentiment", "classifier", store) == "bundled"
+    assert resolve("review-sentiment-en", "classifier", store) == "bundled"
     assert resolve("t5-review-title", "summarizer", store) == "bundled"
     assert resolve("shop/stars@v1", "classifier", store) == "shop/stars@v1"
     assert resolve("all-MiniLM-L6-v2", "encoder", store) == str(store.folder_of(CATALOG["all-MiniLM-L6-v2"]))
 
 
 def test_setting_that_names_a_model_of_another_kind_is_refused() -> None:
-    settings = Settings(_env_file=None, sentiment_model="bge-small-en-v1.5", summary_model="minilm-sentiment")
+    settings = Settings(_env_file=None, sentiment_model="bge-small-en-v1.5", summary_model="review-sentiment-en")
 
     with pytest.raises(ConfigurationError, match=r"bge-small-en-v1\.5 is no classifier"):
         load_sentiment_model(settings)
-    with pytest.raises(ConfigurationError, match="minilm-sentiment is no summarizer"):
+    with pytest.raises(ConfigurationError, match="review-sentiment-en is no summarizer"):
         load_summary_model(settings)
 
 
