@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 from stream_app.ports import ConfigurationError
 from stream_app.records import LABELS, Label
 from stream_app.steps.safety import safety_words_in_each
-from stream_app.training.data import LabelledReview, is_held_out, joined, plain, read_lines, sentences
+from stream_app.steps.sentences import sentences
+from stream_app.training.data import LabelledReview, is_held_out, joined, plain, read_lines
 
 WEAK = 0.3
 """The weight of a label that a list of words gave, not a person."""
@@ -127,7 +128,7 @@ def of_review(review: LabelledReview, views: Views, rng: random.Random, others: 
     if drawn < views.title_only and len(review.title.split()) >= 2:
         text = review.title
     elif drawn > 1 - views.beginning_only:
-        text = joined(review.title, (sentences(review.text) or [""])[0])
+        text = joined(review.title, next((review.text[one.start : one.end] for one in sentences(review.text)), ""))
     else:
         text = review.model_text
         if others and rng.random() < views.irrelevant_sentence:
@@ -175,21 +176,13 @@ def with_weak_hazards(examples: Sequence[Example]) -> list[Example]:
 
 
 def _with_hazards(example: Example) -> Example:
-    spans = list(_sentence_spans(example.text))
+    spans = [(one.start, one.end) for one in sentences(example.text)]
     texts = [example.text[start:end] for start, end in spans]
     spoken = safety_words_in_each(texts)
     labelled = tuple(
         LabelledSentence(text, hazard=index in spoken, hazard_weight=WEAK) for index, text in enumerate(texts)
     )
     return replace(example, spans=tuple(spans), sentences=labelled)
-
-
-def _sentence_spans(text: str) -> Iterable[tuple[int, int]]:
-    at = 0
-    for sentence in sentences(text):
-        start = text.index(sentence, at)
-        at = start + len(sentence)
-        yield start, at
 
 
 def with_typing_errors(text: str, rng: random.Random, share: float = 0.04) -> str:
