@@ -55,6 +55,9 @@ Teacher = Annotated[
 ReviewsOfFile = Annotated[
     int | None, typer.Option(help="At most so many reviews of a file are in an epoch, the next ones in the next.")
 ]
+StartFrom = Annotated[
+    str | None, typer.Option("--from", help="Go on with this model instead of the base encoder; default: --teacher.")
+]
 LearningRate = Annotated[float, typer.Option(help="0: 0.0005 for lora, 0.00006 for full.")]
 Data = Annotated[list[Path], typer.Option("--data", help="Labelled reviews; may be given several times.")]
 Model = Annotated[
@@ -82,6 +85,7 @@ def train_sentiment(
     layers: Layers = None,
     trained_layers: TrainedLayers = None,
     teacher: Teacher = None,
+    start_from: StartFrom = None,
     checkpoint: Checkpoint = None,
     epochs: Epochs = None,
     learning_rate: LearningRate = 0.0,
@@ -120,7 +124,7 @@ def train_sentiment(
             reviews_of_file=reviews_of_file or defaults.reviews_of_file,
             seed=seed,
         ),
-        **sentiment_inputs(settings_from(), base, teacher, layers),
+        **sentiment_inputs(settings_from(), base, teacher, start_from or (teacher if layers else None)),
     )
     scores = trained.scores
     print(

@@ -10,7 +10,7 @@ from stream_app.settings import Settings
 from stream_app.steps.aspects import load_aspects
 
 
-def sentiment_inputs(settings: Settings, base: str, teacher: str | None, layers: int | None) -> dict[str, Any]:
+def sentiment_inputs(settings: Settings, base: str, teacher: str | None, start_from: str | None) -> dict[str, Any]:
     """Arguments of ``train_sentiment``. Raises ConfigurationError where the base or the teacher is missing."""
     from stream_app.models.catalog import known
     from stream_app.models.classifier import find_classifier
@@ -25,7 +25,8 @@ def sentiment_inputs(settings: Settings, base: str, teacher: str | None, layers:
     inputs["aspects"] = {aspect.id: aspect.description[language] for aspect in load_aspects()}
     inputs["clause_aspects"] = tomllib.loads(clauses.read_text(encoding="utf-8"))
     if teacher is not None:
-        found = find_classifier(teacher, store)
-        inputs["teacher"] = found.on(choose_device(settings.device, settings.precision, settings.threads))
-        inputs["start_from"] = found.model if layers else None
+        choice = choose_device(settings.device, settings.precision, settings.threads)
+        inputs["teacher"] = find_classifier(teacher, store).on(choice)
+    if start_from is not None:
+        inputs["start_from"] = find_classifier(start_from, store).model
     return inputs

@@ -94,7 +94,9 @@ def read_sentences(
 
 
 def _key(row: Mapping[str, Any]) -> str:
-    return str(row.get("product_id") or str(row.get("review_id") or "").rpartition("-")[0] or row.get("text"))
+    return (
+        f"sentence of {row.get('product_id') or str(row.get('review_id') or '').rpartition('-')[0] or row.get('text')}"
+    )
 
 
 def _sentences_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch.nn import functional as F
@@ -19,16 +19,18 @@ def loss_of(
     batch: Mapping[str, torch.Tensor],
     prototypes: torch.Tensor,
     *,
+    class_weights: torch.Tensor,
     label_smoothing: float,
     teacher_share: float,
     sentence_share: float,
 ) -> torch.Tensor:
     """The loss of a batch: the reviews' plus ``sentence_share`` times that of each sentence task.
 
-    Where a teacher's scores are known they make ``teacher_share`` of a review's loss (Hinton et al. 2015, without a
-    temperature), and all of it where its label is unknown.
+    ``class_weights``: of LABELS, for reviews whose file knows all three. Where a teacher's scores are known they make
+    ``teacher_share`` of a review's loss (Hinton et al. 2015, without a temperature), and all of it where its label is
+    unknown.
     """
-    loss = _of_labels(out.logits.float(), batch["labels"], batch["two_sided"], label_smoothing)
+    loss = _of_labels(out.logits.float(), batch["labels"], batch["two_sided"], label_smoothing, class_weights)
     taught = batch["scores"].sum(dim=1) > 0
     if taught.any():
         known = batch["labels"] != UNKNOWN
@@ -53,8 +55,22 @@ def loss_of(
     return loss + sentence_share * (of_sentences + of_hazards + of_aspects)
 
 
+def balancing_weights(counts: Sequence[int]) -> torch.Tensor:
+    """A weight per class: the square root of how much rarer it is than it would be among equals, 1 on average.
+
+    The root: with the whole of it the rarest class, neutral, is answered too often.
+    """
+    numbers = torch.tensor(counts, dtype=torch.float32).clamp(min=1)
+    weights = (numbers.sum() / len(numbers) / numbers).sqrt()
+    return weights * numbers.sum() / (weights * numbers).sum()
+
+
 def _of_labels(
-    logits: torch.Tensor, labels: torch.Tensor, two_sided: torch.Tensor, label_smoothing: float
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    two_sided: torch.Tensor,
+    label_smoothing: float,
+    class_weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Cross entropy; where a file knows no neutral reviews, the answer "neutral" is neither right nor wrong."""
     known = labels != UNKNOWN
@@ -67,7 +83,9 @@ def _of_labels(
     two = known & two_sided
     total = logits.new_zeros(())
     if three.any():
-        total = total + F.cross_entropy(logits[three], labels[three], label_smoothing=label_smoothing, reduction="sum")
+        total = total + F.cross_entropy(
+            logits[three], labels[three], class_weights, label_smoothing=label_smoothing, reduction="sum"
+        )
     if two.any():  # smoothed, it would ask for a share of "neutral"
         total = total + F.cross_entropy(logits[two], labels[two], reduction="sum")
     return total / known.sum()

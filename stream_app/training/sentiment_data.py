@@ -45,6 +45,7 @@ class Recipe:
     epochs: int = 3
     patience_epochs: int = 2
     learning_rate: float = 0.0
+    head_learning_rate: float = 1e-3
     rank: int = 16
     batch_tokens: int = 4096
     max_tokens: int = 128
@@ -82,17 +83,14 @@ def read(
     language: str,
     aspects: Mapping[str, Mapping[str, str]],
 ) -> Data:
-    """Read the files. Of the three-sided reviews (of all, where there is none) some are kept for the temperature."""
+    """Read the files. Some reviews of the first one are kept for the temperature: it should be most like production."""
     by_name = {path.stem: read_reviews([path]) for path in train}
     held_out = {
         name: [one for one in file if one.product_id and is_held_out(one.product_id)] for name, file in by_name.items()
     }
     apart = {id(one) for file in held_out.values() for one in file}
     files = [[one for one in file if id(one) not in apart] for file in by_name.values()]
-    three_sided = [one for file in files for one in file if one.neutral_possible]
-    kept = sorted(
-        three_sided or [one for file in files for one in file], key=lambda one: sha256(one.model_text.encode()).digest()
-    )
+    kept = sorted(files[0], key=lambda one: sha256(one.model_text.encode()).digest())
     calibration = kept[: min(recipe.calibration_reviews, len(kept) // 10)]
     apart = set(map(id, calibration))
     return Data(

@@ -14,6 +14,7 @@ from transformers import Trainer, TrainerControl, TrainingArguments
 
 from stream_app.models import derived
 from stream_app.models.device import DeviceChoice
+from stream_app.models.multitask import HEADS
 from stream_app.models.transformer import MAX_INPUT_TOKENS, TextTokenizer, padded
 from stream_app.ports import TextModel, Tokens
 from stream_app.records import LABELS, ModelName, Scores
@@ -22,7 +23,7 @@ from stream_app.training.batches import PlannedBatches
 from stream_app.training.card import write_card
 from stream_app.training.data import LabelledReview
 from stream_app.training.evaluate import SentimentScores, answers, score_sentiment
-from stream_app.training.losses import loss_of
+from stream_app.training.losses import balancing_weights, loss_of
 from stream_app.training.sentence_scores import score_sentences
 from stream_app.training.sentiment_data import Data, Recipe
 from stream_app.training.temperature import fitted_temperature
@@ -100,11 +101,25 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
     def set_job(self, job: Job) -> None:
         self._job = job
         self._knows_neutral = any(one.neutral_possible for file in job.data.train for one in file)
+        labels = [one.label for file in job.data.train for one in file if one.neutral_possible]
+        self._class_weights = balancing_weights([labels.count(label) for label in LABELS]).to(job.choice.device)
         self.best: SentimentTraining | None = None
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
         assert isinstance(self.train_dataset, PlannedBatches)
         return torch.utils.data.SequentialSampler(self.train_dataset)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """AdamW; the heads, which no pretraining made, learn faster than the encoder."""
+        trained = [(name, value) for name, value in self.model.named_parameters() if value.requires_grad]
+        of_heads = [value for name, value in trained if any(head in name for head in HEADS)]
+        others = [value for name, value in trained if not any(head in name for head in HEADS)]
+        groups: list[dict[str, Any]] = [
+            {"params": others},
+            {"params": of_heads, "lr": self._job.recipe.head_learning_rate},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=self.args.learning_rate, weight_decay=self.args.weight_decay)
+        return self.optimizer
 
     def compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], *_: Any, **__: Any) -> torch.Tensor:
         out = model(input_ids=inputs["ids"], attention_mask=inputs["mask"], spans=inputs["spans"])
@@ -112,6 +127,7 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
             out,
             inputs,
             self._job.prototypes,
+            class_weights=self._class_weights,
             label_smoothing=self._job.recipe.label_smoothing,
             teacher_share=self._job.recipe.teacher_share,
             sentence_share=self._job.recipe.sentence_share,
