@@ -231,9 +231,9 @@ class ModelInTraining:
         autocast = torch.autocast(self._choice.device, torch.bfloat16, enabled=self._choice.precision == "bf16")
         with torch.inference_mode(), autocast:
             logits = self._model(input_ids=ids, attention_mask=mask).logits.float() / self.temperature
-        if not self.knows_neutral:
-            logits[:, _NEUTRAL] = _NEVER
-        rows = logits.softmax(dim=-1).tolist()
+            if not self.knows_neutral:
+                logits[:, _NEUTRAL] = _NEVER
+            rows = logits.softmax(dim=-1).tolist()
         return [Scores(row[0], row[1], row[2], tokens.truncated) for row, tokens in zip(rows, batch, strict=True)]
 
     def canary(self) -> bool:

@@ -82,6 +82,22 @@ def test_the_written_model_judges_as_its_card_says(tmp_path: Path, method: Liter
     assert classifier.languages == {"en"}
 
 
+def test_a_model_that_saw_no_neutral_review_never_answers_neutral(tmp_path: Path) -> None:
+    two_sided = [row for row in rows() if row.get("label") != "neutral" and row.get("rating") != 3]
+    file = write(tmp_path / "two_sided.jsonl", two_sided)
+    train_sentiment(
+        train=[file],
+        dev=[file],
+        output=tmp_path / "model",
+        checkpoint=tmp_path / "checkpoint",
+        choice=CPU,
+        base=base_encoder_folder(),
+        recipe=Recipe(base="all-MiniLM-L6-v2", method="full", layers=1, epochs=1, batch_tokens=64),
+    )
+    classifier = load_classifier(str(tmp_path / "model"), CPU)
+    assert max(one.neutral for one in answers(classifier, ["fine", "so so", "it broke"])) < 1e-6
+
+
 def test_a_student_starts_with_its_teachers_layers_and_learns_its_answers(tmp_path: Path) -> None:
     train(tmp_path, "teacher")
     teacher = load_classifier(str(tmp_path / "teacher"), CPU)
