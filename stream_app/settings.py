@@ -141,12 +141,11 @@ class ModelSettings(ProcessSettings):
     """Which models compute, on what, and how."""
 
     sentiment_model: str = Field(
-        "bundled",
-        description="path, name@revision or name in `models list` of a BERT-family classifier; with ,zh=… also of the "
-        "one for another script; bundled: English and Chinese",
+        "bundled", description="path, name@revision or name in `models list` of a BERT-family classifier"
     )
     sentiment_models: str = Field(
-        "", description="further classifiers, each for the reviews in one language: zh=MODEL,ja=MODEL"
+        "zh=review-sentiment-zh",
+        description="further classifiers, each for the reviews in one language: zh=MODEL,ja=MODEL; empty: none",
     )
     summary_model: str = Field("bundled", description="path, name@revision or name in `models list` of a T5")
     models_folder: str = Field(

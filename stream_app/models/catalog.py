@@ -118,8 +118,6 @@ _MODELS = (
 CATALOG = {model.name: model for model in _MODELS}
 BUNDLED: dict[Kind, str] = {"classifier": "review-sentiment-en", "summarizer": "t5-review-title"}
 """What the settings' value ``bundled`` stands for."""
-BUNDLED_BY_LANGUAGE = {"zh": "review-sentiment-zh"}
-"""The classifiers that are loaded besides it."""
 FETCHABLE = tuple(model for model in _MODELS if model.published is not None)
 
 

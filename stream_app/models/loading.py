@@ -41,7 +41,8 @@ def load_sentiment_model(settings: ModelSettings) -> TunedModel[Scores]:
     from stream_app.models.classifier import find_classifier
 
     silence_libraries()
-    found = find_classifier(resolve(settings.sentiment_model, "classifier", ModelStore.of(settings)))
+    store = ModelStore.of(settings)
+    found = find_classifier(resolve(settings.sentiment_model, "classifier", store), store)
     if settings.model_languages != "auto":
         named = frozenset(settings.model_languages.replace(" ", "").split(","))
         found = replace(found, languages=None if named == {"any"} else named)

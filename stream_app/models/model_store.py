@@ -20,7 +20,8 @@ import orjson
 
 from stream_app.file_lock import only_one
 from stream_app.models.base_encoder import base_encoder_folder, sha256_of, wheel_folder
-from stream_app.models.catalog import BUNDLED, BUNDLED_BY_LANGUAGE, CATALOG, Kind, KnownModel, PinnedFile, Published
+from stream_app.models.catalog import BUNDLED, CATALOG, Kind, KnownModel, PinnedFile, Published
+from stream_app.models.languages import models_of_languages
 from stream_app.models.precisions import CARD_FILE
 from stream_app.ports import ConfigurationError
 from stream_app.settings import ModelSettings
@@ -139,29 +140,12 @@ def resolve(name: str, kind: Kind, store: ModelStore) -> str:
 
 def fetch_bases(settings: ModelSettings, say: Say) -> None:
     """Fetch the base encoders of the bundled classifiers that the settings name. Raise ConfigurationError."""
-    default, others = names_by_language(settings.sentiment_model)
     store = ModelStore.of(settings)
-    for name in (BUNDLED["classifier"] if default == "bundled" else default, *others.values()):
+    default = BUNDLED["classifier"] if settings.sentiment_model == "bundled" else settings.sentiment_model
+    for name in (default, *models_of_languages(settings.sentiment_models).values()):
         model = CATALOG.get(name)
         if model is not None and model.base is not None:
             store.fetch(CATALOG[model.base], say)
-
-
-def names_by_language(value: str) -> tuple[str, dict[str, str]]:
-    """The default model and those of other languages, of ``NAME`` or ``NAME,zh=NAME,ja=NAME``; ``bundled`` is both.
-
-    Raises ConfigurationError for what has another form.
-    """
-    if value == "bundled":
-        return value, dict(BUNDLED_BY_LANGUAGE)
-    default, *others = (one.strip() for one in value.split(","))
-    named = dict(one.partition("=")[::2] for one in others)
-    if not default or "=" in default or not all(named.values()):
-        raise ConfigurationError(
-            f"STREAM_APP_SENTIMENT_MODEL is {value!r}: name a model, or one and those of other languages, as in "
-            "`my-model,zh=my-chinese-model`."
-        )
-    return default, named
 
 
 def _is_whole(folder: Path) -> bool:
