@@ -11,7 +11,6 @@ _MARKS = re.compile(r"\n|[.!?…。！？]+(?: [.!?…]+(?!\w))*[\"'”’」』
 _FULL_WIDTH = re.compile("[。！？]|……")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][a-z]+)?")
-_DOTTED = re.compile(r"(?:[a-z]\.)*[a-z]\Z", re.IGNORECASE)  # "U.S", and the initial of a name
 _ADDRESS = re.compile(r"www\.|://|@|\w\.\w+/", re.IGNORECASE)
 _LONGEST_WORD = 60
 _OPENING = "\"'“‘(（"
@@ -89,7 +88,7 @@ def _full_stop_ends(text: str, start: int, at: int, spaced: bool, next_at: int) 
     lower = word.lower()
     if lower in _NEVER_LAST or (word.isdecimal() and len(word) <= 2 and text[start:at].strip() == word):
         return False  # "1." begins a list
-    dotted = word != "I" and _DOTTED.match(word) is not None
+    dotted = word != "I" and _is_dotted(word)
     if not spaced:
         if _CJK.match(following):
             return not text[at - 1].isascii()
@@ -109,6 +108,11 @@ def _word_before(text: str, start: int, at: int) -> str:
     """What stands between the last space, or 60 characters, and ``at``."""
     earliest = max(start, at - _LONGEST_WORD)
     return text[max(text.rfind(" ", earliest, at) + 1, earliest) : at].lstrip(_OPENING)
+
+
+def _is_dotted(word: str) -> bool:
+    """Single letters between dots: "U.S", and the initial of a name."""
+    return word.isascii() and all(len(part) == 1 and part.isalpha() for part in word.split("."))
 
 
 def _after_number(text: str, at: int) -> bool:
