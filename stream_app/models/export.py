@@ -34,10 +34,15 @@ def export(model: KnownModel, store: ModelStore, folder: Path) -> None:
 
 
 def _write_merged(model: KnownModel, store: ModelStore, folder: Path) -> None:
+    from transformers import BertForSequenceClassification
+
     from stream_app.models.classifier import find_classifier
     from stream_app.models.loading import silence_libraries
 
     silence_libraries()
     found = find_classifier(model.name, store)
-    found.model.save_pretrained(str(folder))
+    # without the heads for sentences, which transformers has no class for
+    plain = BertForSequenceClassification(found.model.config)
+    plain.load_state_dict({name: found.model.state_dict()[name] for name in plain.state_dict()})
+    plain.save_pretrained(str(folder))
     found.tokenizer.save_pretrained(str(folder))

@@ -13,6 +13,7 @@ import pytest
 from stream_app.models import base_encoder
 from stream_app.models.base_encoder import base_encoder_folder
 from stream_app.models.batcher import Batcher, BatcherOptions
+from stream_app.models.catalog import CATALOG
 from stream_app.models.classifier import Classifier, load_classifier
 from stream_app.models.device import DeviceChoice
 from stream_app.models.summarizer import MAX_SUMMARY_TOKENS, Summarizer, load_summarizer
@@ -96,21 +97,33 @@ def test_the_bundled_models_read_english(classifier: Classifier, summarizer: Sum
     assert summarizer.canary()
 
 
-@pytest.mark.parametrize(("model", "score"), [("sentiment", "whole_reviews accuracy"), ("summary", "words_in_source")])
-def test_the_card_states_data_and_scores(model: str, score: str) -> None:
-    card = orjson.loads((BUNDLED / model / "card.json").read_bytes())
+def test_chinese_praise_and_complaints_are_distinguished() -> None:
+    classifier = load_classifier("review-sentiment-zh", CPU)
+    texts = ["质量很好，物流很快，下次还来买", "用了两天就坏了，客服也不理人，太差了"]
+    assert [label_of(found) for found in classifier.run(classifier.tokenize(texts))] == ["positive", "negative"]
+    assert classifier.languages == {"zh"}
+
+
+CLASSIFIERS = [model for model in CATALOG.values() if model.kind == "classifier" and model.bundled]
+
+
+@pytest.mark.parametrize(
+    ("folder", "score"),
+    [*((model.bundled, "whole_reviews accuracy") for model in CLASSIFIERS), ("summary", "words_in_source")],
+)
+def test_the_card_states_data_and_scores(folder: str, score: str) -> None:
+    card = orjson.loads((BUNDLED / folder / "card.json").read_bytes())
     value = card["scores"]
     for part in score.split():
         value = value[part]
     assert 0 < value <= 1
     assert all(one["rows"] and one["sha256"] for one in card["train"] + card["dev"])
-    assert (BUNDLED / model / "README.md").is_file()
+    assert (BUNDLED / folder / "README.md").is_file()
 
 
-def test_the_bundle_stays_small() -> None:
-    sizes = {part: sum(file.stat().st_size for file in (BUNDLED / part).iterdir()) for part in ("sentiment", "summary")}
-    assert sizes["sentiment"] < 8_000_000
-    assert sizes["summary"] < 25_000_000
+@pytest.mark.parametrize("folder", [*(model.bundled for model in CLASSIFIERS), "summary"])
+def test_a_bundled_model_stays_small(folder: str) -> None:
+    assert sum(file.stat().st_size for file in (BUNDLED / folder).iterdir()) < 25_000_000
 
 
 def test_an_altered_base_encoder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
