@@ -15,6 +15,7 @@ from stream_app.training.examples import Example
 from stream_app.training.shapes import LENGTH_STEP, batches_of_few_shapes
 
 UNKNOWN = -100
+_MOST_ROWS = 40  # of a batch: else thousands of sentences are learned in a few steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class PlannedBatches(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         self.epoch_ends: list[int] = []
         for number, examples in enumerate(epochs):
             rng = random.Random(f"{seed} {number}")
-            planned = batches_of_few_shapes([len(one.ids) for one in examples], batch_tokens, rng)
+            planned = batches_of_few_shapes([len(one.ids) for one in examples], batch_tokens, rng, _MOST_ROWS)
             self._batches += [[examples[index] for index in batch] for batch in planned]
             self.epoch_ends.append(len(self._batches))
 

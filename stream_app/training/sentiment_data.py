@@ -27,6 +27,8 @@ from stream_app.training.progress import tracked
 
 Item = TypeVar("Item")
 
+_MOST_REPEATS = 3  # of a small file's sentences in an epoch
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -120,7 +122,8 @@ def planned(
         ]
         examples = with_weak_hazards(examples)
         for file_of in data.sentences:
-            examples += of_sentences(_part(file_of.train, number, recipe.sentences_of_file), rng)
+            count = min(recipe.sentences_of_file, _MOST_REPEATS * len(file_of.train))
+            examples += of_sentences(_part(file_of.train, number, count), rng)
         epochs.append(examples)
     if teacher is not None:
         epochs = _taught(epochs, teacher)
@@ -134,9 +137,8 @@ def planned(
 
 
 def _part(items: Sequence[Item], number: int, most: int) -> list[Item]:
-    """The ``number``-th part of at most ``most`` items; behind the last comes the first."""
-    count = min(most, len(items))
-    return [items[(number * count + at) % len(items)] for at in range(count)]
+    """The ``number``-th part of ``most`` items; behind the last comes the first."""
+    return [items[(number * most + at) % len(items)] for at in range(most if items else 0)]
 
 
 def _taught(epochs: Sequence[Sequence[Example]], teacher: TextModel[Scores]) -> list[list[Example]]:

@@ -10,9 +10,12 @@ LENGTH_STEP = 32
 """Lengths are rounded up to multiples of this many tokens."""
 
 
-def batches_of_few_shapes(lengths: Sequence[int], batch_tokens: int, rng: random.Random) -> list[list[int]]:
+def batches_of_few_shapes(
+    lengths: Sequence[int], batch_tokens: int, rng: random.Random, most_rows: int | None = None
+) -> list[list[int]]:
     """Indices of ``lengths`` in random batches of equal rounded length and as many rows as fit ``batch_tokens``.
 
+    ``most_rows``: no batch has more, so that short texts are not learned in a few steps.
     What does not fill a batch of its own length joins those of the next length; the last few are left out.
     """
     by_length: defaultdict[int, list[int]] = defaultdict(list)
@@ -23,6 +26,7 @@ def batches_of_few_shapes(lengths: Sequence[int], batch_tokens: int, rng: random
     for length in range(LENGTH_STEP, max(by_length, default=0) + 1, LENGTH_STEP):
         own = by_length[length]
         rows = max(1, batch_tokens // length)
+        rows = min(rows, most_rows) if most_rows else rows
         # one of its own length in each batch at least, so that all of them are padded to it
         while own and len(own) + len(left) >= rows:
             others = [left.pop() for _ in range(min(len(left), rows - 1))]
