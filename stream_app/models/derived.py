@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from tokenizers import normalizers
 from transformers import AutoTokenizer, BertConfig, BertModel
 
@@ -134,8 +134,6 @@ def save_layers(
 
     ``state``: the model's, as it is to be written.
     """
-    from safetensors.torch import save_file
-
     folder.mkdir(parents=True, exist_ok=True)
     named = {**model.config.to_dict(), "base_model_name_or_path": base}
     options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
@@ -148,20 +146,18 @@ def save_layers(
         for name, value in state.items()
         if name not in frozen and not name.startswith(_EMBEDDINGS)
     }
-    save_file(weights, str(folder / LAYERS_WEIGHTS))
+    (folder / LAYERS_WEIGHTS).write_bytes(save(weights))  # the library's own writer lets nobody else read the file
 
 
 def save_adapter(model: Any, state: dict[str, torch.Tensor], base: str, folder: Path) -> None:
     """Write adapter and heads as peft reads them, in half precision: a few megabytes."""
-    from safetensors.torch import save_file
-
     folder.mkdir(parents=True, exist_ok=True)
     config = copy.copy(model.peft_config["default"])  # the model goes on with its own
     config.base_model_name_or_path = base  # not where this machine has it
     config.inference_mode = True
     config.save_pretrained(str(folder))
     weights = {name: value.detach().cpu().half().contiguous() for name, value in state.items()}
-    save_file(weights, str(folder / ADAPTER_WEIGHTS))
+    (folder / ADAPTER_WEIGHTS).write_bytes(save(weights))
 
 
 def tokenizer_of(base: Path) -> Any:
