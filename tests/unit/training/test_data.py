@@ -1,4 +1,4 @@
-"""Labelled reviews are read line by line; what can't be read is named by file and line."""
+"""Labelled reviews are read row by row; what can't be read is named by file and line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream_app.ports import ConfigurationError
-from stream_app.training.data import describe_file, joined, read_reviews
+from stream_app.training.data import describe_file, joined, read_review_file, read_reviews
 from tests.unit.training.reviews import rows, write
 
 
@@ -34,20 +34,47 @@ def test_markup_and_white_space_are_removed(tmp_path: Path) -> None:
     assert review.text == "It broke"
 
 
-def test_lines_without_text_or_label_are_left_out(tmp_path: Path) -> None:
-    lines: list[dict[str, object]] = [{"text": "", "rating": 1}, {"text": "no label"}, {"text": "x", "rating": 1}]
-    assert [review.text for review in read_reviews([write(tmp_path / "a.jsonl", lines)])] == ["x"]
+def test_rows_without_text_or_label_are_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines: list[dict[str, object]] = [
+        {"text": "", "rating": 1},
+        {"text": "no label", "rating": 6},
+        {"text": "x", "rating": 1},
+        {"text": "x", "label": "bad"},
+    ]
+    file = read_review_file(write(tmp_path / "a.jsonl", lines))
+    assert [review.text for review in file.reviews] == ["x"]
+    assert [(row.line, row.reason) for row in file.bad_rows] == [
+        (1, "has no text"),
+        (2, "has no label and no rating from 1 to 5"),
+        (4, "has the label 'bad', not negative, neutral, positive"),
+    ]
+    assert f"3 rows are left out: {tmp_path}/a.jsonl, line 1 has no text; line 2 has" in capsys.readouterr().err
 
 
-def test_a_broken_line_is_named(tmp_path: Path) -> None:
+def test_a_broken_line_is_named_and_the_others_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "a.jsonl"
-    file.write_text('{"text": "x", "rating": 1}\n{"text": \n')
-    with pytest.raises(ConfigurationError, match=r"a\.jsonl, line 2 is not JSON"):
+    file.write_text('{"text": "x", "rating": 1}\n{"text": \n[]\n')
+    assert len(read_reviews([file])) == 1
+    printed = capsys.readouterr().err
+    assert "line 2 is not JSON" in printed
+    assert "line 3 is not a JSON object" in printed
+
+
+def test_a_file_of_broken_lines_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"text": \n')
+    with pytest.raises(ConfigurationError, match=r"a\.jsonl, line 1 is not JSON"):
         read_reviews([file])
 
 
+def test_stars_domain_and_language_are_kept(tmp_path: Path) -> None:
+    row: dict[str, object] = {"text": "x", "rating": 2, "language": "en", "category": "kettles"}
+    [review] = read_reviews([write(tmp_path / "a.jsonl", [row])])
+    assert (review.rating, review.language, review.domain) == (2, "en", "kettles")
+
+
 def test_a_file_without_labels_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no line has a text and a label"):
+    with pytest.raises(ConfigurationError, match="no row has a text and a label"):
         read_reviews([write(tmp_path / "a.jsonl", [{"text": "x"}])])
 
 
