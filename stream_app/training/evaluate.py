@@ -11,6 +11,7 @@ import numpy as np
 from stream_app.ports import TextModel
 from stream_app.records import LABELS, Label, Scores
 from stream_app.steps.summary_text import content_words
+from stream_app.training.calibration import bins_of, calibration_error
 from stream_app.training.data import LabelledReview
 
 Result = TypeVar("Result")
@@ -29,11 +30,15 @@ class LabelScores:
 
 @dataclass(frozen=True, slots=True)
 class SentimentScores:
-    """All scores are shares from 0 to 1. ``confusion[i][j]``: reviews of label i that were judged label j."""
+    """All scores are shares from 0 to 1. ``confusion[i][j]``: reviews of label i that were judged label j.
+
+    ``binary_accuracy``: of the reviews that are not neutral, judged between negative and positive; None: there is none.
+    """
 
     reviews: int
     accuracy: float
     macro_f1: float
+    binary_accuracy: float | None
     calibration_error: float  # expected calibration error, 10 bins of equal width
     labels: dict[Label, LabelScores]
     confusion: list[list[int]]
@@ -54,7 +59,7 @@ def score_sentiment(reviews: Sequence[LabelledReview], scores: Sequence[Scores])
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     truth = np.array([LABELS.index(review.label) for review in reviews])
-    probabilities = np.array([(one.negative, one.neutral, one.positive) for one in scores])
+    probabilities = probabilities_of(scores)
     judged = probabilities.argmax(axis=1)
     order = range(len(LABELS))
     precision, recall, f1, support = precision_recall_fscore_support(truth, judged, labels=order, zero_division=0)
@@ -63,7 +68,8 @@ def score_sentiment(reviews: Sequence[LabelledReview], scores: Sequence[Scores])
         reviews=len(truth),
         accuracy=float((truth == judged).mean()),
         macro_f1=float(f1[present].mean()),
-        calibration_error=_calibration_error(probabilities.max(axis=1), truth == judged),
+        binary_accuracy=_binary_accuracy(truth, probabilities),
+        calibration_error=calibration_error(bins_of(probabilities.max(axis=1), truth == judged)),
         labels={
             label: LabelScores(float(precision[i]), float(recall[i]), float(f1[i]), int(support[i]))
             for i, label in enumerate(LABELS)
@@ -72,15 +78,23 @@ def score_sentiment(reviews: Sequence[LabelledReview], scores: Sequence[Scores])
     )
 
 
-def _calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
-    """Mean distance between confidence and share of right answers, over 10 bins, weighted by their reviews."""
-    bins = np.minimum((confidence * 10).astype(int), 9)
-    distance = 0.0
-    for number in range(10):
-        members = bins == number
-        if members.any():
-            distance += members.mean() * abs(confidence[members].mean() - right[members].mean())
-    return float(distance)
+def probabilities_of(scores: Sequence[Scores]) -> np.ndarray:
+    """[texts, LABELS]."""
+    return np.array([(one.negative, one.neutral, one.positive) for one in scores]).reshape(-1, len(LABELS))
+
+
+def labels_of(scores: Sequence[Scores]) -> list[Label]:
+    """The most likely label of each."""
+    return [LABELS[index] for index in probabilities_of(scores).argmax(axis=1)]
+
+
+def _binary_accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float | None:
+    negative, neutral, positive = range(len(LABELS))
+    clear = truth != neutral
+    if not clear.any():
+        return None
+    is_positive = probabilities[:, positive] > probabilities[:, negative]
+    return float(((truth == positive) == is_positive)[clear].mean())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,43 @@
+"""How far a classifier's confidence is from its share of right answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+_BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """The answers with a confidence in one tenth of [0, 1]: how many, and their mean confidence and accuracy."""
+
+    reviews: int
+    confidence: float
+    accuracy: float
+
+
+def bins_of(confidence: np.ndarray, right: np.ndarray) -> list[Bin]:
+    """The bins that are not empty, by rising confidence. ``right``: of each answer, whether it is right."""
+    number = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    members = [number == one for one in range(_BINS)]
+    return [Bin(int(of.sum()), float(confidence[of].mean()), float(right[of].mean())) for of in members if of.any()]
+
+
+def calibration_error(bins: Sequence[Bin]) -> float:
+    """Expected calibration error (Naeini et al. 2015): mean distance of confidence and accuracy, by reviews."""
+    total = sum(one.reviews for one in bins)
+    return sum(one.reviews * abs(one.confidence - one.accuracy) for one in bins) / total
+
+
+def at_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """The probabilities [reviews, labels] with their logits multiplied by ``temperature``.
+
+    With the temperature that a model's logits were divided by: its probabilities before.
+    """
+    logits = temperature * np.log(np.clip(probabilities, 1e-12, 1.0))
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    scaled: np.ndarray = odds / odds.sum(axis=1, keepdims=True)
+    return scaled

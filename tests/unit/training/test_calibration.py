@@ -1,0 +1,27 @@
+"""Confidence is compared with truth bin by bin, and a temperature can be taken back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stream_app.training.calibration import Bin, at_temperature, bins_of, calibration_error
+
+
+def test_bins_hold_a_tenth_of_confidence_each() -> None:
+    bins = bins_of(np.array([0.41, 0.49, 0.95, 1.0]), np.array([True, False, True, True]))
+    assert [(one.reviews, one.accuracy) for one in bins] == [(2, 0.5), (2, 1.0)]
+    assert [one.confidence for one in bins] == pytest.approx([0.45, 0.975])
+
+
+def test_calibration_error_weighs_bins_by_their_reviews() -> None:
+    assert calibration_error([Bin(3, 0.5, 0.7), Bin(1, 0.9, 0.5)]) == pytest.approx((3 * 0.2 + 1 * 0.4) / 4)
+
+
+def test_probabilities_before_a_temperature_are_found() -> None:
+    logits = np.array([[2.0, -1.0, 0.5], [0.0, 3.0, -3.0]])
+
+    def softmax(values: np.ndarray) -> np.ndarray:
+        return np.exp(values) / np.exp(values).sum(axis=1, keepdims=True)
+
+    assert at_temperature(softmax(logits / 1.7), 1.7) == pytest.approx(softmax(logits))
