@@ -9,7 +9,7 @@ Both name their base encoder, whose other weights and tokenizer they use.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 
 from stream_app.models.base_encoder import WHEEL
 from stream_app.models.catalog import KnownModel, known
-from stream_app.models.multitask import HEADS, MultiTaskBert
+from stream_app.models.multitask import HEADS, MultiTaskBert, embed, prototypes_of
 from stream_app.models.transformer import MAX_INPUT_TOKENS, SAFE, SAFE_WEIGHTS
 from stream_app.records import LABELS
 
@@ -158,6 +158,14 @@ def save_adapter(model: Any, state: dict[str, torch.Tensor], base: str, folder: 
     config.save_pretrained(str(folder))
     weights = {name: value.detach().cpu().half().contiguous() for name, value in state.items()}
     (folder / ADAPTER_WEIGHTS).write_bytes(save(weights))
+
+
+def prototypes(base: Path, tokenizer: Any, descriptions: Sequence[str]) -> torch.Tensor:
+    """Prototypes [descriptions, width] of aspects, by a base encoder."""
+    encoder = BertModel.from_pretrained(str(base), add_pooling_layer=False, **SAFE_WEIGHTS).float().eval()
+    if not descriptions:
+        return torch.zeros((0, encoder.config.hidden_size))
+    return prototypes_of(embed(encoder, tokenizer, descriptions))
 
 
 def tokenizer_of(base: Path) -> Any:

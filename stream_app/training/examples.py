@@ -13,6 +13,7 @@ from stream_app.records import LABELS, Label
 from stream_app.steps.safety import safety_words_in_each
 from stream_app.steps.sentences import sentences
 from stream_app.training.data import LabelledReview, is_held_out, joined, plain, read_lines
+from stream_app.training.rows import Columns
 
 WEAK = 0.3
 """The weight of a label that a list of words gave, not a person."""
@@ -75,14 +76,19 @@ class SentenceFile:
 
 
 def read_sentences(
-    path: Path, aspects: Mapping[str, Mapping[str, str]], language: str, *, all_held_out: bool = False
+    path: Path,
+    aspects: Mapping[str, Mapping[str, str]],
+    language: str,
+    *,
+    all_held_out: bool = False,
+    columns: Columns | None = None,
 ) -> SentenceFile:
     """The labelled sentences of a file; lines that name another ``language`` are left out.
 
     A line is ``{text, label}``; ``{text, hazard}``; ``{text, features: [{strength}]}``, whose sign is the label; or
     ``{domain, clauses: [{text, aspects}]}``, whose aspects are named by ``aspects[domain]``. Raises ConfigurationError.
     """
-    rows = [row for row in read_lines(path) if row.get("language", language) == language]
+    rows = [row for row in read_lines(path, columns) if row.get("language", language) == language]
     neutral_possible = any(row.get("label") == "neutral" for row in rows)
     file = SentenceFile(path.stem, [], [])
     for row in rows:

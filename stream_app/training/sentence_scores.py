@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,19 @@ from stream_app.training.batches import UNKNOWN, Tokenized, tensors, tokenized
 from stream_app.training.examples import LabelledSentence, together
 
 _BATCH_TOKENS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class SentencePredictions:
+    """What a model says of ``sentences``, row by row, and what is true, as ``batches.tensors`` has it.
+
+    ``logits``: [sentences, LABELS and hazard]. ``aspects``: probabilities [sentences, aspects].
+    """
+
+    sentences: list[LabelledSentence]
+    logits: np.ndarray
+    aspects: np.ndarray
+    truth: Mapping[str, np.ndarray]
 
 
 def score_sentences(
@@ -29,7 +43,31 @@ def score_sentences(
     sentiment_*: accuracy and macro-F1 of the labels that the file has; where it has no neutral ones, between negative
     and positive. hazard_*: at probability 0.5. aspects_*: micro-averaged, at 0.5.
     """
+    predicted = predict_sentences(model, tokenizer, groups, aspects, prototypes, max_tokens)
+    if predicted is None:
+        return {}
+    truth = predicted.truth
+    return (
+        _sentiment(predicted.logits[:, : len(LABELS)], truth)
+        | _binary("hazard", predicted.logits[:, HAZARD] > 0, truth["hazard"] > 0, truth["hazard_weight"] == 1)
+        | _binary("aspects", predicted.aspects > 0.5, truth["aspects"] > 0, truth["aspects_weight"] == 1)
+    )
+
+
+def predict_sentences(
+    model: Any,
+    tokenizer: Any,
+    groups: Sequence[Sequence[LabelledSentence]],
+    aspects: Sequence[str],
+    prototypes: torch.Tensor,
+    max_tokens: int,
+) -> SentencePredictions | None:
+    """The model's answers to the sentences of ``groups``, each group read as one text; in order of their length.
+
+    Sentences behind ``max_tokens`` are left out. None: there is no sentence.
+    """
     number = {name: index for index, name in enumerate(aspects)}
+    sentences: list[LabelledSentence] = []
     found: list[dict[str, Any]] = []
     for batch in _batches(tokenized([together(group) for group in groups], tokenizer, max_tokens)):
         inputs = tensors(batch, number, tokenizer.pad_token_id)
@@ -42,20 +80,15 @@ def score_sentences(
             )
             of_aspects = aspect_logits(out.projected.float(), prototypes).sigmoid().cpu().numpy()
         found.append({"out": out.sentence_logits.float().cpu().numpy(), "aspects": of_aspects, "truth": inputs})
-    if not found:
-        return {}
-    logits = np.concatenate([one["out"] for one in found])
+        sentences += [sentence for one in batch for sentence in one.example.sentences]
+    if not sentences:
+        return None
     names = [name for name in found[0]["truth"] if name not in ("ids", "mask")]
-    truth = {name: torch.cat([one["truth"][name] for one in found]).numpy() for name in names}
-    return (
-        _sentiment(logits[:, : len(LABELS)], truth)
-        | _binary("hazard", logits[:, HAZARD] > 0, truth["hazard"] > 0, truth["hazard_weight"] == 1)
-        | _binary(
-            "aspects",
-            np.concatenate([one["aspects"] for one in found]) > 0.5,
-            truth["aspects"] > 0,
-            truth["aspects_weight"] == 1,
-        )
+    return SentencePredictions(
+        sentences,
+        np.concatenate([one["out"] for one in found]),
+        np.concatenate([one["aspects"] for one in found]),
+        {name: torch.cat([one["truth"][name] for one in found]).numpy() for name in names},
     )
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import BertConfig, BertModel, EarlyStoppingCallback
+from transformers import BertConfig, EarlyStoppingCallback
 from transformers.trainer_utils import get_last_checkpoint
 
 from stream_app.models import derived
 from stream_app.models.classifier import load_classifier
 from stream_app.models.device import DeviceChoice
-from stream_app.models.multitask import MultiTaskBert, embed, prototypes_of
-from stream_app.models.transformer import SAFE_WEIGHTS
+from stream_app.models.multitask import MultiTaskBert
 from stream_app.ports import TextModel
 from stream_app.records import Scores
+from stream_app.training.rows import Columns
 from stream_app.training.sentiment_data import Recipe, planned, read
 from stream_app.training.sentiment_trainer import Job, SentimentTrainer, SentimentTraining, arguments, scored
 
@@ -37,10 +37,12 @@ def train_sentiment(
     clause_aspects: Mapping[str, Mapping[str, str]] | None = None,
     teacher: TextModel[Scores] | None = None,
     start_from: MultiTaskBert | None = None,
+    columns: Columns | None = None,
 ) -> SentimentTraining:
     """Train on the files ``train`` and ``sentences``, keep the epoch with the best macro-F1 on ``dev`` in ``output``.
 
-    ``sentences_dev``: scored alone. Lines in another ``language`` than this are left out.
+    ``sentences_dev``: scored alone. Lines in another ``language`` than this are left out. ``columns``: of ``train``
+    and ``dev``, field → column.
     ``base``: the folder of the recipe's base encoder. ``aspects``: id → description. ``clause_aspects``: see
     ``read_sentences``. ``teacher``: its probabilities are learned too. ``start_from``: a fine-tuned model of which
     ``recipe.layers`` layers are the beginning. The state is kept in the folder ``checkpoint``; a later call with the
@@ -49,10 +51,17 @@ def train_sentiment(
     recipe = recipe or Recipe()
     torch.manual_seed(recipe.seed)
     data = read(
-        train, sentences, dev, recipe, sentences_dev=sentences_dev, language=language, aspects=clause_aspects or {}
+        train,
+        sentences,
+        dev,
+        recipe,
+        sentences_dev=sentences_dev,
+        language=language,
+        aspects=clause_aspects or {},
+        columns=columns,
     )
     tokenizer = derived.tokenizer_of(base)
-    prototypes = _prototypes(base, tokenizer, aspects or {})
+    prototypes = derived.prototypes(base, tokenizer, list((aspects or {}).values()))
     model: Any = (
         derived.student_of(start_from, recipe.layers or start_from.config.num_hidden_layers)
         if start_from
@@ -80,13 +89,6 @@ def train_sentiment(
     if trainer.best is None:  # the best epoch is one before the checkpoint
         trainer.best = SentimentTraining(output, *scored(load_classifier(str(output), choice), data.dev), {}, {})
     return trainer.best
-
-
-def _prototypes(base: Path, tokenizer: Any, aspects: Mapping[str, str]) -> torch.Tensor:
-    encoder = BertModel.from_pretrained(str(base), add_pooling_layer=False, **SAFE_WEIGHTS).float().eval()
-    if not aspects:
-        return torch.zeros((0, encoder.config.hidden_size))
-    return prototypes_of(embed(encoder, tokenizer, list(aspects.values())))
 
 
 def _layers_of(base: Path) -> int:

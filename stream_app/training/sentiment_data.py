@@ -24,6 +24,7 @@ from stream_app.training.examples import (
     with_weak_hazards,
 )
 from stream_app.training.progress import tracked
+from stream_app.training.rows import Columns
 
 Item = TypeVar("Item")
 
@@ -84,9 +85,13 @@ def read(
     sentences_dev: Sequence[Path],
     language: str,
     aspects: Mapping[str, Mapping[str, str]],
+    columns: Columns | None = None,
 ) -> Data:
-    """Read the files. Some reviews of the first one are kept for the temperature: it should be most like production."""
-    by_name = {path.stem: read_reviews([path]) for path in train}
+    """Read the files, those of reviews with their ``columns``.
+
+    Some reviews of the first one are kept for the temperature: it should be most like production.
+    """
+    by_name = {path.stem: read_reviews([path], columns) for path in train}
     held_out = {
         name: [one for one in file if one.product_id and is_held_out(one.product_id)] for name, file in by_name.items()
     }
@@ -99,7 +104,7 @@ def read(
         train=[[one for one in file if id(one) not in apart] for file in files],
         held_out={name: file for name, file in held_out.items() if file},
         calibration=calibration,
-        dev=read_reviews(dev),
+        dev=read_reviews(dev, columns),
         sentences=[
             *(read_sentences(path, aspects, language) for path in sentences),
             *(read_sentences(path, aspects, language, all_held_out=True) for path in sentences_dev),
