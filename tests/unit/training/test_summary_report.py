@@ -1,0 +1,95 @@
+"""A summarizer that repeats itself fails; what it copies and what is used of it is counted."""
+
+from __future__ import annotations
+
+import pytest
+
+from stream_app.records import Scores
+from stream_app.testing.models import AnsweringModel
+from stream_app.training.data import LabelledReview
+from stream_app.training.summary_report import evaluate_summaries, repeated_lines, sections
+
+
+def review(text: str) -> LabelledReview:
+    return LabelledReview("", text, "negative", True)
+
+
+def numbered(count: int) -> list[LabelledReview]:
+    return [review(f"The zip number {number} broke after two days of use.") for number in range(count)]
+
+
+def first_words(text: str) -> str:
+    return " ".join(text.split()[:5])
+
+
+def always_the_same(text: str) -> str:
+    return "Great for the price"
+
+
+def test_a_collapsed_summarizer_fails_and_its_line_is_named() -> None:
+    report = evaluate_summaries(AnsweringModel(always_the_same), numbered(100), [])
+    assert repeated_lines(report) == ["100.0% of 100 outputs are the same line, more than 2%: 'Great for the price'"]
+    assert "**Fails: 100.0% of 100 outputs" in "\n".join(sections(report))
+
+
+def test_lines_that_differ_pass() -> None:
+    report = evaluate_summaries(AnsweringModel(first_words), numbered(100), [])
+    assert repeated_lines(report) == []
+    assert report["outputs"]["distinct"] == 100
+    assert "No line repeats too often." in sections(report)
+
+
+@pytest.mark.parametrize(("repeated", "fails"), [(2, False), (3, True)])
+def test_more_than_two_percent_fail(repeated: int, fails: bool) -> None:
+    reviews = numbered(100)
+    same = {one.text for one in reviews[:repeated]}
+    model = AnsweringModel(lambda text: "The zip broke" if text in same else first_words(text))
+    assert bool(repeated_lines(evaluate_summaries(model, reviews, []))) is fails
+
+
+def test_of_few_outputs_nothing_is_said() -> None:
+    assert repeated_lines(evaluate_summaries(AnsweringModel(always_the_same), numbered(99), [])) == []
+
+
+def test_used_lines_that_repeat_fail_where_all_lines_do_not() -> None:
+    """Most lines differ and are refused; the few that are used are the same."""
+    reviews = [review(f"The zip broke after {number} days.") for number in range(10_000)]
+    same = {one.text for one in reviews[:150]}
+    model = AnsweringModel(lambda text: "The zip broke" if text in same else f"A purple lamp of {text}")
+    assert [sentence[:40] for sentence in repeated_lines(evaluate_summaries(model, reviews, []))] == [
+        "100.0% of 150 used outputs are the same "
+    ]
+
+
+def test_copies_and_made_up_words_are_counted() -> None:
+    lines = {"The zip broke after two days": "the zip  broke.", "A bright lamp for the desk": "A purple lamp"}
+    report = evaluate_summaries(AnsweringModel(lines.__getitem__), [review(text) for text in lines], [])
+    assert report["outputs"]["copy_rate"] == 0.5
+    assert report["outputs"]["compression"] == pytest.approx((3 / 6 + 3 / 6) / 2)
+    assert report["used"]["share"] == 0.5
+    assert [one["line"] for one in report["used"]["commonest"]] == ["the zip  broke."]
+
+
+def test_lines_are_scored_against_titles() -> None:
+    reviews = numbered(2)
+    report = evaluate_summaries(AnsweringModel(first_words), reviews, [(reviews[0].text, "The zip number 0 broke")])
+    assert report["titles"]["rouge1"] == 1.0
+    assert report["titles"]["summaries"] == 1
+
+
+def test_a_classifier_says_whether_used_lines_agree_with_their_reviews() -> None:
+    lines = {"The zip broke, a refund please": "The zip broke", "The lamp broke at once": "The lamp"}
+    reviews = [review(text) for text in lines]
+    judge: AnsweringModel[Scores] = AnsweringModel(
+        lambda line: Scores(*((0.9, 0.1, 0) if "broke" in line else (0, 0.1, 0.9)))
+    )
+    report = evaluate_summaries(AnsweringModel(lines.__getitem__), reviews, [], judge)
+    assert report["used"]["count"] == 2
+    assert report["used"]["sentiment_agreement"] == 0.5
+
+
+def test_nothing_used_is_a_report_too() -> None:
+    report = evaluate_summaries(AnsweringModel(lambda text: "A purple lamp"), numbered(3), [])
+    assert (report["used"]["share"], report["used"]["count"], report["used"]["commonest"]) == (0, 0, [])
+    assert repeated_lines(report) == []
+    assert any("| different lines" in section for section in sections(report))
