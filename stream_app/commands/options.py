@@ -24,6 +24,10 @@ Redis = Annotated[
     typer.Option(help="Redis or Valkey URL. Default: STREAM_APP_REDIS, else running `services`, else 127.0.0.1:6379."),
 ]
 TopicPrefix = Annotated[str | None, typer.Option(help="Put before every topic, consumer group and Redis key.")]
+Column = Annotated[
+    list[str] | None,
+    typer.Option(help="FIELD=NAME: the column NAME of the data files holds this field. Once for each field."),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
 
 

@@ -20,13 +20,18 @@ def sentiment_inputs(settings: Settings, base: str, teacher: str | None, start_f
     store = ModelStore.of(settings)
     inputs: dict[str, Any] = {"base": store.folder_of(known(base))}
     language = known(base).languages[0]
-    clauses = files("stream_app.training").joinpath("data", "oposum_aspects.toml")
     inputs["language"] = language
     inputs["aspects"] = {aspect.id: aspect.description[language] for aspect in load_aspects()}
-    inputs["clause_aspects"] = tomllib.loads(clauses.read_text(encoding="utf-8"))
+    inputs["clause_aspects"] = clause_aspects()
     if teacher is not None:
         choice = choose_device(settings.device, settings.precision, settings.threads)
         inputs["teacher"] = find_classifier(teacher, store).on(choice)
     if start_from is not None:
         inputs["start_from"] = find_classifier(start_from, store).model
     return inputs
+
+
+def clause_aspects() -> dict[str, dict[str, str]]:
+    """By domain, the aspects of data sets of clauses as ids of ours."""
+    file = files("stream_app.training").joinpath("data", "oposum_aspects.toml")
+    return tomllib.loads(file.read_text(encoding="utf-8"))

@@ -25,6 +25,7 @@ from stream_app.training.checkpoint import load_state, save_state
 from stream_app.training.data import LabelledReview, read_reviews, sentences
 from stream_app.training.evaluate import SummaryScores, answers, score_summaries
 from stream_app.training.progress import tracked
+from stream_app.training.rows import Columns
 from stream_app.training.shapes import LENGTH_STEP, batches_of_few_shapes
 
 _WORD = re.compile(r"[a-z0-9']+")
@@ -71,6 +72,7 @@ def train_summary(
     checkpoint: Path,
     choice: DeviceChoice,
     recipe: Recipe | None = None,
+    columns: Columns | None = None,
 ) -> SummaryTraining:
     """Train on the titled reviews of ``train``; write model, tokenizer and card to ``output`` after each epoch.
 
@@ -79,7 +81,7 @@ def train_summary(
     """
     recipe = recipe or Recipe()
     console = Console(stderr=True)
-    reviews, dev_reviews = read_reviews(train), read_reviews(dev)
+    reviews, dev_reviews = read_reviews(train, columns), read_reviews(dev, columns)
     state = load_state(checkpoint)
     if state is None:
         tokenizer = train_tokenizer((f"{one.title} {one.text}" for one in reviews), recipe)

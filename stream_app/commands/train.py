@@ -1,30 +1,22 @@
-"""`stream-app train` and `evaluate`: the models, from labelled reviews."""
+"""`stream-app train`: the models, from labelled reviews."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from importlib.resources import files
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import orjson
 import typer
-from rich.console import Console
 
-from stream_app.commands.evaluate_product_text import evaluate_product_text
-from stream_app.commands.options import Json, settings_from
+from stream_app.commands.evaluate_inputs import columns_of
+from stream_app.commands.options import Column, settings_from
 
 if TYPE_CHECKING:
-    from stream_app.models.catalog import Kind
     from stream_app.models.device import DeviceChoice
 
 app = typer.Typer()
-console = Console(stderr=True)
-train = typer.Typer(no_args_is_help=True, help="Train a model from labelled reviews (JSON lines).")
-evaluate = typer.Typer(no_args_is_help=True, help="Score a model on labelled reviews (JSON lines).")
+train = typer.Typer(no_args_is_help=True, help="Train a model from labelled reviews (JSON Lines, CSV or Parquet).")
 app.add_typer(train, name="train")
-app.add_typer(evaluate, name="evaluate")
-evaluate.command("product-text")(evaluate_product_text)
 
 Train = Annotated[list[Path], typer.Option("--train", help="Training data; may be given several times.")]
 Dev = Annotated[list[Path], typer.Option("--dev", help="Development data: scores and the best epoch come from it.")]
@@ -59,18 +51,6 @@ StartFrom = Annotated[
     str | None, typer.Option("--from", help="Go on with this model instead of the base encoder; default: --teacher.")
 ]
 LearningRate = Annotated[float, typer.Option(help="0: 0.0005 for lora, 0.00006 for full.")]
-Data = Annotated[list[Path], typer.Option("--data", help="Labelled reviews; may be given several times.")]
-Model = Annotated[
-    str, typer.Option(help="Name or folder of the model, or a name in `models list`; bundled: the one in this package.")
-]
-Precisions = Annotated[
-    bool,
-    typer.Option(
-        "--precisions",
-        help="Compare int8 and bf16 with fp32 and state it in the model's card: a worker uses only what is stated.",
-    ),
-]
-Plot = Annotated[Path | None, typer.Option(help="Write a plot to this PNG file.")]
 
 
 @train.command("sentiment")
@@ -91,6 +71,7 @@ def train_sentiment(
     learning_rate: LearningRate = 0.0,
     reviews_of_file: ReviewsOfFile = None,
     precision: Precision = None,
+    column: Column = None,
     seed: Annotated[int, typer.Option(help="Of the order, the views and the fresh heads.")] = 1,
 ) -> None:
     """Fine-tune an encoder to negative, neutral, positive, for reviews and, with --sentences, for their sentences.
@@ -124,6 +105,7 @@ def train_sentiment(
             reviews_of_file=reviews_of_file or defaults.reviews_of_file,
             seed=seed,
         ),
+        columns=columns_of(column),
         **sentiment_inputs(settings_from(), base, teacher, start_from or (teacher if layers else None)),
     )
     scores = trained.scores
@@ -141,6 +123,7 @@ def train_summary(
     checkpoint: Checkpoint = None,
     epochs: Epochs = None,
     precision: Precision = None,
+    column: Column = None,
 ) -> None:
     """Train a small T5, tokenizer included, from the titles of reviews.
 
@@ -156,79 +139,9 @@ def train_summary(
         checkpoint=checkpoint or output.with_suffix(".checkpoint"),
         choice=_training_device(precision),
         recipe=replace(recipe, epochs=epochs or recipe.epochs),
+        columns=columns_of(column),
     )
     print(f"Learned from {trained.pairs} titles; the model is in {output}, with its card in {output / 'README.md'}")
-
-
-@evaluate.command("sentiment")
-def evaluate_sentiment(
-    data: Data, model: Model = "bundled", plot: Plot = None, as_json: Json = False, precisions: Precisions = False
-) -> None:
-    """Accuracy, macro-F1, calibration and confusion on labelled reviews."""
-    from stream_app.models.loading import load_sentiment_model
-    from stream_app.training.data import read_reviews
-    from stream_app.training.evaluate import answers, score_sentiment
-    from stream_app.training.plots import plot_confusion
-    from stream_app.training.precisions import compare_labels
-    from stream_app.training.progress import tracked
-
-    reviews = read_reviews(data)
-    model = _resolved(model, "classifier")
-    if precisions:
-        _state(model, "sentiment", compare_labels(model, reviews, threads=settings_from().threads), as_json)
-        return
-    classifier = load_sentiment_model(settings_from(sentiment_model=model)).model
-    found = list(tracked(answers(classifier, [one.model_text for one in reviews]), "reading", len(reviews)))
-    scores = score_sentiment(reviews, found)
-    if plot is not None:
-        plot_confusion(scores, plot)
-    _show(asdict(scores), as_json)
-
-
-@evaluate.command("summary")
-def evaluate_summary(
-    data: Data, model: Model = "bundled", as_json: Json = False, precisions: Precisions = False
-) -> None:
-    """ROUGE against the titles, and how much of each summary stands in its review."""
-    from stream_app.models.loading import load_summary_model
-    from stream_app.training.data import read_reviews
-    from stream_app.training.evaluate import answers, score_summaries
-    from stream_app.training.precisions import compare_summaries
-    from stream_app.training.progress import tracked
-    from stream_app.training.summary import Recipe, learnable
-
-    reviews = read_reviews(data)
-    model = _resolved(model, "summarizer")
-    if precisions:
-        _state(model, "summary", compare_summaries(model, reviews, threads=settings_from().threads), as_json)
-        return
-    pairs = learnable(reviews, Recipe())
-    summarizer = load_summary_model(settings_from(summary_model=model)).model
-    texts = [text for text, _ in pairs]
-    found = list(tracked(answers(summarizer, texts), "reading", len(texts)))
-    _show(asdict(score_summaries(texts, found, [title for _, title in pairs])), as_json)
-
-
-def _resolved(model: str, kind: Kind) -> str:
-    from stream_app.models.model_store import ModelStore, resolve
-
-    return resolve(model, kind, ModelStore.of(settings_from()))
-
-
-def _state(model: str, kind: str, facts: dict[str, dict[str, Any]], as_json: bool) -> None:
-    """Show how the precisions compare, and write it into the card of the model's folder where it has one."""
-    from stream_app.models.precisions import keeps_answers
-    from stream_app.training.card import state_precisions
-
-    _show(facts, as_json)
-    folder = files("stream_app.models").joinpath("bundled", kind) if model == "bundled" else Path(model)
-    good = ", ".join(precision for precision, of in facts.items() if keeps_answers(of)) or "none"
-    try:
-        state_precisions(Path(str(folder)), facts)
-    except (OSError, ValueError):
-        console.print(f"Good enough: {good}. {model} has no card to state it in; name one with STREAM_APP_PRECISION.")
-    else:
-        console.print(f"Good enough: {good}. Stated in {folder}/card.json; workers choose among these.")
 
 
 def _training_device(precision: str | None) -> DeviceChoice:
@@ -237,13 +150,3 @@ def _training_device(precision: str | None) -> DeviceChoice:
 
     settings = settings_from(precision=precision)
     return choose_device(settings.device, settings.precision, settings.threads)
-
-
-def _show(scores: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print(orjson.dumps(scores).decode())
-        return
-    from stream_app.training.card import flat
-
-    for name, value in flat(scores):
-        print(f"{name:32} {value:.4f}" if isinstance(value, float) else f"{name:32} {value}")

@@ -1,0 +1,79 @@
+"""What an evaluation needs beside its scores: reviews, sentences, the model's name and card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+
+from stream_app.ports import ConfigurationError
+from stream_app.settings import Settings
+
+if TYPE_CHECKING:
+    from stream_app.models.catalog import Kind
+    from stream_app.training.data import LabelledReview
+    from stream_app.training.rows import BadRow
+
+
+def columns_of(options: Sequence[str] | None) -> dict[str, str]:
+    """Field → column, from FIELD=NAME. Raises ConfigurationError."""
+    from stream_app.training.data import FIELDS
+
+    columns = {}
+    for option in options or ():
+        field, _, name = option.partition("=")
+        if not name or field not in FIELDS:
+            raise ConfigurationError(f"--column {option}: write FIELD=NAME, with one of {', '.join(FIELDS)}.")
+        columns[field] = name
+    return columns
+
+
+def reviews_of(
+    paths: Sequence[Path], columns: Sequence[str] | None, held_out: bool
+) -> tuple[list[LabelledReview], dict[Path, list[BadRow]]]:
+    """The reviews, where ``held_out`` those of products that nothing learns from, and by file the bad rows."""
+    from stream_app.training.data import is_held_out, read_review_file
+
+    files = [read_review_file(path, columns_of(columns)) for path in paths]
+    reviews = [one for file in files for one in file.reviews]
+    if held_out:
+        reviews = [one for one in reviews if one.product_id and is_held_out(one.product_id)]
+        if not reviews:
+            raise ConfigurationError("--held-out: no review is of a product (product_id) that is held out.")
+    return reviews, {file.path: file.bad_rows for file in files}
+
+
+def bad_rows_of(path: Path, columns: Mapping[str, str]) -> list[BadRow]:
+    """The rows of a file that cannot be read."""
+    from stream_app.training.rows import BadRow, read_rows
+
+    return [row for row in read_rows(path, columns) if isinstance(row, BadRow)]
+
+
+def model_of(name: str, kind: Kind) -> str:
+    """The model's name, for the settings: ``bundled`` is the bundled one alone, without those of other languages."""
+    from stream_app.models.catalog import BUNDLED
+
+    return BUNDLED[kind] if name == "bundled" else name
+
+
+def folder_of(name: str, settings: Settings) -> Path:
+    """The folder of a model's files; one that does not exist where the model is of a hub."""
+    from stream_app.models.catalog import CATALOG
+    from stream_app.models.model_store import ModelStore
+
+    known = CATALOG.get(name)
+    return Path(name) if known is None or Path(name).is_dir() else ModelStore.of(settings).folder_of(known)
+
+
+def temperature_of(folder: Path) -> float | None:
+    """What the card states that the model's logits were divided by; None: nothing."""
+    from stream_app.models.precisions import CARD_FILE
+
+    try:
+        stated = orjson.loads((folder / CARD_FILE).read_bytes())["scores"]["temperature"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return float(stated) if isinstance(stated, int | float) and stated > 0 else None

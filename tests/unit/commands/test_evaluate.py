@@ -1,0 +1,101 @@
+"""`stream-app evaluate`: reports say what was run, bounds decide the exit code. Models are fakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from stream_app.__main__ import app
+from stream_app.models import loading
+from stream_app.models.tuned import TunedModel
+from stream_app.testing.models import AnsweringModel, FakeClassifier
+
+REVIEWS = [
+    {"text": "A good lamp, he said", "rating": 5, "domain": "lamps", "language": "en"},
+    {"text": "It broke", "rating": 1, "domain": "lamps", "language": "en"},
+    {"text": "It is a lamp", "rating": 3, "domain": "shoes", "language": "en"},
+    {"text": "It is good", "rating": 1, "domain": "shoes", "language": "en"},
+]
+
+
+@pytest.fixture(autouse=True)
+def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        loading, "load_sentiment_model", lambda settings: TunedModel(FakeClassifier(), 512, 512, how="a fake")
+    )
+    summarizer: AnsweringModel[str] = AnsweringModel(lambda text: "Great for the price")
+    monkeypatch.setattr(loading, "load_summary_model", lambda settings: TunedModel(summarizer, 512, 512))
+
+
+def write(file: Path, rows: list[dict[str, Any]]) -> Path:
+    file.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    return file
+
+
+def run(*arguments: str | Path) -> Any:
+    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+
+
+def test_a_report_holds_scores_data_and_plots(tmp_path: Path) -> None:
+    data = write(tmp_path / "reviews.jsonl", [*REVIEWS, {"text": "no label"}])
+    result = run("sentiment", "--data", data, "--report", tmp_path / "report", "--seed", "7")
+    assert result.exit_code == 0, result.output
+    report = orjson.loads((tmp_path / "report" / "report.json").read_bytes())
+    assert (report["reviews"], report["accuracy"], report["seed"]) == (4, 0.75, 7)
+    assert report["binary_accuracy"] == pytest.approx(2 / 3)
+    assert report["model"] == {"name": "fake", "revision": "1", "computed": "a fake"}
+    [file] = report["data"]
+    assert (file["name"], file["rows"], file["bad_rows"], len(file["sha256"])) == ("reviews.jsonl", 5, 1, 64)
+    assert list(report["slices"]) == ["words", "stars", "domain"]
+    assert report["robustness"]["upper_case"]["texts"] == 4
+    assert report["fairness"]["gender_swapped_in_reviews"]["texts"] == 1
+    text = (tmp_path / "report" / "report.md").read_text()
+    for said in (
+        report["command"],
+        file["sha256"],
+        "line 5 has no label",
+        "## Robustness",
+        "## Negation",
+        "## Fairness",
+    ):
+        assert said in text
+    for plot in ("confusion", "reliability", "slices", "flips"):
+        assert f"]({plot}.png)" in text
+        assert (tmp_path / "report" / f"{plot}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_broken_bound_is_exit_code_1_and_named(tmp_path: Path) -> None:
+    data = write(tmp_path / "reviews.jsonl", REVIEWS)
+    held = run("sentiment", "--data", data, "--minimum", "accuracy=0.75", "--minimum", "labels.positive.recall=1")
+    assert held.exit_code == 0, held.output
+    broken = run("sentiment", "--data", data, "--minimum", "accuracy=0.8", "--maximum", "calibration_error=0.001")
+    assert broken.exit_code == 1
+    assert "accuracy is 0.7500, the minimum is 0.8" in broken.output
+    assert "calibration_error is" in broken.output
+
+
+def test_columns_are_mapped(tmp_path: Path) -> None:
+    file = tmp_path / "reviews.csv"
+    file.write_text("review_body,stars\nA good lamp,5\nIt broke,1\n")
+    result = run("sentiment", "--data", file, "--column", "text=review_body", "--column", "rating=stars", "--json")
+    assert orjson.loads(result.stdout)["accuracy"] == 1.0
+
+
+def test_held_out_reviews_are_of_a_seventh_of_the_products(tmp_path: Path) -> None:
+    data = write(tmp_path / "reviews.jsonl", [{**REVIEWS[0], "product_id": f"p{number}"} for number in range(140)])
+    result = run("sentiment", "--data", data, "--held-out", "--json")
+    assert 8 <= orjson.loads(result.stdout)["reviews"] <= 35
+
+
+def test_a_collapsed_summarizer_is_exit_code_1(tmp_path: Path) -> None:
+    text = "The zip number {} broke after two days of use, and nobody at the shop wanted to answer my letters at all."
+    data = write(tmp_path / "reviews.jsonl", [{"text": text.format(number), "rating": 1} for number in range(120)])
+    result = run("summary", "--data", data, "--report", tmp_path / "report")
+    assert result.exit_code == 1
+    assert "100.0% of 120 outputs are the same line" in result.output
+    assert "'Great for the price'" in result.output
+    assert "**Fails:" in (tmp_path / "report" / "report.md").read_text()
