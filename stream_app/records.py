@@ -15,7 +15,7 @@ Kind = Literal["created", "edited", "deleted"]
 Label = Literal["negative", "neutral", "positive"]
 SummaryMethod = Literal["abstractive", "extractive", "own_text", "none"]
 Rule = Literal["negative_review", "safety", "negative_spike", "recovered"]
-Reason = Literal["sentiment", "stars", "terms"]
+Reason = Literal["sentiment", "stars", "terms", "hazard"]
 Severity = Literal["info", "warning", "critical"]
 
 LABELS: tuple[Label, Label, Label] = ("negative", "neutral", "positive")
@@ -158,13 +158,32 @@ class ModelName:
 
 
 @value
+class SentenceScores:
+    """The classifier's answer for a sentence, ``text[start:end]`` of what it read, in Unicode code points.
+
+    ``probabilities``: of LABELS; None by a classifier that learned hazards alone. ``hazard``: the probability that
+    someone was or could have been hurt. ``aspects``: ids of what it speaks of.
+    """
+
+    start: int
+    end: int
+    probabilities: tuple[float, float, float] | None
+    hazard: float
+    aspects: tuple[str, ...] = ()
+
+
+@value
 class Scores:
-    """The classifier's answer for one text: probabilities that sum to 1, and whether it read only the beginning."""
+    """The classifier's answer for one text: probabilities that sum to 1, and whether it read only the beginning.
+
+    ``sentences``: those that it read, in order; none by a classifier that judges whole texts alone.
+    """
 
     negative: float
     neutral: float
     positive: float
     truncated: bool = False
+    sentences: tuple[SentenceScores, ...] = ()
 
 
 @value
@@ -185,8 +204,25 @@ class Span:
 
 
 @value
+class Opinion:
+    """A sentence of an enriched review that tells something: its label with the probability, what it speaks of.
+
+    ``aspects``: ids. ``hazard``: it says that someone was or could have been hurt.
+    """
+
+    span: Span
+    label: Label
+    confidence: float
+    aspects: tuple[str, ...] = ()
+    hazard: bool = False
+
+
+@value
 class EnrichedReview:
-    """enriched-review.v1: the review, cleaned and masked, with the models' answers. A deletion has no text."""
+    """enriched-review.v1: the review, cleaned and masked, with the models' answers. A deletion has no text.
+
+    ``opinions``: in the order of the text; None: its sentences were not judged.
+    """
 
     kind: Kind
     product_id: str
@@ -207,6 +243,7 @@ class EnrichedReview:
     summary: str | None = None
     summary_method: SummaryMethod = "none"
     key_sentence: Span | None = None
+    opinions: tuple[Opinion, ...] | None = None
     flags: tuple[str, ...] = ()
     safety_words: tuple[str, ...] = ()
     sentiment_model: ModelName | None = None

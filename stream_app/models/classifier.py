@@ -14,12 +14,13 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from stream_app.models import derived, labels
 from stream_app.models.architectures import PACKABLE
-from stream_app.models.catalog import BUNDLED, CATALOG
+from stream_app.models.catalog import BUNDLED, CATALOG, KnownModel
 from stream_app.models.convert import converted
 from stream_app.models.device import Backend, DeviceChoice
 from stream_app.models.encoders import CTranslate2Encoder, Encoder, PackedEncoder, PaddedEncoder
 from stream_app.models.model_store import ModelStore
 from stream_app.models.precisions import proven_precisions
+from stream_app.models.sentence_heads import SentenceHeads, SentenceTokenIds, SentenceTokenizer, learned_tasks
 from stream_app.models.transformer import (
     MAX_INPUT_TOKENS,
     ModelSource,
@@ -31,8 +32,9 @@ from stream_app.models.transformer import (
     revision_of,
 )
 from stream_app.ports import Tokens
-from stream_app.records import LABELS, ModelName, Scores
+from stream_app.records import LABELS, ModelName, Scores, SentenceScores
 from stream_app.settings import ModelSettings
+from stream_app.steps.aspects import load_aspects
 
 _CANARY_TEXT = "It broke after two days. I want my money back."
 _CANARY_TOLERANCE = 0.02
@@ -49,23 +51,35 @@ class Classifier:
         *,
         name: ModelName,
         languages: frozenset[str] | None,
+        sentence_heads: SentenceHeads | None = None,
     ) -> None:
-        """``columns``: [outputs, 3], sums the outputs that mean the same sentiment."""
+        """``columns``: [outputs, 3], sums the outputs that mean the same sentiment.
+
+        ``sentence_heads``: on the encoder's device; with them ``tokenizer`` gives SentenceTokenIds.
+        """
         self.encoder = encoder
         self.plan = encoder.plan
         self.tokenize = tokenizer
         self.name = name
         self.languages = languages
         self._columns = columns
+        self._sentence_heads = sentence_heads
         self._canary = self.tokenize([_CANARY_TEXT])
         [self._canary_scores] = self.run(self._canary)
 
     def run(self, batch: Sequence[Tokens]) -> list[Scores]:
         with computing(), torch.inference_mode():
-            logits = self.encoder.logits(cast(Sequence[TokenIds], batch))
+            sentences: Sequence[tuple[SentenceScores, ...]] = [()] * len(batch)
+            if self._sentence_heads is None:
+                logits = self.encoder.logits(cast(Sequence[TokenIds], batch))
+            else:
+                encoded = self.encoder.encode(cast(Sequence[TokenIds], batch))
+                logits = encoded.logits
+                sentences = self._sentence_heads.scores(encoded, cast(Sequence[SentenceTokenIds], batch))
             probabilities = (logits.softmax(dim=-1) @ self._columns).tolist()
         return [
-            Scores(row[0], row[1], row[2], tokens.truncated) for row, tokens in zip(probabilities, batch, strict=True)
+            Scores(row[0], row[1], row[2], tokens.truncated, of_sentences)
+            for row, tokens, of_sentences in zip(probabilities, batch, sentences, strict=True)
         ]
 
     def canary(self) -> bool:
@@ -77,7 +91,10 @@ class Classifier:
 
 @dataclass(frozen=True, slots=True)
 class LoadedClassifier:
-    """A classifier's weights in fp32 as transformers has them, from which one for each device is made."""
+    """A classifier's weights in fp32 as transformers has them, from which one for each device is made.
+
+    ``sentence_heads``: None: it judges whole texts alone.
+    """
 
     model: Any
     tokenizer: Any
@@ -85,6 +102,7 @@ class LoadedClassifier:
     languages: frozenset[str] | None
     proven: frozenset[str]
     """The precisions that keep its labels, by its card."""
+    sentence_heads: SentenceHeads | None = None
 
     @property
     def key(self) -> str:
@@ -108,12 +126,14 @@ class LoadedClassifier:
             columns,
             name=self.name,
             languages=self.languages,
+            sentence_heads=None if self.sentence_heads is None else self.sentence_heads.on(choice.device),
         )
 
     def text_tokenizer(self) -> TextTokenizer:
         """Cuts texts at what the model reads."""
         max_tokens = min(MAX_INPUT_TOKENS, _positions(self.model.config), self.tokenizer.model_max_length)
-        return TextTokenizer(self.tokenizer, max_tokens)
+        kind = TextTokenizer if self.sentence_heads is None else SentenceTokenizer
+        return kind(self.tokenizer, max_tokens)
 
     def _convertible(self) -> Any:
         """What CTranslate2's converter asks for: of XLM-RoBERTa the whole, of the others the encoder."""
@@ -167,10 +187,22 @@ def _derived(folder: Path, name: str, store: ModelStore | None) -> LoadedClassif
     with loading("classifier", str(folder), "STREAM_APP_SENTIMENT_MODEL"):
         base = derived.base_of(folder)
         base_folder = (store or ModelStore.of(ModelSettings())).folder_of(base)
-        model = derived.load_derived(folder, base_folder)
+        model, tokenizer = derived.load_derived(folder, base_folder), derived.tokenizer_of(base_folder)
+        learned = learned_tasks(folder)
+        heads = _sentence_heads(model, base_folder, tokenizer, base, learned) if learned else None
     named = ModelName(name, revision_of(model.config, folder, derived.weights_of(folder)))
-    languages = frozenset(base.languages)
-    return LoadedClassifier(model, derived.tokenizer_of(base_folder), named, languages, proven_precisions(folder))
+    return LoadedClassifier(model, tokenizer, named, frozenset(base.languages), proven_precisions(folder), heads)
+
+
+def _sentence_heads(
+    model: Any, base_folder: Path, tokenizer: Any, base: KnownModel, learned: frozenset[str]
+) -> SentenceHeads:
+    """Its heads, with the default aspects, which are described in the base encoder's language."""
+    language = base.languages[0]
+    aspects = [one for one in load_aspects() if language in one.description]
+    descriptions = [one.description[language] for one in aspects]
+    prototypes = derived.prototypes(base_folder, tokenizer, descriptions)
+    return SentenceHeads(model, [one.id for one in aspects], prototypes, learned)
 
 
 def _positions(config: Any) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,13 +36,30 @@ that leaves the products with the values as much below what overflows.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What a pass computed. ``logits``: [texts, outputs], fp32, in the CPU's memory.
+
+    ``hidden``: [rows, width], the last hidden states, on the encoder's device in its precision. A text's tokens lie one
+    after another; ``starts``: the row of each text's first.
+    """
+
+    logits: torch.Tensor
+    hidden: torch.Tensor
+    starts: Sequence[int]
+
+
 class Encoder(Protocol):
-    """``plan``: which texts it should compute together."""
+    """``plan``: which texts it should compute together. Both methods may be called from several threads."""
 
     plan: MicroBatchPlan
 
     def logits(self, batch: Sequence[TokenIds]) -> torch.Tensor:
-        """[texts, outputs], fp32, in the CPU's memory. May be called from several threads."""
+        """[texts, outputs], fp32, in the CPU's memory."""
+        ...
+
+    def encode(self, batch: Sequence[TokenIds]) -> Encoded:
+        """The same with the last hidden states; of architectures whose head reads a pooler's answer (BERTS)."""
         ...
 
 
@@ -60,6 +78,12 @@ class PaddedEncoder:
         logits: torch.Tensor = self.model(input_ids=ids, attention_mask=mask).logits
         return logits.float().cpu()
 
+    def encode(self, batch: Sequence[TokenIds]) -> Encoded:
+        ids, mask = padded(batch, self._padding_id, self._choice)
+        out = self.model.base_model(input_ids=ids, attention_mask=mask)
+        logits = self.model.classifier(out.pooler_output).float().cpu()
+        return Encoded(logits, out.last_hidden_state.flatten(0, 1), range(0, ids.numel(), ids.shape[1]))
+
 
 class PackedEncoder:
     """A classifier of the PACKABLE architectures over packed micro-batches, on a CPU (on a GPU: fused_encoder)."""
@@ -76,18 +100,20 @@ class PackedEncoder:
         self._first_position = model.config.pad_token_id + 1 if model.config.model_type in ROBERTAS else 0
 
     def logits(self, batch: Sequence[TokenIds]) -> torch.Tensor:
+        return self.encode(batch).logits
+
+    def encode(self, batch: Sequence[TokenIds]) -> Encoded:
         lengths = [tokens.length for tokens in batch]
-        starts = [0, *accumulate(lengths)]
+        starts = [0, *accumulate(lengths)][:-1]
         ids = torch.tensor([[number for tokens in batch for number in tokens.ids]])
         first = self._first_position
         positions = torch.cat([torch.arange(first, first + length) for length in lengths])[None]
         base = self.model.base_model
         hidden = base.embeddings(input_ids=ids, position_ids=positions)
         hidden = base.encoder(hidden, attention_mask=None, lengths=lengths)[0]
-        of_first_tokens = hidden[0, starts[:-1]][:, None]  # [texts, 1, width]
+        of_first_tokens = hidden[0, starts][:, None]  # [texts, 1, width]
         pooled = base.pooler(of_first_tokens) if self._pooled else of_first_tokens
-        logits: torch.Tensor = self.model.classifier(pooled)
-        return logits.float().cpu()
+        return Encoded(self.model.classifier(pooled).float().cpu(), hidden[0], starts)
 
 
 class CTranslate2Encoder:
@@ -102,7 +128,17 @@ class CTranslate2Encoder:
 
     def logits(self, batch: Sequence[TokenIds]) -> torch.Tensor:
         out = self._encoder.forward_batch([list(tokens.ids) for tokens in batch])
-        vectors = out.pooler_output if self._pooled else out.last_hidden_state
+        return self._classified(out.pooler_output if self._pooled else out.last_hidden_state)
+
+    def encode(self, batch: Sequence[TokenIds]) -> Encoded:
+        out = self._encoder.forward_batch([list(tokens.ids) for tokens in batch])
+        hidden = torch.from_numpy(np.array(out.last_hidden_state))  # [texts, longest, width]
+        longest = hidden.shape[1]
+        return Encoded(
+            self._classified(out.pooler_output), hidden.flatten(0, 1), range(0, len(batch) * longest, longest)
+        )
+
+    def _classified(self, vectors: Any) -> torch.Tensor:
         logits: torch.Tensor = self.classifier(torch.from_numpy(np.array(vectors)))
         return logits
 

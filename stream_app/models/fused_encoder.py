@@ -16,7 +16,7 @@ import copy
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from transformers.activations import ACT2FN
 
 from stream_app.models.architectures import BERTS, ROBERTAS
 from stream_app.models.device import DeviceChoice
+from stream_app.models.encoders import Encoded
 from stream_app.models.transformer import MAX_INPUT_TOKENS, TokenIds
 from stream_app.ports import MicroBatchPlan
 from stream_app.steps.batch_plan import Packed
@@ -62,13 +63,14 @@ class _Layer:
 @dataclass(frozen=True, slots=True)
 class _Graph:
     """A recorded forward pass over ``tokens`` tokens of at most ``texts`` texts; what it reads and writes has its place
-    in the GPU's memory. ``given``: as _packed gives it. ``logits``: [texts, outputs].
+    in the GPU's memory. ``given``: as _packed gives it. ``logits``: [texts, outputs]. ``hidden``: [tokens, width].
     """
 
     tokens: int
     texts: int
     given: torch.Tensor
     logits: torch.Tensor
+    hidden: torch.Tensor
     recorded: torch.cuda.CUDAGraph
 
 
@@ -137,23 +139,41 @@ class FusedEncoder:
         )
 
     def logits(self, batch: Sequence[TokenIds]) -> torch.Tensor:
-        """Encoder.logits; each thread has a stream of its own, so that one prepares while another computes."""
+        return self._computed_by_a_stream(batch, hidden_too=False)[0]
+
+    def encode(self, batch: Sequence[TokenIds]) -> Encoded:
+        logits, hidden = self._computed_by_a_stream(batch, hidden_too=True)
+        return Encoded(logits, hidden, [0, *accumulate(tokens.length for tokens in batch)][:-1])
+
+    def _computed_by_a_stream(
+        self, batch: Sequence[TokenIds], *, hidden_too: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(logits, hidden states); each thread has a stream of its own, so that one prepares while another computes.
+
+        Logits reach the CPU last: then the thread's stream has done all that was asked of it, and any other stream may
+        read the hidden states.
+        """
         lengths = [tokens.length for tokens in batch]
         total = sum(lengths)
         with torch.cuda.stream(self._stream()):
             # a text of no tokens, as those behind the last are, begins at a token: one more than there are
             for graph in self._graphs:
                 if total < graph.tokens and len(batch) <= graph.texts:
-                    return self._replayed(graph, batch, lengths)
+                    return self._replayed(graph, batch, lengths, hidden_too=hidden_too)
             given = self._packed(batch, lengths, total, len(batch)).to(self._device, non_blocking=True)
-            return self._forward(given, total, max(lengths)).float().cpu()
+            logits, hidden = self._forward(given, total, max(lengths))
+            return logits.float().cpu(), hidden
 
-    def _replayed(self, graph: _Graph, batch: Sequence[TokenIds], lengths: list[int]) -> torch.Tensor:
+    def _replayed(
+        self, graph: _Graph, batch: Sequence[TokenIds], lengths: list[int], *, hidden_too: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         host = self._packed(batch, lengths, graph.tokens, graph.texts)
         with self._one_replays:
             graph.given.copy_(host, non_blocking=True)
             graph.recorded.replay()
-            return graph.logits[: len(batch)].float().cpu()
+            # a copy: the next replay writes over the graph's own
+            hidden = graph.hidden[: sum(lengths)].clone() if hidden_too else graph.hidden
+            return graph.logits[: len(batch)].float().cpu(), hidden
 
     def _record(self) -> None:
         longest = min(MAX_INPUT_TOKENS, len(self._positions) - self._first_position)
@@ -167,9 +187,9 @@ class FusedEncoder:
             torch.cuda.synchronize()
             recorded = torch.cuda.CUDAGraph()
             with torch.cuda.graph(recorded, pool=pool, stream=stream, capture_error_mode="thread_local"):
-                logits = self._forward(given, tokens, longest)
+                logits, hidden = self._forward(given, tokens, longest)
             pool = recorded.pool()  # one at a time is replayed: they may share their memory
-            self._graphs.append(_Graph(tokens, texts, given, logits, recorded))
+            self._graphs.append(_Graph(tokens, texts, given, logits, hidden, recorded))
 
     def _stream(self) -> torch.cuda.Stream | None:
         if self._device != "cuda":
@@ -194,15 +214,17 @@ class FusedEncoder:
         positions[:total] -= np.repeat(bounds[: len(batch)], lengths)
         return host
 
-    def _forward(self, given: torch.Tensor, tokens: int, longest: int) -> torch.Tensor:
-        """Logits [texts, outputs] of what _packed gave; ``longest``: no text has more tokens."""
+    def _forward(self, given: torch.Tensor, tokens: int, longest: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """(logits [texts, outputs], hidden states [tokens, width]) of what _packed gave.
+
+        ``longest``: no text has more tokens.
+        """
         ids, positions, bounds = given[:tokens], given[tokens : 2 * tokens], given[2 * tokens :]
         x = self._embedding_norm(F.embedding(ids, self._words) + F.embedding(positions, self._positions))
         for layer in self._layers:
             x = self._computed(layer, x, bounds, longest)
         first = x.index_select(0, bounds[:-1])[:, None]  # [texts, 1, width]
-        logits: torch.Tensor = self._classifier(first if self._pooler is None else self._pooler(first))
-        return logits
+        return self._classifier(first if self._pooler is None else self._pooler(first)), x
 
     def _computed(self, layer: _Layer, x: torch.Tensor, bounds: torch.Tensor, longest: int) -> torch.Tensor:
         """[tokens, width], of the layer; overwrites ``x``."""

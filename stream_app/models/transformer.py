@@ -84,10 +84,10 @@ class TextTokenizer:
         self._max_tokens = max_tokens
 
     def __call__(self, texts: Sequence[str]) -> list[Tokens]:
-        return [
-            TokenIds(one.ids, len(one) == self._max_tokens and bool(one.overflowing))  # the list costs half of the ids
-            for one in self._core.encode_batch_fast(list(texts))
-        ]
+        return [TokenIds(one.ids, self._is_cut(one)) for one in self._core.encode_batch_fast(list(texts))]
+
+    def _is_cut(self, encoded: Any) -> bool:
+        return len(encoded) == self._max_tokens and bool(encoded.overflowing)  # the list costs half of the ids
 
 
 def padded(

@@ -103,6 +103,8 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
         self._knows_neutral = any(one.neutral_possible for file in job.data.train for one in file)
         labels = [one.label for file in job.data.train for one in file if one.neutral_possible]
         self._class_weights = balancing_weights([labels.count(label) for label in LABELS]).to(job.choice.device)
+        sentences = (one for file in job.data.sentences for group in file.train for one in group)
+        self._knows_neutral_sentences = any(one.label == "neutral" for one in sentences)
         self.best: SentimentTraining | None = None
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
@@ -178,11 +180,9 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
         lora = recipe.method == "lora"
         state = dict(get_peft_model_state_dict(model, save_embedding_layers=False) if lora else model.state_dict())
         for name in [one for one in state if one.endswith(("classifier.weight", "classifier.bias"))]:
-            if "sentence_classifier" in name:
-                continue
-            state[name] = state[name] / temperature
-            if name.endswith("bias") and not self._knows_neutral:
-                state[name] = state[name].clone()
+            of_sentences = "sentence_classifier" in name
+            state[name] = state[name].clone() if of_sentences else state[name] / temperature
+            if name.endswith("bias") and not (self._knows_neutral_sentences if of_sentences else self._knows_neutral):
                 state[name][_NEUTRAL] = _NEVER
         if lora:
             derived.save_adapter(model, state, recipe.base, self._job.output)

@@ -80,6 +80,9 @@ def test_the_written_model_judges_as_its_card_says(tmp_path: Path, method: Liter
     assert "hazard_recall" in card["scores"]["held_out_sentences"]["sentences"]
     assert (tmp_path / "model" / derived.weights_of(tmp_path / "model")).stat().st_size < 10_000_000
     assert classifier.languages == {"en"}
+    [scores] = classifier.run(classifier.tokenize(["The lid broke. It caught fire."]))
+    assert len(scores.sentences) == 2
+    assert all(one.probabilities and one.probabilities[1] < 1e-9 for one in scores.sentences)  # none was neutral
 
 
 def test_a_model_that_saw_no_neutral_review_never_answers_neutral(tmp_path: Path) -> None:

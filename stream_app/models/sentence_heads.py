@@ -1,0 +1,131 @@
+"""Judges the sentences of texts from the hidden states of the pass that judged the texts."""
+
+from __future__ import annotations
+
+import copy
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import torch
+
+from stream_app.models.encoders import Encoded
+from stream_app.models.multitask import HAZARD, aspect_logits, span_means
+from stream_app.models.precisions import CARD_FILE
+from stream_app.models.transformer import TextTokenizer, TokenIds
+from stream_app.ports import Tokens
+from stream_app.records import LABELS, SentenceScores, Span
+from stream_app.steps.sentences import sentences
+
+TASKS = frozenset({"sentiment", "hazard", "aspects"})
+
+
+def learned_tasks(folder: Path) -> frozenset[str]:
+    """Those of TASKS that the card in ``folder`` states scores of: heads that learned nothing would raise alerts."""
+    try:
+        by_file = orjson.loads((folder / CARD_FILE).read_bytes())["scores"]["held_out_sentences"]
+        return frozenset(task for scores in by_file.values() for task in TASKS if f"{task}_sentences" in scores)
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return frozenset()  # no card, one of before, or a damaged one
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceTokenIds(TokenIds):
+    """TokenIds of a text, and its sentences that were read, none without a token.
+
+    ``bounds``: the first token of each, and the one behind the last; between two sentences there is none.
+    """
+
+    sentences: Sequence[Span]
+    bounds: Sequence[int]
+
+
+class SentenceTokenizer(TextTokenizer):
+    """Texts to SentenceTokenIds; for a tokenizer that puts one special token before a text and one behind it.
+
+    A sentence where the text is cut ends there.
+    """
+
+    def __call__(self, texts: Sequence[str]) -> list[Tokens]:
+        encoded = self._core.encode_batch(list(texts))  # with offsets: a tenth slower
+        return [self._with_sentences(text, one) for text, one in zip(texts, encoded, strict=True)]
+
+    def _with_sentences(self, text: str, encoded: Any) -> SentenceTokenIds:
+        ids = encoded.ids
+        end = len(ids) - 1
+        truncated = self._is_cut(encoded)
+        spans: list[Span] = []
+        bounds: list[int] = []
+        for span in sentences(text[: encoded.offsets[end - 1][1]] if truncated else text):
+            first = encoded.char_to_token(span.start)
+            if first is None:  # the normalizer drops some characters
+                first = bisect_left(encoded.offsets, (span.start, 0), 1, end)
+            if first >= end:
+                break
+            if bounds and first == bounds[-1]:  # the sentence before has no token
+                spans.pop()
+            else:
+                bounds.append(first)
+            spans.append(span)
+        return SentenceTokenIds(ids, truncated, spans, [*bounds, end])
+
+
+class SentenceHeads:
+    """The heads of a MultiTaskBert that read the mean vectors of sentences, in fp32 on one device. Any thread."""
+
+    def __init__(
+        self, model: Any, aspects: Sequence[str], prototypes: torch.Tensor, learned: frozenset[str] = TASKS
+    ) -> None:
+        """``aspects``: the ids of ``prototypes`` [aspects, width]. ``learned``: a head says nothing of other tasks."""
+        self._learned = learned
+        self._classifier = copy.deepcopy(model.sentence_classifier).float()
+        self._projection = copy.deepcopy(model.aspect_projection).float()
+        self._aspects = tuple(aspects)
+        self._prototypes = prototypes.float()
+
+    def on(self, device: str) -> SentenceHeads:
+        """The same on another device."""
+        other = copy.copy(self)
+        other._classifier = copy.deepcopy(self._classifier).to(device)
+        other._projection = copy.deepcopy(self._projection).to(device)
+        other._prototypes = self._prototypes.to(device)
+        return other
+
+    def scores(self, encoded: Encoded, batch: Sequence[SentenceTokenIds]) -> list[tuple[SentenceScores, ...]]:
+        """The sentences' scores of each text."""
+        counts = [len(tokens.sentences) for tokens in batch]
+        total = sum(counts)
+        if not total:
+            return [()] * len(batch)
+        bounds = np.fromiter(chain.from_iterable(one.bounds for one in batch), np.int64, total + len(batch))
+        bounds += np.repeat(np.fromiter(encoded.starts, np.int64, len(batch)), [count + 1 for count in counts])
+        is_first = np.ones(len(bounds), bool)
+        is_first[np.cumsum([count + 1 for count in counts]) - 1] = False
+        [at] = is_first.nonzero()
+        spans = torch.from_numpy(np.stack([np.zeros_like(at), bounds[at], bounds[at + 1]], axis=1))
+        vectors = span_means(encoded.hidden[None], spans.to(encoded.hidden.device))
+        logits = self._classifier(vectors)
+        of_labels: list[tuple[float, float, float] | None] = [None] * total
+        if "sentiment" in self._learned:
+            of_labels = [(one[0], one[1], one[2]) for one in logits[:, : len(LABELS)].softmax(dim=-1).cpu().tolist()]
+        of_hazards = [0.0] * total
+        if "hazard" in self._learned:
+            of_hazards = logits[:, HAZARD].sigmoid().cpu().tolist()
+        of_aspects: list[tuple[str, ...]] = [()] * total
+        if "aspects" in self._learned and self._aspects:
+            found = aspect_logits(self._projection(vectors), self._prototypes) > 0
+            for row, column in found.nonzero().cpu().tolist():
+                of_aspects[row] += (self._aspects[column],)
+        judged = [
+            SentenceScores(span.start, span.end, labels, hazard, aspects)
+            for span, labels, hazard, aspects in zip(
+                chain.from_iterable(one.sentences for one in batch), of_labels, of_hazards, of_aspects, strict=True
+            )
+        ]
+        ends = np.cumsum(counts).tolist()
+        return [tuple(judged[end - count : end]) for count, end in zip(counts, ends, strict=True)]
