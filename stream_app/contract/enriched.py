@@ -16,10 +16,12 @@ from stream_app.records import (
     Kind,
     Label,
     ModelName,
+    Opinion,
     Position,
     RawRecord,
     Rejected,
     Sentiment,
+    Span,
     SummaryMethod,
 )
 
@@ -32,6 +34,7 @@ def encode_enriched(review: EnrichedReview) -> bytes:
     """
     sentiment = review.sentiment
     span = review.key_sentence
+    opinions = {} if review.opinions is None else {"opinions": [_encode_opinion(one) for one in review.opinions]}
     written = orjson.dumps(
         {
             "schema": ENRICHED_REVIEW,
@@ -71,6 +74,7 @@ def encode_enriched(review: EnrichedReview) -> bytes:
                 "partition": review.input.partition,
                 "offset": review.input.offset,
             },
+            **opinions,
         }
     )
     return b"".join((written, b""))  # a copy
@@ -106,10 +110,39 @@ def _enriched(fields: dict[str, Any]) -> EnrichedReview:
         # guarantee: unknown-values-have-a-fall-back
         summary_method=field.known(fields.get("summary_method"), get_args(SummaryMethod), "none"),
         key_sentence=field.optional_span(fields.get("key_sentence")),
+        opinions=_opinions(fields.get("opinions")),
         flags=field.texts(fields.get("flags")),
         safety_words=field.texts(fields.get("safety_words")),
         sentiment_model=field.optional_model(model.get("sentiment")),
         summary_model=field.optional_model(model.get("summary")),
+    )
+
+
+def _encode_opinion(opinion: Opinion) -> dict[str, Any]:
+    return {
+        "start": opinion.span.start,
+        "end": opinion.span.end,
+        "label": opinion.label,
+        "confidence": opinion.confidence,
+        "aspects": opinion.aspects,
+        "hazard": opinion.hazard,
+    }
+
+
+def _opinions(given: Any) -> tuple[Opinion, ...] | None:
+    """Those whose label is known. None: there is no such field."""
+    if given is None:
+        return None
+    return tuple(
+        Opinion(
+            Span(field.integer(fields["start"]), field.integer(fields["end"])),
+            fields["label"],
+            field.probability(fields["confidence"]),
+            field.texts(fields["aspects"]),
+            fields["hazard"] is True,
+        )
+        for fields in map(field.object_of, field.list_of(given))
+        if fields["label"] in LABELS
     )
 
 

@@ -44,10 +44,14 @@ def identifier(value: Any) -> str:
     return cast(str, value)
 
 
+def list_of(value: Any) -> list[Any]:
+    if type(value) is not list:
+        raise TypeError(f"{shown(value)} is no list")
+    return value
+
+
 def texts(values: Any) -> tuple[str, ...]:
-    if values is not None and type(values) is not list:
-        raise TypeError(f"{shown(values)} is no list")
-    return tuple(map(text, values)) if values else ()
+    return tuple(map(text, list_of(values))) if values is not None else ()
 
 
 def integer(value: Any) -> int:

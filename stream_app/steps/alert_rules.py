@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Literal
 
-from stream_app.records import SEVERITIES, Alert, Reason, Review, Rule, Sentiment, Severity, percent_encoded, value
+from stream_app.records import (
+    SEVERITIES,
+    Alert,
+    Reason,
+    Review,
+    Rule,
+    SentenceScores,
+    Sentiment,
+    Severity,
+    value,
+)
+from stream_app.steps.alert_ids import alert_id_of
+from stream_app.steps.opinions import hazard_in, weightiest, words_of
 from stream_app.steps.prepare import Prepared
-from stream_app.steps.summary_text import key_sentence
 
 _SURE = 0.95  # P(negative) from which one or two stars, or none given, make it a warning
 _SURER = 0.02  # how much more P(negative) it takes to raise an alert that fired to a warning
@@ -51,21 +64,9 @@ def is_negative(sentiment: Sentiment, threshold: float) -> bool:
     return sentiment.scores[0] >= threshold
 
 
-def alert_id_of(review: Review, rule: Rule = _RULE) -> str:
-    """The id of a review's alert by a rule, the same for all of its revisions and severities."""
-    return f"{rule}|{percent_encoded(review.product_id)}|{percent_encoded(review.review_id)}"
-
-
-def without_severity(alert_id: str) -> str:
-    """The id of an alert as it is now: version 0.1 appended the severity, and such alerts are read for 30 days."""
-    head, _, last = alert_id.rpartition("|")
-    return head if head.count("|") == 2 and alert_id.startswith(f"{_RULE}|") and last in SEVERITIES else alert_id
-
-
 def speaks_of_hazard(review: Review, prepared: Prepared) -> bool:
     """Is it for the rule ``safety``: safety terms, with at most three stars or none? Its sentiment does not matter."""
-    # a learned detector of hazards that no term names would be called here, next to the terms
-    return bool(prepared.safety_words) and (review.rating is None or review.rating < _CONTENT)
+    return bool(prepared.safety_words) and _may_be_hazardous(review)
 
 
 def safety(
@@ -84,11 +85,48 @@ def safety(
     """
     if not speaks_of_hazard(review, prepared):
         return None
+    if suppressed := _safety_suppressed(review, produced_at_ms, before, max_age_ms, now_ms):
+        return suppressed
+    return _alert("safety", "critical", review, prepared, None, "terms", now_ms)
+
+
+def learned_safety(
+    review: Review,
+    prepared: Prepared,
+    sentiment: Sentiment,
+    sentences: Sequence[SentenceScores],
+    *,
+    produced_at_ms: int | None,
+    before: Fired | None,
+    max_age_ms: int,
+    now_ms: int,
+) -> Alert | Suppressed | None:
+    """The critical alert for a review of which a sentence speaks of a hazard that no term names; None for others.
+
+    It has that sentence. A review with terms has its alert already. ``before`` and age as in ``safety``.
+    """
+    hazard = hazard_in(sentences) if _may_be_hazardous(review) and not prepared.safety_words else None
+    if hazard is None:
+        return None
+    if suppressed := _safety_suppressed(review, produced_at_ms, before, max_age_ms, now_ms):
+        return suppressed
+    alert = _alert("safety", "critical", review, prepared, sentiment.scores[0], "hazard", now_ms)
+    return replace(alert, sentence=words_of(prepared, hazard))
+
+
+def _safety_suppressed(
+    review: Review, produced_at_ms: int | None, before: Fired | None, max_age_ms: int, now_ms: int
+) -> Suppressed | None:
     if _is_old(review, produced_at_ms, max_age_ms, now_ms):
         return Suppressed("safety", "too_old")
     if before is not None and not is_graver("critical", before.severity):
         return Suppressed("safety", "severity_not_raised")
-    return _alert("safety", "critical", review, prepared, None, "terms", now_ms)
+    return None
+
+
+def _may_be_hazardous(review: Review) -> bool:
+    """By its stars: content customers seldom speak of one."""
+    return review.rating is None or review.rating < _CONTENT
 
 
 def negative_by_stars(
@@ -116,6 +154,7 @@ def negative_review(
     review: Review,
     prepared: Prepared,
     sentiment: Sentiment,
+    sentences: Sequence[SentenceScores] = (),
     *,
     produced_at_ms: int | None,
     before: Fired | None,
@@ -146,7 +185,7 @@ def negative_review(
             return Suppressed(_RULE, "severity_not_raised")
         if not words and before.stars_agree and p_negative < _SURE + _SURER:  # guarantee: noise-raises-no-severity
             return Suppressed(_RULE, "within_margin")
-    return _alert(_RULE, severity, review, prepared, p_negative, "sentiment", now_ms)
+    return _alert(_RULE, severity, review, prepared, p_negative, "sentiment", now_ms, sentences)
 
 
 def _alert(
@@ -157,9 +196,9 @@ def _alert(
     p_negative: float | None,
     reason: Reason,
     now_ms: int,
+    sentences: Sequence[SentenceScores] = (),
 ) -> Alert:
-    words = prepared.safety_words
-    span = key_sentence(prepared.text, bool(words))
+    span = weightiest(prepared, sentences)
     return Alert(
         alert_id=alert_id_of(review, rule),
         rule=rule,
@@ -172,7 +211,7 @@ def _alert(
         rating=review.rating,
         p_negative=p_negative,
         sentence=prepared.text[span.start : span.end] if span else None,
-        safety_words=words,
+        safety_words=prepared.safety_words,
         reason=reason,
     )
 

@@ -9,11 +9,13 @@ from stream_app.records import (
     Position,
     Review,
     Scores,
+    SentenceScores,
     Sentiment,
     SummaryMethod,
 )
+from stream_app.steps.opinions import hazard_in, opinions_of, weightiest
 from stream_app.steps.prepare import Prepared
-from stream_app.steps.summary_text import MAX_SENTENCE_CHARACTERS, best_sentence, faithful, key_sentence
+from stream_app.steps.summary_text import MAX_SENTENCE_CHARACTERS, best_sentence, faithful
 
 _CONTRADICTION = 0.8  # the probability from which words and stars contradict each other
 
@@ -37,6 +39,7 @@ def assemble(
     sentiment: Sentiment | None,
     sentiment_missing: str | None,
     truncated: bool,
+    sentences: tuple[SentenceScores, ...] = (),
     abstract: str | None,
     with_summary: bool,
     min_words: int,
@@ -47,11 +50,13 @@ def assemble(
     position: Position,
 ) -> EnrichedReview:
     """The enriched review. ``abstract``: T5's answer, None where it was not asked or did not answer in time.
+    ``sentences``: as the classifier judged them; none: it judges whole texts alone.
 
     A model that contributed nothing is not named.
     """
     summary, method = _summary(prepared, sentiment, abstract, with_summary, min_words)
     negative = sentiment is not None and sentiment.label == "negative"
+    alarming = bool(prepared.safety_words) or hazard_in(sentences) is not None
     return EnrichedReview(
         kind=review.kind,
         product_id=review.product_id,
@@ -71,9 +76,8 @@ def assemble(
         sentiment_missing=sentiment_missing,
         summary=summary,
         summary_method=method,
-        key_sentence=key_sentence(prepared.text, bool(prepared.safety_words))
-        if negative or prepared.safety_words
-        else None,
+        key_sentence=weightiest(prepared, sentences) if negative or alarming else None,
+        opinions=opinions_of(prepared, sentences),
         flags=(*prepared.flags, *_contradictions(review.rating, sentiment), *(("truncated",) if truncated else ())),
         safety_words=prepared.safety_words,
         sentiment_model=sentiment_model if sentiment is not None else None,

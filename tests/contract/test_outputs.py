@@ -18,6 +18,7 @@ from stream_app.records import (
     Counts,
     EnrichedReview,
     ModelName,
+    Opinion,
     Position,
     ProductSummary,
     ProductText,
@@ -37,6 +38,7 @@ MS = st.integers(0, 4_000_000_000_000)
 MODEL = st.none() | st.builds(ModelName, TEXT, TEXT)
 PROBABILITY = st.integers(0, 10_000).map(lambda n: n / 10_000)
 SENTIMENT = st.builds(Sentiment, st.sampled_from(LABELS), PROBABILITY, st.tuples(PROBABILITY, PROBABILITY, PROBABILITY))
+SPAN = st.builds(Span, st.integers(0, 9), st.integers(0, 9))
 ENRICHED = st.builds(
     EnrichedReview,
     kind=st.sampled_from(["created", "edited", "deleted"]),
@@ -52,7 +54,9 @@ ENRICHED = st.builds(
     title=st.none() | TEXT,
     text=st.none() | TEXT,
     sentiment=st.none() | SENTIMENT,
-    key_sentence=st.none() | st.builds(Span, st.integers(0, 9), st.integers(0, 9)),
+    key_sentence=st.none() | SPAN,
+    opinions=st.none()
+    | st.tuples(st.builds(Opinion, SPAN, st.sampled_from(LABELS), PROBABILITY, st.tuples(TEXT), st.booleans())),
     summary=st.none() | TEXT,
     summary_method=st.sampled_from(["abstractive", "extractive", "own_text", "none"]),
     flags=st.tuples(TEXT),
@@ -148,15 +152,44 @@ def test_example_of_a_safety_alert_is_valid_and_says_what_raised_it() -> None:
     assert (alert.rule, alert.severity, alert.reason, alert.p_negative) == ("safety", "critical", "terms", None)
 
 
+def test_example_of_an_alert_by_a_learned_hazard_is_valid_and_says_what_raised_it() -> None:
+    value = stored("alert.hazard.json")
+
+    validator("alert.v1").validate(value)
+    alert = contract.decode_alert(record(orjson.dumps(value)))
+
+    assert not isinstance(alert, Rejected)
+    assert (alert.rule, alert.severity, alert.reason, alert.p_negative) == ("safety", "critical", "hazard", 0.9312)
+
+
+def test_example_with_opinions_is_valid_and_its_offsets_are_of_the_text() -> None:
+    value = stored("enriched-review.opinions.json")
+
+    validator("enriched-review.v1").validate(value)
+    review = contract.decode_enriched(record(orjson.dumps(value)))
+
+    assert not isinstance(review, Rejected)
+    assert review.text is not None
+    assert review.opinions is not None
+    assert [(review.text[one.span.start : one.span.end], one.hazard) for one in review.opinions] == [
+        ("The lid broke after a week.", False),
+        ("I burned my hand!", True),
+    ]
+
+
 def test_reader_ignores_what_it_does_not_know() -> None:
     """Fields and enum values of a later version: each has a stated fall-back."""
-    value = stored("enriched-review.json") | {"new_field": 1, "kind": "merged", "summary_method": "telepathic"}
+    value = stored("enriched-review.opinions.json") | {"new_field": 1, "kind": "merged", "summary_method": "telepathic"}
     value["sentiment"]["label"] = "mixed"
+    value["opinions"][0]["label"] = "ironic"
+    value["opinions"][1]["new_field"] = 1
 
     review = contract.decode_enriched(record(orjson.dumps(value)))
 
     assert not isinstance(review, Rejected)
     assert (review.kind, review.summary_method, review.sentiment) == ("edited", "none", None)
+    assert review.opinions is not None
+    assert [one.hazard for one in review.opinions] == [True]
 
 
 @pytest.mark.parametrize("value", [None, b"", b"[]", b"{}", b"\xff", b'{"kind": "created"}'])
@@ -175,6 +208,16 @@ def test_deeply_nested_value_of_a_foreign_producer_did_not_end_the_worker(name: 
         rejection = decode(record(value))
         assert isinstance(rejection, Rejected)
         assert rejection.reason == "wrong_type"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{}, "none", [1], [{"start": 0}], [{"start": -1, "end": 1, "label": "negative", "confidence": 2, "aspects": []}]],
+)
+def test_opinions_of_another_form_are_refused(wrong: Any) -> None:
+    value = stored("enriched-review.json") | {"opinions": wrong}
+
+    assert isinstance(contract.decode_enriched(record(orjson.dumps(value))), Rejected)
 
 
 def test_enrichment_version_that_lua_cannot_count_to_is_refused() -> None:
@@ -248,7 +291,7 @@ def test_whatever_is_wrong_with_a_field_is_noticed_or_harmless(data: st.DataObje
         ("enriched-review.v1", contract.decode_enriched, contract.encode_enriched),
         ("alert.v1", contract.decode_alert, contract.encode_alert),
     ):
-        value = stored(f"{name.removesuffix('.v1')}.json")
+        value = stored({"alert.v1": "alert.json"}.get(name, "enriched-review.opinions.json"))
         place = value
         key = data.draw(st.sampled_from(sorted(place)))
         while isinstance(place[key], dict) and data.draw(st.booleans()):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from stream_app import contract, telemetry
 from stream_app.ports import Acks
-from stream_app.records import Alert, Sentiment
+from stream_app.records import Alert, SentenceScores, Sentiment
 from stream_app.roles.enrich.fired_alerts import FiredAlerts
 from stream_app.roles.enrich.open_review import NO_ALERT, DueAlert, OpenReview
 from stream_app.settings import EnrichSettings
 from stream_app.steps import alert_rules
+from stream_app.steps.alert_ids import alert_id_of
 
 
 class Alerts:
@@ -35,7 +36,7 @@ class Alerts:
 
     def by_words(self, review: OpenReview, now_ms: int) -> DueAlert:
         """Apply the rule ``safety``, which needs words and stars alone."""
-        alert_id = alert_rules.alert_id_of(review.review, "safety")
+        alert_id = alert_id_of(review.review, "safety")
         return self._due(
             alert_rules.safety(
                 review.review,
@@ -60,15 +61,44 @@ class Alerts:
             )
         )
 
-    def by_sentiment(self, review: OpenReview, sentiment: Sentiment | None, now_ms: int) -> DueAlert:
-        """Apply the rule ``negative_review`` to a review with a sentiment."""
-        if sentiment is None or not alert_rules.is_negative(sentiment, self._threshold):
+    def by_model(
+        self, review: OpenReview, sentiment: Sentiment | None, sentences: Sequence[SentenceScores], now_ms: int
+    ) -> DueAlert:
+        """Apply the rules that need the model: ``safety`` by what it learned, else ``negative_review``."""
+        if sentiment is None:
+            return NO_ALERT
+        hazard = self._by_hazard(review, sentiment, sentences, now_ms)
+        return self._by_sentiment(review, sentiment, sentences, now_ms) if hazard.found is None else hazard
+
+    def _by_hazard(
+        self, review: OpenReview, sentiment: Sentiment, sentences: Sequence[SentenceScores], now_ms: int
+    ) -> DueAlert:
+        if not sentences:
+            return NO_ALERT
+        return self._due(
+            alert_rules.learned_safety(
+                review.review,
+                review.prepared,
+                sentiment,
+                sentences,
+                produced_at_ms=review.produced_at_ms,
+                before=self._fired.before(alert_id_of(review.review, "safety"), review.in_flight.epoch),
+                max_age_ms=self._max_age_ms,
+                now_ms=now_ms,
+            )
+        )
+
+    def _by_sentiment(
+        self, review: OpenReview, sentiment: Sentiment, sentences: Sequence[SentenceScores], now_ms: int
+    ) -> DueAlert:
+        if not alert_rules.is_negative(sentiment, self._threshold):
             return NO_ALERT
         return self._due(
             alert_rules.negative_review(
                 review.review,
                 review.prepared,
                 sentiment,
+                sentences,
                 produced_at_ms=review.produced_at_ms,
                 before=self._fired_for(review),
                 threshold=self._threshold,
@@ -101,6 +131,6 @@ class Alerts:
         ``safety`` is graver: an edit that adds nothing about the hazard needs no further alert.
         """
         epoch = review.in_flight.epoch
-        return self._fired.before(alert_rules.alert_id_of(review.review, "safety"), epoch) or self._fired.before(
-            alert_rules.alert_id_of(review.review), epoch
+        return self._fired.before(alert_id_of(review.review, "safety"), epoch) or self._fired.before(
+            alert_id_of(review.review), epoch
         )

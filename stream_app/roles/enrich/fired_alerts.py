@@ -6,7 +6,8 @@ from collections import OrderedDict
 
 from stream_app import contract
 from stream_app.records import Alert, RawRecord
-from stream_app.steps.alert_rules import Fired, fired, is_graver, without_severity
+from stream_app.steps.alert_ids import without_severity
+from stream_app.steps.alert_rules import Fired, fired, is_graver
 
 MAX_KNOWN = 100_000
 """Alerts that are remembered, those published last; about 20 MB."""

@@ -40,6 +40,7 @@ class Messages:
             sentiment=review.sentiment,
             sentiment_missing=review.sentiment_missing,
             truncated=review.truncated,
+            sentences=review.sentences,
             abstract=abstract,
             with_summary=self._settings.summaries != "off",
             min_words=self._settings.summary_min_words,

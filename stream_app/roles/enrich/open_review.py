@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from stream_app.ports import InFlightRecord
-from stream_app.records import Alert, Message, Position, Review, Sentiment
+from stream_app.records import Alert, Message, Position, Review, SentenceScores, Sentiment
 from stream_app.steps.alert_rules import Suppressed
 from stream_app.steps.prepare import Prepared
 
@@ -35,6 +35,7 @@ class OpenReview:
     sentiment: Sentiment | None = None
     sentiment_missing: str | None = None
     truncated: bool = False
+    sentences: tuple[SentenceScores, ...] = ()  # as the model judged them
     high_priority: bool = False
     finished: bool = False
     hazard: DueAlert | None = None  # by the rule safety, which needs no model

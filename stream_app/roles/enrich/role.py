@@ -38,7 +38,8 @@ class Enrich:
     2. the alert of rule safety, if due, is published: it needs words and stars alone. A review that no model reads is
        finished, with an alert by its stars
     3. BERT, in the batcher's threads; alert candidates have priority
-       the review's alert, if due, is published (out of order: it does not wait for T5)
+       the review's alert, if due, is published (out of order: it does not wait for T5): of rule safety where a
+       sentence speaks of a hazard that no term names, else of rule negative_review
     4. T5 for long reviews; best_effort waits ``summary_wait_ms`` for it, then takes the best sentence
     5. finished: published when every earlier offset of the partition is finished too
 
@@ -229,26 +230,28 @@ class Enrich:
             healthy=lambda: (self._reader.healthy_review(), HEALTHY_SCORES),
         )
         answered = []
-        for (review, _), found in judged:
+        for (review, scores), found in judged:
             if isinstance(found, Rejected):
                 self._outgoing.give_up(review, found)
                 continue
-            review.sentiment, review.truncated, due = found
-            self._alerts.publish(review, due, now_ms, self._by_sentiment)
+            review.sentiment, due = found
+            if isinstance(scores, Scores):
+                review.truncated, review.sentences = scores.truncated, scores.sentences
+            self._alerts.publish(review, due, now_ms, self._by_model)
             answered.append(review)
         return answered
 
     def _judged(
         self, review: OpenReview, scores: Scores | ModelFailed, now_ms: int
-    ) -> tuple[Sentiment, bool, DueAlert] | Rejected:
-        """Return the sentiment, whether BERT read only the beginning, and the alert that is due."""
+    ) -> tuple[Sentiment, DueAlert] | Rejected:
+        """Return the sentiment and the alert that is due."""
         if isinstance(scores, ModelFailed):
             return Rejected(review.in_flight.record, scores.reason, scores.detail)
         sentiment = assemble.sentiment_of(scores)
-        return sentiment, scores.truncated, self._alerts.by_sentiment(review, sentiment, now_ms)
+        return sentiment, self._alerts.by_model(review, sentiment, scores.sentences, now_ms)
 
-    def _by_sentiment(self, review: OpenReview, now_ms: int) -> DueAlert:
-        return self._alerts.by_sentiment(review, review.sentiment, now_ms)
+    def _by_model(self, review: OpenReview, now_ms: int) -> DueAlert:
+        return self._alerts.by_model(review, review.sentiment, review.sentences, now_ms)
 
     # ---- poison-pill candidates
 

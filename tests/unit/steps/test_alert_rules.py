@@ -8,17 +8,16 @@ from typing import Any
 import pytest
 
 from stream_app.records import Alert, Review, Scores, Severity
+from stream_app.steps.alert_ids import alert_id_of, without_severity
 from stream_app.steps.alert_rules import (
     Fired,
     Suppressed,
-    alert_id_of,
     fired,
     is_alert_candidate,
     negative_by_stars,
     negative_review,
     safety,
     severity_of,
-    without_severity,
 )
 from stream_app.steps.assemble import sentiment_of
 from stream_app.steps.prepare import Prepared, prepare

@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app import contract
-from stream_app.records import EnrichedReview, ModelName, Position, Review, Scores, Sentiment
+from stream_app.records import (
+    EnrichedReview,
+    ModelName,
+    Opinion,
+    Position,
+    Review,
+    Scores,
+    SentenceScores,
+    Sentiment,
+    Span,
+)
 from stream_app.steps import assemble, prepare
 from stream_app.steps.prepare import Prepared, Unusable
 from tests.schemas import validator
@@ -251,3 +261,35 @@ def test_any_text_and_any_answer_end_in_a_valid_enriched_review(
 
     value = json.loads(contract.encode_enriched(enriched))
     validator("enriched-review.v1").validate(value)
+
+
+def test_enriched_review_carries_what_its_sentences_say() -> None:
+    """The key sentence is one that was judged; without judged sentences there are no opinions."""
+    of = review("The lid broke. Nobody answers my letters.", title="Sad")
+    judged = (
+        SentenceScores(0, 4, (0.9, 0.05, 0.05), 0.0),
+        SentenceScores(5, 19, (0.7, 0.2, 0.1), 0.0, ("durability",)),
+        SentenceScores(20, 46, (0.98765, 0.01, 0.0), 0.0, ("service",)),
+    )
+    enriched = assembled(of, sentences=judged)
+
+    assert enriched.opinions == (
+        Opinion(Span(0, 14), "negative", 0.7, ("durability",)),
+        Opinion(Span(15, 41), "negative", 0.9876, ("service",)),
+    )
+    assert enriched.key_sentence == Span(15, 41)
+    validator("enriched-review.v1").validate(json.loads(contract.encode_enriched(enriched)))
+    assert assembled(of).opinions is None
+    assert b"opinions" not in contract.encode_enriched(assembled(of))
+    assert assembled(of).key_sentence == Span(0, 14)
+
+
+def test_content_review_of_a_hazard_has_a_key_sentence() -> None:
+    of = review("I love it. The pin went right into my thumb.")
+    judged = (SentenceScores(0, 10, (0.0, 0.1, 0.9), 0.0), SentenceScores(11, 44, (0.2, 0.6, 0.2), 0.99))
+
+    enriched = assembled(of, sentences=judged, sentiment=POSITIVE)
+
+    assert enriched.key_sentence == Span(11, 44)
+    assert enriched.opinions is not None
+    assert [one.hazard for one in enriched.opinions] == [False, True]
