@@ -52,7 +52,12 @@ def test_what_a_change_does_not_change_is_not_counted() -> None:
 
 def test_an_irrelevant_sentence_is_in_the_language_of_the_review() -> None:
     seen: list[str] = []
-    model = model_of(lambda text: bool(seen.append(text)))
+
+    def note(text: str) -> bool:
+        seen.append(text)
+        return False
+
+    model = model_of(note)
     robustness(
         model, reviews_of("The lamp is bright, and the cable is long enough", "很好用"), ["positive"] * 2, seed=3
     )
