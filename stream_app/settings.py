@@ -144,7 +144,7 @@ class ModelSettings(ProcessSettings):
         "bundled", description="path, name@revision or name in `models list` of a BERT-family classifier"
     )
     sentiment_models: str = Field(
-        "",
+        "zh=review-sentiment-zh",
         description="further classifiers, each for the reviews in one language: zh=MODEL,ja=MODEL; empty: none",
     )
     summary_model: str = Field("bundled", description="path, name@revision or name in `models list` of a T5")

@@ -66,6 +66,7 @@ _CLS = "Trained so that the first token's vector (CLS), normalised to length 1, 
 _MODELS = (
     _ours("review-sentiment-en", "classifier", "en", "sentiment_en", base="bge-small-en-v1.5"),
     _ours("review-sentiment-en-large", "classifier", "en", "sentiment_en_large", base="bge-small-en-v1.5"),
+    _ours("review-sentiment-zh", "classifier", "zh", "sentiment_zh", base="bge-small-zh-v1.5"),
     _ours("t5-review-title", "summarizer", "en", "summary"),
     KnownModel(
         "all-MiniLM-L6-v2",

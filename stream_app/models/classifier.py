@@ -20,7 +20,13 @@ from stream_app.models.device import Backend, DeviceChoice
 from stream_app.models.encoders import CTranslate2Encoder, Encoder, PackedEncoder, PaddedEncoder
 from stream_app.models.model_store import ModelStore
 from stream_app.models.precisions import proven_precisions
-from stream_app.models.sentence_heads import SentenceHeads, SentenceTokenIds, SentenceTokenizer, learned_tasks
+from stream_app.models.sentence_heads import (
+    SentenceHeads,
+    SentenceTokenIds,
+    SentenceTokenizer,
+    hazard_threshold,
+    learned_tasks,
+)
 from stream_app.models.transformer import (
     MAX_INPUT_TOKENS,
     ModelSource,
@@ -188,21 +194,19 @@ def _derived(folder: Path, name: str, store: ModelStore | None) -> LoadedClassif
         base = derived.base_of(folder)
         base_folder = (store or ModelStore.of(ModelSettings())).folder_of(base)
         model, tokenizer = derived.load_derived(folder, base_folder), derived.tokenizer_of(base_folder)
-        learned = learned_tasks(folder)
-        heads = _sentence_heads(model, base_folder, tokenizer, base, learned) if learned else None
+        heads = _sentence_heads(model, folder, base_folder, tokenizer, base) if learned_tasks(folder) else None
     named = ModelName(name, revision_of(model.config, folder, derived.weights_of(folder)))
     return LoadedClassifier(model, tokenizer, named, frozenset(base.languages), proven_precisions(folder), heads)
 
 
-def _sentence_heads(
-    model: Any, base_folder: Path, tokenizer: Any, base: KnownModel, learned: frozenset[str]
-) -> SentenceHeads:
+def _sentence_heads(model: Any, folder: Path, base_folder: Path, tokenizer: Any, base: KnownModel) -> SentenceHeads:
     """Its heads, with the default aspects, which are described in the base encoder's language."""
     language = base.languages[0]
     aspects = [one for one in load_aspects() if language in one.description]
     descriptions = [one.description[language] for one in aspects]
     prototypes = derived.prototypes(base_folder, tokenizer, descriptions)
-    return SentenceHeads(model, [one.id for one in aspects], prototypes, learned)
+    ids = [one.id for one in aspects]
+    return SentenceHeads(model, ids, prototypes, learned_tasks(folder), hazard_threshold(folder))
 
 
 def _positions(config: Any) -> int:

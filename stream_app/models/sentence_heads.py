@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from stream_app.ports import Tokens
 from stream_app.records import LABELS, SentenceScores, Span
 from stream_app.steps.sentences import sentences
 
+DEFAULT_HAZARD_THRESHOLD = 0.8  # a critical alert must not be noise
 TASKS = frozenset({"sentiment", "hazard", "aspects"})
 
 
@@ -32,6 +34,14 @@ def learned_tasks(folder: Path) -> frozenset[str]:
         return frozenset(task for scores in by_file.values() for task in TASKS if f"{task}_sentences" in scores)
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         return frozenset()  # no card, one of before, or a damaged one
+
+
+def hazard_threshold(folder: Path) -> float:
+    """The probability from which the model in ``folder`` is believed to have found a hazard, as its card states it."""
+    try:
+        return float(orjson.loads((folder / CARD_FILE).read_bytes())["hazard_threshold"])
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        return DEFAULT_HAZARD_THRESHOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +89,18 @@ class SentenceHeads:
     """The heads of a MultiTaskBert that read the mean vectors of sentences, in fp32 on one device. Any thread."""
 
     def __init__(
-        self, model: Any, aspects: Sequence[str], prototypes: torch.Tensor, learned: frozenset[str] = TASKS
+        self,
+        model: Any,
+        aspects: Sequence[str],
+        prototypes: torch.Tensor,
+        learned: frozenset[str] = TASKS,
+        hazard_threshold: float = 0.5,
     ) -> None:
-        """``aspects``: the ids of ``prototypes`` [aspects, width]. ``learned``: a head says nothing of other tasks."""
+        """``aspects``: the ids of ``prototypes`` [aspects, width]. ``learned``: a head says nothing of other tasks.
+
+        ``hazard_threshold``: the model's probability that becomes 0.5, so that one threshold suits all models.
+        """
+        self._hazard_shift = math.log(hazard_threshold / (1 - hazard_threshold))
         self._learned = learned
         self._classifier = copy.deepcopy(model.sentence_classifier).float()
         self._projection = copy.deepcopy(model.aspect_projection).float()
@@ -115,7 +134,7 @@ class SentenceHeads:
             of_labels = [(one[0], one[1], one[2]) for one in logits[:, : len(LABELS)].softmax(dim=-1).cpu().tolist()]
         of_hazards = [0.0] * total
         if "hazard" in self._learned:
-            of_hazards = logits[:, HAZARD].sigmoid().cpu().tolist()
+            of_hazards = (logits[:, HAZARD] - self._hazard_shift).sigmoid().cpu().tolist()
         of_aspects: list[tuple[str, ...]] = [()] * total
         if "aspects" in self._learned and self._aspects:
             found = aspect_logits(self._projection(vectors), self._prototypes) > 0

@@ -10,10 +10,8 @@ from stream_app.steps.summary_text import key_sentence, shortened
 
 MAX_OPINIONS = 12
 """Of a review: longer ones repeat themselves, and every reader of the topic pays for each."""
-HAZARD_THRESHOLD = 0.8
-"""The probability from which a sentence speaks of a hazard. A critical alert must not be noise: among look-alikes the
-bundled English classifier's precision is 0.86 from 0.7 and 0.94 from 0.9 (docs/alerts.md).
-"""
+HAZARD_THRESHOLD = 0.5
+"""From here on a sentence speaks of a hazard. How sure the model must be for it is in its card (``hazard_threshold``)."""
 _NEUTRAL = LABELS.index("neutral")
 
 

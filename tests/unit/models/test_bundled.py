@@ -97,6 +97,13 @@ def test_the_bundled_models_read_english(classifier: Classifier, summarizer: Sum
     assert summarizer.canary()
 
 
+def test_chinese_praise_and_complaints_are_distinguished() -> None:
+    classifier = load_classifier("review-sentiment-zh", CPU)
+    texts = ["质量很好，物流很快，下次还来买", "用了两天就坏了，客服也不理人，太差了"]
+    assert [label_of(found) for found in classifier.run(classifier.tokenize(texts))] == ["positive", "negative"]
+    assert classifier.languages == {"zh"}
+
+
 CLASSIFIERS = [model for model in CATALOG.values() if model.kind == "classifier" and model.bundled]
 
 

@@ -99,6 +99,7 @@ def test_list_has_every_model_with_its_state() -> None:
     assert {name: (row["state"], row["hash"]) for name, row in rows.items()} == {
         "review-sentiment-en": ("bundled", None),
         "review-sentiment-en-large": ("bundled", None),
+        "review-sentiment-zh": ("bundled", None),
         "t5-review-title": ("bundled", None),
         "all-MiniLM-L6-v2": ("installed", "ok"),
         "bge-small-en-v1.5": ("missing", None),

@@ -18,7 +18,13 @@ from stream_app.models.device import Backend, DeviceChoice, Precision
 from stream_app.models.encoders import PaddedEncoder
 from stream_app.models.fused_encoder import FusedEncoder
 from stream_app.models.multitask import HAZARD, MultiTaskBert, aspect_logits
-from stream_app.models.sentence_heads import SentenceHeads, SentenceTokenIds, SentenceTokenizer, learned_tasks
+from stream_app.models.sentence_heads import (
+    SentenceHeads,
+    SentenceTokenIds,
+    SentenceTokenizer,
+    hazard_threshold,
+    learned_tasks,
+)
 from stream_app.records import ModelName, SentenceScores
 from stream_app.steps.sentences import sentences
 from stream_app.training.batches import tensors, tokenized
@@ -233,3 +239,11 @@ def test_foreign_and_older_classifiers_judge_whole_texts_alone(
     [scores] = classifier.run(classifier.tokenize(["good . bad ."]))
 
     assert scores.sentences == ()
+
+
+@pytest.mark.parametrize(
+    ("card", "threshold"), [('{"hazard_threshold": 0.4}', 0.4), ("{}", 0.8), ("[]", 0.8), ("", 0.8)]
+)
+def test_the_card_states_how_sure_of_a_hazard_the_model_must_be(tmp_path: Path, card: str, threshold: float) -> None:
+    (tmp_path / "card.json").write_text(card)
+    assert hazard_threshold(tmp_path) == threshold
