@@ -11,7 +11,7 @@ from stream_app.steps.summary_text import key_sentence, shortened
 MAX_OPINIONS = 12
 """Of a review: longer ones repeat themselves, and every reader of the topic pays for each."""
 HAZARD_THRESHOLD = 0.5
-"""From here on a sentence speaks of a hazard. How sure the model must be for it is in its card (``hazard_threshold``)."""
+"""From here on a sentence speaks of a hazard. A card says how sure its model must be for it (``hazard_threshold``)."""
 _NEUTRAL = LABELS.index("neutral")
 
 
