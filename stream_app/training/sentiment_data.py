@@ -123,7 +123,9 @@ def planned(
     for number in range(recipe.epochs):
         rng = random.Random(f"{recipe.seed} {number}")
         examples = [
-            of_review(one, views, rng, others) for file in files for one in _part(file, number, recipe.reviews_of_file)
+            of_review(one, views, rng, others)
+            for file in files
+            for one in _part(file, number, min(recipe.reviews_of_file, len(file)))
         ]
         examples = with_weak_hazards(examples)
         for file_of in data.sentences:

@@ -54,7 +54,7 @@ def train(folder: Path, output: str, method: Literal["lora", "full"] = "lora", *
             layers=2 if method == "full" else None,
             epochs=2,
             rank=2,
-            batch_tokens=64,
+            batch_tokens=256,
         ),
         aspects=ASPECTS,
         clause_aspects={"kettles": {"Price": "value"}},
