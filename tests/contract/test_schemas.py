@@ -98,7 +98,7 @@ def reasons_in_the_code() -> set[str]:
     """The first argument of _Invalid, and the second of Rejected, wherever they are words."""
     package = Path(next(iter(stream_app.__path__)))
     found = set()
-    for path in [*package.glob("contract/*.py"), *package.glob("roles/*.py")]:
+    for path in [*package.glob("contract/*.py"), *package.glob("roles/**/*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 at = {"_Invalid": 0, "Rejected": 1}.get(node.func.id)
@@ -117,3 +117,10 @@ def test_asyncapi_names_every_reason() -> None:
     found = reasons_in_the_code()
     assert "tombstone" in found
     assert found | examples <= named
+
+
+def test_asyncapi_lists_the_reasons_in_order() -> None:
+    """`dead-letter list --reason` knows what is in REASONS."""
+    headers = DOCUMENT["components"]["schemas"]["errorHeaders"]["properties"]
+    reasons = headers[contract.HEADER_ERROR_REASON]["enum"]
+    assert tuple(reasons) == contract.REASONS
