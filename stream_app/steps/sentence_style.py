@@ -38,7 +38,7 @@ _FAMILY = re.compile(
 )
 # what it begins with points to a sentence before it
 _DANGLING = re.compile(
-    r"\W*(?:(?:and|but|or|nor|yet|also|however|therefore|thus|then|plus|besides|otherwise|instead|because|which|whereas"
+    r"\W{0,9}(?:(?:and|but|or|nor|yet|also|however|therefore|thus|then|plus|besides|otherwise|instead|because|which|whereas"
     r"|either|neither|anyways?|again|another|others?|secondly|thirdly|finally|lastly|he|she|his|her|them|same|likewise"
     r"|that(?:['’]s)?|those|in addition|on the other hand|for (?:example|instance)|if so|if not|of course|not only that"
     r"|so (?:i|it|if|when|the|they|we|this|that|you|my|far)|(?:it|they|this|these)(?:['’]\w+)? (?:\w+ )?(?:also|too))\b"
@@ -46,7 +46,7 @@ _DANGLING = re.compile(
     re.IGNORECASE,
 )
 # most often the product is meant, yet a name says more
-_POINTING = re.compile(r"\W*(?:it|its|they|their|this|these)\b|\W*[这它]", re.IGNORECASE)
+_POINTING = re.compile(r"\W{0,9}(?:it|its|they|their|this|these)\b|\W{0,9}[这它]", re.IGNORECASE)
 _REMARK = re.compile(
     r"https?:|www\.|\.com\b|\[(?:email|phone|iban|card|ssn|id)\]|\b(?:update|edit|edited|updated|p\.?s)\b\s*[:\-(]"
     r"|\b(?:hope this helps|thank(?:s| you)\b|these? reviews?|other reviews?|reviewers?"

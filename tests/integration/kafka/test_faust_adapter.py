@@ -122,7 +122,7 @@ def test_role_without_room_for_longer_than_the_poll_interval_stays_in_the_group(
     wait_until(lambda: s.outputs() == 100, 20, "it works while it has room")
 
     full.touch()
-    wait_until(lambda: not s.moves_within(0.3), 30, "what was being fetched when it became full is through")
+    wait_until(lambda: not s.moves_within(1.0), 30, "what was being fetched when it became full is through")
     s.produce(range(100, 200))
     members = s.members()
     assert len(members) == 1
