@@ -10,6 +10,8 @@ from stream_app.models.base_encoder import WHEEL
 from stream_app.ports import ConfigurationError
 
 WEIGHTS = "model.safetensors"
+LAYERS_WEIGHTS = "layers.safetensors"
+"""What a classifier has besides its base encoder."""
 
 Kind = Literal["encoder", "classifier", "summarizer"]
 

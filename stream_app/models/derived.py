@@ -20,7 +20,7 @@ from tokenizers import normalizers
 from transformers import AutoTokenizer, BertConfig, BertModel
 
 from stream_app.models.base_encoder import WHEEL
-from stream_app.models.catalog import KnownModel, known
+from stream_app.models.catalog import LAYERS_WEIGHTS, KnownModel, known
 from stream_app.models.multitask import HEADS, MultiTaskBert, embed, prototypes_of
 from stream_app.models.transformer import MAX_INPUT_TOKENS, SAFE, SAFE_WEIGHTS
 from stream_app.records import LABELS
@@ -28,7 +28,6 @@ from stream_app.records import LABELS
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 LAYERS_CONFIG = "config.json"
-LAYERS_WEIGHTS = "layers.safetensors"
 _EMBEDDINGS = "bert.embeddings."
 _EVERY_LINEAR_LAYER = r".*encoder\.layer\.\d+\..*(query|key|value|dense)"
 

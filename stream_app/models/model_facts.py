@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from stream_app.models.base_encoder import SHA256, wheel_folder
-from stream_app.models.catalog import WEIGHTS, KnownModel
+from stream_app.models.catalog import LAYERS_WEIGHTS, WEIGHTS, KnownModel
 from stream_app.models.model_store import ModelStore
 
 _SIZES = {
@@ -60,6 +60,8 @@ def _numbers(folder: Path) -> dict[str, Any]:
     except OSError:
         return {}
     sizes = {_SIZES[field]: config[field] for field in _SIZES if field in config}
+    if (folder / LAYERS_WEIGHTS).is_file():
+        return sizes | {"parameters besides the base's": _parameters(folder / LAYERS_WEIGHTS)}
     return sizes | {"parameters": _parameters(folder / WEIGHTS)}
 
 
