@@ -37,6 +37,9 @@ Method = Annotated[
     Literal["lora", "full"], typer.Option(help="lora: an adapter, a few megabytes; full: all of the encoder's layers.")
 ]
 Layers = Annotated[int | None, typer.Option(help="Start from so many of the layers, evenly spaced; with full alone.")]
+HeadsOnly = Annotated[
+    bool, typer.Option("--heads-only", help="Train the heads for sentences alone, of the model named by --from.")
+]
 TrainedLayers = Annotated[
     int | None, typer.Option(help="Train the last so many layers alone: faster, and a smaller file; with full alone.")
 ]
@@ -64,6 +67,7 @@ def train_sentiment(
     method: Method = "lora",
     layers: Layers = None,
     trained_layers: TrainedLayers = None,
+    heads_only: HeadsOnly = False,
     teacher: Teacher = None,
     start_from: StartFrom = None,
     checkpoint: Checkpoint = None,
@@ -100,6 +104,8 @@ def train_sentiment(
             method=method,
             layers=layers,
             trained_layers=trained_layers,
+            heads_only=heads_only,
+            sentences_of_file=24_000 if heads_only else defaults.sentences_of_file,
             epochs=epochs or defaults.epochs,
             learning_rate=learning_rate,
             reviews_of_file=reviews_of_file or defaults.reviews_of_file,

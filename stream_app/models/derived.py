@@ -126,24 +126,23 @@ def freeze_below(model: MultiTaskBert, trained_layers: int | None) -> None:
             layer.requires_grad_(False)
 
 
-def save_layers(
-    model: MultiTaskBert, state: Mapping[str, torch.Tensor], base: str, base_layers: int, folder: Path
-) -> None:
-    """Write what was trained, in half precision: the layers, or all of them where the base has another number.
+def save_layers(model: MultiTaskBert, state: Mapping[str, torch.Tensor], name: str, base: Path, folder: Path) -> None:
+    """Write what differs from the base encoder ``name``, whose folder is ``base``, in half precision.
 
     ``state``: the model's, as it is to be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    named = {**model.config.to_dict(), "base_model_name_or_path": base}
+    named = {**model.config.to_dict(), "base_model_name_or_path": name}
     options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
     (folder / LAYERS_CONFIG).write_bytes(orjson.dumps(named, option=options, default=str))
-    frozen = {name for name, value in model.named_parameters() if not value.requires_grad}
-    if model.config.num_hidden_layers != base_layers:
-        frozen = {name for name in frozen if name.startswith(_EMBEDDINGS)}
+    encoder = BertModel.from_pretrained(str(base), add_pooling_layer=False, **SAFE_WEIGHTS)
+    has_base_layers = encoder.config.num_hidden_layers == model.config.num_hidden_layers
+    of_base = {f"bert.{one}": value.float() for one, value in encoder.state_dict().items()}
     weights = {
-        name: value.detach().cpu().half().contiguous()
-        for name, value in state.items()
-        if name not in frozen and not name.startswith(_EMBEDDINGS)
+        one: value.detach().cpu().half().contiguous()
+        for one, value in state.items()
+        if not one.startswith(_EMBEDDINGS)
+        and not (has_base_layers and one in of_base and torch.equal(of_base[one], value.detach().cpu().float()))
     }
     (folder / LAYERS_WEIGHTS).write_bytes(save(weights))  # the library's own writer lets nobody else read the file
 

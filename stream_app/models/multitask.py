@@ -15,6 +15,7 @@ from stream_app.records import LABELS
 
 HEADS = ("pooler", "classifier", "sentence_classifier", "aspect_projection")
 """The modules that a base encoder lacks."""
+SENTENCE_HEADS = ("sentence_classifier", "aspect_projection")
 HAZARD = len(LABELS)
 """The column of ``sentence_classifier`` that says whether someone was or could have been hurt."""
 _ASPECT_SCALE = 12.0

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import BertConfig, EarlyStoppingCallback
+from transformers import EarlyStoppingCallback
 from transformers.trainer_utils import get_last_checkpoint
 
 from stream_app.models import derived
 from stream_app.models.classifier import load_classifier
 from stream_app.models.device import DeviceChoice
-from stream_app.models.multitask import MultiTaskBert
+from stream_app.models.multitask import SENTENCE_HEADS, MultiTaskBert
 from stream_app.ports import TextModel
 from stream_app.records import Scores
 from stream_app.training.rows import Columns
@@ -71,6 +71,9 @@ def train_sentiment(
         model = derived.with_adapter(model, recipe.rank)
     else:
         derived.freeze_below(model, recipe.trained_layers)
+    if recipe.heads_only:
+        for name, value in model.named_parameters():
+            value.requires_grad_(name.startswith(SENTENCE_HEADS))
     batches = planned(data, tokenizer, recipe, tuple(aspects or {}), teacher)
     trainer = SentimentTrainer(
         model=model,
@@ -81,18 +84,12 @@ def train_sentiment(
         callbacks=[EarlyStoppingCallback(recipe.patience_epochs)],
     )
     files = ((*train, *sentences), (*dev, *sentences_dev))
-    trainer.set_job(
-        Job(data, tokenizer, tuple(aspects or {}), prototypes, recipe, choice, _layers_of(base), output, files)
-    )
+    trainer.set_job(Job(data, tokenizer, tuple(aspects or {}), prototypes, recipe, choice, base, output, files))
     last = get_last_checkpoint(str(checkpoint)) if checkpoint.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
     if trainer.best is None:  # the best epoch is one before the checkpoint
         trainer.best = SentimentTraining(output, *scored(load_classifier(str(output), choice), data.dev), {}, {})
     return trainer.best
-
-
-def _layers_of(base: Path) -> int:
-    return int(BertConfig.from_pretrained(str(base)).num_hidden_layers)
 
 
 def _only(items: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

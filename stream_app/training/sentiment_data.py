@@ -38,13 +38,15 @@ class Recipe:
     ``method``: ``lora`` trains an adapter of ``rank``, ``full`` the layers themselves: ``layers`` of the base's (None:
     all), of these the last ``trained_layers`` (None: all). ``learning_rate`` 0: 5e-4 for LoRA, 6e-5 for full.
     ``reviews_of_file``, ``sentences_of_file``: at most so many of a file are in an epoch; the next epoch takes the next
-    ones. ``teacher_share``: of a review's loss, where there is a teacher.
+    ones. ``teacher_share``: of a review's loss, where there is a teacher. ``heads_only``: train the heads for sentences
+    alone, and leave the rest as it is.
     """
 
     base: str = "bge-small-en-v1.5"
     method: Literal["lora", "full"] = "lora"
     layers: int | None = None
     trained_layers: int | None = None
+    heads_only: bool = False
     epochs: int = 3
     patience_epochs: int = 2
     learning_rate: float = 0.0
@@ -118,6 +120,8 @@ def planned(
     """All epochs' batches: the next part of each file's reviews, and every sentence."""
     files = [random.Random(recipe.seed).sample(file, len(file)) for file in data.train]
     others = [one.text for file in data.sentences for group in file.train for one in group if one.label == "neutral"]
+    # files may be sorted by label
+    sentences = [random.Random(recipe.seed).sample(file.train, len(file.train)) for file in data.sentences]
     views = Views()
     epochs = []
     for number in range(recipe.epochs):
@@ -125,12 +129,12 @@ def planned(
         examples = [
             of_review(one, views, rng, others)
             for file in files
-            for one in _part(file, number, min(recipe.reviews_of_file, len(file)))
+            for one in _part(file, number, 0 if recipe.heads_only else min(recipe.reviews_of_file, len(file)))
         ]
         examples = with_weak_hazards(examples)
-        for file_of in data.sentences:
-            count = min(recipe.sentences_of_file, _MOST_REPEATS * len(file_of.train))
-            examples += of_sentences(_part(file_of.train, number, count), rng)
+        for groups in sentences:
+            count = min(recipe.sentences_of_file, _MOST_REPEATS * len(groups))
+            examples += of_sentences(_part(groups, number, count), rng)
         epochs.append(examples)
     if teacher is not None:
         epochs = _taught(epochs, teacher)

@@ -58,7 +58,7 @@ class Job:
     prototypes: torch.Tensor
     recipe: Recipe
     choice: DeviceChoice
-    base_layers: int
+    base: Path
     output: Path
     files: tuple[Sequence[Path], Sequence[Path]]
 
@@ -139,8 +139,9 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
         """Score the model as it is now on the development data; write it where it is the best so far."""
         self.model.eval()
         current = ModelInTraining(self.model, self._job.tokenizer, self._job.choice)
-        calibration = list(answers(current, [one.model_text for one in self._job.data.calibration]))
-        current.temperature = fitted_temperature(self._job.data.calibration, calibration)
+        if not self._job.recipe.heads_only:  # else it is in the weights already
+            calibration = list(answers(current, [one.model_text for one in self._job.data.calibration]))
+            current.temperature = fitted_temperature(self._job.data.calibration, calibration)
         current.knows_neutral = self._knows_neutral
         scores, title_scores = scored(current, self._job.data.dev)
         console.log(
@@ -187,7 +188,7 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
         if lora:
             derived.save_adapter(model, state, recipe.base, self._job.output)
         else:
-            derived.save_layers(model, state, recipe.base, self._job.base_layers, self._job.output)
+            derived.save_layers(model, state, recipe.base, self._job.base, self._job.output)
         scores: dict[str, Any] = {"whole_reviews": asdict(self.best.scores), "temperature": temperature}
         if self.best.title_scores is not None:
             scores["titles_alone"] = asdict(self.best.title_scores)

@@ -33,7 +33,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A classifier of two layers that has learned nothing."""
     folder = tmp_path_factory.mktemp("model")
     fresh = derived.new_model(base_encoder_folder(), 2)
-    derived.save_layers(fresh, fresh.state_dict(), "all-MiniLM-L6-v2", 6, folder)
+    derived.save_layers(fresh, fresh.state_dict(), "all-MiniLM-L6-v2", base_encoder_folder(), folder)
     return folder
 
 

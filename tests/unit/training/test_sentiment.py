@@ -16,7 +16,7 @@ from stream_app.models.device import DeviceChoice
 from stream_app.records import LABELS
 from stream_app.training.evaluate import answers
 from stream_app.training.sentiment import train_sentiment
-from stream_app.training.sentiment_data import Recipe
+from stream_app.training.sentiment_data import Recipe, planned, read
 from stream_app.training.sentiment_trainer import SentimentTrainer, SentimentTraining
 from tests.unit.training.reviews import rows, write
 
@@ -33,7 +33,9 @@ SENTENCES: list[dict[str, Any]] = [
 ]
 
 
-def train(folder: Path, output: str, method: Literal["lora", "full"] = "lora", **others: Any) -> SentimentTraining:
+def train(
+    folder: Path, output: str, method: Literal["lora", "full"] = "lora", *, heads_only: bool = False, **others: Any
+) -> SentimentTraining:
     file = write(folder / "reviews.jsonl", rows())
     # the held-out sentences are those whose hash is small: some of so many texts
     sentences = write(
@@ -55,6 +57,7 @@ def train(folder: Path, output: str, method: Literal["lora", "full"] = "lora", *
             epochs=2,
             rank=2,
             batch_tokens=256,
+            heads_only=heads_only,
         ),
         aspects=ASPECTS,
         clause_aspects={"kettles": {"Price": "value"}},
@@ -99,6 +102,30 @@ def test_a_model_that_saw_no_neutral_review_never_answers_neutral(tmp_path: Path
     )
     classifier = load_classifier(str(tmp_path / "model"), CPU)
     assert max(one.neutral for one in answers(classifier, ["fine", "so so", "it broke"])) < 1e-6
+
+
+def test_heads_that_are_trained_alone_leave_the_reviews_answers_as_they_are(tmp_path: Path) -> None:
+    train(tmp_path, "model", "full")
+    before = derived.load_derived(tmp_path / "model", base_encoder_folder())
+    train(tmp_path, "heads", "full", start_from=before, heads_only=True)
+    after = derived.load_derived(tmp_path / "heads", base_encoder_folder())
+    assert after.classifier.weight.equal(before.classifier.weight)
+    assert after.bert.encoder.layer[0].output.dense.weight.equal(before.bert.encoder.layer[0].output.dense.weight)
+    assert not after.sentence_classifier.weight.equal(before.sentence_classifier.weight)
+
+
+def test_sentences_of_a_sorted_file_are_learned_from_all_of_it(tmp_path: Path) -> None:
+    """All the negative ones stood behind the first eight thousand, and none was learned."""
+    file = write(
+        tmp_path / "sorted.jsonl",
+        [{"text": f"text {n}", "label": "positive" if n < 50 else "negative"} for n in range(100)],
+    )
+    reviews = write(tmp_path / "reviews.jsonl", rows())
+    recipe = Recipe(base="all-MiniLM-L6-v2", epochs=1, sentences_of_file=20, batch_tokens=64)
+    data = read([reviews], [file], [reviews], recipe, sentences_dev=(), language="en", aspects={})
+    batches = planned(data, derived.tokenizer_of(base_encoder_folder()), recipe, (), None)
+    labels = {label for at in range(len(batches)) for label in batches[at]["span_labels"].tolist()}
+    assert labels == {LABELS.index("negative"), LABELS.index("positive")}
 
 
 def test_a_student_starts_with_its_teachers_layers_and_learns_its_answers(tmp_path: Path) -> None:
