@@ -133,6 +133,7 @@ def save_layers(model: MultiTaskBert, state: Mapping[str, torch.Tensor], name: s
     """
     folder.mkdir(parents=True, exist_ok=True)
     named = {**model.config.to_dict(), "base_model_name_or_path": name}
+    named.pop("_name_or_path", None)  # where this machine has it
     options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
     (folder / LAYERS_CONFIG).write_bytes(orjson.dumps(named, option=options, default=str))
     encoder = BertModel.from_pretrained(str(base), add_pooling_layer=False, **SAFE_WEIGHTS)
