@@ -71,7 +71,7 @@ def evaluate_sentiment(
     maximum: Maximum = None,
     held_out: HeldOut = False,
     changed_reviews: Annotated[
-        int, typer.Option(help="Measure robustness on at most so many reviews: each is read seven times.")
+        int, typer.Option(help="Measure robustness on at most this number of reviews: each is read seven times.")
     ] = 1000,
     seed: Seed = 1,
     as_json: Json = False,

@@ -36,19 +36,19 @@ Base = Annotated[str, typer.Option(help="The base encoder: a name in `models lis
 Method = Annotated[
     Literal["lora", "full"], typer.Option(help="lora: an adapter, a few megabytes; full: all of the encoder's layers.")
 ]
-Layers = Annotated[int | None, typer.Option(help="Start from so many of the layers, evenly spaced; with full alone.")]
+Layers = Annotated[int | None, typer.Option(help="Start from this number of layers, evenly spaced; with full alone.")]
 HeadsOnly = Annotated[
     bool, typer.Option("--heads-only", help="Train the heads for sentences alone, of the model named by --from.")
 ]
 TrainedLayers = Annotated[
-    int | None, typer.Option(help="Train the last so many layers alone: faster, and a smaller file; with full alone.")
+    int | None, typer.Option(help="Train the last N layers alone: faster, and a smaller file; with full alone.")
 ]
 Teacher = Annotated[
     str | None,
     typer.Option(help="Distil this model: start from its layers, and learn its probabilities besides the labels."),
 ]
 ReviewsOfFile = Annotated[
-    int | None, typer.Option(help="At most so many reviews of a file are in an epoch, the next ones in the next.")
+    int | None, typer.Option(help="At most N reviews of a file are in an epoch, the next ones in the next.")
 ]
 StartFrom = Annotated[
     str | None, typer.Option("--from", help="Go on with this model instead of the base encoder; default: --teacher.")
