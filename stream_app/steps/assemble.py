@@ -17,6 +17,8 @@ from stream_app.steps.opinions import hazard_in, opinions_of, weightiest
 from stream_app.steps.prepare import Prepared
 from stream_app.steps.summary_text import MAX_SENTENCE_CHARACTERS, best_sentence, faithful
 
+LOW_CONFIDENCE = 0.6
+"""A label of a lower probability is a guess: docs/models.md says how often such labels are right."""
 _CONTRADICTION = 0.8  # the probability from which words and stars contradict each other
 
 
@@ -78,7 +80,7 @@ def assemble(
         summary_method=method,
         key_sentence=weightiest(prepared, sentences) if negative or alarming else None,
         opinions=opinions_of(prepared, sentences),
-        flags=(*prepared.flags, *_contradictions(review.rating, sentiment), *(("truncated",) if truncated else ())),
+        flags=(*prepared.flags, *doubts_of(sentiment, review.rating), *(("truncated",) if truncated else ())),
         safety_words=prepared.safety_words,
         sentiment_model=sentiment_model if sentiment is not None else None,
         summary_model=summary_model if method == "abstractive" else None,
@@ -114,9 +116,13 @@ def _summary(
     return (prepared.text[span.start : span.end], "extractive") if span else (None, "none")
 
 
-def _contradictions(rating: int | None, sentiment: Sentiment | None) -> tuple[str, ...]:
-    """Stars and words that contradict each other with confidence."""
-    if rating is None or sentiment is None:
+def doubts_of(sentiment: Sentiment | None, rating: int | None) -> tuple[str, ...]:
+    """The flags of a label that is unsure (``low_confidence``) or against the stars, surely (``rating_mismatch``)."""
+    if sentiment is None:
+        return ()
+    if sentiment.confidence < LOW_CONFIDENCE:
+        return ("low_confidence",)
+    if rating is None:
         return ()
     negative, _, positive = sentiment.scores
     contradict = (rating <= 2 and positive >= _CONTRADICTION) or (rating >= 4 and negative >= _CONTRADICTION)

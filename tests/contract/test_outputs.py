@@ -29,6 +29,7 @@ from stream_app.records import (
     Sentiment,
     Span,
 )
+from stream_app.steps.assemble import doubts_of
 from tests.schemas import validator
 
 EXAMPLES = contract.schema_folder() / "examples" / "valid"
@@ -160,6 +161,17 @@ def test_example_of_an_alert_by_a_learned_hazard_is_valid_and_says_what_raised_i
 
     assert not isinstance(alert, Rejected)
     assert (alert.rule, alert.severity, alert.reason, alert.p_negative) == ("safety", "critical", "hazard", 0.9312)
+
+
+@pytest.mark.parametrize("flag", ["low_confidence", "rating_mismatch"])
+def test_example_of_a_doubted_label_is_valid_and_earns_its_flag(flag: str) -> None:
+    value = stored(f"enriched-review.{flag}.json")
+
+    validator("enriched-review.v1").validate(value)
+    review = contract.decode_enriched(record(orjson.dumps(value)))
+
+    assert not isinstance(review, Rejected)
+    assert review.flags == doubts_of(review.sentiment, review.rating) == (flag,)
 
 
 def test_example_with_opinions_is_valid_and_its_offsets_are_of_the_text() -> None:

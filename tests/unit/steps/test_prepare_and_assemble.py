@@ -213,6 +213,34 @@ def test_stars_that_contradict_the_words_are_flagged(
     assert ("rating_mismatch" in assembled(review("Bad.", rating=rating), sentiment=sentiment).flags) == mismatch
 
 
+@pytest.mark.parametrize(
+    ("sentiment", "rating", "doubts"),
+    [
+        (Sentiment("neutral", 0.5999, (0.3, 0.5999, 0.1001)), None, ("low_confidence",)),
+        (Sentiment("neutral", 0.6, (0.3, 0.6, 0.1)), None, ()),
+        (Sentiment("positive", 0.4, (0.35, 0.25, 0.4)), 1, ("low_confidence",)),  # too unsure to be against the stars
+        (Sentiment("positive", 0.7999, (0.1, 0.1001, 0.7999)), 1, ()),
+        (Sentiment("positive", 0.8, (0.1, 0.1, 0.8)), 1, ("rating_mismatch",)),
+        (Sentiment("neutral", 0.99, (0.0, 0.99, 0.01)), 1, ()),
+        (Sentiment("neutral", 0.99, (0.0, 0.99, 0.01)), 5, ()),
+        (None, 1, ()),
+    ],
+)
+def test_label_is_doubted_where_it_is_unsure_or_surely_against_the_stars(
+    sentiment: Sentiment | None, rating: int | None, doubts: tuple[str, ...]
+) -> None:
+    """Never both: what is unsure contradicts nothing."""
+    assert assemble.doubts_of(sentiment, rating) == doubts
+
+
+def test_review_with_an_unsure_label_is_flagged() -> None:
+    unsure = Sentiment("negative", 0.45, (0.45, 0.3, 0.25))
+
+    assert "low_confidence" in assembled(review("It is a lid."), sentiment=unsure).flags
+    assert "low_confidence" not in assembled(review("It is a lid."), sentiment=NEGATIVE).flags
+    assert "low_confidence" not in assembled(review("It is a lid."), sentiment=None).flags
+
+
 def test_truncated_review_says_so() -> None:
     """The models read the beginning only."""
     enriched = assembled(review(LONG), truncated=True)
