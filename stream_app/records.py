@@ -296,12 +296,21 @@ class Counts:
         return (self.positive - self.negative) / judged if judged else None
 
 
+class Mention(NamedTuple):
+    """A kept sentence that speaks of aspects: ``sentence[start:end]`` of its Evidence; their ids."""
+
+    start: int
+    end: int
+    label: Label
+    aspects: tuple[str, ...]
+
+
 @value
 class Evidence:
-    """What the view keeps of a review's text: what a product's text may quote.
+    """What the view keeps of a review's text: what a product's text, and its aspects, may quote.
 
     ``sentence``: its first sentences and its key sentence, one a line (steps/kept_sentences). ``language``: None in
-    what was kept before it was noted.
+    what was kept before it was noted; so are ``mentions`` empty.
     """
 
     review_id: str
@@ -312,6 +321,7 @@ class Evidence:
     rating: int | None
     sentence: str
     language: str | None = None
+    mentions: tuple[Mention, ...] = ()
 
 
 @value

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from stream_app.records import LABELS, EnrichedReview, Evidence, ProductText
-from stream_app.steps.kept_sentences import kept_sentences
+from stream_app.steps.aspect_counts import AspectTally, Said, plus_said, said_of_aspects
+from stream_app.steps.kept_sentences import kept_mentions, kept_sentences, kept_spans
 
 MAX_SENTENCES = 64
 HOUR_MS = 3_600_000
-BUCKET_DAYS = 32  # the longest window, and two days for clocks and time zones to disagree in
+BUCKET_DAYS = 37  # what a trend compares (35 days before today), and two days for clocks and time zones to disagree in
 
 Tally = tuple[int, ...]
 """negative, neutral, positive, unknown, how many of 1 to 5 stars, P(negative) x 10,000 summed."""
@@ -27,6 +28,7 @@ class Contribution(NamedTuple):
     """What one revision of a review adds; a deletion adds nothing and stays as a marker.
 
     ``label``: index into the tally, 0 negative to 3 unknown. ``star``: 1 to 5, 0 without. ``hour``: since 1970, UTC.
+    ``said``: of aspects; nothing in a contribution from before aspects were counted.
     """
 
     revision: int
@@ -36,6 +38,7 @@ class Contribution(NamedTuple):
     label: int = 0
     star: int = 0
     p_negative: int = 0
+    said: Said = ()
 
     def replaces(self, other: Contribution) -> bool:
         """The order of the revisions of one review. Equal ones are duplicates: the first stands."""
@@ -67,6 +70,7 @@ def contribution_of(review: EnrichedReview) -> Contribution:
         label=LABELS.index(sentiment.label) if sentiment else len(LABELS),
         star=review.rating or 0,
         p_negative=_p_negative(review),
+        said=said_of_aspects(review),
     )
 
 
@@ -74,6 +78,7 @@ def sentence_of(review: EnrichedReview) -> Evidence | None:
     """What a product's text may quote of the review; None where the review has no text."""
     if review.kind == "deleted" or not review.text:
         return None
+    kept = kept_spans(review.text, review.key_sentence)
     return Evidence(
         review_id=review.review_id,
         revision=review.revision,
@@ -81,8 +86,9 @@ def sentence_of(review: EnrichedReview) -> Evidence | None:
         label=review.sentiment.label if review.sentiment else None,
         p_negative=_p_negative(review),
         rating=review.rating,
-        sentence=kept_sentences(review.text, review.key_sentence),
+        sentence=kept_sentences(review.text, kept),
         language=review.language,
+        mentions=kept_mentions(kept, review.opinions or ()),
     )
 
 
@@ -103,7 +109,7 @@ class ProductState:
     withdrawn. ``text_arrived``, ``text_totals``: ``arrived`` and ``totals`` when the text was written;
     ``text_made_at_ms`` is kept when it is withdrawn. ``text_changed``: ``changes`` when a text was written or
     withdrawn last. ``published``: those of the summary that was published last, 0 before the first;
-    ``published_at_ms``: when.
+    ``published_at_ms``: when. ``aspects``: of all time; ``aspect_days``: of the days (since 1970, UTC) that are kept.
     """
 
     product_id: str
@@ -123,6 +129,8 @@ class ProductState:
     published: int = 0
     published_at_ms: int = 0
     cited: dict[str, int] = field(default_factory=dict)
+    aspects: dict[str, AspectTally] = field(default_factory=dict)
+    aspect_days: dict[int, dict[str, AspectTally]] = field(default_factory=dict)
 
     @property
     def changes(self) -> int:
@@ -176,6 +184,7 @@ class ProductState:
     def _add(self, contribution: Contribution, sign: int) -> None:
         tally = contribution.tally()
         self.totals = _plus(self.totals, tally, sign)
+        self.aspects = plus_said(self.aspects, contribution.said, sign)
         hour = contribution.hour
         if self.newest_ms is None or hour // 24 < oldest_day_kept(self.newest_ms):
             return
@@ -184,6 +193,9 @@ class ProductState:
             del self.buckets[hour]
         else:
             self.buckets[hour] = bucket
+        of_the_day = plus_said(self.aspect_days.pop(hour // 24, {}), contribution.said, sign)
+        if of_the_day:
+            self.aspect_days[hour // 24] = of_the_day
 
     def _drop_old_buckets(self, created_at_ms: int) -> None:
         if self.newest_ms is not None and created_at_ms <= self.newest_ms:
@@ -191,6 +203,7 @@ class ProductState:
         self.newest_ms = created_at_ms
         oldest = oldest_day_kept(created_at_ms)
         self.buckets = {hour: tally for hour, tally in self.buckets.items() if hour // 24 >= oldest}
+        self.aspect_days = {day: tallies for day, tallies in self.aspect_days.items() if day >= oldest}
 
     def _keep_sentence(self, review: EnrichedReview) -> None:
         self.sentences.pop(review.review_id, None)

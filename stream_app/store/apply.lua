@@ -9,6 +9,7 @@
 --       3 created_at in ms            4 the first day kept when no review is newer than this one
 --       5 packed sentence, or ''      6 how many sentences are kept
 --       7 alert_id, or ''             8 the alert, put into the outbox if the event changes something
+--       9 what it says of aspects: "-durability -look *price +quality .safety" (negative, both, positive, neither)
 -- Returns {1 if it changed something else 0, alert_id, what the outbox holds of it, ...}; the last two after a duplicate too.
 
 local state, reviews, sentences, sentence_times, outbox, alert_words = unpack(KEYS)
@@ -76,9 +77,13 @@ local function count(review, oldest_day, sign)
   end
 end
 
+local function count_said(short, review, oldest_day, sign)
+  count_aspects(state, short, day_of(review) >= oldest_day and day_of(review) or nil, sign)
+end
+
 local function drop_days_before(oldest_day)
   for _, field in ipairs(redis.call('HKEYS', state)) do
-    local day = tonumber(field)
+    local day = tonumber(string.match(field, '^aspects:(.+)') or field)
     if day and day < oldest_day then
       redis.call('HDEL', state, field)
     end
@@ -140,20 +145,25 @@ if new[DELETED] == 0 and not is_duplicate and (not times[1] or tonumber(created_
   if oldest_day and moved_to > oldest_day then
     drop_days_before(moved_to)
   end
-  redis.call('HSET', state, 'newest', created_at, 'oldest_day', ARGV[4])
-  oldest_day = moved_to
+  -- a version that kept fewer days has dropped the ones before
+  oldest_day = math.max(moved_to, oldest_day or moved_to)  -- guarantee: dropped-days-stay-dropped
+  redis.call('HSET', state, 'newest', created_at, 'oldest_day', string.format('%d', oldest_day))
 end
 
 local answer = {0}
 if not old or replaces(new, old) then  -- guarantee: applied-once
   answer[1] = 1
-  redis.call('HSET', reviews, review_id, packed)  -- guarantee: deletion-leaves-a-marker
+  local said = in_short(state, ARGV[9])
+  local kept = said == '' and packed or packed .. ' ' .. said
+  redis.call('HSET', reviews, review_id, kept)  -- guarantee: deletion-leaves-a-marker
   local was_counted = old and old[DELETED] == 0
   if was_counted then
     count(old, oldest_day, -1)  -- guarantee: edit-replaces
+    count_said(said_by(before), old, oldest_day, -1)  -- guarantee: edit-replaces-aspects
   end
   if new[DELETED] == 0 then
     count(new, oldest_day, 1)
+    count_said(said, new, oldest_day, 1)
     if not was_counted then
       redis.call('HINCRBY', state, 'arrived', 1)
     end

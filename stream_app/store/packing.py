@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 import orjson
 
-from stream_app.records import Alert, Evidence, ModelName, ProductText
+from stream_app.records import Alert, Evidence, Mention, ModelName, ProductText
+from stream_app.steps.aspect_counts import AspectTally, Polarity, Said
 from stream_app.steps.fold import EMPTY_TALLY, Contribution, ProductState, Tally
 
 _INTEGERS_PER_HOUR = 1 + len(EMPTY_TALLY)
+_INTEGERS_OF_A_CONTRIBUTION = 7
+_FIRST_LETTER = ord("A")  # as in aspects.lua
+_SAID = re.compile(r"([-*+.])([^-*+.]+)")
+_DAYS_KEPT = 16_384  # about 1 KB each
 
 DUE_FIELDS = (
     "version",
@@ -28,12 +35,24 @@ DUE_FIELDS = (
 """The fields of the state hash that decide what is due: ``text_totals`` is there while a text stands."""
 
 _CITED = b"cited:"
+_ASPECTS_OF_A_DAY = b"aspects:"
 _NO_TEXT_READ = ProductText("", "", "none", (), None, 0)
 
 
-def pack_integers(values: Contribution | Tally) -> str:
+def pack_integers(values: Tally) -> str:
     """``1 0 1 …``: what the scripts add and compare."""
     return " ".join(map(str, values))
+
+
+def pack_contribution(contribution: Contribution) -> str:
+    """Its integers; the script adds what it says of aspects (``pack_said``), in short."""
+    *integers, _ = contribution
+    return " ".join(map(str, integers))
+
+
+def pack_said(said: Said) -> str:
+    """``-durability +quality``."""
+    return " ".join(polarity + aspect for polarity, aspect in said)
 
 
 def unpack_tally(packed: bytes | None) -> Tally:
@@ -41,18 +60,31 @@ def unpack_tally(packed: bytes | None) -> Tally:
     return tuple(map(int, packed.split())) if packed else EMPTY_TALLY
 
 
-def unpack_contribution(packed: bytes) -> Contribution:
-    """The contribution, or the marker of a deletion."""
-    return Contribution(*map(int, packed.split()))
+def unpack_contribution(packed: bytes, aspect_ids: Sequence[str] = ()) -> Contribution:
+    """The contribution, or the marker of a deletion. ``aspect_ids``: of its product (``unpack_aspect_ids``); without
+    them what it says of aspects is left out.
+    """
+    parts = packed.split()
+    contribution = Contribution(*map(int, parts[:_INTEGERS_OF_A_CONTRIBUTION]))  # type: ignore[arg-type]
+    for short in parts[_INTEGERS_OF_A_CONTRIBUTION:]:
+        contribution = contribution._replace(said=_unpack_said(short.decode(), aspect_ids))
+    return contribution
+
+
+def unpack_aspect_ids(fields: Mapping[bytes, bytes]) -> list[str]:
+    """The aspects of a state hash, in the order of their letters."""
+    return fields.get(b"aspect_ids", b"").decode().split()
 
 
 def pack_evidence(evidence: Evidence | None) -> bytes:
     """Nothing where there is no sentence."""
-    return orjson.dumps(evidence) if evidence else b""
+    return orjson.dumps(evidence, default=list) if evidence else b""  # mentions as lists
 
 
 def unpack_evidence(packed: bytes) -> Evidence:
-    return Evidence(**orjson.loads(packed))
+    fields = orjson.loads(packed)
+    mentions = [Mention(start, end, label, tuple(ids)) for start, end, label, ids in fields.pop("mentions", ())]
+    return Evidence(**fields, mentions=tuple(mentions))
 
 
 def pack_text(text: ProductText) -> bytes:
@@ -99,6 +131,7 @@ def with_alert_words(alert: Alert, kept: bytes | None) -> Alert:
 def unpack_state(product_id: str, fields: Mapping[bytes, bytes]) -> ProductState:
     """The state hash as the fold knows it, without the reviews' contributions and sentences (keys of their own)."""
     text, newest = fields.get(b"text"), fields.get(b"newest")
+    aspect_ids = unpack_aspect_ids(fields)
     return ProductState(
         product_id,
         version=int(fields.get(b"version", 0)),
@@ -113,6 +146,12 @@ def unpack_state(product_id: str, fields: Mapping[bytes, bytes]) -> ProductState
             name.removeprefix(_CITED).decode(): int(revision)
             for name, revision in fields.items()
             if name.startswith(_CITED)
+        },
+        aspects=_unpack_aspects(fields.get(b"aspects", b""), aspect_ids),
+        aspect_days={
+            int(name.removeprefix(_ASPECTS_OF_A_DAY)): _unpack_aspects(packed, aspect_ids)
+            for name, packed in fields.items()
+            if name.startswith(_ASPECTS_OF_A_DAY)
         },
     )
 
@@ -153,6 +192,32 @@ def split_days(fields: Mapping[bytes, bytes]) -> tuple[dict[int, bytes], dict[by
         else:
             others[name] = packed
     return days, others
+
+
+def _unpack_aspects(packed: bytes, aspect_ids: Sequence[str]) -> dict[str, AspectTally]:
+    """``;<letter> <mentions> <negative> <positive>;…`` -> aspect id: tally."""
+    return {aspect_ids[letter - _FIRST_LETTER]: tally for letter, tally in _tallies_by_letter(packed)}
+
+
+@lru_cache(maxsize=_DAYS_KEPT)
+def _tallies_by_letter(packed: bytes) -> tuple[tuple[int, AspectTally], ...]:
+    """Kept by content: days that are over seldom change."""
+    found = []
+    for tally in packed.split(b";")[1:]:
+        letter, mentions, negative, positive = tally.split(b" ")
+        found.append((letter[0], (int(mentions), int(negative), int(positive))))
+    return tuple(found)
+
+
+def _unpack_said(short: str, aspect_ids: Sequence[str]) -> Said:
+    """``-AC*D`` -> what it says of each aspect, in the order that it was in."""
+    if not aspect_ids:
+        return ()
+    return tuple(
+        (cast(Polarity, polarity), aspect_ids[ord(letter) - _FIRST_LETTER])
+        for polarity, letters in _SAID.findall(short)
+        for letter in letters
+    )
 
 
 def _unpack_buckets(fields: Mapping[bytes, bytes]) -> dict[int, Tally]:

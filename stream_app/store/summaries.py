@@ -122,15 +122,17 @@ class RedisSummaryStore:
 
 def apply_command(keys: Keys, review: EnrichedReview, alert_id: str = "", alert: bytes = b"") -> Command:
     """The script call that applies one event; ``alert`` (alert.v1 as JSON) enters the outbox if it changes anything."""
+    contribution = fold.contribution_of(review)
     arguments = (
         review.review_id,
-        packing.pack_integers(fold.contribution_of(review)),
+        packing.pack_contribution(contribution),
         review.created_at_ms,
         fold.oldest_day_kept(review.created_at_ms),
         packing.pack_evidence(fold.sentence_of(review)),
         fold.MAX_SENTENCES,
         alert_id,
         alert,
+        packing.pack_said(contribution.said),
     )
     return APPLY.call(keys.product(review.product_id), arguments)
 

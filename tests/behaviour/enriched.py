@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from stream_app.records import LABELS, EnrichedReview, Label, Position, Sentiment, Span
+from stream_app.records import LABELS, EnrichedReview, Label, Opinion, Position, Sentiment, Span
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -40,9 +40,14 @@ def enriched(review_id: str = "r1", product_id: str = "p", **changes: Any) -> En
     return EnrichedReview(**fields | changes)
 
 
+def opinion(label: Label, *aspects: str, start: int = 0) -> Opinion:
+    """What a sentence that begins there says of these aspects."""
+    return Opinion(Span(start, start + 5), label, 0.9, aspects)
+
+
 def deletion(review_id: str = "r1", product_id: str = "p", revision: int = 1, **changes: Any) -> EnrichedReview:
     """A deletion, as `enrich` publishes it: without text, stars or sentiment."""
-    gone = {"rating": None, "text": None, "key_sentence": None, "label": None}
+    gone = {"rating": None, "text": None, "key_sentence": None, "label": None, "opinions": None}
     return enriched(review_id, product_id, kind="deleted", revision=revision, **gone | changes)
 
 
@@ -50,6 +55,13 @@ _times = st.one_of(
     st.integers(NOW_MS - 40 * DAY_MS, NOW_MS),
     st.integers(0, 40).map(lambda hours: NOW_MS - hours * HOUR_MS),
     st.integers(-DAY_MS, NOW_MS),
+)
+
+opinions = st.builds(
+    opinion,
+    st.sampled_from(LABELS),
+    st.sampled_from(["quality", "look", "size_and_fit", "unknown to us"]),
+    start=st.integers(0, 9),
 )
 
 events = st.builds(
@@ -63,6 +75,7 @@ events = st.builds(
     label=st.one_of(st.none(), st.sampled_from(LABELS)),
     text=st.sampled_from([None, "Fine.", "Ünïcödé 🙂 {x}", "long " * 100]),
     key_sentence=st.none(),
+    opinions=st.none() | st.lists(opinions, max_size=4).map(tuple),
 )
 
 

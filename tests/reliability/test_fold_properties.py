@@ -21,11 +21,11 @@ from pydantic import SecretStr
 from redis import Redis
 
 from stream_app.ports import Applied
-from stream_app.records import EnrichedReview, Label, Position, ProductSummary, Sentiment
+from stream_app.records import EnrichedReview, Label, Opinion, Position, ProductSummary, Sentiment, Span
 from stream_app.settings import Settings
 from stream_app.steps import fold
 from stream_app.store.keys import Keys
-from stream_app.store.packing import unpack_contribution, unpack_evidence, unpack_state
+from stream_app.store.packing import unpack_aspect_ids, unpack_contribution, unpack_evidence, unpack_state
 from stream_app.store.scripts import APPLY
 from stream_app.store.summaries import RedisSummaryStore
 
@@ -68,7 +68,16 @@ class Case:
 
 
 def _event(
-    product: int, review: str, kind: str, revision: int, version: int, at: int, scores: Any, rating: Any, text: str
+    product: int,
+    review: str,
+    kind: str,
+    revision: int,
+    version: int,
+    at: int,
+    scores: Any,
+    rating: Any,
+    text: str,
+    opinions: tuple[Opinion, ...] | None,
 ) -> EnrichedReview:
     gone = kind == "deleted"
     labels: tuple[Label, Label, Label] = ("negative", "neutral", "positive")
@@ -84,12 +93,21 @@ def _event(
         input=Position("reviews", 0, 0),
         rating=None if gone else rating,
         text=None if gone else text,
+        opinions=None if gone else opinions,
         sentiment=None
         if of_model is None
         else Sentiment(labels[of_model.index(max(of_model))], max(of_model), of_model),
     )
 
 
+ASPECTS = ["quality", "size_and_fit", "sound"]
+OPINIONS = st.builds(
+    Opinion,
+    span=st.integers(0, 20).map(lambda start: Span(start, start + 4)),
+    label=st.sampled_from(["negative", "neutral", "positive"]),
+    confidence=st.just(0.9),
+    aspects=st.lists(st.sampled_from([*ASPECTS, "no aspect", ""]), max_size=3).map(tuple),
+)
 _LAST_MIDNIGHT = NOW_MS // DAY_MS * DAY_MS
 EVENTS = st.builds(
     _event,
@@ -109,6 +127,7 @@ EVENTS = st.builds(
     scores=st.one_of(st.none(), st.tuples(*[st.integers(0, 10_000)] * 3)),
     rating=st.one_of(st.none(), st.integers(1, 5)),
     text=st.sampled_from(["", "Fine.", "Ünïcödé 🙂 {x}", "long " * 100]),
+    opinions=st.none() | st.lists(OPINIONS, max_size=4).map(tuple),
 )
 
 
@@ -211,7 +230,8 @@ class View:
             state, reviews, sentences, _, times = raw
             kept = {key.decode(): unpack_evidence(one) for key, one in sentences.items()}
             assert dict(times) == {key.encode(): one.created_at_ms for key, one in kept.items()}
-            held = {key.decode(): unpack_contribution(one) for key, one in reviews.items()}
+            ids = unpack_aspect_ids(state)
+            held = {key.decode(): unpack_contribution(one, ids) for key, one in reviews.items()}
             states[product_id] = replace(unpack_state(product_id, state), held=held, sentences=kept)
         return states
 
@@ -329,7 +349,7 @@ PLANTED = {
         "REVISION, ENRICHMENT_VERSION, DELETED, HOUR",
     ),
     "a late event moves the newest time back": ("tonumber(created_at) > tonumber(times[1])", "true"),
-    "a deletion moves the newest time": ("if new[DELETED] == 0 and (not times[1]", "if (not times[1]"),
+    "a deletion moves the newest time": ("if new[DELETED] == 0 and not is_duplicate", "if not is_duplicate"),
     "old days stay": ("drop_days_before(moved_to)", ""),
     "a day too many is dropped": ("if day and day < oldest_day", "if day and day <= oldest_day"),
     "late events count in days that were dropped": ("if day_of(review) >= oldest_day then", "if true then"),
@@ -346,9 +366,14 @@ PLANTED = {
     "the sentence of a deleted review stays": ("elseif was_counted then", "elseif false then"),
     "the newest sentence leaves instead of the oldest": ("'ZPOPMIN'", "'ZPOPMAX'"),
     "an edit counts as an arrival": ("if not was_counted then", "if true then"),
+    "an edit adds to what is said of aspects": ("    count_said(said_by(before), old, oldest_day, -1)", ""),
+    "who says both of an aspect praises it alone": ("(polarity == '-' or polarity == '*')", "(polarity == '-')"),
+    "a mention without a judgement praises": ("(polarity == '+' or", "(polarity == '+' or polarity == '.' or"),
+    "aspects of old days stay": ("string.match(field, '^aspects:(.+)') or field", "field"),
+    "aspects that nobody mentions any more stay": ("if mentions > 0 then", "if mentions >= 0 then"),
     "duplicates raise the version": (
-        "local changed = 0\n",
-        "local changed = 0\nredis.call('HINCRBY', state, 'version', 1)\n",
+        "local answer = {0}\n",
+        "local answer = {0}\nredis.call('HINCRBY', state, 'version', 1)\n",
     ),
 }
 CHECKS = (check_equals_recount, check_order_does_not_matter, check_second_time_changes_nothing, check_equals_fold)

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import field
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 from stream_app.records import value
 
 DEFAULT = "default.toml"
+MAX_ASPECTS = 60
+"""Of a file: the view has as many letters for the aspects of a product (store/aspects.lua)."""
 
 _ID = re.compile(r"[a-z][a-z0-9_]*")
 _FIELDS = ("name", "description", "keywords")
@@ -49,10 +52,18 @@ def load_aspects(path: Path | None = None) -> tuple[Aspect, ...]:
         raise BadAspectsError(f"{name}: {error}") from error
 
 
+@cache
+def known_ids() -> frozenset[str]:
+    """The ids of the default aspects, read once: what the view counts. Others in an enriched review are passed over."""
+    return frozenset(aspect.id for aspect in load_aspects())
+
+
 def parse_aspects(tables: Mapping[str, Any], file: str) -> tuple[Aspect, ...]:
     """The aspects in a file's tables. Raises BadAspectsError with ``file`` in its message."""
     if not tables:
         raise BadAspectsError(f"{file}: no aspects")
+    if len(tables) > MAX_ASPECTS:
+        raise BadAspectsError(f"{file}: {len(tables)} aspects, at most {MAX_ASPECTS} are possible")
     return tuple(_aspect(id_, table, file) for id_, table in tables.items())
 
 

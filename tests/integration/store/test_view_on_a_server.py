@@ -16,7 +16,7 @@ from stream_app.ports import Applied, DueProduct
 from stream_app.records import Alert, EnrichedReview, ProductText
 from stream_app.steps.fold import ProductState
 from stream_app.store.keys import MAX_RECENT_ALERTS, Keys, due_shard
-from stream_app.store.packing import unpack_contribution, unpack_state
+from stream_app.store.packing import unpack_aspect_ids, unpack_contribution, unpack_state
 from stream_app.store.scripts import CLAIM_DUE, SCRIPTS
 from stream_app.store.server import Server
 from stream_app.store.summaries import RedisSummaryStore, applied_of, apply_command
@@ -245,7 +245,7 @@ def test_leased_products_that_became_due_again_hide_no_other(run: Run, valkey: s
     assert (claimed, next_claimed) == ([b"busy"], [b"other"])
 
 
-OLDEST_KEPT = enriched("a", created_at_ms=NOW_MS // DAY_MS * DAY_MS - 32 * DAY_MS)
+OLDEST_KEPT = enriched("a", created_at_ms=NOW_MS // DAY_MS * DAY_MS - 37 * DAY_MS)
 JUST_DROPPED = enriched("b", created_at_ms=OLDEST_KEPT.created_at_ms - 1)
 
 
@@ -266,7 +266,8 @@ def test_hash_of_a_product_holds_what_the_fold_holds(
 
     reviews: Any = client.hgetall(keys.reviews)
     fields: Any = client.hgetall(keys.state)
-    held = {review_id.decode(): unpack_contribution(one) for review_id, one in reviews.items()}
+    aspect_ids = unpack_aspect_ids(fields)
+    held = {review_id.decode(): unpack_contribution(one, aspect_ids) for review_id, one in reviews.items()}
     assert unpack_state("p", fields) == replace(state, held={}, sentences={})
     assert held == state.held
     assert client.hlen(keys.sentences) == client.zcard(keys.sentence_times) == len(state.sentences)

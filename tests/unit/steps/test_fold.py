@@ -69,7 +69,7 @@ def test_counts_equal_a_plain_recount(deliveries: list[EnrichedReview]) -> None:
 
 
 def order_free(state: ProductState) -> tuple[object, ...]:
-    return state.totals, state.buckets, state.newest_ms, state.held
+    return state.totals, state.buckets, state.aspects, state.aspect_days, state.newest_ms, state.held
 
 
 @given(st.lists(events, max_size=8).map(without_contradictions), st.data())
@@ -116,7 +116,7 @@ def test_review_in_the_hour_that_a_window_begins_in_counts_and_one_an_hour_older
     assert summarize(state, NOW_MS + 8 * DAY_MS).windows["7d"].reviews == 0
 
 
-def test_buckets_are_kept_for_32_days_and_totals_for_ever() -> None:
+def test_buckets_are_kept_for_37_days_and_totals_for_ever() -> None:
     old = [enriched(str(day), created_at_ms=NOW_MS - day * DAY_MS) for day in range(50)]
 
     for state in (folded(old), folded(old[::-1])):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.records import ProductText, Span, SummaryMethod
-from stream_app.steps.kept_sentences import MAX_KEPT_CHARACTERS, kept_sentences
+from stream_app.steps.kept_sentences import MAX_KEPT_CHARACTERS, kept_sentences, kept_spans
 from stream_app.steps.product_sentences import MOST_OF_A_REVIEW, quotable
 from stream_app.steps.product_text import text_of
 from stream_app.steps.quoted import still_quotes
@@ -18,7 +18,7 @@ _TEXT = "First of all. " + "It boils water. " * 30 + "The lid broke."
 
 
 def test_first_sentences_are_kept_whole() -> None:
-    kept = kept_sentences(_TEXT, None)
+    kept = kept_sentences(_TEXT, kept_spans(_TEXT, None))
 
     assert kept.splitlines() == ["First of all."] + ["It boils water."] * 17
     assert len(kept) <= MAX_KEPT_CHARACTERS
@@ -27,13 +27,13 @@ def test_first_sentences_are_kept_whole() -> None:
 def test_key_sentence_is_kept_wherever_it_stands() -> None:
     at = _TEXT.index("The lid")
 
-    assert kept_sentences(_TEXT, Span(at, len(_TEXT))).splitlines()[-1] == "The lid broke."
+    assert kept_sentences(_TEXT, kept_spans(_TEXT, Span(at, len(_TEXT)))).splitlines()[-1] == "The lid broke."
 
 
 @given(st.text(max_size=700), st.booleans())
 def test_kept_is_bounded_and_quotes_the_text(text: str, with_key: bool) -> None:
     key = Span(0, min(400, len(text))) if with_key and text.strip() else None
-    kept = kept_sentences(text, key)
+    kept = kept_sentences(text, kept_spans(text, key))
 
     assert len(kept) <= MAX_KEPT_CHARACTERS
     assert all(one.text in text for one in quotable([item("a", sentence=kept)]))

@@ -1,0 +1,39 @@
+"""The kept sentences that speak of aspects, by where they stand in what is kept."""
+
+from __future__ import annotations
+
+from stream_app.records import Mention, Opinion, Span
+from stream_app.steps.kept_sentences import kept_mentions, kept_sentences, kept_spans
+
+TEXT = "It looks nice.  The lid broke! Cheap, though."
+
+
+def mentions(*opinions: Opinion) -> list[tuple[str, str, tuple[str, ...]]]:
+    kept = kept_spans(TEXT, None)
+    sentence = kept_sentences(TEXT, kept)
+    return [(sentence[one.start : one.end], one.label, one.aspects) for one in kept_mentions(kept, opinions)]
+
+
+def test_mention_is_the_whole_sentence_that_the_opinion_begins_in() -> None:
+    lid = Opinion(Span(TEXT.index("The lid"), TEXT.index("Cheap")), "negative", 0.9, ("durability", "quality", "?"))
+
+    assert mentions(lid) == [("The lid broke!", "negative", ("durability", "quality"))]
+
+
+def test_opinions_without_a_known_aspect_or_outside_of_the_text_give_none() -> None:
+    outside = (Span(-5, 3), Span(len(TEXT), len(TEXT) + 9), Span(14, 16), Span(10**9, 10**9))
+    nowhere = [Opinion(span, "positive", 0.9, ("look",)) for span in outside]
+
+    assert (
+        mentions(Opinion(Span(0, 14), "positive", 0.9), Opinion(Span(0, 14), "positive", 0.9, ("?",)), *nowhere) == []
+    )
+
+
+def test_sentence_that_is_not_kept_is_no_mention() -> None:
+    text = "A. " * 200 + "It looks nice."
+    kept = kept_spans(text, None)
+
+    assert kept_mentions(kept, [Opinion(Span(600, 614), "positive", 0.9, ("look",))]) == ()
+    assert kept_mentions(kept, [Opinion(Span(3, 5), "positive", 0.9, ("look",))]) == (
+        Mention(3, 5, "positive", ("look",)),
+    )
