@@ -196,7 +196,11 @@ class AlertHistory(Protocol):
         ...
 
     async def caught_up(self, patience_seconds: float) -> bool:
-        """Wait until all that was published before is read. False: Kafka refused, or patience was spent."""
+        """Wait until all that was published before the start is read. False: Kafka refused, or patience was spent."""
+        ...
+
+    async def reach_end(self, patience_seconds: float) -> bool:
+        """Wait until all that was published before this call is read. False as above."""
         ...
 
     def stop(self) -> None:

@@ -46,6 +46,7 @@ class TopicFollower:
         self._max_records = max_records
         self._stopping = threading.Event()
         self._caught_up = threading.Event()
+        self._reached: dict[int, int] = {}  # per partition, the offset behind what was handed over
         self._refused = ""
         self._thread = threading.Thread(target=self._run, name=f"follows {topic}", daemon=True)
 
@@ -63,6 +64,27 @@ class TopicFollower:
         why = self._refused or f"its end was not reached in {patience_seconds:.0f} s"
         telemetry.topic_was_not_read(self._topic, why)
         return False
+
+    async def reach_end(self, patience_seconds: float) -> bool:
+        """Wait until all that was published before this call was handed over.
+
+        False: Kafka refused, or did not answer, or patience was spent; what was handed over stays known.
+        """
+        deadline = time.monotonic() + patience_seconds
+        try:
+            ends = await asyncio.wait_for(
+                asyncio.to_thread(end_offsets, self._settings, self._topic), max(0.0, patience_seconds)
+            )
+        except (Unavailable, ConfigurationError, TimeoutError) as error:
+            telemetry.topic_was_not_read(self._topic, str(error) or "Kafka did not name its end in time")
+            return False
+        while not all(self._reached.get(number, 0) >= end for number, end in ends.items()):
+            if self._refused or time.monotonic() >= deadline:
+                why = self._refused or f"its end was not reached in {patience_seconds:.0f} s"
+                telemetry.topic_was_not_read(self._topic, why)
+                return False
+            await asyncio.sleep(0.02)
+        return True
 
     def stop(self) -> None:
         """End the thread, and wait for it."""
@@ -88,6 +110,7 @@ class TopicFollower:
     def _follow(self) -> None:
         """Returns when stopped. Raises KafkaException, Unavailable or ConfigurationError."""
         starts, ends = self._bounds()
+        self._reached = dict(starts)
         behind = {number for number, start in starts.items() if start < ends[number]}
         consumer = Consumer({**consumer_config(self._settings), **_CLIENT})
         try:
@@ -102,8 +125,10 @@ class TopicFollower:
                         self._take(
                             RawRecord(self._topic, message.partition(), message.offset(), 0, None, message.value())
                         )
+                        self._reached[message.partition()] = message.offset() + 1
                     elif error.code() == KafkaError._PARTITION_EOF:
                         behind.discard(message.partition())
+                        self._reached[message.partition()] = message.offset()  # behind markers and aborted records too
                     elif not error.retriable() and error.code() != KafkaError._ALL_BROKERS_DOWN:
                         if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                             self._refused = error.str()

@@ -66,11 +66,15 @@ class FakePublisher:
 
 
 class FakeAlertHistory:
-    """ports.AlertHistory, and what makes one: hands over ``values`` when it starts. ``states``: what was called."""
+    """ports.AlertHistory, and what makes one: hands over ``values`` when it starts. ``states``: what was called.
+
+    ``late``: alerts of another process that are published, and read only when the end is to be reached.
+    """
 
     def __init__(self, *values: bytes | None) -> None:
         self.values = values
         self.states: list[str] = []
+        self.late: tuple[bytes | None, ...] = ()
 
     def __call__(self, take: Callable[[RawRecord], None]) -> FakeAlertHistory:
         self.take = take
@@ -82,6 +86,12 @@ class FakeAlertHistory:
 
     async def caught_up(self, patience_seconds: float) -> bool:
         self.states.append("caught up")
+        return True
+
+    async def reach_end(self, patience_seconds: float) -> bool:
+        self.states.append("reached end")
+        self.read(*self.late)
+        self.late = ()
         return True
 
     def stop(self) -> None:

@@ -28,6 +28,7 @@ from stream_app.steps.safety import safety_terms
 
 _FETCH_WAIT_MS = {"cuda": 20, "cpu": 50}  # at the broker, while the device is busy
 _ALERT_HISTORY_SECONDS = 30.0  # Kafka answers in a second or two; without the history alerts may be published twice
+_ALERT_HANDOVER_SECONDS = 2.0  # a fraction of a second, mostly: after each rebalance the first reviews wait for it
 _YIELD_EVERY = 100  # records decoded before the event loop gets a turn: about 5 ms
 
 
@@ -69,6 +70,7 @@ class Enrich:
         self._now_ms = now_ms
         self._fatal = fatal
         self._fired = FiredAlerts()
+        self._epoch = -1
         self._alert_history = alert_history(self._fired.seen) if alert_history else None
         self._record_errors = RecordErrors("enrich")
 
@@ -125,10 +127,24 @@ class Enrich:
         )
 
     async def take(self, in_flight_records: list[InFlightRecord]) -> None:
+        await self._know_alerts_of(in_flight_records)
         for start in range(0, len(in_flight_records), _YIELD_EVERY):
             await self._quarantine.until_done()
             self._submit(self._opened(in_flight_records[start : start + _YIELD_EVERY], self._now_ms()))
             await asyncio.sleep(0)
+
+    async def _know_alerts_of(self, in_flight_records: Sequence[InFlightRecord]) -> None:
+        """After a rebalance, read what the previous owners of the partitions have published, before their next reviews.
+
+        They committed a review when its alert was acknowledged; this process may not have read it back yet, above all
+        where it was suspended. Without it an edit would fire the alert again.
+        """
+        epoch = max((one.epoch for one in in_flight_records), default=self._epoch)
+        if epoch == self._epoch:
+            return
+        self._epoch = epoch
+        if self._alert_history is not None:
+            await self._alert_history.reach_end(_ALERT_HANDOVER_SECONDS)  # guarantee: alerts-of-predecessors-are-known
 
     def has_room(self) -> bool:
         return self._sentiment.has_room() and (self._summaries is None or self._summaries.has_room())

@@ -84,6 +84,33 @@ def test_empty_topic_is_caught_up_with_at_once(settings: Settings) -> None:
         assert time.monotonic() - began < 10
 
 
+def test_the_end_is_reached_behind_what_was_published_before_the_call_and_behind_markers(settings: Settings) -> None:
+    """A transaction's marker, and an aborted record before it, are no records, yet the end lies behind them."""
+    topic = Topics(settings.topic_prefix).alerts
+    values: list[bytes | None] = []
+
+    def take(record: RawRecord) -> None:
+        values.append(record.value)
+
+    follower = TopicFollower(settings, topic, take, since_ms=0, max_records=1000)
+    follower.start()
+    try:
+        assert asyncio.run(follower.reach_end(30))
+        for number in range(5):
+            produce(settings, b"%d" % number)
+            assert asyncio.run(follower.reach_end(30))
+            assert values[-1] == b"%d" % number
+        producer = Producer({**producer_config(settings), "transactional.id": settings.topic_prefix})
+        producer.init_transactions(20)
+        producer.begin_transaction()
+        producer.produce(topic, b"aborted")
+        producer.abort_transaction(20)
+        assert asyncio.run(follower.reach_end(30))
+        assert b"aborted" not in values
+    finally:
+        follower.stop()
+
+
 def test_topic_that_is_missing_is_not_waited_for(kafka: str, topic_prefix: str) -> None:
     """The worker starts without; the topic is looked for again."""
     settings = Settings(_env_file=None, brokers=kafka, topic_prefix=topic_prefix)

@@ -37,4 +37,5 @@ def test_broker_that_is_away_ends_nothing_and_is_waited_for_no_longer_than_said(
     follower.start()
 
     assert not asyncio.run(follower.caught_up(0.3))
+    assert not asyncio.run(follower.reach_end(0.3))
     follower.stop()

@@ -115,6 +115,27 @@ def test_alerts_of_other_workers_and_of_earlier_runs_are_known_before_the_first_
     run(scenario)
 
 
+def test_alert_of_a_partition_s_previous_owner_is_known_before_its_next_reviews() -> None:
+    """A woken worker had not read it back: the next edit fired the alert again."""
+
+    async def scenario() -> None:
+        history = FakeAlertHistory()
+        async with staged(summaries="off", alert_history=history) as stage:
+            await stage.take(review(0, "I love it.", rating=5))
+            await stage.finished(0)
+            fields = orjson.loads((contract.schema_folder() / "examples" / "valid" / "alert.json").read_bytes())
+            own = {"alert_id": "negative_review|p|r", "product_id": "p", "review_id": "r", "severity": "warning"}
+            history.late = (orjson.dumps(fields | own | {"rule": "negative_review", "revision": 1}),)
+            await stage.take(with_epoch(edit(2, "It broke.", rating=1), epoch=3))
+            await wait_until_async(lambda: len(stage.acks.finished()) == 2, SECONDS, "the edit is finished")
+            assert alerts_of(stage, "severity") == []
+            await stage.take(with_epoch(edit(3, "It broke.", rating=1), epoch=3))
+            await wait_until_async(lambda: len(stage.acks.finished()) == 3, SECONDS, "the next one is finished")
+            assert history.states == ["started", "caught up", "reached end", "reached end"]
+
+    run(scenario)
+
+
 def test_a_review_that_may_alarm_overtakes_what_waits_for_the_device() -> None:
     async def scenario() -> None:
         async with staged(summaries="off", micro_batch_tokens=1, batch_tokens=1) as stage:
