@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -110,3 +111,34 @@ def test_fault_without_effect_fails_its_round_unless_its_partner_hid_it() -> Non
     assert [outcome.passed for outcome in (alone, one, both)] == [False, True, False]
     assert one.hidden == {pair[1]: "no request met it"}
     assert both.complaints == [f"{name}: no request met it" for name in pair]
+
+
+def test_testbed_whose_port_was_taken_meanwhile_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = []
+
+    def start(folder: Path) -> nullcontext[None]:
+        folders.append(folder)
+        if len(folders) < 3:
+            raise OSError(errno.EADDRINUSE, "address already in use")
+        return nullcontext()
+
+    class Passing:
+        def __init__(self, *_: object) -> None: ...
+
+        def run(self, number: int, faults: Sequence[Fault], seed: int) -> Outcome:
+            return Outcome(number, tuple(fault.name for fault in faults), seed, Verdict())
+
+        def check_everything(self) -> Verdict:
+            return Verdict()
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(chaos, "TESTBEDS", dict.fromkeys(TESTBEDS, start))
+    monkeypatch.setattr(chaos, "Rounds", Passing)
+
+    result = run(schedule(2, SEED, [[FAULTS["redis: SIGKILL"]]]), SEED, tmp_path, Console())
+
+    assert result.total.rounds == 2
+    assert len(set(folders)) == 3

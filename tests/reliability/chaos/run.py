@@ -9,12 +9,14 @@ must have had an effect in at least one round of the run.
 
 from __future__ import annotations
 
+import errno
 import random
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +29,9 @@ from tests.reliability.chaos.results import RESULTS, SHOWN_COMPLAINTS, Result, a
 from tests.reliability.chaos.rounds import Rounds
 from tests.reliability.chaos.testbeds import TESTBEDS
 from tests.reliability.testbed.stores import can_mount, with_own_mounts
+from tests.reliability.testbed.testbed import Testbed
+
+_STARTS = 3
 
 
 def schedule(rounds: int, seed: int, chosen: Sequence[Sequence[Fault]]) -> list[list[Fault]]:
@@ -73,7 +78,7 @@ def run(
             progress.update(task, description=f"starting {name}")
             rounds_before = result.total.rounds
             try:
-                with TESTBEDS[name](folder / name.replace(" ", "-").replace(",", "")) as testbed:
+                with _started(name, folder) as testbed:
                     _run_on(Rounds(testbed, with_hostile), numbered, result, has_taken_effect, progress, task)
             except Exception as error:  # noqa: BLE001 - such as a server that does not restart; other testbeds follow
                 progress.console.print_exception()
@@ -88,6 +93,22 @@ def run(
     ]
     result.seconds = time.monotonic() - began
     return result
+
+
+@contextmanager
+def _started(name: str, folder: Path) -> Iterator[Testbed]:
+    """Start the testbed. Its ports were free when they were chosen: where one is taken since, choose others."""
+    for attempt in range(_STARTS):
+        with ExitStack() as stack:
+            own = folder / f"{name.replace(' ', '-').replace(',', '')}-{attempt}"
+            try:
+                testbed = stack.enter_context(TESTBEDS[name](own))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or attempt == _STARTS - 1:
+                    raise
+                continue
+            yield testbed
+            return
 
 
 def _run_on(
