@@ -163,13 +163,15 @@ class Erasure:
             )
 
     def _refuse_cited(self) -> None:
-        """Raise ConfigurationError while the newest summary of a product shows a text made from an erased review."""
+        """Raise ConfigurationError while the newest summary of a product shows words of an erased review: its text
+        was made from it, or an aspect quotes it.
+        """
         products = {product_id.encode(): product_id for product_id, _ in self._erased}
         newest: dict[str, bytes | None] = {}
         for record in read_to_end(self._settings, self._summaries):
             if record.key in products:
                 newest[products[record.key]] = record.value
-        cited = [one for one in self._erased if one[1] in _evidence(newest.get(one[0]))]
+        cited = [one for one in self._erased if one[1] in cited_in(newest.get(one[0]))]
         if cited:
             raise ConfigurationError(
                 f"{_list(cited)}: the newest record of the product in {self._summaries} cites it. Let `describe` run: "
@@ -177,12 +179,17 @@ class Erasure:
             )
 
 
-def _evidence(value: bytes | None) -> tuple[str, ...]:
+def cited_in(value: bytes | None) -> set[str]:
+    """The reviews whose words stand in a record of products.summaries: in its text, or as a quote of an aspect."""
     try:
-        text = contract.decode_product_summary(value).text if value else None
+        summary = contract.decode_product_summary(value) if value else None
     except (KeyError, TypeError, ValueError):  # written by another producer
-        return ()
-    return () if text is None else text.evidence
+        return set()
+    if summary is None:
+        return set()
+    quotes = [one.quote.review_id for one in (summary.aspects or {}).values() if one.quote]
+    # guarantee: erasure-sees-quotes
+    return {*(summary.text.evidence if summary.text else ()), *quotes}
 
 
 def _list(reviews: Collection[Identity]) -> str:

@@ -354,8 +354,78 @@ def changes_of(state_version: int) -> int:
 
 
 @value
+class AspectCounts:
+    """How many reviews mention an aspect, how many criticize and how many praise it; some do both, some neither."""
+
+    mentions: int = 0
+    negative: int = 0
+    positive: int = 0
+
+    @property
+    def net(self) -> float | None:
+        """(positive - negative) / mentions: -1 to 1, None without any."""
+        return (self.positive - self.negative) / self.mentions if self.mentions else None
+
+
+@value
+class Quote:
+    """A sentence of a standing review, in its own words."""
+
+    review_id: str
+    revision: int
+    label: Label
+    text: str
+
+
+@value
+class AspectSummary:
+    """What reviews say of one aspect. Keys of ``windows``: 30d (the current UTC day and the 30 before it), all."""
+
+    windows: dict[str, AspectCounts]
+    quote: Quote | None
+
+
+Change = Literal["better", "worse", "none", "too_few"]
+
+
+@value
+class Comparison:
+    """A number of the last 7 days against that of the 28 before; None: of no reviews.
+
+    ``recent_reviews``, ``before_reviews``: how many it is of. ``p_value``: how likely a difference as large, either
+    way, is by chance alone; None where there are too few to say.
+    """
+
+    recent: float | None
+    recent_reviews: int
+    before: float | None
+    before_reviews: int
+    p_value: float | None
+    change: Change
+
+
+@value
+class Trend:
+    """The last 7 days (the current UTC day and the 7 before it) against the 28 days before them.
+
+    ``recent_from_ms``, ``before_from_ms``: the first moment of each. ``negative``: share of the reviews with a
+    sentiment. ``stars``: their mean. ``aspects``: by id, share of the mentions that criticize.
+    """
+
+    recent_from_ms: int
+    before_from_ms: int
+    negative: Comparison
+    stars: Comparison
+    aspects: dict[str, Comparison]
+
+
+@value
 class ProductSummary:
-    """What a product page shows, as of ``as_of_ms``. Keys of ``windows``: 24h, 7d, 30d, all."""
+    """What a product page shows, as of ``as_of_ms``. Keys of ``windows``: 24h, 7d, 30d, all.
+
+    ``aspects``: by id. ``reviews_since_text``: how many came since the text was made; None without a text. These and
+    ``trend`` are None in what was published before there were any.
+    """
 
     product_id: str
     as_of_ms: int
@@ -364,6 +434,9 @@ class ProductSummary:
     last_review_at_ms: int | None
     text: ProductText | None
     low_evidence: bool
+    aspects: dict[str, AspectSummary] | None = None
+    trend: Trend | None = None
+    reviews_since_text: int | None = None
 
     @property
     def generation(self) -> int:

@@ -66,6 +66,12 @@ def revision(value: Any) -> int:
     return cast(int, value)
 
 
+def optional_number(value: Any) -> float | None:
+    if value is not None and type(value) not in (int, float):
+        raise TypeError(f"{shown(value)} is no number")
+    return None if value is None else float(value)
+
+
 def probability(value: Any) -> float:
     if type(value) not in (int, float) or not 0 <= value <= 1:
         raise TypeError(f"{shown(value)} is no probability")

@@ -10,11 +10,24 @@ import orjson
 from stream_app.contract import field
 from stream_app.contract.enriched import encode_model
 from stream_app.contract.times import to_rfc3339
-from stream_app.records import Counts, ProductSummary, ProductText, SummaryMethod
+from stream_app.records import (
+    LABELS,
+    AspectCounts,
+    AspectSummary,
+    Change,
+    Comparison,
+    Counts,
+    ProductSummary,
+    ProductText,
+    Quote,
+    SummaryMethod,
+    Trend,
+)
 
 PRODUCT_SUMMARY = "product-summary.v1"
 DISCLOSURE = "Written by a machine from customers' reviews."
 _WINDOWS = ("24h", "7d", "30d", "all")  # further ones may come
+_ASPECT_WINDOWS = ("30d", "all")
 
 
 def encode_product_summary(summary: ProductSummary, *, stale: bool = False) -> bytes:
@@ -40,6 +53,9 @@ def encode_product_summary(summary: ProductSummary, *, stale: bool = False) -> b
                 "made_at": to_rfc3339(text.made_at_ms),
                 "disclosure": DISCLOSURE,
             },
+            "reviews_since_text": summary.reviews_since_text,
+            **({} if summary.aspects is None else {"aspects": _encode_aspects(summary.aspects)}),
+            **({} if summary.trend is None else {"trend": _encode_trend(summary.trend)}),
             **({"stale": True} if stale else {}),
         }
     )
@@ -48,7 +64,7 @@ def encode_product_summary(summary: ProductSummary, *, stale: bool = False) -> b
 def decode_product_summary(value: bytes) -> ProductSummary:
     """The product summary of JSON bytes; raises KeyError, TypeError or ValueError when it is none."""
     fields = field.object_of(orjson.loads(value))
-    text = fields.get("text")
+    text, aspects, trend = fields.get("text"), fields.get("aspects"), fields.get("trend")
     windows = field.object_of(fields["windows"])
     return ProductSummary(
         product_id=field.identifier(fields["product_id"]),
@@ -58,6 +74,13 @@ def decode_product_summary(value: bytes) -> ProductSummary:
         last_review_at_ms=field.optional_ms(fields.get("last_review_at")),
         text=None if text is None else _product_text(field.object_of(text)),
         low_evidence=field.boolean(fields["low_evidence"]),
+        aspects=None
+        if aspects is None
+        else {aspect: _aspect(field.object_of(one)) for aspect, one in field.object_of(aspects).items()},
+        trend=None if trend is None else _trend(field.object_of(trend)),
+        reviews_since_text=None
+        if fields.get("reviews_since_text") is None
+        else field.integer(fields["reviews_since_text"]),
     )
 
 
@@ -97,4 +120,96 @@ def _counted(fields: Mapping[str, Any]) -> Counts:
         unknown=field.integer(fields["unknown"]),
         stars=(one, two, three, four, five),
         p_negative_sum=field.integer(fields["p_negative_sum"]),
+    )
+
+
+def _encode_aspects(aspects: Mapping[str, AspectSummary]) -> dict[str, Any]:
+    return {
+        aspect: {
+            "windows": {name: _aspect_counts(counts) for name, counts in one.windows.items()},
+            "quote": None
+            if one.quote is None
+            else {
+                "review_id": one.quote.review_id,
+                "revision": one.quote.revision,
+                "label": one.quote.label,
+                "text": one.quote.text,
+            },
+        }
+        for aspect, one in aspects.items()
+    }
+
+
+def _aspect_counts(counts: AspectCounts) -> dict[str, Any]:
+    net = counts.net
+    return {
+        "mentions": counts.mentions,
+        "negative": counts.negative,
+        "positive": counts.positive,
+        "net": None if net is None else round(net, 4),
+    }
+
+
+def _aspect(fields: Mapping[str, Any]) -> AspectSummary:
+    windows, quote = field.object_of(fields["windows"]), fields.get("quote")
+    return AspectSummary(
+        windows={name: _aspect_counted(field.object_of(windows[name])) for name in (*_ASPECT_WINDOWS, *windows)},
+        quote=None if quote is None else _quote(field.object_of(quote)),
+    )
+
+
+def _aspect_counted(fields: Mapping[str, Any]) -> AspectCounts:
+    return AspectCounts(*(field.integer(fields[name]) for name in ("mentions", "negative", "positive")))
+
+
+def _quote(fields: Mapping[str, Any]) -> Quote:
+    return Quote(
+        review_id=field.identifier(fields["review_id"]),
+        revision=field.revision(fields["revision"]),
+        label=field.known(fields["label"], LABELS, "neutral"),
+        text=field.text(fields["text"]),
+    )
+
+
+def _encode_trend(trend: Trend) -> dict[str, Any]:
+    return {
+        "recent_from": to_rfc3339(trend.recent_from_ms),
+        "before_from": to_rfc3339(trend.before_from_ms),
+        "negative": _encode_comparison(trend.negative),
+        "stars": _encode_comparison(trend.stars),
+        "aspects": {aspect: _encode_comparison(one) for aspect, one in trend.aspects.items()},
+    }
+
+
+def _encode_comparison(one: Comparison) -> dict[str, Any]:
+    return {
+        "change": one.change,
+        "recent": one.recent,
+        "recent_reviews": one.recent_reviews,
+        "before": one.before,
+        "before_reviews": one.before_reviews,
+        "p_value": one.p_value,
+    }
+
+
+def _trend(fields: Mapping[str, Any]) -> Trend:
+    return Trend(
+        recent_from_ms=field.ms(fields["recent_from"]),
+        before_from_ms=field.ms(fields["before_from"]),
+        negative=_comparison(field.object_of(fields["negative"])),
+        stars=_comparison(field.object_of(fields["stars"])),
+        aspects={
+            aspect: _comparison(field.object_of(one)) for aspect, one in field.object_of(fields["aspects"]).items()
+        },
+    )
+
+
+def _comparison(fields: Mapping[str, Any]) -> Comparison:
+    return Comparison(
+        recent=field.optional_number(fields.get("recent")),
+        recent_reviews=field.integer(fields["recent_reviews"]),
+        before=field.optional_number(fields.get("before")),
+        before_reviews=field.integer(fields["before_reviews"]),
+        p_value=field.optional_probability(fields.get("p_value")),
+        change=field.known(fields["change"], get_args(Change), "none"),
     )

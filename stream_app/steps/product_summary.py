@@ -1,11 +1,13 @@
-"""Computes the summary of a product from its state: counts of its windows, and the text."""
+"""Computes the summary of a product from its state: counts of its windows, aspects, trend, and the text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 from stream_app.records import Counts, ProductSummary, state_version_of
+from stream_app.steps.aspect_summary import aspects_of
 from stream_app.steps.fold import EMPTY_TALLY, HOUR_MS, ProductState, Tally
+from stream_app.steps.trend import trend
 
 LOW_EVIDENCE_REVIEWS = 5
 WINDOW_HOURS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
@@ -18,12 +20,17 @@ def summarize(state: ProductState, now_ms: int, generation: int = 1) -> ProductS
     So no review of the last H hours is missing, and some that are up to one hour older are counted too. The clock
     may lag the newest review by at most two days; earlier hours may be dropped already.
     """
-    return summary_of(state, now_ms, window_tallies(state.buckets, now_ms), generation)
+    return summary_of(state, now_ms, window_tallies(state.buckets, now_ms), day_tallies(state.buckets), generation)
 
 
-def summary_of(state: ProductState, now_ms: int, windows: Mapping[str, Tally], generation: int) -> ProductSummary:
-    """As ``summarize``, of a state whose hours are summed already: ``windows`` as of ``window_tallies``."""
+def summary_of(
+    state: ProductState, now_ms: int, windows: Mapping[str, Tally], days: Mapping[int, Tally], generation: int
+) -> ProductSummary:
+    """As ``summarize``, of a state whose hours are summed already: ``windows`` as of ``window_tallies``, ``days`` as of
+    ``day_tallies``.
+    """
     everything = counts_of(state.totals)
+    today = now_ms // (24 * HOUR_MS)
     return ProductSummary(
         product_id=state.product_id,
         as_of_ms=now_ms,
@@ -32,6 +39,9 @@ def summary_of(state: ProductState, now_ms: int, windows: Mapping[str, Tally], g
         last_review_at_ms=state.newest_ms if everything.reviews else None,
         text=state.text,
         low_evidence=everything.reviews < LOW_EVIDENCE_REVIEWS,
+        aspects=aspects_of(state.aspects, state.aspect_days, state.sentences.values(), today),
+        trend=trend(days, state.aspect_days, today),
+        reviews_since_text=None if state.text is None else state.arrived - state.text_arrived,
     )
 
 
@@ -44,6 +54,14 @@ def window_tallies(buckets: Mapping[int, Tally], now_ms: int) -> dict[str, Tally
         total = _total(total, (tally for hour, tally in buckets.items() if since <= hour < newer_than))
         tallies[name], newer_than = total, since
     return tallies
+
+
+def day_tallies(buckets: Mapping[int, Tally]) -> dict[int, Tally]:
+    """The sum of each day's hours; days and hours since 1970, UTC."""
+    days: dict[int, list[Tally]] = {}
+    for hour, tally in buckets.items():
+        days.setdefault(hour // 24, []).append(tally)
+    return {day: _total(EMPTY_TALLY, tallies) for day, tallies in days.items()}
 
 
 def counts_of(tally: Tally) -> Counts:

@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 from stream_app.ports import ConfigurationError, StoreUnavailable
@@ -16,10 +17,10 @@ from stream_app.steps import product_summary
 from stream_app.store import packing
 from stream_app.store.keys import Keys
 from stream_app.store.server import Command, Server
-from stream_app.store.windows import window_tallies
+from stream_app.store.windows import day_tallies, window_tallies
 
 _HOUR_MS = 3_600_000
-SUMMARIES_KEPT = 4096  # about 10 KB each
+SUMMARIES_KEPT = 4096  # up to 16 KB each
 
 # the fields of a state that change with everything in a summary; the totals and the newest review are here for
 # a server that forgot its last moments: it gives their version numbers again
@@ -40,26 +41,23 @@ class SummaryReads:
         """As of ports.SummaryReader. A product that changed costs a second round trip."""
         hour = now_ms // _HOUR_MS
         kept = [self._kept_of(product_id, hour) for product_id in product_ids]
-        replies = await self._run(
-            [
-                self._read(product_id)
-                if one is None
-                else ("HMGET", self._keys.product(product_id).state, *_STATE_FIELDS)
-                for product_id, one in zip(product_ids, kept, strict=True)
-            ]
-        )
+        asked = [
+            self._whole(product_id) if one is None else self._state_fields(product_id)
+            for product_id, one in zip(product_ids, kept, strict=True)
+        ]
+        replies = iter(await self._run([*chain.from_iterable(asked)]))
         summaries: dict[str, ProductSummary | None] = {}
         changed = []
-        for product_id, one, reply in zip(product_ids, kept, replies, strict=True):
+        for product_id, one in zip(product_ids, kept, strict=True):
             if one is None:
-                summaries[product_id] = self._keep(product_id, reply, now_ms)
-            elif reply == one.state:
+                summaries[product_id] = self._keep(product_id, next(replies), next(replies), now_ms)
+            elif next(replies) == one.state:
                 summaries[product_id] = replace(one.summary, as_of_ms=now_ms)
             else:
                 changed.append(product_id)
-        again = await self._run([*map(self._read, changed)]) if changed else []
-        for product_id, reply in zip(changed, again, strict=True):
-            summaries[product_id] = self._keep(product_id, reply, now_ms)
+        replies = iter(await self._run([*chain.from_iterable(map(self._whole, changed))]) if changed else [])
+        for product_id in changed:
+            summaries[product_id] = self._keep(product_id, next(replies), next(replies), now_ms)
         return [summaries[product_id] for product_id in product_ids]
 
     def close(self) -> None:
@@ -67,8 +65,13 @@ class SummaryReads:
         if self._gathered is not None:
             self._gathered.close()
 
-    def _read(self, product_id: str) -> Command:
-        return ("HGETALL", self._keys.product(product_id).state)
+    def _whole(self, product_id: str) -> tuple[Command, Command]:
+        """The sentences last: what is applied in between makes them newer than the counts, so no quote is outdated."""
+        keys = self._keys.product(product_id)
+        return ("HGETALL", keys.state), ("HVALS", keys.sentences)
+
+    def _state_fields(self, product_id: str) -> tuple[Command]:
+        return (("HMGET", self._keys.product(product_id).state, *_STATE_FIELDS),)
 
     def _kept_of(self, product_id: str, hour: int) -> _Kept | None:
         """The cached summary; None where another hour has entered the product's windows."""
@@ -78,14 +81,18 @@ class SummaryReads:
         self._kept.move_to_end(product_id)
         return one
 
-    def _keep(self, product_id: str, fields: Mapping[bytes, bytes], now_ms: int) -> ProductSummary | None:
+    def _keep(
+        self, product_id: str, fields: Mapping[bytes, bytes], sentences: Sequence[bytes], now_ms: int
+    ) -> ProductSummary | None:
         """The product as product_summary.summarize returns it, without an object per hour. None: unknown."""
         if not fields:
             self._kept.pop(product_id, None)
             return None
         days, others = packing.split_days(fields)
         state = packing.unpack_state(product_id, others)
-        summary = product_summary.summary_of(state, now_ms, window_tallies(days, now_ms), self._keys.generation)
+        state.sentences = {one.review_id: one for one in map(packing.unpack_evidence, sentences)}
+        windows = window_tallies(days, now_ms)
+        summary = product_summary.summary_of(state, now_ms, windows, day_tallies(days), self._keys.generation)
         state_fields = [fields.get(name.encode()) for name in _STATE_FIELDS]
         self._kept[product_id] = _Kept(state_fields, now_ms // _HOUR_MS, summary)
         self._kept.move_to_end(product_id)

@@ -68,7 +68,8 @@ class ReplayStore(RedisSummaryStore):
                 commands.append(write_text_command(self._keys, product_id, summary.text, revisions, then))
         written = await self._server.run(commands)
         last = {one.product_id: one for one in published}.values()
-        await self._server.run([self._note_published(summary) for summary in last])
+        # one from before aspects were counted lacks what this generation has: it is published again
+        await self._server.run([self._note_published(summary) for summary in last if summary.aspects is not None])
         return written.count(1)
 
     def _note_published(self, summary: ProductSummary) -> Command:

@@ -34,6 +34,11 @@ def window_tallies(days: Mapping[int, bytes], now_ms: int) -> dict[str, Tally]:
     return tallies
 
 
+def day_tallies(days: Mapping[int, bytes]) -> dict[int, Tally]:
+    """As product_summary.day_tallies."""
+    return {day: _tally_between(packed, 0, _LAST_HOUR) for day, packed in days.items()}
+
+
 @lru_cache(maxsize=_DAYS_KEPT)
 def _tally_between(packed: bytes, first_hour: int, last_hour: int) -> Tally:
     """The sum of a day's hours from ``first_hour`` to ``last_hour``, both included."""

@@ -15,13 +15,10 @@ from stream_app.records import (
     LABELS,
     SEVERITIES,
     Alert,
-    Counts,
     EnrichedReview,
     ModelName,
     Opinion,
     Position,
-    ProductSummary,
-    ProductText,
     RawRecord,
     Reason,
     Rejected,
@@ -79,21 +76,6 @@ ALERT = st.builds(
     safety_words=st.tuples(TEXT),
     reason=st.none() | st.sampled_from(get_args(Reason)),
 )
-N = st.integers(0, 10**9)
-COUNTS = st.builds(Counts, N, N, N, N, N, st.tuples(N, N, N, N, N), N)
-SUMMARY = st.builds(
-    ProductSummary,
-    product_id=ID,
-    as_of_ms=MS,
-    state_version=N,
-    windows=st.fixed_dictionaries({"24h": COUNTS, "7d": COUNTS, "30d": COUNTS, "all": COUNTS}),
-    last_review_at_ms=st.none() | MS,
-    text=st.none()
-    | st.builds(
-        ProductText, TEXT, TEXT, st.sampled_from(["abstractive", "extractive", "none"]), st.tuples(TEXT), MODEL, MS
-    ),
-    low_evidence=st.booleans(),
-)
 
 
 def record(value: bytes | None) -> RawRecord:
@@ -116,15 +98,6 @@ def test_alert_is_valid_and_comes_back_as_it_was(alert: Alert) -> None:
 
     validator("alert.v1").validate(json.loads(value))
     assert contract.decode_alert(record(value)) == alert
-
-
-@given(SUMMARY)
-def test_product_summary_is_valid_and_comes_back_as_it_was(summary: ProductSummary) -> None:
-    """Nothing is lost on the wire."""
-    value = contract.encode_product_summary(summary)
-
-    validator("product-summary.v1").validate(json.loads(value))
-    assert contract.decode_product_summary(value) == summary
 
 
 def stored(name: str) -> dict[str, Any]:
@@ -238,33 +211,6 @@ def test_enrichment_version_that_lua_cannot_count_to_is_refused() -> None:
 
     assert isinstance(contract.decode_enriched(record(orjson.dumps(value))), Rejected)
     assert not validator("enriched-review.v1").is_valid(value)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"windows": []},
-        {"windows": {}},
-        {"windows": {"24h": None}},
-        {"product_id": 1},
-        {"state_version": "12"},
-        {"low_evidence": "no"},
-        {"text": []},
-        {"last_review_at": 5},
-    ],
-)
-def test_product_summary_of_wrong_types_is_refused_as_promised(wrong: dict[str, Any]) -> None:
-    """Some raised an AttributeError, others came through and failed where they were used."""
-    value = orjson.dumps(stored("product-summary.json") | wrong)
-
-    with pytest.raises((KeyError, TypeError, ValueError)):
-        contract.decode_product_summary(value)
-
-
-def test_what_is_no_object_is_no_product_summary() -> None:
-    """It raised an AttributeError."""
-    with pytest.raises(TypeError):
-        contract.decode_product_summary(b"[]")
 
 
 def test_ce_id_names_product_review_and_its_state_percent_encoded() -> None:

@@ -1,7 +1,7 @@
 """Whatever arrives, in whatever order and however often: the view on the real server equals a recount from scratch.
 
-The recount below shares no code with the product. That these properties find errors is tested too: on scripts with an
-error planted in them.
+The recount (view_recount.py) shares no code with the product. That these properties find errors is tested too: on
+scripts with an error planted in them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from typing import Any
 
 import pytest
@@ -21,21 +21,19 @@ from pydantic import SecretStr
 from redis import Redis
 
 from stream_app.ports import Applied
-from stream_app.records import EnrichedReview, Label, Opinion, Position, ProductSummary, Sentiment, Span
+from stream_app.records import Comparison, EnrichedReview, Label, Opinion, Position, ProductSummary, Sentiment, Span
 from stream_app.settings import Settings
 from stream_app.steps import fold
 from stream_app.store.keys import Keys
 from stream_app.store.packing import unpack_aspect_ids, unpack_contribution, unpack_evidence, unpack_state
 from stream_app.store.scripts import APPLY
 from stream_app.store.summaries import RedisSummaryStore
+from tests.reliability.view_recount import ASPECTS, DAY_MS, HOUR_MS, latest_revisions, recount, version_of
 
 pytestmark = pytest.mark.store
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 NOW_MS = 1_800_000_000_000 + 7 * HOUR_MS + 1234
 SETTINGS = Settings(generation=77)
-WINDOWS = {"24h": 24, "7d": 168, "30d": 720, "all": None}
 EXAMPLES = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # moments from which a page looks: a clock that lags by two days, one that is right, and later ones
@@ -100,7 +98,6 @@ def _event(
     )
 
 
-ASPECTS = ["quality", "size_and_fit", "sound"]
 OPINIONS = st.builds(
     Opinion,
     span=st.integers(0, 20).map(lambda start: Span(start, start + 4)),
@@ -131,15 +128,10 @@ EVENTS = st.builds(
 )
 
 
-def _version(event: EnrichedReview) -> tuple[Any, ...]:
-    """Events that agree in it are one event, delivered again."""
-    return event.product_id, event.review_id, event.revision, event.kind == "deleted", event.enrichment_version
-
-
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     drawn = draw(st.lists(EVENTS, min_size=draw(st.integers(1, 20)), max_size=25))
-    events = list({_version(event): event for event in drawn}.values())
+    events = list({version_of(event): event for event in drawn}.values())
     return Case(events, draw(_arrivals(events)), draw(_arrivals(events)))
 
 
@@ -152,46 +144,6 @@ def _arrivals(draw: st.DrawFn, events: list[EnrichedReview]) -> list[list[Enrich
         arrived[at:at] = arrived[draw(st.integers(0, at)) : at]
     ends = sorted(draw(st.sets(st.integers(1, len(arrived)), max_size=5)) | {0, len(arrived)})
     return [arrived[first:end] for first, end in itertools.pairwise(ends)]
-
-
-def standing_of(events: Sequence[EnrichedReview]) -> dict[tuple[str, str], EnrichedReview]:
-    """(product, review) → its latest event."""
-    latest: dict[tuple[str, str], EnrichedReview] = {}
-    for event in events:
-        one = latest.setdefault((event.product_id, event.review_id), event)
-        if _version(event) > _version(one):
-            latest[event.product_id, event.review_id] = event
-    return latest
-
-
-def latest_revisions(events: Sequence[EnrichedReview]) -> dict[str, dict[str, int]]:
-    """product → review → revision; a deleted review's is its deletion's."""
-    revisions: dict[str, dict[str, int]] = {event.product_id: {} for event in events}
-    for (product_id, review_id), one in standing_of(events).items():
-        revisions[product_id][review_id] = one.revision
-    return revisions
-
-
-def recount(events: Sequence[EnrichedReview], now_ms: int) -> dict[str, dict[str, Any]]:
-    """What a page must show of each product, from all events that ever arrived, in no order."""
-    shown: dict[str, dict[str, Any]] = {}
-    for product_id in sorted({event.product_id for event in events}):
-        own = [event for event in events if event.product_id == product_id]
-        standing = [one for one in standing_of(own).values() if one.kind != "deleted"]
-        windows = {}
-        for name, hours in WINDOWS.items():
-            ages = [(now_ms // HOUR_MS - one.created_at_ms // HOUR_MS, one) for one in standing]
-            inside = [one for age, one in ages if hours is None or 0 <= age <= hours]
-            labels = [one.sentiment.label if one.sentiment else "unknown" for one in inside]
-            windows[name] = {
-                "reviews": len(inside),
-                **{label: labels.count(label) for label in ("negative", "neutral", "positive", "unknown")},
-                "stars": tuple([one.rating for one in inside].count(stars) for stars in (1, 2, 3, 4, 5)),
-                "p_negative_sum": sum(round(10_000 * one.sentiment.scores[0]) for one in inside if one.sentiment),
-            }
-        written = max((one.created_at_ms for one in own if one.kind != "deleted"), default=None)
-        shown[product_id] = {"windows": windows, "last_review_at_ms": written if standing else None}
-    return shown
 
 
 class View:
@@ -213,9 +165,16 @@ class View:
             product_id: {
                 "windows": {name: asdict(counts) for name, counts in summary.windows.items()},
                 "last_review_at_ms": summary.last_review_at_ms,
+                "aspects": {
+                    aspect: {name: astuple(counts) for name, counts in one.windows.items()}
+                    for aspect, one in (summary.aspects or {}).items()
+                },
+                "negative": _compared(summary.trend.negative),
+                "stars": _compared(summary.trend.stars),
+                "aspect trends": {aspect: _compared(one) for aspect, one in summary.trend.aspects.items()},
             }
             for product_id, summary in zip(product_ids, read, strict=True)
-            if summary is not None
+            if summary is not None and summary.trend is not None
         }
 
     def revisions(self, product_id: str, review_ids: Sequence[str]) -> dict[str, int | None]:
@@ -245,6 +204,10 @@ class View:
                 pipeline.zrange(keys.sentence_times, 0, -1, withscores=True)
             answers = pipeline.execute()
         return [answers[first : first + 5] for first in range(0, len(answers), 5)]
+
+
+def _compared(one: Comparison) -> tuple[tuple[float | None, int], tuple[float | None, int]]:
+    return (one.recent, one.recent_reviews), (one.before, one.before_reviews)
 
 
 @pytest.fixture
@@ -303,7 +266,7 @@ def _products(case: Case) -> list[str]:
 @given(case=cases())
 @EXAMPLES
 def test_view_equals_a_recount_of_all_that_arrived(new_view: Callable[[], View], case: Case) -> None:
-    """Counts of all windows, stars, probabilities, the last review's time and each review's revision."""
+    """Counts of all windows, stars, probabilities, aspects, trends, the last review's time, each review's revision."""
     check_equals_recount(new_view, case)
 
 

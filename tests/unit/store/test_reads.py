@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from stream_app.ports import ConfigurationError, StoreUnavailable
-from stream_app.records import ProductText
+from stream_app.records import AspectCounts, AspectSummary, Evidence, Mention, ProductText, Quote
 from stream_app.store import packing
 from stream_app.store.keys import Keys, Namespace
 from stream_app.store.reads import SummaryReads
@@ -24,7 +24,7 @@ KEYS = Keys(Namespace(":stream-app:v1"), 1)
 
 
 class HashServer:
-    """The two commands that reads use, on hashes in memory; ``trips`` has the commands of each round trip."""
+    """The commands that reads use, on hashes in memory; ``trips`` has the commands of each round trip."""
 
     def __init__(self) -> None:
         self.hashes: dict[str, dict[bytes, bytes]] = {}
@@ -48,6 +48,8 @@ class HashServer:
 
     def _answer(self, name: str, key: str, *fields: str) -> Any:
         held = self.hashes.get(key, {})
+        if name == "HVALS":
+            return [*held.values()]
         return dict(held) if name == "HGETALL" else [held.get(one.encode()) for one in fields]
 
     def put(self, product_id: str, reviews: int) -> None:
@@ -91,7 +93,7 @@ async def test_product_that_has_not_changed_is_not_read_whole_again(server: Hash
 
     [summary] = await reads.read(["p"], NOW_MS + 5)
 
-    assert server.trips == [["HGETALL"], ["HMGET"]]
+    assert server.trips == [["HGETALL", "HVALS"], ["HMGET"]]
     assert summary is not None
     assert (summary.as_of_ms, summary.windows["24h"].reviews) == (NOW_MS + 5, 3)
 
@@ -118,7 +120,7 @@ async def test_each_telling_field_tells(server: HashServer, reads: SummaryReads,
 
     await reads.read(["p"], NOW_MS)
 
-    assert server.trips[1:] == [["HMGET"], ["HGETALL"]]
+    assert server.trips[1:] == [["HMGET"], ["HGETALL", "HVALS"]]
 
 
 async def test_product_is_summed_again_in_another_hour(server: HashServer, reads: SummaryReads) -> None:
@@ -127,6 +129,27 @@ async def test_product_is_summed_again_in_another_hour(server: HashServer, reads
     await reads.read(["p"], NOW_MS)
 
     assert await reviews_of(reads, "p", now_ms=NOW_MS + 26 * HOUR_MS) == [0]
+
+
+async def test_quotes_are_of_the_sentences_kept_now(server: HashServer, reads: SummaryReads) -> None:
+    """A review that was deleted took its sentence with it."""
+    server.put("p", 1)
+    keys = KEYS.product("p")
+    server.hashes[keys.state] |= {b"aspect_ids": b"look ", b"aspects": b";A 1 0 1"}
+    mentions = (Mention(0, 7, "positive", ("look",)),)
+    evidence = Evidence("r", 0, NOW_MS, "positive", 0, 5, "Pretty.", "en", mentions)
+    server.hashes[keys.sentences] = {b"r": packing.pack_evidence(evidence)}
+    [summary] = await reads.read(["p"], NOW_MS)
+    assert summary is not None
+    assert summary.aspects is not None
+    assert summary.aspects["look"].quote == Quote("r", 0, "positive", "Pretty.")
+
+    server.put("p", 2)
+    server.hashes[keys.state] |= {b"aspect_ids": b"look ", b"aspects": b";A 1 0 1"}
+    del server.hashes[keys.sentences]
+    [summary] = await reads.read(["p"], NOW_MS)
+    assert summary is not None
+    assert summary.aspects == {"look": AspectSummary({"30d": AspectCounts(), "all": AspectCounts(1, 0, 1)}, None)}
 
 
 async def test_product_that_is_gone_is_unknown(server: HashServer, reads: SummaryReads) -> None:
@@ -160,7 +183,7 @@ async def test_look_ups_that_come_meanwhile_share_the_next_trip(server: HashServ
     server.held.set()
 
     assert [await first, *[await one for one in others]] == [[0], [1], [2], [3], [4]]
-    assert [len(trip) for trip in server.trips] == [1, 4]
+    assert [len(trip) for trip in server.trips] == [2, 8]
 
 
 async def test_nodes_of_a_cluster_fail_one_by_one(server: HashServer) -> None:
@@ -171,7 +194,7 @@ async def test_nodes_of_a_cluster_fail_one_by_one(server: HashServer) -> None:
     reads = SummaryReads(cast(Server, server), KEYS)
 
     assert list(await asyncio.gather(reviews_of(reads, "p0"), reviews_of(reads, "p1"))) == [[0], [1]]
-    assert [len(trip) for trip in server.trips] == [1, 1]
+    assert [len(trip) for trip in server.trips] == [2, 2]
 
 
 async def test_no_more_summaries_are_kept_than_the_bound(
@@ -187,7 +210,7 @@ async def test_no_more_summaries_are_kept_than_the_bound(
     await reads.read(["c"], NOW_MS)
     await reads.read(["a"], NOW_MS)
 
-    assert server.trips == [["HMGET"], ["HGETALL"]]
+    assert server.trips == [["HMGET"], ["HGETALL", "HVALS"]]
 
 
 async def test_broken_key_of_one_look_up_is_not_the_others_error(server: HashServer, reads: SummaryReads) -> None:
