@@ -137,6 +137,14 @@ class ViewSettings(RedisSettings):
     )
 
 
+class NotifySettings(RedisSettings):
+    """Who receives alerts."""
+
+    receivers_file: str = Field(
+        "", description="TOML file of the receivers of alerts (docs/alerts.md); empty: alerts are logged and shown only"
+    )
+
+
 class ModelSettings(ProcessSettings):
     """Which models compute, on what, and how."""
 
@@ -223,7 +231,7 @@ class ApiSettings(ProcessSettings):
         return self.api_port == self.api_internal_port != 0
 
 
-class Settings(ApiSettings, EnrichSettings, ViewSettings, KafkaSettings):
+class Settings(ApiSettings, EnrichSettings, NotifySettings, ViewSettings, KafkaSettings):
     """All parts. A setting's variable is its upper-case name after ``STREAM_APP_``, e.g. STREAM_APP_BROKERS."""
 
 

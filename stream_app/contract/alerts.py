@@ -14,6 +14,9 @@ from stream_app.records import Alert, RawRecord, Reason, Rejected, Rule, Severit
 
 ALERT = "alert.v1"
 
+HEADER_RECEIVER = "stream-app-receiver"
+"""Of a dead letter of an alert that could not be delivered, and of its replay: the receiver, by its name."""
+
 
 def encode_alert(alert: Alert) -> bytes:
     """alert.v1 as JSON."""
@@ -59,6 +62,12 @@ def alert_from(fields: Mapping[str, Any]) -> Alert:
         safety_words=field.texts(fields.get("safety_words")),
         reason=_reason(fields.get("reason")),
     )
+
+
+def receiver_named(record: RawRecord) -> str | None:
+    """The receiver that alone is to get the alert in a record; None: those that the rules name."""
+    found = next((value for name, value in record.headers if name == HEADER_RECEIVER), None)
+    return None if found is None else found.decode("utf-8", "replace")
 
 
 def _reason(given: Any) -> Reason | None:

@@ -39,6 +39,10 @@ REASONS = (
     "internal_error",
     "model_failed",
     "kills_worker",
+    "delivery_failed",
+    "receiver_queue_full",
+    "receiver_disabled",
+    "receiver_removed",
 )
 """Why a record is rejected, in the header HEADER_ERROR_REASON. Other versions may write further ones."""
 

@@ -19,7 +19,7 @@ from stream_app.kafka.topics import Topics
 from stream_app.records import EnrichedReview, Position
 
 FOLDER = contract.schema_folder()
-NAMES = ["review.v1", "enriched-review.v1", "alert.v1", "product-summary.v1"]
+NAMES = ["review.v1", "enriched-review.v1", "alert.v1", "alert-delivery.v1", "product-summary.v1", "receivers.v1"]
 DOCUMENT: dict[str, Any] = yaml.safe_load((FOLDER / "asyncapi.yaml").read_text(encoding="utf-8"))
 
 
@@ -88,7 +88,7 @@ def test_asyncapi_describes_the_headers_that_are_sent() -> None:
 
     assert set(headers["cloudEvent"]["properties"]) == set(headers["cloudEvent"]["required"]) == {n for n, _ in sent}
     assert set(headers["errorHeaders"]["required"]) == errors
-    assert set(headers["errorHeaders"]["properties"]) == {*errors, contract.HEADER_DROPPED}
+    assert set(headers["errorHeaders"]["properties"]) == {*errors, contract.HEADER_DROPPED, contract.HEADER_RECEIVER}
     for name, value in sent:
         stated = headers["cloudEvent"]["properties"][name]
         assert value.decode() == stated.get("const", value.decode())

@@ -1,0 +1,79 @@
+"""What delivering needs of the queues of alerts, as a protocol; store.deliveries and testing.deliveries fulfil it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from stream_app.steps.delivery_queue import Addition, QueueStatus, ReceiverState, Suppression, Waiting
+
+
+class DeliveryQueue(Protocol):
+    """A queue per receiver, by its name. Every call raises StoreUnavailable when the server is away, and may then be
+    made again.
+
+    An entry comes back without the words of its review, also where it was added with them.
+    """
+
+    async def cool_downs(self, asked: Sequence[tuple[str, str]]) -> list[int | None]:
+        """For each (receiver, key): until when (ms) it suppresses."""
+        ...
+
+    async def add(self, additions: Sequence[Addition], now_ms: int) -> list[bool]:
+        """Queue or count each, unless its receiver's queue handled this ref before. For each: was it new?"""
+        ...
+
+    async def hold(self, receiver: str, owner: str, lease_ms: int) -> bool:
+        """Take or renew the right to deliver to it. False: another process has it."""
+        ...
+
+    async def release(self, receiver: str, owner: str) -> None:
+        """Give that right back, where it is ``owner``'s."""
+        ...
+
+    async def status(self, receiver: str) -> QueueStatus:
+        """State, length and age of its queue."""
+        ...
+
+    async def due(self, receiver: str, now_ms: int, most: int) -> list[Waiting]:
+        """What is due, the gravest first, then the earliest."""
+        ...
+
+    async def expired(self, receiver: str, queued_before_ms: int, most: int) -> list[Waiting]:
+        """What was queued before this time, the oldest first."""
+        ...
+
+    async def least(self, receiver: str, most: int) -> list[Waiting]:
+        """The least severe, and of these the earliest due."""
+        ...
+
+    async def remove(
+        self,
+        receiver: str,
+        refs: Sequence[str],
+        *,
+        counted: Mapping[Suppression, int] | None = None,
+        given_up: bool = False,
+    ) -> None:
+        """They were delivered, in a message that ``counted`` suppressed alerts; or given up, to be queued again."""
+        ...
+
+    async def postpone(self, receiver: str, waiting: Sequence[Waiting], due_at_ms: int) -> None:
+        """Try them again together, at this time."""
+        ...
+
+    async def note(self, receiver: str, state: ReceiverState) -> None:
+        """Keep the state."""
+        ...
+
+    async def receivers(self) -> list[str]:
+        """Those that anything is kept of."""
+        ...
+
+    async def forget(self, receiver: str) -> None:
+        """Drop everything of it."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...

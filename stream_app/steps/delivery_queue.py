@@ -1,0 +1,76 @@
+"""The values of the queues in which alerts wait for their receivers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from stream_app.records import Alert, Position, value
+
+Suppression = Literal["cool_down", "quiet_hours"]
+SUPPRESSIONS: tuple[Suppression, ...] = ("cool_down", "quiet_hours")
+"""Why an alert is counted in the next message instead of being delivered."""
+
+MAX_WAITING = 5_000
+"""Alerts that wait for one receiver; beyond it the least severe and oldest ones are given up."""
+
+
+@value
+class Waiting:
+    """An alert that waits to be delivered to one receiver: without the words of its review.
+
+    ``place`` and ``timestamp_ms``: of its record. ``due_at_ms``: of its next try. ``digest_at_ms``: of the digest that
+    it belongs to.
+    """
+
+    alert: Alert
+    place: Position
+    timestamp_ms: int
+    queued_at_ms: int
+    due_at_ms: int
+    digest_at_ms: int | None = None
+
+    @property
+    def ref(self) -> str:
+        """Names it among those of its receiver: an alert_id fires again only at a higher severity."""
+        return f"{self.alert.alert_id}|{self.alert.severity}"
+
+
+@value
+class Addition:
+    """An alert for a receiver: queued, or counted where ``suppressed``. ``cool_down``: a key, and until when (ms) it
+    suppresses others.
+    """
+
+    receiver: str
+    waiting: Waiting
+    suppressed: Suppression | None = None
+    cool_down: tuple[str, int] | None = None
+
+
+@value
+class ReceiverState:
+    """How deliveries to a receiver went: ``failures`` in a row, since when, and until when it is left alone.
+
+    ``disabled_at_ms``: it answered that it wants no more (410).
+    """
+
+    failures: int = 0
+    failing_since_ms: int | None = None
+    not_before_ms: int = 0
+    last_error: str = ""
+    disabled_at_ms: int | None = None
+
+
+@value
+class QueueStatus:
+    """A receiver's state, how many alerts wait for it, and since when (ms) the oldest.
+
+    ``last_at_ms``: when an alert was queued or suppressed last. ``suppressed``: (reason, number) of what the next
+    message will count.
+    """
+
+    state: ReceiverState
+    waiting: int
+    oldest_at_ms: int | None
+    last_at_ms: int | None
+    suppressed: tuple[tuple[Suppression, int], ...]
