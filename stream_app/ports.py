@@ -347,6 +347,10 @@ class SummaryStore(SummaryReader, Protocol):
         """
         ...
 
+    async def with_alert_words(self, alerts: Sequence[Alert]) -> list[Alert]:
+        """Add to recent alerts what they quote of their reviews, unless these were edited or deleted since."""
+        ...
+
     async def close(self) -> None:
         """Close the connections."""
         ...

@@ -10,7 +10,8 @@ from stream_app.records import percent_encoded
 from stream_app.settings import ProcessSettings
 
 DUE_SHARDS = 64
-MAX_RECENT_ALERTS = 500
+MAX_RECENT_ALERTS = 5_000
+"""As many as wait for one receiver (steps/delivery_queue): the words of those come from here."""
 
 _VERSION = "v1"
 
@@ -35,6 +36,31 @@ class ProductKeys(NamedTuple):
     sentence_times: str
     outbox: str
     alert_words: str
+
+
+class ReceiverKeys(NamedTuple):
+    """The keys of one receiver of alerts. They are of no generation: a rebuild leaves what waits alone.
+
+    waiting           hash: ref → packed alert without the words of its review, and when it was queued
+    queued            sorted set: ref by the time (ms) it was queued
+    info, warning, critical   sorted sets, by severity: ref by the time (ms) of its next try
+    handled           sorted set: ref by the time (ms) that it was queued or suppressed: the newest ones
+    cool_downs        sorted set: rule, severity and product by the time (ms) until which others are suppressed
+    suppressed        hash: reason → alerts that the next message will count
+    state             string: the ReceiverState as JSON
+    lease             string: which process delivers to it; gone soon after that process is
+    """
+
+    waiting: str
+    queued: str
+    info: str
+    warning: str
+    critical: str
+    handled: str
+    cool_downs: str
+    suppressed: str
+    state: str
+    lease: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +91,16 @@ class Namespace:
     def worker_errors(self) -> str:
         """Hash: role → its last error as JSON."""
         return f"{self.workers}:errors"
+
+    @property
+    def receivers(self) -> str:
+        """Set: receivers of alerts that anything waits for or waited for."""
+        return f"{self.start}:{{receivers}}"
+
+    def receiver(self, name: str) -> ReceiverKeys:
+        """The keys of one receiver share a hash tag."""
+        tag = f"{self.start}:receiver:{{{percent_encoded(name)}}}"
+        return ReceiverKeys(*(f"{tag}:{part}" for part in ReceiverKeys._fields))
 
     @property
     def rebuild_claim(self) -> str:

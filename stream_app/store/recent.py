@@ -53,7 +53,10 @@ class RecentAlerts:
         """Newest first, at most MAX_RECENT_ALERTS. Three round trips."""
         last = min(limit, MAX_RECENT_ALERTS) - 1
         [alert_ids] = await self._server.run([("ZREVRANGE", self._keys.alert_times, 0, last)])
-        alerts = await self._alerts(alert_ids)
+        return await self.with_words(await self._alerts(alert_ids))
+
+    async def with_words(self, alerts: Sequence[Alert]) -> list[Alert]:
+        """The same alerts with what they quote of their reviews, where that still stands."""
         quoting = [alert for alert in alerts if alert.review_id is not None]
         kept = await self._server.run(
             [("HGET", self._keys.product(one.product_id).alert_words, one.review_id) for one in quoting]

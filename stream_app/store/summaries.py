@@ -115,6 +115,9 @@ class RedisSummaryStore:
     async def recent_alerts(self, limit: int) -> list[Alert]:
         return await self._alerts.newest(limit)
 
+    async def with_alert_words(self, alerts: Sequence[Alert]) -> list[Alert]:
+        return await self._alerts.with_words(alerts)
+
     async def close(self) -> None:
         self._reads.close()
         await self._server.close()

@@ -146,8 +146,20 @@ class MemorySummaryStore:
         self._reach()
         return [self._without_old_words(alert) for alert in self._alerts.values()][::-1][:limit]
 
+    async def with_alert_words(self, alerts: Sequence[Alert]) -> list[Alert]:
+        self._reach()
+        kept = {(one.product_id, one.review_id, one.revision): one for one in self._alerts.values()}
+        return [self._with_words_of(alert, kept) for alert in alerts]
+
     async def close(self) -> None:
         return
+
+    def _with_words_of(self, alert: Alert, kept: Mapping[tuple[str, str | None, int | None], Alert]) -> Alert:
+        quoting = kept.get((alert.product_id, alert.review_id, alert.revision))
+        if quoting is None or alert.review_id is None:
+            return alert
+        quoting = self._without_old_words(quoting)
+        return replace(alert, sentence=quoting.sentence, safety_words=quoting.safety_words)
 
     def _due_times(self, product_id: str, now_ms: int) -> tuple[int | None, int | None]:
         """When its text is to be made, and when its summary is to be published."""

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from stream_app.delivery.queue import DeliveryQueue
 from stream_app.ports import SummaryStore
 from stream_app.settings import Settings
+from stream_app.store.deliveries import DeliveryQueues
 from stream_app.store.summaries import RedisSummaryStore
+from stream_app.testing.deliveries import MemoryDeliveryQueues
 from stream_app.testing.store import MemorySummaryStore
 from tests.behaviour.running import Run
 from tests.reliability.testbed.valkey_cluster import ValkeyCluster
@@ -47,5 +50,18 @@ def store(request: pytest.FixtureRequest, run: Run, generation: int) -> Iterator
         url = request.getfixturevalue("valkey" if request.param == "server" else "cluster")
         on_a_cluster = request.param == "cluster"
         opened = RedisSummaryStore.from_settings(Settings(redis=url, redis_cluster=on_a_cluster, generation=generation))
+    yield opened
+    run(opened.close())
+
+
+@pytest.fixture(
+    params=["memory", pytest.param("server", marks=pytest.mark.store), pytest.param("cluster", marks=pytest.mark.store)]
+)
+def queues(request: pytest.FixtureRequest, run: Run) -> Iterator[DeliveryQueue]:
+    """Queues of alerts; on servers they may hold those of other tests."""
+    opened: Any = MemoryDeliveryQueues()
+    if request.param != "memory":
+        url = request.getfixturevalue("valkey" if request.param == "server" else "cluster")
+        opened = DeliveryQueues.from_settings(Settings(redis=url, redis_cluster=request.param == "cluster"))
     yield opened
     run(opened.close())

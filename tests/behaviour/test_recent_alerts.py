@@ -84,3 +84,15 @@ def test_alert_of_a_later_revision_takes_the_words_of_the_one_before(run: Run, s
     run(store.record_alerts([QUOTING, edited]))
 
     assert run(store.recent_alerts(10)) == [edited, WITHOUT_WORDS]
+
+
+def test_words_are_added_to_alerts_that_are_kept_without_them(run: Run, store: SummaryStore) -> None:
+    """As those that wait for their receivers are."""
+    spike = alert(7, sentence="Seven of nine.")
+    run(store.record_alerts([QUOTING, spike]))
+    other = replace(WITHOUT_WORDS, alert_id="other", revision=2)
+
+    assert run(store.with_alert_words([WITHOUT_WORDS, other, spike])) == [QUOTING, other, spike]
+    apply(run, store, deletion("r1", revision=1))
+    assert run(store.with_alert_words([WITHOUT_WORDS])) == [WITHOUT_WORDS]
+    assert run(store.with_alert_words([])) == []

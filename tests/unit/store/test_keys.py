@@ -27,7 +27,8 @@ def keys_of(topic_prefix: str = "", app_name: str = "stream-app", generation: in
 def all_keys(keys: Keys, product_id: str = "p") -> list[str]:
     """One of every kind."""
     own = [keys.products, keys.alerts, keys.alert_times, keys.due(0), keys.leased(0)]
-    return [*own, *keys.product(product_id), keys.namespace.generations, keys.namespace.rebuild_claim]
+    of_all = [keys.namespace.generations, keys.namespace.rebuild_claim, keys.namespace.receivers]
+    return [*own, *keys.product(product_id), *of_all, *keys.namespace.receiver(product_id)]
 
 
 @given(names, names, product_ids)
