@@ -19,6 +19,7 @@ _COMMANDS = {
     "topics": "topics",
     "publish": "publish",
     "tail": "tail",
+    "alerts": "alerts",
     "dead-letter": "dead_letter",
     "product": "product",
     "rebuild": "rebuild",

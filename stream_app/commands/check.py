@@ -27,7 +27,8 @@ _COMPLAINT = "It broke after two days and support never answered."
 
 @app.command()
 def check(brokers: Brokers = None, redis: Redis = None, topic_prefix: TopicPrefix = None) -> None:
-    """Reach Kafka and Redis, look for the topics, load both models and report on which device and why.
+    """Reach Kafka and Redis, look for the topics, read the file of receivers, load both models and report on which
+    device and why.
 
     Exit code 1 when something is wrong; each line then states what to do.
     """
@@ -38,6 +39,7 @@ def check(brokers: Brokers = None, redis: Redis = None, topic_prefix: TopicPrefi
         "consumer groups": _groups,
         "Redis": _redis,
         "view": _view,
+        "receivers": _receivers,
         "device": _device,
         "sentiment model": _sentiment_model,
         "summary model": _summary_model,
@@ -116,6 +118,17 @@ def _view(settings: Settings) -> str:
     number = settings.generation or generations.active
     origin = origin_of(settings.model_copy(update={"generation": number}), generations)
     return "none yet: `summarize` begins it" if origin is None else f"generation {number}, made from {origin}"
+
+
+def _receivers(settings: Settings) -> str:
+    from stream_app.delivery.receivers_file import read_receivers, variables
+
+    receivers = read_receivers(settings.receivers_file, variables())
+    if not receivers.by_name:
+        return "none: alerts are logged and shown on the page"
+    unused = set(receivers.by_name) - {rule.receiver for rule in receivers.rules}
+    without = f"; no rule names {', '.join(sorted(unused))}" if unused else ""
+    return f"{', '.join(receivers.by_name)}, {len(receivers.rules)} rules{without}"
 
 
 def _device(settings: Settings) -> str:

@@ -44,7 +44,7 @@ def worker(
     """Run one role until SIGTERM or Ctrl-C, which finish what is in flight and commit.
 
     enrich: reviews → enriched reviews and alerts.  summarize: enriched reviews → the view in Redis.
-    describe: headline and text of products that changed.  notify: alerts → log and page.
+    describe: headline and text of products that changed.  notify: alerts → receivers, log and page.
     Run as many workers of a role as its topic has partitions.
     """
     from stream_app import telemetry

@@ -105,9 +105,24 @@ def _run(
         return Summarize(settings, store, publisher, now_ms=now_ms, fatal=fatal)
 
     def notify(publisher: ConfluentPublisher, fatal: Fatal) -> StreamRole:
-        from stream_app.roles.notify import Notify
+        from stream_app.delivery.receivers_file import read_receivers, variables
+        from stream_app.roles.notify.deliveries import Deliveries
+        from stream_app.roles.notify.role import Notify
+        from stream_app.store.deliveries import DeliveryQueues
 
-        return Notify(settings, RedisSummaryStore.from_settings(settings), fatal=fatal)
+        store = RedisSummaryStore.from_settings(settings)
+        deliveries = Deliveries(
+            read_receivers(settings.receivers_file, variables()),
+            DeliveryQueues.from_settings(settings),
+            store,
+            publisher,
+            topics.dead_letter,
+            owner=process_name(role),
+            patience_seconds=settings.redis_patience_seconds,
+            now_ms=now_ms,
+            fatal=fatal,
+        )
+        return Notify(settings, store, deliveries, fatal=fatal)
 
     async def describe(publisher: ConfluentPublisher, stopping: asyncio.Event) -> None:
         from stream_app.roles.describe import Describe

@@ -4,6 +4,7 @@ Everything is called as ``telemetry.event(…)``.
 """
 
 from stream_app.telemetry.api import *
+from stream_app.telemetry.deliveries import *
 from stream_app.telemetry.dependencies import *
 from stream_app.telemetry.kafka import *
 from stream_app.telemetry.logs import *

@@ -12,7 +12,7 @@ import structlog
 from stream_app import contract
 from stream_app.ports import Applied, ConfigurationError, InFlightRecord, StoreUnavailable
 from stream_app.records import Alert, EnrichedReview, RawRecord, Rejected
-from stream_app.roles.notify import Notify
+from stream_app.roles.notify.role import Notify
 from stream_app.roles.record_errors import HealthyRecordFailed, RecordErrors, TooManyFailures
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
@@ -20,6 +20,7 @@ from stream_app.steps import alert_rules, assemble, prepare
 from stream_app.testing.kafka import FakeAcks, FakePublisher, in_flight_of
 from stream_app.testing.store import MemorySummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
+from tests.unit.roles.delivery_stage import Stage
 from tests.unit.roles.enrich_stage import review, staged
 from tests.waiting import wait_until_async
 
@@ -202,7 +203,7 @@ async def on_redis(role: str, store: RefusingStore, offsets: Sequence[int]) -> F
     made: Any = (
         Summarize(settings, store, FakePublisher(at_once=True), now_ms=lambda: NOW_MS, fatal=errors.append)
         if role == "summarize"
-        else Notify(settings, store, fatal=errors.append)
+        else Notify(settings, store, Stage().deliveries, fatal=errors.append)
     )
     await made.start(acks)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,10 +13,11 @@ from stream_app import contract
 from stream_app.kafka.copies import HEADER_COPY_OF
 from stream_app.ports import StoreUnavailable
 from stream_app.records import Alert
-from stream_app.roles.notify import Notify
+from stream_app.roles.notify.role import Notify
 from stream_app.settings import Settings
 from stream_app.testing.kafka import FakeAcks, in_flight_of
 from stream_app.testing.store import MemorySummaryStore
+from tests.unit.roles.delivery_stage import Stage
 from tests.waiting import wait_until_async
 
 ALERT = Alert("negative_review|p|r", "negative_review", "critical", "p", 1000, 2000, review_id="r")
@@ -28,10 +30,11 @@ def play(
     settle: float = 0.0,
 ) -> None:
     async def run() -> None:
-        store, acks = MemorySummaryStore(), FakeAcks()
+        stage = Stage()
+        store, acks = stage.store, FakeAcks()
         errors: list[BaseException] = []
         settings = Settings(_env_file=None, redis_patience_seconds=patience, redis_settle_seconds=settle)
-        role = Notify(settings, store, fatal=errors.append)
+        role = Notify(settings, store, stage.deliveries, fatal=errors.append)
         await role.start(acks)
         await scenario(role, store, acks)
         await role.stop()
@@ -94,6 +97,37 @@ def test_copy_that_a_killed_erasure_left_is_kept_and_not_logged_again(monkeypatc
 
     play(scenario)
     assert logged == [ALERT]
+
+
+def test_alert_waits_for_its_receivers_before_it_is_acknowledged() -> None:
+    """Else a crash in between loses it for them. What was queued is delivered in the background."""
+
+    async def run() -> None:
+        stage, acks = Stage(), FakeAcks()
+        settings = Settings(_env_file=None, redis_patience_seconds=30, redis_settle_seconds=0.0)
+        role = Notify(settings, stage.store, stage.deliveries, fatal=stage.errors.append)
+        await role.start(acks)
+        refused = 0
+        cool_downs = stage.queues.cool_downs
+
+        async def counting(*arguments: Any) -> Any:
+            nonlocal refused
+            refused += stage.queues.away
+            return await cool_downs(*arguments)
+
+        stage.queues.cool_downs = counting
+        stage.queues.away = True
+        taking = asyncio.create_task(role.take([in_flight_of(VALUE, 7)]))
+        await wait_until_async(lambda: refused >= 2, 30, "two tries fail")
+        assert acks.calls == []
+        stage.queues.away = False
+        await taking
+        await finished(acks, 7)
+        await wait_until_async(lambda: len(stage.senders["a"].sent) == 1, 30, "it is delivered")
+        await role.stop()
+        assert stage.errors == []
+
+    asyncio.run(run())
 
 
 def test_unreadable_alert_goes_to_the_dead_letter_and_the_next_is_kept() -> None:

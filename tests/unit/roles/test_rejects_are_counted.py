@@ -7,11 +7,12 @@ import asyncio
 import pytest
 from prometheus_client import REGISTRY
 
-from stream_app.roles.notify import Notify
+from stream_app.roles.notify.role import Notify
 from stream_app.settings import Settings
 from stream_app.testing.kafka import FakeAcks, in_flight_of
 from stream_app.testing.store import MemorySummaryStore
 from tests.unit.roles import enrich_stage, test_summarize_role
+from tests.unit.roles.delivery_stage import Stage
 
 
 async def _enrich() -> FakeAcks:
@@ -32,7 +33,7 @@ def _raise(error: BaseException) -> None:
 
 
 async def _notify() -> FakeAcks:
-    acks, role = FakeAcks(), Notify(Settings(_env_file=None), MemorySummaryStore(), fatal=_raise)
+    acks, role = FakeAcks(), Notify(Settings(_env_file=None), MemorySummaryStore(), Stage().deliveries, fatal=_raise)
     await role.start(acks)
     await role.take([in_flight_of(b"{broken", 0)])
     return acks

@@ -9,12 +9,13 @@ import pytest
 
 from stream_app.ports import Applied, ConfigurationError, StoreUnavailable
 from stream_app.records import EnrichedReview
-from stream_app.roles.notify import Notify
+from stream_app.roles.notify.role import Notify
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
 from stream_app.testing.kafka import FakeAcks, FakePublisher
 from stream_app.testing.store import MemorySummaryStore
 from tests.behaviour.enriched import NOW_MS
+from tests.unit.roles.delivery_stage import Stage
 from tests.unit.roles.test_summarize_role import CountingStore, in_flight, run, staged
 from tests.waiting import wait_until_async
 
@@ -67,7 +68,7 @@ def test_server_that_restarts_right_after_the_apply_is_given_it_again() -> None:
 def test_nothing_is_started_on_a_server_that_would_forget() -> None:
     async def scenario() -> None:
         role = impatient(Unfit(), FakePublisher(), lambda error: None)
-        notify = Notify(Settings(_env_file=None), Unfit(), fatal=lambda error: None)
+        notify = Notify(Settings(_env_file=None), Unfit(), Stage().deliveries, fatal=lambda error: None)
         for start in (role.start, notify.start):
             with pytest.raises(ConfigurationError, match="allkeys-lru"):
                 await start(FakeAcks())

@@ -1,0 +1,1 @@
+"""The role `notify`: keeps recent alerts and delivers them to receivers."""

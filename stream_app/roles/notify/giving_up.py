@@ -1,0 +1,82 @@
+"""Sends alerts that cannot be delivered to the dead letter topic."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from stream_app import contract, telemetry
+from stream_app.delivery.queue import DeliveryQueue
+from stream_app.ports import Publisher, SummaryStore
+from stream_app.records import Alert, RawRecord, Rejected
+from stream_app.roles.retry import Retry
+from stream_app.steps.delivery_queue import MAX_WAITING, QueueStatus, Waiting
+
+PATIENCE_MS = 24 * 3_600_000
+"""How long an alert is tried."""
+
+_AT_ONCE = 100
+
+
+class GivingUp:
+    """Removes from a queue what the broker has as dead letters; after a crash in between it is published twice."""
+
+    def __init__(
+        self, queue: DeliveryQueue, store: SummaryStore, publisher: Publisher, dead_letter_topic: str, retry: Retry
+    ) -> None:
+        self._queue = queue
+        self._store = store
+        self._publisher = publisher
+        self._topic = dead_letter_topic
+        self._retry = retry
+
+    async def sweep(self, receiver: str, status: QueueStatus, now_ms: int, *, is_known: bool = True) -> bool:
+        """Give up some of what waited too long or, of a queue that is too long, the least severe and oldest.
+
+        True: something was, and there may be more. ``is_known``: the file of receivers names it.
+        """
+        before_ms = now_ms - PATIENCE_MS
+        if status.oldest_at_ms is not None and status.oldest_at_ms < before_ms:  # guarantee: delivery-ends-in-a-day
+            reason, detail = _why(status, is_known)
+            waiting = await self._retry(lambda: self._queue.expired(receiver, before_ms, _AT_ONCE))
+        elif status.waiting > MAX_WAITING:  # guarantee: receivers-queue-is-bounded
+            reason, detail = "receiver_queue_full", f"{status.waiting} alerts waited; {_state_of(status)}"
+            most = min(status.waiting - MAX_WAITING, _AT_ONCE)
+            waiting = await self._retry(lambda: self._queue.least(receiver, most))
+        else:
+            return False
+        await self._give_up(receiver, waiting, reason, detail)
+        return bool(waiting)
+
+    async def _give_up(self, receiver: str, waiting: Sequence[Waiting], reason: str, detail: str) -> None:
+        if not waiting:
+            return
+        alerts = await self._retry(lambda: self._store.with_alert_words([one.alert for one in waiting]))
+        letters = [
+            contract.dead_letter_message(self._topic, Rejected(_record(receiver, one, alert), reason, detail))
+            for one, alert in zip(waiting, alerts, strict=True)
+        ]
+        delivered = asyncio.Event()
+        self._publisher.publish(letters, delivered.set)
+        await delivered.wait()  # guarantee: given-up-is-a-dead-letter-first
+        await self._retry(lambda: self._queue.remove(receiver, [one.ref for one in waiting], given_up=True))
+        telemetry.alerts_given_up(receiver, reason, len(waiting))
+
+
+def _record(receiver: str, waiting: Waiting, alert: Alert) -> RawRecord:
+    """The alert's record again: written from the alert, with the words that still stand, and the receiver's name."""
+    headers = ((contract.HEADER_RECEIVER, receiver.encode()),)
+    value = contract.encode_alert(alert)
+    return RawRecord(*waiting.place, waiting.timestamp_ms, alert.product_id.encode(), value, headers)
+
+
+def _why(status: QueueStatus, is_known: bool) -> tuple[str, str]:
+    if not is_known:
+        return "receiver_removed", "the file of receivers does not name it any more"
+    if status.state.disabled_at_ms is not None:
+        return "receiver_disabled", "it had answered 410 Gone"
+    return "delivery_failed", f"not delivered within 24 h; {_state_of(status)}"
+
+
+def _state_of(status: QueueStatus) -> str:
+    return f"last error: {status.state.last_error}" if status.state.last_error else "the receiver was healthy"

@@ -1,0 +1,57 @@
+"""Queues alerts for the receivers that the rules name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stream_app import contract, telemetry
+from stream_app.delivery.queue import DeliveryQueue
+from stream_app.delivery.receivers import Receivers
+from stream_app.records import Alert, Position, RawRecord
+from stream_app.steps.deliveries import DeliveryRule, cool_down_key, decide, matching
+from stream_app.steps.delivery_queue import Addition, Waiting
+
+_NOW = DeliveryRule("")  # of a replay: nothing holds it back
+
+
+async def queue_alerts(
+    queue: DeliveryQueue, receivers: Receivers, alerts: Sequence[tuple[RawRecord, Alert]], now_ms: int
+) -> set[str]:
+    """Queue each for its receivers, or count it where a cool-down or quiet hours suppress it. Return the receivers that
+    alerts were queued for. May be repeated: an alert that was handled before is left alone.
+    """
+    routes = [(record, alert, *one) for record, alert in alerts for one in _rules_of(receivers, record, alert).items()]
+    cooled = [(name, cool_down_key(alert)) for _, alert, name, rule in routes if _cools_down(rule, alert)]
+    until = dict(zip(cooled, await queue.cool_downs(cooled), strict=True))
+    additions = []
+    for record, alert, name, rule in routes:
+        key = cool_down_key(alert)
+        decision = decide(rule, alert, now_ms, until.get((name, key)))
+        begins = None
+        if decision.suppressed is None and _cools_down(rule, alert):
+            begins = (key, now_ms + rule.cool_down_ms)
+            until[name, key] = begins[1]  # of this poll's next alert
+        waiting = Waiting(
+            alert,
+            Position(record.topic, record.partition, record.offset),
+            record.timestamp_ms,
+            now_ms,
+            decision.due_at_ms,
+            decision.digest_at_ms,
+        )
+        additions.append(Addition(name, waiting, decision.suppressed, begins))
+    for addition, is_new in zip(additions, await queue.add(additions, now_ms), strict=True):
+        if is_new and addition.suppressed is not None:
+            telemetry.alert_suppressed_for(addition.receiver, addition.suppressed)
+    return {one.receiver for one in additions if one.suppressed is None}
+
+
+def _rules_of(receivers: Receivers, record: RawRecord, alert: Alert) -> dict[str, DeliveryRule]:
+    named = contract.receiver_named(record)
+    if named is None:
+        return matching(receivers.rules, alert)
+    return {named: _NOW} if named in receivers.by_name else {}  # guarantee: replay-reaches-one-receiver
+
+
+def _cools_down(rule: DeliveryRule, alert: Alert) -> bool:
+    return bool(rule.cool_down_ms) and alert.severity != "critical"
