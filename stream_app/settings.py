@@ -128,7 +128,7 @@ class ViewSettings(RedisSettings):
     )
     text_min_interval_seconds: float = Field(60.0, ge=0, description="a product's text is made at most this often")
     summary_interval_seconds: float = Field(
-        50.0,
+        50.0,  # guarantee: counts-are-published-within-a-minute
         ge=0.0,
         description="products.summaries gets a product whose counts alone change at most this often",
     )

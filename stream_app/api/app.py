@@ -98,10 +98,25 @@ def _live(feed: LiveFeed) -> list[ApiRoute]:
             raise problems.Problem(
                 503, "too-many-clients", "All streams of events are taken.", "Try again later.", Retry_After="30"
             )
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the latter: nginx passes events on at once
-        return StreamingResponse(feed.events(address), headers=headers, media_type="text/event-stream")
+        return _Events(feed, address)
 
     return [ApiRoute("/v1/events", events)]
+
+
+class _Events(StreamingResponse):
+    """A stream of events, with its place from the step on in which there was room for it: by its first event others,
+    asked for at the same moment, would have been let in.
+    """
+
+    def __init__(self, feed: LiveFeed, address: str) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the latter: nginx passes events on at once
+        super().__init__(feed.events(), headers=headers, media_type="text/event-stream")
+        self._feed = feed
+        self._address = address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._feed.place(self._address):  # guarantee: streams-count-from-the-step-that-lets-them-in
+            await super().__call__(scope, receive, send)
 
 
 def _health(store: SummaryReader, stale: Callable[[], bool]) -> list[ApiRoute]:
@@ -143,6 +158,7 @@ class _PublicPort:
         self._port = port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # guarantee: port-of-look-ups-has-look-ups-alone
         if scope["type"] != "http" or scope["server"][1] != self._port or _is_public(scope["path"]):
             await self._app(scope, receive, send)
         else:

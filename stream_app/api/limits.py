@@ -33,10 +33,10 @@ class Limits:
     @classmethod
     def from_settings(cls, settings: ApiSettings) -> Limits:
         return cls(
-            settings.api_max_header_bytes,
-            settings.api_idle_seconds,
-            settings.api_connections,
-            settings.api_connections_per_address,
+            settings.api_max_header_bytes,  # guarantee: header-bytes-are-a-setting
+            settings.api_idle_seconds,  # guarantee: idle-time-is-a-setting
+            settings.api_connections,  # guarantee: connections-are-a-setting
+            settings.api_connections_per_address,  # guarantee: connections-per-address-are-a-setting
         )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -72,31 +73,37 @@ class LiveFeed:
 
     def is_full(self, address: str = "") -> bool:
         """Is there no room for another client, or another of this address?"""
-        if self._clients.total() >= self._max_clients:
+        if self._clients.total() >= self._max_clients:  # guarantee: streams-are-limited
             return True
+        # guarantee: streams-of-an-address-are-limited
         return 0 < self._max_clients_per_address <= self._clients[address]
 
     def close(self) -> None:
         """End every stream, so that the server can stop."""
         self._closed.set()
 
-    async def events(self, address: str = "") -> AsyncGenerator[bytes, None]:
+    @contextmanager
+    def place(self, address: str = "") -> Iterator[None]:
+        """Take a place, of this address, as long as the block runs."""
+        self._clients[address] += 1
+        try:
+            yield
+        finally:
+            self._clients[address] -= 1
+            self._clients += Counter()  # drops those without a stream
+
+    async def events(self) -> AsyncGenerator[bytes, None]:
         """Server-Sent Events, first of everything, then of what changed.
 
         ``store`` {available}, ``product`` product-summary.v1, ``gone`` {product_id}, ``alert`` alert.v1 (oldest first),
         ``beat`` {} at least every 5 seconds, so that a client can distinguish silence from a lost connection.
         """
         seen = _Seen()
-        self._clients[address] += 1
-        try:
-            while not self._closed.is_set():
-                view = await self._newest()
-                if changes := _changes(seen, view):
-                    yield changes
-                await self._pause(view.read_at + self._interval_seconds - asyncio.get_running_loop().time())
-        finally:
-            self._clients[address] -= 1
-            self._clients += Counter()  # drops those without a stream
+        while not self._closed.is_set():
+            view = await self._newest()
+            if changes := _changes(seen, view):
+                yield changes
+            await self._pause(view.read_at + self._interval_seconds - asyncio.get_running_loop().time())
 
     async def _pause(self, seconds: float) -> None:
         try:

@@ -86,7 +86,7 @@ class ErrorAnswers:
             if time.monotonic() - self._last_logged >= _LOG_EVERY_SECONDS:  # a thousand requests a second: one line
                 self._last_logged = time.monotonic()
                 telemetry.dependency_unavailable("store", str(error), RETRY_AFTER_SECONDS)
-            return store_away().response()  # guarantee: reads-say-try-again
+            return store_away().response()  # guarantee: reads-say-try-again, errors-name-no-server
         if isinstance(error, HTTPException):
             problem = Problem(error.status_code, "http", str(error.detail), "GET /docs lists what can be asked.")
             problem.headers.update(error.headers or {})

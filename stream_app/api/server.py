@@ -73,9 +73,10 @@ async def _serve(
         _wall_clock_ms,
         generation,
         stale,
-        max_clients=settings.api_streams,
-        max_clients_per_address=settings.api_streams_per_address,
+        max_clients=settings.api_streams,  # guarantee: streams-are-a-setting
+        max_clients_per_address=settings.api_streams_per_address,  # guarantee: streams-per-address-are-a-setting
     )
+    # guarantee: ports-are-told-apart
     public_port = None if internal is public else public.getsockname()[1]
     app = create_app(
         store, now_ms=_wall_clock_ms, generation=generation, stale=stale, feed=feed, public_port=public_port

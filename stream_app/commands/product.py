@@ -61,6 +61,7 @@ async def _read(settings: Settings, product_id: str) -> tuple[ProductSummary | N
 def _show(summary: ProductSummary, console: Console) -> None:
     if summary.text and summary.text.headline:
         # as text, not as markup: people write [/b], and sequences that a terminal would obey
+        # guarantee: headline-is-no-markup
         console.print(Text(printable(summary.text.headline), "bold").append(f"  ({summary.text.method})", "default"))
         console.print(Text(printable(summary.text.text)))
     table = Table("window", "reviews", "negative", "neutral", "positive", "unknown", "stars", "net")

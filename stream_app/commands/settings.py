@@ -60,5 +60,5 @@ def _described(values: Settings) -> list[dict[str, Any]]:
 def _shown(value: object) -> object:
     """As JSON has it; text as it may be shown."""
     if isinstance(value, SecretStr):
-        return masked_url(value.get_secret_value())
+        return masked_url(value.get_secret_value())  # guarantee: secrets-are-not-shown
     return value

@@ -9,7 +9,9 @@ def printable(text: str, *, lines: bool = False) -> str:
     lines: line breaks and tabs stay.
     """
     return "".join(
-        c if c.isprintable() or (lines and c in "\n\t") else c.encode("unicode_escape").decode() for c in text
+        # guarantee: reviews-command-no-terminal
+        c if c.isprintable() or (lines and c in "\n\t") else c.encode("unicode_escape").decode()
+        for c in text
     )
 
 

@@ -17,7 +17,7 @@ def lost_positions(settings: KafkaSettings, role: str) -> list[str]:
     begins, ends = begin_offsets(settings, topic), log_ends(settings, topic)
     findings = []
     for number, offset in sorted(committed.items()):
-        if offset < begins[number]:
+        if offset < begins[number]:  # guarantee: commits-are-compared-with-what-is-left
             findings.append(
                 f"{group}: {topic}-{number} begins at {begins[number]} and is committed at {offset}: retention removed "
                 f"{begins[number] - offset} records that were not read. Raise the retention or add workers."

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
+from wsgiref.simple_server import WSGIServer
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -122,17 +123,25 @@ def run_service(settings: KafkaSettings, name: str, service: Service) -> None:
 def _new_loop(settings: KafkaSettings, role: str) -> asyncio.AbstractEventLoop:
     limit_client_logs()
     if settings.metrics_port:
-        try:
-            start_http_server(settings.metrics_port, addr=settings.metrics_host, registry=telemetry.registry_of(role))
-        except OSError as error:
-            raise ConfigurationError(
-                f"{settings.metrics_host} port {settings.metrics_port} for metrics: {error.strerror}. "
-                "Set STREAM_APP_METRICS_PORT to a free one, and STREAM_APP_METRICS_HOST to an address of this machine."
-            ) from error
+        serve_metrics(settings, role)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     catch_everything(loop)
     return loop
+
+
+def serve_metrics(settings: KafkaSettings, role: str) -> WSGIServer:
+    """Serve the role's metrics from a thread, where the settings say. Raises ConfigurationError."""
+    host, port = settings.metrics_host, settings.metrics_port
+    try:
+        # guarantee: metrics-keep-to-their-address
+        server, _ = start_http_server(port, addr=host, registry=telemetry.registry_of(role))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{host} port {port} for metrics: {error.strerror}. Set STREAM_APP_METRICS_PORT to a free one, and "
+            "STREAM_APP_METRICS_HOST to an address of this machine."
+        ) from error
+    return server
 
 
 def _tune_garbage_collector() -> None:

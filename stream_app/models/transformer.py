@@ -63,6 +63,7 @@ class ModelSource:
     @property
     def safe(self) -> dict[str, Any]:
         """Arguments of every ``from_pretrained`` call on it."""
+        # guarantee: pinned-revision-is-loaded
         return SAFE if self.revision is None else {**SAFE, "revision": self.revision}
 
     @property

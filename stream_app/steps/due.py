@@ -25,6 +25,7 @@ def text_due_at(state: ProductState, min_interval_ms: int) -> int | None:
     if state.text is None:
         needed = state.totals != EMPTY_TALLY
     else:
+        # guarantee: sentiment-that-moved-makes-a-text-due
         needed = _enough_new_reviews(state) or sentiment_moved(state.text_totals, state.totals)
     if not needed:
         return None
@@ -42,7 +43,7 @@ def publication_due_at(state: ProductState, interval_ms: int) -> int | None:
         return None
     if never or state.text_changed > state.published:
         return _AT_ONCE
-    return state.published_at_ms + interval_ms
+    return state.published_at_ms + interval_ms  # guarantee: counts-wait-for-their-interval
 
 
 def unless_clock_was_ahead(due_at: int | None, interval_ms: int, now_ms: int) -> int | None:
@@ -63,12 +64,13 @@ def sentiment_moved(then: Tally, now: Tally) -> bool:
     """
     before, after = _negative_of_judged(then), _negative_of_judged(now)
     added = after[0] - before[0], after[1] - before[1]
-    return _differ(before, added) or _differ(before, after)
+    return _differ(before, added) or _differ(before, after)  # guarantee: edits-move-the-sentiment
 
 
 def _enough_new_reviews(state: ProductState) -> bool:
     """At least max(3, min(a fifth of the reviews that stood when the text was made, 50))."""
     new, then = state.arrived - state.text_arrived, sum(state.text_totals[_LABELS_WITH_UNKNOWN])
+    # guarantee: fifty-new-reviews-are-enough
     return new >= MIN_NEW_REVIEWS and (new >= ENOUGH_NEW_REVIEWS or new * _NEW_SHARE >= then)
 
 

@@ -75,11 +75,11 @@ def _prepared(review: Review, languages: frozenset[str] | None) -> Prepared | Un
     text, marked_up = clean(review.text)
     if not text:
         return Unusable(EMPTY_TEXT, "nothing is left of the text without markup and control characters")
-    text, masked = mask(text)
+    text, masked = mask(text)  # guarantee: text-is-masked
     title: str | None = None
     if review.title:
         title, title_marked_up = clean(review.title)
-        title, title_masked = mask(title)
+        title, title_masked = mask(title)  # guarantee: title-is-masked
         marked_up, masked = marked_up or title_marked_up, masked or title_masked
     language = language_of(text, review.language, title)
     supported = is_supported(language, languages)

@@ -159,11 +159,14 @@ def _chinese_ids(text: str) -> Iterator[Span]:
 
 
 # in this order: what one has found, the next ones do not see
-_MAILS: tuple[_Kind, ...] = (("[email]", _mails), ("[email]", _mails_of_any_script))
+_MAILS: tuple[_Kind, ...] = (
+    ("[email]", _mails),  # guarantee: mail-addresses-are-masked
+    ("[email]", _mails_of_any_script),  # guarantee: mail-addresses-of-any-script-are-masked
+)
 _NUMBERS: tuple[_Kind, ...] = (
-    ("[iban]", _ibans),
-    ("[card]", _cards),
-    ("[id]", _chinese_ids),
-    ("[ssn]", _ssns),
-    ("[phone]", phones),
+    ("[iban]", _ibans),  # guarantee: account-numbers-are-masked
+    ("[card]", _cards),  # guarantee: card-numbers-are-masked
+    ("[id]", _chinese_ids),  # guarantee: chinese-ids-are-masked
+    ("[ssn]", _ssns),  # guarantee: social-security-numbers-are-masked
+    ("[phone]", phones),  # guarantee: phone-numbers-are-masked
 )

@@ -56,7 +56,7 @@ def topic_is_misconfigured(topic: str, problem: str) -> None:
 
 def records_lost_to_retention(topic: str, partition: int, position: int, first: int) -> None:
     """The log begins at ``first`` now, and was read up to ``position``."""
-    _lost_to_retention.labels(topic).inc(first - position)
+    _lost_to_retention.labels(topic).inc(first - position)  # guarantee: lost-records-are-counted
     log.error(
         "records_lost_to_retention",
         topic=topic,

@@ -45,7 +45,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 )
 def store(request: pytest.FixtureRequest, run: Run, generation: int) -> Iterator[SummaryStore]:
     """An empty store; texts are made at most once a minute."""
-    opened: Any = MemorySummaryStore(generation=generation)
+    interval_ms = round(Settings(_env_file=None).summary_interval_seconds * 1000)
+    opened: Any = MemorySummaryStore(publication_interval_ms=interval_ms, generation=generation)
     if request.param != "memory":
         url = request.getfixturevalue("valkey" if request.param == "server" else "cluster")
         on_a_cluster = request.param == "cluster"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from stream_app.ports import SummaryStore
 from tests.behaviour.enriched import DAY_MS, NOW_MS, deletion, enriched
 from tests.behaviour.running import Run
@@ -43,6 +45,28 @@ def test_changed_counts_are_to_be_published_once_an_interval(run: Run, store: Su
     assert claim_to_publish(run, store, NOW_MS + PUBLICATION_MS) == ["p"]
     publish(run, store, NOW_MS + PUBLICATION_MS)
     assert claim_to_publish(run, store, NOW_MS + DAY_MS) == []
+
+
+def test_counts_are_published_within_a_minute_of_their_change(run: Run, store: SummaryStore) -> None:
+    """With the interval that the settings have by default; `describe` looks for what is due twice a second."""
+    rng = random.Random(7)
+    changed_at: list[int] = []  # what is not published yet
+    waited: list[int] = []
+    apply(run, store, enriched("first"))
+    claim(run, store)
+    write_and_finish(run, store, NOW_MS, "first")
+    for number in range(1, 600):
+        now_ms = NOW_MS + 500 * number
+        if rng.random() < 0.05:
+            apply(run, store, enriched(f"r{number}"), now_ms=now_ms)
+            changed_at.append(now_ms)
+        if claim_to_publish(run, store, now_ms):
+            waited += [now_ms - since for since in changed_at]
+            changed_at.clear()
+            publish(run, store, now_ms)
+
+    assert len(waited) >= 20
+    assert max(waited) <= 60_000
 
 
 def test_counts_that_change_while_they_are_published_are_due_again(run: Run, store: SummaryStore) -> None:

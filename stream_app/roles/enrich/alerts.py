@@ -116,7 +116,7 @@ class Alerts:
             due = rule(review, now_ms)
         found, message = due
         if isinstance(found, alert_rules.Suppressed):
-            telemetry.alert_suppressed(found.rule, found.reason)
+            telemetry.alert_suppressed(found.rule, found.reason)  # guarantee: suppressed-alerts-are-counted
         elif found is not None and message is not None:
             telemetry.alert_raised(found.rule, found.severity)
             self._acks.publish_early(in_flight, [message])

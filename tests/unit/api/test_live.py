@@ -110,30 +110,40 @@ def test_one_client_too_many_is_turned_away_and_a_place_left_is_free_again() -> 
     async def scenario() -> None:
         view = CannedSummaryReader()
         feed = feed_of(view, max_clients=1)
-        stream = feed.events()
-        await next_events(stream)
         app = create_app(cast(SummaryStore, view), now_ms=lambda: NOW_MS, feed=feed)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
-            response = await client.get("/v1/events")
+            with feed.place():
+                response = await client.get("/v1/events")
         assert response.status_code == 503
         assert response.headers["retry-after"] == "30"
-        await stream.aclose()
         assert not feed.is_full()
 
     asyncio.run(scenario())
 
 
 def test_one_address_does_not_take_every_stream() -> None:
+    feed = feed_of(CannedSummaryReader(), max_clients=10, max_clients_per_address=2)
+    with feed.place("192.0.2.1"):
+        with feed.place("192.0.2.1"):
+            assert feed.is_full("192.0.2.1")
+            assert not feed.is_full("192.0.2.2")
+        assert not feed.is_full("192.0.2.1")
+
+
+def test_streams_asked_for_at_the_same_moment_are_no_more_than_there_are_places() -> None:
+    """A stream counted from its first event on: all that came before that were let in."""
+
     async def scenario() -> None:
         feed = feed_of(CannedSummaryReader(), max_clients=10, max_clients_per_address=2)
-        streams = [feed.events("192.0.2.1") for _ in range(2)]
-        for stream in streams:
-            await next_events(stream)
-        assert feed.is_full("192.0.2.1")
-        assert not feed.is_full("192.0.2.2")
-        await streams[0].aclose()
-        assert not feed.is_full("192.0.2.1")
-        await streams[1].aclose()
+        app = create_app(cast(SummaryStore, CannedSummaryReader()), now_ms=lambda: NOW_MS, feed=feed)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            asked = [asyncio.create_task(client.get("/v1/events")) for _ in range(8)]
+            for _ in range(200):  # turns of the loop, which is all there is: each is answered, or has its stream
+                await asyncio.sleep(0)
+            feed.close()
+            answered = await asyncio.gather(*asked)
+        assert sorted(response.status_code for response in answered) == [200] * 2 + [503] * 6
+        assert not feed.is_full("127.0.0.1")
 
     asyncio.run(scenario())
 

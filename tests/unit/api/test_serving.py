@@ -44,13 +44,16 @@ def test_signal_ends_it_cleanly_with_exit_code_zero_though_a_page_is_open(number
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=os.environ
     ) as process:
-        assert process.stdout is not None
-        _, address, _, look_ups = process.stdout.readline().split()
-        assert httpx.get(f"{look_ups}v1/alerts", timeout=10).status_code == 404
-        assert httpx.get(f"{look_ups}v1/products/x/summary", timeout=10).status_code == 503
-        assert httpx.get(f"{address}v1/products/x/summary", timeout=10).status_code == 503
-        with httpx.stream("GET", f"{address}v1/events", timeout=10) as events:
-            first = next(events.iter_lines())
-            assert first == "event: store"
-            process.send_signal(number)
-            assert process.wait(10) == 0
+        try:
+            assert process.stdout is not None
+            _, address, _, look_ups = process.stdout.readline().split()
+            assert httpx.get(f"{look_ups}v1/alerts", timeout=10).status_code == 404
+            assert httpx.get(f"{look_ups}v1/products/x/summary", timeout=10).status_code == 503
+            assert httpx.get(f"{address}v1/products/x/summary", timeout=10).status_code == 503
+            with httpx.stream("GET", f"{address}v1/events", timeout=10) as events:
+                first = next(events.iter_lines())
+                assert first == "event: store"
+                process.send_signal(number)
+                assert process.wait(10) == 0
+        finally:
+            process.kill()

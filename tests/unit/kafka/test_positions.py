@@ -10,6 +10,7 @@ import pytest
 from aiokafka.consumer.fetcher import OffsetResetStrategy
 from faust.types import TP
 
+from stream_app import telemetry
 from stream_app.kafka import faust_commits
 from stream_app.kafka.clock_check import ClockCheck
 from stream_app.kafka.consumer_thread import ConsumerThread, Polled
@@ -239,6 +240,23 @@ def test_loss_is_said_where_a_seek_came_before_the_answer_of_the_broker(monkeypa
         )
         asyncio.run(fetcher._update_fetch_positions(assignment, 1, [P0]))
     assert said == [100]
+
+
+def test_records_lost_to_retention_are_counted_where_the_role_is_watched() -> None:
+    def counted() -> float:
+        name, labels = "stream_app_records_lost_to_retention_total", {"topic": "reviews"}
+        return telemetry.registry_of("summarize").get_sample_value(name, labels) or 0.0
+
+    before = counted()
+    fetcher: Any = object.__new__(PatientFetcher)
+    fetcher._closed, fetcher._fetch_task = True, None
+    fetcher.reached, fetcher.restarted = {Partition(*P0): 40}, {}
+    assignment = Assignment(100)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"{FETCHER}.Fetcher._update_fetch_positions", lambda self, *_: assignment.answer())
+        asyncio.run(fetcher._update_fetch_positions(assignment, 1, [P0]))
+
+    assert counted() - before == 60
 
 
 @pytest.mark.parametrize("at_work", [False, True])

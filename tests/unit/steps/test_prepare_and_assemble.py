@@ -86,6 +86,12 @@ def test_review_is_cleaned_masked_and_flagged() -> None:
     assert ready.safety_words == ("fire",)
 
 
+def test_personal_data_in_a_title_is_masked() -> None:
+    ready = prepared(review("It works.", title="Call 704-555-0142"))
+    assert (ready.title, ready.text) == ("Call [phone]", "It works.")
+    assert ready.flags == ("private_data_masked",)
+
+
 def test_danger_in_the_title_counts() -> None:
     """Many people say the most important thing there."""
     assert prepared(review("Bad.", title="Caught fire")).safety_words == ("fire",)

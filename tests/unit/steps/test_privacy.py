@@ -33,6 +33,9 @@ from tests.unit.steps import private_data
         ("IBAN DE89 3704 0044 0532 0130 00 is mine", "IBAN [iban] is mine"),
         ("GB29NWBK60161331926819", "[iban]"),
         ("1 ( ). - IBAN KZ67123ABCDEFGHIJKLM", "1 ( ). - IBAN [iban]"),  # five digits are enough
+        ("身份证11010519491231002X被要求了。", "身份证[id]被要求了。"),
+        ("my ssn is 123-45-6789 lol", "my ssn is [ssn] lol"),
+        ("почта@пример.рф, please", "[email], please"),
         ("AT61 1904 3002 3457 3201 CALL NOW", "[iban] CALL NOW"),
     ],
 )
