@@ -58,8 +58,20 @@ class Position(NamedTuple):
     offset: int
 
 
+class EscapedName(str):
+    """A header's name that is not UTF-8, with such bytes as ``\\xff``. ``sent``: its bytes as they were sent."""
+
+    __slots__ = ("sent",)
+    sent: bytes
+
+    def __new__(cls, sent: bytes) -> EscapedName:
+        name = super().__new__(cls, sent.decode("utf-8", "backslashreplace"))
+        name.sent = sent
+        return name
+
+
 class RawRecord(NamedTuple):
-    """A record as the broker gave it: bytes untouched."""
+    """A record as the broker gave it: bytes untouched. A header's name that is not UTF-8 is an EscapedName."""
 
     topic: str
     partition: int

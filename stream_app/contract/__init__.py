@@ -13,6 +13,7 @@ from stream_app.contract.dead_letters import (
     HEADER_DROPPED,
     HEADER_ERROR_MESSAGE,
     HEADER_ERROR_REASON,
+    HEADER_NAME,
     MAX_DEAD_LETTER_BYTES,
     REASONS,
     dead_letter_message,

@@ -12,6 +12,7 @@ from stream_app.contract.dead_letters import (
     HEADER_ERROR_PARTITION,
     HEADER_ERROR_REASON,
     HEADER_ERROR_TOPIC,
+    HEADER_NAME,
     dead_letter_origin,
 )
 from stream_app.records import Message, Position, RawRecord
@@ -104,7 +105,7 @@ def _without_ours(headers: tuple[tuple[str, bytes], ...]) -> tuple[tuple[str, by
     return tuple(
         (name, value)
         for at, (name, value) in enumerate(headers)
-        if ours.get(name) != at and not (name == HEADER_DROPPED and at > end)
+        if ours.get(name) != at and not (name in (HEADER_NAME, HEADER_DROPPED) and at > end)
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
 
-from stream_app.records import Message, Position, RawRecord, Rejected, size_of
+from stream_app.records import EscapedName, Message, Position, RawRecord, Rejected, size_of
 
 MAX_DEAD_LETTER_BYTES = 2 * 1024 * 1024 - 4 * 1024
 """What ``size_of`` a dead letter may be: the topic's ``max.message.bytes``, without Kafka's own parts of a batch."""
@@ -51,6 +52,11 @@ HEADER_DROPPED = "stream-app-dropped"
 ``value;bytes=2500000;sha256=9f86d0…``. Parts are value, headers and key.
 """
 
+HEADER_NAME = "stream-app-header-name"
+"""Of a dead letter behind its error headers, once per original header whose name had to be escaped, as
+``2;base64=//4=``: its place among the original headers, from 0, and the bytes of its name.
+"""
+
 _MAX_DETAIL_BYTES = 8 * 1024
 _MAX_HEADERS = 99_000  # librdkafka gives its readers none at all where there are more than 100,000
 _CUTS = (
@@ -71,11 +77,13 @@ def dead_letter_message(topic: str, rejected: Rejected, max_bytes: int = MAX_DEA
     ``size_of``, and few enough headers for every reader.
 
     Bytes are untouched; where they do not fit, value, headers or key are left out whole (see HEADER_DROPPED), and the
-    original may still be where the error headers say. A producer takes names of headers as text and ends them at a NUL:
-    bytes that are no UTF-8 were read as ``\\xff``, and a NUL becomes ``\\x00``. The error's message ends after 8 KiB.
+    original may still be where the error headers say. The error's message ends after 8 KiB. A producer takes names of
+    headers as text and ends them at a NUL: bytes that are no UTF-8 were read as ``\\xff``, and a NUL becomes ``\\x00``
+    (see HEADER_NAME).
     """
     record = rejected.record
     original = tuple((_name(name), value) for name, value in record.headers)
+    names = tuple(_names(record))
     detail = rejected.detail.encode("utf-8", "backslashreplace")[:_MAX_DETAIL_BYTES].decode("utf-8", "ignore")
     why = (
         (HEADER_ERROR_TOPIC, record.topic.encode()),
@@ -88,6 +96,7 @@ def dead_letter_message(topic: str, rejected: Rejected, max_bytes: int = MAX_DEA
         headers = (
             *(() if "headers" in cut else original),  # guarantee: original-headers
             *why,
+            *(() if "headers" in cut else names),  # guarantee: names-of-headers-are-kept
             *((HEADER_DROPPED, _account(part, record, original)) for part in cut),
         )
         key = None if "key" in cut else record.key  # guarantee: original-key
@@ -127,6 +136,14 @@ def _account(part: str, record: RawRecord, headers: tuple[tuple[str, bytes], ...
         return f"headers;bytes={size};sha256={headers_hash(headers)}".encode()
     content = (record.value if part == "value" else record.key) or b""
     return f"{part};bytes={len(content)};sha256={hashlib.sha256(content).hexdigest()}".encode()
+
+
+def _names(record: RawRecord) -> Iterator[tuple[str, bytes]]:
+    """HEADER_NAME of each header whose name is published otherwise than it was sent."""
+    for at, (name, _) in enumerate(record.headers):
+        if isinstance(name, EscapedName) or _name(name) != name:
+            sent = name.sent if isinstance(name, EscapedName) else name.encode("utf-8", "surrogatepass")
+            yield HEADER_NAME, f"{at};base64={b64encode(sent).decode()}".encode()
 
 
 def _name(name: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from base64 import b64decode
+from typing import Any
 
 import pytest
 
 from stream_app import contract
-from stream_app.records import Message, RawRecord, Rejected, size_of
+from stream_app.records import EscapedName, Message, RawRecord, Rejected, size_of
 
 LIMIT = 3_000
 
@@ -92,6 +94,22 @@ def test_name_of_a_header_that_no_producer_takes_is_escaped(name: str) -> None:
     assert "\0" not in escaped
     assert escaped.encode()
     assert escaped == name.replace("\0", "\\x00").replace("\udcff", "\\udcff")
+
+
+def test_name_that_had_to_be_escaped_is_there_as_it_was_sent() -> None:
+    """Which of the headers, and its bytes; a name that reads like an escaped one was sent so."""
+    sent: Any = (("trace", b"1"), (EscapedName(b"\xff\xfe"), b"2"), ("\\xff\\xfe", b"3"), ("a\0b", None))
+    record = RawRecord("reviews", 4, 99, 0, b"k", b"v", sent)
+
+    message, dead_letter = dead_letter_of(record)
+
+    kept = [value.decode().partition(";base64=") for name, value in message.headers if name == contract.HEADER_NAME]
+    assert [(int(at), b64decode(name)) for at, _, name in kept] == [(1, b"\xff\xfe"), (3, b"a\0b")]
+    assert [name for name, _ in dead_letter.original_headers] == ["trace", "\\xff\\xfe", "\\xff\\xfe", "a\\x00b"]
+    assert not dead_letter.lacks_original
+
+    without, _ = dead_letter_of(record._replace(headers=(*sent, ("large", b"h" * LIMIT))))
+    assert contract.HEADER_NAME not in dict(without.headers), "of headers that are left out"
 
 
 def test_words_of_an_error_end_at_a_character_within_8_kib() -> None:

@@ -21,6 +21,7 @@ SEVERITIES = ("info", "warning", "critical")
 _REASON = "__connect.errors.exception.class.name"
 _ERRORS = "__connect.errors."
 _DROPPED = "stream-app-dropped"
+_NAME = "stream-app-header-name"
 
 
 class Reader:
@@ -162,7 +163,7 @@ class Published:
             int(named[_ERRORS + "partition"]),
             int(named[_ERRORS + "offset"]),
         )
-        own = [(name, value) for name, value in headers if not name.startswith((_ERRORS, _DROPPED))]
+        own = [(name, value) for name, value in headers if not name.startswith((_ERRORS, _NAME, _DROPPED))]
         one = DeadLetter(
             at,
             _text(named[_REASON]),

@@ -12,7 +12,7 @@ from aiokafka.structs import TopicPartition
 
 from stream_app.kafka import bounded_codecs
 from stream_app.kafka.raw_records import FetchedRecords, RawRecords
-from stream_app.records import RawRecord, UnopenedBatch
+from stream_app.records import EscapedName, RawRecord, UnopenedBatch
 from tests.reliability.testbed.raw_producer import GZIP, LZ4, NONE, SNAPPY, ZSTD, RawInput, batch_of
 
 TP = TopicPartition("reviews", 3)
@@ -39,6 +39,7 @@ def test_name_that_is_not_utf8_is_read_with_its_bytes_escaped(codec: int) -> Non
     [found] = read(based_at(40, batch_of([record], codec)), since=40)
 
     assert found == RawRecord("reviews", 3, 40, 17, b"\xfe", value, AS_READ)
+    assert [name.sent for name, _ in found.headers if isinstance(name, EscapedName)] == [b"\xff\xfe"]
 
 
 def test_records_before_and_behind_such_a_name_come_once_and_in_order() -> None:
