@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -14,7 +15,7 @@ from rich.text import Text
 from stream_app.commands.options import Json, Redis, TopicPrefix, settings_from
 from stream_app.commands.terminal import printable
 from stream_app.ports import VIEW_WAS_LOST
-from stream_app.records import ProductSummary
+from stream_app.records import AspectSummary, Comparison, ProductSummary, Trend
 from stream_app.settings import Settings
 
 app = typer.Typer()
@@ -75,5 +76,47 @@ def _show(summary: ProductSummary, console: Console) -> None:
             "–" if net is None else f"{net:+.2f}",
         )
     console.print(table)
+    if summary.aspects:
+        _show_aspects(summary.aspects, summary.trend, console)
+    if summary.trend:
+        _show_trend(summary.trend, console)
+    if summary.reviews_since_text:
+        console.print(f"Reviews since the text was made: {summary.reviews_since_text}.")
     if summary.low_evidence:
         console.print("Fewer than five reviews: read with care.")
+
+
+def _show_aspects(aspects: Mapping[str, AspectSummary], trend: Trend | None, console: Console) -> None:
+    table = Table("aspect", "30 days", "- / +", "all time", "- / +", "trend")
+    table.caption = "reviews that mention it; of them: criticize / praise it"
+    for aspect, one in aspects.items():
+        compared = trend.aspects.get(aspect) if trend else None
+        table.add_row(
+            printable(aspect),
+            *(
+                cell
+                for counts in (one.windows["30d"], one.windows["all"])
+                for cell in (str(counts.mentions), f"{counts.negative} / {counts.positive}")
+            ),
+            _change(compared) if compared else "–",
+        )
+    console.print(table)
+    for aspect, one in aspects.items():
+        if one.quote:
+            quote, review = printable(one.quote.text), printable(one.quote.review_id)
+            console.print(Text(f"{printable(aspect)}: “{quote}” ({review})"))
+
+
+def _show_trend(trend: Trend, console: Console) -> None:
+    for name, one, form in (("Negative", trend.negative, ".0%"), ("Stars", trend.stars, ".2f")):
+        recent, before = ("–" if number is None else format(number, form) for number in (one.recent, one.before))
+        chance = "" if one.p_value is None else f", p = {one.p_value:.4f}" if one.p_value else ", p < 0.0001"
+        console.print(
+            f"{name}: {recent} of {one.recent_reviews} in 7 days, {before} of {one.before_reviews} in the 28 before: "
+            f"{_change(one)}{chance}",
+            highlight=False,
+        )
+
+
+def _change(one: Comparison) -> str:
+    return {"none": "no change", "too_few": "too few"}.get(one.change, one.change)

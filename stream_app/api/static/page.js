@@ -10,6 +10,7 @@ const METHODS = {
 };
 const SILENCE_MS = 12_000; // the server speaks at least every 5 s
 const MAX_ALERTS = 40;
+const MAX_ASPECTS = 6;
 
 const $ = (id) => document.getElementById(id);
 const products = new Map(); // id -> product-summary.v1
@@ -74,19 +75,26 @@ function tally(counts) {
   return line;
 }
 
-// Last 7 days against the days before them within 30: a two-proportion z-test on the share of negatives, at 95 %.
-function trend(windows) {
-  const now = windows["7d"], month = windows["30d"];
-  const judged = (c) => c.negative + c.neutral + c.positive;
-  const n = judged(now), m = judged(month) - n;
-  if (n < 5 || m < 5) return null;
-  const p = now.negative / n, q = (month.negative - now.negative) / m;
-  const pooled = month.negative / (n + m);
-  const z = (p - q) / Math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m));
-  if (!(Math.abs(z) >= 1.96)) return null;
+// Only what chance does not explain: the summary says so.
+function trend({ negative } = {}) {
+  if (negative?.change !== "worse" && negative?.change !== "better") return null;
   const percent = (x) => `${Math.round(x * 100)}\u00a0%`;
-  const change = `${percent(p)} negative in 7 days, ${percent(q)} before`;
-  return p > q ? el("p", "trend-worse", `↗ Getting worse: ${change}`) : el("p", "trend-better", `↘ Getting better: ${change}`);
+  const change = `${percent(negative.recent)} negative in 7 days, ${percent(negative.before)} before`;
+  return negative.change === "worse" ? el("p", "trend-worse", `↗ Getting worse: ${change}`) : el("p", "trend-better", `↘ Getting better: ${change}`);
+}
+
+function chips(aspects = {}) {
+  const window = view.window === "all" ? "all" : "30d"; // aspects are counted by day: there is no shorter one
+  const mentioned = Object.entries(aspects).filter(([, aspect]) => aspect.windows[window].mentions);
+  mentioned.sort(([, a], [, b]) => b.windows[window].mentions - a.windows[window].mentions);
+  if (!mentioned.length) return null;
+  return el("ul", "aspects", ...mentioned.slice(0, MAX_ASPECTS).map(([id, { windows, quote }]) => {
+    const { mentions, negative, positive } = windows[window];
+    const tone = negative > positive ? "negative" : positive > negative ? "positive" : "neutral";
+    const chip = el("li", `aspect ${tone}`, `${id.replaceAll("_", " ")} `, el("b", "", `+${numbers.format(positive)} −${numbers.format(negative)}`));
+    chip.title = `${count(mentions, "review")} in ${WINDOWS[window]}${quote ? `: “${quote.text}”` : ""}`;
+    return chip;
+  }));
 }
 
 function rating(counts) {
@@ -111,7 +119,7 @@ function draw(summary) {
   const link = el("a", "", summary.product_id);
   link.href = `/v1/products/${encodeURIComponent(summary.product_id)}/summary`;
   link.title = "The same as JSON";
-  const notes = el("div", "notes", trend(summary.windows));
+  const notes = el("div", "notes", trend(summary.trend));
   if (summary.low_evidence) {
     notes.append(el("p", "low", `△ Only ${count(summary.windows.all.reviews, "review")}: too few to judge the product by`));
   }
@@ -120,7 +128,7 @@ function draw(summary) {
     summary.text ? el("p", "headline", summary.text.headline) : null,
     el("p", summary.text ? "text" : "text no-text", summary.text ? summary.text.text : "No summary yet: it is written once there are enough reviews."),
     el("div", "measure", bar(counts), counts.reviews ? tally(counts) : el("p", "tally", `No reviews in ${WINDOWS[view.window]}`),
-      notes.childNodes.length ? notes : null),
+      chips(summary.aspects), notes.childNodes.length ? notes : null),
     el("div", "foot", el("span", "", basis(summary)),
       summary.last_review_at ? el("span", "", "latest ", timeOf(summary.last_review_at)) : null),
   ].filter((part) => part !== null);
