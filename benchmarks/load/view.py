@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from urllib.parse import quote
 
 import orjson
@@ -15,9 +16,13 @@ import orjson
 from benchmarks.load.open_loop import Spread, spread
 from benchmarks.load.workload import SAMPLE
 from stream_app.commands.review_files import read_lines
-from stream_app.records import EnrichedReview, ModelName, Position, ProductText, Sentiment, Span
+from stream_app.records import EnrichedReview, ModelName, Opinion, Position, ProductText, Sentiment, Span
 from stream_app.settings import Settings
+from stream_app.steps.aspects import load_aspects
+from stream_app.steps.aspects.keywords import aspects_by_keyword
 from stream_app.steps.log_identity import LogIdentity
+from stream_app.steps.opinions import MAX_OPINIONS
+from stream_app.steps.sentences import sentences
 from stream_app.store.generations import Generations
 from stream_app.store.summaries import RedisSummaryStore
 
@@ -91,7 +96,15 @@ def _review(product: int, review_id: str, text: str, created_at_ms: int, p_negat
         text=text,
         sentiment=sentiment,
         key_sentence=Span(0, min(len(text), 120)),
+        opinions=tuple(Opinion(span, sentiment.label, 0.9, aspects) for span, aspects in _sentences(text)),
     )
+
+
+@cache  # the sample's texts come again and again
+def _sentences(text: str) -> list[tuple[Span, tuple[str, ...]]]:
+    """Sentences as `enrich` publishes them, with the aspects that their keywords name."""
+    spans = sentences(text)[:MAX_OPINIONS]
+    return [(span, aspects_by_keyword(text[span.start : span.end], "en", load_aspects())) for span in spans]
 
 
 def product_named(number: int) -> str:

@@ -34,8 +34,12 @@ local function replaces(new, old)
   return false
 end
 
+-- What does not change stays a string: turning numbers into strings costs more than all the rest.
 local function plus(tally, review, sign)
-  local sums = numbers(tally)
+  local sums = {}
+  for sum in string.gmatch(tally, '%S+') do
+    sums[#sums + 1] = sum
+  end
   sums[1 + review[LABEL]] = sums[1 + review[LABEL]] + sign
   if review[STAR] > 0 then
     sums[4 + review[STAR]] = sums[4 + review[STAR]] + sign
@@ -48,12 +52,9 @@ local function day_of(review)
   return math.floor(review[HOUR] / 24)
 end
 
--- One field per day: ';<hour of the day> <tally>;<hour> <tally>...', the hours that hold reviews, in no order.
-local function count_in_hour(review, sign)
-  local day = day_of(review)
-  local field = string.format('%d', day)
-  local prefix = string.format(';%d ', review[HOUR] - 24 * day)
-  local others = redis.call('HGET', state, field) or ''
+-- A day is ';<hour of the day> <tally>;<hour> <tally>...', the hours that hold reviews, in no order.
+local function plus_in_hour(others, review, sign)
+  local prefix = string.format(';%d ', review[HOUR] - 24 * day_of(review))
   local tally = NOTHING
   local first, last = string.find(others, prefix, 1, true)
   if first then
@@ -62,23 +63,34 @@ local function count_in_hour(review, sign)
     others = string.sub(others, 1, first - 1) .. string.sub(others, next_one)
   end
   tally = plus(tally, review, sign)
-  local hours = tally == NOTHING and others or others .. prefix .. tally
-  if hours == '' then
-    redis.call('HDEL', state, field)
-  else
-    redis.call('HSET', state, field, hours)
-  end
+  return tally == NOTHING and others or others .. prefix .. tally
 end
 
-local function count(review, oldest_day, sign)
-  redis.call('HSET', state, 'totals', plus(redis.call('HGET', state, 'totals') or NOTHING, review, sign))
-  if day_of(review) >= oldest_day then
-    count_in_hour(review, sign)
+-- Adds a review (sign 1) or takes it away (-1), with what it says of aspects: of all time and, where its day is kept, of
+-- its hour and its day. One read and one write, as each call counts.
+local function count(review, said, oldest_day, sign)
+  local day = string.format('%d', day_of(review))
+  local held = redis.call('HMGET', state, 'totals', 'aspects', day, 'aspects:' .. day)
+  local changed = {'totals', plus(held[1] or NOTHING, review, sign)}
+  local function put(field, value)
+    if value == '' then
+      redis.call('HDEL', state, field)
+    else
+      changed[#changed + 1] = field
+      changed[#changed + 1] = value
+    end
   end
-end
-
-local function count_said(short, review, oldest_day, sign)
-  count_aspects(state, short, day_of(review) >= oldest_day and day_of(review) or nil, sign)
+  local is_kept = day_of(review) >= oldest_day
+  if is_kept then
+    put(day, plus_in_hour(held[3] or '', review, sign))
+  end
+  if said ~= '' then
+    put('aspects', plus_said(held[2] or '', said, sign))
+    if is_kept then
+      put('aspects:' .. day, plus_said(held[4] or '', said, sign))
+    end
+  end
+  redis.call('HSET', state, unpack(changed))
 end
 
 local function drop_days_before(oldest_day)
@@ -135,7 +147,7 @@ local function keep_sentence()
 end
 
 local new = numbers(packed)
-local times = redis.call('HMGET', state, 'newest', 'oldest_day')
+local times = redis.call('HMGET', state, 'newest', 'oldest_day', 'aspect_letters')
 local oldest_day = tonumber(times[2])
 local before = redis.call('HGET', reviews, review_id)
 local old = before and numbers(before)
@@ -153,17 +165,15 @@ end
 local answer = {0}
 if not old or replaces(new, old) then  -- guarantee: applied-once
   answer[1] = 1
-  local said = in_short(state, ARGV[9])
+  local said = in_short(state, ARGV[9], times[3])
   local kept = said == '' and packed or packed .. ' ' .. said
   redis.call('HSET', reviews, review_id, kept)  -- guarantee: deletion-leaves-a-marker
   local was_counted = old and old[DELETED] == 0
   if was_counted then
-    count(old, oldest_day, -1)  -- guarantee: edit-replaces
-    count_said(said_by(before), old, oldest_day, -1)  -- guarantee: edit-replaces-aspects
+    count(old, said_by(before), oldest_day, -1)  -- guarantee: edit-replaces
   end
   if new[DELETED] == 0 then
-    count(new, oldest_day, 1)
-    count_said(said, new, oldest_day, 1)
+    count(new, said, oldest_day, 1)
     if not was_counted then
       redis.call('HINCRBY', state, 'arrived', 1)
     end

@@ -16,8 +16,8 @@ from stream_app.steps.fold import EMPTY_TALLY, Contribution, ProductState, Tally
 
 _INTEGERS_PER_HOUR = 1 + len(EMPTY_TALLY)
 _INTEGERS_OF_A_CONTRIBUTION = 7
-_FIRST_LETTER = ord("A")  # as in aspects.lua
-_SAID = re.compile(r"([-*+.])([^-*+.]+)")
+_SAID = re.compile(r"([-*+.])([A-Za-z]+)")
+_NO_ASPECTS: Mapping[str, str] = {}
 _DAYS_KEPT = 16_384  # about 1 KB each
 
 DUE_FIELDS = (
@@ -60,7 +60,7 @@ def unpack_tally(packed: bytes | None) -> Tally:
     return tuple(map(int, packed.split())) if packed else EMPTY_TALLY
 
 
-def unpack_contribution(packed: bytes, aspect_ids: Sequence[str] = ()) -> Contribution:
+def unpack_contribution(packed: bytes, aspect_ids: Mapping[str, str] = _NO_ASPECTS) -> Contribution:
     """The contribution, or the marker of a deletion. ``aspect_ids``: of its product (``unpack_aspect_ids``); without
     them what it says of aspects is left out.
     """
@@ -71,9 +71,10 @@ def unpack_contribution(packed: bytes, aspect_ids: Sequence[str] = ()) -> Contri
     return contribution
 
 
-def unpack_aspect_ids(fields: Mapping[bytes, bytes]) -> list[str]:
-    """The aspects of a state hash, in the order of their letters."""
-    return fields.get(b"aspect_ids", b"").decode().split()
+def unpack_aspect_ids(fields: Mapping[bytes, bytes]) -> dict[str, str]:
+    """The aspects of a state hash: letter -> id."""
+    named = fields.get(b"aspect_letters", b"").decode().split()
+    return {letter: aspect for aspect, _, letter in (one.partition("=") for one in named)}
 
 
 def pack_evidence(evidence: Evidence | None) -> bytes:
@@ -194,27 +195,27 @@ def split_days(fields: Mapping[bytes, bytes]) -> tuple[dict[int, bytes], dict[by
     return days, others
 
 
-def _unpack_aspects(packed: bytes, aspect_ids: Sequence[str]) -> dict[str, AspectTally]:
+def _unpack_aspects(packed: bytes, aspect_ids: Mapping[str, str]) -> dict[str, AspectTally]:
     """``;<letter> <mentions> <negative> <positive>;…`` -> aspect id: tally."""
-    return {aspect_ids[letter - _FIRST_LETTER]: tally for letter, tally in _tallies_by_letter(packed)}
+    return {aspect_ids[letter]: tally for letter, tally in _tallies_by_letter(packed)}
 
 
 @lru_cache(maxsize=_DAYS_KEPT)
-def _tallies_by_letter(packed: bytes) -> tuple[tuple[int, AspectTally], ...]:
+def _tallies_by_letter(packed: bytes) -> tuple[tuple[str, AspectTally], ...]:
     """Kept by content: days that are over seldom change."""
     found = []
-    for tally in packed.split(b";")[1:]:
-        letter, mentions, negative, positive = tally.split(b" ")
-        found.append((letter[0], (int(mentions), int(negative), int(positive))))
+    for tally in packed.decode().split(";")[1:]:
+        letter, mentions, negative, positive = tally.split(" ")
+        found.append((letter, (int(mentions), int(negative), int(positive))))
     return tuple(found)
 
 
-def _unpack_said(short: str, aspect_ids: Sequence[str]) -> Said:
+def _unpack_said(short: str, aspect_ids: Mapping[str, str]) -> Said:
     """``-AC*D`` -> what it says of each aspect, in the order that it was in."""
     if not aspect_ids:
         return ()
     return tuple(
-        (cast(Polarity, polarity), aspect_ids[ord(letter) - _FIRST_LETTER])
+        (cast(Polarity, polarity), aspect_ids[letter])
         for polarity, letters in _SAID.findall(short)
         for letter in letters
     )

@@ -295,7 +295,7 @@ def test_script_and_fold_hold_the_same_after_each_batch(
 
 
 PLANTED = {
-    "an edit adds, and nothing is taken away": ("    count(old, oldest_day, -1)\n", "\n"),
+    "an edit adds, and nothing is taken away": ("    count(old, said_by(before), oldest_day, -1)", ""),
     "a deletion is taken away though it was never added": ("old and old[DELETED] == 0", "old"),
     "equal revisions replace": (
         "return new[part] > old[part]\n    end\n  end\n  return false",
@@ -315,23 +315,26 @@ PLANTED = {
     "a deletion moves the newest time": ("if new[DELETED] == 0 and not is_duplicate", "if not is_duplicate"),
     "old days stay": ("drop_days_before(moved_to)", ""),
     "a day too many is dropped": ("if day and day < oldest_day", "if day and day <= oldest_day"),
-    "late events count in days that were dropped": ("if day_of(review) >= oldest_day then", "if true then"),
-    "the oldest day does not count": ("if day_of(review) >= oldest_day", "if day_of(review) > oldest_day"),
+    "late events count in days that were dropped": (
+        "local is_kept = day_of(review) >= oldest_day",
+        "local is_kept = true",
+    ),
+    "the oldest day does not count": ("local is_kept = day_of(review) >=", "local is_kept = day_of(review) >"),
     "stars are off by one": (
         "sums[4 + review[STAR]] = sums[4 + review[STAR]] + sign",
         "sums[3 + review[STAR]] = sums[3 + review[STAR]] + sign",
     ),
     "probabilities are never taken away": ("sums[10] + sign * review[P_NEGATIVE]", "sums[10] + review[P_NEGATIVE]"),
     "empty hours stay": (
-        "local hours = tally == NOTHING and others or others .. prefix .. tally",
-        "local hours = others .. prefix .. tally",
+        "return tally == NOTHING and others or others .. prefix .. tally",
+        "return others .. prefix .. tally",
     ),
     "the sentence of a deleted review stays": ("elseif was_counted then", "elseif false then"),
     "the newest sentence leaves instead of the oldest": ("'ZPOPMIN'", "'ZPOPMAX'"),
     "an edit counts as an arrival": ("if not was_counted then", "if true then"),
-    "an edit adds to what is said of aspects": ("    count_said(said_by(before), old, oldest_day, -1)", ""),
-    "who says both of an aspect praises it alone": ("(polarity == '-' or polarity == '*')", "(polarity == '-')"),
-    "a mention without a judgement praises": ("(polarity == '+' or", "(polarity == '+' or polarity == '.' or"),
+    "an edit adds to what is said of aspects": ("count(old, said_by(before),", "count(old, '',"),
+    "who says both of an aspect praises it alone": ("polarity == '-' or polarity == '*'", "polarity == '-'"),
+    "a mention without a judgement praises": ("polarity == '+' or", "polarity == '+' or polarity == '.' or"),
     "aspects of old days stay": ("string.match(field, '^aspects:(.+)') or field", "field"),
     "aspects that nobody mentions any more stay": ("if mentions > 0 then", "if mentions >= 0 then"),
     "duplicates raise the version": (

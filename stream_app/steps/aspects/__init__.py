@@ -14,7 +14,7 @@ from typing import Any
 from stream_app.records import value
 
 DEFAULT = "default.toml"
-MAX_ASPECTS = 60
+MAX_ASPECTS = 52
 """Of a file: the view has as many letters for the aspects of a product (store/aspects.lua)."""
 
 _ID = re.compile(r"[a-z][a-z0-9_]*")

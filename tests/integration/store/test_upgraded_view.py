@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from string import ascii_lowercase, ascii_uppercase
 
 import pytest
 from redis import Redis
 
-from stream_app.steps.aspects import MAX_ASPECTS
 from stream_app.store.keys import Keys, ProductKeys
 from stream_app.store.packing import unpack_state
 from stream_app.store.summaries import RedisSummaryStore
@@ -101,10 +101,10 @@ def test_product_has_as_many_aspects_as_there_are_letters(
     run: Run, store: RedisSummaryStore, client: Redis, keys: ProductKeys
 ) -> None:
     """Those of files that were there before keep theirs; a rebuild makes room."""
-    earlier = [f"earlier_{n}" for n in range(MAX_ASPECTS - 1)]
-    client.hset(keys.state, "aspect_ids", " ".join(earlier) + " ")
+    earlier = [f" earlier_{n}={letter}" for n, letter in enumerate(ascii_uppercase + ascii_lowercase[:-1])]
+    client.hset(keys.state, "aspect_letters", "".join(earlier))
 
     run(store.apply([enriched(opinions=(opinion("negative", "look"), opinion("positive", "value")))], NOW_MS))
 
-    assert client.hget(keys.reviews, "r1") == f"0 0 1 {THIS_HOUR} 2 5 123 -|".encode()
+    assert client.hget(keys.reviews, "r1") == f"0 0 1 {THIS_HOUR} 2 5 123 -z".encode()
     assert unpack_state("p", client.hgetall(keys.state)).aspects == {"look": (1, 1, 0)}  # type: ignore[arg-type]

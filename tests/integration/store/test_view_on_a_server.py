@@ -286,7 +286,7 @@ def test_reading_many_products_is_one_round_trip(run: Run, store: RedisSummarySt
     store._server._send = counted  # type: ignore[method-assign, assignment]
     summaries = run(store.read(products, NOW_MS))
     assert [one.product_id for one in summaries] == products
-    assert sent == [50]
+    assert sent == [100], "the state and the sentences of each"
 
 
 def test_text_that_a_failover_lost_is_made_again(

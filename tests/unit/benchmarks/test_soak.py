@@ -151,7 +151,7 @@ def test_valkey_may_grow_by_what_its_reviews_take_and_no_more() -> None:
 
 
 def test_api_may_grow_by_the_summaries_that_it_keeps_and_no_more() -> None:
-    """In addition to 5 %: 300 products more, 10.6 KB each, 3.1 MB of 80."""
+    """In addition to 5 %: 300 products more, 21 KB each, 6.3 MB of 80."""
     api = replace(FLAT, rss_bytes=80_000_000)
 
     def grown(share: float) -> list[Sample]:
@@ -165,8 +165,8 @@ def test_api_may_grow_by_the_summaries_that_it_keeps_and_no_more() -> None:
         ]
 
     assert [one for one in failures(grown(0.1)) if one.startswith("api")] == []
-    [failure] = [one for one in failures(grown(0.14)) if one.startswith("api")]
-    assert "beyond the 3.8% allowed for its data" in failure
+    [failure] = [one for one in failures(grown(0.2)) if one.startswith("api")]
+    assert "beyond the 7.4% allowed for its data" in failure
     most = [replace(s, view=replace(s.view, products=s.view.products + 4096)) for s in grown(0.1) if s.view]
     assert [one for one in failures(most) if one.startswith("api")], "it keeps no more than 4,096"
 

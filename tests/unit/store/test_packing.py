@@ -41,19 +41,18 @@ def test_contribution_survives_packing() -> None:
 
 
 def test_contribution_with_aspects_is_read_with_the_names_of_its_product() -> None:
-    """In the state an aspect is a letter: its place among those of the product."""
+    """In the state an aspect is a letter."""
     said: Said = (("-", "value"), ("-", "look"), ("*", "sound"), ("+", "value"))
     packed = b"0 0 1 480007 2 5 123 -AB*C+A"
 
-    assert packing.unpack_contribution(packed, ["value", "look", "sound"]) == Contribution(
-        0, 0, 1, 480007, 2, 5, 123, said
-    )
+    names = {"A": "value", "B": "look", "C": "sound"}
+    assert packing.unpack_contribution(packed, names) == Contribution(0, 0, 1, 480007, 2, 5, 123, said)
     assert packing.unpack_contribution(packed) == Contribution(0, 0, 1, 480007, 2, 5, 123)
 
 
 def test_aspects_are_read_by_their_letters() -> None:
     fields = {
-        b"aspect_ids": b"quality look ",
+        b"aspect_letters": b" quality=A look=B",
         b"aspects": b";B 3 1 2;A 10 0 9",
         b"aspects:20000": b";A 1 0 1",
         b"aspects:-1": b";B 1 1 0",

@@ -135,7 +135,7 @@ async def test_quotes_are_of_the_sentences_kept_now(server: HashServer, reads: S
     """A review that was deleted took its sentence with it."""
     server.put("p", 1)
     keys = KEYS.product("p")
-    server.hashes[keys.state] |= {b"aspect_ids": b"look ", b"aspects": b";A 1 0 1"}
+    server.hashes[keys.state] |= {b"aspect_letters": b" look=A", b"aspects": b";A 1 0 1"}
     mentions = (Mention(0, 7, "positive", ("look",)),)
     evidence = Evidence("r", 0, NOW_MS, "positive", 0, 5, "Pretty.", "en", mentions)
     server.hashes[keys.sentences] = {b"r": packing.pack_evidence(evidence)}
@@ -145,7 +145,7 @@ async def test_quotes_are_of_the_sentences_kept_now(server: HashServer, reads: S
     assert summary.aspects["look"].quote == Quote("r", 0, "positive", "Pretty.")
 
     server.put("p", 2)
-    server.hashes[keys.state] |= {b"aspect_ids": b"look ", b"aspects": b";A 1 0 1"}
+    server.hashes[keys.state] |= {b"aspect_letters": b" look=A", b"aspects": b";A 1 0 1"}
     del server.hashes[keys.sentences]
     [summary] = await reads.read(["p"], NOW_MS)
     assert summary is not None
