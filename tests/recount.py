@@ -51,7 +51,15 @@ def recount(messages: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         if identity not in standing or version(message) > version(standing[identity]):
             standing[identity] = message
     counts: dict[str, dict[str, Any]] = defaultdict(
-        lambda: {"reviews": 0, "negative": 0, "neutral": 0, "positive": 0, "unknown": 0, "stars": [0] * 5}
+        lambda: {
+            "reviews": 0,
+            "negative": 0,
+            "neutral": 0,
+            "positive": 0,
+            "unknown": 0,
+            "stars": [0] * 5,
+            "aspects": {},
+        }
     )
     for (product_id, _), message in standing.items():
         own = counts[product_id]
@@ -61,15 +69,24 @@ def recount(messages: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         own[message["sentiment"]["label"] if message["sentiment"] else "unknown"] += 1
         if message["rating"] is not None:
             own["stars"][message["rating"] - 1] += 1
+        opinions = [(aspect, one["label"]) for one in message.get("opinions", ()) for aspect in one["aspects"]]
+        for aspect in {aspect for aspect, _ in opinions}:
+            said = own["aspects"].setdefault(aspect, {"mentions": 0, "negative": 0, "positive": 0})
+            said["mentions"] += 1
+            for label in ("negative", "positive"):
+                said[label] += (aspect, label) in opinions
     return dict(counts)
 
 
 def looked_up(api: str, product_id: str) -> dict[str, Any]:
-    """The product's counts of all time, as a product page gets them."""
+    """The product's counts of all time, aspects too, as a product page gets them."""
     url = f"{api.rstrip('/')}/v1/products/{urllib.parse.quote(product_id, safe='')}/summary"
     with urllib.request.urlopen(url, timeout=10) as answer:
-        counts: dict[str, Any] = json.load(answer)["windows"]["all"]
-    return counts
+        summary = json.load(answer)
+    counts: dict[str, Any] = summary["windows"]["all"]
+    names = ("mentions", "negative", "positive")
+    said = {aspect: one["windows"]["all"] for aspect, one in summary["aspects"].items()}
+    return counts | {"aspects": {aspect: {name: of_one[name] for name in names} for aspect, of_one in said.items()}}
 
 
 def differences(brokers: str, topic: str, api: str) -> tuple[int, list[str]]:

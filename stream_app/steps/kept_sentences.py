@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 
 from stream_app.records import Mention, Opinion, Span
 from stream_app.steps.aspects import known_ids
@@ -12,6 +14,9 @@ from stream_app.steps.summary_text import shortened
 MAX_KEPT_CHARACTERS = 300
 """Of one review, so that a product's newest reviews take a known amount of Redis. Twice as many make the texts of
 products no better (docs/decisions/0021-product-text.md)."""
+
+MAX_MENTIONS = 12
+"""As many as `enrich` publishes opinions of a review: no producer can make what is kept grow."""
 
 
 def kept_sentences(text: str, kept: Sequence[Span]) -> str:
@@ -38,14 +43,16 @@ def kept_spans(text: str, key: Span | None) -> list[Span]:
 
 
 def kept_mentions(kept: Sequence[Span], opinions: Sequence[Opinion]) -> tuple[Mention, ...]:
-    """The kept sentences that an opinion about known aspects begins in, by where they stand in ``kept_sentences``."""
-    found = []
-    at = 0
-    for span in kept:
-        end = at + span.end - span.start
-        for opinion in opinions:
-            aspects = tuple(sorted(known_ids().intersection(opinion.aspects)))
-            if aspects and span.start <= opinion.span.start < span.end:
-                found.append(Mention(at, end, opinion.label, aspects))
-        at = end + 1  # a line break
-    return tuple(found)
+    """The kept sentences that an opinion about known aspects begins in, by where they stand in ``kept_sentences``.
+
+    At most MAX_MENTIONS: those of the opinions that come first.
+    """
+    starts = [span.start for span in kept]
+    moved = list(accumulate((span.end - span.start + 1 for span in kept), initial=0))  # with a line break behind each
+    found: list[Mention] = []
+    for opinion in opinions:
+        aspects = tuple(sorted(known_ids().intersection(opinion.aspects)))
+        at = bisect_right(starts, opinion.span.start) - 1
+        if aspects and at >= 0 and opinion.span.start < kept[at].end and len(found) < MAX_MENTIONS:
+            found.append(Mention(moved[at], moved[at + 1] - 1, opinion.label, aspects))
+    return tuple(sorted(found))

@@ -53,14 +53,15 @@ def _aspects(recent: Mapping[str, AspectTally], before: Mapping[str, AspectTally
 
 
 def _shares(a: int, n: int, b: int, m: int, significant: float) -> Comparison:
-    """Shares of what is bad."""
-    p_value = p_value_of_shares(a, n, b, m) if min(n, m) >= MIN_COMPARED else None
+    """Shares of what is bad. Counts that cannot be, as after an edit by an older version, are not compared."""
+    may_compare = min(n, m) >= MIN_COMPARED and 0 <= a <= n and 0 <= b <= m
+    p_value = p_value_of_shares(a, n, b, m) if may_compare else None
     return _comparison(_share(a, n), n, _share(b, m), m, p_value, significant, more_is_worse=True)
 
 
 def _stars(recent: Tally, before: Tally) -> Comparison:
     n, m = sum(recent), sum(before)
-    p_value = p_value_of_ranks(recent, before) if min(n, m) >= MIN_COMPARED else None
+    p_value = p_value_of_ranks(recent, before) if min(n, m) >= MIN_COMPARED and min(*recent, *before) >= 0 else None
     return _comparison(_mean(recent), n, _mean(before), m, p_value, SIGNIFICANT, more_is_worse=False)
 
 

@@ -67,6 +67,12 @@ def enriched(one: Sent, ce_id: str | None = None, **changes: Any) -> Record:
         "text": fields.get("text"),
         "rating": fields.get("rating"),
         "sentiment": {"label": "negative" if negative >= 0.5 else "positive", "scores": {"negative": negative}},
+        "opinions": [
+            {
+                "label": "negative" if negative >= 0.5 else "positive",
+                "aspects": [("quality", "look", "value", "colour of the sky")[one.p_negative % 4]],
+            }
+        ],
         "summary": label or text,
         "summary_method": "abstractive" if label else "own_text",
         "input": {"topic": one.topic, "partition": one.partition, "offset": one.offset},

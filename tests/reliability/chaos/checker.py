@@ -144,6 +144,11 @@ def label_of(one: Sent) -> str:
     return "negative" if one.p_negative >= 5000 else "positive"
 
 
+def aspect_of(one: Sent) -> str:
+    """What its first sentence speaks of, by the rule of the scripted models."""
+    return ("quality", "look", "value", "colour of the sky")[one.p_negative % 4]
+
+
 def seconds_of(rfc3339: str) -> float:
     return datetime.fromisoformat(rfc3339).timestamp()
 
@@ -202,6 +207,9 @@ def _changed(one: Sent, value: dict[str, Any]) -> Iterable[str]:
         yield f"P(negative) is {value['sentiment']['scores']['negative']}, not {negative}"
     if value["sentiment"]["label"] != label_of(one):
         yield f"its label is {value['sentiment']['label']}, not {label_of(one)}"
+    opinions = [(one["label"], one["aspects"]) for one in value.get("opinions") or ()]
+    if opinions != [(label_of(one), [aspect_of(one)])]:
+        yield f"its opinions are {opinions}, not that it is {label_of(one)} about {aspect_of(one)}"
     text = fields["text"]
     said = {
         "abstractive": text[text.find("label L") :].split(" on ")[0],

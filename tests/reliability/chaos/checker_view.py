@@ -1,6 +1,7 @@
 """Says what the view of an installation lost, counted twice or made up, from its look-ups and its Redis.
 
-apply-once     each product's counts, in every window, are those of the latest revision of each of its reviews
+apply-once     each product's counts, in every window and of each aspect, are those of the latest revision of each of
+               its reviews; an aspect is quoted from a review that stands, in its words
 texts          a product's text cites reviews that stand, and consists of their sentences
 alerts         each due alert is shown once
 """
@@ -16,10 +17,12 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 
-from tests.reliability.chaos.checker import Verdict, due_alerts, label_of, revision_of, seconds_of
+from tests.reliability.chaos.checker import Verdict, aspect_of, due_alerts, label_of, revision_of, seconds_of
 from tests.reliability.testbed.messages import Sent
 
 _HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+_ASPECTS = ("look", "quality", "value")  # that the view counts, of those that the scripted models know
 _WINDOW_HOURS = {"24h": 24, "7d": 168, "30d": 720}
 _PRODUCTS_A_CALL = 100
 _REVIEWS_OF_A_TEXT = 3
@@ -45,7 +48,34 @@ def check_view(sent: Iterable[Sent], api: str) -> Verdict:
             if actual != expected:
                 difference = f"product {product}, window {window}: shows {actual}, should be {expected}"
                 (verdict.double if actual["reviews"] > expected["reviews"] else verdict.lost).append(difference)
+        verdict.add(_check_aspects(product, shown[product]["aspects"], reviews, as_of_ms))
     return verdict
+
+
+def _check_aspects(product: str, shown: Mapping[str, Any], reviews: Sequence[Sent], as_of_ms: int) -> Verdict:
+    verdict = Verdict()
+    month = [one for one in reviews if 0 <= as_of_ms // _DAY_MS - _written_ms(one) // _DAY_MS <= 30]
+    expected = {aspect: {"30d": _said(month, aspect), "all": _said(reviews, aspect)} for aspect in _ASPECTS}
+    expected = {aspect: windows for aspect, windows in expected.items() if windows["all"]["mentions"]}
+    actual = {
+        aspect: {name: counts | {"net": None} for name, counts in one["windows"].items()}
+        for aspect, one in shown.items()
+    }
+    if actual != expected:
+        mentions = [sum(one["all"]["mentions"] for one in found.values()) for found in (actual, expected)]
+        difference = f"product {product}: shows the aspects {actual}, should be {expected}"
+        (verdict.double if mentions[0] > mentions[1] else verdict.lost).append(difference)
+    texts = {(one.fields or {})["review_id"]: (one.fields or {})["text"] for one in reviews}
+    for aspect, one in shown.items():
+        quote = one["quote"]
+        if quote and (quote["review_id"] not in texts or quote["text"] not in texts[quote["review_id"]]):
+            verdict.wrong.append(f"product {product} quotes what no review says of its {aspect}: {quote}")
+    return verdict
+
+
+def _said(reviews: Sequence[Sent], aspect: str) -> dict[str, Any]:
+    labels = Counter(label_of(one) for one in reviews if aspect_of(one) == aspect)
+    return {"mentions": labels.total(), "negative": labels["negative"], "positive": labels["positive"], "net": None}
 
 
 def check_texts(sent: Iterable[Sent], api: str) -> Verdict:
@@ -122,9 +152,13 @@ def _version(fields: dict[str, Any]) -> tuple[int, bool]:
 def _within(one: Sent, window: str, as_of_ms: int) -> bool:
     if window == "all":
         return True
-    hour = round(seconds_of((one.fields or {})["created_at"]) * 1000) // _HOUR_MS
+    hour = _written_ms(one) // _HOUR_MS
     now_hour = as_of_ms // _HOUR_MS
     return now_hour - _WINDOW_HOURS[window] <= hour <= now_hour
+
+
+def _written_ms(one: Sent) -> int:
+    return round(seconds_of((one.fields or {})["created_at"]) * 1000)
 
 
 def _counts(reviews: Sequence[Sent]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Models whose answer follows from the text alone, and that fail, fill the device's memory or hang when asked to.
 
-A review says ``p0731`` of itself: P(negative) is 0.7310, P(positive) the rest. A long one says ``label L17``: its
-summary is ``label L17``. The checker knows this rule too, and shares no code with it.
+A review says ``p0731`` of itself: P(negative) is 0.7310, P(positive) the rest. Its first sentence says the same, of
+one aspect: 731 modulo 4. A long one says ``label L17``: its summary is ``label L17``. The checker knows these rules
+too, and shares no code with them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TypeVar
 
 from stream_app.models.tuned import Loaded, TunedModel
 from stream_app.ports import OutOfDeviceMemory, Tokens
-from stream_app.records import ModelName, Scores
+from stream_app.records import ModelName, Scores, SentenceScores
 from stream_app.settings import ModelSettings
 from stream_app.testing.models import AnsweringModel, one_per_word, texts_of
 
@@ -38,6 +39,8 @@ HELD = "held"
 these says by the trouble `held-<pid>` how many it has.
 """
 _SLOW_RUN_SECONDS = 0.3
+
+_ASPECTS = ("quality", "look", "value", "colour of the sky")  # the last one is none that the view counts
 
 _RUN_SECONDS = 0.03
 _TEXT_SECONDS = 0.0005
@@ -135,7 +138,7 @@ def load_scripted_models(folder: Path, settings: ModelSettings) -> Loaded:
 def scripted_models(troubles: Troubles) -> Loaded:
     """Both models of a worker."""
     return Loaded(
-        TunedModel(_Scripted("scripted-sentiment", _scores, troubles, KILLS), _MICRO_BATCH_TOKENS, _BATCH_TOKENS),
+        TunedModel(_Scripted("scripted-sentiment", scores_of, troubles, KILLS), _MICRO_BATCH_TOKENS, _BATCH_TOKENS),
         scripted_summary(troubles),
     )
 
@@ -147,10 +150,14 @@ def scripted_summary(troubles: Troubles) -> TunedModel[str]:
     )
 
 
-def _scores(text: str) -> Scores:
+def scores_of(text: str) -> Scores:
+    """The classifier's answer."""
     found = re.search(r"\bp(\d{4,5})\b", text)
     negative = int(found[1]) if found else 0
-    return Scores(negative / 10_000, 0.0, 1 - negative / 10_000)
+    probabilities = negative / 10_000, 0.0, 1 - negative / 10_000
+    end = text.find(". ") + 1 or len(text)
+    first = SentenceScores(0, end, probabilities, hazard=0.0, aspects=(_ASPECTS[negative % len(_ASPECTS)],))
+    return Scores(*probabilities, sentences=(first,))
 
 
 def _label(text: str) -> str:

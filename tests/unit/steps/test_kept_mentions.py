@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stream_app.records import Mention, Opinion, Span
-from stream_app.steps.kept_sentences import kept_mentions, kept_sentences, kept_spans
+from stream_app.steps.kept_sentences import MAX_MENTIONS, kept_mentions, kept_sentences, kept_spans
 
 TEXT = "It looks nice.  The lid broke! Cheap, though."
 
@@ -27,6 +27,12 @@ def test_opinions_without_a_known_aspect_or_outside_of_the_text_give_none() -> N
     assert (
         mentions(Opinion(Span(0, 14), "positive", 0.9), Opinion(Span(0, 14), "positive", 0.9, ("?",)), *nowhere) == []
     )
+
+
+def test_foreign_producer_cannot_make_what_is_kept_grow() -> None:
+    kept = kept_spans(TEXT, None)
+
+    assert len(kept_mentions(kept, [Opinion(Span(0, 5), "positive", 0.9, ("look",))] * 10_000)) == MAX_MENTIONS
 
 
 def test_sentence_that_is_not_kept_is_no_mention() -> None:

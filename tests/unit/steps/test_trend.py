@@ -49,6 +49,13 @@ def test_numbers_say_what_was_compared() -> None:
     assert (found.recent_from_ms, found.before_from_ms) == ((TODAY - 7) * 86_400_000, (TODAY - 35) * 86_400_000)
 
 
+def test_counts_that_cannot_be_break_no_look_up() -> None:
+    impossible = (20, 0, -4, 0, 12, 0, 0, 0, -1, 0)
+    found = trend({TODAY: impossible, TODAY - 20: reviews(4, 76)}, {TODAY: {"look": (9, 11, -1)}}, TODAY)
+
+    assert (found.negative.change, found.stars.change, found.aspects["look"].change) == ("too_few",) * 3
+
+
 def test_product_without_reviews_has_too_few() -> None:
     nothing = Comparison(None, 0, None, 0, None, "too_few")
 
