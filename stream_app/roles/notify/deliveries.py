@@ -57,11 +57,14 @@ class Deliveries:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def queue(self, alerts: Sequence[tuple[RawRecord, Alert]]) -> None:
-        """Queue each for its receivers. Raises StoreUnavailable; may be repeated."""
+        """Queue each for its receivers; return when no queue is much too long. Raises StoreUnavailable; may be
+        repeated.
+        """
         if not self._receivers.by_name:
             return
         for name in await queue_alerts(self._queue, self._receivers, alerts, self._now_ms()):
             self._wake[name].set()
+            await self._giving_up.make_room(name, self._now_ms())
 
     def start(self) -> None:
         """Deliver from now on."""
@@ -131,8 +134,8 @@ class Deliveries:
     async def _give_up_for(self, name: str) -> None:
         while await self._retry(lambda: self._queue.hold(name, self._owner, LEASE_MS)):
             now_ms = self._now_ms()
-            status = await self._retry(lambda: self._queue.status(name))
-            if await self._giving_up.sweep(name, status, now_ms, is_known=False):
+            status = await self._giving_up.sweep(name, now_ms, is_known=False)
+            if status is None:
                 continue
             if not status.waiting and (status.last_at_ms or 0) < now_ms - 2 * PATIENCE_MS:
                 await self._retry(lambda: self._queue.forget(name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 
 from stream_app import contract, telemetry
@@ -29,12 +30,33 @@ class GivingUp:
         self._publisher = publisher
         self._topic = dead_letter_topic
         self._retry = retry
+        self._sweeping: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by receiver
 
-    async def sweep(self, receiver: str, status: QueueStatus, now_ms: int, *, is_known: bool = True) -> bool:
+    async def make_room(self, receiver: str, now_ms: int) -> None:
+        """Return when its queue is at most twice as long as it may be. Its task makes it shorter, but not while it
+        sends: alerts may arrive faster.
+        """
+        while True:
+            async with self._sweeping[receiver]:
+                status = await self._status(receiver)
+                if status.waiting <= 2 * MAX_WAITING:  # guarantee: flood-waits-for-room
+                    return
+                await self._sweep(receiver, status, now_ms, is_known=True)
+
+    async def sweep(self, receiver: str, now_ms: int, *, is_known: bool = True) -> QueueStatus | None:
         """Give up some of what waited too long or, of a queue that is too long, the least severe and oldest.
 
-        True: something was, and there may be more. ``is_known``: the file of receivers names it.
+        Return its status; None where something was given up, and there may be more. ``is_known``: the file of receivers
+        names it.
         """
+        async with self._sweeping[receiver]:
+            status = await self._status(receiver)
+            return None if await self._sweep(receiver, status, now_ms, is_known=is_known) else status
+
+    async def _status(self, receiver: str) -> QueueStatus:
+        return await self._retry(lambda: self._queue.status(receiver))
+
+    async def _sweep(self, receiver: str, status: QueueStatus, now_ms: int, *, is_known: bool) -> bool:
         before_ms = now_ms - PATIENCE_MS
         if status.oldest_at_ms is not None and status.oldest_at_ms < before_ms:  # guarantee: delivery-ends-in-a-day
             reason, detail = _why(status, is_known)

@@ -68,11 +68,11 @@ class ReceiverTask:
             telemetry.receiver_is_served_elsewhere(self._name)
             return False
         now_ms = self._now_ms()
-        status = await self._retry(lambda: self._queue.status(self._name))
+        status = await self._giving_up.sweep(self._name, now_ms)
+        if status is None:
+            return True
         age_ms = 0 if status.oldest_at_ms is None else max(0, now_ms - status.oldest_at_ms)
         telemetry.deliveries_waiting(self._name, status.waiting, age_ms / 1000)
-        if await self._giving_up.sweep(self._name, status, now_ms):
-            return True
         if _is_left_alone(status.state, now_ms):
             return False
         due = await self._retry(lambda: self._queue.due(self._name, now_ms, _FETCHED))

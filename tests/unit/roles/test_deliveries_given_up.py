@@ -67,6 +67,20 @@ def test_full_queue_gives_up_the_least_severe_and_oldest(monkeypatch: pytest.Mon
     play(scenario)
 
 
+def test_flood_of_alerts_waits_for_room_while_a_receiver_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its task gives up what is too much, but not while it sends: a backlog of days comes in seconds."""
+    monkeypatch.setattr(giving_up, "MAX_WAITING", 3)
+
+    async def scenario() -> None:
+        stage = Stage()
+        for number in range(20):
+            await stage.alert(numbered(number))
+            assert await stage.waiting() <= 6
+        assert len(stage.dead_letters) >= 14
+
+    play(scenario)
+
+
 def test_replayed_dead_letter_goes_to_the_receiver_that_lacked_it_alone() -> None:
     """At once, also within a cool-down; before, it was handled."""
 
