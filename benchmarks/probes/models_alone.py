@@ -39,7 +39,7 @@ def _from_memory(texts: Sequence[prepare.Prepared], settings: Settings) -> float
     jobs: list[tuple[TunedModel[Any], list[str]]] = [(models.sentiment, [text.model_text for text in texts])]
     if models.summary is not None:
         long = [text for text in texts if prepare.needs_summary(text, settings.summary_min_words)]
-        jobs.append((models.summary, [text.summary_input for text in long]))
+        jobs.append((models.summary, [text.text for text in long]))
     with ThreadPoolExecutor(len(jobs)) as pool:
 
         def run(share: int) -> float:
@@ -74,7 +74,7 @@ def _one_at_a_time(texts: Sequence[prepare.Prepared], settings: Settings) -> flo
     for text in texts:
         classify(text.model_text)
         if settings.summaries != "off" and prepare.needs_summary(text, settings.summary_min_words):
-            summarizer.run(summarizer.tokenize([text.summary_input]))
+            summarizer.run(summarizer.tokenize([text.text]))
     return len(texts) / (time.perf_counter() - began)
 
 

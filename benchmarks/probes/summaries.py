@@ -142,7 +142,7 @@ def run_bundled(variant: str, path: Path, count: int) -> SummaryRun:
     silence_libraries()
     settings = Settings()
     prepared = prepared_texts(workload(path, 4 * count), settings)
-    texts = [one.summary_input for one in prepared if needs_summary(one, settings.summary_min_words)][:count]
+    texts = [one.text for one in prepared if needs_summary(one, settings.summary_min_words)][:count]
     for device, variants in OURS.items():
         for precision, one in variants.items():
             if one == variant:

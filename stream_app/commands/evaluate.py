@@ -178,7 +178,6 @@ def evaluate_summary(
     from stream_app.steps.summary_text import word_count
     from stream_app.training.precisions import compare_summaries
     from stream_app.training.report import report_of, write_report
-    from stream_app.training.summary import Recipe, learnable
     from stream_app.training.summary_report import evaluate_summaries, repeated_lines, sections
 
     reviews, bad_rows = reviews_of(data, column, held_out)
@@ -198,7 +197,7 @@ def evaluate_summary(
     judge = None
     if classifier is not None:
         judge = load_sentiment_model(settings_from(sentiment_model=model_of(classifier, "classifier"))).model
-    scores = evaluate_summaries(tuned.model, long_enough, learnable(reviews, Recipe()), judge)
+    scores = evaluate_summaries(tuned.model, long_enough, judge, reads_label=tuned.reads_label)
     made = report_of(_run("summary", tuned.model.name, tuned.how, bad_rows, None), scores)
     if report is not None:
         write_report(report, made, sections(made))

@@ -128,26 +128,46 @@ def train_summary(
     output: Output,
     checkpoint: Checkpoint = None,
     epochs: Epochs = None,
+    part_epochs: Annotated[
+        int | None, typer.Option(help="Passes over parts of reviews, before; default: the recipe's.")
+    ] = None,
+    start_from: Annotated[
+        str | None, typer.Option("--from", help="Go on with this T5 and its tokenizer: a folder, or bundled.")
+    ] = None,
+    classifier: Annotated[str, typer.Option(help="Judges the sentences: one in the review's mood is learned.")] = (
+        "bundled"
+    ),
     precision: Precision = None,
     column: Column = None,
 ) -> None:
-    """Train a small T5, tokenizer included, from the titles of reviews.
+    """Train a small T5 to write a review's line: a clause that says what its title says, in its mood.
 
-    Lines have title and text, and label or rating. Use the result with STREAM_APP_SUMMARY_MODEL=<output>.
+    Lines have text, and label or rating; they may have a title. Use the result with STREAM_APP_SUMMARY_MODEL=<output>.
     """
+    from stream_app.commands.evaluate_inputs import model_of
+    from stream_app.models.loading import load_sentiment_model
+    from stream_app.models.summarizer import load_t5
     from stream_app.training import summary
+    from stream_app.training.summary_data import Recipe
 
-    recipe = summary.Recipe()
+    recipe = Recipe()
+    judge = load_sentiment_model(settings_from(sentiment_model=model_of(classifier, "classifier"))).model
     trained = summary.train_summary(
         train=train,
         dev=dev,
         output=output,
         checkpoint=checkpoint or output.with_suffix(".checkpoint"),
         choice=_training_device(precision),
-        recipe=replace(recipe, epochs=epochs or recipe.epochs),
+        classifier=judge,
+        start_from=load_t5(start_from) if start_from else None,
+        recipe=replace(
+            recipe,
+            epochs=epochs or recipe.epochs,
+            part_epochs=recipe.part_epochs if part_epochs is None else part_epochs,
+        ),
         columns=columns_of(column),
     )
-    print(f"Learned from {trained.pairs} titles; the model is in {output}, with its card in {output / 'README.md'}")
+    print(f"Learned from {trained.pairs} reviews; the model is in {output}, with its card in {output / 'README.md'}")
 
 
 def _training_device(precision: str | None) -> DeviceChoice:

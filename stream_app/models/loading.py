@@ -55,7 +55,8 @@ def load_summary_model(settings: ModelSettings, *, background: bool = False) -> 
 
     silence_libraries()
     name = resolve(settings.summary_model, "summarizer", ModelStore.of(settings))
-    return _tuned(find_summarizer(name, settings.summary_beams), settings, background=background)
+    found = find_summarizer(name, settings.summary_beams)
+    return replace(_tuned(found, settings, background=background), reads_label=found.reads_label)
 
 
 def load_embedder(settings: ModelSettings) -> Embedder | None:

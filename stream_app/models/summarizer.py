@@ -153,6 +153,8 @@ class SummarizerSource:
     name: ModelName
     languages: frozenset[str] | None
     prompt: str
+    reads_label: bool
+    """Does it expect the review's label in front of the text?"""
     proven: frozenset[str]
     """The precisions that keep its answers, by its card."""
     beams: int = 1
@@ -193,6 +195,15 @@ def load_summarizer(name: str, choice: DeviceChoice) -> Summarizer:
     return find_summarizer(name).on(choice)
 
 
+def load_t5(name: str) -> tuple[T5ForConditionalGeneration, Any]:
+    """The T5 of this name with its weights in fp32, and its tokenizer, to go on training; raises ConfigurationError."""
+    found = find_summarizer(name)
+    where, options = found.source.where, found.source.safe_weights
+    with loading("summary model", where, _SETTING):
+        model = T5ForConditionalGeneration.from_pretrained(where, dropout_rate=0.0, **options)
+    return model.float(), found.tokenizer
+
+
 def find_summarizer(name: str, beams: int = 1) -> SummarizerSource:
     """The summarizer of this name (``bundled``, a model's ``name@revision``, or a folder); raises ConfigurationError.
 
@@ -212,6 +223,7 @@ def find_summarizer(name: str, beams: int = 1) -> SummarizerSource:
         ModelName(BUNDLED_NAME if bundled else source.name, pinned_revision(source, config)),
         frozenset({"en"}) if own else None,
         "" if own else _PROMPT,
+        bool(getattr(config, "reads_label", False)),
         proven_precisions(source.folder),
         beams,
     )

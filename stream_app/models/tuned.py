@@ -18,7 +18,7 @@ class TunedModel(Generic[Result]):
 
     ``tokens_per_second``: of all these threads together; 0: not measured. ``how``: on which device, by which backend,
     in which precision, and why; for people. ``device``: cpu or cuda. ``background``: its threads yield to the others
-    of this process.
+    of this process. ``reads_label``: a summarizer that is told the review's label (steps/summary_input).
     """
 
     model: TextModel[Result]
@@ -29,6 +29,7 @@ class TunedModel(Generic[Result]):
     how: str = ""
     device: str = "cpu"
     background: bool = False
+    reads_label: bool = False
 
     @property
     def tokenizers(self) -> int:

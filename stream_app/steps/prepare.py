@@ -40,11 +40,6 @@ class Prepared:
         """Where the text begins in what the classifier reads."""
         return len(self.model_text) - len(self.text) if self.title else 0
 
-    @property
-    def summary_input(self) -> str:
-        """What the summarizer reads: the text alone, since it was trained to write titles."""
-        return self.text
-
 
 @value
 class Unusable:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from stream_app.ports import TextModel
-from stream_app.records import Scores
-from stream_app.steps.summary_text import faithful, word_count
+from stream_app.records import Label, Scores
+from stream_app.steps.sentences import sentences
+from stream_app.steps.summary_input import summary_input
+from stream_app.steps.summary_text import best_sentence, faithful, word_count
 from stream_app.training.data import LabelledReview
-from stream_app.training.evaluate import answers, score_summaries
+from stream_app.training.evaluate import answers, labels_of, score_summaries
 from stream_app.training.progress import tracked
 from stream_app.training.report import table
 
@@ -20,27 +23,33 @@ MOST_OF_ONE_LINE = 0.02
 LEAST_OUTPUTS = 100
 """Of fewer outputs nothing is said about repetition."""
 _MOST_COMMON = 10
+_MOST_TITLE_WORDS = 10
+_LEAST_OF_TITLE = 0.5  # share of a title's words that stand in the text: other titles say what no line of it can
+_WORD = re.compile(r"[a-z0-9']+")
 
 
 def evaluate_summaries(
     model: TextModel[str],
     reviews: Sequence[LabelledReview],
-    titled: Sequence[tuple[str, str]],
     classifier: TextModel[Scores] | None = None,
+    *,
+    reads_label: bool = False,
 ) -> dict[str, Any]:
     """The numbers of `report.json`. ``reviews``: those that are long enough to be summed up, at least 1.
 
-    ``titled``: (text, title) of reviews whose title is a reference for ROUGE. ``classifier``: judges the lines.
+    ``classifier``: judges the reviews and the lines, as in a worker; None: the reviews' own labels stand for it.
+    ``reads_label``: the model is told the label.
     """
     texts = [one.text for one in reviews]
-    references = dict(titled)
-    asked = list(dict.fromkeys([*texts, *references]))
-    made = dict(zip(asked, tracked(answers(model, asked), "summaries", len(asked)), strict=True))
-    lines = [made[text] for text in texts]
+    labels: list[Label] = [one.label for one in reviews]
+    if classifier is not None:
+        labels = labels_of(list(tracked(answers(classifier, [one.text for one in reviews]), "labels", len(reviews))))
+    asked = [summary_input(text, label if reads_label else None) for text, label in zip(texts, labels, strict=True)]
+    lines = list(tracked(answers(model, asked), "summaries", len(asked)))
     used = [
         number
-        for number, (line, review) in enumerate(zip(lines, reviews, strict=True))
-        if faithful(line, review.text, review.label)
+        for number, (line, text, label) in enumerate(zip(lines, texts, labels, strict=True))
+        if faithful(line, text, label)
     ]
     report: dict[str, Any] = {
         "outputs": _outputs(lines, texts),
@@ -51,13 +60,40 @@ def evaluate_summaries(
     }
     if classifier is not None and used:
         report["used"]["sentiment_agreement"] = _agreement(
-            classifier, [lines[number] for number in used], [reviews[number] for number in used]
+            classifier, [lines[number] for number in used], [labels[number] for number in used]
         )
-    if references:
-        report["titles"] = asdict(
-            score_summaries(list(references), [made[text] for text in references], list(references.values()))
-        )
+    if titled := [number for number, one in enumerate(reviews) if has_faithful_title(one)]:
+        report["titles"] = _of_titles([reviews[number] for number in titled], [lines[number] for number in titled])
     return report
+
+
+def has_faithful_title(review: LabelledReview) -> bool:
+    """Is the title short, and do its content words mostly stand in the text?"""
+    words = [word for word in _WORD.findall(review.title.lower()) if len(word) > 2]
+    if not words or len(review.title.split()) > _MOST_TITLE_WORDS:
+        return False
+    text = review.text.lower()
+    return sum(word[:5] in text for word in words) >= _LEAST_OF_TITLE * len(words)
+
+
+def _of_titles(reviews: Sequence[LabelledReview], lines: Sequence[str]) -> dict[str, Any]:
+    """Scores of the lines against the titles, and of what could stand in their place."""
+    texts, titles = [one.text for one in reviews], [one.title for one in reviews]
+    best = [best_sentence(one.text, None, one.label) for one in reviews]
+    first = [next(iter(sentences(text)), None) for text in texts]
+    return {
+        "lines": asdict(score_summaries(texts, lines, titles)),
+        **{
+            name: asdict(
+                score_summaries(
+                    texts,
+                    [text[span.start : span.end] if span else "" for text, span in zip(texts, spans, strict=True)],
+                    titles,
+                )
+            )
+            for name, spans in (("best_sentence", best), ("first_sentence", first))
+        },
+    }
 
 
 def repeated_lines(report: Mapping[str, Any]) -> list[str]:
@@ -94,10 +130,14 @@ def sections(report: Mapping[str, Any]) -> list[str]:
         table(["line", "times", "share"], [[one["line"], one["times"], one["share"]] for one in outputs["commonest"]]),
     ]
     if titles := report.get("titles"):
-        names = ("rouge1", "rouge2", "rouge_l", "words_in_source")
+        names = ("rouge1", "rouge2", "rouge_l", "words_in_source", "mean_words")
         written += [
-            f"## Titles\n\nAgainst the titles of {titles['summaries']:,} reviews whose title stands in their text.",
-            table(["score", "value"], [[name.replace("_", " "), titles[name]] for name in names]),
+            f"## Titles\n\nAgainst the titles of {titles['lines']['summaries']:,} reviews whose title stands in "
+            "their text. The model was not shown them. Best sentence: what is published in place of an unused line.",
+            table(
+                ["", *(name.replace("_", " ") for name in names)],
+                [[name.replace("_", " "), *(of[one] for one in names)] for name, of in titles.items()],
+            ),
         ]
     return written
 
@@ -127,8 +167,8 @@ def _bare(text: str) -> str:
     return " ".join(text.lower().split()).rstrip(".!。！")
 
 
-def _agreement(classifier: TextModel[Scores], lines: Sequence[str], reviews: Sequence[LabelledReview]) -> float | None:
-    clear = [(line, one.label) for line, one in zip(lines, reviews, strict=True) if one.label != "neutral"]
+def _agreement(classifier: TextModel[Scores], lines: Sequence[str], labels: Sequence[Label]) -> float | None:
+    clear = [(line, label) for line, label in zip(lines, labels, strict=True) if label != "neutral"]
     judged = answers(classifier, [line for line, _ in clear])
     agree = [
         (scores.positive > scores.negative) == (label == "positive")

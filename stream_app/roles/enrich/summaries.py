@@ -19,6 +19,7 @@ from stream_app.roles.enrich.outgoing import Outgoing
 from stream_app.settings import EnrichSettings
 from stream_app.steps import prepare
 from stream_app.steps.language import is_supported
+from stream_app.steps.summary_input import summary_input
 from stream_app.steps.summary_window import SummaryWindow
 
 
@@ -42,6 +43,7 @@ class Summaries:
         self._outgoing = outgoing
         self._classifiers = classifiers
         self._languages = tuned.model.languages
+        self._reads_label = tuned.reads_label
         self._min_words = settings.summary_min_words
         self._always = settings.summaries == "always"
         self._wait_seconds = settings.summary_wait_ms / 1000
@@ -88,7 +90,7 @@ class Summaries:
         """Ask for the summaries of these reviews; they are published with their answer, or without it in time."""
         if not self._always:
             reviews = self._in_time(reviews)
-        self._batcher.submit([(review, review.prepared.summary_input) for review in reviews])
+        self._batcher.submit([(review, self._input_of(review)) for review in reviews])
         if not self._always:
             asyncio.get_running_loop().call_later(self._wait_seconds, self._deadline, reviews)
 
@@ -106,12 +108,16 @@ class Summaries:
             return 0
         return self.window.tokens - self._batcher.unfinished_tokens
 
+    def _input_of(self, review: OpenReview) -> str:
+        label = review.sentiment.label if review.sentiment and self._reads_label else None
+        return summary_input(review.prepared.text, label)
+
     def _in_time(self, reviews: list[OpenReview]) -> list[OpenReview]:
         """Give up what T5 would not answer in time; return the others."""
         room = self.room()
         too_late = []
         for review in reviews:
-            if not self._batcher.is_cached(text := review.prepared.summary_input):
+            if not self._batcher.is_cached(text := self._input_of(review)):
                 if room <= 0:
                     too_late.append(review)
                 room -= estimated_tokens(text)
@@ -139,7 +145,7 @@ class Summaries:
         self._outgoing.publish([(one, None if isinstance(answer, ModelFailed) else answer) for one, answer in in_time])
         if not self._always:
             for review, _ in in_time:
-                self.window.answered_in_time(estimated_tokens(review.prepared.summary_input))
+                self.window.answered_in_time(estimated_tokens(self._input_of(review)))
 
 
 def _tokens_of_a_wait(tuned: TunedModel[Any], settings: EnrichSettings) -> int:

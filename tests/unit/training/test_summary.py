@@ -1,76 +1,210 @@
-"""A training writes a T5 with its own tokenizer that the summarizer loads, and learns from honest titles only."""
+"""A training writes a T5 with its own tokenizer that the summarizer loads, and learns lines of the review's mood."""
 
 from __future__ import annotations
 
+import math
+import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from stream_app.models.device import DeviceChoice
-from stream_app.models.summarizer import load_summarizer
+from stream_app.models.summarizer import find_summarizer, load_summarizer, load_t5
+from stream_app.ports import ConfigurationError
+from stream_app.records import Scores, SentenceScores
+from stream_app.steps.sentences import sentences
+from stream_app.testing.models import AnsweringModel
 from stream_app.training import summary
-from stream_app.training.checkpoint import load_state
 from stream_app.training.data import LabelledReview
-from stream_app.training.summary import Recipe, learnable, train_summary
+from stream_app.training.headlines import Headlines
+from stream_app.training.summary import SummaryTraining, alignment_loss, train_summary
+from stream_app.training.summary_data import Judged, Pair, PairBatches, Recipe, part_pairs, positions_of, whole_pairs
 from tests.unit.training.reviews import rows, write
 
 CPU = DeviceChoice("cpu", "fp32", 1, "for tests")
-RECIPE = Recipe(vocabulary=200, width=64, encoder_layers=1, decoder_layers=1, epochs=1, micro_batch_tokens=256)
+RECIPE = Recipe(
+    vocabulary=200, width=64, encoder_layers=1, decoder_layers=1, epochs=2, micro_batch_tokens=256, min_words=10
+)
+BAD_WORDS = ("broke", "thin", "leaks")
 
 
-def test_the_written_t5_is_loaded_without_a_prompt(tmp_path: Path) -> None:
-    file = write(tmp_path / "reviews.jsonl", rows())
-    output = tmp_path / "model"
-    trained = train_summary(
-        train=[file], dev=[file], output=output, checkpoint=tmp_path / "checkpoint", choice=CPU, recipe=RECIPE
+def scores_of(text: str) -> Scores:
+    """As a classifier of sentences would answer: bad words are negative, all else is positive."""
+    judged = []
+    for span in sentences(text):
+        negative = 0.9 if any(word in text[span.start : span.end] for word in BAD_WORDS) else 0.1
+        judged.append(SentenceScores(span.start, span.end, (negative, 0.0, 1 - negative), 0.0))
+    return Scores(0.5, 0.0, 0.5, sentences=tuple(judged))
+
+
+def train(folder: Path, name: str, recipe: Recipe = RECIPE) -> SummaryTraining:
+    file = write(folder / "reviews.jsonl", rows())
+    return train_summary(
+        train=[file],
+        dev=[file],
+        output=folder / name,
+        checkpoint=folder / f"{name}.checkpoint",
+        choice=CPU,
+        classifier=AnsweringModel(scores_of),
+        recipe=recipe,
     )
-    assert trained.pairs == 9
+
+
+def test_the_written_t5_is_loaded_without_a_prompt_and_reads_labels(tmp_path: Path) -> None:
+    trained = train(tmp_path, "model")
+    assert trained.pairs == 8  # one is too vague
+    output = trained.output
+    found = find_summarizer(str(output))
+    assert found.reads_label
     summarizer = load_summarizer(str(output), CPU)
     assert summarizer.languages == {"en"}
     [tokens] = summarizer.tokenize(["The lamp broke"])
-    text = summarizer._tokenizer.decode(tokens.ids, skip_special_tokens=True)  # type: ignore[attr-defined]
+    text = found.tokenizer.decode(tokens.ids, skip_special_tokens=True)  # type: ignore[attr-defined]
     assert text == "The lamp broke"
     assert len(summarizer.run([tokens, tokens])) == 2
-    assert orjson.loads((output / "card.json").read_bytes())["scores"]["summaries"] == 9
+    assert orjson.loads((output / "card.json").read_bytes())["scores"] == {"dev_loss": trained.dev_loss}
 
 
-def test_only_titles_that_the_text_bears_out_are_learned() -> None:
-    text = "The zip broke after two days and the shop did not answer my letters at all."
-    titles = ["Zip broke after two days", "Disappointing purchase overall", "5", "The zip " + "really " * 10]
-    reviews = [LabelledReview(title, text, "negative", neutral_possible=True) for title in titles]
-    assert [title for _, title in learnable(reviews, Recipe())] == ["Zip broke after two days"]
+def test_a_written_t5_is_trained_further(tmp_path: Path) -> None:
+    first = train(tmp_path, "model")
+    model, tokenizer = load_t5(str(first.output))
+    file = tmp_path / "reviews.jsonl"
+    second = train_summary(
+        train=[file],
+        dev=[file],
+        output=tmp_path / "further",
+        checkpoint=tmp_path / "further.checkpoint",
+        choice=CPU,
+        classifier=AnsweringModel(scores_of),
+        start_from=(model, tokenizer),
+        recipe=replace(RECIPE, epochs=8),
+    )
+    assert second.dev_loss < first.dev_loss
+    assert find_summarizer(str(second.output)).tokenizer.get_vocab() == tokenizer.get_vocab()
 
 
 def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = write(tmp_path / "reviews.jsonl", rows())
-    recipe, bf16 = replace(RECIPE, epochs=2), replace(CPU, precision="bf16")
     tokenizers = [summary.train_tokenizer((str(row["text"]) for row in rows()), RECIPE)] * 2  # equal pieces tie anyhow
     monkeypatch.setattr(summary, "train_tokenizer", lambda texts, recipe: tokenizers.pop())
-
-    def train(name: str) -> dict[str, Any]:
-        checkpoint = tmp_path / f"{name}.checkpoint"
-        train_summary(
-            train=[file], dev=[file], output=tmp_path / name, checkpoint=checkpoint, choice=bf16, recipe=recipe
-        )
-        state = load_state(checkpoint)
-        assert state is not None
-        return state
-
-    straight = train("straight")
+    straight = train(tmp_path, "straight")
+    step = summary.SummaryTrainer.training_step
     with monkeypatch.context() as patch:
-        patch.setattr(summary, "write_card", _raise_interrupt)
+
+        def interrupted(self: summary.SummaryTrainer, *arguments: object) -> torch.Tensor:
+            if self.state.global_step == 3:
+                raise KeyboardInterrupt
+            done: torch.Tensor = step(self, *arguments)
+            return done
+
+        patch.setattr(summary.SummaryTrainer, "training_step", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            train("interrupted")
-    interrupted = train("interrupted")
-    assert interrupted["numbers"] == straight["numbers"]
-    for name, weights in straight["model"].items():
-        assert weights.dtype == torch.float32, "evaluating must not round the model in training"
-        assert interrupted["model"][name].equal(weights), name
+            train(tmp_path, "interrupted")
+    assert (tmp_path / "interrupted.checkpoint" / "checkpoint-3").is_dir()
+    train(tmp_path, "interrupted")
+    expected, found = (load_file(tmp_path / name / "model.safetensors") for name in ("straight", "interrupted"))
+    assert expected.keys() == found.keys()
+    for name, weights in expected.items():
+        assert found[name].equal(weights), name
+    assert straight.output.is_dir()
 
 
-def _raise_interrupt(*_: object, **__: object) -> None:
-    raise KeyboardInterrupt
+def test_a_classifier_of_whole_reviews_alone_is_refused(tmp_path: Path) -> None:
+    file = write(tmp_path / "reviews.jsonl", rows())
+    with pytest.raises(ConfigurationError, match="judges whole reviews alone"):
+        train_summary(
+            train=[file],
+            dev=[file],
+            output=tmp_path / "model",
+            checkpoint=tmp_path / "checkpoint",
+            choice=CPU,
+            classifier=AnsweringModel(lambda text: Scores(0.1, 0.2, 0.7)),
+            recipe=RECIPE,
+        )
+
+
+def judged(text: str, label: str = "negative", title: str = "") -> Judged:
+    return Judged(LabelledReview(title, text, label, True), scores_of(text))  # type: ignore[arg-type]
+
+
+def texts_of(pairs: Sequence[Pair]) -> list[str]:
+    return [pair.line for pair in pairs]
+
+
+def test_the_line_is_in_the_mood_of_its_review() -> None:
+    text = "The colour is bright and warm. The zip broke after two days of use."
+    some = [judged(text, "negative"), judged(text, "positive")]
+    pairs = whole_pairs(some, Headlines([text]), random.Random(1))
+    assert texts_of(pairs) == ["The zip broke after two days of use", "The colour is bright and warm"]
+    assert [pair.text for pair in pairs] == [f"negative: {text}", f"positive: {text}"]
+
+
+def test_parts_are_sentences_of_their_review_with_a_line_of_theirs() -> None:
+    text = "The colour is bright and warm. The zip broke after two days of use. The seam fell apart in the wash."
+    pairs = part_pairs([judged(text)] * 20, Headlines([text]), random.Random(1))
+    assert 20 <= len(pairs) <= 40  # a part in the other mood has none
+    for pair in pairs:
+        part = pair.text.removeprefix("negative: ")
+        assert part in text
+        assert pair.line.lower() in part.lower()
+    assert len({pair.text.removeprefix("negative: ") for pair in pairs}) > 3
+
+
+def test_labels_of_a_batch_are_padded_with_what_the_loss_ignores() -> None:
+    tokenizer = summary.train_tokenizer((str(row["text"]) for row in rows()), RECIPE)
+    pairs = [Pair("The lamp broke", "Broke"), Pair("The lamp broke again and again", "The lamp broke again")]
+    batches = PairBatches([pairs * 30], tokenizer, RECIPE)
+    batch = batches[0]
+    assert batch["input_ids"].shape == batch["attention_mask"].shape
+    assert batch["input_ids"].shape[1] % 32 == 0
+    lengths = (batch["labels"] != -100).sum(dim=1)
+    assert {int(one) for one in lengths} == {len(tokenizer(pair.line)["input_ids"]) for pair in pairs}
+    assert all(row[length - 1] == tokenizer.eos_token_id for row, length in zip(batch["labels"], lengths, strict=True))
+
+
+def test_the_place_of_each_token_of_a_line_is_found() -> None:
+    """Its first token was given a capital; the end stands nowhere."""
+    text = [9, 4, 5, 6, 7, 8, 1]
+    assert positions_of([50, 6, 7, 1], text) == [2, 3, 4, -100]
+    assert positions_of([50, 7, 6, 1], text) == [-100] * 4
+    assert positions_of([5, 1], text) == [-100] * 2
+
+
+def test_alignment_costs_nothing_where_the_right_token_is_looked_at() -> None:
+    attention = torch.tensor([[[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]])
+    assert float(alignment_loss(attention, torch.tensor([[0, -100, 1]]))) == 0
+    assert float(alignment_loss(attention, torch.tensor([[0, 1, -100]]))) == pytest.approx(0.5 * math.log(2))
+    assert float(alignment_loss(attention, torch.full((1, 3), -100))) == 0
+
+
+def test_a_few_hundred_steps_teach_it_to_copy(tmp_path: Path) -> None:
+    """With AdamW it did not: whatever it read, it wrote the commonest line."""
+    things = ["lamp", "coat", "kettle", "chair", "clock", "phone", "radio", "table"]
+    words = ["broke", "leaks", "burns", "shrank", "rusts", "smells", "creaks", "bends"]
+    lines = [f"The {thing} {word} at night" for thing in things for word in words]
+    file = write(
+        tmp_path / "lines.jsonl",
+        [{"text": f"{line}. We have it since May, and all of us are at home.", "rating": 1} for line in lines],
+    )
+    recipe = replace(
+        RECIPE, vocabulary=150, part_epochs=0, epochs=20, max_tokens=32, micro_batch_tokens=256, learning_rate=1e-2
+    )
+    trained = train_summary(
+        train=[file],
+        dev=[file],
+        output=tmp_path / "model",
+        checkpoint=tmp_path / "checkpoint",
+        choice=CPU,
+        classifier=AnsweringModel(
+            lambda text: Scores(1, 0, 0, sentences=(SentenceScores(0, text.index("."), (1.0, 0.0, 0.0), 0.0),))
+        ),
+        recipe=recipe,
+    )
+    summarizer = load_summarizer(str(trained.output), CPU)
+    asked = [f"negative: {line}. We have it since May, and all of us are at home." for line in lines[::5]]
+    written = summarizer.run(summarizer.tokenize(asked))
+    assert sum(map(str.__eq__, written, lines[::5])) >= 10, written

@@ -7,11 +7,11 @@ import pytest
 from stream_app.records import Scores
 from stream_app.testing.models import AnsweringModel
 from stream_app.training.data import LabelledReview
-from stream_app.training.summary_report import evaluate_summaries, repeated_lines, sections
+from stream_app.training.summary_report import evaluate_summaries, has_faithful_title, repeated_lines, sections
 
 
-def review(text: str) -> LabelledReview:
-    return LabelledReview("", text, "negative", True)
+def review(text: str, title: str = "") -> LabelledReview:
+    return LabelledReview(title, text, "negative", True)
 
 
 def numbered(count: int) -> list[LabelledReview]:
@@ -27,13 +27,13 @@ def always_the_same(text: str) -> str:
 
 
 def test_a_collapsed_summarizer_fails_and_its_line_is_named() -> None:
-    report = evaluate_summaries(AnsweringModel(always_the_same), numbered(100), [])
+    report = evaluate_summaries(AnsweringModel(always_the_same), numbered(100))
     assert repeated_lines(report) == ["100.0% of 100 outputs are the same line, more than 2%: 'Great for the price'"]
     assert "**Fails: 100.0% of 100 outputs" in "\n".join(sections(report))
 
 
 def test_lines_that_differ_pass() -> None:
-    report = evaluate_summaries(AnsweringModel(first_words), numbered(100), [])
+    report = evaluate_summaries(AnsweringModel(first_words), numbered(100))
     assert repeated_lines(report) == []
     assert report["outputs"]["distinct"] == 100
     assert "No line repeats too often." in sections(report)
@@ -44,11 +44,11 @@ def test_more_than_two_percent_fail(repeated: int, fails: bool) -> None:
     reviews = numbered(100)
     same = {one.text for one in reviews[:repeated]}
     model = AnsweringModel(lambda text: "The zip broke" if text in same else first_words(text))
-    assert bool(repeated_lines(evaluate_summaries(model, reviews, []))) is fails
+    assert bool(repeated_lines(evaluate_summaries(model, reviews))) is fails
 
 
 def test_of_few_outputs_nothing_is_said() -> None:
-    assert repeated_lines(evaluate_summaries(AnsweringModel(always_the_same), numbered(99), [])) == []
+    assert repeated_lines(evaluate_summaries(AnsweringModel(always_the_same), numbered(99))) == []
 
 
 def test_used_lines_that_repeat_fail_where_all_lines_do_not() -> None:
@@ -56,25 +56,56 @@ def test_used_lines_that_repeat_fail_where_all_lines_do_not() -> None:
     reviews = [review(f"The zip broke after {number} days.") for number in range(10_000)]
     same = {one.text for one in reviews[:150]}
     model = AnsweringModel(lambda text: "The zip broke" if text in same else f"A purple lamp of {text}")
-    assert [sentence[:40] for sentence in repeated_lines(evaluate_summaries(model, reviews, []))] == [
+    assert [sentence[:40] for sentence in repeated_lines(evaluate_summaries(model, reviews))] == [
         "100.0% of 150 used outputs are the same "
     ]
 
 
 def test_copies_and_made_up_words_are_counted() -> None:
     lines = {"The zip broke after two days": "the zip  broke.", "A bright lamp for the desk": "A purple lamp"}
-    report = evaluate_summaries(AnsweringModel(lines.__getitem__), [review(text) for text in lines], [])
+    report = evaluate_summaries(AnsweringModel(lines.__getitem__), [review(text) for text in lines])
     assert report["outputs"]["copy_rate"] == 0.5
     assert report["outputs"]["compression"] == pytest.approx((3 / 6 + 3 / 6) / 2)
     assert report["used"]["share"] == 0.5
     assert [one["line"] for one in report["used"]["commonest"]] == ["the zip  broke."]
 
 
-def test_lines_are_scored_against_titles() -> None:
-    reviews = numbered(2)
-    report = evaluate_summaries(AnsweringModel(first_words), reviews, [(reviews[0].text, "The zip number 0 broke")])
-    assert report["titles"]["rouge1"] == 1.0
-    assert report["titles"]["summaries"] == 1
+def test_lines_are_scored_against_titles_beside_the_best_and_the_first_sentence() -> None:
+    text = "Bought it in May. The zip broke after two days."
+    reviews = [review(text, "The zip broke"), review("A title of this cannot be found in it.", "Awful, awful")]
+    titles = evaluate_summaries(AnsweringModel(lambda text: "The zip broke"), reviews)["titles"]
+    assert {name: of["summaries"] for name, of in titles.items()} == dict.fromkeys(
+        ("lines", "best_sentence", "first_sentence"), 1
+    )
+    assert titles["lines"]["rouge_l"] == 1.0 > titles["best_sentence"]["rouge_l"] > titles["first_sentence"]["rouge_l"]
+
+
+def test_a_model_that_reads_labels_is_told_them() -> None:
+    asked: list[str] = []
+
+    def line(text: str) -> str:
+        asked.append(text)
+        return "The zip broke"
+
+    judge: AnsweringModel[Scores] = AnsweringModel(lambda text: Scores(0.1, 0.2, 0.7))
+    evaluate_summaries(AnsweringModel(line), [review("The zip broke at once.")], reads_label=True)
+    evaluate_summaries(AnsweringModel(line), [review("The zip broke at once.")], judge, reads_label=True)
+    evaluate_summaries(AnsweringModel(line), [review("The zip broke at once.")], judge)
+    assert asked == ["negative: The zip broke at once.", "positive: The zip broke at once.", "The zip broke at once."]
+
+
+@pytest.mark.parametrize(
+    ("title", "is_faithful"),
+    [
+        ("Zip broke after two days", True),
+        ("Disappointing purchase overall", False),
+        ("5", False),
+        ("The zip " + "really " * 10, False),
+    ],
+)
+def test_a_title_is_a_reference_where_its_words_stand_in_the_text(title: str, is_faithful: bool) -> None:
+    text = "The zip broke after two days and the shop did not answer my letters at all."
+    assert has_faithful_title(review(text, title)) is is_faithful
 
 
 def test_a_classifier_says_whether_used_lines_agree_with_their_reviews() -> None:
@@ -83,13 +114,13 @@ def test_a_classifier_says_whether_used_lines_agree_with_their_reviews() -> None
     judge: AnsweringModel[Scores] = AnsweringModel(
         lambda line: Scores(*((0.9, 0.1, 0) if "broke" in line else (0, 0.1, 0.9)))
     )
-    report = evaluate_summaries(AnsweringModel(lines.__getitem__), reviews, [], judge)
+    report = evaluate_summaries(AnsweringModel(lines.__getitem__), reviews, judge)
     assert report["used"]["count"] == 2
     assert report["used"]["sentiment_agreement"] == 0.5
 
 
 def test_nothing_used_is_a_report_too() -> None:
-    report = evaluate_summaries(AnsweringModel(lambda text: "A purple lamp"), numbered(3), [])
+    report = evaluate_summaries(AnsweringModel(lambda text: "A purple lamp"), numbered(3))
     assert (report["used"]["share"], report["used"]["count"], report["used"]["commonest"]) == (0, 0, [])
     assert repeated_lines(report) == []
     assert any("| different lines" in section for section in sections(report))
