@@ -15,6 +15,7 @@ from stream_app.records import (
 )
 from stream_app.steps.opinions import hazard_in, opinions_of, weightiest
 from stream_app.steps.prepare import Prepared
+from stream_app.steps.summary_mood import is_of_other_mood
 from stream_app.steps.summary_text import MAX_SENTENCE_CHARACTERS, best_sentence, faithful
 
 LOW_CONFIDENCE = 0.6
@@ -56,7 +57,7 @@ def assemble(
 
     A model that contributed nothing is not named.
     """
-    summary, method = _summary(prepared, sentiment, abstract, with_summary, min_words)
+    summary, method = _summary(prepared, sentiment, sentences, abstract, with_summary, min_words)
     negative = sentiment is not None and sentiment.label == "negative"
     alarming = bool(prepared.safety_words) or hazard_in(sentences) is not None
     return EnrichedReview(
@@ -103,14 +104,23 @@ def deletion(review: Review, *, enrichment_version: int, now_ms: int, position: 
 
 
 def _summary(
-    prepared: Prepared, sentiment: Sentiment | None, abstract: str | None, with_summary: bool, min_words: int
+    prepared: Prepared,
+    sentiment: Sentiment | None,
+    sentences: tuple[SentenceScores, ...],
+    abstract: str | None,
+    with_summary: bool,
+    min_words: int,
 ) -> tuple[str | None, SummaryMethod]:
     if not with_summary:
         return None, "none"
     label = sentiment.label if sentiment else None
     if prepared.words < min_words and len(prepared.text) <= MAX_SENTENCE_CHARACTERS:
         return prepared.text, "own_text"
-    if abstract and faithful(abstract, f"{prepared.title or ''} {prepared.text}", label):
+    if (
+        abstract
+        and faithful(abstract, f"{prepared.title or ''} {prepared.text}", label)
+        and not is_of_other_mood(abstract, prepared.model_text, sentences, label)
+    ):
         return abstract, "abstractive"
     span = best_sentence(prepared.text, prepared.title, label)
     return (prepared.text[span.start : span.end], "extractive") if span else (None, "none")

@@ -120,12 +120,12 @@ def faithful(summary: str, source: str, label: Label | None) -> bool:
     1. each content word stands in the source, or is a common word of praise or blame that agrees with the label
     2. its praise and blame together do not contradict the label ("recommend" of "I can't recommend it")
     3. numbers are the source's; a negation needs one there
-    4. a third of its words carry meaning: "I have to be a great for the" means nothing
+    4. it stands there word for word, or a third of its words carry meaning: "I have to be a great for the" does not
     """
     own = content_words(summary)
     if (
         not own
-        or 3 * len(own) < word_count(summary)
+        or (3 * len(own) < word_count(summary) and not is_copied(summary, source))
         or not own - content_words(source) <= _WEIGHTY.get(label, frozenset())
     ):
         return False
@@ -135,6 +135,12 @@ def faithful(summary: str, source: str, label: Label | None) -> bool:
     if not set(_NUMBER.findall(summary)) <= set(_NUMBER.findall(source)):
         return False
     return not _negated(summary) or _negated(source)
+
+
+def is_copied(summary: str, source: str) -> bool:
+    """Does it stand in the source word for word, whatever its capitals, spaces and last full stop?"""
+    line, text = (" ".join(one.lower().split()) for one in (summary, source))
+    return line.rstrip(".!。！") in text
 
 
 def leaning(text: str) -> int:

@@ -20,8 +20,9 @@ _MIN_WORDS = 3
 _LEADS = 3  # that a writer makes, one after another
 _BEST_WORDS = (4, 9)
 _TELLING = 12.0  # the weight of two or three telling words
-_UNKNOWN_MOOD = 0.5  # of a sentence whose label was not judged
-_LEAST_SCORE = 1.0
+_ANY_MOOD = 0.6  # of a sentence whose label was not judged, and of those of a mixed review
+_LEAST_MOOD = 0.4
+_LEAST_SCORE = 1.5
 
 # what a writer says before it comes to the matter
 _LEAD = re.compile(
@@ -162,13 +163,16 @@ class Headlines:
         wanted = self._weights(content_words(title))
         found = []
         for index, one in enumerate(judged):
-            mood = one.probabilities[LABELS.index(label)] if one.probabilities else _UNKNOWN_MOOD
+            mood = one.probabilities[LABELS.index(label)] if one.probabilities else _ANY_MOOD
+            mood = _ANY_MOOD if label == "neutral" else mood
+            if mood < _LEAST_MOOD:
+                continue
             for line in lines_of(text[one.start : one.end]):
                 if words := self._weights(content_words(line)):
                     of_title = sum(weight for word, weight in words.items() if word in wanted)
                     overlap = 2 * of_title / (sum(words.values()) + sum(wanted.values()))
                     says = min(1.0, sum(words.values()) / _TELLING)
-                    score = 3.0 * overlap + 1.2 * mood + 0.5 * says + 0.2 * bool(one.aspects) - 0.02 * index
+                    score = 2.0 * overlap + 2.5 * mood + 0.5 * says + 0.2 * bool(one.aspects) - 0.02 * index
                     found.append((score - _cost(line), line))
         return found
 

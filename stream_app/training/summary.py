@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from transformers.optimization import Adafactor
 from transformers.trainer_utils import get_last_checkpoint
 
 from stream_app.models.device import DeviceChoice
+from stream_app.models.summarizer import load_summarizer
 from stream_app.ports import ConfigurationError, TextModel
 from stream_app.records import Scores
 from stream_app.steps.summary_text import word_count
@@ -27,10 +28,12 @@ from stream_app.training.headlines import Headlines
 from stream_app.training.progress import tracked
 from stream_app.training.rows import Columns
 from stream_app.training.summary_data import IGNORED, Judged, PairBatches, Recipe, cut, part_pairs, whole_pairs
+from stream_app.training.summary_report import evaluate_summaries
 
 console = Console(stderr=True)
 # how find_summarizer knows that it takes no prompt and reads the review's label
 _OWN = {"sums_up_reviews": True, "reads_label": True}
+_SCORED = 1000  # development reviews
 _LIMITS = (
     "English only; small, and trained on the clauses of a few ten thousand reviews.",
     "It sometimes joins words of a review to what the review does not say. What it writes is used only where the "
@@ -143,6 +146,7 @@ def train_on(
     dev_loss = float(trainer.evaluate()["eval_loss"])
     console.log(f"loss per token on the development data: {dev_loss:.3f}")
     _write(trainer.model, tokenizer, output)
+    scores = dev_scores(output, [one.review for one in dev[:_SCORED]], choice)
     write_card(
         output,
         title="A small T5 that writes a review's line",
@@ -151,9 +155,18 @@ def train_on(
         train=files[0],
         dev=files[1],
         recipe=asdict(recipe),
-        scores={"dev_loss": dev_loss},
+        scores={"dev_loss": dev_loss, **scores},
     )
     return SummaryTraining(output, len(wholes[0]), dev_loss)
+
+
+def dev_scores(folder: Path, reviews: Sequence[LabelledReview], choice: DeviceChoice) -> dict[str, Any]:
+    """What `evaluate summary` says of the model in ``folder``, told the reviews' own labels."""
+    summarizer = load_summarizer(str(folder), replace(choice, precision="fp32", backend="torch"))
+    report = evaluate_summaries(summarizer, reviews, reads_label=True)
+    for of in (report["outputs"], report["used"]):
+        del of["commonest"]
+    return report
 
 
 class SummaryTrainer(Trainer):  # type: ignore[misc]
@@ -173,9 +186,7 @@ class SummaryTrainer(Trainer):  # type: ignore[misc]
         )
         return self.optimizer
 
-    def compute_loss(
-        self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any
-    ) -> Any:
+    def compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any) -> Any:
         positions = inputs.pop("positions")
         out = model(**inputs, output_attentions=model.training)
         loss = out.loss

@@ -12,7 +12,8 @@ from stream_app.ports import TextModel
 from stream_app.records import Label, Scores
 from stream_app.steps.sentences import sentences
 from stream_app.steps.summary_input import summary_input
-from stream_app.steps.summary_text import best_sentence, faithful, word_count
+from stream_app.steps.summary_mood import is_of_other_mood
+from stream_app.steps.summary_text import best_sentence, faithful, is_copied, word_count
 from stream_app.training.data import LabelledReview
 from stream_app.training.evaluate import answers, labels_of, score_summaries
 from stream_app.training.progress import tracked
@@ -42,14 +43,17 @@ def evaluate_summaries(
     """
     texts = [one.text for one in reviews]
     labels: list[Label] = [one.label for one in reviews]
+    judged: list[Scores] | None = None
     if classifier is not None:
-        labels = labels_of(list(tracked(answers(classifier, [one.text for one in reviews]), "labels", len(reviews))))
+        judged = list(tracked(answers(classifier, texts), "labels", len(texts)))
+        labels = labels_of(judged)
     asked = [summary_input(text, label if reads_label else None) for text, label in zip(texts, labels, strict=True)]
     lines = list(tracked(answers(model, asked), "summaries", len(asked)))
     used = [
         number
         for number, (line, text, label) in enumerate(zip(lines, texts, labels, strict=True))
         if faithful(line, text, label)
+        and not (judged and is_of_other_mood(line, text, judged[number].sentences, label))
     ]
     report: dict[str, Any] = {
         "outputs": _outputs(lines, texts),
@@ -155,16 +159,11 @@ def _outputs(lines: Sequence[str], texts: Sequence[str]) -> dict[str, Any]:
         "count": count,
         "distinct": len(set(lines)),
         "distinct_share": len(set(lines)) / count,
-        "copy_rate": sum(_bare(line) in _bare(text) for line, text in zip(lines, texts, strict=True)) / count,
+        "copy_rate": sum(is_copied(line, text) for line, text in zip(lines, texts, strict=True)) / count,
         "compression": sum(own / max(1, word_count(text)) for own, text in zip(words, texts, strict=True)) / count,
         "mean_words": sum(words) / count,
         "commonest": [{"line": line, "times": times, "share": times / count} for line, times in commonest],
     }
-
-
-def _bare(text: str) -> str:
-    """For comparing word for word: without case, spaces and a last full stop."""
-    return " ".join(text.lower().split()).rstrip(".!。！")
 
 
 def _agreement(classifier: TextModel[Scores], lines: Sequence[str], labels: Sequence[Label]) -> float | None:

@@ -109,7 +109,7 @@ CLASSIFIERS = [model for model in CATALOG.values() if model.kind == "classifier"
 
 @pytest.mark.parametrize(
     ("folder", "score"),
-    [*((model.bundled, "whole_reviews accuracy") for model in CLASSIFIERS), ("summary", "words_in_source")],
+    [*((model.bundled, "whole_reviews accuracy") for model in CLASSIFIERS), ("summary", "used share")],
 )
 def test_the_card_states_data_and_scores(folder: str, score: str) -> None:
     card = orjson.loads((BUNDLED / folder / "card.json").read_bytes())
