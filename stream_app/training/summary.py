@@ -181,10 +181,11 @@ class SummaryTrainer(Trainer):  # type: ignore[misc]
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Adafactor (Shazeer and Stern 2018) with steps relative to each parameter."""
-        self.optimizer = Adafactor(
+        optimizer: torch.optim.Optimizer = Adafactor(
             self.model.parameters(), lr=self.args.learning_rate, scale_parameter=True, relative_step=False
         )
-        return self.optimizer
+        self.optimizer = optimizer
+        return optimizer
 
     def compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any) -> Any:
         positions = inputs.pop("positions")
