@@ -42,4 +42,5 @@ def test_mutant_that_one_of_its_tests_does_not_notice_counts_as_unnoticed() -> N
     mutant = Mutant(1, "name", "it is gone", "file", Mutation("skip"), ("tests/x.py::one", "tests/x.py::two"))
     assert not Verdict(mutant, ("it said so", None), 0.0).noticed
     assert Verdict(mutant, ("it said so", "and so"), 0.0).noticed
+    assert not Verdict(mutant, ("NameError: name 'line' is not defined", "and so"), 0.0).noticed
     assert [line.count("|") for line in lines_of(Verdict(mutant, ("a | b", None), 0.0))] == [6, 5]

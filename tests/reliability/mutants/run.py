@@ -36,7 +36,8 @@ class Verdict:
 
     @property
     def noticed(self) -> bool:
-        return None not in self.said
+        """Did each test fail? A mutant whose code has a name that does not exist shows nothing."""
+        return not any(one is None or one.startswith("NameError") for one in self.said)
 
 
 def checker(copy: Copy, mutant: Mutant) -> Verdict:
