@@ -22,6 +22,7 @@ _COMMANDS = {
     "alerts": "alerts",
     "dead-letter": "dead_letter",
     "product": "product",
+    "explain": "explain",
     "rebuild": "rebuild",
     "erase": "erase",
     "train": "train",

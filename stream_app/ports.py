@@ -20,12 +20,15 @@ from stream_app.records import (
     Alert,
     EnrichedReview,
     Evidence,
+    Explanation,
     Message,
     ModelName,
+    NotExplained,
     Partition,
     ProductSummary,
     ProductText,
     RawRecord,
+    Review,
 )
 
 if TYPE_CHECKING:
@@ -122,6 +125,19 @@ class TextModel(Protocol[Result]):
 
     def canary(self) -> bool:
         """Does a fixed text still give the answer it gave when the model was loaded? False: the device is broken."""
+        ...
+
+
+class Explainer(Protocol):
+    """Says what a classifier answers to a review, and which of its words made the answer."""
+
+    def explain(
+        self, review: Review, *, words: bool, gives_up: Callable[[], bool] = lambda: False
+    ) -> Explanation | NotExplained:
+        """Only title, text and language of ``review`` are read. Blocks, with ``words`` for seconds. One call at a time.
+
+        ``gives_up``: asked again and again, may be from another thread; once it is True the answer is ``too_slow``.
+        """
         ...
 
 

@@ -208,6 +208,61 @@ class Sentiment:
 
 
 @value
+class WordWeight:
+    """What a word, ``text[start:end]`` of what a classifier read, adds to the log-odds of its label.
+
+    Negative: it takes from them. Unicode code points.
+    """
+
+    start: int
+    end: int
+    weight: float
+
+
+@value
+class WordWeights:
+    """What every word adds to the log-odds of the label, ln(P / (1 - P)), in the order of the text.
+
+    Those of the text are ``with_words``, those of the same number of blanks ``without_words``. The weights sum to the
+    difference but for ``error``, which is negligible where ``complete``.
+    """
+
+    words: tuple[WordWeight, ...]
+    with_words: float
+    without_words: float
+    error: float
+    complete: bool
+
+
+@value
+class Explanation:
+    """What a classifier says of a review, and why. ``text``: what it read, ``text[text_start:]`` without the title.
+
+    ``flags`` and ``safety_words``: as of an enriched review. ``words``: None where nobody asked.
+    """
+
+    text: str
+    text_start: int
+    language: str
+    model: ModelName
+    sentiment: Sentiment
+    truncated: bool
+    sentences: tuple[SentenceScores, ...]
+    flags: tuple[str, ...]
+    safety_words: tuple[str, ...]
+    words: WordWeights | None = None
+
+
+@value
+class NotExplained:
+    """Why there is no explanation, and what to do. ``reason``: a reject reason, unsupported_language or too_slow."""
+
+    reason: str
+    detail: str
+    next_step: str
+
+
+@value
 class Span:
     """A piece of the enriched review's text: ``text[start:end]``, in Unicode code points."""
 

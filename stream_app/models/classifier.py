@@ -125,15 +125,30 @@ class LoadedClassifier:
 
     def on(self, choice: DeviceChoice) -> Classifier:
         """The classifier on this device, in this precision, by this backend."""
-        columns = torch.eye(len(LABELS))[list(labels.columns(self.model.config.id2label))]
         return Classifier(
             self._encoder(choice),
             self.text_tokenizer(),
-            columns,
+            torch.eye(len(LABELS))[list(self.label_of_output)],
             name=self.name,
             languages=self.languages,
             sentence_heads=None if self.sentence_heads is None else self.sentence_heads.on(choice.device),
         )
+
+    def as_loaded(self) -> Classifier:
+        """The classifier on these very weights, on a CPU as transformers runs it: slower, and nothing is copied."""
+        return Classifier(
+            PaddedEncoder(self.model, self.tokenizer.pad_token_id or 0, DeviceChoice("cpu", "fp32", 1, "")),
+            self.text_tokenizer(),
+            torch.eye(len(LABELS))[list(self.label_of_output)],
+            name=self.name,
+            languages=self.languages,
+            sentence_heads=self.sentence_heads,
+        )
+
+    @property
+    def label_of_output(self) -> tuple[int, ...]:
+        """For each output of the model, its place in LABELS."""
+        return labels.columns(self.model.config.id2label)
 
     def text_tokenizer(self) -> TextTokenizer:
         """Cuts texts at what the model reads."""

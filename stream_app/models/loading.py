@@ -13,9 +13,11 @@ from stream_app.models.model_store import ModelStore, resolve
 from stream_app.models.tuned import Loaded, TunedModel
 from stream_app.ports import Embedder
 from stream_app.records import Scores
-from stream_app.settings import ModelSettings
+from stream_app.settings import EnrichSettings, ModelSettings
 
 if TYPE_CHECKING:
+    from stream_app.models.classifier import LoadedClassifier
+    from stream_app.models.explainer import ClassifierExplainer
     from stream_app.models.selection import ModelSource
 
 Result = TypeVar("Result")
@@ -38,6 +40,11 @@ def load_sentiment_models_of_languages(settings: ModelSettings) -> dict[str, Tun
 
 def load_sentiment_model(settings: ModelSettings) -> TunedModel[Scores]:
     """The classifier that the settings name. Raises ConfigurationError."""
+    return _tuned(find_sentiment_model(settings), settings, alerts_wait=True)
+
+
+def find_sentiment_model(settings: ModelSettings) -> LoadedClassifier:
+    """The same, not yet on a device. Raises ConfigurationError."""
     from stream_app.models.classifier import find_classifier
 
     silence_libraries()
@@ -46,7 +53,7 @@ def load_sentiment_model(settings: ModelSettings) -> TunedModel[Scores]:
     if settings.model_languages != "auto":
         named = frozenset(settings.model_languages.replace(" ", "").split(","))
         found = replace(found, languages=None if named == {"any"} else named)
-    return _tuned(found, settings, alerts_wait=True)
+    return found
 
 
 def load_summary_model(settings: ModelSettings, *, background: bool = False) -> TunedModel[str]:
@@ -57,6 +64,16 @@ def load_summary_model(settings: ModelSettings, *, background: bool = False) -> 
     name = resolve(settings.summary_model, "summarizer", ModelStore.of(settings))
     found = find_summarizer(name, settings.summary_beams)
     return replace(_tuned(found, settings, background=background), reads_label=found.reads_label)
+
+
+def new_explainer(settings: EnrichSettings, *, threads: int) -> ClassifierExplainer:
+    """An explainer by the classifiers that the settings name, which are loaded when they are needed.
+
+    ``threads``: of torch in this process, which is set now; 0: one per core. Raises ConfigurationError.
+    """
+    from stream_app.models.explainer import ClassifierExplainer
+
+    return ClassifierExplainer(settings, find_sentiment_model, threads=threads)
 
 
 def load_embedder(settings: ModelSettings) -> Embedder | None:

@@ -16,6 +16,7 @@ from stream_app import telemetry
 from stream_app.models.device import DeviceChoice
 from stream_app.models.memory import give_back
 from stream_app.ports import ConfigurationError, OutOfDeviceMemory, Tokens
+from stream_app.records import Span
 
 MAX_INPUT_TOKENS = 512
 
@@ -86,6 +87,14 @@ class TextTokenizer:
 
     def __call__(self, texts: Sequence[str]) -> list[Tokens]:
         return [TokenIds(one.ids, self._is_cut(one)) for one in self._core.encode_batch_fast(list(texts))]
+
+    def pieces(self, text: str) -> list[Span | None]:
+        """Where each token of the text stands in it, in code points; None: a special token."""
+        [encoded] = self._core.encode_batch([text])
+        return [
+            None if special else Span(start, end)
+            for (start, end), special in zip(encoded.offsets, encoded.special_tokens_mask, strict=True)
+        ]
 
     def _is_cut(self, encoded: Any) -> bool:
         return len(encoded) == self._max_tokens and bool(encoded.overflowing)  # the list costs half of the ids

@@ -2,6 +2,7 @@
 
 models    FakeModel, AnsweringModel     ports.TextModel
 embedder  FakeEmbedder                  ports.Embedder
+explainer FakeExplainer                 ports.Explainer
 kafka     FakeAcks                      ports.Acks
           FakePublisher                 ports.Publisher
           FakeAlertHistory              ports.AlertHistory
