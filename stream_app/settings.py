@@ -224,6 +224,10 @@ class ApiSettings(ProcessSettings):
     )
     api_streams: int = Field(200, ge=1, description="open streams of events, one per page")
     api_streams_per_address: int = Field(20, ge=0, description="of one address; 0: no limit")
+    api_explain: bool = Field(
+        False,
+        description="the internal port answers POST /v1/explain: the API loads torch and the classifiers at its start",
+    )
 
     @property
     def api_has_one_port(self) -> bool:

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream_app import telemetry
-from stream_app.api import look_ups, page, problems
+from stream_app.api import explain, look_ups, page, problems
 from stream_app.api.live import LiveFeed
 from stream_app.api.routes import ApiRoute, openapi
 from stream_app.ports import VIEW_WAS_LOST, SummaryReader
@@ -28,17 +28,20 @@ def create_app(
     stale: Callable[[], bool] = lambda: False,
     feed: LiveFeed | None = None,
     public_port: int | None = None,
+    explanations: explain.Explanations | None = None,
 ) -> Api:
     """Look-ups, page and health on ``store``. ``now_ms``: the clock, milliseconds since 1970 in UTC.
 
     ``generation`` names the view that was read, for ETags: another view, other ETags.
     ``stale``: was that view lost? Answers then include it.
     ``feed``: a stream of changes of one's own. ``public_port``: requests that come by it get look-ups and health alone.
+    ``explanations``: None: they are off.
     """
     feed = feed or LiveFeed(store, now_ms, generation, stale)
     routes = [
         *look_ups.routes(store, now_ms, generation, stale),  # first: most requests are for them
         *_live(feed),
+        *explain.routes(explanations),
         *_health(store, stale),
         Route("/openapi.json", _openapi),
         *page.routes(),

@@ -16,9 +16,10 @@ import uvicorn
 import uvloop
 
 from stream_app.api.app import create_app
+from stream_app.api.explain import Explanations
 from stream_app.api.limits import Limits, limited_protocol
 from stream_app.api.live import LiveFeed
-from stream_app.ports import ConfigurationError
+from stream_app.ports import ConfigurationError, Explainer
 from stream_app.settings import Settings
 
 _STOP_SECONDS = 3
@@ -28,8 +29,10 @@ def _print(line: str) -> None:
     print(line, flush=True)
 
 
-def serve(settings: Settings, *, say: Callable[[str], None] = _print) -> None:
+def serve(settings: Settings, *, say: Callable[[str], None] = _print, explainer: Explainer | None = None) -> None:
     """Serve until SIGTERM or Ctrl-C, which let running requests finish (3 seconds at most). Prints the addresses.
+
+    ``explainer``: answers POST /v1/explain; None: that is off.
 
     Look-ups have one port, everything has the internal one. The store may be away: look-ups answer 503 until it is
     back. Raises ConfigurationError when an address cannot be listened on.
@@ -40,7 +43,7 @@ def serve(settings: Settings, *, say: Callable[[str], None] = _print) -> None:
         if not settings.api_has_one_port:
             internal = stack.enter_context(_listen(settings.api_internal_host, settings.api_internal_port))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, public, internal, say))
+            runner.run(_serve(settings, public, internal, say, explainer))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -56,7 +59,11 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 async def _serve(
-    settings: Settings, public: socket.socket, internal: socket.socket, say: Callable[[str], None]
+    settings: Settings,
+    public: socket.socket,
+    internal: socket.socket,
+    say: Callable[[str], None],
+    explainer: Explainer | None,
 ) -> None:
     from stream_app.store.current import CurrentView
 
@@ -78,8 +85,15 @@ async def _serve(
     )
     # guarantee: ports-are-told-apart
     public_port = None if internal is public else public.getsockname()[1]
+    explanations = None if explainer is None else Explanations(explainer)
     app = create_app(
-        store, now_ms=_wall_clock_ms, generation=generation, stale=stale, feed=feed, public_port=public_port
+        store,
+        now_ms=_wall_clock_ms,
+        generation=generation,
+        stale=stale,
+        feed=feed,
+        public_port=public_port,
+        explanations=explanations,
     )
     config = uvicorn.Config(
         app,
@@ -97,8 +111,10 @@ async def _serve(
     gc.freeze()
     say(f"Page: {_address(internal)}   Look-ups: {_address(public)}")
     try:
-        await Server(config, feed).serve([public] if internal is public else [public, internal])
+        await Server(config, feed, explanations).serve([public] if internal is public else [public, internal])
     finally:
+        if explanations is not None:
+            explanations.close()
         await store.close()
 
 
@@ -108,14 +124,19 @@ def _address(listener: socket.socket) -> str:
 
 
 class Server(uvicorn.Server):
-    """Ends the streams of events before it waits for requests to finish; a signal ends it with exit code 0."""
+    """Ends the streams of events, and explanations, before it waits for requests to finish; a signal ends it with exit
+    code 0.
+    """
 
-    def __init__(self, config: uvicorn.Config, feed: LiveFeed) -> None:
+    def __init__(self, config: uvicorn.Config, feed: LiveFeed, explanations: Explanations | None = None) -> None:
         super().__init__(config)
         self._feed = feed
+        self._explanations = explanations
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._feed.close()
+        if self._explanations is not None:
+            self._explanations.give_up()
         await super().shutdown(sockets)
 
     @contextlib.contextmanager

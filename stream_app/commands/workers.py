@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from stream_app.commands.options import Brokers, Redis, TopicPrefix, settings_from
-from stream_app.ports import BrokerUnavailable
+from stream_app.ports import BrokerUnavailable, Explainer
 from stream_app.settings import Settings
 
 app = typer.Typer()
@@ -140,7 +140,8 @@ def api(
 ) -> None:
     """Serve look-ups, and on another port the page, alerts, metrics and /docs, from Redis alone.
 
-    Only look-ups are public. STREAM_APP_API_INTERNAL_HOST sets where the other port listens.
+    Only look-ups are public. STREAM_APP_API_INTERNAL_HOST sets where the other port listens. With
+    STREAM_APP_API_EXPLAIN=true the other port also explains reviews (POST /v1/explain), and the classifiers are loaded.
     """
     from stream_app import telemetry
     from stream_app.api.server import serve
@@ -149,4 +150,14 @@ def api(
         redis=redis, api_host=host, api_port=port, api_internal_port=page_port, topic_prefix=topic_prefix
     )
     telemetry.configure(settings.log_level, settings.log_json)
-    serve(settings, say=(lambda _: None) if quiet else partial(print, flush=True))
+    say = (lambda _: None) if quiet else partial(print, flush=True)
+    serve(settings, say=say, explainer=_explainer(settings) if settings.api_explain else None)
+
+
+def _explainer(settings: Settings) -> Explainer:
+    """All its classifiers are loaded now: what is wrong is told at the start. Raises ConfigurationError."""
+    from stream_app.models.loading import new_explainer
+
+    explainer = new_explainer(settings, threads=settings.threads or 1)  # look-ups need the other cores
+    explainer.load()
+    return explainer

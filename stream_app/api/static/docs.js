@@ -7,9 +7,10 @@ function el(tag, className, ...children) {
   return element;
 }
 
-function address(path, operation) {
-  if (path.includes("{")) return el("code", "", `GET ${path}`);
-  const link = el("a", "", `GET ${path}`);
+function address(path, method) {
+  const asked = `${method.toUpperCase()} ${path}`;
+  if (method !== "get" || path.includes("{")) return el("code", "", asked);
+  const link = el("a", "", asked);
   link.href = path;
   return el("code", "", link);
 }
@@ -23,8 +24,14 @@ function limits(schema) {
   return said.length ? ` (${said.join(", ")})` : "";
 }
 
-function draw(path, operation) {
-  const block = el("section", "operation", el("h2", "", address(path, operation), el("span", "", operation.summary)));
+function schemaOf(what, content) {
+  const schema = content?.["application/json"]?.schema;
+  if (!schema || !Object.keys(schema).length) return null;
+  return el("details", "", el("summary", "", what), el("pre", "", JSON.stringify(schema, null, 2)));
+}
+
+function draw(path, method, operation) {
+  const block = el("section", "operation", el("h2", "", address(path, method), el("span", "", operation.summary)));
   if (operation.description) block.append(el("p", "", operation.description.replace(/\s*\n\s*/g, " ")));
   if (operation.parameters?.length) {
     const list = el("dl", "");
@@ -36,10 +43,10 @@ function draw(path, operation) {
   const answers = el("dl", "");
   for (const [status, answer] of Object.entries(operation.responses)) answers.append(el("dt", "", status), el("dd", "", answer.description));
   block.append(answers);
-  const schema = operation.responses["200"]?.content?.["application/json"]?.schema;
-  if (schema && Object.keys(schema).length) {
-    block.append(el("details", "", el("summary", "", "Schema of the answer"), el("pre", "", JSON.stringify(schema, null, 2))));
-  }
+  for (const schema of [
+    schemaOf("Schema of the request", operation.requestBody?.content),
+    schemaOf("Schema of the answer", operation.responses["200"]?.content),
+  ]) if (schema) block.append(schema);
   return block;
 }
 
@@ -47,7 +54,9 @@ const list = document.getElementById("operations");
 try {
   const openapi = await (await fetch("/openapi.json")).json();
   document.getElementById("about").prepend(`${openapi.info.description} `);
-  for (const [path, { get }] of Object.entries(openapi.paths)) list.append(draw(path, get));
+  for (const [path, operations] of Object.entries(openapi.paths)) {
+    for (const [method, operation] of Object.entries(operations)) list.append(draw(path, method, operation));
+  }
 } catch (error) {
   list.append(el("p", "lost", `The description could not be read (${error.message}). Load the page again, or see /openapi.json.`));
 }

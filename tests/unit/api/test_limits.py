@@ -180,6 +180,14 @@ def test_port_of_look_ups_has_look_ups_alone(serve: Callable[..., Served], path:
         assert response.status_code == 200
 
 
+def test_explanations_are_not_public(serve: Callable[..., Served]) -> None:
+    served = serve()
+    kinds = [
+        httpx.post(port + "/v1/explain", json={"text": "a"}).json()["type"] for port in (served.public, served.internal)
+    ]
+    assert [one.rpartition(":")[2] for one in kinds] == ["not-public", "explain-is-off"]
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/products"])
 def test_both_ports_have_look_ups_and_health(serve: Callable[..., Served], path: str) -> None:
     served = serve()

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -17,6 +18,19 @@ from stream_app.ports import ConfigurationError
 from stream_app.settings import Settings
 
 NOBODY = "redis://127.0.0.1:1/0"
+EXPLAINS_WITHOUT_END = f"""
+from stream_app.api.server import serve
+from stream_app.settings import Settings
+from stream_app.testing.explainer import FakeExplainer
+
+class WithoutEnd(FakeExplainer):
+    def explain(self, *review, **how):
+        print("asked", flush=True)
+        self.gate.clear()
+        return super().explain(*review, **how)
+
+serve(Settings(redis={NOBODY!r}, api_port=0, api_internal_port=0), explainer=WithoutEnd())
+"""
 
 
 @pytest.fixture
@@ -55,5 +69,23 @@ def test_signal_ends_it_cleanly_with_exit_code_zero_though_a_page_is_open(number
                 assert first == "event: store"
                 process.send_signal(number)
                 assert process.wait(10) == 0
+        finally:
+            process.kill()
+
+
+def test_signal_gives_up_the_explanation_that_is_computed() -> None:
+    """Its client is told to try again; the end does not wait for it."""
+    with subprocess.Popen(
+        [sys.executable, "-c", EXPLAINS_WITHOUT_END], stdout=subprocess.PIPE, text=True, env=os.environ
+    ) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().split()[1]
+            with ThreadPoolExecutor(1) as others:
+                answer = others.submit(httpx.post, f"{address}v1/explain", json={"text": "Broke"}, timeout=60)
+                assert process.stdout.readline() == "asked\n"
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(20) == 0
+                assert answer.result().status_code == 503
         finally:
             process.kill()
