@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from stream_app.contract.alerts import HEADER_RECEIVER
 from stream_app.contract.dead_letters import (
     HEADER_DROPPED,
     HEADER_ERROR_MESSAGE,
@@ -55,7 +56,10 @@ class DeadLetter:
 
     @property
     def identity(self) -> bytes:
-        """Equal for all dead letters of one rejected record; a crash or a rebuilt view may have written several."""
+        """Equal for all dead letters of one rejected record; a crash or a rebuilt view may have written several.
+
+        An alert that two receivers lack is two.
+        """
         return _identity(_place(self.origin) if self.origin else "", self.record)
 
 
@@ -125,7 +129,8 @@ def _place(position: Position) -> str:
 
 def _identity(place: str, record: RawRecord) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
-    for part in (place.encode("utf-8", "backslashreplace"), record.key, record.value):
+    receiver = next((value for name, value in record.headers if name == HEADER_RECEIVER), None)
+    for part in (place.encode("utf-8", "backslashreplace"), record.key, record.value, receiver):
         digest.update(b"-" if part is None else b"%d:" % len(part))
         digest.update(part or b"")
     return digest.digest()

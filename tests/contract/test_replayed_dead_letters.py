@@ -105,6 +105,16 @@ def test_dead_letters_of_one_record_are_one_and_others_are_not() -> None:
     assert len({dead_letter_of(other).identity for other in others} - {identity}) == len(others)
 
 
+def test_dead_letters_of_one_alert_for_two_receivers_are_two() -> None:
+    """Of both, place, key and value are those of the alert."""
+    lacked = [ORIGINAL._replace(headers=((contract.HEADER_RECEIVER, name),)) for name in (b"a", b"b")]
+    letters = [dead_letter_of(one, "delivery_failed") for one in lacked]
+    replayed = [contract.replayed_identity(arrived(contract.replay_message(one), 120)) for one in letters]
+
+    assert replayed == [one.identity for one in letters]
+    assert len(set(replayed)) == 2
+
+
 @pytest.mark.parametrize(
     "headers",
     [
