@@ -19,6 +19,10 @@ class DeliveryQueue(Protocol):
         """For each (receiver, key): until when (ms) it suppresses."""
         ...
 
+    async def handled(self, asked: Sequence[tuple[str, str]]) -> list[bool]:
+        """For each (receiver, ref): does or did it wait, or was it suppressed, and was it not given up?"""
+        ...
+
     async def add(self, additions: Sequence[Addition], now_ms: int) -> list[bool]:
         """Queue or count each, unless its receiver's queue handled this ref before. For each: was it new?"""
         ...
@@ -36,11 +40,11 @@ class DeliveryQueue(Protocol):
         ...
 
     async def due(self, receiver: str, now_ms: int, most: int) -> list[Waiting]:
-        """What is due, the gravest first, then the earliest."""
+        """What is due, the gravest first, then the earliest; also what is due later than believed_until_ms."""
         ...
 
-    async def expired(self, receiver: str, queued_before_ms: int, most: int) -> list[Waiting]:
-        """What was queued before this time, the oldest first."""
+    async def expired(self, receiver: str, due_before_ms: int, most: int) -> list[Waiting]:
+        """What was due first before this time, the oldest first."""
         ...
 
     async def least(self, receiver: str, most: int) -> list[Waiting]:
@@ -59,7 +63,9 @@ class DeliveryQueue(Protocol):
         ...
 
     async def postpone(self, receiver: str, waiting: Sequence[Waiting], due_at_ms: int) -> None:
-        """Try them again together, at this time."""
+        """Try them again together, at this time. The age of one that was to be due first after it (a clock was ahead)
+        counts from it.
+        """
         ...
 
     async def note(self, receiver: str, state: ReceiverState) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from stream_app.records import Alert, Position, value
+from stream_app.records import Alert, Position, Severity, value
 
 Suppression = Literal["cool_down", "quiet_hours"]
 SUPPRESSIONS: tuple[Suppression, ...] = ("cool_down", "quiet_hours")
@@ -12,6 +12,16 @@ SUPPRESSIONS: tuple[Suppression, ...] = ("cool_down", "quiet_hours")
 
 MAX_WAITING = 5_000
 """Alerts that wait for one receiver; beyond it the least severe and oldest ones are given up."""
+
+
+_HOUR_MS = 3_600_000
+
+
+def believed_until_ms(severity: Severity, now_ms: int) -> int:
+    """The latest time that an alert can be due at: a critical one after a pause, others after a day's digest and quiet
+    hours. What is due later was queued by a clock that was ahead, and is due now.
+    """
+    return now_ms + (_HOUR_MS if severity == "critical" else 49 * _HOUR_MS)
 
 
 @value
@@ -32,7 +42,17 @@ class Waiting:
     @property
     def ref(self) -> str:
         """Names it among those of its receiver: an alert_id fires again only at a higher severity."""
-        return f"{self.alert.alert_id}|{self.alert.severity}"
+        return ref_of(self.alert)
+
+    @property
+    def first_due_at_ms(self) -> int:
+        """When it was or is tried first."""
+        return max(self.queued_at_ms, self.digest_at_ms or 0)
+
+
+def ref_of(alert: Alert) -> str:
+    """Of an alert that may wait: see ``Waiting.ref``."""
+    return f"{alert.alert_id}|{alert.severity}"
 
 
 @value
@@ -63,7 +83,7 @@ class ReceiverState:
 
 @value
 class QueueStatus:
-    """A receiver's state, how many alerts wait for it, and since when (ms) the oldest.
+    """A receiver's state, how many alerts wait for it, and when (ms) the first of them was due first.
 
     ``last_at_ms``: when an alert was queued or suppressed last. ``suppressed``: (reason, number) of what the next
     message will count.

@@ -18,7 +18,7 @@ if ARGV[5] ~= '' then
   return 1
 end
 redis.call('HSET', waiting, ref, ARGV[4])
-redis.call('ZADD', queued, now, ref)
+redis.call('ZADD', queued, tonumber(ARGV[3]) > tonumber(now) and ARGV[3] or now, ref)  -- a digest's age counts from then
 redis.call('ZADD', due, ARGV[3], ref)
 if ARGV[6] ~= '' then
   redis.call('ZREMRANGEBYSCORE', cool_downs, '-inf', now)

@@ -13,7 +13,15 @@ import orjson
 
 from stream_app.records import SEVERITIES, Position
 from stream_app.settings import RedisSettings
-from stream_app.steps.delivery_queue import SUPPRESSIONS, Addition, QueueStatus, ReceiverState, Suppression, Waiting
+from stream_app.steps.delivery_queue import (
+    SUPPRESSIONS,
+    Addition,
+    QueueStatus,
+    ReceiverState,
+    Suppression,
+    Waiting,
+    believed_until_ms,
+)
 from stream_app.store.keys import Namespace
 from stream_app.store.packing import pack_alert, unpack_alert
 from stream_app.store.server import Script, Server
@@ -41,6 +49,12 @@ class DeliveryQueues:
             [("ZSCORE", self._namespace.receiver(receiver).cool_downs, key) for receiver, key in asked]
         )
         return [None if one is None else int(float(one)) for one in answers]
+
+    async def handled(self, asked: Sequence[tuple[str, str]]) -> list[bool]:
+        answers = await self._server.run(
+            [("ZSCORE", self._namespace.receiver(receiver).handled, ref) for receiver, ref in asked]
+        )
+        return [one is not None for one in answers]
 
     async def add(self, additions: Sequence[Addition], now_ms: int) -> list[bool]:
         if not additions:
@@ -80,8 +94,9 @@ class DeliveryQueues:
         keys = self._namespace.receiver(receiver)
         by_severity = await self._server.run(
             [
-                ("ZRANGEBYSCORE", getattr(keys, one), "-inf", now_ms, "WITHSCORES", "LIMIT", 0, most)
+                ("ZRANGEBYSCORE", getattr(keys, one), *bounds, "WITHSCORES", "LIMIT", 0, most)
                 for one in reversed(SEVERITIES)
+                for bounds in (("-inf", now_ms), (f"({believed_until_ms(one, now_ms)}", "+inf"))
             ]
         )
         found = [
@@ -91,11 +106,9 @@ class DeliveryQueues:
         times = dict(found)
         return [replace(one, due_at_ms=times[one.ref.encode()]) for one in waiting]
 
-    async def expired(self, receiver: str, queued_before_ms: int, most: int) -> list[Waiting]:
+    async def expired(self, receiver: str, due_before_ms: int, most: int) -> list[Waiting]:
         keys = self._namespace.receiver(receiver)
-        [refs] = await self._server.run(
-            [("ZRANGEBYSCORE", keys.queued, "-inf", f"({queued_before_ms}", "LIMIT", 0, most)]
-        )
+        [refs] = await self._server.run([("ZRANGEBYSCORE", keys.queued, "-inf", f"({due_before_ms}", "LIMIT", 0, most)])
         return await self._waiting(receiver, refs)
 
     async def least(self, receiver: str, most: int) -> list[Waiting]:
@@ -122,7 +135,14 @@ class DeliveryQueues:
     async def postpone(self, receiver: str, waiting: Sequence[Waiting], due_at_ms: int) -> None:
         keys = self._namespace.receiver(receiver)
         await self._server.run(
-            [("ZADD", getattr(keys, one.alert.severity), "XX", due_at_ms, one.ref) for one in waiting]
+            [
+                command
+                for one in waiting
+                for command in (
+                    ("ZADD", getattr(keys, one.alert.severity), "XX", due_at_ms, one.ref),
+                    ("ZADD", keys.queued, "XX", "LT", due_at_ms, one.ref),  # a clock was ahead when it was queued
+                )
+            ]
         )
 
     async def note(self, receiver: str, state: ReceiverState) -> None:

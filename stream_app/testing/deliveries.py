@@ -7,12 +7,21 @@ from dataclasses import dataclass, field, replace
 
 from stream_app.ports import StoreUnavailable
 from stream_app.records import SEVERITIES
-from stream_app.steps.delivery_queue import SUPPRESSIONS, Addition, QueueStatus, ReceiverState, Suppression, Waiting
+from stream_app.steps.delivery_queue import (
+    SUPPRESSIONS,
+    Addition,
+    QueueStatus,
+    ReceiverState,
+    Suppression,
+    Waiting,
+    believed_until_ms,
+)
 
 
 @dataclass(slots=True)
 class _Queue:
     waiting: dict[str, Waiting] = field(default_factory=dict)
+    first_due: dict[str, int] = field(default_factory=dict)
     handled: dict[str, int] = field(default_factory=dict)
     cool_downs: dict[str, int] = field(default_factory=dict)
     suppressed: dict[Suppression, int] = field(default_factory=dict)
@@ -31,6 +40,10 @@ class MemoryDeliveryQueues:
     async def cool_downs(self, asked: Sequence[tuple[str, str]]) -> list[int | None]:
         self._reach()
         return [self._of(receiver).cool_downs.get(key) for receiver, key in asked]
+
+    async def handled(self, asked: Sequence[tuple[str, str]]) -> list[bool]:
+        self._reach()
+        return [ref in self._of(receiver).handled for receiver, ref in asked]
 
     async def add(self, additions: Sequence[Addition], now_ms: int) -> list[bool]:
         self._reach()
@@ -53,20 +66,25 @@ class MemoryDeliveryQueues:
         return QueueStatus(
             queue.state,
             len(queue.waiting),
-            min((one.queued_at_ms for one in queue.waiting.values()), default=None),
+            min((queue.first_due[ref] for ref in queue.waiting), default=None),
             max(queue.handled.values(), default=None),
             tuple((reason, queue.suppressed[reason]) for reason in SUPPRESSIONS if queue.suppressed.get(reason)),
         )
 
     async def due(self, receiver: str, now_ms: int, most: int) -> list[Waiting]:
         self._reach()
-        found = [one for one in self._of(receiver).waiting.values() if one.due_at_ms <= now_ms]
+        found = [
+            one
+            for one in self._of(receiver).waiting.values()
+            if not now_ms < one.due_at_ms <= believed_until_ms(one.alert.severity, now_ms)
+        ]
         return sorted(found, key=lambda one: (-_gravity(one), one.due_at_ms, one.ref.encode()))[:most]
 
-    async def expired(self, receiver: str, queued_before_ms: int, most: int) -> list[Waiting]:
+    async def expired(self, receiver: str, due_before_ms: int, most: int) -> list[Waiting]:
         self._reach()
-        found = [one for one in self._of(receiver).waiting.values() if one.queued_at_ms < queued_before_ms]
-        return sorted(found, key=lambda one: (one.queued_at_ms, one.ref.encode()))[:most]
+        queue = self._of(receiver)
+        found = sorted((queue.first_due[ref], ref.encode(), one) for ref, one in queue.waiting.items())
+        return [one for first_due, _, one in found if first_due < due_before_ms][:most]
 
     async def least(self, receiver: str, most: int) -> list[Waiting]:
         self._reach()
@@ -93,10 +111,10 @@ class MemoryDeliveryQueues:
 
     async def postpone(self, receiver: str, waiting: Sequence[Waiting], due_at_ms: int) -> None:
         self._reach()
-        held = self._of(receiver).waiting
-        for one in waiting:
-            if one.ref in held:
-                held[one.ref] = replace(held[one.ref], due_at_ms=due_at_ms)
+        queue = self._of(receiver)
+        for ref in [one.ref for one in waiting if one.ref in queue.waiting]:
+            queue.waiting[ref] = replace(queue.waiting[ref], due_at_ms=due_at_ms)
+            queue.first_due[ref] = min(queue.first_due[ref], due_at_ms)
 
     async def note(self, receiver: str, state: ReceiverState) -> None:
         self._reach()
@@ -127,6 +145,7 @@ class MemoryDeliveryQueues:
         alert = waiting.alert
         without_words = replace(alert, sentence=None, safety_words=()) if alert.review_id else alert
         queue.waiting[waiting.ref] = replace(waiting, alert=without_words)
+        queue.first_due[waiting.ref] = max(now_ms, waiting.due_at_ms)
         if addition.cool_down is not None:
             queue.cool_downs = {key: until for key, until in queue.cool_downs.items() if until > now_ms}
             queue.cool_downs[addition.cool_down[0]] = addition.cool_down[1]

@@ -108,6 +108,36 @@ def test_expired_are_those_that_were_queued_before(run: Run, queues: DeliveryQue
     assert [one.place.offset for one in run(queues.expired(name, NOW_MS + 2, 1))] == [0]
 
 
+def test_age_counts_from_when_an_alert_is_due_first(run: Run, queues: DeliveryQueue, name: str) -> None:
+    add(run, queues, name, waiting(1, due=NOW_MS + 5), now_ms=NOW_MS)
+
+    assert run(queues.status(name)).oldest_at_ms == NOW_MS + 5
+    assert run(queues.expired(name, NOW_MS + 5, 9)) == []
+    assert len(run(queues.expired(name, NOW_MS + 6, 9))) == 1
+    run(queues.postpone(name, [waiting(1)], NOW_MS + 9))
+    assert run(queues.status(name)).oldest_at_ms == NOW_MS + 5
+
+
+def test_times_of_a_clock_that_was_ahead_are_not_believed(run: Run, queues: DeliveryQueue, name: str) -> None:
+    """What is due then is due now; once it was tried, its age counts from then."""
+    hour, year = 3_600_000, 365 * 24 * 3_600_000
+    add(run, queues, name, waiting(1, severity="critical", due=NOW_MS + hour + 1), waiting(2, due=NOW_MS + 49 * hour))
+    add(run, queues, name, waiting(3, due=NOW_MS + year), now_ms=NOW_MS + year)
+
+    assert [one.place.offset for one in run(queues.due(name, NOW_MS, 9))] == [1, 3]
+    run(queues.postpone(name, [waiting(3)], NOW_MS + 5))
+    assert [one.place.offset for one in run(queues.expired(name, NOW_MS + 6, 9))] == [3]
+
+
+def test_what_was_handled_is_known_until_it_is_given_up(run: Run, queues: DeliveryQueue, name: str) -> None:
+    add(run, queues, name, waiting(1), waiting(2))
+    run(queues.remove(name, [waiting(1).ref]))
+    run(queues.remove(name, [waiting(2).ref], given_up=True))
+
+    asked = [(name, waiting(number).ref) for number in (1, 2, 3)]
+    assert run(queues.handled(asked)) == [True, False, False]
+
+
 def test_suppressed_alerts_are_counted_until_a_message_said_so(run: Run, queues: DeliveryQueue, name: str) -> None:
     """And once: an alert that comes again is not counted again, nor is a message that is removed again."""
     additions = [Addition(name, waiting(number), "cool_down") for number in (1, 2, 1)]

@@ -11,10 +11,10 @@ from stream_app.delivery.queue import DeliveryQueue
 from stream_app.ports import Publisher, SummaryStore
 from stream_app.records import Alert, RawRecord, Rejected
 from stream_app.roles.retry import Retry
-from stream_app.steps.delivery_queue import MAX_WAITING, QueueStatus, Waiting
+from stream_app.steps.delivery_queue import MAX_WAITING, QueueStatus, Waiting, believed_until_ms
 
 PATIENCE_MS = 24 * 3_600_000
-"""How long an alert is tried."""
+"""How long an alert is tried, from when it is due first."""
 
 _AT_ONCE = 100
 
@@ -61,6 +61,9 @@ class GivingUp:
         if status.oldest_at_ms is not None and status.oldest_at_ms < before_ms:  # guarantee: delivery-ends-in-a-day
             reason, detail = _why(status, is_known)
             waiting = await self._retry(lambda: self._queue.expired(receiver, before_ms, _AT_ONCE))
+        elif (not is_known or status.state.disabled_at_ms is not None) and _clock_was_ahead(status, now_ms):
+            reason, detail = _why(status, is_known)
+            waiting = await self._retry(lambda: self._queue.least(receiver, _AT_ONCE))
         elif status.waiting > MAX_WAITING:  # guarantee: receivers-queue-is-bounded
             reason, detail = "receiver_queue_full", f"{status.waiting} alerts waited; {_state_of(status)}"
             most = min(status.waiting - MAX_WAITING, _AT_ONCE)
@@ -90,6 +93,11 @@ def _record(receiver: str, waiting: Waiting, alert: Alert) -> RawRecord:
     headers = ((contract.HEADER_RECEIVER, receiver.encode()),)
     value = contract.encode_alert(alert)
     return RawRecord(*waiting.place, waiting.timestamp_ms, alert.product_id.encode(), value, headers)
+
+
+def _clock_was_ahead(status: QueueStatus, now_ms: int) -> bool:
+    """Where all that waits was queued: it would never be old enough. A receiver that is tried corrects their age."""
+    return status.oldest_at_ms is not None and status.oldest_at_ms > believed_until_ms("info", now_ms)
 
 
 def _why(status: QueueStatus, is_known: bool) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from stream_app.delivery.queue import DeliveryQueue
 from stream_app.delivery.receivers import Receivers
 from stream_app.records import Alert, Position, RawRecord
 from stream_app.steps.deliveries import DeliveryRule, cool_down_key, decide, matching
-from stream_app.steps.delivery_queue import Addition, Waiting
+from stream_app.steps.delivery_queue import Addition, Waiting, ref_of
 
 _NOW = DeliveryRule("")  # of a replay: nothing holds it back
 
@@ -20,7 +20,9 @@ async def queue_alerts(
     """Queue each for its receivers, or count it where a cool-down or quiet hours suppress it. Return the receivers that
     alerts were queued for. May be repeated: an alert that was handled before is left alone.
     """
-    routes = [(record, alert, *one) for record, alert in alerts for one in _rules_of(receivers, record, alert).items()]
+    found = [(record, alert, *one) for record, alert in alerts for one in _rules_of(receivers, record, alert).items()]
+    handled = await queue.handled([(name, ref_of(alert)) for _, alert, name, _ in found])
+    routes = [one for one, is_handled in zip(found, handled, strict=True) if not is_handled]  # they begin no cool-down
     cooled = [(name, cool_down_key(alert)) for _, alert, name, rule in routes if _cools_down(rule, alert)]
     until = dict(zip(cooled, await queue.cool_downs(cooled), strict=True))
     additions = []

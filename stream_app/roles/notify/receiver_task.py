@@ -122,7 +122,7 @@ class ReceiverTask:
                 telemetry.receiver_recovered(self._name)
             return True
         for message, _ in failed:
-            waited_ms = now_ms - min(one.queued_at_ms for one in message)
+            waited_ms = now_ms - min(one.first_due_at_ms for one in message)
             due_at_ms = now_ms + pause_of_message_ms(waited_ms, self._jitter())
             await self._retry(lambda: self._queue.postpone(self._name, message, due_at_ms))  # noqa: B023 - called here
         all_failed = len(failed) == len(messages)

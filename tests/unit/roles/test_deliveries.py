@@ -243,6 +243,22 @@ def test_cool_down_is_kept_over_a_restart() -> None:
     play(scenario)
 
 
+def test_alert_that_comes_again_begins_no_cool_down() -> None:
+    """After a crash it is read again together with new ones."""
+
+    async def scenario() -> None:
+        stage = Stage(DeliveryRule("a", cool_down_ms=HOUR))
+        old, new = numbered(1, product_id="p"), numbered(2, product_id="p")
+        await stage.alert(old)
+        await stage.round()
+        stage.now_ms += HOUR
+        await stage.alert(old, new)
+        await stage.round()
+        assert stage.senders["a"].alert_ids == [[old.alert_id], [new.alert_id]]
+
+    play(scenario)
+
+
 def test_digest_is_one_message_and_critical_alerts_do_not_wait_for_it() -> None:
     async def scenario() -> None:
         stage = Stage(DeliveryRule("a", digest_ms=HOUR))
@@ -280,6 +296,25 @@ def test_patience_with_redis_that_is_spent_is_fatal() -> None:
         await wait_until_async(lambda: bool(stage.errors), 30, "the error ends the process")
         assert isinstance(stage.errors[0], StoreUnavailable)
         await deliveries.stop()
+
+    play(scenario)
+
+
+def test_alert_that_was_queued_by_a_clock_ahead_is_delivered() -> None:
+    """And tried for a day where it fails."""
+
+    async def scenario() -> None:
+        stage = Stage(DeliveryRule("a", digest_ms=24 * HOUR), a=FakeSender([FAILED]))
+        stage.now_ms += 2 * HOUR
+        await stage.alert(CRITICAL)
+        stage.now_ms += 365 * 24 * HOUR
+        await stage.alert(numbered(1))
+        stage.now_ms -= 365 * 24 * HOUR + 2 * HOUR
+        await stage.round()
+        assert stage.senders["a"].alert_ids == [[CRITICAL.alert_id], ["negative_review|p1|r"]]
+        assert stage.dead_letters == []
+        await stage.round(after_ms=25 * HOUR)
+        assert len(stage.dead_letters) == 2
 
     play(scenario)
 

@@ -32,6 +32,40 @@ def test_what_is_not_delivered_within_a_day_goes_to_the_dead_letter_with_a_reaso
     play(scenario)
 
 
+def test_digest_is_tried_for_a_day_after_it_was_due() -> None:
+    """With quiet hours it may be due more than a day after its first alert was queued."""
+
+    async def scenario() -> None:
+        stage = Stage(DeliveryRule("a", digest_ms=30 * HOUR), a=FakeSender([FAILED]))
+        await stage.alert(numbered(1))
+        due_ms = (stage.now_ms // (30 * HOUR) + 1) * 30 * HOUR
+        stage.now_ms = due_ms - 1
+        await stage.round()
+        await stage.round(after_ms=1)
+        state = (await stage.queues.status("a")).state
+        await stage.round(after_ms=5_000)
+        assert len(stage.senders["a"].sent) == 2, "its first pause is that of a new message"
+        assert state.failures == 1
+        await stage.round(after_ms=24 * HOUR - 5_000)
+        assert stage.dead_letters == []
+        await stage.round(after_ms=1)
+        assert [reason for reason, _, _ in stage.dead_letters] == ["delivery_failed"]
+
+    play(scenario)
+
+
+def test_removed_receivers_alerts_of_a_clock_that_was_ahead_end_in_the_dead_letter() -> None:
+    async def scenario() -> None:
+        stage = Stage()
+        other = Stage(queues=stage.queues, old=FakeSender())
+        other.now_ms += 365 * 24 * HOUR
+        await other.alert(ALERT)
+        await stage.deliveries._give_up_for("old")
+        assert stage.dead_letters == [("receiver_removed", "old", ALERT.alert_id)]
+
+    play(scenario)
+
+
 def test_dead_letter_is_acknowledged_by_the_broker_before_the_queue_forgets() -> None:
     async def scenario() -> None:
         stage = Stage(a=FakeSender([FAILED]))

@@ -108,14 +108,14 @@ def test_alert_waits_for_its_receivers_before_it_is_acknowledged() -> None:
         role = Notify(settings, stage.store, stage.deliveries, fatal=stage.errors.append)
         await role.start(acks)
         refused = 0
-        cool_downs = stage.queues.cool_downs
+        handled = stage.queues.handled
 
         async def counting(*arguments: Any) -> Any:
             nonlocal refused
             refused += stage.queues.away
-            return await cool_downs(*arguments)
+            return await handled(*arguments)
 
-        stage.queues.cool_downs = counting
+        stage.queues.handled = counting
         stage.queues.away = True
         taking = asyncio.create_task(role.take([in_flight_of(VALUE, 7)]))
         await wait_until_async(lambda: refused >= 2, 30, "two tries fail")
