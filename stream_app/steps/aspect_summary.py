@@ -40,14 +40,15 @@ def _quotes(all_time: Mapping[str, AspectTally], evidence: Iterable[Evidence]) -
 
     So it depends on what is kept alone, and goes with its review.
     """
+    usual = {aspect: _usual_labels(tally) for aspect, tally in all_time.items()}
     best: dict[str, tuple[tuple[object, ...], Evidence, Mention]] = {}
     newest_first = sorted(evidence, key=lambda one: (one.created_at_ms, one.review_id.encode()), reverse=True)
     for item in newest_first:
         for mention in item.mentions:
             for aspect in mention.aspects:
-                if aspect not in all_time:
+                if aspect not in usual:
                     continue
-                cost = (mention.label not in _usual_labels(all_time[aspect]), len(mention.aspects))
+                cost = (mention.label not in usual[aspect], len(mention.aspects))
                 if aspect not in best or cost < best[aspect][0]:
                     best[aspect] = cost, item, mention
     return {
