@@ -35,7 +35,8 @@ def translated() -> Iterator[None]:
     except _REFUSED as error:
         raise ConfigurationError(
             f"Redis refused: {error}. Check user and password in the URL; the user needs the commands "
-            "+@hash +@sortedset +@scripting +@connection +info, `rebuild` also +scan +unlink +get +set +del +pttl."
+            "+@hash +@sortedset +@set +@scripting +@connection +info +get +set +del, "
+            "`rebuild` also +scan +unlink +pttl."
         ) from error
     except _AWAY as error:  # guarantee: a-stopped-server-is-unavailable
         raise StoreUnavailable(f"Redis cannot be used now: {in_words(error)}") from error

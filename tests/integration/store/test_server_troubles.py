@@ -10,6 +10,10 @@ from redis import Redis
 from stream_app import telemetry
 from stream_app.embedded.valkey import EmbeddedValkey
 from stream_app.ports import ConfigurationError, StoreUnavailable
+from stream_app.records import Alert, Position
+from stream_app.settings import Settings
+from stream_app.steps.delivery_queue import Addition, ReceiverState, Waiting
+from stream_app.store.deliveries import DeliveryQueues
 from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.enriched import NOW_MS, enriched
 from tests.behaviour.running import Run
@@ -131,9 +135,12 @@ def test_user_of_a_managed_server_needs_no_administration_commands(
     run: Run, fresh_valkey: EmbeddedValkey, open_store: Opener, admin: Redis
 ) -> None:
     """Exactly the rights that the error message of a refusal names."""
-    named = ["+@hash", "+@sortedset", "+@scripting", "+@connection"]
-    admin.acl_setuser("app", enabled=True, passwords=["+pw"], categories=named, commands=["+info"], keys=["*"])
-    store = open_store(fresh_valkey.url.replace("redis://", "redis://app:pw@"))
+    named = ["+@hash", "+@sortedset", "+@set", "+@scripting", "+@connection"]
+    commands = ["+info", "+get", "+set", "+del"]
+    admin.acl_setuser("app", enabled=True, passwords=["+pw"], categories=named, commands=commands, keys=["*"])
+    url = fresh_valkey.url.replace("redis://", "redis://app:pw@")
+    store = open_store(url)
+    run(alerts_wait(url))
 
     run(store.check())
     run(store.apply([enriched()], NOW_MS))
@@ -141,5 +148,24 @@ def test_user_of_a_managed_server_needs_no_administration_commands(
     assert [one.product_id for one in run(store.claim_due(NOW_MS, 1, 0, 1000))] == ["p"]
 
     admin.acl_setuser("app", commands=["-info"])
-    with pytest.raises(ConfigurationError, match=r"\+info"):
+    with pytest.raises(ConfigurationError, match=" ".join(named + commands).replace("+", r"\+")):
         run(store.check())
+
+
+async def alerts_wait(url: str) -> None:
+    """Every call on the queues of alerts."""
+    queues = DeliveryQueues.from_settings(Settings(_env_file=None, redis=url))
+    waiting = Waiting(Alert("a", "safety", "critical", "p", 1, 1), Position("alerts", 0, 0), 1, 1, 1)
+    assert await queues.hold("r", "one", 1000)
+    assert await queues.cool_downs([("r", "k")]) == [None]
+    assert await queues.handled([("r", waiting.ref)]) == [False]
+    assert await queues.add([Addition("r", waiting, None, ("k", 9)), Addition("r", waiting, "cool_down")], 1)
+    assert await queues.due("r", 1, 9) == await queues.expired("r", 2, 9) == await queues.least("r", 9) == [waiting]
+    await queues.postpone("r", [waiting], 5)
+    await queues.remove("r", [waiting.ref], counted={"cool_down": 1}, given_up=True)
+    await queues.note("r", ReceiverState(1))
+    assert (await queues.status("r")).state.failures == 1
+    await queues.release("r", "one")
+    assert await queues.receivers() == ["r"]
+    await queues.forget("r")
+    await queues.close()
