@@ -20,6 +20,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=10.0, connect=5.0, sock_connect=5.0, sock
 _MAX_ANSWER_BYTES = 64 * 1024  # read so that the connection can be used again
 _ANSWER_SECONDS = 1.0
 _GONE = 410
+_OF_MESSAGE = (400, 413, 422)
 
 
 class HttpSender:
@@ -79,6 +80,7 @@ def _outcome(response: aiohttp.ClientResponse, now_ms: int) -> Outcome:
     return Outcome(
         f"HTTP {status}",
         gone=status == _GONE,
+        of_message=status in _OF_MESSAGE,
         retry_after_ms=retry_after_ms(response.headers.get("Retry-After", ""), now_ms),
     )
 

@@ -11,6 +11,7 @@ from stream_app.records import value
 class Outcome:
     """``error``: empty where it was delivered; else what happened, without anything that the receiver wrote.
 
+    ``of_message``: this message was refused, others may be taken.
     ``gone``: the receiver wants no more (410). ``retry_after_ms``: how long it asked to be left alone.
     ``remark``: what a person should know of a delivery.
     """
@@ -19,6 +20,7 @@ class Outcome:
     remark: str = ""
     gone: bool = False
     retry_after_ms: int | None = None
+    of_message: bool = False
 
 
 def of_connection(error: BaseException) -> Outcome:

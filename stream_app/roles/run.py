@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -117,7 +118,7 @@ def _run(
             store,
             publisher,
             topics.dead_letter,
-            owner=process_name(role),
+            owner=f"{process_name(role)}:{secrets.token_hex(8)}",  # containers may share name and numbers of processes
             patience_seconds=settings.redis_patience_seconds,
             now_ms=now_ms,
             fatal=fatal,

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from stream_app import telemetry
 from stream_app.records import SEVERITIES, Position
 from stream_app.settings import RedisSettings
 from stream_app.steps.delivery_queue import (
@@ -23,7 +24,7 @@ from stream_app.steps.delivery_queue import (
     believed_until_ms,
 )
 from stream_app.store.keys import Namespace
-from stream_app.store.packing import pack_alert, unpack_alert
+from stream_app.store.packing import known_fields, pack_alert, unpack_alert
 from stream_app.store.server import Script, Server
 
 _ADD = Script("add_delivery")
@@ -38,6 +39,7 @@ class DeliveryQueues:
     def __init__(self, server: Server, namespace: Namespace) -> None:
         self._server = server
         self._namespace = namespace
+        self._unreadable: set[bytes] = set()  # that were logged
 
     @classmethod
     def from_settings(cls, settings: RedisSettings) -> DeliveryQueues:
@@ -187,7 +189,17 @@ class DeliveryQueues:
         if not refs:
             return []
         [packed] = await self._server.run([("HMGET", self._namespace.receiver(receiver).waiting, *refs)])
-        return [_unpacked(one) for one in packed if one is not None]
+        found = []
+        for ref, one in zip(refs, packed, strict=True):
+            if one is None:
+                continue
+            try:
+                found.append(_unpacked(ref, one))
+            except (ValueError, TypeError, LookupError, AttributeError) as error:  # guarantee: unreadable-entry-waits
+                if ref not in self._unreadable:
+                    self._unreadable.add(ref)
+                    telemetry.waiting_alert_is_unreadable(receiver, error)
+        return found
 
 
 def _packed(waiting: Waiting) -> bytes:
@@ -203,10 +215,14 @@ def _packed(waiting: Waiting) -> bytes:
     )
 
 
-def _unpacked(packed: bytes) -> Waiting:
-    fields = orjson.loads(packed)
-    alert = unpack_alert(orjson.dumps(fields.pop("alert")))
-    return Waiting(**fields | {"alert": alert, "place": Position(*fields["place"])})
+def _unpacked(ref: bytes, packed: bytes) -> Waiting:
+    """Raises ValueError, TypeError, LookupError or AttributeError where this version did not write it."""
+    fields = known_fields(Waiting, orjson.loads(packed))
+    alert = unpack_alert(orjson.dumps(fields["alert"]))
+    waiting = Waiting(**fields | {"alert": alert, "place": Position(*fields["place"])})
+    if waiting.ref.encode() != ref:
+        raise ValueError("it is another alert")
+    return waiting
 
 
 def _time(reply: Sequence[bytes]) -> int | None:
@@ -215,4 +231,7 @@ def _time(reply: Sequence[bytes]) -> int | None:
 
 
 def _unpacked_state(packed: bytes | None) -> ReceiverState:
-    return ReceiverState() if packed is None else ReceiverState(**orjson.loads(packed))
+    try:
+        return ReceiverState() if packed is None else ReceiverState(**known_fields(ReceiverState, orjson.loads(packed)))
+    except (ValueError, TypeError, LookupError):
+        return ReceiverState()  # it is tried, and then written again

@@ -109,8 +109,13 @@ def pack_alert_words(alert: Alert) -> bytes:
 
 
 def unpack_alert(packed: bytes) -> Alert:
-    fields = orjson.loads(packed)
+    fields = known_fields(Alert, orjson.loads(packed))
     return Alert(**fields | {"safety_words": tuple(fields["safety_words"])})
+
+
+def known_fields(kind: type[Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Without those that a newer version wrote."""
+    return {name: fields[name] for name in kind.__dataclass_fields__ if name in fields}
 
 
 def reviews_in(tally: bytes) -> int:

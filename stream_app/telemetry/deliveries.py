@@ -52,6 +52,16 @@ def delivery_raised(receiver: str, error: BaseException) -> None:
     )
 
 
+def waiting_alert_is_unreadable(receiver: str, error: BaseException) -> None:
+    log.error(
+        "waiting_alert_is_unreadable",
+        receiver=receiver,
+        error=type(error).__name__,
+        traceback=places(error),
+        next_step="a newer version may have queued it, and delivers it: run that. Otherwise report this as a bug",
+    )
+
+
 def receiver_recovered(receiver: str) -> None:
     log.info("receiver_recovered", receiver=receiver)
 

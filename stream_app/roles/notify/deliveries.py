@@ -6,10 +6,11 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
+from stream_app import contract
 from stream_app.delivery.queue import DeliveryQueue
 from stream_app.delivery.receivers import Receiver, Receivers
 from stream_app.delivery.sending import Sender, sender_of
-from stream_app.ports import Publisher, SummaryStore
+from stream_app.ports import ConfigurationError, Publisher, SummaryStore
 from stream_app.records import Alert, RawRecord
 from stream_app.roles.notify.giving_up import PATIENCE_MS, GivingUp
 from stream_app.roles.notify.queueing import queue_alerts
@@ -57,14 +58,18 @@ class Deliveries:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def queue(self, alerts: Sequence[tuple[RawRecord, Alert]]) -> None:
-        """Queue each for its receivers; return when no queue is much too long. Raises StoreUnavailable; may be
-        repeated.
+        """Queue each for its receivers; return when no queue is much too long. May be repeated.
+
+        A replay to a receiver that the file does not name is a dead letter again. Raises StoreUnavailable.
         """
-        if not self._receivers.by_name:
-            return
-        for name in await queue_alerts(self._queue, self._receivers, alerts, self._now_ms()):
-            self._wake[name].set()
-            await self._giving_up.make_room(name, self._now_ms())
+        if self._receivers.by_name:
+            for name in await queue_alerts(self._queue, self._receivers, alerts, self._now_ms()):
+                self._wake[name].set()
+                await self._giving_up.make_room(name, self._now_ms())
+        for record, _ in alerts:
+            named = contract.receiver_named(record)
+            if named is not None and named not in self._receivers.by_name:
+                await self._giving_up.refuse(named, record)  # guarantee: replay-to-nobody-is-a-dead-letter
 
     def start(self) -> None:
         """Deliver from now on."""
@@ -126,7 +131,13 @@ class Deliveries:
         different files, so nothing is dropped before its time.
         """
         while not self._stopping.is_set():
-            for name in await self._retry(self._queue.receivers):
+            try:
+                names = await self._retry(self._queue.receivers)
+            except ConfigurationError:
+                if self._receivers.by_name:
+                    raise
+                return  # no rights to the queues, so nothing waits in them
+            for name in names:
                 if name not in self._receivers.by_name:
                     await self._give_up_for(name)
             await _wait(self._stopping, _LOOK_FOR_REMOVED_SECONDS)

@@ -17,6 +17,7 @@ PATIENCE_MS = 24 * 3_600_000
 """How long an alert is tried, from when it is due first."""
 
 _AT_ONCE = 100
+_REMOVED = "the file of receivers does not name it any more"
 
 
 class GivingUp:
@@ -41,7 +42,8 @@ class GivingUp:
                 status = await self._status(receiver)
                 if status.waiting <= 2 * MAX_WAITING:  # guarantee: flood-waits-for-room
                     return
-                await self._sweep(receiver, status, now_ms, is_known=True)
+                if not await self._sweep(receiver, status, now_ms, is_known=True):
+                    return
 
     async def sweep(self, receiver: str, now_ms: int, *, is_known: bool = True) -> QueueStatus | None:
         """Give up some of what waited too long or, of a queue that is too long, the least severe and oldest.
@@ -53,23 +55,26 @@ class GivingUp:
             status = await self._status(receiver)
             return None if await self._sweep(receiver, status, now_ms, is_known=is_known) else status
 
+    async def refuse(self, receiver: str, record: RawRecord) -> None:
+        """Return when the replay of an alert to a receiver that was removed is a dead letter, as it came."""
+        await self._published([Rejected(record, "receiver_removed", _REMOVED)])
+        telemetry.alerts_given_up(receiver, "receiver_removed", 1)
+
     async def _status(self, receiver: str) -> QueueStatus:
         return await self._retry(lambda: self._queue.status(receiver))
 
     async def _sweep(self, receiver: str, status: QueueStatus, now_ms: int, *, is_known: bool) -> bool:
         before_ms = now_ms - PATIENCE_MS
+        reason, detail = _why(status, is_known)
+        waiting: list[Waiting] = []
         if status.oldest_at_ms is not None and status.oldest_at_ms < before_ms:  # guarantee: delivery-ends-in-a-day
-            reason, detail = _why(status, is_known)
             waiting = await self._retry(lambda: self._queue.expired(receiver, before_ms, _AT_ONCE))
         elif (not is_known or status.state.disabled_at_ms is not None) and _clock_was_ahead(status, now_ms):
-            reason, detail = _why(status, is_known)
             waiting = await self._retry(lambda: self._queue.least(receiver, _AT_ONCE))
-        elif status.waiting > MAX_WAITING:  # guarantee: receivers-queue-is-bounded
+        if not waiting and status.waiting > MAX_WAITING:  # guarantee: receivers-queue-is-bounded
             reason, detail = "receiver_queue_full", f"{status.waiting} alerts waited; {_state_of(status)}"
             most = min(status.waiting - MAX_WAITING, _AT_ONCE)
             waiting = await self._retry(lambda: self._queue.least(receiver, most))
-        else:
-            return False
         await self._give_up(receiver, waiting, reason, detail)
         return bool(waiting)
 
@@ -77,15 +82,20 @@ class GivingUp:
         if not waiting:
             return
         alerts = await self._retry(lambda: self._store.with_alert_words([one.alert for one in waiting]))
-        letters = [
-            contract.dead_letter_message(self._topic, Rejected(_record(receiver, one, alert), reason, detail))
-            for one, alert in zip(waiting, alerts, strict=True)
-        ]
+        await self._published(
+            [
+                Rejected(_record(receiver, one, alert), reason, detail)
+                for one, alert in zip(waiting, alerts, strict=True)
+            ]
+        )
+        await self._retry(lambda: self._queue.remove(receiver, [one.ref for one in waiting], given_up=True))
+        telemetry.alerts_given_up(receiver, reason, len(waiting))
+
+    async def _published(self, rejects: Sequence[Rejected]) -> None:
+        letters = [contract.dead_letter_message(self._topic, one) for one in rejects]
         delivered = asyncio.Event()
         self._publisher.publish(letters, delivered.set)
         await delivered.wait()  # guarantee: given-up-is-a-dead-letter-first
-        await self._retry(lambda: self._queue.remove(receiver, [one.ref for one in waiting], given_up=True))
-        telemetry.alerts_given_up(receiver, reason, len(waiting))
 
 
 def _record(receiver: str, waiting: Waiting, alert: Alert) -> RawRecord:
@@ -102,7 +112,7 @@ def _clock_was_ahead(status: QueueStatus, now_ms: int) -> bool:
 
 def _why(status: QueueStatus, is_known: bool) -> tuple[str, str]:
     if not is_known:
-        return "receiver_removed", "the file of receivers does not name it any more"
+        return "receiver_removed", _REMOVED
     if status.state.disabled_at_ms is not None:
         return "receiver_disabled", "it had answered 410 Gone"
     return "delivery_failed", f"not delivered within 24 h; {_state_of(status)}"

@@ -12,7 +12,7 @@ from stream_app.delivery.outcome import Outcome
 from stream_app.delivery.queue import DeliveryQueue
 from stream_app.delivery.receivers import Notification
 from stream_app.delivery.sending import Sender
-from stream_app.ports import SummaryStore, Unavailable
+from stream_app.ports import ConfigurationError, SummaryStore, Unavailable
 from stream_app.roles.notify.giving_up import GivingUp
 from stream_app.roles.retry import Retry
 from stream_app.steps.backoff import MAX_RETRY_AFTER_MS, pause_of_message_ms, pause_of_receiver_ms
@@ -91,19 +91,21 @@ class ReceiverTask:
         await self._sender.close()
 
     async def _try(self, message: Sequence[Waiting], counted: dict[Suppression, int]) -> Outcome:
-        # as late as possible: a review may be deleted meanwhile
-        alerts = await self._retry(lambda: self._store.with_alert_words([one.alert for one in message]))
-        notification = Notification(
-            message_id(self._name, message),
-            tuple(sorted(alerts, key=lambda one: (one.raised_at_ms, one.alert_id))),
-            counted,
-            self._product_url,
-        )
         try:
+            # as late as possible: a review may be deleted meanwhile
+            alerts = await self._retry(lambda: self._store.with_alert_words([one.alert for one in message]))
+            notification = Notification(
+                message_id(self._name, message),
+                tuple(sorted(alerts, key=lambda one: (one.raised_at_ms, one.alert_id))),
+                counted,
+                self._product_url,
+            )
             outcome = await self._sender.send(notification, self._now_ms())
+        except (Unavailable, ConfigurationError):
+            raise
         except Exception as error:  # noqa: BLE001 - of this message: others, and other receivers, go on
             telemetry.delivery_raised(self._name, error)
-            return Outcome(f"a bug: {type(error).__name__}")
+            return Outcome(f"a bug: {type(error).__name__}", of_message=True)
         if not outcome.error:
             refs = [one.ref for one in message]
             await self._retry(lambda: self._queue.remove(self._name, refs, counted=counted))
@@ -126,7 +128,8 @@ class ReceiverTask:
             due_at_ms = now_ms + pause_of_message_ms(waited_ms, self._jitter())
             await self._retry(lambda: self._queue.postpone(self._name, message, due_at_ms))  # noqa: B023 - called here
         all_failed = len(failed) == len(messages)
-        failures = before.failures + 1 if all_failed else 1
+        is_receivers = all_failed and not all(one.of_message for _, one in failed)
+        failures = before.failures + 1 if is_receivers else 1  # guarantee: refused-message-slows-no-receiver
         retry_after_ms = max((one.retry_after_ms or 0 for _, one in failed), default=0)
         pause_ms = pause_of_receiver_ms(failures, self._jitter(), retry_after_ms)
         since_ms = before.failing_since_ms if all_failed else None

@@ -68,7 +68,7 @@ def test_message_arrives_and_its_signature_holds() -> None:
 
 @pytest.mark.parametrize("code", [400, 401, 404, 500, 503])
 def test_other_status_is_a_failure(code: int) -> None:
-    assert outcome_of(LocalReceiver([status(code)])) == Outcome(f"HTTP {code}")
+    assert outcome_of(LocalReceiver([status(code)])) == Outcome(f"HTTP {code}", of_message=code == 400)
 
 
 def test_receiver_that_asks_for_patience() -> None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from stream_app.delivery.outcome import Outcome
-from stream_app.ports import StoreUnavailable
+from stream_app.delivery.receivers import Receivers
+from stream_app.ports import ConfigurationError, StoreUnavailable
 from stream_app.roles.notify import deliveries as deliveries_module
 from stream_app.steps.deliveries import DeliveryRule
 from tests.behaviour.enriched import deletion
@@ -72,6 +73,22 @@ def test_alert_that_a_receiver_never_takes_delays_no_other() -> None:
         await stage.round(after_ms=5 * SECOND - 1)
         await stage.round(after_ms=1)
         assert [ids for [ids] in sender.alert_ids] == ["negative_review|p1|r", "negative_review|p2|r"]
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("refused", [Outcome("HTTP 400", of_message=True), RuntimeError("a bug")])
+def test_message_that_is_always_refused_delays_no_critical_alert(refused: object) -> None:
+    async def scenario() -> None:
+        sender = FakeSender([refused])
+        stage = Stage(a=sender)
+        await stage.alert(ALERT)
+        for _ in range(20):
+            await stage.round(after_ms=10 * MINUTE)
+        assert len(sender.sent) == 20
+        await stage.alert(CRITICAL)
+        await stage.round(after_ms=5 * SECOND)
+        assert sender.alert_ids[-1] == [CRITICAL.alert_id]
 
     play(scenario)
 
@@ -282,6 +299,23 @@ def test_bug_in_a_message_is_a_failure_of_that_message_alone() -> None:
         assert state.last_error == "a bug: RuntimeError"
         await stage.round(after_ms=MINUTE)
         assert await stage.waiting() == 0
+
+    play(scenario)
+
+
+def test_worker_without_receivers_needs_no_rights_to_their_queues() -> None:
+    """As after an upgrade; with receivers it says at once which it lacks."""
+
+    async def scenario() -> None:
+        async def refused() -> list[str]:
+            raise ConfigurationError("Redis refused: SMEMBERS")
+
+        stage = Stage()
+        stage.queues.receivers = refused
+        with pytest.raises(ConfigurationError):
+            await stage.deliveries._give_up_for_removed()
+        stage.receivers = Receivers()
+        await stage.worker("two")._give_up_for_removed()
 
     play(scenario)
 

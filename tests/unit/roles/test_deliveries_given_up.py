@@ -8,6 +8,7 @@ import pytest
 
 from stream_app.contract import dead_letters
 from stream_app.delivery.outcome import Outcome
+from stream_app.delivery.receivers import Receivers
 from stream_app.roles.notify import giving_up
 from stream_app.steps.deliveries import DeliveryRule
 from tests.unit.roles.delivery_stage import ALERT, CRITICAL, FakeSender, Stage, numbered, play, record_of
@@ -127,10 +128,22 @@ def test_replayed_dead_letter_goes_to_the_receiver_that_lacked_it_alone() -> Non
         await stage.round("a", after_ms=24 * HOUR + 1)
         stage.senders["a"].answers = [Outcome()]
         await stage.alert(ALERT, to="a")
-        await stage.alert(ALERT, to="removed")
         await stage.round("a")
         await stage.round("b")
         assert len(stage.senders["a"].sent) == len(stage.senders["b"].sent) == 1
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("receivers", [{}, {"a": FakeSender()}])
+def test_replay_to_a_receiver_that_is_not_in_the_file_is_a_dead_letter_again(receivers: dict[str, FakeSender]) -> None:
+    async def scenario() -> None:
+        stage = Stage(queues=None, **receivers)
+        stage.receivers = Receivers({name: stage.receivers.by_name[name] for name in receivers}, ())
+        stage.deliveries = stage.worker("one")
+        await stage.alert(ALERT, to="removed")
+        assert stage.dead_letters == [("receiver_removed", "removed", ALERT.alert_id)]
+        assert stage.publisher.published[0].value == record_of(ALERT)[0].value
 
     play(scenario)
 
