@@ -14,6 +14,11 @@ SocketFactory = Callable[[tuple[Any, ...]], socket.socket]
 """Makes the socket for an entry of ``getaddrinfo``; raises AddressRefused."""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_NOT_GLOBAL = (
+    ipaddress.ip_network("::/96"),  # IPv4 addresses, in a form that is deprecated
+    ipaddress.ip_network("fec0::/10"),  # of a site, deprecated
+    ipaddress.ip_network("64:ff9b:1::/48"),  # of a local NAT64
+)
 
 
 class AddressRefused(OSError):
@@ -27,6 +32,8 @@ def is_public(address: str) -> bool:
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
+        if any(ip in network for network in _NOT_GLOBAL):
+            return False
         embedded = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
         if embedded is None and ip in _NAT64:
             embedded = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)

@@ -34,6 +34,10 @@ from stream_app.delivery.addresses import AddressRefused, is_public, public_sock
         "2002:7f00:1::",
         "64:ff9b::7f00:1",
         "64:ff9b::a00:1",
+        "64:ff9b:1::7f00:1",
+        "::7f00:1",
+        "::a00:1",
+        "fec0::1",
     ],
 )
 def test_address_that_is_not_of_the_internet_is_refused(address: str) -> None:
