@@ -31,6 +31,7 @@ class SmtpSender:
         """Send once; takes at most 20 seconds. Delivered if the server took it for one address at least."""
         receiver = self._receiver
         message = mail(receiver, notification, now_ms)
+        outcome = None
         try:
             async with asyncio.timeout(_WHOLE_SECONDS):
                 client = aiosmtplib.SMTP(
@@ -46,16 +47,12 @@ class SmtpSender:
                 )
                 async with client:
                     refused, _ = await client.send_message(message)
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            codes = sorted({one.code for one in error.recipients})
-            return Outcome(f"every address was refused: SMTP {', '.join(map(str, codes))}")
-        except aiosmtplib.SMTPResponseException as error:
-            return Outcome(f"{type(error).__name__}: SMTP {error.code}")
+                    few = f"{len(refused)} of {len(receiver.recipients)} addresses refused" if refused else ""
+                    outcome = Outcome(remark=few)
         except (aiosmtplib.SMTPException, TimeoutError, OSError) as error:
-            if type(error) in (aiosmtplib.SMTPException, aiosmtplib.SMTPNotSupported):
-                return Outcome(str(error))  # words of the library: what the server does not offer
-            return of_connection(error)
-        return Outcome(remark=f"{len(refused)} of {len(receiver.recipients)} addresses refused" if refused else "")
+            outcome = outcome or _failure(error)  # the server has it, however the connection ends
+        assert outcome is not None
+        return outcome
 
     async def close(self) -> None:
         """Nothing is kept open."""
@@ -88,3 +85,14 @@ class SmtpSender:
             else:
                 return made
         raise failed
+
+
+def _failure(error: Exception) -> Outcome:
+    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
+        codes = sorted({one.code for one in error.recipients})
+        return Outcome(f"every address was refused: SMTP {', '.join(map(str, codes))}")
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return Outcome(f"{type(error).__name__}: SMTP {error.code}")
+    if type(error) in (aiosmtplib.SMTPException, aiosmtplib.SMTPNotSupported):
+        return Outcome(str(error))  # words of the library: what the server does not offer
+    return of_connection(error)

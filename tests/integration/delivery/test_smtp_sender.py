@@ -176,6 +176,20 @@ def test_server_that_hangs_is_left_after_the_limit(monkeypatch: pytest.MonkeyPat
     assert asyncio.run(run()) == Outcome("no answer in time")
 
 
+def test_server_that_hangs_after_it_took_the_message_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sent again it would arrive twice."""
+
+    class Hangs(Mailbox):
+        async def handle_QUIT(self, server: Any, session: Any, envelope: Envelope) -> str:
+            await asyncio.Event().wait()
+            return ""
+
+    monkeypatch.setattr(smtp_sender, "_WHOLE_SECONDS", 0.5)
+    mailbox = Hangs()
+    assert outcomes(mailbox, {}) == [Outcome()]
+    assert len(mailbox.got) == 1
+
+
 def test_server_that_is_not_there_is_a_failure() -> None:
     for host in ("localhost", "no-such-host.invalid", "a..b"):
         assert asyncio.run(send(1, host=host)).error.startswith("connection failed: ")
