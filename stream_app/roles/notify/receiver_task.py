@@ -64,8 +64,7 @@ class ReceiverTask:
 
     async def round(self) -> bool:
         """Do one round. True: there may be more to do at once."""
-        if not await self._retry(lambda: self._queue.hold(self._name, self._owner, LEASE_MS)):
-            telemetry.receiver_is_served_elsewhere(self._name)
+        if not await self._hold():
             return False
         now_ms = self._now_ms()
         status = await self._giving_up.sweep(self._name, now_ms)
@@ -77,7 +76,7 @@ class ReceiverTask:
             return False
         due = await self._retry(lambda: self._queue.due(self._name, now_ms, _FETCHED))
         messages = in_messages(due)[: 1 if status.state.failures else _AT_ONCE]
-        if not messages:
+        if not messages or not await self._hold():  # giving up may have taken longer than the lease
             return False
         outcomes = await asyncio.gather(
             *(self._try(message, dict(status.suppressed) if first else {}) for first, message in _marked(messages))
@@ -89,6 +88,12 @@ class ReceiverTask:
         with suppress(Unavailable):  # it ends by itself
             await self._queue.release(self._name, self._owner)
         await self._sender.close()
+
+    async def _hold(self) -> bool:
+        held = await self._retry(lambda: self._queue.hold(self._name, self._owner, LEASE_MS))
+        if not held:
+            telemetry.receiver_is_served_elsewhere(self._name)
+        return held
 
     async def _try(self, message: Sequence[Waiting], counted: dict[Suppression, int]) -> Outcome:
         try:

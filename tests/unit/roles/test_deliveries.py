@@ -198,6 +198,24 @@ def test_one_process_delivers_to_a_receiver_at_a_time() -> None:
     play(scenario)
 
 
+def test_process_whose_lease_ended_while_it_gave_up_alerts_sends_nothing() -> None:
+    async def scenario() -> None:
+        stage = Stage()
+        await stage.alert(ALERT)
+        status = stage.queues.status
+
+        async def long(name: str) -> object:
+            await stage.queues.release("a", "one")
+            await stage.queues.hold("a", "two", 1)
+            return await status(name)
+
+        stage.queues.status = long
+        assert not await stage.round()
+        assert stage.senders["a"].sent == []
+
+    play(scenario)
+
+
 def test_alert_that_comes_again_is_delivered_once() -> None:
     """A record that was not acknowledged is read again after a restart."""
 
@@ -330,37 +348,5 @@ def test_patience_with_redis_that_is_spent_is_fatal() -> None:
         await wait_until_async(lambda: bool(stage.errors), 30, "the error ends the process")
         assert isinstance(stage.errors[0], StoreUnavailable)
         await deliveries.stop()
-
-    play(scenario)
-
-
-def test_alert_that_was_queued_by_a_clock_ahead_is_delivered() -> None:
-    """And tried for a day where it fails."""
-
-    async def scenario() -> None:
-        stage = Stage(DeliveryRule("a", digest_ms=24 * HOUR), a=FakeSender([FAILED]))
-        stage.now_ms += 2 * HOUR
-        await stage.alert(CRITICAL)
-        stage.now_ms += 365 * 24 * HOUR
-        await stage.alert(numbered(1))
-        stage.now_ms -= 365 * 24 * HOUR + 2 * HOUR
-        await stage.round()
-        assert stage.senders["a"].alert_ids == [[CRITICAL.alert_id], ["negative_review|p1|r"]]
-        assert stage.dead_letters == []
-        await stage.round(after_ms=25 * HOUR)
-        assert len(stage.dead_letters) == 2
-
-    play(scenario)
-
-
-def test_pause_that_a_wrong_clock_wrote_is_not_believed() -> None:
-    async def scenario() -> None:
-        stage = Stage(a=FakeSender([FAILED, Outcome()]))
-        await stage.alert(ALERT)
-        await stage.round()
-        stage.now_ms -= 2 * HOUR
-        await stage.alert(CRITICAL)
-        await stage.round()
-        assert stage.senders["a"].alert_ids[-1] == [CRITICAL.alert_id]
 
     play(scenario)

@@ -55,18 +55,6 @@ def test_digest_is_tried_for_a_day_after_it_was_due() -> None:
     play(scenario)
 
 
-def test_removed_receivers_alerts_of_a_clock_that_was_ahead_end_in_the_dead_letter() -> None:
-    async def scenario() -> None:
-        stage = Stage()
-        other = Stage(queues=stage.queues, old=FakeSender())
-        other.now_ms += 365 * 24 * HOUR
-        await other.alert(ALERT)
-        await stage.deliveries._give_up_for("old")
-        assert stage.dead_letters == [("receiver_removed", "old", ALERT.alert_id)]
-
-    play(scenario)
-
-
 def test_dead_letter_is_acknowledged_by_the_broker_before_the_queue_forgets() -> None:
     async def scenario() -> None:
         stage = Stage(a=FakeSender([FAILED]))
