@@ -5,7 +5,23 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from stream_app.records import Alert, Counts, ModelName, ProductSummary, ProductText, SummaryMethod
+from stream_app.records import (
+    Alert,
+    AspectCounts,
+    AspectSummary,
+    Change,
+    Comparison,
+    Counts,
+    Label,
+    ModelName,
+    ProductSummary,
+    ProductText,
+    Quote,
+    SummaryMethod,
+    Trend,
+)
+from stream_app.steps.chance import p_value_of_shares
+from stream_app.steps.trend import MIN_COMPARED, SIGNIFICANT
 from tests.unit.api.samples import alert
 
 MINUTE_MS = 60_000
@@ -31,6 +47,7 @@ def product(
     minutes: int,
     evidence: int = 6,
     method: SummaryMethod = "abstractive",
+    aspects: dict[str, AspectSummary] | None = None,
 ) -> ProductSummary:
     """A product whose newest review is ``minutes`` old; an empty headline: no text yet."""
     now = wall_clock_ms()
@@ -44,7 +61,28 @@ def product(
         last_review_at_ms=at,
         text=ProductText(headline, text, method, cited, ModelName("t5", "1"), at) if headline else None,
         low_evidence=windows[-1].reviews < 5,
+        aspects=aspects or {},
+        trend=trend_of(windows[1], windows[2]),
     )
+
+
+def trend_of(week: Counts, month: Counts) -> Trend:
+    """As if nothing were older than 30 days."""
+    n, m = (one.negative + one.neutral + one.positive for one in (week, month))
+    m, before = m - n, month.negative - week.negative
+    too_few = Comparison(None, 0, None, 0, None, "too_few")
+    if min(n, m) < MIN_COMPARED:
+        return Trend(0, 0, too_few, too_few, {})
+    recent, earlier, p_value = week.negative / n, before / m, p_value_of_shares(week.negative, n, before, m)
+    change: Change = "none" if p_value > SIGNIFICANT else "worse" if recent > earlier else "better"
+    return Trend(0, 0, Comparison(recent, n, earlier, m, p_value, change), too_few, {})
+
+
+def aspect(mentions: int, negative: int, positive: int, words: str) -> AspectSummary:
+    """Nothing of it is older than 30 days."""
+    counts = AspectCounts(mentions, negative, positive)
+    label: Label = "negative" if negative > positive else "positive"
+    return AspectSummary({"30d": counts, "all": counts}, Quote("r1", 0, label, words))
 
 
 def sample_products() -> list[ProductSummary]:
@@ -57,6 +95,11 @@ def sample_products() -> list[ProductSummary]:
             *(counts(9, 1, 2), counts(21, 3, 8), counts(27, 8, 61, 1), counts(34, 15, 142, 1)),
             minutes=0,
             evidence=8,
+            aspects={
+                "smell_and_taste": aspect(41, 2, 39, "The crema is the best I have had at home."),
+                "durability": aspect(23, 20, 2, "The pump stops after a few cups."),
+                "service": aspect(4, 4, 0, "Nobody answers the phone."),
+            },
         ),
         product(
             "kettle-1l-steel",

@@ -76,6 +76,15 @@ def test_window_switch_shows_the_counts_of_that_window(browser: Chromium) -> Non
         assert browser.evaluate("location.hash") == "#window=24h&sort=recent"
 
 
+def test_aspects_and_what_changed_beyond_chance_are_shown(browser: Chromium) -> None:
+    with serving(CannedSummaryReader(sample_products()[0])) as address:
+        open_page(browser, address)
+        chips = browser.evaluate("[...document.querySelectorAll('.aspect')].map((e) => e.textContent)")
+        assert chips == ["smell and taste +39 −2", "durability +2 −20", "service +0 −4"]
+        assert browser.evaluate("document.querySelector('.aspect').title").endswith("best I have had at home.”")
+        assert browser.evaluate("document.querySelector('.trend-worse').textContent").startswith("↗ Getting worse")
+
+
 def test_change_of_the_view_is_on_the_screen_without_a_reload(browser: Chromium) -> None:
     view = CannedSummaryReader(summary("a"))
     with serving(view) as address:
