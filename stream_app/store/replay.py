@@ -68,14 +68,16 @@ class ReplayStore(RedisSummaryStore):
                 commands.append(write_text_command(self._keys, product_id, summary.text, revisions, then))
         written = await self._server.run(commands)
         last = {one.product_id: one for one in published}.values()
-        # one from before aspects were counted lacks what this generation has: it is published again
-        await self._server.run([self._note_published(summary) for summary in last if summary.aspects is not None])
+        await self._server.run([self._note_published(summary) for summary in last])
         return written.count(1)
 
     def _note_published(self, summary: ProductSummary) -> Command:
-        """A product whose last published summary equals this generation's need not be published again."""
+        """A product whose last published summary equals this generation's need not be published again. One from before
+        aspects were counted equals none.
+        """
         made_at = "" if summary.text is None else summary.text.made_at_ms
-        arguments = (packing.pack_integers(tally_of(summary.windows["all"])), made_at, summary.as_of_ms)
+        totals = "" if summary.aspects is None else packing.pack_integers(tally_of(summary.windows["all"]))
+        arguments = (totals, made_at, summary.as_of_ms)
         return NOTE_RESTORED.call((self._keys.product(summary.product_id).state,), arguments)
 
     async def count_products(self) -> int:

@@ -184,6 +184,19 @@ def test_counts_that_products_summaries_lacks_are_published_after_a_rebuild(
     assert due(run, new) == ["p"]
 
 
+def test_summary_from_before_aspects_is_published_again(
+    run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
+) -> None:
+    """Also where a newer record had them, as after a version was taken back."""
+    reviews = [enriched(f"r{number}") for number in range(8)]
+    published = described(reviews)
+    run(new.apply(reviews, NOW_MS))
+    run(new.restore_texts([published]))
+    run(new.restore_texts([replace(published, aspects=None, trend=None)]))
+
+    assert due(run, new) == ["p"]
+
+
 def test_older_record_that_agrees_by_chance_does_not_count_as_the_published_one(
     run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
 ) -> None:
