@@ -25,6 +25,7 @@ from stream_app.records import (
     ModelName,
     NotExplained,
     Partition,
+    ProductRule,
     ProductSummary,
     ProductText,
     RawRecord,
@@ -271,6 +272,18 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """What was found of a product. ``raised``: alerts that were put into its outbox; ``outbox``: all that it holds, as
+    in ``Applied``; ``suppressed``: rules that hold and do not alarm, and why.
+    """
+
+    product_id: str
+    outbox: tuple[tuple[str, bytes], ...] = ()
+    raised: tuple[Alert, ...] = ()
+    suppressed: tuple[tuple[ProductRule, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DueProduct:
     """A claimed product: its summary is to be published, where ``text_is_due`` after a new text was made."""
 
@@ -307,6 +320,23 @@ class SummaryStore(SummaryReader, Protocol):
 
         Also enters the products among the due ones, after the apply, for duplicates too: an event that was applied but
         not acknowledged comes again, and enters its product then.
+        """
+        ...
+
+    async def judge(
+        self,
+        reviews: Sequence[EnrichedReview],
+        now_ms: int,
+        *,
+        false_alarms: float,
+        max_age_ms: int,
+        encode: Callable[[Alert], bytes],
+    ) -> list[Judged]:
+        """Whether the products of these reviews, which were applied just now, have turned bad or are well again.
+
+        By their state alone; what is found is noted with its alert in one step, so each episode alarms once. Returned
+        are the products of which something was noted. ``false_alarms``: accepted per product and month, of one rule.
+        What is older than ``max_age_ms`` does not alarm. ``encode``: the alert as an outbox holds it.
         """
         ...
 

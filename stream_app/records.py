@@ -14,8 +14,9 @@ from urllib.parse import quote
 Kind = Literal["created", "edited", "deleted"]
 Label = Literal["negative", "neutral", "positive"]
 SummaryMethod = Literal["abstractive", "extractive", "own_text", "none"]
-Rule = Literal["negative_review", "safety", "negative_spike", "recovered"]
-Reason = Literal["sentiment", "stars", "terms", "hazard"]
+ProductRule = Literal["negative_spike", "rating_drop", "safety_cluster"]
+Rule = Literal["negative_review", "safety", ProductRule, "recovered"]
+Reason = Literal["sentiment", "stars", "terms", "hazard", "ended", "withdrawn"]
 Severity = Literal["info", "warning", "critical"]
 
 LABELS: tuple[Label, Label, Label] = ("negative", "neutral", "positive")
@@ -318,9 +319,32 @@ class EnrichedReview:
 
 
 @value
+class BadShare:
+    """How many of a product's reviews are bad. The times: of the first hour counted and behind the last one."""
+
+    reviews: int
+    bad: int
+    begins_ms: int | None = None
+    ends_ms: int | None = None
+
+
+@value
+class AlertQuote:
+    """A sentence of a review; None where it may not be quoted any more."""
+
+    review_id: str
+    revision: int
+    rating: int | None
+    sentence: str | None
+
+
+@value
 class Alert:
     """alert.v1: something turned bad (or well again), and why. ``alert_id`` is deterministic, and the same at any
     severity.
+
+    Of a product: ``window`` has turned bad, compared with ``baseline``; ``quotes`` of its reviews; ``recovered_from``:
+    by which rule it had alarmed that is well again.
     """
 
     alert_id: str
@@ -336,6 +360,10 @@ class Alert:
     sentence: str | None = None
     safety_words: tuple[str, ...] = ()
     reason: Reason | None = None
+    window: BadShare | None = None
+    baseline: BadShare | None = None
+    quotes: tuple[AlertQuote, ...] = ()
+    recovered_from: ProductRule | None = None
 
 
 @value

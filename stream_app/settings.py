@@ -145,6 +145,35 @@ class NotifySettings(RedisSettings):
     )
 
 
+class AlertSettings(ProcessSettings):
+    """How old what alarms may be, and how readily products alarm."""
+
+    alert_max_age_hours: float = Field(
+        48.0, ge=0, description="older reviews raise none: by the newest of their dates and the record's timestamp"
+    )
+    product_alerts: bool = Field(True, description="alarm when a product turns bad, too, not a single review alone")
+    spike_false_alarms: float = Field(
+        1.0,
+        gt=0,
+        le=1000,
+        description="false alarms of spikes (negative_spike, rating_drop) per 1,000 products and month that are "
+        "accepted; fewer: later alarms",
+    )
+
+    @property
+    def spike_false_alarms_of_a_rule(self) -> float:
+        """Accepted per product and month: the two rules share them."""
+        return self.spike_false_alarms / 1000 / 2
+
+    @property
+    def alert_max_age_ms(self) -> int:
+        return int(self.alert_max_age_hours * 3_600_000)
+
+
+class SummarizeSettings(RedisSettings, AlertSettings):
+    """What `summarize` needs."""
+
+
 class ModelSettings(ProcessSettings):
     """Which models compute, on what, and how."""
 
@@ -179,7 +208,7 @@ class ModelSettings(ProcessSettings):
     summary_beams: int = Field(1, ge=1, le=8, description="answers that T5 follows at a time; 1: greedy search")
 
 
-class EnrichSettings(ModelSettings):
+class EnrichSettings(ModelSettings, AlertSettings):
     """What `enrich` accepts, how long it waits for a summary, and what raises an alert."""
 
     waiting_tokens: int = Field(
@@ -200,9 +229,6 @@ class EnrichSettings(ModelSettings):
     summary_min_words: int = Field(20, ge=0, description="shorter reviews are their own summary")
     summary_wait_ms: int = Field(1000, ge=0, description="best_effort: how long a review waits for T5 after BERT")
     alert_threshold: float = Field(0.8, ge=0, le=1, description="P(negative) from which a review raises an alert")
-    alert_max_age_hours: float = Field(
-        48.0, ge=0, description="older reviews raise none: by the newest of their dates and the record's timestamp"
-    )
 
 
 class ApiSettings(ProcessSettings):
@@ -235,7 +261,7 @@ class ApiSettings(ProcessSettings):
         return self.api_port == self.api_internal_port != 0
 
 
-class Settings(ApiSettings, EnrichSettings, NotifySettings, ViewSettings, KafkaSettings):
+class Settings(ApiSettings, EnrichSettings, SummarizeSettings, NotifySettings, ViewSettings, KafkaSettings):
     """All parts. A setting's variable is its upper-case name after ``STREAM_APP_``, e.g. STREAM_APP_BROKERS."""
 
 

@@ -79,9 +79,8 @@ def _line(value: EnrichedReview | Alert | Rejected) -> Text:
     if isinstance(value, Alert):
         words = f" [{', '.join(value.safety_words)}]" if value.safety_words else ""
         head = Text(f"{value.severity:8} ", _COLOURS.get(value.severity, ""))
-        return head.append(
-            printable(f"{value.rule} {value.product_id}/{value.review_id}{words}: {value.sentence or ''}"), "default"
-        )
+        about = f"{value.product_id}/{value.review_id}" if value.review_id else value.product_id
+        return head.append(printable(f"{value.rule} {about}{words}: {value.sentence or ''}"), "default")
     label = value.sentiment.label if value.sentiment else (value.sentiment_missing or value.kind)
     stars = "★" * (value.rating or 0)
     line = Text(f"{label:9} ", _COLOURS.get(label, "dim"))

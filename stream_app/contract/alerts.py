@@ -10,7 +10,7 @@ import orjson
 from stream_app.contract import field
 from stream_app.contract.decoding import decoded
 from stream_app.contract.times import from_rfc3339, to_rfc3339
-from stream_app.records import Alert, RawRecord, Reason, Rejected, Rule, Severity
+from stream_app.records import Alert, AlertQuote, BadShare, ProductRule, RawRecord, Reason, Rejected, Rule, Severity
 
 ALERT = "alert.v1"
 
@@ -36,8 +36,32 @@ def encode_alert(alert: Alert) -> bytes:
             "sentence": alert.sentence,
             "safety_words": alert.safety_words,
             "reason": alert.reason,
+            **_of_product(alert),
         }
     )
+
+
+def _of_product(alert: Alert) -> dict[str, Any]:
+    """Nothing of an alert about a review."""
+    if not (alert.window or alert.baseline or alert.quotes or alert.recovered_from):
+        return {}
+    return {
+        "window": _share(alert.window),
+        "baseline": _share(alert.baseline),
+        "quotes": alert.quotes,
+        "recovered_from": alert.recovered_from,
+    }
+
+
+def _share(share: BadShare | None) -> dict[str, Any] | None:
+    if share is None:
+        return None
+    return {
+        "reviews": share.reviews,
+        "bad": share.bad,
+        "begins_at": None if share.begins_ms is None else to_rfc3339(share.begins_ms),
+        "ends_at": None if share.ends_ms is None else to_rfc3339(share.ends_ms),
+    }
 
 
 def decode_alert(record: RawRecord) -> Alert | Rejected:
@@ -61,6 +85,10 @@ def alert_from(fields: Mapping[str, Any]) -> Alert:
         sentence=field.optional_text(fields.get("sentence")),
         safety_words=field.texts(fields.get("safety_words")),
         reason=_reason(fields.get("reason")),
+        window=_share_from(fields.get("window")),
+        baseline=_share_from(fields.get("baseline")),
+        quotes=tuple(map(_quote_from, field.list_of(fields.get("quotes") or []))),
+        recovered_from=_product_rule(fields.get("recovered_from")),
     )
 
 
@@ -68,6 +96,31 @@ def receiver_named(record: RawRecord) -> str | None:
     """The receiver that alone is to get the alert in a record; None: those that the rules name."""
     found = next((value for name, value in record.headers if name == HEADER_RECEIVER), None)
     return None if found is None else found.decode("utf-8", "replace")
+
+
+def _share_from(fields: Mapping[str, Any] | None) -> BadShare | None:
+    if fields is None:
+        return None
+    return BadShare(
+        reviews=field.integer(fields["reviews"]),
+        bad=field.integer(fields["bad"]),
+        begins_ms=field.optional_ms(fields.get("begins_at")),
+        ends_ms=field.optional_ms(fields.get("ends_at")),
+    )
+
+
+def _quote_from(fields: Mapping[str, Any]) -> AlertQuote:
+    return AlertQuote(
+        review_id=field.identifier(fields["review_id"]),
+        revision=field.revision(fields["revision"]),
+        rating=field.optional_stars(fields.get("rating")),
+        sentence=field.optional_text(fields.get("sentence")),
+    )
+
+
+def _product_rule(given: Any) -> ProductRule | None:
+    known: tuple[ProductRule, ...] = get_args(ProductRule)
+    return next((rule for rule in known if rule == given), None)
 
 
 def _reason(given: Any) -> Reason | None:

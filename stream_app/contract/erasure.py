@@ -48,5 +48,20 @@ def named_review(record: RawRecord) -> NamedReview | None:
     return NamedReview((product_id, review_id), order, deleted and not any(fields.get(name) for name in _WORDS))
 
 
+def quoted_reviews(record: RawRecord) -> list[Identity]:
+    """The reviews that an alert about a product quotes, read as loosely; none where it is no such alert."""
+    try:
+        fields = orjson.loads(record.value or b"")
+    except orjson.JSONDecodeError:
+        return []
+    if not isinstance(fields, dict):
+        return []
+    quotes, product_id = fields.get("quotes"), fields.get("product_id")
+    if not isinstance(quotes, list) or not isinstance(product_id, str):
+        return []
+    named = [one.get("review_id") for one in quotes if isinstance(one, dict)]
+    return [(product_id, review_id) for review_id in named if isinstance(review_id, str)]
+
+
 def _number(value: Any) -> int:
     return value if isinstance(value, int) else 0

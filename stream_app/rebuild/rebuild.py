@@ -49,7 +49,8 @@ class Rebuild:
        generation's number and its log are noted in Redis
     3. `replay` fills it in its own consumer group, from the first offset, until it has caught up.
        Killed: offsets committed so far and the script that applies each revision once make the next run continue here
-    4. texts that still hold are restored from products.summaries, recent alerts from reviews.alerts
+    4. texts that still hold are restored from products.summaries, recent alerts from reviews.alerts; products that have
+       turned bad are noted, without an alert
     5. `replay` ends. Its group is set back to what the old generation's committed, and `summarize` itself takes over:
        an event that the old one may not have finished when it ends gets its side effects here. (Both may publish the
        same alert, as after any redelivery; none is omitted.)
@@ -172,6 +173,9 @@ class Rebuild:
             self._progress.say(f"{await restore.texts()} product texts restored.")
             self._alerts_read = await restore.alerts()
             await self._workers.stop()
+            if self._settings.product_alerts:  # before workers judge: what they find in it is no news
+                turned = await restore.episodes(self._settings.spike_false_alarms_of_a_rule, now_ms())
+                self._progress.say(f"{turned} products have turned bad; none alarms again.")
             await self._set_back(new, old)
             self._workers.start(new, silently=False)
             due = await restore.due(now_ms())

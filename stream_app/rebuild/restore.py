@@ -65,6 +65,15 @@ class Restore:
             await self._redis(partial(self._store.record_alerts, alerts))
         return ends
 
+    async def episodes(self, false_alarms: float, now_ms: int) -> int:
+        """Note the products that have turned bad, and alarm of none; return how many."""
+        total = await self._redis(self._store.count_products)
+        looked_at = noted = 0
+        async for looked_at_now, noted_now in self._store.note_episodes(false_alarms, now_ms):
+            looked_at, noted = looked_at + looked_at_now, noted + noted_now
+            self._advanced("products judged", min(looked_at, total), total)
+        return noted
+
     async def due(self, now_ms: int) -> int:
         """Enter the products whose text or publication is or will be due; return how many."""
         total = await self._redis(self._store.count_products)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from stream_app import contract, telemetry
@@ -11,9 +11,13 @@ from stream_app.ports import Publisher, SummaryStore
 from stream_app.records import EnrichedReview, Message, RawRecord, Rejected
 from stream_app.roles.delayed_acknowledgement import Batch
 from stream_app.roles.view_role import ViewRole
-from stream_app.settings import RedisSettings
+from stream_app.settings import SummarizeSettings
 
 _FETCH_WAIT_MS = 250  # a page may lag that much behind a review; a poll costs as much as ten reviews
+
+
+Outbox = tuple[tuple[str, bytes], ...]
+"""(alert_id, alert.v1 as JSON)."""
 
 
 class Summarize(ViewRole[EnrichedReview]):
@@ -21,14 +25,16 @@ class Summarize(ViewRole[EnrichedReview]):
 
     1. decoded; what cannot be read is finished with a dead letter
     2. applied, one pipeline per poll
-    3. alerts waiting in the products' outboxes are published, and cleared after the broker's acknowledgement
-    4. acknowledged when it is durable (see ``DelayedAcknowledgement``) and those alerts are delivered; should the
-       process die before, the redelivered event, a duplicate now, returns its product's outbox again
+    3. the products are judged by their state, those of duplicates too; what is found is noted, with its alert in the
+       product's outbox
+    4. alerts waiting in the products' outboxes are published, and cleared after the broker's acknowledgement
+    5. acknowledged when it is durable (see ``DelayedAcknowledgement``) and those alerts are delivered; should the
+       process die before, the redelivered event, a duplicate now, has its product judged and returns its outbox again
     """
 
     def __init__(
         self,
-        settings: RedisSettings,
+        settings: SummarizeSettings,
         store: SummaryStore,
         publisher: Publisher,
         *,
@@ -39,6 +45,9 @@ class Summarize(ViewRole[EnrichedReview]):
         self._publisher = publisher
         self._now_ms = now_ms
         self._fatal = fatal
+        self._judges = settings.product_alerts
+        self._false_alarms = settings.spike_false_alarms_of_a_rule
+        self._max_age_ms = settings.alert_max_age_ms
         self._clearing: set[asyncio.Task[None]] = set()
 
     def fetch_wait_ms(self) -> int:
@@ -58,12 +67,38 @@ class Summarize(ViewRole[EnrichedReview]):
         telemetry.reviews_applied(sum(result.changed for _, result in applied), len(applied))
         # guarantee: rebalance-in-the-middle-of-an-apply
         outboxes = {review.product_id: result.outbox for (_, review), result in applied if result.outbox}
+        if self._judges:
+            # guarantee: duplicates-are-judged-too
+            outboxes |= await self._judged([review for (_, review), _ in applied])
         for product_id, outbox in outboxes.items():
-            messages = [Message(self._topics.alerts, product_id.encode(), value) for _, value in outbox]
+            messages = [self._message(product_id, value) for _, value in outbox]
             alert_ids = [alert_id for alert_id, _ in outbox]
             batch.holds += 1
             # guarantee: outbox-is-cleared-after-the-broker
             self._publisher.publish(messages, partial(self._delivered, batch, product_id, alert_ids))
+
+    async def _judged(self, reviews: Sequence[EnrichedReview]) -> dict[str, Outbox]:
+        """What the outboxes hold of the products of which something was found."""
+        found = await self._store.judge(
+            reviews,
+            self._now_ms(),
+            false_alarms=self._false_alarms,
+            max_age_ms=self._max_age_ms,
+            encode=contract.encode_alert,
+        )
+        for one in found:
+            for alert in one.raised:
+                telemetry.alert_raised(alert.rule, alert.severity)
+            for rule, reason in one.suppressed:
+                telemetry.alert_suppressed(rule, reason)
+        return {one.product_id: one.outbox for one in found if one.outbox}
+
+    def _message(self, product_id: str, value: bytes) -> Message:
+        """With the headers of an alert; without, where another version left what is none to this one."""
+        topic, key = self._topics.alerts, product_id.encode()
+        alert = contract.decode_alert(RawRecord(topic, 0, 0, 0, key, value))
+        headers = () if isinstance(alert, Rejected) else contract.alert_message(topic, alert).headers
+        return Message(topic, key, value, headers)
 
     def _delivered(self, batch: Batch[EnrichedReview], product_id: str, alert_ids: list[str]) -> None:
         batch.holds -= 1

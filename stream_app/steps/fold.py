@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from stream_app.records import LABELS, EnrichedReview, Evidence, ProductText
 from stream_app.steps.aspect_counts import AspectTally, Said, plus_said, said_of_aspects
+from stream_app.steps.hazards import speaks_of_hazard
 from stream_app.steps.kept_sentences import kept_mentions, kept_sentences, kept_spans
 
 MAX_SENTENCES = 64
@@ -110,6 +111,7 @@ class ProductState:
     ``text_made_at_ms`` is kept when it is withdrawn. ``text_changed``: ``changes`` when a text was written or
     withdrawn last. ``published``: those of the summary that was published last, 0 before the first;
     ``published_at_ms``: when. ``aspects``: of all time; ``aspect_days``: of the days (since 1970, UTC) that are kept.
+    ``hazards``: the reviews of the kept days that speak of a hazard, and their hours (since 1970, UTC).
     """
 
     product_id: str
@@ -131,6 +133,7 @@ class ProductState:
     cited: dict[str, int] = field(default_factory=dict)
     aspects: dict[str, AspectTally] = field(default_factory=dict)
     aspect_days: dict[int, dict[str, AspectTally]] = field(default_factory=dict)
+    hazards: dict[str, int] = field(default_factory=dict)
 
     @property
     def changes(self) -> int:
@@ -152,6 +155,7 @@ class ProductState:
             self._add(new, 1)
             self.arrived += not was_counted
         self._keep_sentence(review)
+        self._note_hazard(review)
         self.version += 1
         if review.review_id in self.cited and (new.deleted or new.revision != self.cited[review.review_id]):
             self._withdraw_text()
@@ -204,6 +208,14 @@ class ProductState:
         oldest = oldest_day_kept(created_at_ms)
         self.buckets = {hour: tally for hour, tally in self.buckets.items() if hour // 24 >= oldest}
         self.aspect_days = {day: tallies for day, tallies in self.aspect_days.items() if day >= oldest}
+        self.hazards = {review_id: hour for review_id, hour in self.hazards.items() if hour // 24 >= oldest}
+
+    def _note_hazard(self, review: EnrichedReview) -> None:
+        self.hazards.pop(review.review_id, None)
+        hour = review.created_at_ms // HOUR_MS
+        is_kept = self.newest_ms is not None and hour // 24 >= oldest_day_kept(self.newest_ms)
+        if is_kept and speaks_of_hazard(review):
+            self.hazards[review.review_id] = hour
 
     def _keep_sentence(self, review: EnrichedReview) -> None:
         self.sentences.pop(review.review_id, None)

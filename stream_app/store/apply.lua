@@ -10,6 +10,7 @@
 --       5 packed sentence, or ''      6 how many sentences are kept
 --       7 alert_id, or ''             8 the alert, put into the outbox if the event changes something
 --       9 what it says of aspects: "-durability -look *price +quality .safety" (negative, both, positive, neither)
+--      10 "1" where it speaks of a hazard
 -- Returns {1 if it changed something else 0, alert_id, what the outbox holds of it, ...}; the last two after a duplicate too.
 
 local state, reviews, sentences, sentence_times, outbox, alert_words = unpack(KEYS)
@@ -96,6 +97,9 @@ end
 local function drop_days_before(oldest_day)
   for _, field in ipairs(redis.call('HKEYS', state)) do
     local day = tonumber(string.match(field, '^aspects:(.+)') or field)
+    if string.sub(field, 1, 7) == 'hazard:' then
+      day = math.floor(redis.call('HGET', state, field) / 24)
+    end
     if day and day < oldest_day then
       redis.call('HDEL', state, field)
     end
@@ -129,12 +133,27 @@ local function drop_older_alert_words(review)
   end
 end
 
+-- Of an alert of the product that quotes the review, too: its episode counts as not told, and is judged again.
 local function drop_own_alerts_from_outbox()
   local waiting = redis.call('HGETALL', outbox)
   for i = 1, #waiting, 2 do
-    if string.match(waiting[i + 1], '^%d+\n([^\n]*)\n') == review_id then
+    local quoted = string.match(waiting[i + 1], '^%d+\n([^\n]*)\n')
+    if quoted == review_id then
       redis.call('HDEL', outbox, waiting[i])
+    elseif string.find('\t' .. quoted, '\t' .. review_id .. '\t', 1, true) then
+      redis.call('HDEL', outbox, waiting[i])
+      -- guarantee: alert-that-lost-its-words-is-told
+      redis.call('HDEL', state, 'episode:' .. string.match(waiting[i], '^[^|]+'))
     end
+  end
+end
+
+local function note_hazard(review, oldest_day)
+  local field = 'hazard:' .. review_id
+  if ARGV[10] == '1' and day_of(review) >= oldest_day then
+    redis.call('HSET', state, field, string.format('%d', review[HOUR]))
+  else
+    redis.call('HDEL', state, field)
   end
 end
 
@@ -183,6 +202,9 @@ if not old or replaces(new, old) then  -- guarantee: applied-once
   elseif was_counted then
     redis.call('HDEL', sentences, review_id)
     redis.call('ZREM', sentence_times, review_id)
+  end
+  if was_counted or ARGV[10] == '1' then
+    note_hazard(new, oldest_day)
   end
   local version = redis.call('HINCRBY', state, 'version', 1)
   if was_counted then

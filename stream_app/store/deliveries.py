@@ -23,8 +23,9 @@ from stream_app.steps.delivery_queue import (
     Waiting,
     believed_until_ms,
 )
+from stream_app.store.alert_packing import pack_alert, unpack_alert
 from stream_app.store.keys import Namespace
-from stream_app.store.packing import known_fields, pack_alert, unpack_alert
+from stream_app.store.packing import known_fields
 from stream_app.store.server import Script, Server
 
 _ADD = Script("add_delivery")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, cast
 
 import orjson
 
-from stream_app.records import Alert, Evidence, Mention, ModelName, ProductText
+from stream_app.records import Evidence, Mention, ModelName, ProductText
 from stream_app.steps.aspect_counts import AspectTally, Polarity, Said
 from stream_app.steps.fold import EMPTY_TALLY, Contribution, ProductState, Tally
 
@@ -36,6 +35,7 @@ DUE_FIELDS = (
 
 _CITED = b"cited:"
 _ASPECTS_OF_A_DAY = b"aspects:"
+_HAZARD = b"hazard:"
 _NO_TEXT_READ = ProductText("", "", "none", (), None, 0)
 
 
@@ -98,21 +98,6 @@ def unpack_text(packed: bytes) -> ProductText:
     return ProductText(**fields | {"evidence": tuple(fields["evidence"])}, model=ModelName(**model) if model else None)
 
 
-def pack_alert(alert: Alert) -> bytes:
-    """Without the words of the review, if it is about one: they stand with its product (``pack_alert_words``)."""
-    return orjson.dumps(replace(alert, sentence=None, safety_words=()) if alert.review_id else alert)
-
-
-def pack_alert_words(alert: Alert) -> bytes:
-    """What the alert quotes of its review."""
-    return orjson.dumps([alert.sentence, alert.safety_words])
-
-
-def unpack_alert(packed: bytes) -> Alert:
-    fields = known_fields(Alert, orjson.loads(packed))
-    return Alert(**fields | {"safety_words": tuple(fields["safety_words"])})
-
-
 def known_fields(kind: type[Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Without those that a newer version wrote."""
     return {name: fields[name] for name in kind.__dataclass_fields__ if name in fields}
@@ -121,17 +106,6 @@ def known_fields(kind: type[Any], fields: Mapping[str, Any]) -> dict[str, Any]:
 def reviews_in(tally: bytes) -> int:
     """How many standing reviews a packed tally counts: negative, neutral, positive, unknown."""
     return sum(unpack_tally(tally)[:4])
-
-
-def with_alert_words(alert: Alert, kept: bytes | None) -> Alert:
-    """The alert with the words kept of its review (``<revision> <raised_at> <words>``), if they are of its revision."""
-    if kept is None:
-        return alert
-    revision, _, words = kept.split(b" ", 2)
-    if int(revision) != (alert.revision or 0):
-        return alert
-    sentence, safety_words = orjson.loads(words)
-    return replace(alert, sentence=sentence, safety_words=tuple(safety_words))
 
 
 def unpack_state(product_id: str, fields: Mapping[bytes, bytes]) -> ProductState:
@@ -158,6 +132,9 @@ def unpack_state(product_id: str, fields: Mapping[bytes, bytes]) -> ProductState
             int(name.removeprefix(_ASPECTS_OF_A_DAY)): _unpack_aspects(packed, aspect_ids)
             for name, packed in fields.items()
             if name.startswith(_ASPECTS_OF_A_DAY)
+        },
+        hazards={
+            name.removeprefix(_HAZARD).decode(): int(hour) for name, hour in fields.items() if name.startswith(_HAZARD)
         },
     )
 

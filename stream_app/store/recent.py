@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stream_app.records import SEVERITIES, Alert
-from stream_app.store import packing
+from stream_app.store import alert_packing
 from stream_app.store.keys import MAX_RECENT_ALERTS, Keys
 from stream_app.store.scripts import DROP_ALERT_WORDS, NOTE_ALERT_WORDS, RECORD_ALERT
 from stream_app.store.server import Command, Server
@@ -35,7 +35,7 @@ class RecentAlerts:
         severities = " ".join(SEVERITIES)
         answers = await self._server.run(
             [
-                RECORD_ALERT.call(lists, (one.alert_id, one.raised_at_ms, packing.pack_alert(one), severities))
+                RECORD_ALERT.call(lists, (one.alert_id, one.raised_at_ms, alert_packing.pack_alert(one), severities))
                 for one in alerts
             ]
         )
@@ -50,7 +50,7 @@ class RecentAlerts:
         return [bool(kept) for kept in answers]
 
     async def newest(self, limit: int) -> list[Alert]:
-        """Newest first, at most MAX_RECENT_ALERTS. Three round trips."""
+        """Newest first, at most MAX_RECENT_ALERTS. Three round trips, and a fourth for alerts of products."""
         last = min(limit, MAX_RECENT_ALERTS) - 1
         [alert_ids] = await self._server.run([("ZREVRANGE", self._keys.alert_times, 0, last)])
         return await self.with_words(await self._alerts(alert_ids))
@@ -62,13 +62,26 @@ class RecentAlerts:
             [("HGET", self._keys.product(one.product_id).alert_words, one.review_id) for one in quoting]
         )
         words = {alert.alert_id: one for alert, one in zip(quoting, kept, strict=True)}
-        return [packing.with_alert_words(alert, words.get(alert.alert_id)) for alert in alerts]
+        alerts = [alert_packing.with_alert_words(alert, words.get(alert.alert_id)) for alert in alerts]
+        return await self._with_quotes(alerts)
+
+    async def _with_quotes(self, alerts: Sequence[Alert]) -> list[Alert]:
+        """With the sentences that the view holds now of the reviews that they quote."""
+        quoting = [alert for alert in alerts if alert.quotes]
+        held = await self._server.run(
+            [
+                ("HMGET", self._keys.product(one.product_id).sentences, *(quote.review_id for quote in one.quotes))
+                for one in quoting
+            ]
+        )
+        quoted = {one.alert_id: alert_packing.with_quotes(one, found) for one, found in zip(quoting, held, strict=True)}
+        return [quoted.get(alert.alert_id, alert) for alert in alerts]
 
     async def _alerts(self, alert_ids: Sequence[bytes]) -> list[Alert]:
         if not alert_ids:
             return []
         [packed] = await self._server.run([("HMGET", self._keys.alerts, *alert_ids)])
-        return [packing.unpack_alert(one) for one in packed if one]
+        return [alert_packing.unpack_alert(one) for one in packed if one]
 
     async def _drop_oldest(self) -> None:
         [alert_ids] = await self._server.run([("ZRANGE", self._keys.alert_times, 0, -MAX_RECENT_ALERTS - 1)])
@@ -87,5 +100,5 @@ class RecentAlerts:
 
     def _note_words(self, alert: Alert, review_id: str) -> Command:
         product = self._keys.product(alert.product_id)
-        arguments = (review_id, alert.revision or 0, alert.raised_at_ms, packing.pack_alert_words(alert))
+        arguments = (review_id, alert.revision or 0, alert.raised_at_ms, alert_packing.pack_alert_words(alert))
         return NOTE_ALERT_WORDS.call((product.reviews, product.alert_words), arguments)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
-from stream_app.ports import Applied
-from stream_app.records import EnrichedReview, ProductSummary, ProductText
+from stream_app.ports import Applied, Judged
+from stream_app.records import Alert, EnrichedReview, ProductSummary, ProductText
+from stream_app.steps.product_alerts import Policy
 from stream_app.steps.product_summary import tally_of
 from stream_app.steps.quoted import still_quotes
 from stream_app.store import packing
@@ -42,6 +43,29 @@ class ReplayStore(RedisSummaryStore):
             known = [part for product_id, at_ms in arrived.items() for part in (at_ms, product_id)]
             await self._server.run([("ZADD", self._keys.products, "GT", *known)])
         return [Applied(applied_of(reply).changed) for reply in replies]
+
+    async def judge(
+        self,
+        reviews: Sequence[EnrichedReview],
+        now_ms: int,
+        *,
+        false_alarms: float,
+        max_age_ms: int,
+        encode: Callable[[Alert], bytes],
+    ) -> list[Judged]:
+        """Nothing yet: ``note_episodes`` does it once, when everything is applied."""
+        return []
+
+    async def note_episodes(self, false_alarms: float, now_ms: int) -> AsyncIterator[tuple[int, int]]:
+        """Note which episodes of each product go on, without alerts: the view before may have told them.
+
+        Yields (products looked at, of these noted).
+        """
+        policy = Policy(false_alarms, max_age_ms=0, is_rebuild=True)
+        async for page in self._pages():
+            polled = {product_id.decode(): () for product_id in page}
+            noted = await self._episodes.judge_products(polled, policy, lambda _: b"", now_ms)
+            yield len(polled), len(noted)
 
     async def restore_texts(self, published: Sequence[ProductSummary]) -> int:
         """Write the texts of these summaries back where they still hold; returns how many were written.

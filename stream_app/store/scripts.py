@@ -11,6 +11,7 @@ RELEASE_DUE = Script("release_due")
 RECORD_ALERT = Script("record_alert")
 NOTE_PUBLISHED = Script("note_published")
 NOTE_RESTORED = Script("note_restored")
+NOTE_EPISODES = Script("note_episodes")
 NOTE_ALERT_WORDS = Script("note_alert_words")
 DROP_ALERT_WORDS = Script("drop_alert_words")
 SWITCH_GENERATION = Script("switch_generation")
@@ -24,6 +25,7 @@ SCRIPTS = (
     RECORD_ALERT,
     NOTE_PUBLISHED,
     NOTE_RESTORED,
+    NOTE_EPISODES,
     NOTE_ALERT_WORDS,
     DROP_ALERT_WORDS,
     SWITCH_GENERATION,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
-from stream_app.ports import Applied, DueProduct, ViewLost
+from stream_app.ports import Applied, DueProduct, Judged, ViewLost
 from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText
 from stream_app.settings import ViewSettings
 from stream_app.steps import fold
-from stream_app.store import packing
+from stream_app.steps.hazards import speaks_of_hazard
+from stream_app.steps.product_alerts import Policy
+from stream_app.store import alert_packing, packing
 from stream_app.store.due import DueProducts, Intervals
+from stream_app.store.episodes import Episodes
 from stream_app.store.keys import ORIGIN, Keys
 from stream_app.store.reads import SummaryReads
 from stream_app.store.recent import RecentAlerts
@@ -30,6 +33,7 @@ class RedisSummaryStore:
         self._reads = SummaryReads(server, self._keys)
         self._due = DueProducts(server, self._keys, intervals)
         self._alerts = RecentAlerts(server, self._keys)
+        self._episodes = Episodes(server, self._keys)
 
     @classmethod
     def from_settings(cls, settings: ViewSettings) -> Self:
@@ -65,6 +69,17 @@ class RedisSummaryStore:
         if known:
             await self._server.run([("ZADD", self._keys.products, *known), *self._due.entries(product_ids, now_ms)])
         return [applied_of(reply) for reply in replies]
+
+    async def judge(
+        self,
+        reviews: Sequence[EnrichedReview],
+        now_ms: int,
+        *,
+        false_alarms: float,
+        max_age_ms: int,
+        encode: Callable[[Alert], bytes],
+    ) -> list[Judged]:
+        return await self._episodes.judge(reviews, Policy(false_alarms, max_age_ms), encode, now_ms)
 
     async def clear_outbox(self, product_id: str, alert_ids: Sequence[str]) -> None:
         if alert_ids:
@@ -136,6 +151,7 @@ def apply_command(keys: Keys, review: EnrichedReview, alert_id: str = "", alert:
         alert_id,
         alert,
         packing.pack_said(contribution.said),
+        "1" if speaks_of_hazard(review) else "",
     )
     return APPLY.call(keys.product(review.product_id), arguments)
 
@@ -153,12 +169,7 @@ def write_text_command(
 def applied_of(reply: list[Any]) -> Applied:
     """What the script of ``apply_command`` answered."""
     changed, *outbox = reply
-    waiting = []
-    for alert_id, held in zip(outbox[::2], outbox[1::2], strict=True):
-        version, _, alert = held.split(b"\n", 2)
-        waiting.append((int(version), alert_id.decode(), alert))
-    in_order = tuple((alert_id, alert) for _, alert_id, alert in sorted(waiting))
-    return Applied(bool(changed), in_order)
+    return Applied(bool(changed), alert_packing.unpack_outbox(outbox))
 
 
 def _decoded(texts: Iterable[bytes]) -> list[str]:

@@ -29,6 +29,9 @@ _suppressed = Counter(
     "Alerts that did not fire though their rule holds, by reason",
     ["rule", "reason"],
 )
+_judging_failed = Counter(
+    "stream_app_products_not_judged_total", "Products whose alerts were not decided, because of a bug"
+)
 
 
 def records_received(role: str, count: int) -> None:
@@ -81,6 +84,18 @@ def alert_raised(rule: str, severity: str) -> None:
 
 def alert_suppressed(rule: str, reason: str) -> None:
     _suppressed.labels(rule, reason).inc()
+
+
+def product_judging_failed(product_id: str, error: BaseException) -> None:
+    """An exception that a product's state triggered, as ``record_failed`` logs those of records."""
+    _judging_failed.inc()
+    log.error(
+        "product_judging_failed",
+        product_id=product_id,
+        error=type(error).__name__,
+        traceback=places(error),
+        next_step="report this as a bug, with the traceback; the product raises no alerts of its own until it is fixed",
+    )
 
 
 def alert_notified(alert: Alert) -> None:

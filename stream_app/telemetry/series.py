@@ -16,6 +16,7 @@ OF_ROLE = {
         "stream_app_isolated_process_deaths",
         "stream_app_candidates_passed",
     ),
+    "summarize": ("stream_app_products_not_judged",),
     "describe": ("stream_app_headlines_without_t5",),
 }
 """Series without labels, which every process would show: those of one role. A test checks that each has one."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from stream_app.ports import Applied, DueProduct, StoreUnavailable, ViewLost
+from stream_app.ports import Applied, DueProduct, Judged, StoreUnavailable, ViewLost
 from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText, changes_of
 from stream_app.steps.alert_rules import is_graver
 from stream_app.steps.due import publication_due_at, text_due_at, unless_clock_was_ahead
-from stream_app.steps.fold import ProductState
+from stream_app.steps.fold import HOUR_MS, ProductState
+from stream_app.steps.product_alerts import SUPPRESSED, Marks, Policy, alert_of, quoted, verdict
 from stream_app.steps.product_summary import summarize
 from stream_app.store.keys import MAX_RECENT_ALERTS
 
@@ -19,6 +20,7 @@ class MemorySummaryStore:
 
     ``lost``: the view's origin is gone.
     ``outboxes``: alerts that wait for publication, by product; put them there to test who publishes them.
+    ``episodes``: of products that have turned bad.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class MemorySummaryStore:
         self.lost = False
         self.starts = 1
         self.outboxes: dict[str, dict[str, bytes]] = {}
+        self.episodes: dict[str, Marks] = {}
         self._text_min_interval_ms = text_min_interval_ms
         self._publication_interval_ms = publication_interval_ms
         self._generation = generation
@@ -54,6 +57,36 @@ class MemorySummaryStore:
             stands_at = self._due.get(product_id, now_ms)
             self._due[product_id] = min(stands_at, now_ms)
         return results
+
+    async def judge(
+        self,
+        reviews: Sequence[EnrichedReview],
+        now_ms: int,
+        *,
+        false_alarms: float,
+        max_age_ms: int,
+        encode: Callable[[Alert], bytes],
+    ) -> list[Judged]:
+        self._reach()
+        polled: dict[str, set[int]] = {}
+        for review in reviews:
+            polled.setdefault(review.product_id, set()).add(review.created_at_ms // HOUR_MS)
+        found = []
+        for product_id, hours in polled.items():
+            state = self._states.get(product_id, ProductState(product_id))
+            held = self.episodes.get(product_id, {})
+            after, findings = verdict(state, held, hours, Policy(false_alarms, max_age_ms), now_ms)
+            if after == held and not findings:
+                continue
+            self.episodes[product_id] = after
+            evidence = state.newest_sentences()
+            raised = [alert for one in findings if (alert := alert_of(one, state, evidence, now_ms)) is not None]
+            outbox = self.outboxes.setdefault(product_id, {})
+            for alert in raised:
+                outbox.setdefault(alert.alert_id, encode(alert))
+            suppressed = [(one.rule, one.outcome) for one in findings if one.outcome in SUPPRESSED]
+            found.append(Judged(product_id, tuple(outbox.items()), tuple(raised), tuple(suppressed)))
+        return found
 
     async def clear_outbox(self, product_id: str, alert_ids: Sequence[str]) -> None:
         self._reach()
@@ -156,7 +189,9 @@ class MemorySummaryStore:
 
     def _with_words_of(self, alert: Alert, kept: Mapping[tuple[str, str | None, int | None], Alert]) -> Alert:
         quoting = kept.get((alert.product_id, alert.review_id, alert.revision))
-        if quoting is None or alert.review_id is None:
+        if alert.review_id is None:
+            return self._without_old_words(alert)
+        if quoting is None:
             return alert
         quoting = self._without_old_words(quoting)
         return replace(alert, sentence=quoting.sentence, safety_words=quoting.safety_words)
@@ -181,6 +216,13 @@ class MemorySummaryStore:
 
     def _without_old_words(self, alert: Alert) -> Alert:
         state = self._states.get(alert.product_id)
+        sentences = state.sentences if state else {}
+        quotes = []
+        for one in alert.quotes:
+            held_now = sentences.get(one.review_id)
+            is_same = held_now is not None and held_now.revision == one.revision
+            quotes.append(replace(one, sentence=quoted(held_now) if held_now and is_same else None))
+        alert = replace(alert, quotes=tuple(quotes))
         held = state.held.get(alert.review_id) if state and alert.review_id else None
         if held is None or (held.revision, held.deleted) <= (alert.revision or 0, 0):
             return alert

@@ -15,10 +15,13 @@ from stream_app.records import (
     LABELS,
     SEVERITIES,
     Alert,
+    AlertQuote,
+    BadShare,
     EnrichedReview,
     ModelName,
     Opinion,
     Position,
+    ProductRule,
     RawRecord,
     Reason,
     Rejected,
@@ -62,6 +65,7 @@ ENRICHED = st.builds(
     sentiment_model=MODEL,
     summary_model=MODEL,
 )
+SHARE = st.builds(BadShare, st.integers(0, 10**9), st.integers(0, 10**9), st.none() | MS, st.none() | MS)
 ALERT = st.builds(
     Alert,
     alert_id=TEXT,
@@ -75,6 +79,13 @@ ALERT = st.builds(
     sentence=st.none() | TEXT,
     safety_words=st.tuples(TEXT),
     reason=st.none() | st.sampled_from(get_args(Reason)),
+    window=st.none() | SHARE,
+    baseline=st.none() | SHARE,
+    quotes=st.lists(
+        st.builds(AlertQuote, ID, st.integers(0, 2**53 - 1), st.none() | st.integers(1, 5), st.none() | TEXT),
+        max_size=3,
+    ).map(tuple),
+    recovered_from=st.none() | st.sampled_from(get_args(ProductRule)),
 )
 
 
@@ -124,6 +135,39 @@ def test_example_of_a_safety_alert_is_valid_and_says_what_raised_it() -> None:
 
     assert not isinstance(alert, Rejected)
     assert (alert.rule, alert.severity, alert.reason, alert.p_negative) == ("safety", "critical", "terms", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "severity", "reason"),
+    [
+        ("negative_spike", "negative_spike", "warning", "sentiment"),
+        ("rating_drop", "rating_drop", "warning", "stars"),
+        ("safety_cluster", "safety_cluster", "critical", "terms"),
+        ("recovered", "recovered", "info", "ended"),
+    ],
+)
+def test_example_of_a_product_alert_is_valid_and_says_what_was_counted(
+    name: str, rule: str, severity: str, reason: str
+) -> None:
+    value = stored(f"alert.{name}.json")
+
+    validator("alert.v1").validate(value)
+    alert = contract.decode_alert(record(orjson.dumps(value)))
+    assert not isinstance(alert, Rejected)
+    assert (alert.rule, alert.severity, alert.reason, alert.review_id) == (rule, severity, reason, None)
+    assert alert.window is not None
+    assert alert.recovered_from == ("negative_spike" if name == "recovered" else None)
+    assert orjson.loads(contract.encode_alert(alert)) == value
+
+
+def test_alert_of_a_product_is_read_whatever_a_later_version_adds() -> None:
+    value = stored("alert.recovered.json") | {"recovered_from": "something new", "more": 1}
+
+    alert = contract.decode_alert(record(orjson.dumps(value)))
+    assert not isinstance(alert, Rejected)
+    assert alert.recovered_from is None
+    for wrong in ({"window": 7}, {"quotes": {"a": 1}}, {"quotes": [7]}, {"baseline": {"reviews": -1, "bad": 0}}):
+        assert isinstance(contract.decode_alert(record(orjson.dumps(value | wrong))), Rejected)
 
 
 def test_example_of_an_alert_by_a_learned_hazard_is_valid_and_says_what_raised_it() -> None:

@@ -52,7 +52,11 @@ def test_each_process_exposes_its_own_series() -> None:
         series[role] = {name for name in names if not name.endswith("_created")}
 
     assert series["api"] == {"stream_app_api_seconds"}
-    assert series["summarize"] == {"stream_app_consumer_lag_records", "stream_app_consumer_lag_seconds"}
+    assert series["summarize"] == {
+        "stream_app_consumer_lag_records",
+        "stream_app_consumer_lag_seconds",
+        "stream_app_products_not_judged_total",
+    }
     assert {"stream_app_enrich_seconds", "stream_app_crash_loops_total"} <= series["enrich"]
 
 

@@ -2,7 +2,10 @@
 
 const WINDOWS = { "24h": "the last 24 hours", "7d": "the last 7 days", "30d": "the last 30 days", all: "all time" };
 const SEVERITIES = { critical: "▲ Critical", warning: "◆ Warning", info: "● Notice" };
-const RULES = { negative_review: "Bad review", safety: "Safety", negative_spike: "Turning bad", recovered: "Recovered" };
+const RULES = {
+  negative_review: "Bad review", safety: "Safety",
+  negative_spike: "Turning bad", rating_drop: "Stars dropping", safety_cluster: "Hazards reported", recovered: "Recovered",
+};
 const METHODS = {
   abstractive: "worded by a model",
   extractive: "in their own words",
@@ -214,7 +217,8 @@ function drawAlert(alert) {
       timeOf(alert.raised_at)),
     el("p", "about", alert.product_id),
     // only a bad review's sentence is somebody's own
-    alert.sentence ? el(alert.review_id ? "q" : "p", "sentence", alert.sentence) : null);
+    alert.sentence ? el(alert.review_id ? "q" : "p", "sentence", alert.sentence) : null,
+    ...(alert.quotes ?? []).map((quote) => (quote.sentence ? el("q", "sentence", quote.sentence) : null)));
   if (alert.safety_words?.length) item.append(el("div", "words", ...alert.safety_words.map((word) => el("span", "word", word))));
   const why = [
     alert.rating ? `${count(alert.rating, "star")}` : null,

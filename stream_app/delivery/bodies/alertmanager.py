@@ -40,7 +40,7 @@ def alertmanager_body(receiver: str, notification: Notification) -> bytes:
 def _alert(notification: Notification, alert: Alert) -> dict[str, Any]:
     resolved = alert.rule == "recovered"
     labels = {
-        "alertname": "negative_spike" if resolved else alert.rule,
+        "alertname": alert.recovered_from or alert.rule,
         "product_id": alert.product_id,
         **({"review_id": alert.review_id} if alert.review_id is not None else {}),
         **({"test": "true"} if notification.is_test else {}),

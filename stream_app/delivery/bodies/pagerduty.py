@@ -61,7 +61,8 @@ def _short(alert: Alert) -> Alert:
 
 
 def _dedup_key(alert: Alert) -> str:
-    rule, _, rest = alert.alert_id.partition("|")
-    # a spike and its end differ in the rule alone
-    key = f"negative_spike|{rest}" if rule == "recovered" else alert.alert_id
+    key = alert.alert_id
+    if alert.recovered_from is not None:  # recovered|product|rule|hour; what is over is rule|product|hour
+        _, product, rule, hour = key.split("|")
+        key = f"{rule}|{product}|{hour}"
     return key if len(key) <= _MAX_KEY else f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"

@@ -10,6 +10,8 @@ _RULES = {
     "safety": "safety",
     "negative_review": "negative review",
     "negative_spike": "many negative reviews",
+    "rating_drop": "many reviews of one or two stars",
+    "safety_cluster": "several reviews about hazards",
     "recovered": "recovered",
 }
 _SUPPRESSED: dict[Suppression, str] = {"cool_down": "by a cool-down", "quiet_hours": "in quiet hours"}
@@ -41,6 +43,7 @@ def facts(alert: Alert) -> list[str]:
         known.append(_number(alert.rating, "star"))
     if alert.p_negative is not None:
         known.append(f"negative with probability {alert.p_negative:.2f}")
+    known += [f"“{on_one_line(one.sentence)}”" for one in alert.quotes if one.sentence]
     return known
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stream_app.delivery.receivers import Notification
-from stream_app.records import Alert
+from stream_app.records import Alert, AlertQuote
 from stream_app.steps.delivery_queue import Suppression
 
 RAISED_MS = 1_777_629_601_100  # 2026-05-01T10:00:01.100Z
@@ -35,7 +35,27 @@ NEGATIVE = Alert(
     sentence="It broke.",
     reason="sentiment",
 )
-RECOVERED = Alert("recovered|p-1", "recovered", "info", "p-1", RAISED_MS, RAISED_MS)
+SPIKE = Alert(
+    alert_id="negative_spike|p-1|2026-05-01T08",
+    rule="negative_spike",
+    severity="warning",
+    product_id="p-1",
+    created_at_ms=RAISED_MS,
+    raised_at_ms=RAISED_MS,
+    sentence="6 of 6 reviews since 2026-05-01 08:00 UTC are negative, 1 of 26 reviews before.",
+    reason="sentiment",
+    quotes=(AlertQuote("r-1", 0, 1, "It\nbroke & <smokes>."), AlertQuote("r-2", 1, 1, None)),
+)
+RECOVERED = Alert(
+    alert_id="recovered|p-1|negative_spike|2026-05-01T08",
+    rule="recovered",
+    severity="info",
+    product_id="p-1",
+    created_at_ms=RAISED_MS,
+    raised_at_ms=RAISED_MS,
+    reason="ended",
+    recovered_from="negative_spike",
+)
 HOSTILE = Alert(
     alert_id="safety|" + "%F0%9F%94%A5" * 128 + "|" + "r" * 128,
     rule="safety",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 import orjson
+import pytest
 
 from stream_app import contract
-from stream_app.delivery.bodies import body_of
+from stream_app.delivery.bodies import body_of, wording
 from stream_app.delivery.receivers import HttpKind, HttpReceiver, Notification
-from stream_app.records import Alert
+from stream_app.records import Alert, ProductRule
 from tests.schemas import validator
-from tests.unit.delivery.samples import HOSTILE, NEGATIVE, RECOVERED, SAFETY, notification
+from tests.unit.delivery.samples import HOSTILE, NEGATIVE, RECOVERED, SAFETY, SPIKE, notification
 
 
 def body(kind: HttpKind, message: Notification) -> Any:
@@ -88,8 +90,7 @@ def test_alertmanager_body() -> None:
 
 
 def test_recovery_resolves_the_spike_in_alertmanagers_form() -> None:
-    spike = Alert("negative_spike|p-1", "negative_spike", "warning", "p-1", 0, 0)
-    [fired], [ended] = (body("alertmanager", notification(one))["alerts"] for one in (spike, RECOVERED))
+    [fired], [ended] = (body("alertmanager", notification(one))["alerts"] for one in (SPIKE, RECOVERED))
 
     assert (ended["status"], ended["endsAt"]) == ("resolved", "2026-05-01T10:00:01.100Z")
     assert body("alertmanager", notification(RECOVERED))["status"] == "resolved"
@@ -125,7 +126,24 @@ def test_pagerduty_event() -> None:
 def test_recovery_resolves_the_incident_of_the_spike_at_pagerduty() -> None:
     event = body("pagerduty", notification(RECOVERED))
 
-    assert (event["event_action"], event["dedup_key"]) == ("resolve", "negative_spike|p-1")
+    assert (event["event_action"], event["dedup_key"]) == ("resolve", SPIKE.alert_id)
+
+
+def test_alert_about_a_product_quotes_its_reviews() -> None:
+    assert wording.facts(SPIKE) == ["“It broke & <smokes>.”"]
+    assert "It broke &amp; &lt;smokes&gt;." in orjson.dumps(body("slack", notification(SPIKE))).decode()
+
+
+@pytest.mark.parametrize("rule", get_args(ProductRule))
+def test_recovery_of_each_rule_resolves_its_alert(rule: ProductRule) -> None:
+    alert = replace(SPIKE, rule=rule, alert_id=f"{rule}|p-1|2026-05-01T08")
+    over = replace(RECOVERED, recovered_from=rule, alert_id=f"recovered|p-1|{rule}|2026-05-01T08")
+    [fired], [ended] = (body("alertmanager", notification(one))["alerts"] for one in (alert, over))
+
+    assert fired["fingerprint"] == ended["fingerprint"]
+    fired, ended = (body("pagerduty", notification(one)) for one in (alert, over))
+    assert (fired["dedup_key"], ended["dedup_key"]) == (alert.alert_id, alert.alert_id)
+    assert (fired["event_action"], ended["event_action"]) == ("trigger", "resolve")
 
 
 def test_digest_is_an_incident_of_its_own_at_pagerduty() -> None:

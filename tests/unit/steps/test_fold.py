@@ -69,7 +69,7 @@ def test_counts_equal_a_plain_recount(deliveries: list[EnrichedReview]) -> None:
 
 
 def order_free(state: ProductState) -> tuple[object, ...]:
-    return state.totals, state.buckets, state.aspects, state.aspect_days, state.newest_ms, state.held
+    return state.totals, state.buckets, state.aspects, state.aspect_days, state.hazards, state.newest_ms, state.held
 
 
 @given(st.lists(events, max_size=8).map(without_contradictions), st.data())

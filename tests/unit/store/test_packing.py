@@ -5,7 +5,7 @@ from __future__ import annotations
 from stream_app.records import Alert, Evidence, Mention, ModelName, ProductText
 from stream_app.steps.aspect_counts import Said
 from stream_app.steps.fold import Contribution, ProductState
-from stream_app.store import packing
+from stream_app.store import alert_packing, packing
 
 
 def test_text_alert_and_evidence_survive_packing() -> None:
@@ -17,13 +17,13 @@ def test_text_alert_and_evidence_survive_packing() -> None:
 
     assert packing.unpack_text(packing.pack_text(text)) == text
     assert packing.unpack_text(packing.pack_text(without_model)) == without_model
-    kept = packing.unpack_alert(packing.pack_alert(alert))
+    kept = alert_packing.unpack_alert(alert_packing.pack_alert(alert))
     assert (kept.sentence, kept.safety_words) == (None, ())
-    words = packing.pack_alert_words(alert)
-    assert packing.with_alert_words(kept, b"3 2 " + words) == alert
-    assert packing.with_alert_words(kept, b"4 2 " + words) == packing.with_alert_words(kept, None) == kept
+    words = alert_packing.pack_alert_words(alert)
+    assert alert_packing.with_alert_words(kept, b"3 2 " + words) == alert
+    assert alert_packing.with_alert_words(kept, b"4 2 " + words) == alert_packing.with_alert_words(kept, None) == kept
     of_no_review = Alert("id", "recovered", "info", "p", 1, 2, sentence="Calm again.")
-    assert packing.unpack_alert(packing.pack_alert(of_no_review)) == of_no_review
+    assert alert_packing.unpack_alert(alert_packing.pack_alert(of_no_review)) == of_no_review
     assert packing.unpack_evidence(packing.pack_evidence(evidence)) == evidence
 
 

@@ -1,0 +1,118 @@
+"""Judges products by their state in Redis, and notes what was found with the alerts that it raises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from stream_app import telemetry
+from stream_app.ports import Judged
+from stream_app.records import Alert, EnrichedReview, ProductRule
+from stream_app.steps.episodes import Mark
+from stream_app.steps.fold import HOUR_MS
+from stream_app.steps.product_alerts import RULES, SUPPRESSED, Finding, Marks, Policy, alert_of, may_change, verdict
+from stream_app.store import alert_packing, packing
+from stream_app.store.keys import Keys
+from stream_app.store.scripts import NOTE_EPISODES
+from stream_app.store.server import Command, Server
+
+_TRIES = 3
+
+Encode = Callable[[Alert], bytes]
+
+
+class Episodes:
+    """The episodes of one generation's products."""
+
+    def __init__(self, server: Server, keys: Keys) -> None:
+        self._server = server
+        self._keys = keys
+
+    async def judge(
+        self, reviews: Sequence[EnrichedReview], policy: Policy, encode: Encode, now_ms: int
+    ) -> list[Judged]:
+        """See ports.SummaryStore. Two round trips for a poll in which nothing changes, four if something does."""
+        polled: dict[str, set[int]] = {}
+        for review in reviews:
+            polled.setdefault(review.product_id, set()).add(review.created_at_ms // HOUR_MS)
+        suspicious = {review.product_id for review in reviews if may_change(review)}
+        calm = [product_id for product_id in polled if product_id not in suspicious]
+        marks = await self._server.run(
+            [("HMGET", self._keys.product(product_id).state, *alert_packing.mark_fields()) for product_id in calm]
+        )
+        marked = [product_id for product_id, held in zip(calm, marks, strict=True) if any(held)]
+        return await self.judge_products({one: polled[one] for one in (*suspicious, *marked)}, policy, encode, now_ms)
+
+    async def judge_products(
+        self, polled: Mapping[str, Collection[int]], policy: Policy, encode: Encode, now_ms: int
+    ) -> list[Judged]:
+        """Judge these products. ``polled``: the hours (since 1970, UTC) of what was applied to each just now.
+
+        Refused where something was applied since the state was read; then it is read again. After ``_TRIES`` the other
+        process, which applied more, judges what both did.
+        """
+        found: list[Judged] = []
+        for _ in range(_TRIES):
+            if not polled:
+                break
+            judged = await self._judge_once(polled, policy, encode, now_ms)
+            found += [one for one in judged.values() if one is not None]
+            polled = {product_id: polled[product_id] for product_id, one in judged.items() if one is None}
+        return found
+
+    async def _judge_once(
+        self, polled: Mapping[str, Collection[int]], policy: Policy, encode: Encode, now_ms: int
+    ) -> dict[str, Judged | None]:
+        """Of each product for which something is to be noted: what was; None if it was refused."""
+        product_ids = list(polled)
+        replies = await self._server.run([("HGETALL", self._keys.product(one).state) for one in product_ids])
+        changed = []
+        for product_id, fields in zip(product_ids, replies, strict=True):
+            try:
+                state = packing.unpack_state(product_id, fields)
+                held = alert_packing.unpack_marks([fields.get(name.encode()) for name in alert_packing.mark_fields()])
+                after, findings = verdict(state, held, polled[product_id], policy, now_ms)
+            except Exception as error:  # noqa: BLE001 - a bug that one product triggers must not stop the others
+                telemetry.product_judging_failed(product_id, error)  # guarantee: product-that-fails-stops-no-other
+                continue
+            if after != held or findings:
+                changed.append((state, held, after, findings))
+        sentences = await self._server.run(
+            [("HVALS", self._keys.product(state.product_id).sentences) for state, *_ in changed]
+        )
+        commands, alerts = [], []
+        for (state, held, after, findings), packed in zip(changed, sentences, strict=True):
+            evidence = [packing.unpack_evidence(one) for one in packed]
+            raised = [alert for one in findings if (alert := alert_of(one, state, evidence, now_ms)) is not None]
+            alerts.append(raised)
+            commands.append(self._note(state.product_id, state.version, held, after, raised, encode))
+        answers = await self._server.run(commands)
+        return {
+            state.product_id: _judged(state.product_id, findings, raised, answer)
+            for (state, _, _, findings), raised, answer in zip(changed, alerts, answers, strict=True)
+        }
+
+    def _note(
+        self, product_id: str, version: int, held: Marks, after: Marks, alerts: Sequence[Alert], encode: Encode
+    ) -> Command:
+        product = self._keys.product(product_id)
+        changed: list[tuple[ProductRule, Mark | None]] = [(rule, after.get(rule)) for rule in RULES]
+        marks = [
+            part
+            for (rule, mark), field in zip(changed, alert_packing.mark_fields(), strict=True)
+            for part in (field, alert_packing.pack_mark(held.get(rule)), alert_packing.pack_mark(mark))
+        ]
+        outbox: list[str | bytes] = []
+        for alert in alerts:
+            outbox += [alert.alert_id, "".join(f"{one.review_id}\t" for one in alert.quotes), encode(alert)]
+        return NOTE_EPISODES.call((product.state, product.outbox), (version, len(RULES), *marks, *outbox))
+
+
+def _judged(
+    product_id: str, findings: Sequence[Finding], raised: Sequence[Alert], answer: Sequence[Any]
+) -> Judged | None:
+    noted, *outbox = answer
+    if not noted:
+        return None
+    suppressed = tuple((one.rule, one.outcome) for one in findings if one.outcome in SUPPRESSED)
+    return Judged(product_id, alert_packing.unpack_outbox(outbox), tuple(raised), suppressed)

@@ -1,0 +1,148 @@
+"""Episodes on a server: judged by several processes, with words that go, and in a view that is rebuilt."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from stream_app import contract
+from stream_app.embedded.valkey import EmbeddedValkey
+from stream_app.ports import Judged
+from stream_app.records import RawRecord
+from stream_app.store import alert_packing
+from stream_app.store.keys import Keys
+from stream_app.store.replay import ReplayStore
+from stream_app.store.summaries import RedisSummaryStore
+from tests.behaviour.bad_batch import ALERT_ID, BATCH, FALSE_ALARMS, HEALTHY, bad, judge, raised, take
+from tests.behaviour.enriched import DAY_MS, NOW_MS, deletion
+from tests.behaviour.running import Run
+from tests.integration.store.conftest import NAMESPACE, Opener
+
+pytestmark = pytest.mark.store
+
+
+@pytest.fixture
+def client(fresh_valkey: EmbeddedValkey) -> Any:
+    with Redis.from_url(fresh_valkey.url) as opened:
+        yield opened
+
+
+def marks_of(client: Redis, generation: int) -> dict[str, tuple[int, int]]:
+    """(first hour, last hour) of the episodes that go on."""
+    fields: Any = client.hmget(Keys(NAMESPACE, generation).product("p").state, alert_packing.mark_fields())
+    return {rule: mark[:2] for rule, mark in alert_packing.unpack_marks(fields).items()}
+
+
+def test_processes_that_judge_at_once_alarm_once(
+    run: Run, fresh_valkey: EmbeddedValkey, open_store: Opener, client: Redis
+) -> None:
+    stores = [open_store(fresh_valkey.url) for _ in range(4)]
+    run(stores[0].apply([*HEALTHY, *BATCH], NOW_MS))
+
+    async def judge_all() -> list[list[Judged]]:
+        each: dict[str, Any] = {"false_alarms": FALSE_ALARMS, "max_age_ms": DAY_MS, "encode": contract.encode_alert}
+        return await asyncio.gather(*(one.judge(BATCH, NOW_MS, **each) for one in stores))
+
+    assert [name for judged in run(judge_all()) for name in raised(judged)] == [ALERT_ID]
+    assert client.hkeys(Keys(NAMESPACE, 1).product("p").outbox) == [ALERT_ID.encode()]
+
+
+def test_state_that_moved_since_it_was_read_is_judged_again(run: Run, old: RedisSummaryStore) -> None:
+    """Half of the batch is deleted between reading and noting: what was found no longer holds."""
+    run(old.apply([*HEALTHY, *BATCH], NOW_MS))
+    send = old._server.run
+    deleted: list[Any] = []
+
+    async def interrupted(commands: Any) -> Any:
+        if not deleted and any(command[0] == "HVALS" for command in commands):
+            deleted.append(await old.apply([deletion(one.review_id) for one in BATCH], NOW_MS))
+        return await send(commands)
+
+    old._server.run = interrupted  # type: ignore[method-assign]
+    assert judge(run, old, BATCH) == []
+    assert deleted
+
+
+def test_alert_in_the_outbox_is_raised_again_without_the_words_of_an_edited_review(
+    run: Run, old: RedisSummaryStore
+) -> None:
+    take(run, old, [*HEALTHY, *BATCH])
+    edit = bad(0, revision=1, kind="edited", text="Something else.")
+    [applied] = run(old.apply([edit], NOW_MS))
+    assert applied.outbox == ()
+
+    [judged] = judge(run, old, [edit])
+    [(alert_id, value)] = judged.outbox
+    assert alert_id == ALERT_ID
+    assert b"It broke (1)." in value
+    assert b"It broke (0)." not in value
+
+
+def test_edit_of_a_review_that_no_alert_quotes_leaves_the_outbox(run: Run, old: RedisSummaryStore) -> None:
+    take(run, old, [*HEALTHY, *BATCH])
+
+    [applied] = run(old.apply([bad(7, revision=1, kind="edited")], NOW_MS))
+    assert [alert_id for alert_id, _ in applied.outbox] == [ALERT_ID]
+
+
+def test_list_of_alerts_holds_no_word_of_a_quoted_review(run: Run, old: RedisSummaryStore, client: Redis) -> None:
+    [judged] = take(run, old, [*HEALTHY, *BATCH])
+    run(old.record_alerts(judged.raised))
+
+    held: Any = client.hvals(Keys(NAMESPACE, 1).alerts)
+    assert b"broke" not in b"".join(held)
+
+
+def test_outbox_holds_the_alert_as_the_topic_gets_it(run: Run, old: RedisSummaryStore) -> None:
+    [judged] = take(run, old, [*HEALTHY, *BATCH])
+    [(_, value)] = judged.outbox
+
+    assert contract.decode_alert(RawRecord("t", 0, 0, 0, None, value)) == judged.raised[0]
+
+
+def rebuilt(run: Run, new: ReplayStore) -> tuple[int, int]:
+    async def note() -> tuple[int, int]:
+        pages = [page async for page in new.note_episodes(FALSE_ALARMS, NOW_MS)]
+        return sum(looked_at for looked_at, _ in pages), sum(noted for _, noted in pages)
+
+    counted: tuple[int, int] = run(note())
+    return counted
+
+
+def test_rebuilt_view_has_the_same_episodes_and_no_alert(
+    run: Run, old: RedisSummaryStore, new: ReplayStore, client: Redis
+) -> None:
+    for one in [*HEALTHY, *BATCH]:
+        take(run, old, [one])
+    run(new.apply([*BATCH, *HEALTHY], NOW_MS))
+    assert judge(run, new, BATCH) == [], "while it is filled"
+
+    assert rebuilt(run, new) == (1, 1)
+    assert marks_of(client, 2) == marks_of(client, 1) != {}
+    assert not client.exists(Keys(NAMESPACE, 2).product("p").outbox)
+    assert rebuilt(run, new) == (1, 0), "a rebuild that is continued"
+
+
+def test_rebuilt_view_alarms_of_an_event_that_the_old_one_may_not_have_finished(
+    run: Run, fresh_valkey: EmbeddedValkey, open_store: Opener, new: ReplayStore
+) -> None:
+    """It comes again, as a duplicate; other reviews of the product do not tell again what was told before."""
+    run(new.apply([*HEALTHY, *BATCH], NOW_MS))
+    rebuilt(run, new)
+    live = open_store(fresh_valkey.url, generation=2)
+
+    assert raised(take(run, live, [bad(8, created_at_ms=NOW_MS + 1)])) == []
+    assert raised(take(run, live, [BATCH[0]])) == [], "it came after those that raised the alert"
+    assert raised(take(run, live, [BATCH[4]])) == [ALERT_ID]
+
+
+def test_product_whose_state_is_broken_stops_no_other(run: Run, old: RedisSummaryStore, client: Redis) -> None:
+    broken = [replace(one, product_id="q") for one in BATCH]
+    run(old.apply([*HEALTHY, *BATCH, *broken], NOW_MS))
+    client.hset(Keys(NAMESPACE, 1).product("q").state, "episode:negative_spike", "nonsense")
+
+    assert raised(judge(run, old, [*broken, *BATCH])) == [ALERT_ID]

@@ -1,0 +1,156 @@
+"""The role that keeps the view alarms when a product turns bad: once, also if it ends at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from prometheus_client import REGISTRY
+
+from stream_app import contract
+from stream_app.ports import Judged, StoreUnavailable
+from stream_app.records import EnrichedReview
+from stream_app.roles.summarize import Summarize
+from stream_app.settings import Settings
+from stream_app.testing.kafka import FakeAcks, FakePublisher, in_flight_of
+from stream_app.testing.store import MemorySummaryStore
+from tests.behaviour.bad_batch import ALERT_ID, BATCH, HEALTHY
+from tests.behaviour.enriched import DAY_MS, NOW_MS
+from tests.unit.roles.test_summarize_role import run
+from tests.waiting import wait_until_async
+
+_SECONDS = 30
+
+
+class Worker:
+    """A summarize on a store that outlives it."""
+
+    def __init__(self, store: MemorySummaryStore, **settings: Any) -> None:
+        self.acks, self.publisher = FakeAcks(), FakePublisher()
+        self.errors: list[BaseException] = []
+        given: dict[str, Any] = {"redis_settle_seconds": 0.0, "redis_patience_seconds": 30} | settings
+        now_ms = given.pop("now_ms", NOW_MS)
+        self.role = Summarize(
+            Settings(_env_file=None, **given), store, self.publisher, now_ms=lambda: now_ms, fatal=self.errors.append
+        )
+
+    async def take(self, reviews: Sequence[EnrichedReview]) -> None:
+        await self.role.start(self.acks)
+        await self.role.take(
+            [
+                in_flight_of(contract.encode_enriched(one), offset, topic="reviews.enriched")
+                for offset, one in enumerate(reviews)
+            ]
+        )
+
+    def alert_ids(self) -> list[str]:
+        return [orjson.loads(one.value or b"")["alert_id"] for one in self.publisher.published]
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def test_bad_batch_is_published_as_an_alert_and_leaves_the_outbox_after_the_broker_has_it() -> None:
+    async def scenario() -> None:
+        store = MemorySummaryStore()
+        worker = Worker(store)
+        before = counted("stream_app_alerts_raised_total", rule="negative_spike", severity="warning")
+        await worker.take([*HEALTHY, *BATCH])
+
+        [message] = worker.publisher.published
+        assert (message.topic, message.key) == ("reviews.alerts", b"p")
+        assert dict(message.headers)["ce_id"] == f"{ALERT_ID}|warning".encode()
+        assert worker.alert_ids() == list(store.outboxes["p"]) == [ALERT_ID]
+        assert counted("stream_app_alerts_raised_total", rule="negative_spike", severity="warning") == before + 1
+        await asyncio.sleep(0)
+        assert worker.acks.finished() == []
+        worker.publisher.deliver()
+        await wait_until_async(lambda: not store.outboxes["p"], _SECONDS, "the outbox is cleared")
+        await wait_until_async(lambda: len(worker.acks.finished()) == 68, _SECONDS, "all are acknowledged")
+        await worker.role.stop()
+
+    run(scenario)
+
+
+def test_worker_that_ends_before_the_broker_has_the_alert_leaves_it_to_the_next_one() -> None:
+    async def scenario() -> None:
+        store = MemorySummaryStore()
+        first, second = Worker(store), Worker(store)
+        await first.take([*HEALTHY, *BATCH])
+        await first.role.stop()
+
+        await second.take([*HEALTHY, *BATCH])
+        assert second.alert_ids() == [ALERT_ID]
+        await second.role.stop()
+
+    run(scenario)
+
+
+class EndsBeforeJudging(MemorySummaryStore):
+    """Is away from the first judging on."""
+
+    async def judge(self, *arguments: Any, **options: Any) -> list[Judged]:
+        self.away = True
+        raise StoreUnavailable("the process ends")
+
+
+def test_worker_that_ends_between_applying_and_judging_leaves_the_alert_to_the_next_one() -> None:
+    async def scenario() -> None:
+        store = EndsBeforeJudging()
+        first = Worker(store)
+        taking = asyncio.create_task(first.take([*HEALTHY, *BATCH]))
+        await wait_until_async(lambda: store.away, _SECONDS, "it applied, and judges")
+        taking.cancel()
+        await first.role.stop()
+        assert first.alert_ids() == []
+
+        store.__class__ = MemorySummaryStore  # type: ignore[assignment]
+        store.away = False
+        second = Worker(store)
+        await second.take([*HEALTHY, *BATCH])
+        assert second.alert_ids() == [ALERT_ID]
+        await second.role.stop()
+
+    run(scenario)
+
+
+def test_episode_that_was_delivered_is_not_published_again() -> None:
+    async def scenario() -> None:
+        store = MemorySummaryStore()
+        first, second = Worker(store), Worker(store)
+        await first.take([*HEALTHY, *BATCH])
+        first.publisher.deliver()
+        await wait_until_async(lambda: not store.outboxes["p"], _SECONDS, "the outbox is cleared")
+        await first.role.stop()
+
+        await second.take([*HEALTHY, *BATCH])
+        assert second.alert_ids() == []
+        await second.role.stop()
+
+    run(scenario)
+
+
+def test_setting_switches_product_alerts_off() -> None:
+    async def scenario() -> None:
+        worker = Worker(MemorySummaryStore(), product_alerts=False)
+        await worker.take([*HEALTHY, *BATCH])
+        assert worker.alert_ids() == []
+        await worker.role.stop()
+
+    run(scenario)
+
+
+def test_suppressed_episodes_are_counted_by_reason() -> None:
+    async def scenario() -> None:
+        worker = Worker(MemorySummaryStore(), now_ms=NOW_MS + 3 * DAY_MS)
+        labels = {"rule": "negative_spike", "reason": "too_old"}
+        before = counted("stream_app_alerts_suppressed_total", **labels)
+        await worker.take([*HEALTHY, *BATCH])
+        assert worker.alert_ids() == []
+        assert counted("stream_app_alerts_suppressed_total", **labels) == before + 1
+        await worker.role.stop()
+
+    run(scenario)
