@@ -33,7 +33,7 @@ _LEAD = re.compile(
     r"|as (?:you can see|others have said))\b[,:]?"
     r"|(?:(?:and|but|so) )?i(?:['’]m| am)?"
     r" (?:really |just |also |personally |would |can |must |have to |do |honestly |definitely |still |am )*"
-    r"(?:think|feel|felt|believe|say|admit|found|find|know|guess|suppose|noticed|notice|agree|sure|afraid|confess"
+    r"(?:think|fe(?:el|lt)|believe|say|admit|found|find|know|guess|suppose|noticed|notice|agree|sure|afraid|confess"
     r"|mention|add|tell you)(?: to say)?(?: out)?(?: (?:that|it is that))?\b,?"
     r"|(?:let me (?:say|tell you)(?: that)?|i can['’]t believe(?: that)?|it seems(?: like| that)?"
     r"|it turns out(?: that)?|the (?:only )?(?:thing|problem|issue|reason|fact) is(?: that)?|what can i say"
@@ -69,7 +69,7 @@ _BEGINS = re.compile(
 )
 
 _VERB = re.compile(
-    r"\b(?:is|are|was|were|has|have|had|does|do|did|works?|fits?|fit|looks?|feels?|felt|tastes?|smells?|makes?|made|broke"
+    r"\b(?:is|are|was|were|has|have|had|does|do|did|works?|fits?|fit|looks?|feels?|fel[t]|tastes?|smells?|makes?|made|broke"
     r"|breaks|fell|falls|gets?|got|comes?|came|goes|went|sounds?|runs?|ran|keeps?|kept|holds?|held|needs?|lacks?|shrank|lasts?"
     r"|gives?|gave|(?:does|do|did|is|was|are|wo|ca)n['’]t|will|can|it['’]s|they['’]re|\w+ed)\b",
     re.IGNORECASE,

@@ -65,7 +65,7 @@ def train_summary(
     """Train on the reviews of ``train``; write the model with the lowest loss on ``dev`` and its card to ``output``.
 
     ``classifier``: judges the sentences, of which one in the review's mood becomes its line (see ``headlines``).
-    ``start_from``: a model with its tokenizer to go on with; None: both are made anew. The state is kept in the folder
+    ``start_from``: a model with its tokenizer to go on with; None: both are made new. The state is kept in the folder
     ``checkpoint``; a later call with the same arguments resumes from it.
     """
     recipe = recipe or Recipe()

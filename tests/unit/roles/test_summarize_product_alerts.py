@@ -30,7 +30,12 @@ class Worker:
     def __init__(self, store: MemorySummaryStore, **settings: Any) -> None:
         self.acks, self.publisher = FakeAcks(), FakePublisher()
         self.errors: list[BaseException] = []
-        given: dict[str, Any] = {"redis_settle_seconds": 0.0, "redis_patience_seconds": 30} | settings
+        given: dict[str, Any] = {
+            "redis_settle_seconds": 0.0,
+            "redis_patience_seconds": 30,
+            "product_alerts": True,
+            **settings,
+        }
         now_ms = given.pop("now_ms", NOW_MS)
         self.role = Summarize(
             Settings(_env_file=None, **given), store, self.publisher, now_ms=lambda: now_ms, fatal=self.errors.append
@@ -133,7 +138,7 @@ def test_episode_that_was_delivered_is_not_published_again() -> None:
     run(scenario)
 
 
-def test_setting_switches_product_alerts_off() -> None:
+def test_without_the_setting_no_product_alerts() -> None:
     async def scenario() -> None:
         worker = Worker(MemorySummaryStore(), product_alerts=False)
         await worker.take([*HEALTHY, *BATCH])
