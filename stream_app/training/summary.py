@@ -62,7 +62,7 @@ def train_summary(
     recipe: Recipe | None = None,
     columns: Columns | None = None,
 ) -> SummaryTraining:
-    """Train on the reviews of ``train``; write the model with the lowest loss on ``dev`` and its card to ``output``.
+    """Train on the reviews of ``train``; write the model, and its card with scores on ``dev``, to ``output``.
 
     ``classifier``: judges the sentences, of which one in the review's mood becomes its line (see ``headlines``).
     ``start_from``: a model with its tokenizer to go on with; None: both are made new. The state is kept in the folder

@@ -29,8 +29,8 @@ _WITHOUT_LABEL = 0.1  # share of pairs that do not say the review's label: some 
 class Recipe:
     """How it is trained. Lengths and batches in tokens.
 
-    ``part_epochs``: passes over single sentences and few of them, where copying is learned ten times as fast as on
-    whole reviews; ``epochs``: passes over whole reviews after them. ``alignment_share``: of the loss, for looking at
+    ``part_epochs``: passes over single sentences and few of them, which are cheaper to learn copying on than whole
+    reviews; ``epochs``: passes over whole reviews after them. ``alignment_share``: of the loss, for looking at
     the place in the review that the next token is copied from.
     """
 
