@@ -6,6 +6,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -68,6 +69,12 @@ class Reader:
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.2)  # until the brokers answer again
+                self._refresh_metadata()
+
+    def _refresh_metadata(self) -> None:
+        """A broker that was asked while it started knew no topics, and librdkafka believes that for up to 5 minutes."""
+        with suppress(KafkaException):
+            self._consumer.list_topics(timeout=2)
 
 
 class State(NamedTuple):
