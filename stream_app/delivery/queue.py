@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from stream_app.steps.delivery_queue import Addition, QueueStatus, ReceiverState, Suppression, Waiting
+from stream_app.steps.delivery_queue import (
+    Addition,
+    QueueStatus,
+    ReceiverState,
+    Suppression,
+    Unreadable,
+    Waiting,
+)
 
 
 class DeliveryQueue(Protocol):
@@ -40,14 +47,17 @@ class DeliveryQueue(Protocol):
         ...
 
     async def due(self, receiver: str, now_ms: int, most: int) -> list[Waiting]:
-        """What is due, the gravest first, then the earliest; also what is due later than believed_until_ms."""
+        """What is due, the gravest first, then the earliest; also what is due later than believed_until_ms.
+
+        What cannot be read steps back behind others.
+        """
         ...
 
-    async def expired(self, receiver: str, due_before_ms: int, most: int) -> list[Waiting]:
+    async def expired(self, receiver: str, due_before_ms: int, most: int) -> list[Waiting | Unreadable]:
         """What was due first before this time, the oldest first."""
         ...
 
-    async def least(self, receiver: str, most: int) -> list[Waiting]:
+    async def least(self, receiver: str, most: int) -> list[Waiting | Unreadable]:
         """The least severe, and of these the earliest due."""
         ...
 
@@ -62,14 +72,18 @@ class DeliveryQueue(Protocol):
         """They were delivered, in a message that ``counted`` suppressed alerts; or given up, to be queued again."""
         ...
 
-    async def postpone(self, receiver: str, waiting: Sequence[Waiting], due_at_ms: int) -> None:
-        """Try them again together, at this time. The age of one that was to be due first after it (a clock was ahead)
-        counts from it.
+    async def end_round(
+        self, receiver: str, owner: str, failed: Sequence[tuple[Sequence[Waiting], int]], state: ReceiverState
+    ) -> bool:
+        """Try each message that failed again, whole, at its time (ms), and keep the state: both or neither.
+
+        The age of an alert that was to be due first after that time (a clock was ahead) counts from it. False, and
+        nothing changed: another process than ``owner`` has the right to deliver.
         """
         ...
 
     async def note(self, receiver: str, state: ReceiverState) -> None:
-        """Keep the state."""
+        """Keep a state that a person wants, whoever delivers."""
         ...
 
     async def receivers(self) -> list[str]:

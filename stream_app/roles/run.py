@@ -117,7 +117,7 @@ def _run(
             DeliveryQueues.from_settings(settings),
             store,
             publisher,
-            topics.dead_letter,
+            topics,
             owner=f"{process_name(role)}:{secrets.token_hex(8)}",  # containers may share name and numbers of processes
             patience_seconds=settings.redis_patience_seconds,
             now_ms=now_ms,

@@ -50,6 +50,14 @@ class Waiting:
         return max(self.queued_at_ms, self.digest_at_ms or 0)
 
 
+@value
+class Unreadable:
+    """An entry of a queue that this version cannot read: damaged, or written by another one. ``packed``: as it is."""
+
+    ref: str
+    packed: bytes
+
+
 def ref_of(alert: Alert) -> str:
     """Of an alert that may wait: see ``Waiting.ref``."""
     return f"{alert.alert_id}|{alert.severity}"

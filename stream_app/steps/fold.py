@@ -109,7 +109,7 @@ class ProductState:
     ``cited``: the revision of each review that the text rests on; once one of them is edited or deleted, the text is
     withdrawn. ``text_arrived``, ``text_totals``: ``arrived`` and ``totals`` when the text was written;
     ``text_made_at_ms`` is kept when it is withdrawn. ``text_changed``: ``changes`` when a text was written or
-    withdrawn last. ``published``: those of the summary that was published last, 0 before the first;
+    words of a review that may be quoted went (it was edited or deleted) last. ``published``: those of the summary that was published last, 0 before the first;
     ``published_at_ms``: when. ``aspects``: of all time; ``aspect_days``: of the days (since 1970, UTC) that are kept.
     ``hazards``: the reviews of the kept days that speak of a hazard, and their hours (since 1970, UTC).
     """
@@ -157,6 +157,8 @@ class ProductState:
         self._keep_sentence(review)
         self._note_hazard(review)
         self.version += 1
+        if old is not None and was_counted and (new.deleted or new.revision != old.revision):
+            self.text_changed = self.changes
         if review.review_id in self.cited and (new.deleted or new.revision != self.cited[review.review_id]):
             self._withdraw_text()
         return True
@@ -183,7 +185,6 @@ class ProductState:
         """It quotes what no review says any more: the next reader of the state must not find it."""
         self.text, self.cited = None, {}
         self.text_arrived, self.text_totals = 0, EMPTY_TALLY
-        self.text_changed = self.changes
 
     def _add(self, contribution: Contribution, sign: int) -> None:
         tally = contribution.tally()

@@ -118,6 +118,10 @@ local function withdraw_text_that_cites(review)
       redis.call('HDEL', state, field)
     end
   end
+end
+
+-- The summary that was published last may quote the review: of an aspect, or in its text.
+local function note_that_words_went()
   local changes = redis.call('HGET', state, 'version') + (redis.call('HGET', state, 'texts') or 0)
   redis.call('HSET', state, 'text_changed', string.format('%d', changes))
 end
@@ -209,6 +213,9 @@ if not old or replaces(new, old) then  -- guarantee: applied-once
   local version = redis.call('HINCRBY', state, 'version', 1)
   if was_counted then
     withdraw_text_that_cites(new)  -- guarantee: text-is-withdrawn
+    if new[DELETED] == 1 or new[REVISION] ~= old[REVISION] then
+      note_that_words_went()  -- guarantee: words-that-went-are-published-at-once
+    end
     drop_own_alerts_from_outbox()  -- guarantee: outbox-loses-the-words
   end
   if new[REVISION] > 0 or new[DELETED] == 1 then

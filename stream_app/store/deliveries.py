@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from stream_app import telemetry
-from stream_app.records import SEVERITIES, Position
+from stream_app.records import SEVERITIES
 from stream_app.settings import RedisSettings
 from stream_app.steps.delivery_queue import (
     SUPPRESSIONS,
@@ -20,17 +20,19 @@ from stream_app.steps.delivery_queue import (
     QueueStatus,
     ReceiverState,
     Suppression,
+    Unreadable,
     Waiting,
     believed_until_ms,
 )
-from stream_app.store.alert_packing import pack_alert, unpack_alert
-from stream_app.store.keys import Namespace
-from stream_app.store.packing import known_fields
+from stream_app.store.delivery_packing import pack_waiting, time_of, unpack_receiver_state, unpack_waiting
+from stream_app.store.keys import Namespace, ReceiverKeys
 from stream_app.store.server import Script, Server
 
 _ADD = Script("add_delivery")
 _REMOVE = Script("remove_deliveries")
 _HOLD = Script("hold_receiver")
+_END_ROUND = Script("end_delivery_round")
+_UNREADABLE_STEPS_BACK_MS = 600_000
 _REMEMBERED = 20_000  # refs and cool-downs of a receiver, 120 bytes each
 
 
@@ -40,12 +42,12 @@ class DeliveryQueues:
     def __init__(self, server: Server, namespace: Namespace) -> None:
         self._server = server
         self._namespace = namespace
-        self._unreadable: set[bytes] = set()  # that were logged
+        self._unreadable: set[tuple[str, bytes]] = set()  # that were logged
 
     @classmethod
     def from_settings(cls, settings: RedisSettings) -> DeliveryQueues:
         """Connects at the first call. Raises ConfigurationError when the URL is not one."""
-        return cls(Server.from_settings(settings, (_ADD, _REMOVE, _HOLD)), Namespace.of(settings))
+        return cls(Server.from_settings(settings, (_ADD, _REMOVE, _HOLD, _END_ROUND)), Namespace.of(settings))
 
     async def cool_downs(self, asked: Sequence[tuple[str, str]]) -> list[int | None]:
         answers = await self._server.run(
@@ -86,10 +88,10 @@ class DeliveryQueues:
         )
         counts = zip(SUPPRESSIONS, suppressed, strict=True)
         return QueueStatus(
-            _unpacked_state(state),
+            unpack_receiver_state(state),
             waiting,
-            _time(oldest),
-            _time(last),
+            time_of(oldest),
+            time_of(last),
             tuple((reason, int(count)) for reason, count in counts if count),
         )
 
@@ -105,24 +107,28 @@ class DeliveryQueues:
         found = [
             (ref, int(float(at))) for reply in by_severity for ref, at in zip(reply[::2], reply[1::2], strict=True)
         ]
-        waiting = await self._waiting(receiver, [ref for ref, _ in found[:most]])
+        entries = await self._entries(receiver, [ref for ref, _ in found[:most]])
+        later = now_ms + _UNREADABLE_STEPS_BACK_MS
+        unreadable = [one.ref for one in entries if isinstance(one, Unreadable)]
+        # guarantee: unreadable-entries-block-nobody
+        await self._server.run([("ZADD", key, "XX", later, ref) for ref in unreadable for key in _by_severity(keys)])
         times = dict(found)
-        return [replace(one, due_at_ms=times[one.ref.encode()]) for one in waiting]
+        return [replace(one, due_at_ms=times[one.ref.encode()]) for one in entries if isinstance(one, Waiting)]
 
-    async def expired(self, receiver: str, due_before_ms: int, most: int) -> list[Waiting]:
+    async def expired(self, receiver: str, due_before_ms: int, most: int) -> list[Waiting | Unreadable]:
         keys = self._namespace.receiver(receiver)
         [refs] = await self._server.run([("ZRANGEBYSCORE", keys.queued, "-inf", f"({due_before_ms}", "LIMIT", 0, most)])
-        return await self._waiting(receiver, refs)
+        return await self._entries(receiver, refs)
 
-    async def least(self, receiver: str, most: int) -> list[Waiting]:
+    async def least(self, receiver: str, most: int) -> list[Waiting | Unreadable]:
         keys = self._namespace.receiver(receiver)
-        by_severity = await self._server.run([("ZRANGE", getattr(keys, one), 0, most - 1) for one in SEVERITIES])
-        return await self._waiting(receiver, [ref for reply in by_severity for ref in reply][:most])
+        by_severity = await self._server.run([("ZRANGE", key, 0, most - 1) for key in _by_severity(keys)])
+        return await self._entries(receiver, [ref for reply in by_severity for ref in reply][:most])
 
     async def remove(
         self,
         receiver: str,
-        refs: Sequence[str],
+        refs: Sequence[str | bytes],
         *,
         counted: Mapping[Suppression, int] | None = None,
         given_up: bool = False,
@@ -135,18 +141,15 @@ class DeliveryQueues:
         arguments = ("1" if given_up else "0", len(pairs) // 2, *pairs, *refs)
         await self._server.run([_REMOVE.call(touched, arguments)])
 
-    async def postpone(self, receiver: str, waiting: Sequence[Waiting], due_at_ms: int) -> None:
+    async def end_round(
+        self, receiver: str, owner: str, failed: Sequence[tuple[Sequence[Waiting], int]], state: ReceiverState
+    ) -> bool:
         keys = self._namespace.receiver(receiver)
-        await self._server.run(
-            [
-                command
-                for one in waiting
-                for command in (
-                    ("ZADD", getattr(keys, one.alert.severity), "XX", due_at_ms, one.ref),
-                    ("ZADD", keys.queued, "XX", "LT", due_at_ms, one.ref),  # a clock was ahead when it was queued
-                )
-            ]
-        )
+        await self._server.run([("SADD", self._namespace.receivers, receiver)])
+        times = [part for message, due_at_ms in failed for one in message for part in (one.ref, due_at_ms)]
+        touched = (keys.lease, keys.state, keys.queued, *_by_severity(keys))
+        [ended] = await self._server.run([_END_ROUND.call(touched, (owner, orjson.dumps(state), *times))])
+        return bool(ended)
 
     async def note(self, receiver: str, state: ReceiverState) -> None:
         await self._server.run(
@@ -183,56 +186,29 @@ class DeliveryQueues:
             keys.cool_downs,
             keys.suppressed,
         )
-        arguments = (waiting.ref, now_ms, waiting.due_at_ms, _packed(waiting), addition.suppressed or "")
+        arguments = (waiting.ref, now_ms, waiting.due_at_ms, pack_waiting(waiting), addition.suppressed or "")
         return _ADD.call(touched, (*arguments, key, until_ms, _REMEMBERED))
 
-    async def _waiting(self, receiver: str, refs: Sequence[bytes]) -> list[Waiting]:
+    async def _entries(self, receiver: str, refs: Sequence[bytes]) -> list[Waiting | Unreadable]:
+        """What is there of these. A ref without an entry leaves the sorted sets, where it would stand for ever."""
         if not refs:
             return []
         [packed] = await self._server.run([("HMGET", self._namespace.receiver(receiver).waiting, *refs)])
-        found = []
+        found: list[Waiting | Unreadable] = []
         for ref, one in zip(refs, packed, strict=True):
             if one is None:
                 continue
             try:
-                found.append(_unpacked(ref, one))
+                found.append(unpack_waiting(ref, one))
             except (ValueError, TypeError, LookupError, AttributeError) as error:  # guarantee: unreadable-entry-waits
-                if ref not in self._unreadable:
-                    self._unreadable.add(ref)
+                found.append(Unreadable(ref.decode("utf-8", "surrogateescape"), one))
+                if (receiver, ref) not in self._unreadable and len(self._unreadable) < _REMEMBERED:
+                    self._unreadable.add((receiver, ref))
                     telemetry.waiting_alert_is_unreadable(receiver, error)
+        await self.remove(receiver, [ref for ref, one in zip(refs, packed, strict=True) if one is None])
         return found
 
 
-def _packed(waiting: Waiting) -> bytes:
-    return orjson.dumps(
-        {
-            "alert": orjson.Fragment(pack_alert(waiting.alert)),
-            "place": tuple(waiting.place),
-            "timestamp_ms": waiting.timestamp_ms,
-            "queued_at_ms": waiting.queued_at_ms,
-            "due_at_ms": waiting.due_at_ms,
-            "digest_at_ms": waiting.digest_at_ms,
-        }
-    )
-
-
-def _unpacked(ref: bytes, packed: bytes) -> Waiting:
-    """Raises ValueError, TypeError, LookupError or AttributeError where this version did not write it."""
-    fields = known_fields(Waiting, orjson.loads(packed))
-    alert = unpack_alert(orjson.dumps(fields["alert"]))
-    waiting = Waiting(**fields | {"alert": alert, "place": Position(*fields["place"])})
-    if waiting.ref.encode() != ref:
-        raise ValueError("it is another alert")
-    return waiting
-
-
-def _time(reply: Sequence[bytes]) -> int | None:
-    """Of a sorted set's one member with its score; None of none."""
-    return int(float(reply[1])) if reply else None
-
-
-def _unpacked_state(packed: bytes | None) -> ReceiverState:
-    try:
-        return ReceiverState() if packed is None else ReceiverState(**known_fields(ReceiverState, orjson.loads(packed)))
-    except (ValueError, TypeError, LookupError):
-        return ReceiverState()  # it is tried, and then written again
+def _by_severity(keys: ReceiverKeys) -> tuple[str, ...]:
+    """The sorted sets of a receiver, the least severe first."""
+    return tuple(getattr(keys, one) for one in SEVERITIES)

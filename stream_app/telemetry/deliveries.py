@@ -58,7 +58,8 @@ def waiting_alert_is_unreadable(receiver: str, error: BaseException) -> None:
         receiver=receiver,
         error=type(error).__name__,
         traceback=places(error),
-        next_step="a newer version may have queued it, and delivers it: run that. Otherwise report this as a bug",
+        next_step="a newer version may have queued it, and delivers it: run that. Else report this as a bug. "
+        "In 24 h it becomes a dead letter",
     )
 
 

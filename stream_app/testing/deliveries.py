@@ -13,6 +13,7 @@ from stream_app.steps.delivery_queue import (
     QueueStatus,
     ReceiverState,
     Suppression,
+    Unreadable,
     Waiting,
     believed_until_ms,
 )
@@ -80,16 +81,16 @@ class MemoryDeliveryQueues:
         ]
         return sorted(found, key=lambda one: (-_gravity(one), one.due_at_ms, one.ref.encode()))[:most]
 
-    async def expired(self, receiver: str, due_before_ms: int, most: int) -> list[Waiting]:
+    async def expired(self, receiver: str, due_before_ms: int, most: int) -> list[Waiting | Unreadable]:
         self._reach()
         queue = self._of(receiver)
         found = sorted((queue.first_due[ref], ref.encode(), one) for ref, one in queue.waiting.items())
-        return [one for first_due, _, one in found if first_due < due_before_ms][:most]
+        return [*[one for first_due, _, one in found if first_due < due_before_ms][:most]]
 
-    async def least(self, receiver: str, most: int) -> list[Waiting]:
+    async def least(self, receiver: str, most: int) -> list[Waiting | Unreadable]:
         self._reach()
         found = self._of(receiver).waiting.values()
-        return sorted(found, key=lambda one: (_gravity(one), one.due_at_ms, one.ref.encode()))[:most]
+        return [*sorted(found, key=lambda one: (_gravity(one), one.due_at_ms, one.ref.encode()))[:most]]
 
     async def remove(
         self,
@@ -109,12 +110,19 @@ class MemoryDeliveryQueues:
             for reason, count in (counted or {}).items():
                 queue.suppressed[reason] = max(0, queue.suppressed.get(reason, 0) - count)
 
-    async def postpone(self, receiver: str, waiting: Sequence[Waiting], due_at_ms: int) -> None:
+    async def end_round(
+        self, receiver: str, owner: str, failed: Sequence[tuple[Sequence[Waiting], int]], state: ReceiverState
+    ) -> bool:
         self._reach()
         queue = self._of(receiver)
-        for ref in [one.ref for one in waiting if one.ref in queue.waiting]:
-            queue.waiting[ref] = replace(queue.waiting[ref], due_at_ms=due_at_ms)
-            queue.first_due[ref] = min(queue.first_due[ref], due_at_ms)
+        if queue.owner not in (None, owner):
+            return False
+        for message, due_at_ms in failed:
+            for ref in [one.ref for one in message if one.ref in queue.waiting]:
+                queue.waiting[ref] = replace(queue.waiting[ref], due_at_ms=due_at_ms)
+                queue.first_due[ref] = min(queue.first_due[ref], due_at_ms)
+        await self.note(receiver, state)
+        return True
 
     async def note(self, receiver: str, state: ReceiverState) -> None:
         self._reach()

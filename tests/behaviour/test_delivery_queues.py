@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from stream_app.delivery.queue import DeliveryQueue
 from stream_app.records import Alert, Position, Severity
-from stream_app.steps.delivery_queue import Addition, QueueStatus, ReceiverState, Waiting
+from stream_app.steps.delivery_queue import Addition, QueueStatus, ReceiverState, Unreadable, Waiting
 from tests.behaviour.enriched import NOW_MS
 from tests.behaviour.running import Run
 
@@ -40,6 +41,10 @@ def waiting(number: int = 0, *, severity: Severity = "warning", due: int = NOW_M
 
 def without_words(one: Waiting) -> Waiting:
     return replace(one, alert=replace(one.alert, sentence=None, safety_words=()))
+
+
+def offsets(found: Sequence[Waiting | Unreadable]) -> list[int]:
+    return [one.place.offset for one in found if isinstance(one, Waiting)]
 
 
 def add(run: Run, queues: DeliveryQueue, name: str, *given: Waiting, now_ms: int = NOW_MS) -> list[bool]:
@@ -87,25 +92,53 @@ def test_due_are_the_gravest_first_and_then_the_earliest(run: Run, queues: Deliv
 
     assert [one.place.offset for one in run(queues.due(name, NOW_MS, 9))] == [4, 3, 2, 1]
     assert [one.place.offset for one in run(queues.due(name, NOW_MS, 2))] == [4, 3]
-    assert [one.place.offset for one in run(queues.least(name, 3))] == [1, 3, 2]
+    assert offsets(run(queues.least(name, 3))) == [1, 3, 2]
 
 
-def test_postponed_alerts_are_due_together_later(run: Run, queues: DeliveryQueue, name: str) -> None:
-    add(run, queues, name, waiting(1), waiting(2), waiting(3))
+def try_again(run: Run, queues: DeliveryQueue, name: str, due_at_ms: int, *message: Waiting) -> bool:
+    return run(queues.end_round(name, "one", [(message, due_at_ms)], ReceiverState(1)))
+
+
+def test_messages_that_failed_are_due_together_later_and_the_state_is_kept(
+    run: Run, queues: DeliveryQueue, name: str
+) -> None:
+    add(run, queues, name, waiting(1), waiting(2), waiting(3), waiting(4, severity="info"))
     run(queues.remove(name, [waiting(3).ref]))
-    run(queues.postpone(name, [waiting(1), waiting(2), waiting(3)], NOW_MS + 5))
+    state = ReceiverState(2, NOW_MS, NOW_MS + 5, "HTTP 500")
+    failed = [
+        ([waiting(1), waiting(2), waiting(3)], NOW_MS + 5),
+        ([waiting(4, severity="info")], NOW_MS + 6),
+    ]
+    assert run(queues.end_round(name, "one", failed, state))
+    assert run(queues.status(name)).state == state
+    assert name in run(queues.receivers())
 
     assert run(queues.due(name, NOW_MS + 4, 9)) == []
-    later = run(queues.due(name, NOW_MS + 5, 9))
-    assert [(one.place.offset, one.due_at_ms) for one in later] == [(1, NOW_MS + 5), (2, NOW_MS + 5)]
+    later = run(queues.due(name, NOW_MS + 6, 9))
+    assert [(one.place.offset, one.due_at_ms - NOW_MS) for one in later] == [(1, 5), (2, 5), (4, 6)]
+
+
+def test_process_that_lost_its_lease_changes_neither_state_nor_times(
+    run: Run, queues: DeliveryQueue, name: str
+) -> None:
+    """The one that has it now knows better."""
+    add(run, queues, name, waiting(1))
+    assert run(queues.hold(name, "two", 60_000))
+    assert not try_again(run, queues, name, NOW_MS + 5, waiting(1))
+    assert run(queues.status(name)).state == ReceiverState()
+    assert len(run(queues.due(name, NOW_MS, 9))) == 1
+
+    run(queues.release(name, "two"))
+    assert try_again(run, queues, name, NOW_MS + 5, waiting(1)), "nobody has it"
+    assert run(queues.due(name, NOW_MS, 9)) == []
 
 
 def test_expired_are_those_that_were_queued_before(run: Run, queues: DeliveryQueue, name: str) -> None:
     for number in range(3):
         add(run, queues, name, waiting(number, queued=NOW_MS + number), now_ms=NOW_MS + number)
 
-    assert [one.place.offset for one in run(queues.expired(name, NOW_MS + 2, 9))] == [0, 1]
-    assert [one.place.offset for one in run(queues.expired(name, NOW_MS + 2, 1))] == [0]
+    assert offsets(run(queues.expired(name, NOW_MS + 2, 9))) == [0, 1]
+    assert offsets(run(queues.expired(name, NOW_MS + 2, 1))) == [0]
 
 
 def test_age_counts_from_when_an_alert_is_due_first(run: Run, queues: DeliveryQueue, name: str) -> None:
@@ -114,7 +147,7 @@ def test_age_counts_from_when_an_alert_is_due_first(run: Run, queues: DeliveryQu
     assert run(queues.status(name)).oldest_at_ms == NOW_MS + 5
     assert run(queues.expired(name, NOW_MS + 5, 9)) == []
     assert len(run(queues.expired(name, NOW_MS + 6, 9))) == 1
-    run(queues.postpone(name, [waiting(1)], NOW_MS + 9))
+    try_again(run, queues, name, NOW_MS + 9, waiting(1))
     assert run(queues.status(name)).oldest_at_ms == NOW_MS + 5
 
 
@@ -125,8 +158,8 @@ def test_times_of_a_clock_that_was_ahead_are_not_believed(run: Run, queues: Deli
     add(run, queues, name, waiting(3, due=NOW_MS + year), now_ms=NOW_MS + year)
 
     assert [one.place.offset for one in run(queues.due(name, NOW_MS, 9))] == [1, 3]
-    run(queues.postpone(name, [waiting(3)], NOW_MS + 5))
-    assert [one.place.offset for one in run(queues.expired(name, NOW_MS + 6, 9))] == [3]
+    try_again(run, queues, name, NOW_MS + 5, waiting(3))
+    assert offsets(run(queues.expired(name, NOW_MS + 6, 9))) == [3]
 
 
 def test_what_was_handled_is_known_until_it_is_given_up(run: Run, queues: DeliveryQueue, name: str) -> None:

@@ -10,6 +10,7 @@ from stream_app import contract
 from stream_app.delivery.queue import DeliveryQueue
 from stream_app.delivery.receivers import Receiver, Receivers
 from stream_app.delivery.sending import Sender, sender_of
+from stream_app.kafka.topics import Topics
 from stream_app.ports import ConfigurationError, Publisher, SummaryStore
 from stream_app.records import Alert, RawRecord
 from stream_app.roles.notify.giving_up import PATIENCE_MS, GivingUp
@@ -31,7 +32,7 @@ class Deliveries:
         queue: DeliveryQueue,
         store: SummaryStore,
         publisher: Publisher,
-        dead_letter_topic: str,
+        topics: Topics,
         *,
         owner: str,
         patience_seconds: float,
@@ -52,7 +53,7 @@ class Deliveries:
         self._sender_of = sender_of
         self._jitter = jitter
         self._retry = Retry("redis", patience_seconds)
-        self._giving_up = GivingUp(queue, store, publisher, dead_letter_topic, self._retry)
+        self._giving_up = GivingUp(queue, store, publisher, topics, self._retry)
         self._wake: dict[str, asyncio.Event] = {name: asyncio.Event() for name in receivers.by_name}
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []

@@ -8,15 +8,17 @@ from collections.abc import Sequence
 
 from stream_app import contract, telemetry
 from stream_app.delivery.queue import DeliveryQueue
+from stream_app.kafka.topics import Topics
 from stream_app.ports import Publisher, SummaryStore
-from stream_app.records import Alert, RawRecord, Rejected
+from stream_app.records import Alert, Position, RawRecord, Rejected
 from stream_app.roles.retry import Retry
-from stream_app.steps.delivery_queue import MAX_WAITING, QueueStatus, Waiting, believed_until_ms
+from stream_app.steps.delivery_queue import MAX_WAITING, QueueStatus, Unreadable, Waiting, believed_until_ms
 
 PATIENCE_MS = 24 * 3_600_000
 """How long an alert is tried, from when it is due first."""
 
 _AT_ONCE = 100
+_UNREADABLE = "this version could not read what waited, which is not an alert as it came:"
 _REMOVED = "the file of receivers does not name it any more"
 
 
@@ -24,12 +26,12 @@ class GivingUp:
     """Removes from a queue what the broker has as dead letters; after a crash in between it is published twice."""
 
     def __init__(
-        self, queue: DeliveryQueue, store: SummaryStore, publisher: Publisher, dead_letter_topic: str, retry: Retry
+        self, queue: DeliveryQueue, store: SummaryStore, publisher: Publisher, topics: Topics, retry: Retry
     ) -> None:
         self._queue = queue
         self._store = store
         self._publisher = publisher
-        self._topic = dead_letter_topic
+        self._topics = topics
         self._retry = retry
         self._sweeping: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by receiver
 
@@ -66,7 +68,7 @@ class GivingUp:
     async def _sweep(self, receiver: str, status: QueueStatus, now_ms: int, *, is_known: bool) -> bool:
         before_ms = now_ms - PATIENCE_MS
         reason, detail = _why(status, is_known)
-        waiting: list[Waiting] = []
+        waiting: list[Waiting | Unreadable] = []
         if status.oldest_at_ms is not None and status.oldest_at_ms < before_ms:  # guarantee: delivery-ends-in-a-day
             waiting = await self._retry(lambda: self._queue.expired(receiver, before_ms, _AT_ONCE))
         elif (not is_known or status.state.disabled_at_ms is not None) and _clock_was_ahead(status, now_ms):
@@ -78,21 +80,23 @@ class GivingUp:
         await self._give_up(receiver, waiting, reason, detail)
         return bool(waiting)
 
-    async def _give_up(self, receiver: str, waiting: Sequence[Waiting], reason: str, detail: str) -> None:
-        if not waiting:
+    async def _give_up(self, receiver: str, found: Sequence[Waiting | Unreadable], reason: str, detail: str) -> None:
+        if not found:
             return
+        waiting = [one for one in found if isinstance(one, Waiting)]
         alerts = await self._retry(lambda: self._store.with_alert_words([one.alert for one in waiting]))
-        await self._published(
-            [
-                Rejected(_record(receiver, one, alert), reason, detail)
-                for one, alert in zip(waiting, alerts, strict=True)
-            ]
-        )
-        await self._retry(lambda: self._queue.remove(receiver, [one.ref for one in waiting], given_up=True))
-        telemetry.alerts_given_up(receiver, reason, len(waiting))
+        records = [(_record(receiver, one, alert), detail) for one, alert in zip(waiting, alerts, strict=True)]
+        records += [  # guarantee: unreadable-entry-ends-as-a-dead-letter
+            (_unreadable_record(receiver, self._topics.alerts, one), f"{_UNREADABLE} {one.ref}; {detail}")
+            for one in found
+            if isinstance(one, Unreadable)
+        ]
+        await self._published([Rejected(record, reason, why) for record, why in records])
+        await self._retry(lambda: self._queue.remove(receiver, [one.ref for one in found], given_up=True))
+        telemetry.alerts_given_up(receiver, reason, len(found))
 
     async def _published(self, rejects: Sequence[Rejected]) -> None:
-        letters = [contract.dead_letter_message(self._topic, one) for one in rejects]
+        letters = [contract.dead_letter_message(self._topics.dead_letter, one) for one in rejects]
         delivered = asyncio.Event()
         self._publisher.publish(letters, delivered.set)
         await delivered.wait()  # guarantee: given-up-is-a-dead-letter-first
@@ -103,6 +107,11 @@ def _record(receiver: str, waiting: Waiting, alert: Alert) -> RawRecord:
     headers = ((contract.HEADER_RECEIVER, receiver.encode()),)
     value = contract.encode_alert(alert)
     return RawRecord(*waiting.place, waiting.timestamp_ms, alert.product_id.encode(), value, headers)
+
+
+def _unreadable_record(receiver: str, topic: str, entry: Unreadable) -> RawRecord:
+    """The bytes of the entry, which hold no words of a review. Where its alert stands in the topic is not known."""
+    return RawRecord(*Position(topic, -1, -1), 0, None, entry.packed, ((contract.HEADER_RECEIVER, receiver.encode()),))
 
 
 def _clock_was_ahead(status: QueueStatus, now_ms: int) -> bool:

@@ -20,7 +20,7 @@ from stream_app.steps.deliveries import in_messages, message_id
 from stream_app.steps.delivery_queue import QueueStatus, ReceiverState, Suppression, Waiting
 
 LEASE_MS = 30_000
-"""Longer than a round takes: each sender has a limit of its own."""
+"""Longer than a sender takes, which has a limit of its own."""
 
 _AT_ONCE = 4
 _FETCHED = 200  # more than _AT_ONCE digests: none of those that are sent is cut
@@ -31,9 +31,10 @@ class ReceiverTask:
 
     1. the lease: one process delivers to a receiver at a time
     2. what waited too long, or is too much, is given up
-    3. up to four messages are sent at once; one, where the last try failed
+    3. up to four messages are sent at once; one, where the last try failed. The lease is renewed before each
     4. what was delivered is removed. A crash before leads to a second delivery, with the same webhook-id
-    5. what failed steps back behind others, and the receiver is left alone for a while
+    5. what failed steps back behind others, and the receiver is left alone for a while: one step, and only while the
+       lease is not another process's
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class ReceiverTask:
             return False
         due = await self._retry(lambda: self._queue.due(self._name, now_ms, _FETCHED))
         messages = in_messages(due)[: 1 if status.state.failures else _AT_ONCE]
-        if not messages or not await self._hold():  # giving up may have taken longer than the lease
+        if not messages:
             return False
         outcomes = await asyncio.gather(
             *(self._try(message, dict(status.suppressed) if first else {}) for first, message in _marked(messages))
@@ -95,7 +96,8 @@ class ReceiverTask:
             telemetry.receiver_is_served_elsewhere(self._name)
         return held
 
-    async def _try(self, message: Sequence[Waiting], counted: dict[Suppression, int]) -> Outcome:
+    async def _try(self, message: Sequence[Waiting], counted: dict[Suppression, int]) -> Outcome | None:
+        """Send one message; None where another process holds the receiver by now."""
         try:
             # as late as possible: a review may be deleted meanwhile
             alerts = await self._retry(lambda: self._store.with_alert_words([one.alert for one in message]))
@@ -105,6 +107,9 @@ class ReceiverTask:
                 counted,
                 self._product_url,
             )
+            # giving up, the words or another message may have taken longer than the lease
+            if not await self._hold():  # guarantee: lease-is-renewed-before-each-send
+                return None
             outcome = await self._sender.send(notification, self._now_ms())
         except (Unavailable, ConfigurationError):
             raise
@@ -118,20 +123,22 @@ class ReceiverTask:
         return outcome
 
     async def _note(
-        self, messages: Sequence[Sequence[Waiting]], outcomes: Sequence[Outcome], status: QueueStatus
+        self, messages: Sequence[Sequence[Waiting]], outcomes: Sequence[Outcome | None], status: QueueStatus
     ) -> bool:
-        """Keep the receiver's new state. Return whether all was delivered."""
+        """Keep the receiver's new state. Return whether all was delivered. What another process does now is its to
+        note.
+        """
         before, now_ms = status.state, self._now_ms()
-        failed = [(message, one) for message, one in zip(messages, outcomes, strict=True) if one.error]
+        if None in outcomes:
+            return False
+        failed = [
+            (message, one) for message, one in zip(messages, outcomes, strict=True) if one is not None and one.error
+        ]
         if not failed:
-            if before != ReceiverState():
-                await self._retry(lambda: self._queue.note(self._name, ReceiverState()))
+            if before != ReceiverState() and await self._end_round((), ReceiverState()):
                 telemetry.receiver_recovered(self._name)
             return True
-        for message, _ in failed:
-            waited_ms = now_ms - min(one.first_due_at_ms for one in message)
-            due_at_ms = now_ms + pause_of_message_ms(waited_ms, self._jitter())
-            await self._retry(lambda: self._queue.postpone(self._name, message, due_at_ms))  # noqa: B023 - called here
+        again = [(message, self._again_at(message, now_ms)) for message, _ in failed]
         all_failed = len(failed) == len(messages)
         is_receivers = all_failed and not all(one.of_message for _, one in failed)
         failures = before.failures + 1 if is_receivers else 1  # guarantee: refused-message-slows-no-receiver
@@ -149,8 +156,15 @@ class ReceiverTask:
             telemetry.receiver_disabled(self._name)
         else:
             telemetry.delivery_failed(self._name, state.last_error, failures, pause_ms / 1000)
-        await self._retry(lambda: self._queue.note(self._name, state))
+        await self._end_round(again, state)
         return False
+
+    def _again_at(self, message: Sequence[Waiting], now_ms: int) -> int:
+        waited_ms = now_ms - min(one.first_due_at_ms for one in message)
+        return now_ms + pause_of_message_ms(waited_ms, self._jitter())
+
+    async def _end_round(self, failed: Sequence[tuple[Sequence[Waiting], int]], state: ReceiverState) -> bool:
+        return await self._retry(lambda: self._queue.end_round(self._name, self._owner, failed, state))
 
 
 def _is_left_alone(state: ReceiverState, now_ms: int) -> bool:

@@ -9,6 +9,7 @@ import time
 from pydantic import SecretStr
 
 from stream_app.delivery.receivers import HttpReceiver, Receivers
+from stream_app.kafka.topics import Topics
 from stream_app.roles.notify import receiver_task
 from stream_app.roles.notify.deliveries import Deliveries
 from stream_app.settings import Settings
@@ -26,7 +27,7 @@ async def main(redis: str, prefix: str, url: str, alerts: int) -> None:
         DeliveryQueues.from_settings(settings),
         MemorySummaryStore(),
         FakePublisher(at_once=True),
-        "reviews.dead-letter",
+        Topics(""),
         owner=f"{time.time_ns()}",
         patience_seconds=30.0,
         now_ms=lambda: time.time_ns() // 1_000_000,

@@ -161,7 +161,7 @@ async def alerts_wait(url: str) -> None:
     assert await queues.handled([("r", waiting.ref)]) == [False]
     assert await queues.add([Addition("r", waiting, None, ("k", 9)), Addition("r", waiting, "cool_down")], 1)
     assert await queues.due("r", 1, 9) == await queues.expired("r", 2, 9) == await queues.least("r", 9) == [waiting]
-    await queues.postpone("r", [waiting], 5)
+    assert await queues.end_round("r", "one", [([waiting], 5)], ReceiverState())
     await queues.remove("r", [waiting.ref], counted={"cool_down": 1}, given_up=True)
     await queues.note("r", ReceiverState(1))
     assert (await queues.status("r")).state.failures == 1

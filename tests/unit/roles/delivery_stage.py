@@ -10,6 +10,7 @@ from typing import Any
 from stream_app import contract
 from stream_app.delivery.outcome import Outcome
 from stream_app.delivery.receivers import HttpReceiver, Notification, Receiver, Receivers
+from stream_app.kafka.topics import Topics
 from stream_app.records import Alert, RawRecord
 from stream_app.roles.notify.deliveries import Deliveries
 from stream_app.steps.deliveries import DeliveryRule
@@ -93,7 +94,7 @@ class Stage:
             self.queues,
             self.store,
             self.publisher,
-            "reviews.dead-letter",
+            Topics(""),
             owner=owner,
             patience_seconds=5.0,
             now_ms=lambda: self.now_ms,

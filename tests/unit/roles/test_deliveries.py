@@ -12,6 +12,7 @@ from stream_app.delivery.receivers import Receivers
 from stream_app.ports import ConfigurationError, StoreUnavailable
 from stream_app.roles.notify import deliveries as deliveries_module
 from stream_app.steps.deliveries import DeliveryRule
+from stream_app.steps.delivery_queue import ReceiverState
 from tests.behaviour.enriched import deletion
 from tests.unit.roles.delivery_stage import ALERT, CRITICAL, FakeSender, Stage, numbered, play
 from tests.waiting import wait_until_async
@@ -141,8 +142,6 @@ def test_receiver_that_hangs_delays_neither_others_nor_the_queueing() -> None:
 
 def test_receiver_that_is_gone_is_disabled_until_a_person_enables_it() -> None:
     async def scenario() -> None:
-        from stream_app.steps.delivery_queue import ReceiverState
-
         stage = Stage(a=FakeSender([Outcome("HTTP 410", gone=True), Outcome()]))
         await stage.alert(ALERT)
         await stage.round()
@@ -153,65 +152,6 @@ def test_receiver_that_is_gone_is_disabled_until_a_person_enables_it() -> None:
         await stage.round()
         assert len(set(stage.senders["a"].ids)) == 1
         assert await stage.waiting() == 0
-
-    play(scenario)
-
-
-def test_next_process_goes_on_where_one_was_killed() -> None:
-    """Killed between the receiver's answer and the removal: delivered twice, with one id."""
-
-    async def scenario() -> None:
-        stage = Stage()
-        await stage.alert(ALERT, numbered(2))
-        stage.deliveries._retry._seconds = 0.0
-        remove = stage.queues.remove
-
-        async def killed(*_: object, **__: object) -> None:
-            raise StoreUnavailable("killed here")
-
-        stage.queues.remove = killed
-        with pytest.raises(StoreUnavailable):
-            await stage.round()
-        stage.queues.remove = remove
-        await stage.queues.release("a", "one")
-        await stage.round(deliveries=stage.worker("two"))
-        ids = stage.senders["a"].ids
-        assert len(ids) == 4
-        assert len(set(ids)) == 2
-        assert await stage.waiting() == 0
-
-    play(scenario)
-
-
-def test_one_process_delivers_to_a_receiver_at_a_time() -> None:
-    async def scenario() -> None:
-        stage = Stage()
-        other = stage.worker("two")
-        await stage.round()
-        await stage.alert(ALERT)
-        assert not await stage.round(deliveries=other)
-        assert stage.senders["a"].sent == []
-        await stage.deliveries.task_of("a").close()
-        await stage.round(deliveries=other)
-        assert len(stage.senders["a"].sent) == 1
-
-    play(scenario)
-
-
-def test_process_whose_lease_ended_while_it_gave_up_alerts_sends_nothing() -> None:
-    async def scenario() -> None:
-        stage = Stage()
-        await stage.alert(ALERT)
-        status = stage.queues.status
-
-        async def long(name: str) -> object:
-            await stage.queues.release("a", "one")
-            await stage.queues.hold("a", "two", 1)
-            return await status(name)
-
-        stage.queues.status = long
-        assert not await stage.round()
-        assert stage.senders["a"].sent == []
 
     play(scenario)
 
