@@ -1,6 +1,7 @@
 """The role that writes each product's headline and text when they are due, and publishes products.summaries.
 
-It publishes at once after a text was written or withdrawn, and changed counts at most a minute after they changed.
+It publishes at once after a text was written, or a review was edited or deleted, and changed counts at most a minute
+after they changed.
 """
 
 from __future__ import annotations

@@ -108,10 +108,11 @@ class ProductState:
     ``arrived``: how often a review was added that was not there before; only ever grows, unlike the counts.
     ``cited``: the revision of each review that the text rests on; once one of them is edited or deleted, the text is
     withdrawn. ``text_arrived``, ``text_totals``: ``arrived`` and ``totals`` when the text was written;
-    ``text_made_at_ms`` is kept when it is withdrawn. ``text_changed``: ``changes`` when a text was written or
-    words of a review that may be quoted went (it was edited or deleted) last. ``published``: those of the summary that was published last, 0 before the first;
-    ``published_at_ms``: when. ``aspects``: of all time; ``aspect_days``: of the days (since 1970, UTC) that are kept.
-    ``hazards``: the reviews of the kept days that speak of a hazard, and their hours (since 1970, UTC).
+    ``text_made_at_ms`` is kept when it is withdrawn. ``text_changed``: ``changes`` when a text was written last, or a
+    review was edited or deleted, which a summary may quote. ``published``: those of the summary that was published
+    last, 0 before the first; ``published_at_ms``: when. ``aspects``: of all time; ``aspect_days``: of the days (since
+    1970, UTC) that are kept. ``hazards``: the reviews of the kept days that speak of a hazard, and their hours (since
+    1970, UTC).
     """
 
     product_id: str

@@ -14,7 +14,12 @@ from dataclasses import dataclass, replace
 
 from stream_app.ports import DueProduct
 from stream_app.records import changes_of
-from stream_app.steps.due import publication_due_at, text_due_at, unless_clock_was_ahead
+from stream_app.steps.due import (
+    publication_due_at,
+    publication_waits_for_no_text,
+    text_due_at,
+    unless_clock_was_ahead,
+)
 from stream_app.steps.fold import ProductState
 from stream_app.store import packing
 from stream_app.store.keys import DUE_SHARDS, Keys, due_shard
@@ -74,7 +79,9 @@ class DueProducts:
         for lease, state in zip(leases, await self._states([one.product_id for one in leases]), strict=True):
             text_at, publication_at = self._due_times_of(state, now_ms)
             text_is_due = text_at is not None and text_at <= now_ms
-            if text_is_due and texts:
+            # guarantee: words-that-went-wait-for-no-text
+            publishes_first = publications > 0 and publication_waits_for_no_text(state)
+            if text_is_due and texts and not publishes_first:
                 texts -= 1
             # guarantee: text-backlog-hides-no-counts
             elif publication_at is not None and publication_at <= now_ms and publications:

@@ -8,7 +8,12 @@ from dataclasses import replace
 from stream_app.ports import Applied, DueProduct, Judged, StoreUnavailable, ViewLost
 from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText, changes_of
 from stream_app.steps.alert_rules import is_graver
-from stream_app.steps.due import publication_due_at, text_due_at, unless_clock_was_ahead
+from stream_app.steps.due import (
+    publication_due_at,
+    publication_waits_for_no_text,
+    text_due_at,
+    unless_clock_was_ahead,
+)
 from stream_app.steps.fold import HOUR_MS, ProductState
 from stream_app.steps.product_alerts import SUPPRESSED, Marks, Policy, alert_of, quoted, verdict
 from stream_app.steps.product_summary import summarize
@@ -116,7 +121,8 @@ class MemorySummaryStore:
             del self._due[product_id]
             text_at, publication_at = self._due_times(product_id, now_ms)
             text_is_due = text_at is not None and text_at <= now_ms
-            if text_is_due and texts:
+            publishes_first = publications > 0 and publication_waits_for_no_text(self._states[product_id])
+            if text_is_due and texts and not publishes_first:
                 texts -= 1
             elif publication_at is not None and publication_at <= now_ms and publications:
                 publications -= 1

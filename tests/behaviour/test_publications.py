@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from stream_app.ports import SummaryStore
+from stream_app.records import EnrichedReview
 from tests.behaviour.enriched import DAY_MS, NOW_MS, deletion, enriched
 from tests.behaviour.running import Run
 from tests.behaviour.store_calls import (
@@ -93,6 +96,45 @@ def test_withdrawal_is_due_before_counts_that_wait_for_their_interval(run: Run, 
 
     apply(run, store, deletion("r1"), now_ms=NOW_MS + 2)
     assert claim_to_publish(run, store, NOW_MS + 2) == ["p"]
+
+
+@pytest.mark.parametrize("event", [enriched("r2", revision=1, kind="edited", text="New."), deletion("r2")])
+def test_words_that_went_are_published_at_once_though_no_text_cites_them(
+    run: Run, store: SummaryStore, event: EnrichedReview
+) -> None:
+    """An aspect may quote the review."""
+    apply(run, store, enriched("r1"), enriched("r2"))
+    claim(run, store)
+    write_and_finish(run, store, NOW_MS, "r1")
+
+    apply(run, store, event, now_ms=NOW_MS + 1)
+    assert read(run, store).text is not None
+    assert claim_to_publish(run, store, NOW_MS + 1) == ["p"]
+    publish(run, store, NOW_MS + 1)
+    assert claim_to_publish(run, store, NOW_MS + DAY_MS) == []
+
+
+def test_better_models_wait_for_the_interval(run: Run, store: SummaryStore) -> None:
+    """They take no words away."""
+    apply(run, store, enriched("r1"), enriched("r2"))
+    claim(run, store)
+    write_and_finish(run, store, NOW_MS, "r1")
+
+    apply(run, store, enriched("r2", enrichment_version=2), now_ms=NOW_MS + 1)
+    assert claim_to_publish(run, store, NOW_MS + PUBLICATION_MS - 1) == []
+
+
+def test_words_that_went_wait_for_no_text_that_is_due(run: Run, store: SummaryStore) -> None:
+    """It may take T5 a while. Then the text is made."""
+    apply(run, store, enriched("r1"), enriched("r2"))
+    claim(run, store)
+    write_and_finish(run, store, NOW_MS, "r1")
+
+    later = NOW_MS + DAY_MS
+    apply(run, store, deletion("r1"), now_ms=later)
+    assert [one.text_is_due for one in run(store.claim_due(later, 10, 10, LEASE_MS))] == [False]
+    publish(run, store, later)
+    assert [one.text_is_due for one in run(store.claim_due(later, 10, 10, LEASE_MS))] == [True]
 
 
 def test_more_texts_than_can_be_made_hold_no_counts_back(run: Run, store: SummaryStore) -> None:

@@ -108,11 +108,14 @@ class DeadLetter(NamedTuple):
 
 
 class Raised(NamedTuple):
-    """A record of `reviews.alerts`; ``severity``: its place among SEVERITIES."""
+    """A record of `reviews.alerts`; ``severity``: its place among SEVERITIES; ``at``: when it was produced, Unix
+    seconds.
+    """
 
     product_id: str
     revision: int
     severity: int
+    at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -137,7 +140,7 @@ class Published:
                 case "reviews.dead-letter":
                     self._take_dead_letter(at, message)
                 case "reviews.alerts":
-                    self._take_alert(message)
+                    self._take_alert(at, message)
                 case "products.summaries":
                     value = json.loads(message.value())
                     self.summaries[_ce_id(message)].add((value["product_id"], str(value["state_version"])))
@@ -181,11 +184,11 @@ class Published:
         )
         self.dead_letters[place].append(one)
 
-    def _take_alert(self, message: Any) -> None:
+    def _take_alert(self, at: float, message: Any) -> None:
         value = _json(message)
         if value is not None:
-            raised = Raised(value["product_id"], value.get("revision") or 0, SEVERITIES.index(value["severity"]))
-            self.alerts[value["alert_id"]].append(raised)
+            severity = SEVERITIES.index(value["severity"])
+            self.alerts[value["alert_id"]].append(Raised(value["product_id"], value.get("revision") or 0, severity, at))
 
     def _short(self, topic: str) -> str:
         return topic.removeprefix(self.prefix)

@@ -13,12 +13,14 @@ from urllib.error import URLError
 from redis.exceptions import RedisError
 
 from tests.reliability.chaos.checker import Verdict, check_identity, check_topics
+from tests.reliability.chaos.checker_deliveries import Ref, check_deliveries, latest_steady, missing_refs
 from tests.reliability.chaos.checker_view import check_shown_alerts, check_texts, check_view, look_up, start_of_keys
 from tests.reliability.chaos.faults.table import Fault
 from tests.reliability.chaos.hostile import hostile
 from tests.reliability.chaos.published import Published, Reader, topics_of
 from tests.reliability.chaos.workload import killer_of_describe, probe, workload
 from tests.reliability.testbed.messages import Sent
+from tests.reliability.testbed.receivers import SHAKY, STEADY
 from tests.reliability.testbed.testbed import PARTITIONS, Testbed
 from tests.reliability.testbed.workers import Exit
 
@@ -27,6 +29,7 @@ MESSAGES_A_SECOND = 100
 _CATCH_UP_SECONDS = 60.0
 _VIEW_SECONDS = 20.0
 _ACK_SECONDS = 30.0
+_DELIVERED_SECONDS = 40.0
 
 
 @dataclass(slots=True)
@@ -72,6 +75,7 @@ class Rounds:
         self._reader = Reader(testbed.settings.brokers, topics_of(prefix))
         self._published = Published(prefix)
         self._all: list[Sent] = []
+        self._lost_deliveries: set[Ref] = set()  # that a fault may lose
 
     def run(self, number: int, faults: Sequence[Fault], seed: int) -> Outcome:
         """One round under these faults."""
@@ -80,6 +84,7 @@ class Rounds:
         load = _load(prefix, seed, number if self._with_hostile else None, faults)
         outcome = Outcome(number, tuple(fault.name for fault in faults), seed, Verdict())
         exits_before = testbed.exits_before = len(testbed.exits)
+        began_at = time.time()
 
         feeder = threading.Thread(target=self._feed, args=(load,), name="feeder")
         feeder.start()
@@ -96,6 +101,7 @@ class Rounds:
         self._probe(probes, limit, outcome)
         feeder.join()
         self._check(testbed.taken_sent(), faults, outcome)
+        self._check_deliveries(faults, began_at, outcome)
         outcome.verdict.wrong += testbed.taken_wrong()
         if outcome.verdict.stall_seconds > broken_seconds + limit:
             outcome.stuck.append(
@@ -181,6 +187,26 @@ class Rounds:
         verdict.add(self._view_of(sent))
         self._keep(sent)
         outcome.verdict = verdict
+
+    def _check_deliveries(self, faults: Sequence[Fault], began_at: float, outcome: Outcome) -> None:
+        """Of alerts, to receivers; until all are there, or until everything has had time to arrive."""
+        receivers, alerts = self._testbed.receivers, self._published.alerts
+        until = time.monotonic() + _DELIVERED_SECONDS
+        while True:
+            self._published.take(self._reader.read())
+            verdict = check_deliveries(alerts, receivers.deliveries, receivers.strayed, self._lost_deliveries)
+            if not verdict.lost or time.monotonic() > until:
+                break
+            time.sleep(0.2)
+        if any(fault.loses_deliveries for fault in faults):
+            for name in (STEADY, SHAKY):
+                own = [one for one in receivers.deliveries if one.receiver == name]
+                self._lost_deliveries.update(missing_refs(alerts, own))
+            verdict.lost.clear()
+        outcome.verdict.add(verdict)
+        limit = min((fault.steady_seconds for fault in faults), default=0.0)
+        if limit and (waited := latest_steady(alerts, receivers.deliveries, began_at)) > limit:
+            outcome.stuck.append(f"an alert took {waited:.1f} s to a receiver that is in order, not {limit:.0f} s")
 
     def _view_of(self, sent: list[Sent]) -> Verdict:
         """Check the view until it is right, or until everything has had time to arrive."""

@@ -20,6 +20,7 @@ from stream_app.kafka.topics_admin import create_topics
 from stream_app.settings import Settings
 from tests.reliability.testbed.messages import REVIEWS, Sent
 from tests.reliability.testbed.proxy import Proxy
+from tests.reliability.testbed.receivers import Receivers
 from tests.reliability.testbed.scripted_models import Troubles
 from tests.reliability.testbed.shop import Shop
 from tests.reliability.testbed.stores import ClusterStore, PairStore, SingleStore, SmallDisk
@@ -44,6 +45,7 @@ class Testbed:
         self.kafka_disk = SmallDisk(folder / "kafka", 2**30)
         advertised = [proxy.port for proxy in self.kafka_proxies]
         self.kafka = EmbeddedKafka(folder / "kafka" / "data", nodes=brokers, port=0, advertised_ports=advertised)
+        self.receivers = Receivers(folder)
         self._lock = threading.Lock()
         self._sent: list[Sent] = []
         self._found_wrong: list[str] = []
@@ -61,6 +63,7 @@ class Testbed:
 
     def _start(self) -> None:
         self._exit.callback(self.kafka_disk.close)
+        self._exit.enter_context(self.receivers)
         for proxy in self.kafka_proxies:  # first: their ports were only chosen until now
             self._exit.enter_context(proxy)
         self._exit.callback(self.kafka.stop)
@@ -113,6 +116,7 @@ class Testbed:
                 "text_lease_seconds": 3.0,
                 "api_port": (port := free_port(0, "the look-up API", print)),
                 "api_internal_port": port,  # one for all
+                "receivers_file": str(self.receivers.file),
                 "log_json": True,
             }
         )

@@ -9,12 +9,24 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import aiohttp
+
 from stream_app import telemetry
 from stream_app.api.server import serve
+from stream_app.delivery import http_sender
 from stream_app.ports import ConfigurationError, Unavailable
+from stream_app.roles.notify import receiver_task
 from stream_app.roles.run import now_ms, run_worker
 from stream_app.settings import Settings
+from stream_app.steps import backoff
 from tests.reliability.testbed.scripted_models import Troubles, load_scripted_models, scripted_summary
+
+
+def _shorten_waits() -> None:
+    """Of deliveries: a round has no time for pauses of minutes, nor for the lease of a process that was killed."""
+    http_sender._TIMEOUT = aiohttp.ClientTimeout(total=2.0)
+    backoff._FIRST_MS, backoff._LONGEST_MS = 500, 2_000
+    receiver_task.LEASE_MS = 5_000
 
 
 def main() -> None:
@@ -29,6 +41,8 @@ def main() -> None:
         return now_ms() + int(troubles.value("clock", "0"))
 
     try:
+        if role == "notify":
+            _shorten_waits()
         if role == "api":
             serve(settings)
         else:

@@ -35,7 +35,9 @@ class Fault:
     ``holds_up``: reviews may wait for as long as it lasts; else none may wait longer than ``stall_seconds`` even then.
     ``exits``: the ends of workers that it explains; ``most_deaths``: how many of them, 0: any number.
     ``killers``, ``describe_killers``: reviews in the load that kill `enrich`, or `describe`. Two of one ``part`` are
-    not combined: the second would heal or hide the first. ``alone``: it is combined with no other.
+    not combined: the second would heal or hide the first. ``alone``: it is combined with no other. ``steady_seconds``:
+    how late an alert may reach a receiver that the fault does not touch; 0: not checked. ``loses_deliveries``: what
+    waits for receivers may be lost.
     """
 
     part: str
@@ -50,6 +52,8 @@ class Fault:
     describe_killers: int = 0
     testbed: str = ONE_OF_EACH
     needs_small_disk: bool = False
+    steady_seconds: float = 0.0
+    loses_deliveries: bool = False
     holds_up: bool = True
     alone: bool = False
 

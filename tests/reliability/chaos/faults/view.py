@@ -31,6 +31,7 @@ _TO_BE_CHANGED = 2
         *(Exit(role, code) for role in ("summarize", "notify", "describe") for code in (1, _TO_BE_CHANGED)),
     ),
     alone=True,
+    loses_deliveries=True,
 )
 def _flushed(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     """summarize ends and asks for a rebuild. Until then look-ups report that the view is lost."""
