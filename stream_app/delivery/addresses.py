@@ -16,6 +16,7 @@ SocketFactory = Callable[[tuple[Any, ...]], socket.socket]
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _NOT_GLOBAL = (
     ipaddress.ip_network("::/96"),  # IPv4 addresses, in a form that is deprecated
+    ipaddress.ip_network("::ffff:0:0:0/96"),  # IPv4 addresses, translated
     ipaddress.ip_network("fec0::/10"),  # of a site, deprecated
     ipaddress.ip_network("64:ff9b:1::/48"),  # of a local NAT64
 )

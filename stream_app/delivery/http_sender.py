@@ -12,6 +12,7 @@ import aiohttp
 
 from stream_app.delivery.addresses import any_socket, public_socket
 from stream_app.delivery.bodies import body_of
+from stream_app.delivery.lookup import Lookup
 from stream_app.delivery.outcome import Outcome, of_connection
 from stream_app.delivery.receivers import HttpReceiver, Notification
 from stream_app.delivery.signature import signed_headers
@@ -29,9 +30,11 @@ class HttpSender:
     def __init__(self, receiver: HttpReceiver) -> None:
         """On the event loop. Raises OSError where the file of its certificate authority cannot be read."""
         self._receiver = receiver
+        self._lookup = Lookup()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 ssl=ssl.create_default_context(cafile=receiver.ca_file),
+                resolver=self._lookup,
                 socket_factory=any_socket if receiver.allow_private else public_socket,
             ),
             timeout=_TIMEOUT,
@@ -56,6 +59,7 @@ class HttpSender:
 
     async def close(self) -> None:
         await self._session.close()
+        await self._lookup.close()
 
 
 async def _read_to_end(response: aiohttp.ClientResponse) -> None:

@@ -91,7 +91,7 @@ class DeliveryQueue(Protocol):
         ...
 
     async def forget(self, receiver: str) -> None:
-        """Drop everything of it."""
+        """Drop everything of it, unless something waits for it."""
         ...
 
     async def close(self) -> None:

@@ -11,12 +11,14 @@ import aiosmtplib
 
 from stream_app.delivery.addresses import AddressRefused, any_socket, public_socket
 from stream_app.delivery.bodies.mail import mail
+from stream_app.delivery.lookup import Lookup
 from stream_app.delivery.outcome import Outcome, of_connection
 from stream_app.delivery.receivers import MailReceiver, Notification
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 10.0
 _WHOLE_SECONDS = 20.0
+_FOR_GOOD = 500
 
 
 class SmtpSender:
@@ -25,6 +27,7 @@ class SmtpSender:
     def __init__(self, receiver: MailReceiver) -> None:
         """Raises OSError where the file of its certificate authority cannot be read."""
         self._receiver = receiver
+        self._lookup = Lookup()
         self._tls = ssl.create_default_context(cafile=receiver.ca_file)
 
     async def send(self, notification: Notification, now_ms: int) -> Outcome:
@@ -55,14 +58,15 @@ class SmtpSender:
         return outcome
 
     async def close(self) -> None:
-        """Nothing is kept open."""
+        """No connection is kept open."""
+        await self._lookup.close()
 
     async def _connected(self) -> socket.socket:
         """A socket to the first address that answers. Raises OSError."""
         loop = asyncio.get_running_loop()
         factory = any_socket if self._receiver.allow_private else public_socket
         try:
-            infos = await loop.getaddrinfo(self._receiver.host, self._receiver.port, type=socket.SOCK_STREAM)
+            infos = await self._lookup.addresses(self._receiver.host, self._receiver.port)
         except UnicodeError:
             raise OSError(errno.EINVAL, "its name is none of a host") from None
         failed = OSError(errno.EHOSTUNREACH, "its name has no address")
@@ -91,6 +95,9 @@ def _failure(error: Exception) -> Outcome:
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
         codes = sorted({one.code for one in error.recipients})
         return Outcome(f"every address was refused: SMTP {', '.join(map(str, codes))}")
+    if isinstance(error, aiosmtplib.SMTPDataError) and error.code >= _FOR_GOOD:
+        # guarantee: refused-mail-slows-no-receiver
+        return Outcome(f"the server refused the message: SMTP {error.code}", of_message=True)
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return Outcome(f"{type(error).__name__}: SMTP {error.code}")
     if type(error) in (aiosmtplib.SMTPException, aiosmtplib.SMTPNotSupported):

@@ -19,6 +19,7 @@ from stream_app.settings import KafkaSettings
 
 _POLL_SECONDS = 0.5  # a stop takes as long
 _AT_ONCE = 500
+_LOOK_SECONDS = 10.0
 _SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0
 _CLIENT = {
     # the broker gathers: a request four times a second, whatever comes
@@ -33,7 +34,8 @@ class TopicFollower:
 
     It begins with the first record of ``since_ms`` or later, and ``max_records`` at most before the present end. A
     broker that is away, or refuses, is tried again without limit, and without a log line each; the records are then
-    handed over from that beginning once more. Keys and headers are left out. No consumer group, nothing committed.
+    handed over from that beginning once more. Partitions that the topic gets later are followed from their beginning.
+    Keys and headers are left out. No consumer group, nothing committed.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class TopicFollower:
         self._max_records = max_records
         self._stopping = threading.Event()
         self._caught_up = threading.Event()
+        self._look = threading.Event()  # for partitions that it does not follow yet
         self._reached: dict[int, int] = {}  # per partition, the offset behind what was handed over
         self._refused = ""
         self._thread = threading.Thread(target=self._run, name=f"follows {topic}", daemon=True)
@@ -78,6 +81,8 @@ class TopicFollower:
         except (Unavailable, ConfigurationError, TimeoutError) as error:
             telemetry.topic_was_not_read(self._topic, str(error) or "Kafka did not name its end in time")
             return False
+        if not ends.keys() <= self._reached.keys():
+            self._look.set()
         while not all(self._reached.get(number, 0) >= end for number, end in ends.items()):
             if self._refused or time.monotonic() >= deadline:
                 why = self._refused or f"its end was not reached in {patience_seconds:.0f} s"
@@ -114,8 +119,13 @@ class TopicFollower:
         behind = {number for number, start in starts.items() if start < ends[number]}
         consumer = Consumer({**consumer_config(self._settings), **_CLIENT})
         try:
-            consumer.assign([TopicPartition(self._topic, number, start) for number, start in starts.items()])
+            self._assign(consumer)
+            looked_at = time.monotonic()
             while not self._stopping.is_set():
+                if self._look.is_set() or time.monotonic() > looked_at + _LOOK_SECONDS:
+                    self._look.clear()
+                    self._take_up_new_partitions(consumer)  # guarantee: new-partitions-are-followed
+                    looked_at = time.monotonic()
                 if not behind:
                     self._caught_up.set()
                 # consume() waits until it has as many as it was asked for: ask for one, then for what is there
@@ -135,6 +145,21 @@ class TopicFollower:
                         raise KafkaException(error)
         finally:
             consumer.close()
+
+    def _assign(self, consumer: Consumer) -> None:
+        """Every partition that is followed, from where it was handed over to."""
+        consumer.assign([TopicPartition(self._topic, number, offset) for number, offset in self._reached.items()])
+
+    def _take_up_new_partitions(self, consumer: Consumer) -> None:
+        """Those that the topic has by now. A broker that does not answer is asked again later."""
+        try:
+            metadata = consumer.list_topics(self._topic, timeout=_POLL_SECONDS).topics[self._topic]
+        except KafkaException:
+            return
+        new = metadata.partitions.keys() - self._reached.keys()
+        if new and metadata.error is None:
+            self._reached |= dict.fromkeys(new, 0)
+            self._assign(consumer)
 
     def _bounds(self) -> tuple[Mapping[int, int], Mapping[int, int]]:
         """Per partition, where to begin and the present end."""

@@ -32,6 +32,7 @@ _ADD = Script("add_delivery")
 _REMOVE = Script("remove_deliveries")
 _HOLD = Script("hold_receiver")
 _END_ROUND = Script("end_delivery_round")
+_FORGET = Script("forget_receiver")
 _UNREADABLE_STEPS_BACK_MS = 600_000
 _REMEMBERED = 20_000  # refs and cool-downs of a receiver, 120 bytes each
 
@@ -47,7 +48,7 @@ class DeliveryQueues:
     @classmethod
     def from_settings(cls, settings: RedisSettings) -> DeliveryQueues:
         """Connects at the first call. Raises ConfigurationError when the URL is not one."""
-        return cls(Server.from_settings(settings, (_ADD, _REMOVE, _HOLD, _END_ROUND)), Namespace.of(settings))
+        return cls(Server.from_settings(settings, (_ADD, _REMOVE, _HOLD, _END_ROUND, _FORGET)), Namespace.of(settings))
 
     async def cool_downs(self, asked: Sequence[tuple[str, str]]) -> list[int | None]:
         answers = await self._server.run(
@@ -164,12 +165,10 @@ class DeliveryQueues:
         return sorted(name.decode() for name in names)
 
     async def forget(self, receiver: str) -> None:
-        await self._server.run(
-            [
-                *(("DEL", key) for key in self._namespace.receiver(receiver)),
-                ("SREM", self._namespace.receivers, receiver),
-            ]
-        )
+        await self._server.run([("SREM", self._namespace.receivers, receiver)])
+        [forgotten] = await self._server.run([_FORGET.call(self._namespace.receiver(receiver), ())])
+        if not forgotten:
+            await self._server.run([("SADD", self._namespace.receivers, receiver)])
 
     async def close(self) -> None:
         await self._server.close()

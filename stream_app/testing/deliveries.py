@@ -135,8 +135,9 @@ class MemoryDeliveryQueues:
 
     async def forget(self, receiver: str) -> None:
         self._reach()
-        self._queues.pop(receiver, None)
-        self._names.discard(receiver)
+        if not self._of(receiver).waiting:
+            self._queues.pop(receiver, None)
+            self._names.discard(receiver)
 
     async def close(self) -> None:
         return

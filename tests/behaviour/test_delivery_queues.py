@@ -205,12 +205,18 @@ def test_one_process_holds_a_receiver(run: Run, queues: DeliveryQueue, name: str
     assert run(queues.hold(name, "two", 60_000))
 
 
-def test_state_is_kept_and_a_receiver_can_be_forgotten(run: Run, queues: DeliveryQueue, name: str) -> None:
+def test_state_is_kept_and_a_receiver_that_nothing_waits_for_is_forgotten(
+    run: Run, queues: DeliveryQueue, name: str
+) -> None:
     state = ReceiverState(3, NOW_MS, NOW_MS + 5, "HTTP 500 – “ä”", NOW_MS + 6)
     run(queues.note(name, state))
     add(run, queues, name, waiting())
     assert run(queues.status(name)).state == state
 
+    run(queues.forget(name))
+    assert run(queues.status(name)).waiting == 1, "it came back to the file of receivers meanwhile"
+    assert name in run(queues.receivers())
+    run(queues.remove(name, [waiting().ref]))
     run(queues.forget(name))
     assert run(queues.status(name)) == QueueStatus(ReceiverState(), 0, None, None, ())
     assert name not in run(queues.receivers())

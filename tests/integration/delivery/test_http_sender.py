@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Awaitable
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -177,18 +180,40 @@ def test_name_that_leads_to_a_private_address_by_then_is_refused(monkeypatch: py
 
     async def run() -> None:
         async with LocalReceiver() as receiver:
-            loop = asyncio.get_running_loop()
-            real = loop.getaddrinfo
+            real = socket.getaddrinfo
 
-            async def rebound(host: Any, *rest: Any, **options: Any) -> Any:
-                return await real("127.0.0.1", *rest, **options)
+            def rebound(host: Any, *rest: Any, **options: Any) -> Any:
+                return real("127.0.0.1", *rest, **options)
 
-            monkeypatch.setattr(loop, "getaddrinfo", rebound)
+            monkeypatch.setattr(socket, "getaddrinfo", rebound)
             outcome = await send(f"http://shop.example:{receiver.port}/", allow_private=False)
             assert outcome.error.startswith("connection failed: 127.0.0.1 is not a public address")
             assert receiver.posted == []
             assert await send(f"http://shop.example:{receiver.port}/") == Outcome()
 
+    asyncio.run(run())
+
+
+def test_name_server_that_hangs_holds_no_other_receiver_up(monkeypatch: pytest.MonkeyPatch, short_limits: None) -> None:
+    """A look-up that was given up holds its thread for longer than the try."""
+    hung, real = threading.Event(), socket.getaddrinfo
+
+    def look_up(host: Any, *rest: Any, **options: Any) -> Any:
+        if host == "hangs.example":
+            hung.wait(60)
+        return real("127.0.0.1", *rest, **options)
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        hanging = HttpSender(HttpReceiver("a", "webhook", "http://hangs.example/", allow_private=True))
+        async with LocalReceiver() as receiver:
+            for _ in range(5):
+                assert (await hanging.send(MESSAGE, 0)).error == "no answer in time"
+            assert await send(receiver.url) == Outcome()
+        await hanging.close()
+        hung.set()
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
     asyncio.run(run())
 
 

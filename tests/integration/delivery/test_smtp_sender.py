@@ -70,7 +70,11 @@ def outcomes(
 async def send(port: int, **fields: Any) -> Outcome:
     given = {"encryption": "none", "allow_private": True, "recipients": ("a@example.com", "b@example.com"), **fields}
     receiver = MailReceiver("mail", given.pop("host", "localhost"), "alerts@example.com", port=port, **given)
-    return await SmtpSender(receiver).send(notification(SAFETY), RAISED_MS)
+    sender = SmtpSender(receiver)
+    try:
+        return await sender.send(notification(SAFETY), RAISED_MS)
+    finally:
+        await sender.close()
 
 
 def tls_of(authority: trustme.CA, host: str = "localhost") -> ssl.SSLContext:
@@ -153,6 +157,12 @@ def test_addresses_that_are_refused() -> None:
 def test_message_that_is_refused_is_a_failure_without_the_words_of_the_server() -> None:
     """They may quote the message."""
     assert outcomes(Mailbox(answer="451 I burned my hand"), {}) == [Outcome("SMTPDataError: SMTP 451")]
+
+
+def test_message_that_is_refused_for_good_is_no_fault_of_the_server() -> None:
+    """Others are delivered meanwhile: a spam filter may never like this one."""
+    refused = Outcome("the server refused the message: SMTP 550", of_message=True)
+    assert outcomes(Mailbox(answer="550 I burned my hand"), {}) == [refused]
 
 
 def test_private_address_is_refused() -> None:

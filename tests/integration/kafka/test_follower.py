@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewPartitions
 
 from stream_app.kafka.client_config import producer_config
 from stream_app.kafka.follower import TopicFollower
@@ -107,6 +108,52 @@ def test_the_end_is_reached_behind_what_was_published_before_the_call_and_behind
         producer.abort_transaction(20)
         assert asyncio.run(follower.reach_end(30))
         assert b"aborted" not in values
+    finally:
+        follower.stop()
+
+
+def grow(settings: Settings, partitions: int) -> None:
+    topic = Topics(settings.topic_prefix).alerts
+    admin = AdminClient({"bootstrap.servers": settings.brokers})
+    [grown] = admin.create_partitions([NewPartitions(topic, partitions)]).values()
+    grown.result(20)
+
+    def is_known() -> bool:
+        return len(admin.list_topics(topic, timeout=10).topics[topic].partitions) == partitions
+
+    wait_until(is_known, 20, "the broker names the new partitions")
+
+
+@pytest.mark.parametrize("asks_for_the_end", [True, False])
+def test_partitions_that_are_added_later_are_followed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, asks_for_the_end: bool
+) -> None:
+    """At once where the end is asked for, else within seconds; and what was read is not handed over again."""
+    monkeypatch.setattr("stream_app.kafka.follower._LOOK_SECONDS", 3600.0 if asks_for_the_end else 0.2)
+    topic = Topics(settings.topic_prefix).alerts
+    produce(settings, *(b"%d" % number for number in range(10)))
+    values: list[bytes | None] = []
+
+    def take(record: RawRecord) -> None:
+        values.append(record.value)
+
+    follower = TopicFollower(settings, topic, take, since_ms=0, max_records=1000)
+    follower.start()
+    try:
+        assert asyncio.run(follower.caught_up(30))
+        grow(settings, 4)
+        producer = Producer(producer_config(settings))
+        for number in (2, 3):
+            producer.produce(topic, b"new %d" % number, partition=number)
+        assert not producer.flush(20)
+        if asks_for_the_end:
+            assert asyncio.run(follower.reach_end(20))
+        wait_until(lambda: len(values) >= 12, 20, "the new partitions are read")
+        produce(settings, b"last")
+        assert asyncio.run(follower.reach_end(20))
+        assert sorted(values, key=str) == sorted(
+            [*(b"%d" % number for number in range(10)), b"new 2", b"new 3", b"last"], key=str
+        )
     finally:
         follower.stop()
 

@@ -168,4 +168,5 @@ async def alerts_wait(url: str) -> None:
     await queues.release("r", "one")
     assert await queues.receivers() == ["r"]
     await queues.forget("r")
+    assert await queues.receivers() == []
     await queues.close()

@@ -38,6 +38,7 @@ from stream_app.delivery.addresses import AddressRefused, is_public, public_sock
         "::7f00:1",
         "::a00:1",
         "fec0::1",
+        "::ffff:0:7f00:1",
     ],
 )
 def test_address_that_is_not_of_the_internet_is_refused(address: str) -> None:
