@@ -110,7 +110,7 @@ class DeliveryQueues:
         ]
         entries = await self._entries(receiver, [ref for ref, _ in found[:most]])
         later = now_ms + _UNREADABLE_STEPS_BACK_MS
-        unreadable = [one.ref for one in entries if isinstance(one, Unreadable)]
+        unreadable = [_bytes(one.ref) for one in entries if isinstance(one, Unreadable)]
         # guarantee: unreadable-entries-block-nobody
         await self._server.run([("ZADD", key, "XX", later, ref) for ref in unreadable for key in _by_severity(keys)])
         times = dict(found)
@@ -139,7 +139,7 @@ class DeliveryQueues:
         keys = self._namespace.receiver(receiver)
         pairs = [part for pair in (counted or {}).items() for part in pair]
         touched = (*keys[:6], keys.suppressed)
-        arguments = ("1" if given_up else "0", len(pairs) // 2, *pairs, *refs)
+        arguments = ("1" if given_up else "0", len(pairs) // 2, *pairs, *map(_bytes, refs))
         await self._server.run([_REMOVE.call(touched, arguments)])
 
     async def end_round(
@@ -200,12 +200,17 @@ class DeliveryQueues:
             try:
                 found.append(unpack_waiting(ref, one))
             except (ValueError, TypeError, LookupError, AttributeError) as error:  # guarantee: unreadable-entry-waits
-                found.append(Unreadable(ref.decode("utf-8", "surrogateescape"), one))
+                found.append(Unreadable(ref.decode(errors="surrogateescape"), one))
                 if (receiver, ref) not in self._unreadable and len(self._unreadable) < _REMEMBERED:
                     self._unreadable.add((receiver, ref))
                     telemetry.waiting_alert_is_unreadable(receiver, error)
         await self.remove(receiver, [ref for ref, one in zip(refs, packed, strict=True) if one is None])
         return found
+
+
+def _bytes(ref: str | bytes) -> bytes:
+    """A damaged ref may be no UTF-8."""
+    return ref if isinstance(ref, bytes) else ref.encode(errors="surrogateescape")
 
 
 def _by_severity(keys: ReceiverKeys) -> tuple[str, ...]:

@@ -88,6 +88,18 @@ def test_ref_without_an_entry_blocks_nothing(run: Run, queues: DeliveryQueues, a
     assert run(queues.expired("r", 2, 1)) == given[1:2]
 
 
+def test_ref_that_is_no_text_can_be_given_up(run: Run, queues: DeliveryQueues, admin: Any, settings: Settings) -> None:
+    keys = Namespace.of(settings).receiver("r")
+    admin.hset(keys.waiting, b"\xff", b"{")
+    for key in (keys.queued, keys.critical):
+        admin.zadd(key, {b"\xff": 1})
+
+    assert run(queues.due("r", 1, 9)) == []
+    [found] = run(queues.expired("r", 2, 9))
+    run(queues.remove("r", [found.ref], given_up=True))
+    assert run(queues.status("r")).waiting == 0
+
+
 @pytest.mark.parametrize("packed", [b"{", b"\xff"])
 def test_entry_that_cannot_be_read_is_a_dead_letter_after_a_day(
     run: Run, queues: DeliveryQueues, admin: Any, settings: Settings, packed: bytes
