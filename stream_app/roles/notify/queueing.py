@@ -8,7 +8,7 @@ from stream_app import contract, telemetry
 from stream_app.delivery.queue import DeliveryQueue
 from stream_app.delivery.receivers import Receivers
 from stream_app.records import Alert, Position, RawRecord
-from stream_app.steps.deliveries import DeliveryRule, cool_down_key, decide, matching
+from stream_app.steps.deliveries import Decision, DeliveryRule, cool_down_key, decide, matching
 from stream_app.steps.delivery_queue import Addition, Waiting, ref_of
 
 _NOW = DeliveryRule("")  # of a replay: nothing holds it back
@@ -38,7 +38,7 @@ async def queue_alerts(
             Position(record.topic, record.partition, record.offset),
             record.timestamp_ms,
             now_ms,
-            decision.due_at_ms,
+            _due_at_ms(decision, record, now_ms),
             decision.digest_at_ms,
         )
         additions.append(Addition(name, waiting, decision.suppressed, begins))
@@ -53,6 +53,15 @@ def _rules_of(receivers: Receivers, record: RawRecord, alert: Alert) -> dict[str
     if named is None:
         return matching(receivers.rules, alert)
     return {named: _NOW} if named in receivers.by_name else {}  # guarantee: replay-reaches-one-receiver
+
+
+def _due_at_ms(decision: Decision, record: RawRecord, now_ms: int) -> int:
+    """What is to be delivered now is due since it was published: if our clock is ahead, it is due still when the clock
+    is put right.
+    """
+    if decision.digest_at_ms is not None:
+        return decision.due_at_ms
+    return min(now_ms, record.timestamp_ms)  # guarantee: clock-ahead-delays-no-new-alert
 
 
 def _cools_down(rule: DeliveryRule, alert: Alert) -> bool:

@@ -29,6 +29,20 @@ def test_alert_that_was_queued_by_a_clock_ahead_is_delivered() -> None:
     play(scenario)
 
 
+def test_alert_that_a_clock_three_hours_ahead_queued_is_delivered_when_it_is_put_right() -> None:
+    """Not three hours later: as far ahead a digest may be due."""
+
+    async def scenario() -> None:
+        stage = Stage()
+        stage.now_ms += 3 * HOUR
+        await stage.alert(ALERT)
+        stage.now_ms -= 3 * HOUR
+        await stage.round()
+        assert stage.senders["a"].alert_ids == [[ALERT.alert_id]]
+
+    play(scenario)
+
+
 def test_pause_that_a_wrong_clock_wrote_is_not_believed() -> None:
     async def scenario() -> None:
         stage = Stage(a=FakeSender([FAILED, Outcome()]))
