@@ -81,13 +81,13 @@ class TopicFollower:
         except (Unavailable, ConfigurationError, TimeoutError) as error:
             telemetry.topic_was_not_read(self._topic, str(error) or "Kafka did not name its end in time")
             return False
-        if not ends.keys() <= self._reached.keys():
-            self._look.set()
         while not all(self._reached.get(number, 0) >= end for number, end in ends.items()):
             if self._refused or time.monotonic() >= deadline:
                 why = self._refused or f"its end was not reached in {patience_seconds:.0f} s"
                 telemetry.topic_was_not_read(self._topic, why)
                 return False
+            if not ends.keys() <= self._reached.keys():
+                self._look.set()
             await asyncio.sleep(0.02)
         return True
 
@@ -123,9 +123,8 @@ class TopicFollower:
             looked_at = time.monotonic()
             while not self._stopping.is_set():
                 if self._look.is_set() or time.monotonic() > looked_at + _LOOK_SECONDS:
-                    self._look.clear()
-                    self._take_up_new_partitions(consumer)  # guarantee: new-partitions-are-followed
                     looked_at = time.monotonic()
+                    self._take_up_new_partitions(consumer)  # guarantee: new-partitions-are-followed
                 if not behind:
                     self._caught_up.set()
                 # consume() waits until it has as many as it was asked for: ask for one, then for what is there
@@ -151,10 +150,12 @@ class TopicFollower:
         consumer.assign([TopicPartition(self._topic, number, offset) for number, offset in self._reached.items()])
 
     def _take_up_new_partitions(self, consumer: Consumer) -> None:
-        """Those that the topic has by now. A broker that does not answer is asked again later."""
+        """Those that the topic has by now. A broker that does not answer is asked again."""
+        self._look.clear()
         try:
             metadata = consumer.list_topics(self._topic, timeout=_POLL_SECONDS).topics[self._topic]
         except KafkaException:
+            self._look.set()
             return
         new = metadata.partitions.keys() - self._reached.keys()
         if new and metadata.error is None:
