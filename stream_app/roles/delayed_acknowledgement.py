@@ -17,6 +17,7 @@ from stream_app.settings import RedisSettings
 
 Value = TypeVar("Value")
 
+CHECK_EVERY_SECONDS = 30.0
 _POLL_SECONDS = 0.25
 _MAX_UNACKNOWLEDGED_BYTES = 64 * 2**20
 
@@ -54,6 +55,9 @@ class DelayedAcknowledgement(Generic[Value]):
     1. written (``Unavailable``: retried until patience is spent)
     2. after ``redis_settle_seconds``, if nothing holds it and the server is still the same one, its records are
        finished; if another one answers, everything unsettled is written again, and waits again
+
+    Whether the server is fit is checked again every 30 s: one that was full, and was told to evict keys, loses products
+    without an error.
     """
 
     def __init__(
@@ -112,9 +116,13 @@ class DelayedAcknowledgement(Generic[Value]):
         batch.written_at = time.monotonic()
 
     async def _acknowledge_repeatedly(self) -> None:
+        checked_at = time.monotonic()
         try:
             while True:
                 await asyncio.sleep(_POLL_SECONDS)
+                if time.monotonic() - checked_at >= CHECK_EVERY_SECONDS:  # guarantee: server-is-checked-again
+                    await self.retry(self._store.check)
+                    checked_at = time.monotonic()
                 await self._acknowledge_durable()
         except asyncio.CancelledError:
             raise

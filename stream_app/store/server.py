@@ -47,6 +47,7 @@ class Server:
         """``sentinels`` name the server of the ``url``, whose host and port count for nothing then."""
         self._scripts = scripts
         self._cluster = cluster
+        self._has_warned = False
         common: dict[str, Any] = {
             "socket_timeout": TIMEOUT_SECONDS,
             "socket_connect_timeout": TIMEOUT_SECONDS,
@@ -165,20 +166,26 @@ class Server:
         return " ".join(f"{info['run_id']}/{info.get('master_replid', '')}" for info in infos), others
 
     async def check(self) -> None:
-        """Raises ConfigurationError where the server is too old or would forget keys; warns about what is unsure."""
+        """Raises ConfigurationError where the server is too old or would forget keys.
+
+        The first call warns about what is unsure; a role calls again while it runs, because settings may change.
+        """
+        warns, self._has_warned = not self._has_warned, True
         for info in await self.infos():
             version = str(info.get("redis_version", "0"))
             if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_VERSION:
                 raise ConfigurationError(f"Redis {version} is too old: 6.2 or later, or any Valkey, is needed.")
             policy = info.get("maxmemory_policy")
             if policy is None:
-                telemetry.store_policy_was_hidden()
+                if warns:
+                    telemetry.store_policy_was_hidden()
             elif policy != "noeviction" and info.get("maxmemory", 0) != 0:  # guarantee: noeviction
                 raise ConfigurationError(
                     f"Redis would forget products: maxmemory-policy is {policy}. "
                     "Run `CONFIG SET maxmemory-policy noeviction` and put it into the server's configuration."
+                    + _evicted(info)
                 )
-            if not info.get("aof_enabled", 0):
+            if warns and not info.get("aof_enabled", 0):
                 telemetry.store_is_not_durable()
 
     async def close(self) -> None:
@@ -198,3 +205,9 @@ class Server:
             pipeline.execute_command(*command)
         replies: list[Any] = await pipeline.execute(raise_on_error=False)
         return replies
+
+
+def _evicted(info: dict[str, Any]) -> str:
+    """What has to follow where the server, by its INFO, has evicted keys; empty where it has not."""
+    keys = info.get("evicted_keys", 0)
+    return f" It evicted {keys} keys since it started: run `stream-app rebuild` then." if keys else ""

@@ -9,6 +9,7 @@ import pytest
 
 from stream_app.ports import Applied, ConfigurationError, StoreUnavailable
 from stream_app.records import EnrichedReview
+from stream_app.roles import delayed_acknowledgement
 from stream_app.roles.notify.role import Notify
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
@@ -74,6 +75,22 @@ def test_nothing_is_started_on_a_server_that_would_forget() -> None:
                 await start(FakeAcks())
 
     run(scenario)
+
+
+def test_server_that_is_told_to_evict_ends_a_running_role_with_nothing_acknowledged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was full, and somebody set another policy while the role ran."""
+    monkeypatch.setattr(delayed_acknowledgement, "CHECK_EVERY_SECONDS", 0.0)
+
+    async def act(role: Summarize, store: MemorySummaryStore, publisher: FakePublisher) -> None:
+        await role.take([in_flight(0)])
+        monkeypatch.setattr(store, "check", Unfit().check)
+
+    error = asyncio.run(_ends(act, settle_seconds=60.0))
+
+    assert isinstance(error, ConfigurationError)
+    assert "allkeys-lru" in str(error)
 
 
 async def _ends(

@@ -55,6 +55,21 @@ def test_unfit_server_is_refused_with_what_to_do(answer: dict[str, Any], named: 
         check(answer)
 
 
+def test_evicted_keys_are_said_with_what_brings_them_back() -> None:
+    with pytest.raises(ConfigurationError, match="evicted 7 keys since it started: run `stream-app rebuild`"):
+        check(GOOD | {"maxmemory_policy": "allkeys-lru", "evicted_keys": 7})
+
+
+def test_warnings_are_given_once(warned: list[str]) -> None:
+    async def twice() -> None:
+        server = ServerThatSays({"redis_version": "7.0.15"})
+        await server.check()
+        await server.check()
+
+    asyncio.run(twice())
+    assert warned == ["store_policy_was_hidden", "store_is_not_durable"]
+
+
 def test_one_unfit_node_of_a_cluster_is_enough_to_refuse() -> None:
     with pytest.raises(ConfigurationError, match="allkeys-lru"):
         check(GOOD, GOOD | {"maxmemory_policy": "allkeys-lru"})
