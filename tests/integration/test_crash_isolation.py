@@ -4,96 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
 
-from stream_app import contract
-from stream_app.commands.options import environment_of
-from stream_app.kafka.blocking_producer import BlockingProducer
-from stream_app.kafka.groups import lag
 from stream_app.kafka.reader import read_to_end
-from stream_app.kafka.topics import Topics
-from stream_app.kafka.topics_admin import create_topics
-from stream_app.records import EnrichedReview, RawRecord
-from stream_app.settings import Settings
-from tests.integration.scripted_program import PROGRAM
-from tests.reliability.testbed.scripted_models import KILLS, Troubles
+from tests.integration.hosts import Hosts
+from tests.reliability.testbed.scripted_models import KILLS
 from tests.waiting import wait_until
 
 LONG = "The kettle came in May and I used it each day. " * 4
-PRODUCTS = 40
-
-
-class Hosts:
-    """One worker of `enrich` at a time, each on a host that no other was on."""
-
-    def __init__(self, kafka: str, topic_prefix: str, folder: Path) -> None:
-        self.settings = Settings(brokers=kafka, topic_prefix=topic_prefix, partitions=4, session_timeout_seconds=6.0)
-        self.topics = Topics(topic_prefix)
-        self.troubles = Troubles(folder / "troubles")
-        self.folder = folder
-        self.hosts = 0
-        self.worker: subprocess.Popen[bytes] | None = None
-        create_topics(self.settings)
-
-    def start(self) -> subprocess.Popen[bytes]:
-        self.hosts += 1
-        host = self.folder / f"host-{self.hosts}"
-        host.mkdir()
-        environment = {
-            **environment_of(self.settings),
-            "TROUBLES": str(self.folder / "troubles"),
-            "HOME": str(host),
-            "XDG_STATE_HOME": str(host / "state"),
-            "STREAM_APP_STATE_FOLDER": str(host / "state"),
-        }
-        with (host / "log").open("wb") as log:
-            self.worker = subprocess.Popen([*PROGRAM, "worker", "enrich"], env=environment, stdout=log, stderr=log)
-        return self.worker
-
-    def log(self) -> str:
-        return (self.folder / f"host-{self.hosts}" / "log").read_text()
-
-    def publish(self, names: list[str], text: Callable[[str], str], product: str | None = None) -> None:
-        with BlockingProducer(self.settings) as producer:
-            for number, name in enumerate(names):
-                product_id = product or f"p{number % PRODUCTS}"
-                review = {"product_id": product_id, "review_id": name, "text": text(name), "rating": 3}
-                producer.send(product_id.encode(), orjson.dumps(review))
-
-    def enriched(self) -> Counter[str]:
-        found = [contract.decode_enriched(record) for record in read_to_end(self.settings, self.topics.enriched)]
-        return Counter(review.review_id for review in found if isinstance(review, EnrichedReview))
-
-    def rejected(self) -> list[tuple[str, str]]:
-        """(review_id, reason) of each dead letter."""
-        return [
-            (orjson.loads(record.value or b"")["review_id"], header(record, contract.HEADER_ERROR_REASON))
-            for record in read_to_end(self.settings, self.topics.dead_letter)
-        ]
-
-    def wait_until_done(self, seconds: float) -> None:
-        def done() -> bool:
-            assert self.worker is not None
-            assert self.worker.poll() is None, self.log()[-3000:]
-            return lag(self.settings, "enrich") == 0
-
-        wait_until(done, seconds, f"it did not catch up, see {self.folder}")
-
-    def close(self) -> None:
-        if self.worker is not None and self.worker.poll() is None:
-            self.worker.kill()
-            self.worker.wait()
-
-
-def header(record: RawRecord, name: str) -> str:
-    return dict(record.headers)[name].decode()
 
 
 @pytest.fixture

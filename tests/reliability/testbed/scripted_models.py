@@ -7,6 +7,7 @@ too, and shares no code with them.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 import signal
@@ -38,6 +39,8 @@ HELD = "held"
 """While this trouble lasts the classifier is slow, and runs of as many texts as its value says do not end; each of
 these says by the trouble `held-<pid>` how many it has.
 """
+NO_CHILD = "no child"
+"""While this trouble lasts no child process can load a model, as where the machine has no room for a second one."""
 _SLOW_RUN_SECONDS = 0.3
 
 _ASPECTS = ("quality", "look", "value", "colour of the sky")  # the last one is none that the view counts
@@ -132,7 +135,10 @@ class _Scripted(AnsweringModel[Result]):
 
 def load_scripted_models(folder: Path, settings: ModelSettings) -> Loaded:
     """As models.loading.load_models; with the folder of the troubles bound, other processes can load them too."""
-    return scripted_models(Troubles(folder))
+    troubles = Troubles(folder)
+    if NO_CHILD in troubles and multiprocessing.parent_process() is not None:
+        raise MemoryError("no room for a second process, as asked for")
+    return scripted_models(troubles)
 
 
 def scripted_models(troubles: Troubles) -> Loaded:
