@@ -10,71 +10,21 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from stream_app.embedded.free_port import free_port
-from stream_app.embedded.server_process import ServerProcess, start_server
-from stream_app.embedded.valkey import EmbeddedValkey
 from stream_app.ports import ConfigurationError, StoreUnavailable
 from stream_app.settings import Settings
 from stream_app.store.clients import Sentinels
 from stream_app.store.server import Server
-from tests.conftest import _valkey
-from tests.waiting import wait_until
-
-PASSWORD = "of the sentinels"
-PRIMARY = "shop-view"
-
-
-class Watched:
-    """A primary, its replica and the Sentinel that watches both."""
-
-    def __init__(self, folder: Path) -> None:
-        self.primary = _valkey(folder / "primary")
-        self.primary.start()
-        self.replica = EmbeddedValkey(
-            folder / "replica",
-            port=0,
-            binary=self.primary._binary,
-            options={"replicaof": f"127.0.0.1 {self.primary.port}", "repl-diskless-sync-delay": 0},
-        )
-        self.replica.start()
-        self.sentinel_port = free_port(0, "a Sentinel", print)
-        self.sentinel = self._start_sentinel(folder / "sentinel")
-        with Redis(port=self.replica.port) as replica:
-            wait_until(lambda: replica.info()["master_link_status"] == "up", 20, "the replica does not follow")
-        with Redis(port=self.sentinel_port, password=PASSWORD) as sentinel:
-            wait_until(lambda: len(sentinel.sentinel_slaves(PRIMARY)) == 1, 20, "the Sentinel knows no replica")
-
-    def _start_sentinel(self, folder: Path) -> ServerProcess:
-        folder.mkdir()
-        (folder / "sentinel.conf").write_text(
-            f'bind 127.0.0.1\nport {self.sentinel_port}\nrequirepass "{PASSWORD}"\n'
-            f"sentinel monitor {PRIMARY} 127.0.0.1 {self.primary.port} 1\n"
-            f"sentinel down-after-milliseconds {PRIMARY} 500\nsentinel failover-timeout {PRIMARY} 3000\n"
-        )
-        command = [str(self.primary._binary), str(folder / "sentinel.conf"), "--sentinel"]
-        return start_server(command, folder, f"127.0.0.1:{self.sentinel_port}", detached=False)
-
-    def stop(self) -> None:
-        self.sentinel.stop(5.0)
-        self.replica.stop()
-        self.primary.stop()
+from tests.reliability.testbed.sentinel import SentinelPair
 
 
 @pytest.fixture
-def watched(tmp_path: Path) -> Iterator[Watched]:
-    servers = Watched(tmp_path)
-    yield servers
-    servers.stop()
+def watched(tmp_path: Path) -> Iterator[SentinelPair]:
+    with SentinelPair(tmp_path) as servers:
+        yield servers
 
 
-def settings(watched: Watched) -> Settings:
-    return Settings(
-        _env_file=None,
-        redis="redis://anything:1/0",  # host and port are the Sentinels' to say
-        redis_sentinels=f"127.0.0.1:1, 127.0.0.1:{watched.sentinel_port}",  # the first one is down
-        redis_sentinel_primary=PRIMARY,
-        redis_sentinel_password=PASSWORD,
-    )
+def settings(watched: SentinelPair) -> Settings:
+    return Settings(_env_file=None, redis=watched.url, **watched.settings_of_workers)
 
 
 async def write_in_time(server: Server, value: str) -> float:
@@ -89,7 +39,7 @@ async def write_in_time(server: Server, value: str) -> float:
             await asyncio.sleep(0.1)
 
 
-def test_writes_follow_the_primary_that_the_sentinels_name(watched: Watched) -> None:
+def test_writes_follow_the_primary_that_the_sentinels_name(watched: SentinelPair) -> None:
     async def scenario() -> None:
         server = Server.from_settings(settings(watched), [])
         await server.run([("SET", "key", "before")])
@@ -104,7 +54,7 @@ def test_writes_follow_the_primary_that_the_sentinels_name(watched: Watched) -> 
         assert new_primary.get("key") == b"after"
 
 
-def test_primary_that_no_sentinel_knows_is_away_and_not_a_crash(watched: Watched) -> None:
+def test_primary_that_no_sentinel_knows_is_away_and_not_a_crash(watched: SentinelPair) -> None:
     async def scenario() -> None:
         chosen = settings(watched).model_copy(update={"redis_sentinel_primary": "unheard-of"})
         server = Server.from_settings(chosen, [])

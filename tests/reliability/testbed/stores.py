@@ -1,4 +1,5 @@
-"""The Redis of a testbed: one Valkey, on a small disk where the machine allows one, a pair, or a cluster.
+"""The Redis of a testbed: one Valkey, on a small disk where the machine allows one, a pair, with or without a Sentinel,
+or a cluster.
 
 ``url`` is for the workers, through a proxy; ``direct_url`` and ``client()`` for faults and for the checker.
 """
@@ -8,12 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import redis
 
 from stream_app.embedded.valkey import EmbeddedValkey
 from tests.reliability.testbed.proxy import Proxy
+from tests.reliability.testbed.sentinel import SentinelPair
 from tests.reliability.testbed.valkey_cluster import ValkeyCluster
 from tests.reliability.testbed.valkeys import ReplicaPair
 
@@ -54,6 +58,7 @@ class SingleStore:
     """One server, with an append-only file."""
 
     is_cluster = False
+    settings_of_workers: Mapping[str, Any] = {}
 
     def __init__(self, folder: Path) -> None:
         self.disk = SmallDisk(folder, 256 * 2**20)
@@ -84,6 +89,13 @@ class SingleStore:
 
 class PairStore(ReplicaPair):
     """A primary and its replica."""
+
+    def client(self) -> redis.Redis:
+        return redis.Redis.from_url(self.direct_url)
+
+
+class SentinelStore(SentinelPair):
+    """A primary and its replica, as a Sentinel names them."""
 
     def client(self) -> redis.Redis:
         return redis.Redis.from_url(self.direct_url)

@@ -23,12 +23,14 @@ from tests.reliability.testbed.proxy import Proxy
 from tests.reliability.testbed.receivers import Receivers
 from tests.reliability.testbed.scripted_models import Troubles
 from tests.reliability.testbed.shop import Shop
-from tests.reliability.testbed.stores import ClusterStore, PairStore, SingleStore, SmallDisk
+from tests.reliability.testbed.stores import ClusterStore, PairStore, SentinelStore, SingleStore, SmallDisk
 from tests.reliability.testbed.workers import Exit, Worker, Workers
 
 SESSION_SECONDS = 6.0
 DEVICE_PATIENCE_SECONDS = 7.0
 UNRELEASED_BYTES = 8 * 2**20
+IDLE_SECONDS = 5.0
+"""How long a connection to the API may be idle."""
 PARTITIONS = 6
 WORKERS = {"enrich": 2, "summarize": 2, "notify": 1, "describe": 1, "api": 1}
 
@@ -36,7 +38,9 @@ WORKERS = {"enrich": 2, "summarize": 2, "notify": 1, "describe": 1, "api": 1}
 class Testbed:
     """Use as a context manager. ``brokers``: 1 or 3. The workers reach every server through a proxy of this process."""
 
-    def __init__(self, folder: Path, store: SingleStore | PairStore | ClusterStore, *, brokers: int = 1) -> None:
+    def __init__(
+        self, folder: Path, store: SingleStore | PairStore | SentinelStore | ClusterStore, *, brokers: int = 1
+    ) -> None:
         self.folder = folder
         self.store: Any = store
         self._exit = ExitStack()
@@ -100,6 +104,7 @@ class Testbed:
             update={
                 "brokers": ",".join(proxy.address for proxy in self.kafka_proxies),
                 "redis": SecretStr(self.store.url),
+                **self.store.settings_of_workers,
                 "state_folder": str(self.folder / "state" / settings.group("enrich")),
                 "session_timeout_seconds": SESSION_SECONDS,
                 "heartbeat_seconds": 1.0,
@@ -117,6 +122,7 @@ class Testbed:
                 "api_port": (port := free_port(0, "the look-up API", print)),
                 "api_internal_port": port,  # one for all
                 "receivers_file": str(self.receivers.file),
+                "api_idle_seconds": IDLE_SECONDS,
                 "log_json": True,
             }
         )

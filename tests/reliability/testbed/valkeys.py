@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from redis import Redis
 
@@ -36,6 +36,9 @@ class FailOver:
 
 class Servers:
     """What starts and stops as one, behind one proxy."""
+
+    settings_of_workers: Mapping[str, Any] = {}
+    """Settings by which workers find the servers, besides ``url``."""
 
     def __init__(self) -> None:
         self.proxy = Proxy("127.0.0.1", 0)

@@ -14,12 +14,16 @@ import aiohttp
 from stream_app import telemetry
 from stream_app.api.server import serve
 from stream_app.delivery import http_sender
+from stream_app.kafka import log_watch
 from stream_app.ports import ConfigurationError, Unavailable
 from stream_app.roles.notify import receiver_task
 from stream_app.roles.run import now_ms, run_worker
 from stream_app.settings import Settings
 from stream_app.steps import backoff
 from tests.reliability.testbed.scripted_models import Troubles, load_scripted_models, scripted_summary
+
+LOOK_EVERY_SECONDS = 5.0
+"""How often a worker looks whether its topic was recreated; otherwise every 30."""
 
 
 def _shorten_waits() -> None:
@@ -33,6 +37,7 @@ def main() -> None:
     role, troubles = sys.argv[1], Troubles(Path(sys.argv[2]))
     settings = Settings(_env_file=None)
     telemetry.configure(settings.log_level, settings.log_json)
+    log_watch.LOOK_EVERY_SECONDS = LOOK_EVERY_SECONDS
 
     def moved_clock_ms() -> int:
         if "clock" not in troubles:

@@ -15,6 +15,7 @@ from tests.reliability.testbed.workers import Exit, Worker
 ONE_OF_EACH = "1 broker, single store"
 THREE_BROKERS = "3 brokers, single store"
 PAIR = "1 broker, pair store"
+SENTINEL = "1 broker, pair store with a Sentinel"
 CLUSTER = "1 broker, cluster store"
 
 AFTER_KILL = SESSION_SECONDS + 8.0  # a killed member is missed when its session ends; then what it had is isolated
