@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from typing import TextIO, cast
 
 import structlog
+from prometheus_client import Counter
 
 from stream_app.ports import ConfigurationError, Unavailable
 
 log = structlog.get_logger("stream_app")
+_FAILED_WRITES = Counter("stream_app_log_writes_failed", "Writes of log lines that failed, by error", ["error"])
 _take_error: Callable[[Mapping[str, object]], None] = lambda _: None  # noqa: E731 - replaced, not called by name
 _flush_errors: Callable[[], None] = lambda: None  # noqa: E731
 
@@ -26,6 +30,26 @@ def _report_errors(_: object, __: str, event: structlog.typing.EventDict) -> str
     if event["level"] in ("error", "critical"):
         _take_error(event)
     return event
+
+
+class _Unfailing:
+    """A stream for log lines that never raises: a full disk, or a reader that is gone, must not end a worker."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._attempt(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._attempt(self._stream.flush)
+
+    def _attempt(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except OSError as error:  # guarantee: failed-log-line-ends-nothing
+            _FAILED_WRITES.labels(errno.errorcode.get(error.errno or 0, "OSError")).inc()
 
 
 def configure(level: str, as_json: bool, worker: str = "") -> None:
@@ -45,7 +69,8 @@ def configure(level: str, as_json: bool, worker: str = "") -> None:
         structlog.processors.format_exc_info,
     ]
     # the lines of libraries look like ours: where machines read them, each is one object
-    handler = logging.StreamHandler(sys.stderr)
+    stream = cast(TextIO, _Unfailing(sys.stderr))
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
@@ -56,7 +81,7 @@ def configure(level: str, as_json: bool, worker: str = "") -> None:
     structlog.configure(
         processors=[*common, _report_errors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
 

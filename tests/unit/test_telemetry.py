@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import orjson
 import pytest
@@ -24,6 +25,21 @@ def test_log_line_names_its_worker_where_there_are_several(worker: str, said: st
     assert orjson.loads(ours).get("worker") == said
     line = orjson.loads(of_a_library)
     assert (line["event"], line["logger"], line.get("worker")) == ("of a library", "aiokafka", said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_log_line_that_cannot_be_written_ends_nothing_and_is_counted() -> None:
+    """A full disk under the folder of logs ended every worker of a machine, though Kafka and Redis were elsewhere."""
+    code = (
+        "import logging; from prometheus_client import REGISTRY; from stream_app import telemetry;"
+        "telemetry.configure('INFO', True); telemetry.store_policy_was_hidden();"
+        "logging.getLogger('aiokafka').warning('of a library');"
+        "print(REGISTRY.get_sample_value('stream_app_log_writes_failed_total', {'error': 'ENOSPC'}))"
+    )
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=full, text=True, check=False)
+
+    assert float(done.stdout) >= 2
 
 
 def test_clock_that_disagrees_is_said_with_both_times() -> None:
