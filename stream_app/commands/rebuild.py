@@ -16,7 +16,7 @@ from rich.console import Console
 
 from stream_app.commands.options import Brokers, Redis, TopicPrefix, environment_of, settings_from
 from stream_app.commands.watched import Watched
-from stream_app.ports import Unavailable
+from stream_app.ports import ConfigurationError, Unavailable
 from stream_app.settings import Settings
 
 if TYPE_CHECKING:
@@ -145,6 +145,16 @@ def _tell(plan: Plan) -> None:
         print(f"to delete: keys of generation {number}")
 
 
+def _opened(log: Path) -> IO[bytes]:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log.open("ab")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The log {log} cannot be written: {error.strerror}. Set STREAM_APP_STATE_FOLDER to a folder that can be."
+        ) from error
+
+
 class Workers:
     """rebuild.filling.Workers: processes of this command. They die with it, however it dies."""
 
@@ -166,8 +176,7 @@ class Workers:
             "STREAM_APP_METRICS_PORT": "0"
         }  # the port is a worker's of the system
         if self._open is None:
-            self._log.parent.mkdir(parents=True, exist_ok=True)
-            self._open = self._log.open("ab")
+            self._open = _opened(self._log)
         self._deaths = 0
         self._children = [
             Child(

@@ -25,6 +25,8 @@ _AWAY_PREFIXES = ("MISCONF", "NOREPLICAS", "BUSY", "LOADING", "MASTERDOWN", "CLU
 # before 7.0, around what refused a command of a script: "Error running script (…): @user_script: 101: -OOM command …"
 _AROUND_A_SCRIPTS_ERROR = re.compile(r"Error running script .*: -(?=[A-Z]+ )")
 _REFUSED = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
+# of a command within a script, where the caller may run scripts: Redis 7 and Valkey, Redis 6.2
+_REFUSED_IN_A_SCRIPT = ("ACL failure in script", "The user executing the script can't")
 _CONNECTING = re.compile(r"Error (?P<number>-?\d+) connecting to (?P<where>\S+?)\. (?P<why>.*)", re.DOTALL)
 
 
@@ -33,19 +35,24 @@ def translated() -> Iterator[None]:
     try:
         yield
     except _REFUSED as error:
-        raise ConfigurationError(
-            f"Redis refused: {error}. Check user and password in the URL; the user needs the commands "
-            "+@hash +@sortedset +@set +@scripting +@connection +info +get +set +del, "
-            "`rebuild` also +scan +unlink +pttl."
-        ) from error
+        raise _refusal(error) from error
     except _AWAY as error:  # guarantee: a-stopped-server-is-unavailable
         raise StoreUnavailable(f"Redis cannot be used now: {in_words(error)}") from error
     except exceptions.ResponseError as error:
+        if any(words in str(error) for words in _REFUSED_IN_A_SCRIPT):  # guarantee: refusal-in-a-script-rejects-nothing
+            raise _refusal(error) from error
         if code_and_text(error).startswith(_AWAY_PREFIXES):
             raise StoreUnavailable(f"Redis cannot be used now: {error}") from error
         raise
     except exceptions.RedisClusterException as error:
         raise StoreUnavailable(f"Redis Cluster cannot be used now: {error}") from error
+
+
+def _refusal(error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"Redis refused: {error}. Check user and password in the URL; the user needs the commands "
+        "+@hash +@sortedset +@set +@scripting +@connection +info +get +set +del, `rebuild` also +scan +unlink +pttl."
+    )
 
 
 def code_and_text(error: Exception) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stream_app import telemetry
-from stream_app.kafka import log_watch
+from stream_app.kafka import faust_app, log_watch
 from stream_app.kafka.run import run_role, run_service
 from stream_app.ports import Acks, InFlightRecord, Publisher
 from stream_app.records import Message, Partition
@@ -32,6 +32,7 @@ class Echo:
     ``fail_in_callback_at``: raises in a callback of the loop when this offset is taken.
     ``room``: records at work from which there is no room for more.
     ``clock_ahead_seconds``: how wrong the machine's clock is.
+    ``metadata_age_seconds``: when the client asks again which partitions there are (300).
     ``no_room_file``: while this file exists there is no room. ``early_output``: each value also goes out early, there.
     """
 
@@ -124,6 +125,12 @@ def main() -> None:
     if options.get("service"):
         run_service(settings, "describe", lambda publisher, stopping: serve(options, publisher, stopping))
         return
+    if age_seconds := options.get("metadata_age_seconds"):
+        usual = faust_app._options
+        faust_app._options = lambda settings: {
+            **usual(settings),
+            "consumer_metadata_max_age_ms": int(1000 * age_seconds),
+        }
     log_watch.LOOK_EVERY_SECONDS = options.get("look_every_seconds", log_watch.LOOK_EVERY_SECONDS)
     ahead_ms = int(1000 * options.get("clock_ahead_seconds", 0.0))
     run_role(

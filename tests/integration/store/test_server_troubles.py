@@ -147,6 +147,9 @@ def test_user_of_a_managed_server_needs_no_administration_commands(
     assert reviews(run, store) == 1
     assert [one.product_id for one in run(store.claim_due(NOW_MS, 1, 0, 1000))] == ["p"]
 
+    admin.acl_setuser("app", commands=["-hset"])
+    with pytest.raises(ConfigurationError, match="'hset'"):  # within a script
+        run(store.apply([enriched("r2")], NOW_MS))
     admin.acl_setuser("app", commands=["-info"])
     with pytest.raises(ConfigurationError, match=" ".join(named + commands).replace("+", r"\+")):
         run(store.check())

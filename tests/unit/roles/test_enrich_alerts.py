@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 
 from stream_app import contract
 from stream_app.ports import InFlightRecord
+from stream_app.records import Scores
 from stream_app.testing.kafka import FakeAlertHistory, in_flight_of
 from tests.unit.roles.enrich_stage import LONG_BAD, NOW_MS, SECONDS, Stage, review, run, staged
 from tests.waiting import wait_until_async
@@ -161,6 +162,25 @@ def test_alert_goes_out_before_the_summary_is_made() -> None:
             await stage.finished(0)
             assert [kind for kind, _, _ in stage.acks.calls] == ["early", "finish"]
             assert stage.enriched()[0].summary_method == "abstractive"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(("p_negative", "published", "alarms"), [(0.79996, 0.8, True), (0.79994, 0.7999, False)])
+def test_threshold_is_compared_with_the_probability_that_is_published(
+    p_negative: float, published: float, alarms: bool
+) -> None:
+    """Who applies the threshold to enriched reviews finds the same ones."""
+
+    async def scenario() -> None:
+        async with staged(summaries="off") as stage:
+            stage.bert._answer = lambda _: Scores(p_negative, 0.0, 1 - p_negative)
+            await stage.take(review(0, "It is as it is.", rating=4))
+            await stage.finished(0)
+            sentiment = stage.enriched()[0].sentiment
+            assert sentiment is not None
+            assert sentiment.scores[0] == published
+            assert alerts_of(stage, "p_negative") == ([published] if alarms else [])
 
     run(scenario)
 

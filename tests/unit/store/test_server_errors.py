@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from redis import exceptions
 
-from stream_app.ports import StoreUnavailable
+from stream_app.ports import ConfigurationError, StoreUnavailable
 from stream_app.store.server import Command, Server
 
 # Redis 6.2.14, to an EVALSHA
@@ -45,6 +45,21 @@ def test_refusal_that_an_old_server_wraps_into_a_scripts_error_is_an_outage(code
     with pytest.raises(StoreUnavailable, match=code):
         run(server)
     assert server.looked_for_primaries == (code == "READONLY")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ACL failure in script: User u has no permissions to run the 'hset' command script: on @user_script:1.",
+        "ACL failure in script: No permissions to access a key script: on @user_script:1.",
+        "Error running script (call to f_eb91): @user_script:1: The user executing the script can't run this command "
+        "or subcommand",
+    ],
+)
+def test_command_that_a_script_may_not_run_is_a_refusal_and_no_records_fault(text: str) -> None:
+    """As a fault of records it sent 19 of them to the dead letter at each start of `summarize`."""
+    with pytest.raises(ConfigurationError, match="the user needs the commands"):
+        run(ServerThatReplies(exceptions.ResponseError(text)))
 
 
 @pytest.mark.parametrize(
