@@ -16,6 +16,7 @@ from stream_app.api.server import serve
 from stream_app.delivery import http_sender
 from stream_app.kafka import log_watch
 from stream_app.ports import ConfigurationError, Unavailable
+from stream_app.roles import delayed_acknowledgement
 from stream_app.roles.notify import receiver_task
 from stream_app.roles.run import now_ms, run_worker
 from stream_app.settings import Settings
@@ -24,6 +25,8 @@ from tests.reliability.testbed.scripted_models import Troubles, load_scripted_mo
 
 LOOK_EVERY_SECONDS = 5.0
 """How often a worker looks whether its topic was recreated; otherwise every 30."""
+CHECK_EVERY_SECONDS = 5.0
+"""How often it looks whether Redis would forget keys; otherwise every 30."""
 
 
 def _shorten_waits() -> None:
@@ -38,6 +41,7 @@ def main() -> None:
     settings = Settings(_env_file=None)
     telemetry.configure(settings.log_level, settings.log_json)
     log_watch.LOOK_EVERY_SECONDS = LOOK_EVERY_SECONDS
+    delayed_acknowledgement.CHECK_EVERY_SECONDS = CHECK_EVERY_SECONDS
 
     def moved_clock_ms() -> int:
         if "clock" not in troubles:

@@ -2,6 +2,7 @@
 
 from tests.reliability.chaos.faults import (
     clock,
+    evicting,
     installations,
     kafka,
     log,
@@ -23,6 +24,7 @@ __all__ = [
     "FAULTS",
     "Fault",
     "clock",
+    "evicting",
     "installations",
     "kafka",
     "log",
