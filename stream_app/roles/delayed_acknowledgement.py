@@ -6,11 +6,12 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from stream_app import telemetry
-from stream_app.ports import Acks, InFlightRecord, SummaryStore
+from stream_app.ports import Acks, InFlightRecord, SummaryStore, Unavailable
 from stream_app.records import Partition
 from stream_app.roles.retry import Retry
 from stream_app.settings import RedisSettings
@@ -121,7 +122,8 @@ class DelayedAcknowledgement(Generic[Value]):
             while True:
                 await asyncio.sleep(_POLL_SECONDS)
                 if time.monotonic() - checked_at >= CHECK_EVERY_SECONDS:  # guarantee: server-is-checked-again
-                    await self.retry(self._store.check)
+                    with suppress(Unavailable):  # what needs it reports that, and waits
+                        await self._store.check()
                     checked_at = time.monotonic()
                 await self._acknowledge_durable()
         except asyncio.CancelledError:
