@@ -20,7 +20,7 @@ _HEADER_MIB, _MOST_SENT_MIB = 300, 16  # what the sockets' buffers take is sent 
 _CONNECTIONS, _OF_AN_ADDRESS = 800, 256
 _STREAMS, _STREAMS_OF_AN_ADDRESS = 250, 20
 _MOST_GROWTH_MIB = 48.0
-_LOOK_UP_SECONDS = 2.0
+_LOOK_UP_SECONDS = 4.0
 
 
 @fault("api", "strangers send headers without end, hold connections, take all streams", 2.0, holds_up=False, alone=True)
