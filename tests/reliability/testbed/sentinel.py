@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr
 from redis import Redis
@@ -29,19 +27,15 @@ class SentinelPair(ReplicaPair):
         super().__init__(folder)
         self._folder = folder / "sentinel"
         self.sentinel_port = free_port(0, "a Sentinel", print)
+        self.settings_of_workers = {
+            "redis_sentinels": f"127.0.0.1:1, 127.0.0.1:{self.sentinel_port}",  # the first one is down
+            "redis_sentinel_primary": PRIMARY,
+            "redis_sentinel_password": SecretStr(_PASSWORD),
+        }
 
     @property
     def url(self) -> str:
         return "redis://named-by-the-sentinel:1/0"
-
-    @property
-    def settings_of_workers(self) -> Mapping[str, Any]:
-        """The first Sentinel is down."""
-        return {
-            "redis_sentinels": f"127.0.0.1:1, 127.0.0.1:{self.sentinel_port}",
-            "redis_sentinel_primary": PRIMARY,
-            "redis_sentinel_password": SecretStr(_PASSWORD),
-        }
 
     def start(self) -> None:
         super().start()
