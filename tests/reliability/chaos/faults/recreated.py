@@ -64,8 +64,8 @@ def _enriched(testbed: Testbed, chance: random.Random) -> Iterator[None]:
             refused = workers.run("rebuild", seconds=_REBUILD_SECONDS)
             if refused.returncode != 1 or "topic id" not in " ".join((refused.stdout + refused.stderr).split()):
                 testbed.found_wrong(f"`rebuild` did not refuse: {refused.returncode}, {refused.stderr[-300:]}")
-            if difference := other.check_view().differences[:1]:
-                testbed.found_wrong(f"the view of the old log changed: {difference}")
+            if changed := other.check_view().differences[:1]:
+                testbed.found_wrong(f"the view of the old log changed: {changed}")
             accepted = workers.run("rebuild", "--accept-loss", seconds=_REBUILD_SECONDS)
             if accepted.returncode:
                 testbed.found_wrong(
