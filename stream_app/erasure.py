@@ -183,7 +183,7 @@ class Erasure:
 
 
 def cited_in(value: bytes | None) -> set[str]:
-    """The reviews whose words stand in a record of products.summaries: in its text, or as a quote of an aspect."""
+    """The reviews whose words stand in a record of products.summaries: in its text, or as a quote of an aspect or highlight."""
     try:
         summary = contract.decode_product_summary(value) if value else None
     except (KeyError, TypeError, ValueError):  # written by another producer
@@ -191,6 +191,8 @@ def cited_in(value: bytes | None) -> set[str]:
     if summary is None:
         return set()
     quotes = [one.quote.review_id for one in (summary.aspects or {}).values() if one.quote]
+    if summary.highlights:
+        quotes += [one.quote.review_id for one in (*summary.highlights.praise, *summary.highlights.complaints)]
     # guarantee: erasure-sees-quotes
     return {*(summary.text.evidence if summary.text else ()), *quotes}
 

@@ -30,6 +30,7 @@ from stream_app.records import (
     ProductText,
     RawRecord,
     Review,
+    Themes,
 )
 
 if TYPE_CHECKING:
@@ -360,9 +361,12 @@ class SummaryStore(SummaryReader, Protocol):
         """(how many events changed the product, the newest sentences that a text may rest on)."""
         ...
 
-    async def write_text(self, product_id: str, text: ProductText, revisions: dict[str, int]) -> bool:
+    async def write_text(
+        self, product_id: str, text: ProductText, revisions: dict[str, int], themes: Themes | None = None
+    ) -> bool:
         """Write unless evidence it cites changed: ``revisions`` maps each cited review to the revision that was read.
 
+        With it, in the same step, its ``themes``, without the places in reviews that changed; None: it has none.
         False: refused. In both cases the product is to be published, and stays ours until ``finish_due``.
         """
         ...

@@ -392,12 +392,16 @@ class Counts:
 
 
 class Mention(NamedTuple):
-    """A kept sentence that speaks of aspects: ``sentence[start:end]`` of its Evidence; their ids."""
+    """A kept sentence with an opinion: ``sentence[start:end]`` of its Evidence, its label, and ids of its aspects.
+
+    ``begins``: where it begins in the text of the enriched review; None in what was kept before that was noted.
+    """
 
     start: int
     end: int
     label: Label
     aspects: tuple[str, ...]
+    begins: int | None = None
 
 
 @value
@@ -417,6 +421,35 @@ class Evidence:
     sentence: str
     language: str | None = None
     mentions: tuple[Mention, ...] = ()
+
+
+class Place(NamedTuple):
+    """A sentence of a review, by where it begins in the text of the enriched review."""
+
+    review_id: str
+    revision: int
+    begins: int
+
+
+@value
+class Theme:
+    """Sentences of different reviews that say the same, all of one label.
+
+    ``aspect``: what most of them speak of. ``places``: one per review; the first is quoted, then those nearest to it.
+    """
+
+    label: Label
+    aspect: str | None
+    places: tuple[Place, ...]
+
+
+@value
+class Themes:
+    """What people praise and what they complain of, in places instead of words. ``read``: of how many reviews."""
+
+    read: int
+    made_at_ms: int
+    themes: tuple[Theme, ...]
 
 
 @value
@@ -480,6 +513,37 @@ class AspectSummary:
     quote: Quote | None
 
 
+@value
+class PlacedQuote:
+    """A sentence of a standing review in its own words: ``[start:end]`` of the text of the enriched review."""
+
+    review_id: str
+    revision: int
+    start: int
+    end: int
+    text: str
+
+
+@value
+class Highlight:
+    """What ``reviews`` reviews say. ``evidence``: ids of these, at most 20, the quoted one first."""
+
+    reviews: int
+    aspect: str | None
+    quote: PlacedQuote
+    evidence: tuple[str, ...]
+
+
+@value
+class Highlights:
+    """What people praise and complain of, most reviews first. ``read``: of how many reviews, when it was made."""
+
+    read: int
+    made_at_ms: int
+    praise: tuple[Highlight, ...]
+    complaints: tuple[Highlight, ...]
+
+
 Change = Literal["better", "worse", "none", "too_few"]
 
 
@@ -514,12 +578,48 @@ class Trend:
     aspects: dict[str, Comparison]
 
 
+DigestReason = Literal["too_few", "unsupported_language", "evidence_withdrawn"]
+
+
+@value
+class Clause:
+    """A part of a digest's text, and ids of the reviews that it rests on, at most 20."""
+
+    text: str
+    evidence: tuple[str, ...]
+
+
+@value
+class DigestText:
+    """The clauses, and all of them as one text."""
+
+    text: str
+    clauses: tuple[Clause, ...]
+
+
+@value
+class Digest:
+    """What customers say, composed of the counts when it is read. ``texts``: by language; None with a ``reason``.
+
+    ``from_ms``, ``to_ms``: when the oldest and the newest of the reviews were written whose sentences are kept.
+    """
+
+    reason: DigestReason | None
+    reviews: int
+    from_ms: int | None
+    to_ms: int | None
+    reviews_since_text: int | None
+    low_evidence: bool
+    texts: dict[str, DigestText] | None
+    flag_url: str | None = None
+
+
 @value
 class ProductSummary:
     """What a product page shows, as of ``as_of_ms``. Keys of ``windows``: 24h, 7d, 30d, all.
 
-    ``aspects``: by id. ``reviews_since_text``: how many came since the text was made; None without a text. These and
-    ``trend`` are None in what was published before there were any.
+    ``aspects``: by id. ``reviews_since_text``: how many came since the text was made; None without a text. These,
+    ``trend``, ``highlights`` and ``digest`` are None in what was published before there were any.
     """
 
     product_id: str
@@ -531,6 +631,8 @@ class ProductSummary:
     low_evidence: bool
     aspects: dict[str, AspectSummary] | None = None
     trend: Trend | None = None
+    highlights: Highlights | None = None
+    digest: Digest | None = None
     reviews_since_text: int | None = None
 
     @property

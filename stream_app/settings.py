@@ -118,6 +118,11 @@ class RedisSettings(ProcessSettings):
     redis_sentinel_password: SecretStr | None = Field(None, description="of the Sentinels, where they ask for one")
     redis_settle_seconds: float = Field(5.0, ge=0, description="an applied event is acknowledged only after this time")
     redis_patience_seconds: float = Field(300.0, ge=0, description="how long Redis may be away before the process ends")
+    flag_url: str = Field(
+        "",
+        pattern=r"^(https://[^\s{}]+\{product_id\}[^\s{}]*)?$",
+        description="where readers report a product's digest, which carries it: an https URL with {product_id}; empty: nowhere",
+    )
 
 
 class ViewSettings(RedisSettings):

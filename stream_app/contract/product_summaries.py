@@ -8,6 +8,13 @@ from typing import Any, get_args
 import orjson
 
 from stream_app.contract import field
+from stream_app.contract.digests import (
+    DISCLOSURE,
+    decode_digest,
+    decode_highlights,
+    encode_digest,
+    encode_highlights,
+)
 from stream_app.contract.enriched import encode_model
 from stream_app.contract.times import to_rfc3339
 from stream_app.records import (
@@ -25,7 +32,6 @@ from stream_app.records import (
 )
 
 PRODUCT_SUMMARY = "product-summary.v1"
-DISCLOSURE = "Written by a machine from customers' reviews."
 _WINDOWS = ("24h", "7d", "30d", "all")  # further ones may come
 _ASPECT_WINDOWS = ("30d", "all")
 
@@ -56,6 +62,8 @@ def encode_product_summary(summary: ProductSummary, *, stale: bool = False) -> b
             "reviews_since_text": summary.reviews_since_text,
             **({} if summary.aspects is None else {"aspects": _encode_aspects(summary.aspects)}),
             **({} if summary.trend is None else {"trend": _encode_trend(summary.trend)}),
+            **({} if summary.highlights is None else {"highlights": encode_highlights(summary.highlights)}),
+            **({} if summary.digest is None else {"digest": encode_digest(summary.digest, summary.as_of_ms)}),
             **({"stale": True} if stale else {}),
         }
     )
@@ -65,6 +73,7 @@ def decode_product_summary(value: bytes) -> ProductSummary:
     """The product summary of JSON bytes; raises KeyError, TypeError or ValueError when it is none."""
     fields = field.object_of(orjson.loads(value))
     text, aspects, trend = fields.get("text"), fields.get("aspects"), fields.get("trend")
+    highlights, digest = fields.get("highlights"), fields.get("digest")
     windows = field.object_of(fields["windows"])
     return ProductSummary(
         product_id=field.identifier(fields["product_id"]),
@@ -78,6 +87,8 @@ def decode_product_summary(value: bytes) -> ProductSummary:
         if aspects is None
         else {aspect: _aspect(field.object_of(one)) for aspect, one in field.object_of(aspects).items()},
         trend=None if trend is None else _trend(field.object_of(trend)),
+        highlights=None if highlights is None else decode_highlights(field.object_of(highlights)),
+        digest=None if digest is None else decode_digest(field.object_of(digest)),
         reviews_since_text=None
         if fields.get("reviews_since_text") is None
         else field.integer(fields["reviews_since_text"]),

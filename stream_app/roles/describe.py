@@ -1,4 +1,4 @@
-"""The role that writes each product's headline and text when they are due, and publishes products.summaries.
+"""The role that writes each product's headline, text and highlights when they are due, and publishes products.summaries.
 
 It publishes at once after a text was written, or a review was edited or deleted, and changed counts at most a minute
 after they changed.
@@ -15,13 +15,14 @@ from stream_app.models.batcher import Batcher, BatcherOptions
 from stream_app.models.sentence_space import SentenceSpace
 from stream_app.models.tuned import TunedModel
 from stream_app.ports import DueProduct, Embedder, ModelFailed, Publisher, SummaryStore
-from stream_app.records import Evidence, Message, ModelName, ProductText
+from stream_app.records import Evidence, Message, ModelName, ProductText, Themes
 from stream_app.roles.record_errors import NOT_OF_A_RECORD
 from stream_app.roles.retry import Retry
 from stream_app.settings import ViewSettings
 from stream_app.steps import product_text
 from stream_app.steps.failure_share import FailureShare
 from stream_app.steps.product_sentences import quotable
+from stream_app.steps.themes import themes_of
 
 _TEXTS_AT_ONCE = 16
 _PUBLICATIONS_AT_ONCE = 500  # about 1.5 KB each
@@ -120,39 +121,45 @@ class Describe:
     async def _write(self, product_id: str) -> None:
         """Make the product's text and write it. It is refused, and due again, if a review changed meanwhile."""
         _, evidence = await self._retry(lambda: self._store.evidence(product_id))
-        text, cited = await self._made(product_id, evidence)
-        if await self._retry(lambda: self._store.write_text(product_id, text, cited)):
+        text, cited, themes = await self._made(product_id, evidence)
+        if await self._retry(lambda: self._store.write_text(product_id, text, cited, themes)):
             telemetry.product_described(product_id, text.method)
         else:
             telemetry.product_text_was_outdated(product_id)
 
-    async def _made(self, product_id: str, evidence: Sequence[Evidence]) -> tuple[ProductText, dict[str, int]]:
-        """Return the text, and the revisions that it cites. A product whose sentences trigger a bug gets no text.
+    async def _made(
+        self, product_id: str, evidence: Sequence[Evidence]
+    ) -> tuple[ProductText, dict[str, int], Themes | None]:
+        """Return the text, the revisions that it cites, and what several reviews say. A product whose sentences trigger
+        a bug gets none of them.
 
         Raises the error, which ends the process, if too many of the recent products failed.
         """
         try:
             may_ask = bool(evidence) and await self._may_ask_models(product_id)
-            choice = await self._chosen(evidence, self._space if may_ask else _WITHOUT_VECTORS)
+            choice, themes = await self._chosen(evidence, self._space if may_ask else _WITHOUT_VECTORS)
             if choice is not None:
                 proposed = await self._propose(choice) if may_ask else None
                 text = self._text_of(choice, proposed)
                 self._failures.passed(1)
-                return text, {item.review_id: item.revision for item in choice.reviews}
+                return text, {item.review_id: item.revision for item in choice.reviews}, themes
         except NOT_OF_A_RECORD:
             raise
         except Exception as error:
             if self._failures.failed(1):  # guarantee: a-products-bug-stays-with-it
                 raise
             telemetry.product_text_failed(product_id, error)
-        return ProductText("", "", "none", (), None, self._now_ms()), {}
+        return ProductText("", "", "none", (), None, self._now_ms()), {}, None
 
-    async def _chosen(self, evidence: Sequence[Evidence], space: SentenceSpace) -> product_text.Choice | None:
+    async def _chosen(
+        self, evidence: Sequence[Evidence], space: SentenceSpace
+    ) -> tuple[product_text.Choice | None, Themes]:
         """Choose in a thread, one product at a time: the first text of a product takes a second or two of a core."""
 
-        def chosen() -> product_text.Choice | None:
+        def chosen() -> tuple[product_text.Choice | None, Themes]:
             found = quotable(evidence)
-            return product_text.choose(found, space.measure(found))
+            nearness = space.measure(found)
+            return product_text.choose(found, nearness), themes_of(found, nearness, len(evidence), self._now_ms())
 
         async with self._choosing:
             return await asyncio.to_thread(chosen)

@@ -19,14 +19,14 @@ def text_due_at(state: ProductState, min_interval_ms: int) -> int | None:
     """When (ms) the product's text is to be made, 0: at once; None: it needs none.
 
     It is due when the product has reviews and no text (none yet, or evidence that it cited was edited or deleted, which
-    withdraws it), when there are enough new reviews, or when the sentiment moved; never within ``min_interval_ms`` of
-    the last one.
+    withdraws it), when there are enough new reviews, when the sentiment moved, or when it has a text but no highlights
+    were ever made; never within ``min_interval_ms`` of the last one.
     """
     if state.text is None:
         needed = state.totals != EMPTY_TALLY
     else:
         # guarantee: sentiment-that-moved-makes-a-text-due
-        needed = _enough_new_reviews(state) or sentiment_moved(state.text_totals, state.totals)
+        needed = _enough_new_reviews(state) or sentiment_moved(state.text_totals, state.totals) or state.themes is None
     if not needed:
         return None
     return _AT_ONCE if state.text_made_at_ms is None else state.text_made_at_ms + min_interval_ms

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stream_app.records import LABELS, EnrichedReview, Evidence, ProductText
+from stream_app.records import LABELS, EnrichedReview, Evidence, ProductText, Themes
 from stream_app.steps.aspect_counts import AspectTally, Said, plus_said, said_of_aspects
 from stream_app.steps.hazards import speaks_of_hazard
+from stream_app.steps.highlights import without_reviews
 from stream_app.steps.kept_sentences import kept_mentions, kept_sentences, kept_spans
 
 MAX_SENTENCES = 64
@@ -108,11 +109,11 @@ class ProductState:
     ``arrived``: how often a review was added that was not there before; only ever grows, unlike the counts.
     ``cited``: the revision of each review that the text rests on; once one of them is edited or deleted, the text is
     withdrawn. ``text_arrived``, ``text_totals``: ``arrived`` and ``totals`` when the text was written;
-    ``text_made_at_ms`` is kept when it is withdrawn. ``text_changed``: ``changes`` when a text was written last, or a
-    review was edited or deleted, which a summary may quote. ``published``: those of the summary that was published
-    last, 0 before the first; ``published_at_ms``: when. ``aspects``: of all time; ``aspect_days``: of the days (since
-    1970, UTC) that are kept. ``hazards``: the reviews of the kept days that speak of a hazard, and their hours (since
-    1970, UTC).
+    ``text_made_at_ms`` is kept when it is withdrawn. ``themes``: of the standing reviews among those that were read for
+    them; None before they were made. ``text_changed``: ``changes`` when a text was written last, or a review was edited
+    or deleted, which a summary may quote. ``published``: those of the summary that was published last, 0 before the
+    first; ``published_at_ms``: when. ``aspects``: of all time; ``aspect_days``: of the days (since 1970, UTC) that are
+    kept. ``hazards``: the reviews of the kept days that speak of a hazard, and their hours (since 1970, UTC).
     """
 
     product_id: str
@@ -132,6 +133,7 @@ class ProductState:
     published: int = 0
     published_at_ms: int = 0
     cited: dict[str, int] = field(default_factory=dict)
+    themes: Themes | None = None
     aspects: dict[str, AspectTally] = field(default_factory=dict)
     aspect_days: dict[int, dict[str, AspectTally]] = field(default_factory=dict)
     hazards: dict[str, int] = field(default_factory=dict)
@@ -152,6 +154,7 @@ class ProductState:
         was_counted = old is not None and not old.deleted
         if old is not None and was_counted:
             self._add(old, -1)
+            self.themes = without_reviews(self.themes, {review.review_id})
         if not new.deleted:
             self._add(new, 1)
             self.arrived += not was_counted
@@ -168,12 +171,18 @@ class ProductState:
         """The sentences held, newest first."""
         return newest_first(self.sentences.values())
 
-    def write_text(self, text: ProductText, revisions: dict[str, int]) -> bool:
-        """Write unless a cited review is no longer held in the revision given, or the product is unknown."""
+    def write_text(self, text: ProductText, revisions: dict[str, int], themes: Themes | None = None) -> bool:
+        """Write unless a cited review is no longer held in the revision given, or the product is unknown.
+
+        ``themes`` without the places that no longer stand; None: there are none.
+        """
         if self.version == 0 or cited_changed(revisions, self.held):
             return False
         self.text, self.cited, self.text_made_at_ms = text, dict(revisions), text.made_at_ms
         self.text_arrived, self.text_totals = self.arrived, self.totals
+        read = {place.review_id: place.revision for one in themes.themes for place in one.places} if themes else {}
+        gone = {one for one, revision in read.items() if cited_changed({one: revision}, self.held)}
+        self.themes = without_reviews(themes, gone) or Themes(0, text.made_at_ms, ())
         self.texts += 1
         self.text_changed = self.changes
         return True

@@ -1,4 +1,4 @@
-"""What the view keeps of a review's text: whole sentences, which a product's text and its aspects may quote."""
+"""What the view keeps of a review's text: whole sentences, which a product's text, aspects and highlights may quote."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ def kept_spans(text: str, key: Span | None) -> list[Span]:
 
 
 def kept_mentions(kept: Sequence[Span], opinions: Sequence[Opinion]) -> tuple[Mention, ...]:
-    """The kept sentences that an opinion about known aspects begins in, by where they stand in ``kept_sentences``.
+    """The kept sentences that an opinion begins in, by where they stand in ``kept_sentences``, with its known aspects.
 
-    At most MAX_MENTIONS: those of the opinions that come first.
+    Neutral ones (hazards) only where they speak of an aspect. At most MAX_MENTIONS: those of the opinions that come
+    first.
     """
     starts = [span.start for span in kept]
     moved = list(accumulate((span.end - span.start + 1 for span in kept), initial=0))  # with a line break behind each
@@ -53,6 +54,7 @@ def kept_mentions(kept: Sequence[Span], opinions: Sequence[Opinion]) -> tuple[Me
     for opinion in opinions:
         aspects = tuple(sorted(known_ids().intersection(opinion.aspects)))
         at = bisect_right(starts, opinion.span.start) - 1
-        if aspects and at >= 0 and opinion.span.start < kept[at].end and len(found) < MAX_MENTIONS:
-            found.append(Mention(moved[at], moved[at + 1] - 1, opinion.label, aspects))
+        tells = aspects or opinion.label != "neutral"
+        if tells and at >= 0 and opinion.span.start < kept[at].end and len(found) < MAX_MENTIONS:
+            found.append(Mention(moved[at], moved[at + 1] - 1, opinion.label, aspects, starts[at]))
     return tuple(sorted(found))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from stream_app.records import Evidence, value
+from stream_app.records import Evidence, Mention, value
 from stream_app.steps.language import UNDETERMINED
 from stream_app.steps.sentence_style import cost
 from stream_app.steps.sentences import sentences
@@ -18,12 +18,16 @@ _CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 
 @value
 class Quotable:
-    """A sentence of a review. ``language``: an ISO 639-1 code. ``cost``: of its style, see sentence_style."""
+    """A sentence of a review. ``language``: an ISO 639-1 code. ``cost``: of its style, see sentence_style.
+
+    ``mention``: the opinion in it; None where it tells none, or that was not judged.
+    """
 
     review: Evidence
     text: str
     language: str
     cost: float
+    mention: Mention | None = None
 
 
 def quotable(evidence: Sequence[Evidence]) -> list[Quotable]:
@@ -33,9 +37,13 @@ def quotable(evidence: Sequence[Evidence]) -> list[Quotable]:
     """
     found: list[Quotable] = []
     for item in sorted(evidence, key=lambda item: item.review_id):
-        texts = dict.fromkeys(item.sentence[span.start : span.end] for span in sentences(item.sentence))
+        texts = {item.sentence[span.start : span.end]: span for span in reversed(sentences(item.sentence))}
         language = _language_of(item)
-        own = [Quotable(item, text, language, cost(text)) for text in texts]
+        opinions = {(one.start, one.end): one for one in item.mentions}
+        own = [
+            Quotable(item, text, language, cost(text), opinions.get((span.start, span.end)))
+            for text, span in reversed(texts.items())
+        ]
         best = sorted(own, key=lambda one: one.cost)[:MOST_OF_A_REVIEW]
         found += [one for one in own if one in best]
     return found

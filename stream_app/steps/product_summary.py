@@ -1,4 +1,4 @@
-"""Computes the summary of a product from its state: counts of its windows, aspects, trend, and the text."""
+"""Computes the summary of a product from its state: counts of its windows, aspects, trend, highlights, digest, and the text."""
 
 from __future__ import annotations
 
@@ -6,42 +6,61 @@ from collections.abc import Iterable, Mapping
 
 from stream_app.records import Counts, ProductSummary, state_version_of
 from stream_app.steps.aspect_summary import aspects_of
+from stream_app.steps.digest import Said, digest_of, flag_url_of
 from stream_app.steps.fold import EMPTY_TALLY, HOUR_MS, ProductState, Tally
+from stream_app.steps.highlights import highlights_of, is_withdrawn
 from stream_app.steps.trend import trend
 
 LOW_EVIDENCE_REVIEWS = 5
 WINDOW_HOURS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 
 
-def summarize(state: ProductState, now_ms: int, generation: int = 1) -> ProductSummary:
+def summarize(state: ProductState, now_ms: int, generation: int = 1, flag_url: str = "") -> ProductSummary:
     """The product of this generation of the view as of ``now_ms``.
 
     A window of H hours holds the hour of ``now_ms`` and the H hours before it.
     So no review of the last H hours is missing, and some that are up to one hour older are counted too. The clock
     may lag the newest review by at most two days; earlier hours may be dropped already.
     """
-    return summary_of(state, now_ms, window_tallies(state.buckets, now_ms), day_tallies(state.buckets), generation)
+    tallies, days = window_tallies(state.buckets, now_ms), day_tallies(state.buckets)
+    return summary_of(state, now_ms, tallies, days, generation, flag_url)
 
 
 def summary_of(
-    state: ProductState, now_ms: int, windows: Mapping[str, Tally], days: Mapping[int, Tally], generation: int
+    state: ProductState,
+    now_ms: int,
+    tallies: Mapping[str, Tally],
+    days: Mapping[int, Tally],
+    generation: int,
+    flag_url: str = "",
 ) -> ProductSummary:
-    """As ``summarize``, of a state whose hours are summed already: ``windows`` as of ``window_tallies``, ``days`` as of
-    ``day_tallies``.
+    """As ``summarize``, of a state whose hours are summed already: ``tallies`` as of ``window_tallies``, ``days`` as of
+    ``day_tallies``. ``flag_url``: a template, see ``digest.flag_url_of``.
     """
     everything = counts_of(state.totals)
+    windows = {name: counts_of(tally) for name, tally in tallies.items()} | {"all": everything}
     today = now_ms // (24 * HOUR_MS)
+    aspects = aspects_of(state.aspects, state.aspect_days, state.sentences.values(), today)
+    compared = trend(days, state.aspect_days, today)
+    highlights = highlights_of(state.themes, state.sentences)
+    low_evidence = everything.reviews < LOW_EVIDENCE_REVIEWS
+    since_text = None if state.text is None else state.arrived - state.text_arrived
+    said = Said(
+        windows, aspects, compared, highlights, [*state.sentences.values()], is_withdrawn(state.themes, highlights)
+    )
     return ProductSummary(
         product_id=state.product_id,
         as_of_ms=now_ms,
         state_version=state_version_of(generation, state.changes),
-        windows={name: counts_of(tally) for name, tally in windows.items()} | {"all": everything},
+        windows=windows,
         last_review_at_ms=state.newest_ms if everything.reviews else None,
         text=state.text,
-        low_evidence=everything.reviews < LOW_EVIDENCE_REVIEWS,
-        aspects=aspects_of(state.aspects, state.aspect_days, state.sentences.values(), today),
-        trend=trend(days, state.aspect_days, today),
-        reviews_since_text=None if state.text is None else state.arrived - state.text_arrived,
+        low_evidence=low_evidence,
+        aspects=aspects,
+        trend=compared,
+        highlights=highlights,
+        digest=digest_of(said, since_text, low_evidence, flag_url_of(flag_url, state.product_id)),
+        reviews_since_text=since_text,
     )
 
 

@@ -1,7 +1,7 @@
 -- Applies one event to one product, once; the same fold as stream_app/steps/fold.py, ProductState.apply.
 --
 -- What replaces or deletes a revision takes the words of the old one with it, in this same step: its sentence, the text that
--- cites it, what recent alerts quote, and the alerts that it left in the outbox.
+-- cites it, its place among the highlights, what recent alerts quote, and the alerts that it left in the outbox.
 --
 -- KEYS  state, reviews, sentences, sentence_times, outbox, alert_words (see keys.py)
 -- ARGV  1 review_id
@@ -126,6 +126,16 @@ local function note_that_words_went()
   redis.call('HSET', state, 'text_changed', string.format('%d', changes))
 end
 
+-- The same as highlights.without_reviews. A line of its own tells where the review says what.
+local function drop_from_highlights()
+  local held = redis.call('HGET', state, 'highlights')
+  local first = held and string.find(held, '\n' .. review_id .. '\t', 1, true)
+  if first then
+    local last = string.find(held, '\n', first + 1, true)
+    redis.call('HSET', state, 'highlights', string.sub(held, 1, first) .. string.sub(held, last + 1))
+  end
+end
+
 -- An alert may be noted before its review is applied: words of this revision stay, words of an older one go.
 local function drop_older_alert_words(review)
   local words = redis.call('HGET', alert_words, review_id)
@@ -216,6 +226,7 @@ if not old or replaces(new, old) then  -- guarantee: applied-once
     if new[DELETED] == 1 or new[REVISION] ~= old[REVISION] then
       note_that_words_went()  -- guarantee: words-that-went-are-published-at-once
     end
+    drop_from_highlights()  -- guarantee: highlights-lose-their-evidence
     drop_own_alerts_from_outbox()  -- guarantee: outbox-loses-the-words
   end
   if new[REVISION] > 0 or new[DELETED] == 1 then

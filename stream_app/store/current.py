@@ -30,10 +30,11 @@ class CurrentView:
     without). Where Redis does not answer, the last known generation is read: look-ups go on as long as possible.
     """
 
-    def __init__(self, server: Server, namespace: Namespace, generation: int) -> None:
-        """``generation``: the one to read; 0: always the active one."""
+    def __init__(self, server: Server, namespace: Namespace, generation: int, flag_url: str = "") -> None:
+        """``generation``: the one to read; 0: always the active one. ``flag_url``: the setting of that name."""
         self._server = server
         self._namespace = namespace
+        self._flag_url = flag_url
         self._generations = Generations(server, namespace)
         self._follows = generation == 0
         self._store = None if self._follows else self._store_of(generation)
@@ -45,7 +46,8 @@ class CurrentView:
     @classmethod
     def from_settings(cls, settings: RedisSettings) -> CurrentView:
         """Connects at the first call. Raises ConfigurationError when the URL is not one."""
-        return cls(Server.from_settings(settings, SCRIPTS), Namespace.of(settings), settings.generation)
+        server = Server.from_settings(settings, SCRIPTS)
+        return cls(server, Namespace.of(settings), settings.generation, settings.flag_url)
 
     @property
     def generation(self) -> int:
@@ -116,7 +118,7 @@ class CurrentView:
 
     def _store_of(self, generation: int) -> RedisSummaryStore:
         keys = Keys(self._namespace, generation)
-        return RedisSummaryStore(self._server, keys, Intervals(0, 0, 0))  # readers make no texts
+        return RedisSummaryStore(self._server, keys, Intervals(0, 0, 0), self._flag_url)  # readers make no texts
 
 
 def _noted(asking: asyncio.Task[None]) -> None:

@@ -9,9 +9,10 @@ from typing import Any, cast
 
 import orjson
 
-from stream_app.records import Evidence, Mention, ModelName, ProductText
+from stream_app.records import Evidence, Mention, ModelName, ProductText, Themes
 from stream_app.steps.aspect_counts import AspectTally, Polarity, Said
 from stream_app.steps.fold import EMPTY_TALLY, Contribution, ProductState, Tally
+from stream_app.store.theme_packing import unpack_themes
 
 _INTEGERS_PER_HOUR = 1 + len(EMPTY_TALLY)
 _INTEGERS_OF_A_CONTRIBUTION = 7
@@ -30,12 +31,14 @@ DUE_FIELDS = (
     "text_changed",
     "published",
     "published_at",
+    "highlights_made_at",
 )
 """The fields of the state hash that decide what is due: ``text_totals`` is there while a text stands."""
 
 _CITED = b"cited:"
 _ASPECTS_OF_A_DAY = b"aspects:"
 _HAZARD = b"hazard:"
+_NO_THEMES_READ = Themes(0, 0, ())
 _NO_TEXT_READ = ProductText("", "", "none", (), None, 0)
 
 
@@ -84,7 +87,10 @@ def pack_evidence(evidence: Evidence | None) -> bytes:
 
 def unpack_evidence(packed: bytes) -> Evidence:
     fields = orjson.loads(packed)
-    mentions = [Mention(start, end, label, tuple(ids)) for start, end, label, ids in fields.pop("mentions", ())]
+    mentions = [
+        Mention(start, end, label, tuple(ids), *begins)
+        for start, end, label, ids, *begins in fields.pop("mentions", ())
+    ]
     return Evidence(**fields, mentions=tuple(mentions))
 
 
@@ -110,7 +116,7 @@ def reviews_in(tally: bytes) -> int:
 
 def unpack_state(product_id: str, fields: Mapping[bytes, bytes]) -> ProductState:
     """The state hash as the fold knows it, without the reviews' contributions and sentences (keys of their own)."""
-    text, newest = fields.get(b"text"), fields.get(b"newest")
+    text, newest, themes = (fields.get(name) for name in (b"text", b"newest", b"highlights"))
     aspect_ids = unpack_aspect_ids(fields)
     return ProductState(
         product_id,
@@ -127,6 +133,7 @@ def unpack_state(product_id: str, fields: Mapping[bytes, bytes]) -> ProductState
             for name, revision in fields.items()
             if name.startswith(_CITED)
         },
+        themes=unpack_themes(themes) if themes else None,
         aspects=_unpack_aspects(fields.get(b"aspects", b""), aspect_ids),
         aspect_days={
             int(name.removeprefix(_ASPECTS_OF_A_DAY)): _unpack_aspects(packed, aspect_ids)
@@ -140,7 +147,9 @@ def unpack_state(product_id: str, fields: Mapping[bytes, bytes]) -> ProductState
 
 
 def unpack_due_state(product_id: str, values: Sequence[bytes | None]) -> ProductState:
-    """The values of DUE_FIELDS as the state that the rules of steps/due.py need; of the text only that there is one."""
+    """The values of DUE_FIELDS as the state that the rules of steps/due.py need; of text and themes only that there are
+    some.
+    """
     fields = {name.encode(): value for name, value in zip(DUE_FIELDS, values, strict=True) if value is not None}
     return ProductState(
         product_id,
@@ -149,6 +158,7 @@ def unpack_due_state(product_id: str, values: Sequence[bytes | None]) -> Product
         arrived=int(fields.get(b"arrived", 0)),
         text=_NO_TEXT_READ if b"text_totals" in fields else None,
         texts=int(fields.get(b"texts", 0)),
+        themes=_NO_THEMES_READ if b"highlights_made_at" in fields else None,
         **_integers_about_text(fields),
     )
 

@@ -30,11 +30,13 @@ _STATE_FIELDS = ("version", "texts", "totals", "newest", "text")
 class SummaryReads:
     """Summaries of one generation, for one event loop."""
 
-    def __init__(self, server: Server, keys: Keys) -> None:
+    def __init__(self, server: Server, keys: Keys, flag_url: str = "") -> None:
+        """``flag_url``: the setting of that name."""
         # a cluster's nodes fail one by one: a trip to all of them would make one node's failure everyone's
         self._gathered = None if server.is_cluster else _Gathered(server)
         self._run = server.run if self._gathered is None else self._gathered.run
         self._keys = keys
+        self._flag_url = flag_url
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     async def read(self, product_ids: Sequence[str], now_ms: int) -> list[ProductSummary | None]:
@@ -92,7 +94,9 @@ class SummaryReads:
         state = packing.unpack_state(product_id, others)
         state.sentences = {one.review_id: one for one in map(packing.unpack_evidence, sentences)}
         windows = window_tallies(days, now_ms)
-        summary = product_summary.summary_of(state, now_ms, windows, day_tallies(days), self._keys.generation)
+        summary = product_summary.summary_of(
+            state, now_ms, windows, day_tallies(days), self._keys.generation, self._flag_url
+        )
         state_fields = [fields.get(name.encode()) for name in _STATE_FIELDS]
         self._kept[product_id] = _Kept(state_fields, now_ms // _HOUR_MS, summary)
         self._kept.move_to_end(product_id)

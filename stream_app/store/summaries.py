@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from stream_app.ports import Applied, DueProduct, Judged, ViewLost
-from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText
+from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText, Themes
 from stream_app.settings import ViewSettings
 from stream_app.steps import fold
 from stream_app.steps.hazards import speaks_of_hazard
@@ -19,6 +19,7 @@ from stream_app.store.reads import SummaryReads
 from stream_app.store.recent import RecentAlerts
 from stream_app.store.scripts import APPLY, SCRIPTS, WRITE_TEXT
 from stream_app.store.server import Command, Server
+from stream_app.store.theme_packing import pack_themes
 
 
 class RedisSummaryStore:
@@ -27,10 +28,10 @@ class RedisSummaryStore:
     Every call raises StoreUnavailable when the server is away, and may then simply be made again.
     """
 
-    def __init__(self, server: Server, keys: Keys, intervals: Intervals) -> None:
+    def __init__(self, server: Server, keys: Keys, intervals: Intervals, flag_url: str = "") -> None:
         self._server = server
         self._keys = keys
-        self._reads = SummaryReads(server, self._keys)
+        self._reads = SummaryReads(server, self._keys, flag_url)
         self._due = DueProducts(server, self._keys, intervals)
         self._alerts = RecentAlerts(server, self._keys)
         self._episodes = Episodes(server, self._keys)
@@ -49,6 +50,7 @@ class RedisSummaryStore:
                 publication_ms=round(settings.summary_interval_seconds * 1000),
                 durable_ms=round(settings.redis_settle_seconds * 1000),
             ),
+            settings.flag_url,
         )
 
     async def check(self) -> None:
@@ -101,8 +103,11 @@ class RedisSummaryStore:
         version, packed = await self._server.run([("HGET", keys.state, "version"), ("HVALS", keys.sentences)])
         return int(version or 0), fold.newest_first(map(packing.unpack_evidence, packed))
 
-    async def write_text(self, product_id: str, text: ProductText, revisions: dict[str, int]) -> bool:
-        [written] = await self._server.run([write_text_command(self._keys, product_id, text, revisions)])
+    async def write_text(
+        self, product_id: str, text: ProductText, revisions: dict[str, int], themes: Themes | None = None
+    ) -> bool:
+        themes = themes or Themes(0, text.made_at_ms, ())
+        [written] = await self._server.run([write_text_command(self._keys, product_id, text, revisions, themes)])
         return bool(written)
 
     async def finish_due(self, published: Mapping[str, int | None], now_ms: int) -> None:
@@ -157,13 +162,25 @@ def apply_command(keys: Keys, review: EnrichedReview, alert_id: str = "", alert:
 
 
 def write_text_command(
-    keys: Keys, product_id: str, text: ProductText, revisions: Mapping[str, int], totals_then: fold.Tally | None = None
+    keys: Keys,
+    product_id: str,
+    text: ProductText,
+    revisions: Mapping[str, int],
+    themes: Themes | None,
+    totals_then: fold.Tally | None = None,
 ) -> Command:
-    """The script call that writes a text. ``totals_then``: of the reviews when it was made, if not just now."""
+    """The script call that writes a text. ``totals_then``: of the reviews when it was made, if not just now.
+
+    ``themes``: None leaves those that are there.
+    """
     product = keys.product(product_id)
     pairs = [part for pair in revisions.items() for part in pair]
     then = "" if totals_then is None else packing.pack_integers(totals_then)
-    return WRITE_TEXT.call((product.state, product.reviews), (packing.pack_text(text), text.made_at_ms, then, *pairs))
+    first, lines = pack_themes(themes) if themes else ("", [])
+    made_at = themes.made_at_ms if themes else ""
+    places = [part for line in lines for part in line]
+    arguments = (packing.pack_text(text), text.made_at_ms, then, first, made_at, len(lines), *places, *pairs)
+    return WRITE_TEXT.call((product.state, product.reviews), arguments)
 
 
 def applied_of(reply: list[Any]) -> Applied:

@@ -1,19 +1,27 @@
--- Writes a product's text, unless a review that it cites is no longer held in the revision that was read.
+-- Writes a product's text, unless a review that it cites is no longer held in the revision that was read; with its
+-- highlights, which are places instead of words (see packing.pack_themes): without those whose review was edited or deleted.
 --
 -- KEYS  state, reviews
 -- ARGV  1 packed text, 2 when it was made, in ms
 --       3 totals of the reviews when it was made; '': as they are now
---       then review_id, revision, review_id, revision, ... of the reviews that it cites
+--       4 what its highlights are, and when they were made, in ms; '' and '': those that stand stay
+--       6 how many reviews these rest on; then review_id, revision, places of each
+--       then review_id, revision, review_id, revision, ... of the reviews that the text cites
 -- Returns 1 written, 0 refused.
 
 local state, reviews = unpack(KEYS)
 if redis.call('EXISTS', state) == 0 then
   return 0
 end
-for i = 4, #ARGV, 2 do
-  local held = redis.call('HGET', reviews, ARGV[i])
-  local revision, deleted = string.match(held or '', '^(%S+) (%S+)')
-  if revision ~= ARGV[i + 1] or deleted ~= '0' then  -- guarantee: text-cites-what-stands
+local first_cited = 7 + 3 * ARGV[6]
+
+local function stands(review_id, revision)
+  local held, deleted = string.match(redis.call('HGET', reviews, review_id) or '', '^(%S+) (%S+)')
+  return held == revision and deleted == '0'
+end
+
+for i = first_cited, #ARGV, 2 do
+  if not stands(ARGV[i], ARGV[i + 1]) then  -- guarantee: text-cites-what-stands
     return 0
   end
 end
@@ -35,8 +43,17 @@ for _, field in ipairs(redis.call('HKEYS', state)) do
     redis.call('HDEL', state, field)
   end
 end
-for i = 4, #ARGV, 2 do
+for i = first_cited, #ARGV, 2 do
   redis.call('HSET', state, 'cited:' .. ARGV[i], ARGV[i + 1])
+end
+if ARGV[4] ~= '' then
+  local lines = {ARGV[4]}
+  for i = 7, first_cited - 1, 3 do
+    if stands(ARGV[i], ARGV[i + 1]) then  -- guarantee: highlights-cite-what-stands
+      lines[#lines + 1] = ARGV[i] .. '\t' .. ARGV[i + 1] .. '\t' .. ARGV[i + 2]
+    end
+  end
+  redis.call('HSET', state, 'highlights', table.concat(lines, '\n') .. '\n', 'highlights_made_at', ARGV[5])
 end
 local texts = redis.call('HINCRBY', state, 'texts', 1)
 local version = string.format('%d', (redis.call('HGET', state, 'version') or 0) + texts)

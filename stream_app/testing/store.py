@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from stream_app.ports import Applied, DueProduct, Judged, StoreUnavailable, ViewLost
-from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText, changes_of
+from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText, Themes, changes_of
 from stream_app.steps.alert_rules import is_graver
 from stream_app.steps.due import (
     publication_due_at,
@@ -29,7 +29,12 @@ class MemorySummaryStore:
     """
 
     def __init__(
-        self, *, text_min_interval_ms: int = 60_000, publication_interval_ms: int = 50_000, generation: int = 1
+        self,
+        *,
+        text_min_interval_ms: int = 60_000,
+        publication_interval_ms: int = 50_000,
+        generation: int = 1,
+        flag_url: str = "",
     ) -> None:
         self.away = False
         self.lost = False
@@ -39,6 +44,7 @@ class MemorySummaryStore:
         self._text_min_interval_ms = text_min_interval_ms
         self._publication_interval_ms = publication_interval_ms
         self._generation = generation
+        self._flag_url = flag_url
         self._states: dict[str, ProductState] = {}
         self._arrived_at: dict[str, int] = {}
         self._due: dict[str, int] = {}
@@ -101,7 +107,7 @@ class MemorySummaryStore:
     async def read(self, product_ids: Sequence[str], now_ms: int) -> list[ProductSummary | None]:
         self._reach()
         states = [self._states.get(product_id) for product_id in product_ids]
-        return [summarize(state, now_ms, self._generation) if state else None for state in states]
+        return [summarize(state, now_ms, self._generation, self._flag_url) if state else None for state in states]
 
     async def product_ids(self, limit: int) -> list[str]:
         self._reach()
@@ -144,9 +150,11 @@ class MemorySummaryStore:
         state = self._states.get(product_id, ProductState(product_id))
         return state.version, state.newest_sentences()
 
-    async def write_text(self, product_id: str, text: ProductText, revisions: dict[str, int]) -> bool:
+    async def write_text(
+        self, product_id: str, text: ProductText, revisions: dict[str, int], themes: Themes | None = None
+    ) -> bool:
         self._reach()
-        return self._states.get(product_id, ProductState(product_id)).write_text(text, revisions)
+        return self._states.get(product_id, ProductState(product_id)).write_text(text, revisions, themes)
 
     async def finish_due(self, published: Mapping[str, int | None], now_ms: int) -> None:
         self._reach()

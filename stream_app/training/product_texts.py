@@ -66,9 +66,13 @@ def read_products(path: Path) -> list[Product]:
 
 
 def evidence_of(
-    texts: Sequence[str], classifier: TextModel[Scores], ratings: Sequence[int | None] = ()
+    texts: Sequence[str],
+    classifier: TextModel[Scores],
+    ratings: Sequence[int | None] = (),
+    *,
+    with_opinions: bool = False,
 ) -> list[Evidence]:
-    """What the view would keep of these reviews of one product, after `enrich`."""
+    """What the view would keep of these reviews of one product, after `enrich`. ``with_opinions``: of its sentences."""
     reviews = [
         Review("p", f"r{number:04d}", 0, "created", 0, rating=rating, text=text)
         for number, (text, rating) in enumerate(zip(texts, ratings or [None] * len(texts), strict=True))
@@ -87,6 +91,7 @@ def evidence_of(
             sentiment=sentiment_of(scores) if one.supported else None,
             sentiment_missing=None if one.supported else "unsupported_language",
             truncated=False,
+            sentences=scores.sentences if with_opinions and one.supported else (),
             abstract=None,
             with_summary=False,
             min_words=0,

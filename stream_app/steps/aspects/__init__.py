@@ -19,6 +19,7 @@ MAX_ASPECTS = 52
 
 _ID = re.compile(r"[a-z][a-z0-9_]*")
 _FIELDS = ("name", "description", "keywords")
+_PHRASE = "phrase"
 
 
 class BadAspectsError(ValueError):
@@ -30,13 +31,14 @@ class Aspect:
     """One aspect. ``name``, ``description`` and ``keywords``: by language, ISO 639-1; all three have the same ones.
 
     ``description``: a sentence in the words of reviews, whose vector is the aspect's prototype. ``keywords``: in lower
-    case.
+    case. ``phrase``: how a sentence names it ("they praise the look"), in the same languages or not at all.
     """
 
     id: str
     name: Mapping[str, str] = field(hash=False)
     description: Mapping[str, str] = field(hash=False)
     keywords: Mapping[str, tuple[str, ...]] = field(hash=False)
+    phrase: Mapping[str, str] = field(hash=False, default_factory=dict)
 
 
 def load_aspects(path: Path | None = None) -> tuple[Aspect, ...]:
@@ -74,9 +76,10 @@ def _aspect(id_: str, table: Any, file: str) -> Aspect:
     if not isinstance(table, Mapping):
         raise BadAspectsError(f"{where}: not a table")
     for name in table:
-        if name not in _FIELDS:
-            raise BadAspectsError(f"{where} {name}: unknown field; known are {', '.join(_FIELDS)}")
-    texts = {name: dict(_by_language(table.get(name), f"{where} {name}")) for name in _FIELDS}
+        if name not in (*_FIELDS, _PHRASE):
+            raise BadAspectsError(f"{where} {name}: unknown field; known are {', '.join((*_FIELDS, _PHRASE))}")
+    fields = [*_FIELDS, _PHRASE] if _PHRASE in table else [*_FIELDS]
+    texts = {name: dict(_by_language(table.get(name), f"{where} {name}")) for name in fields}
     languages = dict.fromkeys(language for by_language in texts.values() for language in by_language)
     for name, by_language in texts.items():
         for language in languages:
@@ -87,6 +90,7 @@ def _aspect(id_: str, table: Any, file: str) -> Aspect:
         {language: _text(text, f"{where} name.{language}") for language, text in texts["name"].items()},
         {language: _text(text, f"{where} description.{language}") for language, text in texts["description"].items()},
         {language: _keywords(words, f"{where} keywords.{language}") for language, words in texts["keywords"].items()},
+        {language: _text(text, f"{where} phrase.{language}") for language, text in texts.get(_PHRASE, {}).items()},
     )
 
 
