@@ -183,7 +183,7 @@ class Erasure:
 
 
 def cited_in(value: bytes | None) -> set[str]:
-    """The reviews whose words stand in a record of products.summaries: in its text, or as a quote of an aspect or highlight."""
+    """The reviews whose words stand in a record of products.summaries: in its text, or as other quotes."""
     try:
         summary = contract.decode_product_summary(value) if value else None
     except (KeyError, TypeError, ValueError):  # written by another producer

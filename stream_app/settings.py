@@ -121,7 +121,7 @@ class RedisSettings(ProcessSettings):
     flag_url: str = Field(
         "",
         pattern=r"^(https://[^\s{}]+\{product_id\}[^\s{}]*)?$",
-        description="where readers report a product's digest, which carries it: an https URL with {product_id}; empty: nowhere",
+        description="where readers report a digest, which carries it: an https URL with {product_id}; empty: nowhere",
     )
 
 

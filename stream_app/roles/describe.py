@@ -1,4 +1,4 @@
-"""The role that writes each product's headline, text and highlights when they are due, and publishes products.summaries.
+"""The role that writes each product's headline, text and highlights when due, and publishes products.summaries.
 
 It publishes at once after a text was written, or a review was edited or deleted, and changed counts at most a minute
 after they changed.

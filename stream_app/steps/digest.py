@@ -81,7 +81,7 @@ def chosen_points(said: Said, newest: Sequence[Evidence]) -> list[Point]:
     """
     counts = said.windows["all"]
     complaints = [point for point in _points("negative", said, newest) if point.must_be_told]
-    complaints = complaints or [one for one in _points("negative", said, newest) if one.count > 1][:1]
+    complaints = complaints or [one for one in _points("negative", said, newest) if one.aspect and one.count > 1][:1]
     all_praise = [
         one for one in _points("positive", said, newest) if one.count > 1 or counts.reviews < 2 * FEWEST_REVIEWS
     ]

@@ -120,12 +120,13 @@ class _English:
         return f"Of {counts.reviews:,} reviews, {_listed(listed)}."
 
     def told(self, label: Label, points: Sequence[Point]) -> Iterator[Clause]:
-        """Many complain about the smell (12), some about the delivery (5) and one each about the look and the sound."""
+        """Many complain about the smell (12), some about the delivery (5) and the sound (4), and one about the look."""
         about = "about " if label == "negative" else ""
-        groups = [(quantity, [*of]) for quantity, of in groupby(points, lambda one: one.share.quantity)]
+        by_quantity = groupby(enumerate(points), lambda one: (one[1].share.quantity, one[0] * (one[1].count == 1)))
+        groups = [(quantity, [point for _, point in of]) for (quantity, _), of in by_quantity]
         last = " and " if len(points) == len(groups) == 2 else ", and "
         for number, (quantity, group) in enumerate(groups):
-            subject = self._SUBJECTS[quantity] + " each" * (quantity == "one" and len(group) > 1)
+            subject = self._SUBJECTS[quantity]
             if number == 0:
                 plural = quantity != "one"
                 verb = (

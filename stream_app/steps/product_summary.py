@@ -1,4 +1,4 @@
-"""Computes the summary of a product from its state: counts of its windows, aspects, trend, highlights, digest, and the text."""
+"""Computes the summary of a product from its state: counts, aspects, trend, text, highlights, and the digest."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ class _Said:
 def themes_of(found: Sequence[Quotable], nearness: Nearness, read: int, made_at_ms: int) -> Themes:
     """What several of the ``read`` reviews say, at most MOST_THEMES of each label, most reviews first.
 
-    A theme is one sentence and the sentences of other reviews that are near enough to it: so each review that is counted
-    says what is quoted. The sentence that speaks for most reviews begins; what it took is left out of the next ones.
+    A theme is one sentence and those of other reviews that are near enough to it: so each review that is counted says
+    what is quoted. The sentence that speaks for most reviews begins; what it took is left out of the next ones.
     """
     least = 1 if read < FEW_READ else 2
     themes: list[Theme] = []

@@ -11,6 +11,7 @@ from stream_app.steps.product_alerts import Policy
 from stream_app.steps.product_summary import tally_of
 from stream_app.steps.quoted import still_quotes
 from stream_app.store import packing
+from stream_app.store.keys import Keys
 from stream_app.store.scripts import NOTE_RESTORED
 from stream_app.store.server import Command
 from stream_app.store.summaries import (
@@ -19,6 +20,7 @@ from stream_app.store.summaries import (
     apply_command,
     write_text_command,
 )
+from stream_app.store.theme_packing import unpack_themes
 
 _PRODUCTS_AT_ONCE = 500
 
@@ -74,6 +76,9 @@ class ReplayStore(RedisSummaryStore):
         generation has them now, have these sentences; their revisions are then the ones that it rests on. Any other
         text may rest on what was edited or deleted since: its product stays without, and is due. New reviews are
         counted from what was published with the text last, not from when it was made.
+
+        Its highlights are those of the generation that published it, without reviews that changed. Where Redis has lost
+        that generation there are none, which makes the text due.
         """
         newest = {one.product_id: one for one in published if one.text is not None}
         keys = {product_id: self._keys.product(product_id) for product_id in newest}
@@ -82,18 +87,24 @@ class ReplayStore(RedisSummaryStore):
             # a field that no review has: HMGET wants one at least
             [("HMGET", keys[one].sentences, "", *_cited(newest[one])) for one in newest]
         )
+        highlights = await self._server.run([self._highlights_of(summary) for summary in newest.values()])
         commands: list[Command] = []
-        for (product_id, summary), text, found in zip(newest.items(), held, sentences, strict=True):
+        for (product_id, summary), text, found, packed in zip(newest.items(), held, sentences, highlights, strict=True):
             assert summary.text is not None
             revisions = _rests_on(summary.text, found[1:])
             is_newer = text is None or packing.unpack_text(text).made_at_ms < summary.text.made_at_ms
             if revisions is not None and is_newer:
                 then = tally_of(summary.windows["all"])
-                commands.append(write_text_command(self._keys, product_id, summary.text, revisions, then))
+                themes = unpack_themes(packed) if packed else None
+                commands.append(write_text_command(self._keys, product_id, summary.text, revisions, themes, then))
         written = await self._server.run(commands)
         last = {one.product_id: one for one in published}.values()
         await self._server.run([self._note_published(summary) for summary in last])
         return written.count(1)
+
+    def _highlights_of(self, summary: ProductSummary) -> Command:
+        published_by = Keys(self._keys.namespace, summary.generation)
+        return "HGET", published_by.product(summary.product_id).state, "highlights"
 
     def _note_published(self, summary: ProductSummary) -> Command:
         """A product whose last published summary equals this generation's need not be published again. One from before

@@ -1,0 +1,97 @@
+"""Sentences that say the same are one theme."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stream_app.records import Evidence, Label, Mention, Place
+from stream_app.steps.nearness import Nearness, by_shared_words
+from stream_app.steps.product_sentences import Quotable, quotable
+from stream_app.steps.themes import MOST_THEMES, themes_of
+
+NOW_MS = 1_700_000_000_000
+
+
+def evidence(review_id: str, *said: tuple[Label, str], aspects: tuple[str, ...] = ()) -> Evidence:
+    """A review that consists of these sentences, each with an opinion."""
+    mentions, text = [], ""
+    for label, sentence in said:
+        begins = len(text)
+        text += sentence
+        mentions.append(Mention(begins, len(text), label, aspects, 100 + begins))
+        text += "\n"
+    return Evidence(review_id, 0, NOW_MS, None, 0, None, text.rstrip(), "en", tuple(mentions))
+
+
+def found(*reviews: Evidence) -> list[tuple[Label, list[str]]]:
+    sentences = quotable(reviews)
+    themes = themes_of(sentences, by_shared_words(sentences), len(reviews), NOW_MS)
+    return [(one.label, [place.review_id for place in one.places]) for one in themes.themes]
+
+
+def many(count: int, label: Label, sentence: str, first: int = 0) -> list[Evidence]:
+    return [evidence(f"r{first + n}", (label, sentence)) for n in range(count)]
+
+
+def test_reviews_that_say_the_same_are_counted_once_each() -> None:
+    twice = evidence("r0", ("negative", "The smell is awful."), ("negative", "Awful smell, truly."))
+    others = [evidence(f"r{n}", ("negative", "The smell is awful!")) for n in range(1, 6)]
+
+    [(label, reviews)] = found(twice, *others)
+    assert (label, sorted(reviews)) == ("negative", ["r0", "r1", "r2", "r3", "r4", "r5"])
+
+
+def test_polarity_is_that_of_the_sentence() -> None:
+    same_words = [*many(3, "negative", "The smell of it."), *many(2, "positive", "The smell of it.", first=3)]
+
+    assert found(*same_words) == [("positive", ["r3", "r4"]), ("negative", ["r0", "r1", "r2"])]
+
+
+def test_neutral_sentences_and_those_without_an_opinion_are_no_theme() -> None:
+    without = [Evidence(f"x{n}", 0, NOW_MS, "negative", 0, 1, "The smell is awful.", "en") for n in range(5)]
+
+    assert found(*without, *many(5, "neutral", "The smell is awful.")) == []
+
+
+def test_what_one_review_says_is_a_theme_only_where_few_were_read() -> None:
+    assert found(*many(1, "negative", "The zipper broke at once.")) == [("negative", ["r0"])]
+    others = [evidence(f"x{n}", ("positive", f"Word{n} thing{n} stuff{n}.")) for n in range(4)]
+    assert found(*many(1, "negative", "The zipper broke at once."), *others) == []
+
+
+def test_themes_are_at_most_five_of_each_label_most_reviews_first() -> None:
+    words = ["apple", "bear", "cloud", "drum", "eagle", "flute", "glove"]
+    reviews = [
+        evidence(f"{word}{n}", ("positive", f"The {word} {word}ish {word}ly shines."))
+        for size, word in enumerate(words, start=2)
+        for n in range(size)
+    ]
+
+    assert [len(reviews) for _, reviews in found(*reviews)] == [8, 7, 6, 5, 4]
+    assert MOST_THEMES == 5
+
+
+def test_order_of_the_reviews_makes_no_difference() -> None:
+    reviews = [*many(4, "positive", "Great sound for the price."), *many(3, "positive", "The sound is great.", first=4)]
+
+    assert found(*reviews) == found(*reversed(reviews))
+
+
+def test_place_is_where_the_sentence_begins_in_the_review() -> None:
+    reviews = [evidence(f"r{n}", ("positive", "Nice colour."), ("negative", "The lid broke.")) for n in range(5)]
+    sentences = quotable(reviews)
+
+    themes = themes_of(sentences, by_shared_words(sentences), 5, NOW_MS)
+    assert [one.places[0] for one in themes.themes] == [Place("r0", 0, 100), Place("r0", 0, 113)]
+
+
+def test_sentences_about_one_aspect_are_sooner_the_same() -> None:
+    def themes_at(similarity: float, *aspects: tuple[str, ...]) -> int:
+        reviews = [evidence(f"r{n}", ("positive", f"Sentence {n}."), aspects=of) for n, of in enumerate(aspects)]
+        sentences: Sequence[Quotable] = quotable(reviews)
+        between = [[1.0 if a is b else similarity for b in sentences] for a in sentences]
+        zeros = [0.0] * len(sentences)
+        return len(themes_of(sentences, Nearness(between, zeros, zeros, [0.8] * len(sentences)), 9, 0).themes)
+
+    assert themes_at(0.8, (), ()) == themes_at(0.77, ("look",), ("look", "value")) == 1
+    assert themes_at(0.79, (), ()) == themes_at(0.81, ("look",), ("value",)) == 0
