@@ -15,10 +15,16 @@ from rich.text import Text
 from stream_app.commands.options import Json, Redis, TopicPrefix, settings_from
 from stream_app.commands.terminal import printable
 from stream_app.ports import VIEW_WAS_LOST
-from stream_app.records import AspectSummary, Comparison, ProductSummary, Trend
+from stream_app.records import AspectSummary, Comparison, Digest, Highlights, ProductSummary, Trend
 from stream_app.settings import Settings
 
 app = typer.Typer()
+
+_REASONS = {
+    "too_few": "fewer than five reviews",
+    "unsupported_language": "no model reads the language of most reviews",
+    "evidence_withdrawn": "the reviews that said something were edited or deleted",
+}
 
 
 @app.command()
@@ -65,6 +71,8 @@ def _show(summary: ProductSummary, console: Console) -> None:
         # guarantee: headline-is-no-markup
         console.print(Text(printable(summary.text.headline), "bold").append(f"  ({summary.text.method})", "default"))
         console.print(Text(printable(summary.text.text)))
+    if summary.digest:
+        _show_digest(summary.digest, console)
     table = Table("window", "reviews", "negative", "neutral", "positive", "unknown", "stars", "net")
     table.caption = "stars: their mean; net: (positive - negative) / all with a sentiment"
     for name, counts in summary.windows.items():
@@ -78,12 +86,29 @@ def _show(summary: ProductSummary, console: Console) -> None:
     console.print(table)
     if summary.aspects:
         _show_aspects(summary.aspects, summary.trend, console)
+    if summary.highlights:
+        _show_highlights(summary.highlights, console)
     if summary.trend:
         _show_trend(summary.trend, console)
     if summary.reviews_since_text:
         console.print(f"Reviews since the text was made: {summary.reviews_since_text}.")
     if summary.low_evidence:
         console.print("Fewer than five reviews: read with care.")
+
+
+def _show_digest(digest: Digest, console: Console) -> None:
+    for language, one in (digest.texts or {}).items():
+        console.print(Text(f"Digest ({printable(language)}): {printable(one.text)}"))
+    if digest.reason:
+        console.print(f"No digest: {_REASONS.get(digest.reason, digest.reason)}.")
+
+
+def _show_highlights(highlights: Highlights, console: Console) -> None:
+    for name, found in (("Praised", highlights.praise), ("Complained of", highlights.complaints)):
+        for one in found:
+            quote, review = printable(one.quote.text), printable(one.quote.review_id)
+            aspect = f", {printable(one.aspect)}" if one.aspect else ""
+            console.print(Text(f"{name} ({one.reviews} of {highlights.read} read{aspect}): “{quote}” ({review})"))
 
 
 def _show_aspects(aspects: Mapping[str, AspectSummary], trend: Trend | None, console: Console) -> None:

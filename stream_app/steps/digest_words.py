@@ -128,12 +128,7 @@ class _English:
         for number, (quantity, group) in enumerate(groups):
             subject = self._SUBJECTS[quantity]
             if number == 0:
-                plural = quantity != "one"
-                verb = (
-                    ("complain" if plural else "complains")
-                    if label == "negative"
-                    else ("praise" if plural else "praises")
-                )
+                verb = ("complain" if label == "negative" else "praise") + "s" * (quantity == "one")
                 begins = f"{subject[0].upper()}{subject[1:]} {verb} {about}"
             else:
                 begins = f"{last if number == len(groups) - 1 else ', '}{subject} {about}"

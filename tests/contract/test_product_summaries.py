@@ -17,8 +17,15 @@ from stream_app.records import (
     AspectCounts,
     AspectSummary,
     Change,
+    Clause,
     Comparison,
     Counts,
+    Digest,
+    DigestReason,
+    DigestText,
+    Highlight,
+    Highlights,
+    PlacedQuote,
     ProductSummary,
     ProductText,
     Quote,
@@ -39,6 +46,22 @@ ASPECT = st.builds(
 NUMBER = st.none() | st.integers(0, 50_000).map(lambda n: n / 10_000)
 COMPARISON = st.builds(Comparison, NUMBER, N, NUMBER, N, st.none() | PROBABILITY, st.sampled_from(get_args(Change)))
 TREND = st.builds(Trend, MS, MS, COMPARISON, COMPARISON, st.dictionaries(TEXT, COMPARISON, max_size=2))
+PLACED = st.builds(PlacedQuote, ID, st.integers(0, 2**53 - 1), N, N, st.text(max_size=300))
+EVIDENCE = st.lists(ID, max_size=20).map(tuple)
+HIGHLIGHTS = st.lists(st.builds(Highlight, st.integers(1, 64), st.none() | TEXT, PLACED, EVIDENCE), max_size=5).map(
+    tuple
+)
+DIGEST_TEXT = st.builds(DigestText, TEXT, st.lists(st.builds(Clause, TEXT, EVIDENCE), max_size=3).map(tuple))
+DIGEST = st.builds(
+    lambda dates, *fields: Digest(*fields[:2], *dates, *fields[2:]),
+    st.just((None, None)) | st.tuples(MS, MS),
+    st.none() | st.sampled_from(get_args(DigestReason)),
+    N,
+    st.none() | N,
+    st.booleans(),
+    st.none() | st.fixed_dictionaries({"en": DIGEST_TEXT, "zh": DIGEST_TEXT}),
+    st.none() | st.just("https://shop.example/flag?product=p"),
+)
 COUNTS = st.builds(Counts, N, N, N, N, N, st.tuples(N, N, N, N, N), N)
 SUMMARY = st.builds(
     ProductSummary,
@@ -54,6 +77,8 @@ SUMMARY = st.builds(
     low_evidence=st.booleans(),
     aspects=st.none() | st.dictionaries(TEXT, ASPECT, max_size=2),
     trend=st.none() | TREND,
+    highlights=st.none() | st.builds(Highlights, N, MS, HIGHLIGHTS, HIGHLIGHTS),
+    digest=st.none() | DIGEST,
     reviews_since_text=st.none() | N,
 )
 
@@ -80,10 +105,29 @@ def test_example_of_a_summary_with_aspects_is_valid_and_says_what_reviews_say() 
     assert (summary.trend.negative.change, summary.trend.aspects["durability"].change) == ("worse", "too_few")
 
 
+def test_example_of_a_summary_with_a_digest_is_valid_and_its_numbers_are_counts() -> None:
+    value = stored("product-summary.digest.json")
+
+    validator("product-summary.v1").validate(value)
+    summary = contract.decode_product_summary(orjson.dumps(value))
+    assert summary.highlights is not None
+    assert summary.digest is not None
+    assert summary.digest.texts is not None
+    complaint = summary.highlights.complaints[0]
+    assert (complaint.reviews, complaint.aspect, complaint.quote.start) == (7, "durability", 18)
+    assert value["digest"]["generated"] is True
+    assert value["digest"]["as_of"] == value["as_of"]
+    told = summary.digest.texts["en"]
+    assert "(10 of 112, most of them in the last week)" in told.text
+    assert told.clauses[2].evidence == ("r-31",)
+
+
 def test_reviews_whose_words_are_published_are_known_to_the_erasure() -> None:
     """Those that the text cites, and those that are quoted."""
     assert cited_in(orjson.dumps(stored("product-summary.aspects.json") | {"text": None})) == {"r-40", "r-31"}
     assert cited_in(orjson.dumps(stored("product-summary.json"))) == {"r-2", "r-1"}
+    quoted = stored("product-summary.digest.json") | {"text": None, "aspects": {}}
+    assert cited_in(orjson.dumps(quoted)) == {"r-40", "r-31"}
     assert cited_in(None) == cited_in(b"[]") == cited_in(b"{}") == set()
 
 
@@ -91,6 +135,7 @@ def test_summary_from_before_aspects_has_none() -> None:
     summary = contract.decode_product_summary(orjson.dumps(stored("product-summary.json")))
 
     assert (summary.aspects, summary.trend, summary.reviews_since_text) == (None, None, None)
+    assert (summary.highlights, summary.digest) == (None, None)
 
 
 def test_reader_of_summaries_ignores_what_it_does_not_know() -> None:
@@ -126,6 +171,12 @@ def test_reader_of_summaries_ignores_what_it_does_not_know() -> None:
         {"aspects": {"look": {"windows": {}, "quote": None}}},
         {"trend": "up"},
         {"trend": {}},
+        {"highlights": []},
+        {"highlights": {"read": 1, "made_at": "2026-05-08T10:00:50Z", "praise": {}, "complaints": []}},
+        {"highlights": {"read": 1, "made_at": "2026-05-08T10:00:50Z", "praise": [{}], "complaints": []}},
+        {"digest": "good"},
+        {"digest": {"reviews": 1, "low_evidence": False, "texts": {"en": "good"}}},
+        {"digest": {"reviews": "1", "low_evidence": False, "texts": None}},
     ],
 )
 def test_product_summary_of_wrong_types_is_refused_as_promised(wrong: dict[str, Any]) -> None:

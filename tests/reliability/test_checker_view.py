@@ -145,13 +145,45 @@ def test_text_that_is_missing_or_cites_what_is_gone_or_makes_things_up_is_found(
     sent = [Sent(b"p", b"", fields=one, offset=i) for i, one in enumerate(fields)]
 
     def show(text: str, *evidence: str, method: str = "extractive") -> Verdict:
-        shown["p"] = {"product_id": "p", "text": {"text": text, "evidence": evidence, "method": method}}
+        none: Value = {"praise": [], "complaints": []}
+        text_of: Value = {"text": text, "evidence": evidence, "method": method}
+        shown["p"] = {"product_id": "p", "text": text_of, "highlights": none}
         return check_texts(sent, address)
 
     assert show("It is blue. It is loud.", "0", "2").differences == []
     assert len(show("", method="none").lost) == 1
     assert "cites reviews that do not stand: ['9']" in show("It holds.", "9").wrong[0]
     assert "says what no review says" in show("It is loud. It is cheap.", "2").wrong[0]
+
+
+def test_highlight_that_counts_what_is_gone_or_of_the_other_sentiment_is_found(
+    api: tuple[str, dict[str, Value]],
+) -> None:
+    """Its quote stands where it is said to be."""
+    address, shown = api
+    fields = [
+        {"product_id": "p", "review_id": str(i), "created_at": "2026-01-02T03:04:05.000Z", "text": "It broke. Pity."}
+        for i in range(3)
+    ]
+    sent = [Sent(b"p", b"", fields=one, offset=i, p_negative=9000 if i else 0) for i, one in enumerate(fields)]
+
+    def show(reviews: int, *evidence: str, of: str = "1", start: int = 0, revision: int = 0) -> list[str]:
+        quote: Value = {"review_id": of, "revision": revision, "start": start, "end": start + 9, "text": "It broke."}
+        complaint: Value = {"reviews": reviews, "aspect": None, "quote": quote, "evidence": evidence}
+        text: Value = {"text": "It broke.", "evidence": ["1"], "method": "extractive"}
+        highlights: Value = {"praise": [], "complaints": [complaint]}
+        shown["p"] = {"product_id": "p", "text": text, "highlights": highlights}
+        return check_texts(sent, address).wrong
+
+    assert show(2, "1", "2") == []
+    assert "counts ['9']" in show(2, "1", "9")[0]
+    assert "counts ['0']" in show(2, "1", "0")[0], "it praises"
+    assert "in 3 that" in show(3, "1", "2")[0]
+    assert "in 2 that" in show(2, "1", "1")[0]
+    for wrong in (show(1, "1", of="9"), show(1, "1", start=1), show(1, "1", revision=1)):
+        assert "quotes in its highlights what no review says there" in wrong[0]
+    del shown["p"]["highlights"]  # type: ignore[index]
+    assert check_texts(sent, address).lost == ["product p has a text and no highlights"]
 
 
 def test_stale_answer_is_wrong(api: tuple[str, dict[str, Value]]) -> None:

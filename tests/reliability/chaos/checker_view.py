@@ -2,7 +2,8 @@
 
 apply-once     each product's counts, in every window and of each aspect, are those of the latest revision of each of
                its reviews; an aspect is quoted from a review that stands, in its words
-texts          a product's text cites reviews that stand, and consists of their sentences
+texts          a product's text cites reviews that stand, and consists of their sentences; so do its highlights, each of
+               reviews of one sentiment
 alerts         each due alert is shown once
 """
 
@@ -26,6 +27,7 @@ _ASPECTS = ("look", "quality", "value")  # that the view counts, of those that t
 _WINDOW_HOURS = {"24h": 24, "7d": 168, "30d": 720}
 _PRODUCTS_A_CALL = 100
 _REVIEWS_OF_A_TEXT = 3
+_MOST_EVIDENCE = 20  # ids of reviews that a highlight names
 
 
 def check_view(sent: Iterable[Sent], api: str) -> Verdict:
@@ -91,10 +93,33 @@ def check_texts(sent: Iterable[Sent], api: str) -> Verdict:
             if len(words) >= _REVIEWS_OF_A_TEXT:
                 verdict.lost.append(f"product {product} has {len(words)} reviews and no text")
             continue
+        verdict.add(_check_highlights(product, shown[product].get("highlights"), _reviews_of(product, standing)))
         if gone := sorted(set(text["evidence"]) - words.keys()):
             verdict.wrong.append(f"the text of product {product} cites reviews that do not stand: {gone}")
         elif strange := _made_up(text["text"], [words[review] for review in text["evidence"]]):
             verdict.wrong.append(f"the text of product {product} says what no review says: {strange!r}")
+    return verdict
+
+
+def _check_highlights(product: str, shown: Mapping[str, Any] | None, reviews: Sequence[Sent]) -> Verdict:
+    """Each review that a highlight counts stands and has its sentiment; the quote is where it is said to be."""
+    verdict = Verdict()
+    if shown is None:
+        verdict.lost.append(f"product {product} has a text and no highlights")
+        return verdict
+    standing = {(one.fields or {})["review_id"]: one for one in reviews}
+    for label, found in (("positive", shown["praise"]), ("negative", shown["complaints"])):
+        for one in found:
+            quote, evidence = one["quote"], one["evidence"]
+            wrong = [named for named in evidence if named not in standing or label_of(standing[named]) != label]
+            if wrong or len(evidence) != min(one["reviews"], _MOST_EVIDENCE) or len({*evidence}) != len(evidence):
+                verdict.wrong.append(
+                    f"product {product} counts {wrong or evidence} in {one['reviews']} that are {label}"
+                )
+            of = standing.get(quote["review_id"])
+            is_there = of and (of.fields or {})["text"][quote["start"] : quote["end"]] == quote["text"] != ""
+            if not of or not is_there or revision_of(of.fields or {}) != quote["revision"]:
+                verdict.wrong.append(f"product {product} quotes in its highlights what no review says there: {quote}")
     return verdict
 
 
