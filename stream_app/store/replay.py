@@ -108,10 +108,11 @@ class ReplayStore(RedisSummaryStore):
 
     def _note_published(self, summary: ProductSummary) -> Command:
         """A product whose last published summary equals this generation's need not be published again. One from before
-        aspects were counted equals none.
+        aspects were counted, or before digests, equals none.
         """
         made_at = "" if summary.text is None else summary.text.made_at_ms
-        totals = "" if summary.aspects is None else packing.pack_integers(tally_of(summary.windows["all"]))
+        is_older = summary.aspects is None or summary.digest is None
+        totals = "" if is_older else packing.pack_integers(tally_of(summary.windows["all"]))
         arguments = (totals, made_at, summary.as_of_ms)
         return NOTE_RESTORED.call((self._keys.product(summary.product_id).state,), arguments)
 

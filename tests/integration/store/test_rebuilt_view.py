@@ -10,11 +10,11 @@ import pytest
 from redis import Redis
 
 from stream_app.embedded.valkey import EmbeddedValkey
-from stream_app.records import Alert, EnrichedReview, ProductSummary, ProductText
+from stream_app.records import Alert, EnrichedReview, Place, ProductSummary, ProductText, Theme, Themes
 from stream_app.store.keys import Keys
 from stream_app.store.replay import ReplayStore
 from stream_app.store.summaries import RedisSummaryStore
-from tests.behaviour.enriched import NOW_MS, deletion, enriched
+from tests.behaviour.enriched import NOW_MS, deletion, enriched, opinion
 from tests.behaviour.running import Run
 from tests.integration.store.conftest import NAMESPACE
 
@@ -84,6 +84,39 @@ def test_text_whose_evidence_was_edited_or_deleted_since_is_made_again(
         run(new.apply([*reviews, later], NOW_MS))
 
         assert run(new.restore_texts([published])) == 0
+    assert due(run, new) == ["p"]
+
+
+def test_highlights_are_brought_back_without_reviews_that_changed(
+    run: Run, new: ReplayStore, old: RedisSummaryStore
+) -> None:
+    """They come from the view before: products.summaries has no places."""
+    reviews = [enriched(f"r{n}", opinions=(opinion("positive"),)) for n in range(6)]
+    run(old.apply(reviews, NOW_MS))
+    places = tuple(Place(f"r{n}", 0, 0) for n in range(6))
+    themes = Themes(6, NOW_MS, (Theme("positive", None, places),))
+    assert run(old.write_text("p", sentence_text(reviews[:2]), {"r0": 0, "r1": 0}, themes))
+    [published] = run(old.read(["p"], NOW_MS))
+    run(new.apply([*reviews, deletion("r4"), enriched("r5", kind="edited", revision=1)], NOW_MS))
+
+    assert run(new.restore_texts([published])) == 1
+    [summary] = run(new.read(["p"], NOW_MS))
+    assert summary.highlights.praise[0].evidence == ("r0", "r1", "r2", "r3")
+    assert summary.highlights.read == 6
+
+
+def test_text_is_due_where_its_highlights_were_lost(
+    run: Run, new: ReplayStore, described: Callable[..., ProductSummary], fresh_valkey: EmbeddedValkey
+) -> None:
+    reviews = [enriched(f"r{n}") for n in range(8)]
+    published = described(reviews)
+    with Redis.from_url(fresh_valkey.url) as client:
+        client.delete(Keys(NAMESPACE, 1).product("p").state)
+    run(new.apply(reviews, NOW_MS))
+
+    assert run(new.restore_texts([published])) == 1
+    [summary] = run(new.read(["p"], NOW_MS))
+    assert (summary.text, summary.highlights) == (published.text, None)
     assert due(run, new) == ["p"]
 
 
@@ -184,15 +217,16 @@ def test_counts_that_products_summaries_lacks_are_published_after_a_rebuild(
     assert due(run, new) == ["p"]
 
 
-def test_summary_from_before_aspects_is_published_again(
-    run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
+@pytest.mark.parametrize("without", [{"aspects": None, "trend": None}, {"digest": None}])
+def test_summary_from_before_aspects_or_digests_is_published_again(
+    run: Run, new: ReplayStore, described: Callable[..., ProductSummary], without: Any
 ) -> None:
     """Also where a newer record had them, as after a version was taken back."""
     reviews = [enriched(f"r{number}") for number in range(8)]
     published = described(reviews)
     run(new.apply(reviews, NOW_MS))
     run(new.restore_texts([published]))
-    run(new.restore_texts([replace(published, aspects=None, trend=None)]))
+    run(new.restore_texts([replace(published, **without)]))
 
     assert due(run, new) == ["p"]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.records import ProductText
+from stream_app.records import ProductText, Themes
 from stream_app.steps.due import publication_due_at, sentiment_moved, text_due_at
 from stream_app.steps.fold import EMPTY_TALLY, ProductState, Tally
 from tests.behaviour.enriched import NOW_MS, deletion, enriched
@@ -33,6 +33,7 @@ def described(then: Tally, now: Tally, new: int) -> ProductState:
         text_arrived=sum(then),
         text_totals=then,
         text_made_at_ms=NOW_MS,
+        themes=Themes(0, NOW_MS, ()),
     )
 
 
@@ -67,6 +68,15 @@ def test_text_is_due_after_three_new_reviews_a_fifth_or_fifty(before: int, new: 
 
 def test_new_reviews_count_although_as_many_were_deleted() -> None:
     assert text_due_at(described(tally(0, 3), tally(0, 3), new=3), 0) == NOW_MS
+
+
+def test_text_without_highlights_is_due() -> None:
+    """One of an earlier version, or one that a rebuild brought back where Redis had lost the highlights."""
+    state = described(tally(0, 3), tally(0, 3), new=0)
+    assert text_due_at(state, INTERVAL_MS) is None
+
+    state.themes = None
+    assert text_due_at(state, INTERVAL_MS) == NOW_MS + INTERVAL_MS
 
 
 def test_withdrawn_text_is_due_but_not_more_often_than_the_interval() -> None:

@@ -41,5 +41,24 @@ def test_sentence_that_is_not_kept_is_no_mention() -> None:
 
     assert kept_mentions(kept, [Opinion(Span(600, 614), "positive", 0.9, ("look",))]) == ()
     assert kept_mentions(kept, [Opinion(Span(3, 5), "positive", 0.9, ("look",))]) == (
-        Mention(3, 5, "positive", ("look",)),
+        Mention(3, 5, "positive", ("look",), 3),
     )
+
+
+def test_opinion_about_no_aspect_is_kept_unless_it_is_neutral() -> None:
+    """Highlights need it; a hazard that nobody judges does not."""
+    text = "Long ago. It broke. It was hot."
+    kept = kept_spans(text, Span(10, 19))
+    opinions = [Opinion(Span(10, 19), "negative", 0.9), Opinion(Span(20, 31), "neutral", 0.9, ("no aspect of ours",))]
+
+    assert kept_mentions(kept, opinions) == (Mention(10, 19, "negative", (), 10),)
+
+
+def test_mention_begins_where_its_sentence_stands_in_the_review() -> None:
+    """What is kept lacks the sentences in between."""
+    text = "First. " + "Second. " * 50 + "It broke."
+    key = Span(len(text) - 9, len(text))
+    [mention] = kept_mentions(kept_spans(text, key), [Opinion(key, "negative", 0.9)])
+
+    assert mention.begins is not None
+    assert (mention.start < mention.begins, text[mention.begins :]) == (True, "It broke.")
