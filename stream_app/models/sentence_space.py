@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _CACHED_SENTENCES = 20_000  # 1.5 to 2 KB each, so 40 MB; a product has at most 384, and a fifth of them new
 _NEAREST_ANCHORS = 3  # of a kind, averaged: one alone is a matter of its words
-_ALIKE = {"en": 0.78, "zh": 0.78}
+# similarities from which two sentences say the same: in all, and beyond what all sentences of the product share
+_ALIKE, _ALIKE_BEYOND = 0.70, 0.45
+_GENERAL_SENTENCES = 8  # as many as these weigh the anchors, as a product's few sentences have little in common alone
 _DECIMALS = 3  # vectors differ in the sixth by what is computed together: the same reviews must give the same text
 
 
@@ -56,12 +58,13 @@ class SentenceSpace:
             self._anchors[language] = [embedder.embed(kind, language) for kind in kinds]
         vectors = self._embedded(embedder, language, texts)
         praise, complaint, story = (_nearest(vectors @ anchors.T) for anchors in self._anchors[language])
+        general = np.concatenate(self._anchors[language]).mean(axis=0)
         between = np.clip(vectors @ vectors.T, 0, 1)
         return Nearness(
             between=_rounded(between),
             telling=_rounded(np.maximum(praise, complaint) - story),
             praise=_rounded(praise - complaint),
-            alike=[_ALIKE[language]] * len(texts),
+            alike=_rounded(np.minimum(between / _ALIKE, _beyond_the_product(vectors, general) / _ALIKE_BEYOND)),
         )
 
     def _embedded(self, embedder: Embedder, language: str, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -79,6 +82,15 @@ def _nearest(similarities: NDArray[np.float32]) -> NDArray[np.float32]:
     """[texts, anchors] to the mean of the nearest anchors of each text."""
     nearest: NDArray[np.float32] = np.sort(similarities, axis=1)[:, -_NEAREST_ANCHORS:].mean(axis=1)
     return nearest
+
+
+def _beyond_the_product(vectors: NDArray[np.float32], general: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[texts, texts]: similarities of what distinguishes each text from an average one of its product."""
+    average = (vectors.sum(axis=0) + _GENERAL_SENTENCES * general) / (len(vectors) + _GENERAL_SENTENCES)
+    own = vectors - average
+    own /= np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-6)
+    similarities: NDArray[np.float32] = own @ own.T
+    return similarities
 
 
 def _rounded(values: NDArray[np.float32]) -> list[Any]:

@@ -20,7 +20,6 @@ from stream_app.records import (
     value,
 )
 from stream_app.steps.digest_words import Point, Share, texts_of
-from stream_app.steps.highlights import MOST_EVIDENCE
 
 FEWEST_REVIEWS = 5
 """With fewer a digest would tell of single people."""
@@ -29,8 +28,12 @@ A_SHARE_THAT_COUNTS = 10
 were read for the highlights have."""
 
 _MOST_PRAISE = 4
+_MOST_EVIDENCE = 8  # ids of reviews behind a clause: each is there once per language
 _FEWEST_FOR_MOST_OF_THEM = 3  # "most of them in the last week" is told of at least so many
 _FIFTH = 5  # of the text's praise and complaints: so far apart they lean to one side
+
+_ToldBy = dict[tuple[Label, str], list[str]]
+"""The newest reviews that praise (criticize) an aspect."""
 
 
 @value
@@ -80,11 +83,12 @@ def chosen_points(said: Said, newest: Sequence[Evidence]) -> list[Point]:
        more, where most are positive further praise is added. A complaint is never left out for that.
     """
     counts = said.windows["all"]
-    complaints = [point for point in _points("negative", said, newest) if point.must_be_told]
-    complaints = complaints or [one for one in _points("negative", said, newest) if one.aspect and one.count > 1][:1]
-    all_praise = [
-        one for one in _points("positive", said, newest) if one.count > 1 or counts.reviews < 2 * FEWEST_REVIEWS
-    ]
+    told_by = _told_by(newest)
+    all_complaints = [*_points("negative", said, told_by)]
+    complaints = [point for point in all_complaints if point.must_be_told]
+    complaints = complaints or [one for one in all_complaints if one.aspect and one.count > 1][:1]
+    may_be_one = counts.reviews < 2 * FEWEST_REVIEWS
+    all_praise = [one for one in _points("positive", said, told_by) if one.count > 1 or may_be_one]
     frequent = [one for one in all_praise if _is_frequent(one.count, counts.reviews)]
     praise = frequent[:_MOST_PRAISE] or all_praise[:1]
     while praise and leaning(complaints, praise) > 0 > _leaning(counts.positive, counts.negative):
@@ -117,7 +121,7 @@ def _reason(said: Said, counts: Counts, points: Sequence[Point]) -> DigestReason
     return None
 
 
-def _points(label: Label, said: Said, newest: Sequence[Evidence]) -> Iterator[Point]:
+def _points(label: Label, said: Said, told_by: _ToldBy) -> Iterator[Point]:
     """Each aspect that is criticized (praised), the most frequent first, then highlights that are of no aspect."""
     counts = said.windows["all"]
     found = []
@@ -129,8 +133,8 @@ def _points(label: Label, said: Said, newest: Sequence[Evidence]) -> Iterator[Po
                 _is_frequent(count, counts.reviews) or _is_told_often(aspect, said.highlights)
             )
             recent = _is_recent(aspect, count, said) if label == "negative" else False
-            ids = tuple(_about(aspect, label, newest))
-            found.append(Point(label, aspect, Share(count, counts.reviews), recent, ids, must_be_told=must))
+            ids = told_by.get((label, aspect), ())
+            found.append(Point(label, aspect, Share(count, counts.reviews), recent, tuple(ids), must_be_told=must))
     yield from sorted(found, key=lambda one: (-one.count, one.aspect or ""))
     highlights = said.highlights
     if highlights is None or label != "negative":
@@ -161,19 +165,22 @@ def _is_recent(aspect: str, count: int, said: Said) -> bool:
     return 2 * recent > count and 2 * said.windows["7d"].reviews <= said.windows["all"].reviews
 
 
-def _about(aspect: str, label: Label, newest: Sequence[Evidence]) -> list[str]:
-    ids = [
-        one.review_id
-        for one in newest
-        if any(mention.label == label and aspect in mention.aspects for mention in one.mentions)
-    ]
-    return ids[:MOST_EVIDENCE]
+def _told_by(newest: Sequence[Evidence]) -> _ToldBy:
+    """In one pass, as a changed product is read at every look-up."""
+    found: _ToldBy = {}
+    for one in newest:
+        for mention in one.mentions:
+            for aspect in mention.aspects:
+                ids = found.setdefault((mention.label, aspect), [])
+                if len(ids) < _MOST_EVIDENCE and (not ids or ids[-1] != one.review_id):
+                    ids.append(one.review_id)
+    return found
 
 
 def _overall(newest: Sequence[Evidence]) -> tuple[str, ...]:
     """The newest reviews, of each sentiment one at least: praise alone is no evidence."""
     of_each = {one.label: one.review_id for one in reversed(newest)}
-    return tuple(dict.fromkeys([*of_each.values(), *(one.review_id for one in newest)]))[:MOST_EVIDENCE]
+    return tuple(dict.fromkeys([*of_each.values(), *(one.review_id for one in newest)]))[:_MOST_EVIDENCE]
 
 
 def _trend(trend: Trend, newest: Sequence[Evidence]) -> tuple[str, tuple[str, ...]] | None:
@@ -182,4 +189,4 @@ def _trend(trend: Trend, newest: Sequence[Evidence]) -> tuple[str, tuple[str, ..
     if change not in ("better", "worse"):
         return None
     recent = [one.review_id for one in newest if one.created_at_ms >= trend.recent_from_ms]
-    return change, tuple(recent[:MOST_EVIDENCE])
+    return change, tuple(recent[:_MOST_EVIDENCE])

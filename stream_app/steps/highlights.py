@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from stream_app.records import Evidence, Highlight, Highlights, Label, Mention, Place, PlacedQuote, Theme, Themes
+from stream_app.records import Evidence, Highlight, Highlights, Label, PlacedQuote, Theme, Themes
 
 MOST_EVIDENCE = 20
 """Ids of reviews that are named as evidence."""
+
+
+_Spoken = dict[tuple[str, int, int | None, Label], str]
+"""What is kept, by review, revision, where it begins and its label."""
 
 
 def highlights_of(themes: Themes | None, sentences: Mapping[str, Evidence]) -> Highlights | None:
@@ -21,8 +25,13 @@ def highlights_of(themes: Themes | None, sentences: Mapping[str, Evidence]) -> H
     if themes is None:
         return None
     found: dict[Label, list[Highlight]] = {"positive": [], "negative": []}
+    spoken: _Spoken = {
+        (one.review_id, one.revision, mention.begins, mention.label): one.sentence[mention.start : mention.end]
+        for one in sentences.values()
+        for mention in one.mentions
+    }
     for theme in themes.themes:
-        highlight = _highlight(theme, sentences)
+        highlight = _highlight(theme, sentences, spoken)
         if highlight is not None and theme.label in found:
             found[theme.label].append(highlight)
     praise, complaints = (tuple(sorted(found[label], key=lambda one: -one.reviews)) for label in found)
@@ -45,27 +54,18 @@ def without_reviews(themes: Themes | None, gone: Collection[str]) -> Themes | No
     return replace(themes, themes=tuple(left))
 
 
-def _highlight(theme: Theme, sentences: Mapping[str, Evidence]) -> Highlight | None:
+def _highlight(theme: Theme, sentences: Mapping[str, Evidence], spoken: _Spoken) -> Highlight | None:
     standing: list[str] = []
     quote: PlacedQuote | None = None
     for place in theme.places:
-        kept = sentences.get(place.review_id)
-        mention = None if kept is None else _mention(place, theme.label, kept)
-        if kept is not None and mention is None:
+        text = spoken.get((*place, theme.label))
+        if text is None and place.review_id in sentences:
             continue  # guarantee: highlights-count-what-stands
-        if kept is None or mention is None or quote is not None:
+        if text is None or quote is not None:
             standing.append(place.review_id)
             continue
         standing.insert(0, place.review_id)
-        text = kept.sentence[mention.start : mention.end]
         quote = PlacedQuote(place.review_id, place.revision, place.begins, place.begins + len(text), text)
     if quote is None:
         return None
     return Highlight(len(standing), theme.aspect, quote, tuple(standing[:MOST_EVIDENCE]))
-
-
-def _mention(place: Place, label: Label, kept: Evidence) -> Mention | None:
-    """What the review says there; None where another revision of it stands, or that it does not say so."""
-    if kept.revision != place.revision:
-        return None
-    return next((one for one in kept.mentions if one.begins == place.begins and one.label == label), None)

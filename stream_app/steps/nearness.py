@@ -18,13 +18,13 @@ class Nearness:
     ``between``: n rows of n similarities, 0 (nothing in common) to 1; 0 where the languages differ
     ``telling``: larger where a sentence says something of the product, smaller where it tells a story
     ``praise``: larger where a sentence praises, smaller where it complains
-    ``alike``: of each sentence, the similarity from which another one says the same, in this measure
+    ``alike``: n rows of n: from 1 on two sentences say the same, and are not only about the same kind of product
     """
 
     between: Sequence[Sequence[float]]
     telling: Sequence[float]
     praise: Sequence[float]
-    alike: Sequence[float]
+    alike: Sequence[Sequence[float]]
 
 
 Measure = Callable[[str, Sequence[Quotable]], Nearness]
@@ -34,15 +34,16 @@ Measure = Callable[[str, Sequence[Quotable]], Nearness]
 def by_language(found: Sequence[Quotable], measure: Measure) -> Nearness:
     """Measure the sentences of each language by themselves."""
     between = [[0.0] * len(found) for _ in found]
-    telling, praise, alike = [0.0] * len(found), [0.0] * len(found), [1.0] * len(found)
+    alike = [[0.0] * len(found) for _ in found]
+    telling, praise = [0.0] * len(found), [0.0] * len(found)
     for language in dict.fromkeys(one.language for one in found):
         members = [index for index, one in enumerate(found) if one.language == language]
         of_language = measure(language, [found[index] for index in members])
         for place, index in enumerate(members):
             telling[index], praise[index] = of_language.telling[place], of_language.praise[place]
-            alike[index] = of_language.alike[place]
-            for other, similarity in zip(members, of_language.between[place], strict=True):
-                between[index][other] = similarity
+            for at, other in enumerate(members):
+                between[index][other] = of_language.between[place][at]
+                alike[index][other] = of_language.alike[place][at]
     return Nearness(between, telling, praise, alike)
 
 
@@ -53,7 +54,8 @@ def by_shared_words(found: Sequence[Quotable]) -> Nearness:
     words = [content_words(one.text) for one in found]
     between = [[_cosine(own, other) for other in words] for own in words]
     praise = [float(leaning(one.text)) for one in found]
-    return Nearness(between, [0.0] * len(found), praise, [_ALIKE_BY_WORDS] * len(found))
+    alike = [[round(similarity / _ALIKE_BY_WORDS, 3) for similarity in row] for row in between]
+    return Nearness(between, [0.0] * len(found), praise, alike)
 
 
 def _cosine(own: frozenset[str], other: frozenset[str]) -> float:

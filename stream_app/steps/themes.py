@@ -15,11 +15,12 @@ MOST_THEMES = 5
 FEW_READ = 5
 """Where fewer reviews are read, what one of them says is a theme; else two at least must say it."""
 
-_SAME_ASPECT = 0.04  # similarity that two sentences need less where they speak of one aspect
-_OTHER_ASPECT = 0.06  # and more where they speak of different ones: "the price is great", "the sound is great"
+_SAME_ASPECT = 0.95  # of the similarity is enough where two sentences speak of one aspect
+_ONE_ASPECT = 1.04  # of it is needed where only one of them speaks of any
 _WELL_SAID = 0.8  # of the most reviews that one sentence speaks for: of those that do, the best written is the quote
 _QUOTED_WORDS = 4  # shorter ones say too little to be quoted, where a longer one is there
 _SHORT_COST = 1.0
+_MORE_COST = 0.5  # each aspect after the first
 
 
 @value
@@ -40,15 +41,20 @@ def themes_of(found: Sequence[Quotable], nearness: Nearness, read: int, made_at_
     least = 1 if read < FEW_READ else 2
     themes: list[Theme] = []
     for label in ("positive", "negative"):
-        themes += _of_label(label, _said(found, label), nearness, least)
+        themes += _of_label(label, _said(found, label, nearness), nearness, least)
     return Themes(read, made_at_ms, tuple(themes))
 
 
-def _said(found: Sequence[Quotable], label: Label) -> list[_Said]:
+def _said(found: Sequence[Quotable], label: Label, nearness: Nearness) -> list[_Said]:
+    """What praises (complains) by its own label, and tells of the product more than of its buyer."""
     return [
         _Said(index, one, one.mention)
         for index, one in enumerate(found)
-        if one.mention is not None and one.mention.label == label and one.mention.begins is not None
+        if one.mention is not None
+        and one.mention.label == label
+        and one.mention.begins is not None
+        and (nearness.praise[index] if label == "positive" else -nearness.praise[index])
+        >= max(0.0, -nearness.telling[index])  # a story is no praise, and no complaint
     ]
 
 
@@ -65,32 +71,29 @@ def _of_label(label: Label, said: Sequence[_Said], nearness: Nearness, least: in
             return
         center = min(
             (one for one in left.values() if spoken_for[one.index] >= max(least, _WELL_SAID * most)),
-            key=lambda one: (_quote_cost(one.sentence) - spoken_for[one.index] / most, *_identity(one)),
+            key=lambda one: (_quote_cost(one) - spoken_for[one.index] / most, *_identity(one)),
         )
         members = [other for other in near[center.index] if other.index in left]
-        members.sort(key=lambda one: (one is not center, -nearness.between[center.index][one.index], *_identity(one)))
+        members.sort(key=lambda one: (one is not center, -nearness.alike[center.index][one.index], *_identity(one)))
         yield Theme(label, _aspect(members), tuple(_places(members)))
         for one in members:
             del left[one.index]
-        for one in said:  # a further sentence of a review that is counted already tells no new theme
-            if one.index in left and any(nearness.between[one.index][it.index] >= 1 for it in members):
-                del left[one.index]
 
 
 def _say_the_same(one: _Said, other: _Said, nearness: Nearness) -> bool:
     if one.index == other.index:
         return True
-    needed = nearness.alike[one.index]
     own, others = set(one.mention.aspects), set(other.mention.aspects)
-    if own & others:
-        needed -= _SAME_ASPECT
-    elif own and others:
-        needed += _OTHER_ASPECT
-    return nearness.between[one.index][other.index] >= needed
+    if own and others and not own & others:  # "the price is great", "the sound is great"
+        return False
+    needed = _SAME_ASPECT if own & others else _ONE_ASPECT if own or others else 1.0
+    return nearness.alike[one.index][other.index] >= needed
 
 
-def _quote_cost(sentence: Quotable) -> float:
-    return sentence.cost + _SHORT_COST * (word_count(sentence.text) < _QUOTED_WORDS)
+def _quote_cost(one: _Said) -> float:
+    """Of style, and of saying several things at once, which the others need not say."""
+    more = max(0, len(one.mention.aspects) - 1)
+    return one.sentence.cost + _SHORT_COST * (word_count(one.sentence.text) < _QUOTED_WORDS) + _MORE_COST * more
 
 
 def _aspect(members: Sequence[_Said]) -> str | None:

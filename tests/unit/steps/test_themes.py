@@ -89,9 +89,25 @@ def test_sentences_about_one_aspect_are_sooner_the_same() -> None:
     def themes_at(similarity: float, *aspects: tuple[str, ...]) -> int:
         reviews = [evidence(f"r{n}", ("positive", f"Sentence {n}."), aspects=of) for n, of in enumerate(aspects)]
         sentences: Sequence[Quotable] = quotable(reviews)
-        between = [[1.0 if a is b else similarity for b in sentences] for a in sentences]
+        alike = [[similarity] * len(sentences)] * len(sentences)
         zeros = [0.0] * len(sentences)
-        return len(themes_of(sentences, Nearness(between, zeros, zeros, [0.8] * len(sentences)), 9, 0).themes)
+        return len(themes_of(sentences, Nearness(alike, zeros, zeros, alike), 9, 0).themes)
 
-    assert themes_at(0.8, (), ()) == themes_at(0.77, ("look",), ("look", "value")) == 1
-    assert themes_at(0.79, (), ()) == themes_at(0.81, ("look",), ("value",)) == 0
+    assert (
+        themes_at(1.0, (), ()) == themes_at(0.96, ("look",), ("look", "value")) == themes_at(1.05, (), ("look",)) == 1
+    )
+    assert themes_at(0.99, (), ()) == themes_at(9.0, ("look",), ("value",)) == themes_at(1.01, (), ("look",)) == 0
+
+
+def test_story_is_no_praise_and_no_complaint() -> None:
+    """By the measure of its words: whatever its label, it is nearer to what buyers tell of themselves."""
+    for label, praise, telling, counts in (
+        ("positive", 0.1, -0.05, 1),
+        ("positive", 0.1, -0.2, 0),
+        ("positive", -0.1, 0.2, 0),
+        ("negative", -0.1, -0.05, 1),
+        ("negative", 0.1, 0.2, 0),
+    ):
+        sentences = quotable(many(5, label, "It is what it is."))  # type: ignore[arg-type]
+        alike = [[1.0] * 5] * 5
+        assert len(themes_of(sentences, Nearness(alike, [telling] * 5, [praise] * 5, alike), 9, 0).themes) == counts
