@@ -20,7 +20,7 @@ from stream_app.store.server import Command, Server
 from stream_app.store.windows import day_tallies, window_tallies
 
 _HOUR_MS = 3_600_000
-SUMMARIES_KEPT = 4096  # up to 21 KB each
+SUMMARIES_KEPT = 4096  # up to 28 KB each
 
 # the fields of a state that change with everything in a summary; the totals and the newest review are here for
 # a server that forgot its last moments: it gives their version numbers again
