@@ -122,13 +122,13 @@ class _English:
     def told(self, label: Label, points: Sequence[Point]) -> Iterator[Clause]:
         """Many complain about the smell (12), some about the delivery (5) and the sound (4), and one about the look."""
         about = "about " if label == "negative" else ""
-        by_quantity = groupby(enumerate(points), lambda one: (one[1].share.quantity, one[0] * (one[1].count == 1)))
-        groups = [(quantity, [point for _, point in of]) for (quantity, _), of in by_quantity]
+        groups = [(quantity, [*of]) for quantity, of in groupby(points, lambda one: one.share.quantity)]
         last = " and " if len(points) == len(groups) == 2 else ", and "
         for number, (quantity, group) in enumerate(groups):
-            subject = self._SUBJECTS[quantity]
+            is_one = quantity == "one" and len(group) == 1
+            subject = self._SUBJECTS[quantity] if is_one or quantity != "one" else "single reviews"
             if number == 0:
-                verb = ("complain" if label == "negative" else "praise") + "s" * (quantity == "one")
+                verb = ("complain" if label == "negative" else "praise") + "s" * is_one
                 begins = f"{subject[0].upper()}{subject[1:]} {verb} {about}"
             else:
                 begins = f"{last if number == len(groups) - 1 else ', '}{subject} {about}"

@@ -53,3 +53,24 @@ def test_no_number_may_be_negative() -> None:
         if field.annotation in (int, float):
             with pytest.raises(ValidationError):
                 Settings(_env_file=None, **{name: -1})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("url", "is_one"),
+    [
+        ("", True),
+        ("https://shop.example/flag?product={product_id}&from=digest", True),
+        ("http://shop.example/{product_id}", False),
+        ("https://shop.example/", False),
+        ("https://shop.example/{product}", False),
+        ("https://shop.example/{product_id}\n", False),
+        ("javascript:alert('{product_id}')", False),
+    ],
+)
+def test_flag_url_is_an_https_template_with_the_product(url: str, is_one: bool) -> None:
+    """Pages make a link of it."""
+    if is_one:
+        assert Settings(_env_file=None, flag_url=url).flag_url == url
+        return
+    with pytest.raises(ValidationError):
+        Settings(_env_file=None, flag_url=url)

@@ -138,7 +138,7 @@ def test_complaint_about_no_aspect_is_told_as_a_quote() -> None:
 def test_single_people_are_told_of_as_such() -> None:
     of = said(counts(8, 1), {"look": (1, 0), "sound": (1, 0), "value": (0, 1)})
 
-    assert text(of).endswith("One praises the value for money. One complains about the look and one about the sound.")
+    assert text(of).endswith("One praises the value for money. Single reviews complain about the look and the sound.")
     assert text(of, "zh").endswith("有一人称赞性价比。各有一人抱怨外观和声音。")
 
 

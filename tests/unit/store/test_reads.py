@@ -269,3 +269,28 @@ async def test_closing_leaves_no_one_waiting(server: HashServer, reads: SummaryR
 
     found = await asyncio.wait_for(asyncio.gather(first, second, return_exceptions=True), 30)
     assert [type(one) for one in found] == [asyncio.CancelledError] * 2
+
+
+async def test_digest_of_an_unchanged_product_is_not_composed_again(
+    server: HashServer, reads: SummaryReads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is cached with its summary."""
+    server.put("p", 5)
+    [first] = await reads.read(["p"], NOW_MS)
+
+    monkeypatch.delattr("stream_app.steps.product_summary.digest_of")
+    [second] = await reads.read(["p"], NOW_MS + 5)
+    assert first is not None
+    assert second is not None
+    assert second.digest is first.digest is not None
+
+
+async def test_digest_carries_where_readers_report_it(server: HashServer) -> None:
+    server.put("a/b", 5)
+    with_url = SummaryReads(cast(Server, server), KEYS, "https://shop.example/flag/{product_id}")
+
+    for reads, url in ((with_url, "https://shop.example/flag/a%2Fb"), (SummaryReads(cast(Server, server), KEYS), None)):
+        [summary] = await reads.read(["a/b"], NOW_MS)
+        assert summary is not None
+        assert summary.digest is not None
+        assert summary.digest.flag_url == url
