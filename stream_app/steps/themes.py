@@ -83,11 +83,14 @@ def _of_label(label: Label, said: Sequence[_Said], nearness: Nearness, least: in
 def _say_the_same(one: _Said, other: _Said, nearness: Nearness) -> bool:
     if one.index == other.index:
         return True
+    similarity = nearness.alike[one.index][other.index]
+    if similarity < _SAME_ASPECT:  # most pairs
+        return False
     own, others = set(one.mention.aspects), set(other.mention.aspects)
     if own and others and not own & others:  # "the price is great", "the sound is great"
         return False
     needed = _SAME_ASPECT if own & others else _ONE_ASPECT if own or others else 1.0
-    return nearness.alike[one.index][other.index] >= needed
+    return similarity >= needed
 
 
 def _quote_cost(one: _Said) -> float:
