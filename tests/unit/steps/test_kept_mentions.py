@@ -1,4 +1,4 @@
-"""The kept sentences that speak of aspects, by where they stand in what is kept."""
+"""The kept sentences with an opinion, by where they stand in what is kept."""
 
 from __future__ import annotations
 
@@ -20,13 +20,11 @@ def test_mention_is_the_whole_sentence_that_the_opinion_begins_in() -> None:
     assert mentions(lid) == [("The lid broke!", "negative", ("durability", "quality"))]
 
 
-def test_opinions_without_a_known_aspect_or_outside_of_the_text_give_none() -> None:
+def test_neutral_opinions_without_a_known_aspect_and_those_outside_of_the_text_give_none() -> None:
     outside = (Span(-5, 3), Span(len(TEXT), len(TEXT) + 9), Span(14, 16), Span(10**9, 10**9))
     nowhere = [Opinion(span, "positive", 0.9, ("look",)) for span in outside]
 
-    assert (
-        mentions(Opinion(Span(0, 14), "positive", 0.9), Opinion(Span(0, 14), "positive", 0.9, ("?",)), *nowhere) == []
-    )
+    assert mentions(Opinion(Span(0, 14), "neutral", 0.9), Opinion(Span(0, 14), "neutral", 0.9, ("?",)), *nowhere) == []
 
 
 def test_foreign_producer_cannot_make_what_is_kept_grow() -> None:
