@@ -109,11 +109,11 @@ class ProductState:
     ``arrived``: how often a review was added that was not there before; only ever grows, unlike the counts.
     ``cited``: the revision of each review that the text rests on; once one of them is edited or deleted, the text is
     withdrawn. ``text_arrived``, ``text_totals``: ``arrived`` and ``totals`` when the text was written;
-    ``text_made_at_ms`` is kept when it is withdrawn. ``themes``: of the standing reviews among those that were read for
-    them; None before they were made. ``text_changed``: ``changes`` when a text was written last, or a review was edited
-    or deleted, which a summary may quote. ``published``: those of the summary that was published last, 0 before the
-    first; ``published_at_ms``: when. ``aspects``: of all time; ``aspect_days``: of the days (since 1970, UTC) that are
-    kept. ``hazards``: the reviews of the kept days that speak of a hazard, and their hours (since 1970, UTC).
+    ``text_made_at_ms`` is kept when it is withdrawn. ``themes``: places in standing reviews; None before they were made.
+    ``text_changed``: ``changes`` when a text was written last, or a review was edited or deleted, which a summary may
+    quote. ``published``: those of the summary that was published last, 0 before the first; ``published_at_ms``: when.
+    ``aspects``: of all time; ``aspect_days``: of the days (since 1970, UTC) that are kept. ``hazards``: the reviews of
+    these that speak of one, and their hours (since 1970, UTC).
     """
 
     product_id: str
@@ -172,9 +172,8 @@ class ProductState:
         return newest_first(self.sentences.values())
 
     def write_text(self, text: ProductText, revisions: dict[str, int], themes: Themes | None = None) -> bool:
-        """Write unless a cited review is no longer held in the revision given, or the product is unknown.
-
-        ``themes`` without the places that no longer stand; None: there are none.
+        """Write unless a cited review is no longer held in the revision given, or the product is unknown; ``themes``
+        without the places that no longer stand.
         """
         if self.version == 0 or cited_changed(revisions, self.held):
             return False

@@ -24,7 +24,7 @@ from stream_app.testing.embedder import FakeEmbedder
 from stream_app.testing.kafka import FakePublisher
 from stream_app.testing.models import FakeModel
 from stream_app.testing.store import MemorySummaryStore
-from tests.behaviour.enriched import NOW_MS, enriched, opinion
+from tests.behaviour.enriched import NOW_MS, enriched
 from tests.waiting import wait_until_async
 
 _SECONDS = 30
@@ -121,27 +121,6 @@ def run(scenario: Callable[[], Any]) -> None:
 
 def tries_that_failed() -> float:
     return REGISTRY.get_sample_value("stream_app_dependency_unavailable_total", {"dependency": "redis"}) or 0.0
-
-
-def test_highlights_are_written_with_the_text_and_published() -> None:
-    async def scenario() -> None:
-        stage = Stage(None)
-        said = [enriched(f"r{n}", text=text, opinions=(opinion("positive"),)) for n, text in enumerate(_SENTENCES)]
-        other = enriched("r9", text="The lid leaks.", opinions=(opinion("negative", "quality"),))
-        await stage.store.apply([*said, other, enriched("r8", text="Hm.", opinions=())], NOW_MS)
-        running = asyncio.create_task(stage.role.run(stage.stopping))
-        await stage.described()
-        stage.stopping.set()
-        await running
-
-        highlights = stage.summaries()[-1].highlights
-        assert highlights is not None
-        assert (highlights.read, highlights.complaints) == (5, ()), "one of five is no theme"
-        [praise] = highlights.praise
-        assert (praise.reviews, sorted(praise.evidence)) == (3, ["r0", "r1", "r2"])
-        assert praise.quote.text in _SENTENCES
-
-    run(scenario)
 
 
 def test_headline_that_the_reviews_bear_out_is_written_and_published() -> None:
