@@ -11,9 +11,14 @@ from tests.unit.roles.test_describe_role import _SENTENCES, Stage, run
 def test_highlights_are_written_with_the_text_and_published() -> None:
     async def scenario() -> None:
         stage = Stage(None)
-        said = [enriched(f"r{n}", text=text, opinions=(opinion("positive"),)) for n, text in enumerate(_SENTENCES)]
-        other = enriched("r9", text="The lid leaks.", opinions=(opinion("negative", "quality"),))
-        await stage.store.apply([*said, other, enriched("r8", text="Hm.", opinions=())], NOW_MS)
+        stage.embedder.damaged = True  # shared words stand in
+        said = [(text, opinion("positive")) for text in _SENTENCES] + [
+            ("The lid leaks.", opinion("negative", "quality"))
+        ]
+        reviews = [
+            enriched(f"r{n}", text=text, key_sentence=None, opinions=(one,)) for n, (text, one) in enumerate(said)
+        ]
+        await stage.store.apply([*reviews, enriched("r8", text="Hm.", key_sentence=None, opinions=())], NOW_MS)
         running = asyncio.create_task(stage.role.run(stage.stopping))
         await stage.described()
         stage.stopping.set()
