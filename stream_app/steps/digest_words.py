@@ -75,7 +75,7 @@ def _text(
     for label in labels if counts.positive >= counts.negative else reversed(labels):
         told = [one for one in points if one.label == label]
         sentences.append([*words.told(label, [one for one in told if one.aspect])])
-        sentences += [[Clause(words.quoted(one), one.evidence)] for one in told if one.quote]
+        sentences.append([*words.quoted([one for one in told if one.quote])])
     given = [(5 - index, count) for index, count in enumerate(reversed(counts.stars)) if count]
     if given and not any(sentences[1:]):
         sentences.append([Clause(words.starred(given), overall)])
@@ -97,7 +97,7 @@ class _Words(Protocol):
     def trends(self) -> Mapping[str, str]: ...
     def counted(self, counts: Counts) -> str: ...
     def told(self, label: Label, points: Sequence[Point]) -> Iterator[Clause]: ...
-    def quoted(self, point: Point) -> str: ...
+    def quoted(self, points: Sequence[Point]) -> Iterator[Clause]: ...
     def starred(self, given: Sequence[tuple[int, int]]) -> str: ...
 
 
@@ -137,9 +137,15 @@ class _English:
                 ends = "." if number == len(groups) - 1 and at == len(group) - 1 else ""
                 yield Clause(f"{joint}{aspect_words(point.aspect, 'en')}{self._number(point)}{ends}", point.evidence)
 
-    def quoted(self, point: Point) -> str:
-        verb = "says" if point.count == 1 else "say"
-        return f"Of {point.share.of:,} recent reviews, {point.count:,} {verb} the like of “{_cut(point.quote)}”"
+    def quoted(self, points: Sequence[Point]) -> Iterator[Clause]:
+        for at, point in enumerate(points):
+            verb = " says the like" if point.count == 1 else " say the like"
+            begins = (
+                f"Of {point.share.of:,} recent reviews, " if at == 0 else " and " if at == len(points) - 1 else ", "
+            )
+            ends = "." * (at == len(points) - 1)
+            said = f"{point.count:,}{verb * (at == 0)} of “{_cut(point.quote)}”"
+            yield Clause(f"{begins}{said}{ends}", point.evidence)
 
     def starred(self, given: Sequence[tuple[int, int]]) -> str:
         (star, first), *others = given
@@ -183,8 +189,11 @@ class _Chinese:
                 ends = "。" if number == len(groups) - 1 and at == len(group) - 1 else ""
                 yield Clause(f"{joint}{aspect_words(point.aspect, 'zh')}{self._number(point)}{ends}", point.evidence)
 
-    def quoted(self, point: Point) -> str:
-        return f"最近的 {point.share.of:,} 条评价中，有 {point.count:,} 条这样说：“{_cut(point.quote)}”"
+    def quoted(self, points: Sequence[Point]) -> Iterator[Clause]:
+        for at, point in enumerate(points):
+            begins = f"最近的 {point.share.of:,} 条评价中，" if at == 0 else "，"
+            ends = "。" * (at == len(points) - 1)
+            yield Clause(f"{begins}{point.count:,} 条说“{_cut(point.quote)}”{ends}", point.evidence)
 
     def starred(self, given: Sequence[tuple[int, int]]) -> str:
         return "，".join(f"{self._STARS[star]} {count:,} 条" for star, count in given) + "。"
@@ -223,5 +232,5 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def _cut(quote: str | None) -> str:
-    text = quote or ""
+    text = (quote or "").rstrip(" .。")
     return text if len(text) <= _LONGEST_QUOTE else shortened(text, _LONGEST_QUOTE)

@@ -130,8 +130,10 @@ def test_complaint_that_many_recent_reviews_have_is_told_however_many_older_ones
 def test_complaint_about_no_aspect_is_told_as_a_quote() -> None:
     of = said(counts(30, 10), {"value": (0, 21)}, highlights=complaint(9))
 
-    assert text(of).endswith("Of 40 recent reviews, 9 say the like of “It broke.”")
-    assert text(of, "zh").endswith("最近的 40 条评价中，有 9 条这样说：“It broke.”")
+    assert text(of).endswith("Of 40 recent reviews, 9 say the like of “It broke”.")
+    assert text(of, "zh").endswith("最近的 40 条评价中，9 条说“It broke”。")
+    two = Highlights(40, NOW_MS, (), complaint(9).complaints + complaint(4, "Shrunk!").complaints)
+    assert text(said(counts(30, 10), highlights=two)).endswith(", 9 say the like of “It broke” and 4 of “Shrunk!”.")
     assert "broke" not in text(said(counts(38, 2), {"value": (0, 21)}, highlights=complaint(2)))
 
 
@@ -242,4 +244,4 @@ def test_every_number_is_a_count_and_no_frequent_complaint_is_left_out(
                 complaints = told.text[told.text.index("抱怨" if language == "zh" else "complain") :]
                 assert aspect_words(one, language) in complaints
         if aspect is None and A_SHARE_THAT_COUNTS * grouped >= highlights.read:
-            assert "It broke." in told.text
+            assert "It broke" in told.text
