@@ -182,7 +182,7 @@ def test_highlight_that_counts_what_is_gone_or_of_the_other_sentiment_is_found(
     assert "in 2 that" in show(2, "1", "1")[0]
     for wrong in (show(1, "1", of="9"), show(1, "1", start=1), show(1, "1", revision=1)):
         assert "quotes in its highlights what no review says there" in wrong[0]
-    del shown["p"]["highlights"]  # type: ignore[index]
+    del shown["p"]["highlights"]
     assert check_texts(sent, address).lost == ["product p has a text and no highlights"]
 
 
