@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from stream_app.records import (
     Alert,
+    Counts,
     EnrichedReview,
     Evidence,
     Explanation,
@@ -308,6 +309,14 @@ class SummaryReader(Protocol):
         """Newest first."""
         ...
 
+    async def days(self, product_id: str) -> dict[int, Counts] | None:
+        """The counts of each UTC day (since 1970) that the view holds by day and that has reviews; None: unknown."""
+        ...
+
+    async def evidence(self, product_id: str) -> tuple[int, list[Evidence]]:
+        """(how many events changed the product, what is kept of its newest reviews, newest first)."""
+        ...
+
 
 class SummaryStore(SummaryReader, Protocol):
     """The rolling view in Redis. Every call raises StoreUnavailable when the server is away."""
@@ -355,10 +364,6 @@ class SummaryStore(SummaryReader, Protocol):
 
     async def unfinished_claims(self, product_id: str) -> int:
         """How many claims in a row ended without ``finish_due``: their processes died."""
-        ...
-
-    async def evidence(self, product_id: str) -> tuple[int, list[Evidence]]:
-        """(how many events changed the product, the newest sentences that a text may rest on)."""
         ...
 
     async def write_text(

@@ -16,6 +16,7 @@ from stream_app.cache import cache_folder
 from stream_app.role_table import ROLES
 
 Summaries = Literal["best_effort", "always", "off"]
+_ORIGIN = r"https?://[a-z0-9.\-\[\]:]+"  # as browsers send it: lower case, no path; nothing that ends a header's part
 
 
 class ProcessSettings(BaseSettings):
@@ -259,6 +260,23 @@ class ApiSettings(ProcessSettings):
         False,
         description="the internal port answers POST /v1/explain: the API loads torch and the classifiers at its start",
     )
+    api_card_origins: str = Field(
+        "",
+        pattern=rf"^(\*|({_ORIGIN}(,\s*{_ORIGIN})*)?)$",
+        description="pages that may show products' cards, framed or by /v1/card.js: https://shop.example,…; *: any; "
+        "empty: none",
+    )
+
+    review_url: str = Field(
+        "",
+        description="where the shop shows a review, as https://shop.example/{product_id}#{review_id}: the page links "
+        "what it quotes; empty: no links",
+    )
+
+    @property
+    def card_origins(self) -> tuple[str, ...]:
+        """``api_card_origins``, one by one."""
+        return tuple(one.strip() for one in self.api_card_origins.split(",") if one.strip())
 
     @property
     def api_has_one_port(self) -> bool:

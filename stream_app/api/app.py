@@ -14,7 +14,8 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream_app import telemetry
-from stream_app.api import explain, look_ups, page, problems
+from stream_app.api import explain, history, look_ups, page, problems, sentences
+from stream_app.api.card import routes as card
 from stream_app.api.live import LiveFeed
 from stream_app.api.routes import ApiRoute, openapi
 from stream_app.ports import VIEW_WAS_LOST, SummaryReader
@@ -29,17 +30,23 @@ def create_app(
     feed: LiveFeed | None = None,
     public_port: int | None = None,
     explanations: explain.Explanations | None = None,
+    card_origins: tuple[str, ...] = (),
+    review_url: str = "",
 ) -> Api:
     """Look-ups, page and health on ``store``. ``now_ms``: the clock, milliseconds since 1970 in UTC.
 
     ``generation`` names the view that was read, for ETags: another view, other ETags.
     ``stale``: was that view lost? Answers then include it.
     ``feed``: a stream of changes of one's own. ``public_port``: requests that come by it get look-ups and health alone.
-    ``explanations``: None: they are off.
+    ``explanations``: None: they are off. ``card_origins``: of pages that may show products' cards; ``*``: any.
+    ``review_url``: where the shop shows a review, with {product_id} and {review_id}.
     """
     feed = feed or LiveFeed(store, now_ms, generation, stale)
     routes = [
         *look_ups.routes(store, now_ms, generation, stale),  # first: most requests are for them
+        *card.routes(store, now_ms, stale, card_origins),
+        *history.routes(store, now_ms, stale),
+        *sentences.routes(store, review_url),
         *_live(feed),
         *explain.routes(explanations),
         *_health(store, stale),
@@ -169,4 +176,4 @@ class _PublicPort:
 
 
 def _is_public(path: str) -> bool:
-    return path.startswith("/v1/products/") or path in ("/v1/products", "/healthz", "/readyz")
+    return path.startswith("/v1/products/") or path in ("/v1/products", "/v1/card.js", "/healthz", "/readyz")

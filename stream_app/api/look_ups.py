@@ -26,7 +26,7 @@ _ALERTS_LIMIT = TypeAdapter(Annotated[int, Field(ge=1, le=MAX_ALERTS)])
 
 # One second: a product page under load asks its cache, and still shows a review within seconds.
 # A cache may go on serving what it has for a minute while we are away.
-_CACHE_CONTROL = "public, max-age=1, stale-if-error=60"
+CACHE_CONTROL = "public, max-age=1, stale-if-error=60"
 
 
 def etag(summary: ProductSummary, generation: int, stale: bool = False) -> str:
@@ -64,6 +64,22 @@ def asked_ids(query: str) -> list[str]:
     return list(found)
 
 
+def checked_id(request: Request) -> str:
+    """The product of a path. Raises Problem for an id that none can have: the store is not asked."""
+    product_id: str = request.path_params["product_id"]
+    if not 1 <= len(product_id) <= _MAX_ID_CHARACTERS:
+        raise problems.unknown_product(product_id)
+    return product_id
+
+
+async def summary_of(store: SummaryReader, product_id: str, now_ms: int, stale: Callable[[], bool]) -> ProductSummary:
+    """The summary of one product. Raises Problem where it is unknown."""
+    [summary] = await store.read([product_id], now_ms)
+    if summary is None:
+        raise problems.unknown_product(product_id, stale=stale())
+    return summary
+
+
 def routes(
     store: SummaryReader, now_ms: Callable[[], int], generation: Callable[[], int], stale: Callable[[], bool]
 ) -> list[ApiRoute]:
@@ -71,22 +87,17 @@ def routes(
 
     async def product_summary(request: Request) -> Response:
         """Windows (24 h, 7 d, 30 d) are right at the moment of reading, also when no review comes."""
-        product_id = request.path_params["product_id"]
-        if not 1 <= len(product_id) <= _MAX_ID_CHARACTERS:
-            raise problems.unknown_product(product_id)
-        [summary] = await store.read([product_id], now_ms())
+        summary = await summary_of(store, checked_id(request), now_ms(), stale)
         lost = stale()
-        if summary is None:
-            raise problems.unknown_product(product_id, stale=lost)
         tag = etag(summary, generation(), lost)
-        headers = {"ETag": tag, "Cache-Control": "no-cache" if lost else _CACHE_CONTROL}
+        headers = {"ETag": tag, "Cache-Control": "no-cache" if lost else CACHE_CONTROL}
         if matches(request.headers.get("if-none-match"), tag):
             return Response(status_code=304, headers=headers)
         return Response(contract.encode_product_summary(summary, stale=lost), 200, headers, "application/json")
 
     async def products(request: Request) -> Response:
         """The named products in the order asked; without names, the most recently changed."""
-        limit = _limit(request, _PRODUCTS_LIMIT, 20)
+        limit = number_asked(request, "limit", _PRODUCTS_LIMIT, 20)
         ids = asked_ids(request.scope["query_string"].decode("latin-1"))
         if len(ids) > MAX_PRODUCTS:
             raise problems.Problem(
@@ -102,7 +113,7 @@ def routes(
 
     async def alerts(request: Request) -> Response:
         """The alerts raised recently. The alerts topic holds all of them."""
-        recent = await store.recent_alerts(_limit(request, _ALERTS_LIMIT, 50))
+        recent = await store.recent_alerts(number_asked(request, "limit", _ALERTS_LIMIT, 50))
         body = {"alerts": [orjson.Fragment(contract.encode_alert(a)) for a in recent]}
         return _no_cache(orjson.dumps(body | _marked(stale())))
 
@@ -113,12 +124,12 @@ def routes(
     ]
 
 
-def _limit(request: Request, allowed: TypeAdapter[int], default: int) -> int:
-    """The parameter ``limit`` of a request. Raises Problem where it is wrong."""
+def number_asked(request: Request, name: str, allowed: TypeAdapter[int], default: int) -> int:
+    """This parameter of a request. Raises Problem where it is wrong."""
     try:
-        return allowed.validate_python(request.query_params.get("limit", default))
+        return allowed.validate_python(request.query_params.get(name, default))
     except ValidationError as error:
-        wrong = "; ".join(f"limit: {one['msg']}" for one in error.errors())
+        wrong = "; ".join(f"{name}: {one['msg']}" for one in error.errors())
         raise problems.Problem(
             400, "invalid-parameter", wrong, "Correct the named parameters; /docs lists them."
         ) from None

@@ -19,6 +19,7 @@ from stream_app.api.app import create_app
 from stream_app.api.explain import Explanations
 from stream_app.api.limits import Limits, limited_protocol
 from stream_app.api.live import LiveFeed
+from stream_app.api.sentences import checked_template
 from stream_app.ports import ConfigurationError, Explainer
 from stream_app.settings import Settings
 
@@ -94,6 +95,8 @@ async def _serve(
         feed=feed,
         public_port=public_port,
         explanations=explanations,
+        card_origins=settings.card_origins,
+        review_url=_review_url(settings.review_url),
     )
     config = uvicorn.Config(
         app,
@@ -116,6 +119,15 @@ async def _serve(
         if explanations is not None:
             explanations.close()
         await store.close()
+
+
+def _review_url(template: str) -> str:
+    try:
+        return checked_template(template)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"STREAM_APP_REVIEW_URL: {error}. Say for example https://shop.example/p/{{product_id}}#{{review_id}}."
+        ) from None
 
 
 def _address(listener: socket.socket) -> str:

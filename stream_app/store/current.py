@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from stream_app.ports import StoreUnavailable
-from stream_app.records import Alert, ProductSummary
+from stream_app.records import Alert, Counts, Evidence, ProductSummary
 from stream_app.settings import RedisSettings
 from stream_app.store.due import Intervals
 from stream_app.store.generations import Generations
@@ -78,6 +78,12 @@ class CurrentView:
 
     async def recent_alerts(self, limit: int) -> list[Alert]:
         return await (await self._current()).recent_alerts(limit)
+
+    async def days(self, product_id: str) -> dict[int, Counts] | None:
+        return await (await self._current()).days(product_id)
+
+    async def evidence(self, product_id: str) -> tuple[int, list[Evidence]]:
+        return await (await self._current()).evidence(product_id)
 
     async def close(self) -> None:
         if self._asking is not None:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from stream_app.ports import Applied, DueProduct, Judged, ViewLost
-from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText, Themes
+from stream_app.records import Alert, Counts, EnrichedReview, Evidence, ProductSummary, ProductText, Themes
 from stream_app.settings import ViewSettings
 from stream_app.steps import fold
 from stream_app.steps.hazards import speaks_of_hazard
 from stream_app.steps.product_alerts import Policy
+from stream_app.steps.product_summary import counts_of
 from stream_app.store import alert_packing, packing
 from stream_app.store.due import DueProducts, Intervals
 from stream_app.store.episodes import Episodes
@@ -20,6 +21,7 @@ from stream_app.store.recent import RecentAlerts
 from stream_app.store.scripts import APPLY, SCRIPTS, WRITE_TEXT
 from stream_app.store.server import Command, Server
 from stream_app.store.theme_packing import pack_themes
+from stream_app.store.windows import day_tallies
 
 
 class RedisSummaryStore:
@@ -89,6 +91,13 @@ class RedisSummaryStore:
 
     async def read(self, product_ids: Sequence[str], now_ms: int) -> list[ProductSummary | None]:
         return await self._reads.read(product_ids, now_ms)
+
+    async def days(self, product_id: str) -> dict[int, Counts] | None:
+        [fields] = await self._server.run([("HGETALL", self._keys.product(product_id).state)])
+        if not fields:
+            return None
+        days = day_tallies(packing.split_days(fields)[0])
+        return {day: counts for day, tally in days.items() if (counts := counts_of(tally)).reviews}
 
     async def product_ids(self, limit: int) -> list[str]:
         [found] = await self._server.run([("ZREVRANGE", self._keys.products, 0, limit - 1)])

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from stream_app.ports import StoreUnavailable
-from stream_app.records import Alert, ProductSummary
+from stream_app.records import Alert, Counts, Evidence, ProductSummary
 
 
 class CannedSummaryReader:
-    """Gives the summaries and alerts that it was made with.
+    """Gives the summaries and alerts that it was made with. Put days and sentences of a product into ``history`` and
+    ``sentences``.
 
     ``away``: every call raises. ``trips``: how often it was asked.
     """
@@ -18,6 +19,8 @@ class CannedSummaryReader:
     def __init__(self, *summaries: ProductSummary, alerts: Sequence[Alert] = ()) -> None:
         self.summaries = {summary.product_id: summary for summary in summaries}
         self.alerts = list(alerts)
+        self.history: dict[str, dict[int, Counts]] = {}
+        self.sentences: dict[str, list[Evidence]] = {}
         self.away = False
         self.trips = 0
 
@@ -33,6 +36,15 @@ class CannedSummaryReader:
     async def recent_alerts(self, limit: int) -> list[Alert]:
         self._ask()
         return self.alerts[:limit]
+
+    async def days(self, product_id: str) -> dict[int, Counts] | None:
+        self._ask()
+        return self.history.get(product_id, {}) if product_id in self.summaries else None
+
+    async def evidence(self, product_id: str) -> tuple[int, list[Evidence]]:
+        self._ask()
+        held = self.summaries.get(product_id)
+        return held.state_version if held else 0, self.sentences.get(product_id, [])
 
     def _ask(self) -> None:
         self.trips += 1

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from stream_app.ports import Applied, DueProduct, Judged, StoreUnavailable, ViewLost
-from stream_app.records import Alert, EnrichedReview, Evidence, ProductSummary, ProductText, Themes, changes_of
+from stream_app.records import Alert, Counts, EnrichedReview, Evidence, ProductSummary, ProductText, Themes, changes_of
 from stream_app.steps.alert_rules import is_graver
 from stream_app.steps.due import (
     publication_due_at,
@@ -16,7 +16,7 @@ from stream_app.steps.due import (
 )
 from stream_app.steps.fold import HOUR_MS, ProductState
 from stream_app.steps.product_alerts import SUPPRESSED, Marks, Policy, alert_of, quoted, verdict
-from stream_app.steps.product_summary import summarize
+from stream_app.steps.product_summary import counts_of, day_tallies, summarize
 from stream_app.store.keys import MAX_RECENT_ALERTS
 
 
@@ -108,6 +108,14 @@ class MemorySummaryStore:
         self._reach()
         states = [self._states.get(product_id) for product_id in product_ids]
         return [summarize(state, now_ms, self._generation, self._flag_url) if state else None for state in states]
+
+    async def days(self, product_id: str) -> dict[int, Counts] | None:
+        self._reach()
+        state = self._states.get(product_id)
+        if state is None:
+            return None
+        days = {day: counts_of(tally) for day, tally in day_tallies(state.buckets).items()}
+        return {day: counts for day, counts in days.items() if counts.reviews}
 
     async def product_ids(self, limit: int) -> list[str]:
         self._reach()

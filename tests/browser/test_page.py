@@ -80,7 +80,7 @@ def test_aspects_and_what_changed_beyond_chance_are_shown(browser: Chromium) -> 
     with serving(CannedSummaryReader(sample_products()[0])) as address:
         open_page(browser, address)
         chips = browser.evaluate("[...document.querySelectorAll('.aspect')].map((e) => e.textContent)")
-        assert chips == ["smell and taste +39 −2", "durability +2 −20", "service +0 −4"]
+        assert chips == ["Smell and taste +39 −2", "Durability +2 −20", "Service +0 −4"]
         assert browser.evaluate("document.querySelector('.aspect').title").endswith("best I have had at home.”")
         assert browser.evaluate("document.querySelector('.trend-worse').textContent").startswith("↗ Getting worse")
 

@@ -188,7 +188,7 @@ def test_explanations_are_not_public(serve: Callable[..., Served]) -> None:
     assert [one.rpartition(":")[2] for one in kinds] == ["not-public", "explain-is-off"]
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/products"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/products", "/v1/card.js"])
 def test_both_ports_have_look_ups_and_health(serve: Callable[..., Served], path: str) -> None:
     served = serve()
     assert httpx.get(served.public + path).status_code == 200
