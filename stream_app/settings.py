@@ -267,6 +267,11 @@ class ApiSettings(ProcessSettings):
         "empty: none",
     )
 
+    api_operations: bool = Field(
+        False,
+        description="the page shows lag, rate, rejects and models, as `stream-app status` finds them: the API asks "
+        "Kafka then, at most every 20 s while a page is open",
+    )
     review_url: str = Field(
         "",
         description="where the shop shows a review, as https://shop.example/{product_id}#{review_id}: the page links "

@@ -17,6 +17,8 @@ from stream_app import telemetry
 from stream_app.api import explain, history, look_ups, page, problems, sentences
 from stream_app.api.card import routes as card
 from stream_app.api.live import LiveFeed
+from stream_app.api.operations import Operations
+from stream_app.api.operations import routes as operation_routes
 from stream_app.api.routes import ApiRoute, openapi
 from stream_app.ports import VIEW_WAS_LOST, SummaryReader
 
@@ -32,13 +34,14 @@ def create_app(
     explanations: explain.Explanations | None = None,
     card_origins: tuple[str, ...] = (),
     review_url: str = "",
+    operations: Operations | None = None,
 ) -> Api:
     """Look-ups, page and health on ``store``. ``now_ms``: the clock, milliseconds since 1970 in UTC.
 
     ``generation`` names the view that was read, for ETags: another view, other ETags.
     ``stale``: was that view lost? Answers then include it.
     ``feed``: a stream of changes of one's own. ``public_port``: requests that come by it get look-ups and health alone.
-    ``explanations``: None: they are off. ``card_origins``: of pages that may show products' cards; ``*``: any.
+    ``explanations``, ``operations``: None: they are off. ``card_origins``: of pages that may show cards; ``*``: any.
     ``review_url``: where the shop shows a review, with {product_id} and {review_id}.
     """
     feed = feed or LiveFeed(store, now_ms, generation, stale)
@@ -49,6 +52,7 @@ def create_app(
         *sentences.routes(store, review_url),
         *_live(feed),
         *explain.routes(explanations),
+        *operation_routes(operations),
         *_health(store, stale),
         Route("/openapi.json", _openapi),
         *page.routes(),

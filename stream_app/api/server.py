@@ -19,6 +19,7 @@ from stream_app.api.app import create_app
 from stream_app.api.explain import Explanations
 from stream_app.api.limits import Limits, limited_protocol
 from stream_app.api.live import LiveFeed
+from stream_app.api.operations import LookAround, Operations
 from stream_app.api.sentences import checked_template
 from stream_app.ports import ConfigurationError, Explainer
 from stream_app.settings import Settings
@@ -30,10 +31,16 @@ def _print(line: str) -> None:
     print(line, flush=True)
 
 
-def serve(settings: Settings, *, say: Callable[[str], None] = _print, explainer: Explainer | None = None) -> None:
+def serve(
+    settings: Settings,
+    *,
+    say: Callable[[str], None] = _print,
+    explainer: Explainer | None = None,
+    look_around: LookAround | None = None,
+) -> None:
     """Serve until SIGTERM or Ctrl-C, which let running requests finish (3 seconds at most). Prints the addresses.
 
-    ``explainer``: answers POST /v1/explain; None: that is off.
+    ``explainer``: answers POST /v1/explain; ``look_around``: GET /v1/operations; None: that is off.
 
     Look-ups have one port, everything has the internal one. The store may be away: look-ups answer 503 until it is
     back. Raises ConfigurationError when an address cannot be listened on.
@@ -44,7 +51,7 @@ def serve(settings: Settings, *, say: Callable[[str], None] = _print, explainer:
         if not settings.api_has_one_port:
             internal = stack.enter_context(_listen(settings.api_internal_host, settings.api_internal_port))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, public, internal, say, explainer))
+            runner.run(_serve(settings, public, internal, say, explainer, look_around))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -65,6 +72,7 @@ async def _serve(
     internal: socket.socket,
     say: Callable[[str], None],
     explainer: Explainer | None,
+    look_around: LookAround | None,
 ) -> None:
     from stream_app.store.current import CurrentView
 
@@ -87,6 +95,7 @@ async def _serve(
     # guarantee: ports-are-told-apart
     public_port = None if internal is public else public.getsockname()[1]
     explanations = None if explainer is None else Explanations(explainer)
+    operations = None if look_around is None else Operations(look_around)
     app = create_app(
         store,
         now_ms=_wall_clock_ms,
@@ -97,6 +106,7 @@ async def _serve(
         explanations=explanations,
         card_origins=settings.card_origins,
         review_url=_review_url(settings.review_url),
+        operations=operations,
     )
     config = uvicorn.Config(
         app,
@@ -118,6 +128,8 @@ async def _serve(
     finally:
         if explanations is not None:
             explanations.close()
+        if operations is not None:
+            operations.close()
         await store.close()
 
 

@@ -57,6 +57,7 @@ def demo(
     if once:
         flags["summaries"] = "always"
     flags["text_min_interval_seconds"] = _TEXT_INTERVAL_SECONDS
+    flags["api_operations"] = True
     retime = not once if retime is None else retime
     lines = read_lines(
         input_file or _sample(),

@@ -45,7 +45,7 @@ def status(
     """
     console = Console(soft_wrap=True)
     wrong = False
-    for line in _lines(settings_from(brokers=brokers, redis=redis, topic_prefix=topic_prefix)):
+    for line in lines(settings_from(brokers=brokers, redis=redis, topic_prefix=topic_prefix)):
         wrong = wrong or bool(line.next_step)
         if as_json:
             print(orjson.dumps({**asdict(line), "ok": not line.next_step}).decode(), flush=True)
@@ -59,7 +59,7 @@ def status(
         raise typer.Exit(1)
 
 
-def _lines(settings: Settings) -> Iterator[Line]:
+def lines(settings: Settings) -> Iterator[Line]:
     """One after the other; what cannot be asked is a line too."""
     from stream_app.kafka.topics import Topics
     from stream_app.kafka.topics_admin import demand_topic

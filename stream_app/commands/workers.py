@@ -145,13 +145,19 @@ def api(
     """
     from stream_app import telemetry
     from stream_app.api.server import serve
+    from stream_app.commands.look_around import look_around
 
     settings = settings_from(
         redis=redis, api_host=host, api_port=port, api_internal_port=page_port, topic_prefix=topic_prefix
     )
     telemetry.configure(settings.log_level, settings.log_json)
     say = (lambda _: None) if quiet else partial(print, flush=True)
-    serve(settings, say=say, explainer=_explainer(settings) if settings.api_explain else None)
+    serve(
+        settings,
+        say=say,
+        explainer=_explainer(settings) if settings.api_explain else None,
+        look_around=partial(look_around, settings) if settings.api_operations else None,
+    )
 
 
 def _explainer(settings: Settings) -> Explainer:

@@ -38,6 +38,8 @@ class Chromium:
         self._buffer = b""
         self.requests: list[str] = []
         """Addresses that the page asked for."""
+        self.problems: list[str] = []
+        """What the page reported to the console as an error, and exceptions that nothing caught."""
 
     def __enter__(self) -> Chromium:
         self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
@@ -54,7 +56,7 @@ class Chromium:
         self._session: str | None = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Network"):
+        for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
         self.call("Emulation.setDeviceMetricsOverride", **self._size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if self._dark else "light"}
@@ -85,12 +87,21 @@ class Chromium:
         deadline = time.monotonic() + 30
         while True:
             answer = self._receive(method, deadline)
-            if answer.get("method") == "Network.requestWillBeSent":
-                self.requests.append(answer["params"]["request"]["url"])
+            self._note(answer.get("method"), answer.get("params"))
             if answer.get("id") == self._next_id:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']}")
                 return dict(answer["result"])
+
+    def _note(self, event: str | None, facts: Any) -> None:
+        if event == "Network.requestWillBeSent":
+            self.requests.append(facts["request"]["url"])
+        elif event == "Runtime.exceptionThrown":
+            self.problems.append(str(facts["exceptionDetails"]))
+        elif event == "Log.entryAdded" and facts["entry"]["level"] == "error":
+            self.problems.append(f"{facts['entry']['text']} {facts['entry'].get('url', '')}")
+        elif event == "Runtime.consoleAPICalled" and facts["type"] in ("error", "assert"):
+            self.problems.append(str(facts["args"]))
 
     def _receive(self, method: str, deadline: float) -> dict[str, Any]:
         while b"\0" not in self._buffer:

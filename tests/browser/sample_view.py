@@ -12,7 +12,9 @@ from stream_app.records import (
     Change,
     Comparison,
     Counts,
+    Evidence,
     Label,
+    Mention,
     ModelName,
     ProductSummary,
     ProductText,
@@ -22,9 +24,11 @@ from stream_app.records import (
 )
 from stream_app.steps.chance import p_value_of_shares
 from stream_app.steps.trend import MIN_COMPARED, SIGNIFICANT
+from stream_app.testing.reader import CannedSummaryReader
 from tests.unit.api.samples import alert
 
 MINUTE_MS = 60_000
+DAY_MS = 86_400_000
 WINDOWS = ("24h", "7d", "30d", "all")
 NONE = Counts()
 
@@ -176,3 +180,25 @@ def sample_alerts() -> list[Alert]:
             **{"rule": "recovered", **of_product},
         ),
     ]
+
+
+def sample_view() -> CannedSummaryReader:
+    """All of these, with the days and the sentences of the espresso machine."""
+    view, product_id = CannedSummaryReader(*sample_products(), alerts=sample_alerts()), "espresso-machine-02"
+    today = wall_clock_ms() // DAY_MS
+    good = {today - day: counts(day % 5 == 0, day % 3 == 0, 2 + day * 7 % 4) for day in range(6, 36) if day % 7}
+    bad = {today - day: counts(5 - day % 3, day % 2, 2) for day in range(6)}
+    view.history[product_id] = good | bad
+    view.sentences[product_id] = [
+        sentence("r-4711", 5, 1, "negative", "The pump stops after a few cups.", "durability"),
+        sentence("r-4702", 190, 2, "negative", "It leaks at the group head since Monday.", "durability", "quality"),
+        sentence("r-4688", 1500, 1, "negative", "Nobody answers the phone.", "service"),
+        sentence("r-4012", 9000, 5, "positive", "The crema is the best I have had at home.", "smell_and_taste"),
+    ]
+    return view
+
+
+def sentence(review_id: str, minutes: int, rating: int, label: Label, words: str, *aspects: str) -> Evidence:
+    """A review of one sentence about these aspects."""
+    at, mention = wall_clock_ms() - minutes * MINUTE_MS, Mention(0, len(words), label, tuple(sorted(aspects)))
+    return Evidence(review_id, 0, at, label, 9000 if label == "negative" else 200, rating, words, "en", (mention,))

@@ -9,30 +9,19 @@ import pytest
 
 from stream_app.records import ProductText
 from stream_app.testing.reader import CannedSummaryReader
-from tests.browser.chromium import PROGRAM, Chromium
+from tests.browser.chromium import Chromium
+from tests.browser.looking import HOSTILE, needs_chromium, open_page
 from tests.browser.sample_view import sample_alerts, sample_products
 from tests.browser.serving import serving
 from tests.unit.api.samples import alert, summary
 
-pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="needs /usr/bin/chromium (apt-get install chromium)")
-
-HOSTILE = (
-    "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 1'><svg onload='window.pwned = 1'>"
-    '"><a href="javascript:window.pwned = 1">click</a>\u202e\u0000'
-)
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Chromium]:
     with Chromium() as started:
         yield started
-
-
-def open_page(browser: Chromium, address: str, shows: str = "document.querySelector('.card') !== null") -> None:
-    browser.requests.clear()
-    browser.open("about:blank")
-    browser.open(address)
-    browser.wait_until(f"document.readyState === 'complete' && {shows}", "The page shows nothing")
 
 
 def test_review_text_with_script_is_shown_as_text_and_does_not_run(browser: Chromium) -> None:

@@ -1,0 +1,60 @@
+"""GET /v1/operations: what `stream-app status` finds, for the page; at most every 20 seconds, in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stream_app.api.routes import ApiRoute
+
+LookAround = Callable[[], Sequence[dict[str, Any]]]
+"""Blocks for some seconds; never raises for a server that is away: that is a part of what it returns."""
+
+_KEPT_SECONDS = 20.0
+
+
+class Operations:
+    """The parts of the system as they were found last. All methods are called on the event loop."""
+
+    def __init__(self, look_around: LookAround, *, kept_seconds: float = _KEPT_SECONDS) -> None:
+        self._look_around = look_around
+        self._kept_seconds = kept_seconds
+        self._thread = ThreadPoolExecutor(1, "operations")
+        self._found: tuple[float, Sequence[dict[str, Any]]] | None = None
+        self._looking: asyncio.Future[Sequence[dict[str, Any]]] | None = None
+
+    async def parts(self) -> Sequence[dict[str, Any]]:
+        """All who ask at the same time share one look."""
+        now = asyncio.get_running_loop().time()
+        if self._found is not None and now - self._found[0] < self._kept_seconds:
+            return self._found[1]
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().run_in_executor(self._thread, self._look_around)
+            self._looking.add_done_callback(self._looked)
+        return await asyncio.shield(self._looking)
+
+    def close(self) -> None:
+        """A look that goes on ends with the process."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _looked(self, looking: asyncio.Future[Sequence[dict[str, Any]]]) -> None:
+        self._looking = None
+        if not looking.cancelled() and looking.exception() is None:
+            self._found = asyncio.get_running_loop().time(), looking.result()
+
+
+def routes(operations: Operations | None) -> list[ApiRoute]:
+    """The route; None: it says that nothing is looked for."""
+
+    async def state_of_operations(_: Request) -> Response:
+        """The parts of the system as `stream-app status --json` names them; none where this is off."""
+        parts = [] if operations is None else await operations.parts()
+        return Response(orjson.dumps({"parts": parts}), 200, {"Cache-Control": "no-store"}, "application/json")
+
+    return [ApiRoute("/v1/operations", state_of_operations)]
