@@ -17,6 +17,7 @@ _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
 }
 # Reviews are untrusted input. The page inserts them as text alone; should that fail, the browser still refuses
 # inline script, other origins, frames and forms.
