@@ -138,7 +138,8 @@ def _names(language: Language) -> dict[str, str]:
 
 
 def _name(aspect: str, language: Language) -> str:
-    return _names(language).get(aspect) or aspect.replace("_", " ").capitalize()
+    words = aspect.replace("_", " ")
+    return _names(language).get(aspect) or words[:1].upper() + words[1:]
 
 
 def _reviews(n: int, words: Mapping[str, str]) -> str:

@@ -82,7 +82,7 @@ def test_markup_in_reviews_is_text_on_the_card() -> None:
     assert [attributes for tag, attributes in shown.elements if tag == "script"] == [{"type": "application/ld+json"}]
     assert {"img", "b", "a"} & {tag for tag, _ in shown.elements} == set()
     assert [name for _, attributes in shown.elements for name in attributes if name.startswith("on")] == []
-    assert shown.text.count(HOSTILE) == 3
+    assert shown.text.count(HOSTILE) == 5  # id, headline, digest, aspect and quote
 
 
 def test_json_ld_neither_ends_its_element_nor_opens_another() -> None:
