@@ -86,7 +86,7 @@ def test_change_of_the_view_is_on_the_screen_without_a_reload(browser: Chromium)
         )
         browser.wait_until("document.querySelectorAll('.card').length === 2", "The new product is not shown")
         browser.wait_until(
-            "document.getElementById('announce').textContent === 'critical alert for a: It caught fire.'",
+            "document.getElementById('announce').textContent === 'Critical alert for a: It caught fire.'",
             "The new alert is not announced to screen readers",
         )
 
