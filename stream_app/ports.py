@@ -22,8 +22,10 @@ from stream_app.records import (
     EnrichedReview,
     Evidence,
     Explanation,
+    Handling,
     Message,
     ModelName,
+    Mute,
     NotExplained,
     Partition,
     ProductRule,
@@ -317,8 +319,42 @@ class SummaryReader(Protocol):
         """(how many events changed the product, what is kept of its newest reviews, newest first)."""
         ...
 
+    async def handling(self, alerts: Sequence[Alert], now_ms: int) -> list[Handling]:
+        """What people do about each of these alerts at ``now_ms``. One round trip."""
+        ...
 
-class SummaryStore(SummaryReader, Protocol):
+
+class AlertDesk(SummaryReader, Protocol):
+    """What people do about recent alerts. Every call may be repeated, and changes nothing more then.
+
+    It is of no generation of the view: a rebuild leaves it as it is.
+    """
+
+    async def recent_alert(self, alert_id: str) -> Alert | None:
+        """The one of this id; None where it is not among the recent ones."""
+        ...
+
+    async def acknowledge(self, alert_id: str, by: str, note: str | None, now_ms: int) -> bool:
+        """Note who takes care of it. An earlier acknowledgement stands, unless the alert is graver by now.
+
+        False: it is not among the recent alerts.
+        """
+        ...
+
+    async def unacknowledge(self, alert_id: str) -> bool:
+        """Nobody takes care of it. False as above."""
+        ...
+
+    async def mute(self, alert_id: str, mute: Mute, now_ms: int) -> bool:
+        """Mute alerts of this one's rule and product; a mute that stands is replaced. False as above."""
+        ...
+
+    async def unmute(self, alert_id: str) -> bool:
+        """End that mute. False as above."""
+        ...
+
+
+class SummaryStore(AlertDesk, Protocol):
     """The rolling view in Redis. Every call raises StoreUnavailable when the server is away."""
 
     async def check(self) -> None:

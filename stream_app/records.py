@@ -367,6 +367,34 @@ class Alert:
 
 
 @value
+class Acknowledgement:
+    """Who takes care of an alert, since when. ``severity``: the one that it had then."""
+
+    by: str
+    at_ms: int
+    note: str | None
+    severity: Severity
+
+
+@value
+class Mute:
+    """Who wants no deliveries of a rule about a product, and until when."""
+
+    by: str
+    at_ms: int
+    until_ms: int
+    note: str | None = None
+
+
+@value
+class Handling:
+    """What people do about an alert now: None is nothing."""
+
+    acknowledged: Acknowledgement | None = None
+    muted: Mute | None = None
+
+
+@value
 class Counts:
     """What a window of time holds. ``unknown``: without a sentiment. ``stars``: how many of 1, 2, 3, 4, 5."""
 

@@ -14,17 +14,17 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream_app import telemetry
-from stream_app.api import explain, history, look_ups, page, problems, sentences
+from stream_app.api import explain, handling, history, look_ups, page, problems, sentences
 from stream_app.api.card import routes as card
 from stream_app.api.live import LiveFeed
 from stream_app.api.operations import Operations
 from stream_app.api.operations import routes as operation_routes
 from stream_app.api.routes import ApiRoute, openapi
-from stream_app.ports import VIEW_WAS_LOST, SummaryReader
+from stream_app.ports import VIEW_WAS_LOST, AlertDesk, SummaryReader
 
 
 def create_app(
-    store: SummaryReader,
+    store: AlertDesk,
     *,
     now_ms: Callable[[], int],
     generation: Callable[[], int] = lambda: 1,
@@ -50,6 +50,7 @@ def create_app(
         *card.routes(store, now_ms, stale, card_origins),
         *history.routes(store, now_ms, stale),
         *sentences.routes(store, review_url),
+        *handling.routes(store, now_ms),
         *_live(feed),
         *explain.routes(explanations),
         *operation_routes(operations),

@@ -7,11 +7,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import orjson
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from stream_app import contract, telemetry
+from stream_app.api.bodies import invalid_body, json_object
 from stream_app.api.problems import Problem
 from stream_app.api.routes import ApiRoute
 from stream_app.ports import Explainer
@@ -23,6 +23,7 @@ MAX_WAITING = 4
 MAX_SECONDS = 30.0
 """From a request to its answer, waiting included."""
 _RETRY_AFTER_SECONDS = "5"
+_EXAMPLE = '{"text": "…", "title": "…", "language": "en", "words": true}'
 
 
 class Explanations:
@@ -85,7 +86,7 @@ def routes(explanations: Explanations | None) -> list[ApiRoute]:
                 "This process explains nothing: it has no model.",
                 "Start it with STREAM_APP_API_EXPLAIN=true, or run `stream-app explain`.",
             )
-        review, words = _asked(await _body(request))
+        review, words = _asked(await json_object(request, MAX_BODY_BYTES, _EXAMPLE))
         found = await explanations.explain(review, words)
         if isinstance(found, Explanation):
             headers = {"Cache-Control": "no-store"}
@@ -97,36 +98,8 @@ def routes(explanations: Explanations | None) -> list[ApiRoute]:
     return [ApiRoute("/v1/explain", explain, ("POST",))]
 
 
-async def _body(request: Request) -> bytes:
-    """Raises Problem."""
-    # a page of another origin may send text/plain to a port on loopback without asking first, and JSON not
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Problem(415, "not-json", "The body is not JSON.", "Send it with Content-Type: application/json.")
-    body = bytearray()
-    try:
-        async for part in request.stream():
-            body += part
-            if len(body) > MAX_BODY_BYTES:  # guarantee: explanations-are-bounded
-                raise Problem(
-                    413,
-                    "too-large",
-                    f"The body has over {MAX_BODY_BYTES} bytes.",
-                    "Shorten the text.",
-                    Connection="close",
-                )
-    except ClientDisconnect:
-        raise _wrong("The body is not complete.") from None
-    return bytes(body)
-
-
-def _asked(body: bytes) -> tuple[Review, bool]:
+def _asked(fields: dict[str, Any]) -> tuple[Review, bool]:
     """The review, and whether its words are to be weighed. Raises Problem."""
-    try:
-        fields: Any = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise _wrong(f"The body is not JSON: {error}.") from None
-    if not isinstance(fields, dict):
-        raise _wrong("The body is not a JSON object.")
     words = fields.get("words", False)
     if not isinstance(words, bool):
         raise _wrong("words is neither true nor false.")
@@ -142,7 +115,7 @@ def _asked(body: bytes) -> tuple[Review, bool]:
 
 
 def _wrong(detail: str) -> Problem:
-    return Problem(400, "invalid-body", detail, 'Send {"text": "…", "title": "…", "language": "en", "words": true}.')
+    return invalid_body(detail, _EXAMPLE)
 
 
 def _too_slow() -> Problem:

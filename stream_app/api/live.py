@@ -31,7 +31,7 @@ class _View:
     read_at: float
     available: bool
     products: dict[str, tuple[str, bytes]] = field(default_factory=dict)  # id -> (ETag, product-summary.v1)
-    alerts: dict[str, bytes] = field(default_factory=dict)  # id -> alert.v1, oldest first
+    alerts: dict[str, bytes] = field(default_factory=dict)  # id -> alert.v1 as it is listed, oldest first
 
 
 @dataclass(slots=True)
@@ -95,8 +95,9 @@ class LiveFeed:
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Server-Sent Events, first of everything, then of what changed.
 
-        ``store`` {available}, ``product`` product-summary.v1, ``gone`` {product_id}, ``alert`` alert.v1 (oldest first),
-        ``beat`` {} at least every 5 seconds, so that a client can distinguish silence from a lost connection.
+        ``store`` {available}, ``product`` product-summary.v1, ``gone`` {product_id}, ``alert`` as in
+        GET /v1/alerts (oldest first; again when what people do about it changes), ``beat`` {} at least every 5 seconds,
+        so that a client can distinguish silence from a lost connection.
         """
         seen = _Seen()
         while not self._closed.is_set():
@@ -125,6 +126,7 @@ class LiveFeed:
             ids = await self._store.product_ids(PRODUCTS)
             summaries = await self._store.read(ids, self._now_ms()) if ids else []
             recent = await self._store.recent_alerts(ALERTS)
+            handling = await self._store.handling(recent, self._now_ms())
         except (StoreUnavailable, ConfigurationError):
             return replace(self._view, read_at=now, available=False) if self._view else _View(now, False)
         before = self._view.products if self._view else {}
@@ -137,7 +139,10 @@ class LiveFeed:
             if known is None or known[0] != tag:
                 known = (tag, contract.encode_product_summary(summary, stale=stale))
             products[summary.product_id] = known
-        return _View(now, True, products, {a.alert_id: contract.encode_alert(a) for a in reversed(recent)})
+        listed = [
+            (one.alert_id, contract.encode_listed_alert(one, how)) for one, how in zip(recent, handling, strict=True)
+        ]
+        return _View(now, True, products, dict(reversed(listed)))
 
 
 def _changes(seen: _Seen, view: _View) -> bytes:

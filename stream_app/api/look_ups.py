@@ -112,9 +112,11 @@ def routes(
         return _no_cache(_products_body(ids, summaries, stale()))
 
     async def alerts(request: Request) -> Response:
-        """The alerts raised recently. The alerts topic holds all of them."""
+        """The alerts raised recently, and what people do about each. The alerts topic holds all of them."""
         recent = await store.recent_alerts(number_asked(request, "limit", _ALERTS_LIMIT, 50))
-        body = {"alerts": [orjson.Fragment(contract.encode_alert(a)) for a in recent]}
+        handling = await store.handling(recent, now_ms())
+        listed = map(contract.encode_listed_alert, recent, handling)
+        body = {"alerts": [orjson.Fragment(one) for one in listed]}
         return _no_cache(orjson.dumps(body | _marked(stale())))
 
     return [

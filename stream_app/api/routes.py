@@ -46,7 +46,7 @@ def _resolved(node: Any, own: dict[str, Any]) -> Any:
     if (ref := node.get("$ref")) is None:
         return {key: _resolved(value, own) for key, value in node.items()}
     if ref.startswith("#"):
-        return own[ref.rpartition("/")[2]]
+        return _resolved(own[ref.rpartition("/")[2]], own)
     # "$schema" and "$id" belong to the file; inside another document they would change how references resolve
     schema = contract.schema(ref.removesuffix(".schema.json"))
     return {key: value for key, value in schema.items() if key not in ("$schema", "$id")}

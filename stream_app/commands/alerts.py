@@ -1,4 +1,6 @@
-"""`stream-app alerts`: the receivers of alerts: how deliveries to them go, a test, and enabling one again."""
+"""`stream-app alerts`: the receivers of alerts (their state, a test, enabling one again), and what people do about
+alerts.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stream_app.commands.alert_handling import acknowledge, mute
 from stream_app.commands.options import Json, Redis, TopicPrefix, settings_from
 from stream_app.commands.terminal import printable
 from stream_app.ports import ConfigurationError
@@ -23,7 +26,12 @@ if TYPE_CHECKING:
     from stream_app.settings import Settings
     from stream_app.steps.delivery_queue import QueueStatus
 
-app = typer.Typer(no_args_is_help=True, help="The receivers of alerts: their state, a test, enabling one again.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The receivers of alerts: their state, a test, enabling one again. Acknowledge and mute alerts.",
+)
+app.command()(acknowledge)
+app.command()(mute)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The receiver's name in the file of receivers.")]
 

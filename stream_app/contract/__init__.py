@@ -1,6 +1,6 @@
 """The contract: bytes to records and back, as the schema files in ``schemas/`` describe them."""
 
-from stream_app.contract.alerts import HEADER_RECEIVER, decode_alert, encode_alert, receiver_named
+from stream_app.contract.alerts import HEADER_RECEIVER, decode_alert, encode_alert, encode_listed_alert, receiver_named
 from stream_app.contract.dead_letter_records import (
     HEADER_REPLAY_OF,
     TOMBSTONE,

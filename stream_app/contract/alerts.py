@@ -10,7 +10,18 @@ import orjson
 from stream_app.contract import field
 from stream_app.contract.decoding import decoded
 from stream_app.contract.times import from_rfc3339, to_rfc3339
-from stream_app.records import Alert, AlertQuote, BadShare, ProductRule, RawRecord, Reason, Rejected, Rule, Severity
+from stream_app.records import (
+    Alert,
+    AlertQuote,
+    BadShare,
+    Handling,
+    ProductRule,
+    RawRecord,
+    Reason,
+    Rejected,
+    Rule,
+    Severity,
+)
 
 ALERT = "alert.v1"
 
@@ -20,25 +31,40 @@ HEADER_RECEIVER = "stream-app-receiver"
 
 def encode_alert(alert: Alert) -> bytes:
     """alert.v1 as JSON."""
+    return orjson.dumps(_fields(alert))
+
+
+def encode_listed_alert(alert: Alert, handling: Handling) -> bytes:
+    """alert.v1 as JSON, with what people do about it: as the API lists it. No topic has these fields."""
+    acknowledged, muted = handling.acknowledged, handling.muted
     return orjson.dumps(
-        {
-            "schema": ALERT,
-            "alert_id": alert.alert_id,
-            "rule": alert.rule,
-            "severity": alert.severity,
-            "product_id": alert.product_id,
-            "review_id": alert.review_id,
-            "revision": alert.revision,
-            "created_at": to_rfc3339(alert.created_at_ms),
-            "raised_at": to_rfc3339(alert.raised_at_ms),
-            "rating": alert.rating,
-            "p_negative": alert.p_negative,
-            "sentence": alert.sentence,
-            "safety_words": alert.safety_words,
-            "reason": alert.reason,
-            **_of_product(alert),
+        _fields(alert)
+        | {
+            "acknowledged": acknowledged
+            and {"by": acknowledged.by, "at": to_rfc3339(acknowledged.at_ms), "note": acknowledged.note},
+            "muted": muted and {"by": muted.by, "until": to_rfc3339(muted.until_ms), "note": muted.note},
         }
     )
+
+
+def _fields(alert: Alert) -> dict[str, Any]:
+    return {
+        "schema": ALERT,
+        "alert_id": alert.alert_id,
+        "rule": alert.rule,
+        "severity": alert.severity,
+        "product_id": alert.product_id,
+        "review_id": alert.review_id,
+        "revision": alert.revision,
+        "created_at": to_rfc3339(alert.created_at_ms),
+        "raised_at": to_rfc3339(alert.raised_at_ms),
+        "rating": alert.rating,
+        "p_negative": alert.p_negative,
+        "sentence": alert.sentence,
+        "safety_words": alert.safety_words,
+        "reason": alert.reason,
+        **_of_product(alert),
+    }
 
 
 def _of_product(alert: Alert) -> dict[str, Any]:

@@ -72,6 +72,10 @@ class DeliveryQueue(Protocol):
         """They were delivered, in a message that ``counted`` suppressed alerts; or given up, to be queued again."""
         ...
 
+    async def suppress(self, receiver: str, refs: Sequence[str], reason: Suppression) -> None:
+        """They are not delivered any more, but counted in the next message."""
+        ...
+
     async def end_round(
         self, receiver: str, owner: str, failed: Sequence[tuple[Sequence[Waiting], int]], state: ReceiverState
     ) -> bool:

@@ -6,9 +6,12 @@ import hashlib
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from stream_app.records import SEVERITIES, Alert, Rule, Severity, value
+from stream_app.records import SEVERITIES, Alert, Handling, Rule, Severity, value
 from stream_app.steps.delivery_queue import Suppression, Waiting
+from stream_app.steps.handling import suppression_by
 from stream_app.steps.quiet_hours import QuietHours, quiet_until_ms
+
+_NOT_HANDLED = Handling()
 
 MAX_DIGEST_ALERTS = 20
 """Alerts of one message; the others of a digest follow in further ones."""
@@ -58,13 +61,17 @@ def cool_down_key(alert: Alert) -> str:
     return f"{alert.rule}|{alert.severity}|{alert.product_id}"
 
 
-def decide(rule: DeliveryRule, alert: Alert, now_ms: int, cool_down_until_ms: int | None) -> Decision:
+def decide(
+    rule: DeliveryRule, alert: Alert, now_ms: int, cool_down_until_ms: int | None, handling: Handling = _NOT_HANDLED
+) -> Decision:
     """When the alert is delivered, or why not. A critical one is always due now.
 
     A cool-down that ends later than one that began now is not believed: a clock was ahead.
     """
     if alert.severity == "critical":  # guarantee: critical-is-never-suppressed
         return Decision(None, now_ms)
+    if (handled := suppression_by(alert, handling)) is not None:
+        return Decision(handled, now_ms)
     if cool_down_until_ms is not None and now_ms < cool_down_until_ms <= now_ms + rule.cool_down_ms:
         return Decision("cool_down", now_ms)
     if rule.digest_ms:

@@ -6,8 +6,8 @@ from typing import Literal
 
 from stream_app.records import Alert, Position, Severity, value
 
-Suppression = Literal["cool_down", "quiet_hours"]
-SUPPRESSIONS: tuple[Suppression, ...] = ("cool_down", "quiet_hours")
+Suppression = Literal["cool_down", "quiet_hours", "muted", "acknowledged"]
+SUPPRESSIONS: tuple[Suppression, ...] = ("cool_down", "quiet_hours", "muted", "acknowledged")
 """Why an alert is counted in the next message instead of being delivered."""
 
 MAX_WAITING = 5_000

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from stream_app.ports import StoreUnavailable
-from stream_app.records import Alert, Counts, Evidence, ProductSummary
+from stream_app.records import Alert, Counts, Evidence, Handling, Mute, ProductSummary
 from stream_app.settings import RedisSettings
 from stream_app.store.due import Intervals
 from stream_app.store.generations import Generations
@@ -23,7 +23,7 @@ _ANSWER_SECONDS = 1.0
 
 
 class CurrentView:
-    """ports.SummaryReader. Asks about once a second, concurrently with look-ups, which generation is active and
+    """ports.AlertDesk. Asks about once a second, concurrently with look-ups, which generation is active and
     whether it was lost.
 
     A look-up waits for that answer only when the last one is too old to be trusted (the first look-up, or after a time
@@ -84,6 +84,24 @@ class CurrentView:
 
     async def evidence(self, product_id: str) -> tuple[int, list[Evidence]]:
         return await (await self._current()).evidence(product_id)
+
+    async def recent_alert(self, alert_id: str) -> Alert | None:
+        return await (await self._current()).recent_alert(alert_id)
+
+    async def handling(self, alerts: Sequence[Alert], now_ms: int) -> list[Handling]:
+        return await (await self._current()).handling(alerts, now_ms)
+
+    async def acknowledge(self, alert_id: str, by: str, note: str | None, now_ms: int) -> bool:
+        return await (await self._current()).acknowledge(alert_id, by, note, now_ms)
+
+    async def unacknowledge(self, alert_id: str) -> bool:
+        return await (await self._current()).unacknowledge(alert_id)
+
+    async def mute(self, alert_id: str, mute: Mute, now_ms: int) -> bool:
+        return await (await self._current()).mute(alert_id, mute, now_ms)
+
+    async def unmute(self, alert_id: str) -> bool:
+        return await (await self._current()).unmute(alert_id)
 
     async def close(self) -> None:
         if self._asking is not None:

@@ -142,6 +142,9 @@ class DeliveryQueues:
         arguments = ("1" if given_up else "0", len(pairs) // 2, *pairs, *map(_bytes, refs))
         await self._server.run([_REMOVE.call(touched, arguments)])
 
+    async def suppress(self, receiver: str, refs: Sequence[str], reason: Suppression) -> None:
+        await self.remove(receiver, refs, counted={reason: -len(refs)})  # subtracted: one more for each
+
     async def end_round(
         self, receiver: str, owner: str, failed: Sequence[tuple[Sequence[Waiting], int]], state: ReceiverState
     ) -> bool:

@@ -13,7 +13,12 @@ DUE_SHARDS = 64
 MAX_RECENT_ALERTS = 5_000
 """As many as wait for one receiver (steps/delivery_queue): the words of those come from here."""
 
+MAX_MUTES = 5_000
+"""Mutes that stand at a time; beyond it those go that end first."""
+
 _VERSION = "v1"
+
+_RECENT = "{recent}"  # the hash tag of the recent alerts and of what people do about them: one script reads both
 
 ORIGIN = "origin:"
 """Field of the generations hash, before a generation's number: the log that it is made from."""
@@ -93,6 +98,21 @@ class Namespace:
         return f"{self.workers}:errors"
 
     @property
+    def acknowledged(self) -> str:
+        """Hash: alert_id → "<severity>\\n<packed acknowledgement>", of recent alerts. Of no generation."""
+        return f"{self.start}:acknowledged:{_RECENT}"
+
+    @property
+    def muted(self) -> str:
+        """Hash: "<rule>|<product_id>" → packed mute. Of no generation."""
+        return f"{self.start}:muted:{_RECENT}"
+
+    @property
+    def mute_ends(self) -> str:
+        """Sorted set: "<rule>|<product_id>" by the time (ms) when its mute ends."""
+        return f"{self.start}:mute_ends:{_RECENT}"
+
+    @property
     def receivers(self) -> str:
         """Set: receivers of alerts that anything waits for or waited for."""
         return f"{self.start}:{{receivers}}"
@@ -154,12 +174,12 @@ class Keys:
     @property
     def alerts(self) -> str:
         """Hash: alert_id → packed alert, the recent ones, without the words of a review."""
-        return f"{self._prefix}:alerts:{{recent}}"
+        return f"{self._prefix}:alerts:{_RECENT}"
 
     @property
     def alert_times(self) -> str:
         """Sorted set: alert_id by raised_at (ms)."""
-        return f"{self._prefix}:alert_times:{{recent}}"
+        return f"{self._prefix}:alert_times:{_RECENT}"
 
 
 def due_shard(product_id: str) -> int:

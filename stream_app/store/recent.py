@@ -55,6 +55,11 @@ class RecentAlerts:
         [alert_ids] = await self._server.run([("ZREVRANGE", self._keys.alert_times, 0, last)])
         return await self.with_words(await self._alerts(alert_ids))
 
+    async def one(self, alert_id: str) -> Alert | None:
+        """The one of this id, with what it quotes; None where it is not among the recent ones."""
+        found = await self.with_words(await self._alerts([alert_id.encode()]))
+        return found[0] if found else None
+
     async def with_words(self, alerts: Sequence[Alert]) -> list[Alert]:
         """The same alerts with what they quote of their reviews, where that still stands."""
         quoting = [alert for alert in alerts if alert.review_id is not None]
@@ -96,7 +101,13 @@ class RecentAlerts:
                 if one.review_id is not None
             ]
         )
-        await self._server.run([("HDEL", self._keys.alerts, *alert_ids), ("ZREM", self._keys.alert_times, *alert_ids)])
+        await self._server.run(
+            [
+                ("HDEL", self._keys.alerts, *alert_ids),  # from here on it cannot be acknowledged
+                ("HDEL", self._keys.namespace.acknowledged, *alert_ids),  # guarantee: acknowledgements-are-bounded
+                ("ZREM", self._keys.alert_times, *alert_ids),  # last: after a crash the next call finds them again
+            ]
+        )
 
     def _note_words(self, alert: Alert, review_id: str) -> Command:
         product = self._keys.product(alert.product_id)

@@ -1,8 +1,9 @@
--- Removes alerts that a receiver got, or that were given up.
+-- Removes alerts that a receiver got, that were given up, or that are suppressed now.
 --
 -- KEYS  waiting, queued, info, warning, critical, handled, suppressed
 -- ARGV  1 '1' where the same alerts may be queued again (those given up), else '0'
---       2 how many pairs follow: reason, and how many suppressed alerts the message counted; then the refs
+--       2 how many pairs follow: reason, and how many suppressed alerts the message counted (negative: how many are
+--         suppressed now); then the refs
 -- Returns how many were there.
 
 local waiting, queued, info, warning, critical, handled, suppressed = unpack(KEYS)

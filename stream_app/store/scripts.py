@@ -16,6 +16,8 @@ NOTE_ALERT_WORDS = Script("note_alert_words")
 DROP_ALERT_WORDS = Script("drop_alert_words")
 SWITCH_GENERATION = Script("switch_generation")
 CLAIM_REBUILD = Script("claim_rebuild")
+ACKNOWLEDGE_ALERT = Script("acknowledge_alert")
+MUTE_ALERT = Script("mute_alert")
 
 SCRIPTS = (
     APPLY,
@@ -30,4 +32,6 @@ SCRIPTS = (
     DROP_ALERT_WORDS,
     SWITCH_GENERATION,
     CLAIM_REBUILD,
+    ACKNOWLEDGE_ALERT,
+    MUTE_ALERT,
 )

@@ -6,7 +6,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from stream_app.ports import Applied, DueProduct, Judged, ViewLost
-from stream_app.records import Alert, Counts, EnrichedReview, Evidence, ProductSummary, ProductText, Themes
+from stream_app.records import (
+    Alert,
+    Counts,
+    EnrichedReview,
+    Evidence,
+    Handling,
+    Mute,
+    ProductSummary,
+    ProductText,
+    Themes,
+)
 from stream_app.settings import ViewSettings
 from stream_app.steps import fold
 from stream_app.steps.hazards import speaks_of_hazard
@@ -15,6 +25,7 @@ from stream_app.steps.product_summary import counts_of
 from stream_app.store import alert_packing, packing
 from stream_app.store.due import DueProducts, Intervals
 from stream_app.store.episodes import Episodes
+from stream_app.store.handling import AlertHandling
 from stream_app.store.keys import ORIGIN, Keys
 from stream_app.store.reads import SummaryReads
 from stream_app.store.recent import RecentAlerts
@@ -36,6 +47,7 @@ class RedisSummaryStore:
         self._reads = SummaryReads(server, self._keys, flag_url)
         self._due = DueProducts(server, self._keys, intervals)
         self._alerts = RecentAlerts(server, self._keys)
+        self._handling = AlertHandling(server, self._keys)
         self._episodes = Episodes(server, self._keys)
 
     @classmethod
@@ -146,6 +158,24 @@ class RedisSummaryStore:
 
     async def with_alert_words(self, alerts: Sequence[Alert]) -> list[Alert]:
         return await self._alerts.with_words(alerts)
+
+    async def recent_alert(self, alert_id: str) -> Alert | None:
+        return await self._alerts.one(alert_id)
+
+    async def handling(self, alerts: Sequence[Alert], now_ms: int) -> list[Handling]:
+        return await self._handling.of(alerts, now_ms)
+
+    async def acknowledge(self, alert_id: str, by: str, note: str | None, now_ms: int) -> bool:
+        return await self._handling.acknowledge(alert_id, by, note, now_ms)
+
+    async def unacknowledge(self, alert_id: str) -> bool:
+        return await self._handling.unacknowledge(alert_id)
+
+    async def mute(self, alert_id: str, mute: Mute, now_ms: int) -> bool:
+        return await self._handling.mute(alert_id, mute, now_ms)
+
+    async def unmute(self, alert_id: str) -> bool:
+        return await self._handling.unmute(alert_id)
 
     async def close(self) -> None:
         self._reads.close()

@@ -12,6 +12,8 @@ _look_ups = Histogram(
 )
 _limited = Counter("stream_app_api_clients_limited_total", "Connections and streams refused or ended", ["limit"])
 
+_handled = Counter("stream_app_alerts_handled_total", "Alerts that people acknowledged, muted or took back", ["action"])
+
 
 def look_up_answered(route: str, status: int, seconds: float) -> None:
     _look_ups.labels(route, str(status)).observe(seconds)
@@ -19,3 +21,8 @@ def look_up_answered(route: str, status: int, seconds: float) -> None:
 
 def client_was_limited(limit: str) -> None:
     _limited.labels(limit).inc()
+
+
+def alert_was_handled(action: str) -> None:
+    """Counted alone: who did it is personal data."""
+    _handled.labels(action).inc()

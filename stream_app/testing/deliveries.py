@@ -110,6 +110,9 @@ class MemoryDeliveryQueues:
             for reason, count in (counted or {}).items():
                 queue.suppressed[reason] = max(0, queue.suppressed.get(reason, 0) - count)
 
+    async def suppress(self, receiver: str, refs: Sequence[str], reason: Suppression) -> None:
+        await self.remove(receiver, refs, counted={reason: -len(refs)})
+
     async def end_round(
         self, receiver: str, owner: str, failed: Sequence[tuple[Sequence[Waiting], int]], state: ReceiverState
     ) -> bool:

@@ -1,4 +1,4 @@
-"""A fake of ports.SummaryReader."""
+"""A fake of ports.AlertDesk."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from stream_app.ports import StoreUnavailable
 from stream_app.records import Alert, Counts, Evidence, ProductSummary
+from stream_app.testing.handling import MemoryAlertHandling
 
 
-class CannedSummaryReader:
+class CannedSummaryReader(MemoryAlertHandling):
     """Gives the summaries and alerts that it was made with. Put days and sentences of a product into ``history`` and
     ``sentences``.
 
@@ -17,6 +18,7 @@ class CannedSummaryReader:
     """
 
     def __init__(self, *summaries: ProductSummary, alerts: Sequence[Alert] = ()) -> None:
+        super().__init__(self._recent_alert)
         self.summaries = {summary.product_id: summary for summary in summaries}
         self.alerts = list(alerts)
         self.history: dict[str, dict[int, Counts]] = {}
@@ -45,6 +47,11 @@ class CannedSummaryReader:
         self._ask()
         held = self.summaries.get(product_id)
         return held.state_version if held else 0, self.sentences.get(product_id, [])
+
+    def _recent_alert(self, alert_id: str) -> Alert | None:
+        if self.away:
+            raise StoreUnavailable("connection refused")
+        return next((one for one in self.alerts if one.alert_id == alert_id), None)
 
     def _ask(self) -> None:
         self.trips += 1

@@ -18,9 +18,10 @@ from stream_app.steps.fold import HOUR_MS, ProductState
 from stream_app.steps.product_alerts import SUPPRESSED, Marks, Policy, alert_of, quoted, verdict
 from stream_app.steps.product_summary import counts_of, day_tallies, summarize
 from stream_app.store.keys import MAX_RECENT_ALERTS
+from stream_app.testing.handling import MemoryAlertHandling
 
 
-class MemorySummaryStore:
+class MemorySummaryStore(MemoryAlertHandling):
     """One generation of the view. While ``away``, every call raises StoreUnavailable; what is held stays.
 
     ``lost``: the view's origin is gone.
@@ -36,6 +37,7 @@ class MemorySummaryStore:
         generation: int = 1,
         flag_url: str = "",
     ) -> None:
+        super().__init__(self._recent_alert)
         self.away = False
         self.lost = False
         self.starts = 1
@@ -208,6 +210,11 @@ class MemorySummaryStore:
 
     async def close(self) -> None:
         return
+
+    def _recent_alert(self, alert_id: str) -> Alert | None:
+        self._reach()
+        alert = self._alerts.get(alert_id)
+        return None if alert is None else self._without_old_words(alert)
 
     def _with_words_of(self, alert: Alert, kept: Mapping[tuple[str, str | None, int | None], Alert]) -> Alert:
         quoting = kept.get((alert.product_id, alert.review_id, alert.revision))

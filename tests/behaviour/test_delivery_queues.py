@@ -230,3 +230,17 @@ def test_receivers_have_nothing_in_common(run: Run, queues: DeliveryQueue, name:
     run(queues.remove(name, [waiting().ref]))
 
     assert run(queues.status(other)).waiting == 1
+
+
+def test_what_is_suppressed_while_it_waits_is_counted_once(run: Run, queues: DeliveryQueue, name: str) -> None:
+    """Asked again after a lost reply, it counts nothing more; nor is it queued again."""
+    add(run, queues, name, waiting(1), waiting(2), waiting(3))
+    gone = [waiting(1).ref, waiting(2).ref]
+    run(queues.suppress(name, gone, "muted"))
+    run(queues.suppress(name, gone, "muted"))
+
+    assert run(queues.status(name)).suppressed == (("muted", 2),)
+    assert run(queues.due(name, NOW_MS, 9)) == [without_words(waiting(3))]
+    assert add(run, queues, name, waiting(1)) == [False]
+    run(queues.remove(name, [waiting(3).ref], counted={"muted": 2}))
+    assert run(queues.status(name)).suppressed == ()

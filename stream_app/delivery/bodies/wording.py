@@ -14,7 +14,12 @@ _RULES = {
     "safety_cluster": "several reviews about hazards",
     "recovered": "recovered",
 }
-_SUPPRESSED: dict[Suppression, str] = {"cool_down": "by a cool-down", "quiet_hours": "in quiet hours"}
+_SUPPRESSED: dict[Suppression, str] = {
+    "cool_down": "by a cool-down",
+    "quiet_hours": "in quiet hours",
+    "muted": "while muted",
+    "acknowledged": "once acknowledged",
+}
 _TEST = "This is a test of stream-app: nothing happened."
 
 

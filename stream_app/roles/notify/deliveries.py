@@ -64,7 +64,7 @@ class Deliveries:
         A replay to a receiver that the file does not name is a dead letter again. Raises StoreUnavailable.
         """
         if self._receivers.by_name:
-            for name in await queue_alerts(self._queue, self._receivers, alerts, self._now_ms()):
+            for name in await queue_alerts(self._queue, self._store, self._receivers, alerts, self._now_ms()):
                 self._wake[name].set()
                 await self._giving_up.make_room(name, self._now_ms())
         for record, _ in alerts:

@@ -7,28 +7,34 @@ from collections.abc import Sequence
 from stream_app import contract, telemetry
 from stream_app.delivery.queue import DeliveryQueue
 from stream_app.delivery.receivers import Receivers
+from stream_app.ports import AlertDesk
 from stream_app.records import Alert, Position, RawRecord
 from stream_app.steps.deliveries import Decision, DeliveryRule, cool_down_key, decide, matching
 from stream_app.steps.delivery_queue import Addition, Waiting, ref_of
 
-_NOW = DeliveryRule("")  # of a replay: nothing holds it back
+_NOW = DeliveryRule("")  # of a replay: no cool-down, no quiet hours, no digest
 
 
 async def queue_alerts(
-    queue: DeliveryQueue, receivers: Receivers, alerts: Sequence[tuple[RawRecord, Alert]], now_ms: int
+    queue: DeliveryQueue,
+    desk: AlertDesk,
+    receivers: Receivers,
+    alerts: Sequence[tuple[RawRecord, Alert]],
+    now_ms: int,
 ) -> set[str]:
-    """Queue each for its receivers, or count it where a cool-down or quiet hours suppress it. Return the receivers that
-    alerts were queued for. May be repeated: an alert that was handled before is left alone.
+    """Queue each for its receivers, or count it where a cool-down, quiet hours or a mute suppress it. Return the
+    receivers that alerts were queued for. May be repeated: an alert that was queued before is left alone.
     """
     found = [(record, alert, *one) for record, alert in alerts for one in _rules_of(receivers, record, alert).items()]
     handled = await queue.handled([(name, ref_of(alert)) for _, alert, name, _ in found])
     routes = [one for one, is_handled in zip(found, handled, strict=True) if not is_handled]  # they begin no cool-down
     cooled = [(name, cool_down_key(alert)) for _, alert, name, rule in routes if _cools_down(rule, alert)]
     until = dict(zip(cooled, await queue.cool_downs(cooled), strict=True))
+    handling = await desk.handling([alert for _, alert, _, _ in routes], now_ms)
     additions = []
-    for record, alert, name, rule in routes:
+    for (record, alert, name, rule), one in zip(routes, handling, strict=True):
         key = cool_down_key(alert)
-        decision = decide(rule, alert, now_ms, until.get((name, key)))
+        decision = decide(rule, alert, now_ms, until.get((name, key)), one)  # guarantee: muted-is-not-queued
         begins = None
         if decision.suppressed is None and _cools_down(rule, alert):
             begins = (key, now_ms + rule.cool_down_ms)

@@ -18,6 +18,7 @@ from stream_app.roles.retry import Retry
 from stream_app.steps.backoff import MAX_RETRY_AFTER_MS, pause_of_message_ms, pause_of_receiver_ms
 from stream_app.steps.deliveries import in_messages, message_id
 from stream_app.steps.delivery_queue import QueueStatus, ReceiverState, Suppression, Waiting
+from stream_app.steps.handling import suppression_by
 
 LEASE_MS = 30_000
 """Longer than a sender takes, which has a limit of its own."""
@@ -31,9 +32,10 @@ class ReceiverTask:
 
     1. the lease: one process delivers to a receiver at a time
     2. what waited too long, or is too much, is given up
-    3. up to four messages are sent at once; one, where the last try failed. The lease is renewed before each
-    4. what was delivered is removed. A crash before leads to a second delivery, with the same webhook-id
-    5. what failed steps back behind others, and the receiver is left alone for a while: one step, and only while the
+    3. what was acknowledged or muted meanwhile is counted; it is not delivered
+    4. up to four messages are sent at once; one, where the last try failed. The lease is renewed before each
+    5. what was delivered is removed. A crash before leads to a second delivery, with the same webhook-id
+    6. what failed steps back behind others, and the receiver is left alone for a while: one step, and only while the
        lease is not another process's
     """
 
@@ -79,6 +81,8 @@ class ReceiverTask:
         messages = in_messages(due)[: 1 if status.state.failures else _AT_ONCE]
         if not messages:
             return False
+        if await self._suppress(messages, now_ms):
+            return True
         outcomes = await asyncio.gather(
             *(self._try(message, dict(status.suppressed) if first else {}) for first, message in _marked(messages))
         )
@@ -95,6 +99,21 @@ class ReceiverTask:
         if not held:
             telemetry.receiver_is_served_elsewhere(self._name)
         return held
+
+    async def _suppress(self, messages: Sequence[Sequence[Waiting]], now_ms: int) -> bool:
+        """Count what was acknowledged or muted while it waited. Return whether there was any: others make a message."""
+        waiting = [one for message in messages for one in message]
+        handling = await self._retry(lambda: self._store.handling([one.alert for one in waiting], now_ms))
+        refs: dict[Suppression, list[str]] = {}
+        for one, handled in zip(waiting, handling, strict=True):
+            reason = suppression_by(one.alert, handled)  # guarantee: acknowledged-is-not-delivered
+            if reason is not None:
+                refs.setdefault(reason, []).append(one.ref)
+        for reason, found in refs.items():
+            await self._retry(lambda: self._queue.suppress(self._name, found, reason))  # noqa: B023 - called here
+            for _ in found:
+                telemetry.alert_suppressed_for(self._name, reason)
+        return bool(refs)
 
     async def _try(self, message: Sequence[Waiting], counted: dict[Suppression, int]) -> Outcome | None:
         """Send one message; None where another process holds the receiver by now."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from pathlib import Path
 
 import orjson
 import pytest
 from pydantic import SecretStr
 
+from stream_app.records import Handling
 from stream_app.settings import Settings
 from stream_app.steps.delivery_queue import Addition, ReceiverState
 from stream_app.store.deliveries import DeliveryQueues
+from stream_app.store.summaries import RedisSummaryStore
 from tests.behaviour.test_delivery_queues import waiting
 from tests.integration.delivery.local_receiver import LocalReceiver, status
 
@@ -123,3 +126,37 @@ def test_mistake_in_the_file_is_one_message_without_the_secret(environment: dict
     assert "receivers.hook.secrets.0: the variable HOOK_SECRET holds no whsec_" in said
     assert "hunter2" not in said
     assert "Traceback" not in said
+
+
+def test_alert_is_acknowledged_and_muted_by_a_command(environment: dict[str, str]) -> None:
+    """The view is the one that the API reads."""
+
+    async def run() -> None:
+        one = waiting(1).alert
+        settings = settings_of(environment).model_copy(update={"generation": 1})
+        store = RedisSummaryStore.from_settings(settings)
+        try:
+            assert (await alerts(environment, "acknowledge", one.alert_id, "--by", "Ana"))[0] == 1
+            await store.record_alerts([one])
+            assert await alerts(environment, "acknowledge", one.alert_id, "--by", "Ana", "--note", "I call") == (
+                0,
+                f"{one.alert_id}: acknowledged\n",
+            )
+            code, said = await alerts(environment, "mute", one.alert_id, "--by", "Bo", "--hours", "2")
+            assert (code, said.startswith(f"{one.alert_id}: muted until 2")) == (0, True)
+            [handling] = await store.handling([one], time.time_ns() // 1_000_000)
+            assert handling.acknowledged is not None
+            assert (handling.acknowledged.by, handling.acknowledged.note) == ("Ana", "I call")
+            assert handling.muted is not None
+            assert handling.muted.until_ms - handling.muted.at_ms == 7_200_000
+            for command in ("acknowledge", "mute"):
+                assert (await alerts(environment, command, one.alert_id, "--by", "Bo", "--undo"))[0] == 0
+            assert await store.handling([one], time.time_ns() // 1_000_000) == [Handling()]
+            code, said = await alerts(
+                environment, "mute", one.alert_id, "--by", "Bo", "--until", "2001-01-01T00:00:00Z"
+            )
+            assert (code, "within the next 30 days" in said) == (2, True)
+        finally:
+            await store.close()
+
+    asyncio.run(run())
