@@ -155,8 +155,8 @@ def test_page_of_another_origin_does_nothing(view: CannedSummaryReader, headers:
 
 def test_port_of_look_ups_handles_no_alerts(view: CannedSummaryReader) -> None:
     async def send() -> int:
-        app = create_app(view, now_ms=lambda: NOW_MS, public_port=80)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        app = create_app(view, now_ms=lambda: NOW_MS, public_port=8001)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test:8001") as client:
             answer = await client.post(f"{PATH}:acknowledge", content=b'{"by": "Ana"}', headers=JSON)
             return answer.status_code
 
