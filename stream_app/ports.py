@@ -307,6 +307,14 @@ class SummaryReader(Protocol):
         """Known products, the most recently changed first."""
         ...
 
+    async def changed_since(self, place: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+        """(when something of it arrived last, in ms; product_id) of known products, in this order, behind ``place``.
+
+        Whoever reads on behind the last one misses none that changes meanwhile, unless the clocks of the processes
+        that apply reviews differ.
+        """
+        ...
+
     async def recent_alerts(self, limit: int) -> list[Alert]:
         """Newest first."""
         ...

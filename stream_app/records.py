@@ -6,7 +6,7 @@ Times are integers, milliseconds since 1970 in UTC (``*_ms``); only ``contract``
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeVar, dataclass_transform
 from urllib.parse import quote
@@ -21,6 +21,9 @@ Severity = Literal["info", "warning", "critical"]
 
 LABELS: tuple[Label, Label, Label] = ("negative", "neutral", "positive")
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+
+RATING_MISMATCH = "rating_mismatch"
+"""The flag of an enriched review whose words are surely against its stars."""
 
 FINAL_REVISION = 2**53 - 1
 """The revision of a deletion that names none: nothing can follow it. Also JSON's largest safe integer."""
@@ -647,7 +650,9 @@ class ProductSummary:
     """What a product page shows, as of ``as_of_ms``. Keys of ``windows``: 24h, 7d, 30d, all.
 
     ``aspects``: by id. ``reviews_since_text``: how many came since the text was made; None without a text. These,
-    ``trend``, ``highlights`` and ``digest`` are None in what was published before there were any.
+    ``trend``, ``highlights`` and ``digest`` are None in what was published before there were any. ``mismatches``: reviews
+    whose words are against their stars; ``recent_reviews``: those of the current UTC day and the N days before it, by N.
+    These two are not published: signals are made of them.
     """
 
     product_id: str
@@ -662,8 +667,60 @@ class ProductSummary:
     highlights: Highlights | None = None
     digest: Digest | None = None
     reviews_since_text: int | None = None
+    mismatches: int = 0
+    recent_reviews: dict[int, int] = field(default_factory=dict)
 
     @property
     def generation(self) -> int:
         """The generation of the view that it was read from; 0 for what was published before it was counted in."""
+        return self.state_version // STATE_VERSIONS_PER_GENERATION
+
+
+@value
+class Estimate:
+    """A posterior mean, and the ends of its 95 % credible interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@value
+class TopAspect:
+    """The aspect that most reviews praise (or criticize): how many do, of how many that mention it."""
+
+    aspect: str
+    reviews: int
+    mentions: int
+
+
+@value
+class ProductSignals:
+    """What other teams join on, as of ``as_of_ms``; see steps/signals.py.
+
+    ``score``: stars. ``negative_share``: of the ``judged`` reviews, those with a sentiment; ``negative``: their number.
+    ``mismatch_share``: of the ``rated`` ones, those with stars; None without any. ``reviews_per_day``: by days.
+    """
+
+    product_id: str
+    as_of_ms: int
+    state_version: int
+    reviews: int
+    low_evidence: bool
+    score: Estimate
+    rated: int
+    negative_share: Estimate
+    negative: int
+    judged: int
+    trend: Change
+    praise: TopAspect | None
+    complaint: TopAspect | None
+    mismatches: int
+    mismatch_share: float | None
+    reviews_per_day: dict[int, float]
+    last_review_at_ms: int | None
+
+    @property
+    def generation(self) -> int:
+        """The generation of the view that it was read from."""
         return self.state_version // STATE_VERSIONS_PER_GENERATION

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Topic = Literal["reviews", "enriched", "alerts", "summaries", "dead_letter"]
+Topic = Literal["reviews", "enriched", "alerts", "summaries", "signals", "dead_letter"]
 """A topic by its property of ``kafka.topics.Topics``."""
 
 
@@ -27,7 +27,7 @@ MAKES_THE_VIEW = "summarize"
 ROLES = {
     "enrich": RoleSpec(("reviews",), ("enriched", "alerts", "dead_letter"), follows_view=False),
     MAKES_THE_VIEW: RoleSpec(("enriched",), ("alerts", "dead_letter"), group_per_generation=True),
-    "describe": RoleSpec((), ("summaries",)),
+    "describe": RoleSpec((), ("summaries", "signals")),
     "notify": RoleSpec(("alerts",), ("dead_letter",)),
 }
 

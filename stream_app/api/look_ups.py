@@ -97,15 +97,9 @@ def routes(
 
     async def products(request: Request) -> Response:
         """The named products in the order asked; without names, the most recently changed."""
-        limit = number_asked(request, "limit", _PRODUCTS_LIMIT, 20)
+        limit = limit_of(request, 20)
         ids = asked_ids(request.scope["query_string"].decode("latin-1"))
-        if len(ids) > MAX_PRODUCTS:
-            raise problems.Problem(
-                400,
-                "too-many-products",
-                f"{len(ids)} products asked for.",
-                f"Ask for at most {MAX_PRODUCTS} at a time.",
-            )
+        refuse_too_many(ids)
         if not ids:
             ids = await store.product_ids(limit)
         summaries = await store.read(ids, now_ms()) if ids else []
@@ -124,6 +118,19 @@ def routes(
         ApiRoute("/v1/products", products),
         ApiRoute("/v1/alerts", alerts),
     ]
+
+
+def refuse_too_many(ids: Sequence[str]) -> None:
+    """Raises Problem where one answer would be too long."""
+    if len(ids) > MAX_PRODUCTS:
+        raise problems.Problem(
+            400, "too-many-products", f"{len(ids)} products asked for.", f"Ask for at most {MAX_PRODUCTS} at a time."
+        )
+
+
+def limit_of(request: Request, default: int) -> int:
+    """How many products a request wants. Raises Problem."""
+    return number_asked(request, "limit", _PRODUCTS_LIMIT, default)
 
 
 def number_asked(request: Request, name: str, allowed: TypeAdapter[int], default: int) -> int:

@@ -21,6 +21,7 @@ _COLOURS = {"negative": "red", "neutral": "yellow", "positive": "green", "warnin
 class Stream(StrEnum):
     enriched = "enriched"
     alerts = "alerts"
+    signals = "signals"
     dead_letter = "dead-letter"
 
 
@@ -33,7 +34,7 @@ def tail(
     brokers: Brokers = None,
     topic_prefix: TopicPrefix = None,
 ) -> None:
-    """Follow enriched reviews, alerts, or the dead letter, until Ctrl-C.
+    """Follow enriched reviews, alerts, signals of products, or the dead letter, until Ctrl-C.
 
     A dead letter's partition:offset is what `stream-app dead-letter show` takes.
     """
@@ -46,13 +47,14 @@ def tail(
     topic = {
         Stream.enriched: topics.enriched,
         Stream.alerts: topics.alerts,
+        Stream.signals: topics.signals,
         Stream.dead_letter: topics.dead_letter,
     }[stream]
     console = Console()
     records = read_to_end(settings, topic) if until_end else read_from(settings, topic, from_end=not from_start)
     try:
         for record in records:
-            if as_json:
+            if as_json or stream is Stream.signals:
                 print(_as_json(record, stream), flush=True)
             elif stream is Stream.dead_letter:
                 console.print(_dead_letter_line(record))

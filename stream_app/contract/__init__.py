@@ -26,8 +26,10 @@ from stream_app.contract.explanations import encode_explanation
 from stream_app.contract.messages import (
     alert_message,
     enriched_message,
+    product_signals_message,
     product_summary_message,
 )
+from stream_app.contract.product_signals import encode_product_signals
 from stream_app.contract.product_summaries import decode_product_summary, encode_product_summary
 from stream_app.contract.reviews import decode_review
 from stream_app.contract.schemas import schema, schema_folder

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from stream_app.contract.alerts import ALERT, encode_alert
 from stream_app.contract.enriched import ENRICHED_REVIEW, encode_enriched
+from stream_app.contract.product_signals import PRODUCT_SIGNALS, encode_product_signals
 from stream_app.contract.product_summaries import PRODUCT_SUMMARY, encode_product_summary
 from stream_app.contract.times import to_rfc3339
-from stream_app.records import Alert, EnrichedReview, Message, ProductSummary, percent_encoded
+from stream_app.records import Alert, EnrichedReview, Message, ProductSignals, ProductSummary, percent_encoded
 
 CONTENT_TYPE = b"application/json"
 SOURCE = b"stream-app"
@@ -37,6 +38,14 @@ def product_summary_message(topic: str, summary: ProductSummary) -> Message:
     ce_id = f"{product}/{summary.generation}/{summary.state_version}"
     headers = _cloud_event(PRODUCT_SUMMARY, ce_id, summary.as_of_ms, product)
     return Message(topic, summary.product_id.encode(), encode_product_summary(summary), headers)
+
+
+def product_signals_message(topic: str, signals: ProductSignals) -> Message:
+    """Keyed and identified as ``product_summary_message``: one of each is published of a state."""
+    product = percent_encoded(signals.product_id)
+    ce_id = f"{product}/{signals.generation}/{signals.state_version}"
+    headers = _cloud_event(PRODUCT_SIGNALS, ce_id, signals.as_of_ms, product)
+    return Message(topic, signals.product_id.encode(), encode_product_signals(signals), headers)
 
 
 def _cloud_event(schema: str, ce_id: str, time_ms: int, subject: str) -> tuple[tuple[str, bytes], ...]:

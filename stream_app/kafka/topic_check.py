@@ -143,10 +143,11 @@ def judge(spec: TopicSpec, state: TopicState, topics: Topics) -> list[Finding]:
         problem = f"has max.message.bytes={size}, and what is published there up to {spec.max_message_bytes} bytes"
         findings.append(_repairable(name, problem, "max.message.bytes", str(spec.max_message_bytes), fatal=True))
     policy = config.get("cleanup.policy") or ""
-    if name == topics.summaries and policy and policy != spec.cleanup_policy:
-        problem = f"has cleanup.policy={policy}: the newest summary of a product may be deleted"
+    is_compacted = name in (topics.summaries, topics.signals)
+    if is_compacted and policy and policy != spec.cleanup_policy:
+        problem = f"has cleanup.policy={policy}: the newest record of a product may be deleted"
         findings.append(_repairable(name, problem, "cleanup.policy", spec.cleanup_policy))
-    elif name in topics.all() and name != topics.summaries and "compact" in policy:
+    elif name in topics.all() and not is_compacted and "compact" in policy:
         # not the input: how the shop keeps its reviews is its own choice
         problem = f"has cleanup.policy={policy}: all but the newest record of each product are removed"
         findings.append(Finding(name, problem, not is_input, "cleanup.policy", "delete"))

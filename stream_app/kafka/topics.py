@@ -56,7 +56,7 @@ def min_insync_replicas(replication: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Full names of the five topics. ``prefix``: a namespace put before each, may be empty."""
+    """Full names of the six topics. ``prefix``: a namespace put before each, may be empty."""
 
     prefix: str = ""
 
@@ -75,6 +75,10 @@ class Topics:
     @property
     def summaries(self) -> str:
         return f"{self.prefix}products.summaries"
+
+    @property
+    def signals(self) -> str:
+        return f"{self.prefix}products.signals"
 
     @property
     def dead_letter(self) -> str:
@@ -97,6 +101,7 @@ class Topics:
             TopicSpec(self.alerts, retention_ms=30 * _DAY_MS),
             # compacted once a day even where little changes: older summaries may quote a review that was deleted since
             TopicSpec(self.summaries, MAX_MESSAGE_BYTES, cleanup_policy="compact", max_compaction_lag_ms=_DAY_MS),
+            TopicSpec(self.signals, MAX_MESSAGE_BYTES, cleanup_policy="compact", max_compaction_lag_ms=_DAY_MS),
             TopicSpec(self.dead_letter, MAX_MESSAGE_BYTES, 30 * _DAY_MS),
         )
 

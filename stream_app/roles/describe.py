@@ -1,4 +1,5 @@
-"""The role that writes each product's headline, text and highlights when due, and publishes products.summaries.
+"""The role that writes each product's headline, text and highlights when due, and publishes products.summaries and
+products.signals.
 
 It publishes at once after a text was written, or a review was edited or deleted, and changed counts at most a minute
 after they changed.
@@ -22,6 +23,7 @@ from stream_app.settings import ViewSettings
 from stream_app.steps import product_text
 from stream_app.steps.failure_share import FailureShare
 from stream_app.steps.product_sentences import quotable
+from stream_app.steps.signals import signals_of
 from stream_app.steps.themes import themes_of
 
 _TEXTS_AT_ONCE = 16
@@ -42,7 +44,8 @@ class Describe:
     2. for each due text, alongside the others: representative sentences are chosen by their vectors, and T5 proposes a
        headline, which must pass the check against them; after two claims in a row that were not finished neither model
        is asked, since what it was given may end the process. Written, unless a review it cites changed meanwhile
-    3. the summaries are read in one round trip, published to products.summaries and acknowledged, whether a text was
+    3. the summaries are read in one round trip, published to products.summaries, with the signals that are made of them
+       to products.signals, and acknowledged, whether a text was
        written or refused; those whose counts alone changed wait for no text
     4. noted as published; no longer due, unless something changed since
     """
@@ -180,8 +183,13 @@ class Describe:
         if not product_ids:
             return
         summaries = await self._retry(lambda: self._store.read(product_ids, self._now_ms()))
+        known = [one for one in summaries if one is not None]
         await self._delivered(
-            [contract.product_summary_message(self._topics.summaries, one) for one in summaries if one is not None]
+            [
+                *(contract.product_summary_message(self._topics.summaries, one) for one in known),
+                # guarantee: signals-come-with-the-summary
+                *(contract.product_signals_message(self._topics.signals, signals_of(one)) for one in known),
+            ]
         )
         published = {
             product_id: None if summary is None else summary.state_version

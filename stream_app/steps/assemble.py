@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stream_app.records import (
     LABELS,
+    RATING_MISMATCH,
     EnrichedReview,
     ModelName,
     Position,
@@ -136,4 +137,4 @@ def doubts_of(sentiment: Sentiment | None, rating: int | None) -> tuple[str, ...
         return ()
     negative, _, positive = sentiment.scores
     contradict = (rating <= 2 and positive >= _CONTRADICTION) or (rating >= 4 and negative >= _CONTRADICTION)
-    return ("rating_mismatch",) if contradict else ()
+    return (RATING_MISMATCH,) if contradict else ()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stream_app.records import LABELS, EnrichedReview, Evidence, ProductText, Themes
+from stream_app.records import LABELS, RATING_MISMATCH, EnrichedReview, Evidence, ProductText, Themes
 from stream_app.steps.aspect_counts import AspectTally, Said, plus_said, said_of_aspects
 from stream_app.steps.hazards import speaks_of_hazard
 from stream_app.steps.highlights import without_reviews
@@ -30,7 +30,7 @@ class Contribution(NamedTuple):
     """What one revision of a review adds; a deletion adds nothing and stays as a marker.
 
     ``label``: index into the tally, 0 negative to 3 unknown. ``star``: 1 to 5, 0 without. ``hour``: since 1970, UTC.
-    ``said``: of aspects; nothing in a contribution from before aspects were counted.
+    ``said``: of aspects; ``mismatch``: its words are against its stars. Older contributions have neither.
     """
 
     revision: int
@@ -41,6 +41,7 @@ class Contribution(NamedTuple):
     star: int = 0
     p_negative: int = 0
     said: Said = ()
+    mismatch: bool = False
 
     def replaces(self, other: Contribution) -> bool:
         """The order of the revisions of one review. Equal ones are duplicates: the first stands."""
@@ -73,6 +74,7 @@ def contribution_of(review: EnrichedReview) -> Contribution:
         star=review.rating or 0,
         p_negative=_p_negative(review),
         said=said_of_aspects(review),
+        mismatch=RATING_MISMATCH in review.flags,
     )
 
 
@@ -113,7 +115,7 @@ class ProductState:
     ``text_changed``: ``changes`` when a text was written last, or a review was edited or deleted, which a summary may
     quote. ``published``: those of the summary that was published last, 0 before the first; ``published_at_ms``: when.
     ``aspects``: of all time; ``aspect_days``: of the days (since 1970, UTC) that are kept. ``hazards``: the reviews of
-    these that speak of one, and their hours (since 1970, UTC).
+    these that speak of one, and their hours (since 1970, UTC). ``mismatches``: standing reviews that are one.
     """
 
     product_id: str
@@ -137,6 +139,7 @@ class ProductState:
     aspects: dict[str, AspectTally] = field(default_factory=dict)
     aspect_days: dict[int, dict[str, AspectTally]] = field(default_factory=dict)
     hazards: dict[str, int] = field(default_factory=dict)
+    mismatches: int = 0
 
     @property
     def changes(self) -> int:
@@ -198,6 +201,7 @@ class ProductState:
     def _add(self, contribution: Contribution, sign: int) -> None:
         tally = contribution.tally()
         self.totals = _plus(self.totals, tally, sign)
+        self.mismatches += sign * contribution.mismatch
         self.aspects = plus_said(self.aspects, contribution.said, sign)
         hour = contribution.hour
         if self.newest_ms is None or hour // 24 < oldest_day_kept(self.newest_ms):

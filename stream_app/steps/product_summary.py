@@ -12,6 +12,7 @@ from stream_app.steps.highlights import highlights_of, is_withdrawn
 from stream_app.steps.trend import trend
 
 LOW_EVIDENCE_REVIEWS = 5
+VELOCITY_DAYS = (7, 28)
 WINDOW_HOURS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 
 
@@ -61,6 +62,11 @@ def summary_of(
         highlights=highlights,
         digest=digest_of(said, since_text, low_evidence, flag_url_of(flag_url, state.product_id)),
         reviews_since_text=since_text,
+        mismatches=state.mismatches,
+        recent_reviews={
+            before: sum(sum(tally[:4]) for day, tally in days.items() if today - before <= day <= today)
+            for before in VELOCITY_DAYS
+        },
     )
 
 

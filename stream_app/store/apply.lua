@@ -10,7 +10,7 @@
 --       5 packed sentence, or ''      6 how many sentences are kept
 --       7 alert_id, or ''             8 the alert, put into the outbox if the event changes something
 --       9 what it says of aspects: "-durability -look *price +quality .safety" (negative, both, positive, neither)
---      10 "1" where it speaks of a hazard
+--      10 "1" where it speaks of a hazard      11 "1" where its words are against its stars
 -- Returns {1 if it changed something else 0, alert_id, what the outbox holds of it, ...}; the last two after a duplicate too.
 
 local state, reviews, sentences, sentence_times, outbox, alert_words = unpack(KEYS)
@@ -171,6 +171,14 @@ local function note_hazard(review, oldest_day)
   end
 end
 
+-- A contribution that counts here ends with '!': only what was added is taken away.
+local function count_mismatch(is_new, was_counted)
+  local change = (is_new and 1 or 0) - (was_counted and string.find(was_counted, '!', 1, true) and 1 or 0)
+  if change ~= 0 then
+    redis.call('HINCRBY', state, 'mismatches', change)  -- guarantee: mismatches-count-once
+  end
+end
+
 local function keep_sentence()
   redis.call('HSET', sentences, review_id, sentence)
   redis.call('ZADD', sentence_times, created_at, review_id)
@@ -199,7 +207,9 @@ local answer = {0}
 if not old or replaces(new, old) then  -- guarantee: applied-once
   answer[1] = 1
   local said = in_short(state, ARGV[9], times[3])
-  local kept = said == '' and packed or packed .. ' ' .. said
+  local is_mismatch = ARGV[11] == '1' and new[DELETED] == 0
+  local end_of_it = said .. (is_mismatch and '!' or '')
+  local kept = end_of_it == '' and packed or packed .. ' ' .. end_of_it
   redis.call('HSET', reviews, review_id, kept)  -- guarantee: deletion-leaves-a-marker
   local was_counted = old and old[DELETED] == 0
   if was_counted then
@@ -211,6 +221,7 @@ if not old or replaces(new, old) then  -- guarantee: applied-once
       redis.call('HINCRBY', state, 'arrived', 1)
     end
   end
+  count_mismatch(is_mismatch, was_counted and before)
   if sentence ~= '' then
     keep_sentence()
   elseif was_counted then

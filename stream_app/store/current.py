@@ -76,6 +76,9 @@ class CurrentView:
     async def product_ids(self, limit: int) -> list[str]:
         return await (await self._current()).product_ids(limit)
 
+    async def changed_since(self, place: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+        return await (await self._current()).changed_since(place, limit)
+
     async def recent_alerts(self, limit: int) -> list[Alert]:
         return await (await self._current()).recent_alerts(limit)
 

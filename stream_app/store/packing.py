@@ -48,9 +48,8 @@ def pack_integers(values: Tally) -> str:
 
 
 def pack_contribution(contribution: Contribution) -> str:
-    """Its integers; the script adds what it says of aspects (``pack_said``), in short."""
-    *integers, _ = contribution
-    return " ".join(map(str, integers))
+    """Its integers; the script adds what it says of aspects (``pack_said``), in short, and ``!`` for a mismatch."""
+    return " ".join(map(str, contribution[:_INTEGERS_OF_A_CONTRIBUTION]))
 
 
 def pack_said(said: Said) -> str:
@@ -70,7 +69,8 @@ def unpack_contribution(packed: bytes, aspect_ids: Mapping[str, str] = _NO_ASPEC
     parts = packed.split()
     contribution = Contribution(*map(int, parts[:_INTEGERS_OF_A_CONTRIBUTION]))  # type: ignore[arg-type]
     for short in parts[_INTEGERS_OF_A_CONTRIBUTION:]:
-        contribution = contribution._replace(said=_unpack_said(short.decode(), aspect_ids))
+        said = _unpack_said(short.decode(), aspect_ids)
+        contribution = contribution._replace(said=said, mismatch=short.endswith(b"!"))
     return contribution
 
 
@@ -140,6 +140,7 @@ def unpack_state(product_id: str, fields: Mapping[bytes, bytes]) -> ProductState
             for name, packed in fields.items()
             if name.startswith(_ASPECTS_OF_A_DAY)
         },
+        mismatches=int(fields.get(b"mismatches", 0)),
         hazards={
             name.removeprefix(_HAZARD).decode(): int(hour) for name, hour in fields.items() if name.startswith(_HAZARD)
         },

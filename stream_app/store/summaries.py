@@ -23,6 +23,7 @@ from stream_app.steps.hazards import speaks_of_hazard
 from stream_app.steps.product_alerts import Policy
 from stream_app.steps.product_summary import counts_of
 from stream_app.store import alert_packing, packing
+from stream_app.store.changed_since import changed_since
 from stream_app.store.due import DueProducts, Intervals
 from stream_app.store.episodes import Episodes
 from stream_app.store.handling import AlertHandling
@@ -115,6 +116,9 @@ class RedisSummaryStore:
         [found] = await self._server.run([("ZREVRANGE", self._keys.products, 0, limit - 1)])
         return _decoded(found)
 
+    async def changed_since(self, place: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+        return await changed_since(self._server, self._keys, place, limit)
+
     async def claim_due(self, now_ms: int, texts: int, publications: int, lease_ms: int) -> list[DueProduct]:
         return await self._due.claim(now_ms, texts, publications, lease_ms)
 
@@ -196,6 +200,7 @@ def apply_command(keys: Keys, review: EnrichedReview, alert_id: str = "", alert:
         alert,
         packing.pack_said(contribution.said),
         "1" if speaks_of_hazard(review) else "",
+        "1" if contribution.mismatch else "",
     )
     return APPLY.call(keys.product(review.product_id), arguments)
 

@@ -35,6 +35,10 @@ class CannedSummaryReader(MemoryAlertHandling):
         self._ask()
         return list(self.summaries)[:limit]
 
+    async def changed_since(self, place: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+        self._ask()
+        return [(at, one) for at, one in enumerate(self.summaries) if (at, one) > place][:limit]
+
     async def recent_alerts(self, limit: int) -> list[Alert]:
         self._ask()
         return self.alerts[:limit]

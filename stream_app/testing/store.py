@@ -124,6 +124,12 @@ class MemorySummaryStore(MemoryAlertHandling):
         newest_first = sorted(self._arrived_at, key=lambda one: (self._arrived_at[one], one.encode()), reverse=True)
         return newest_first[:limit]
 
+    async def changed_since(self, place: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+        self._reach()
+        behind = place[0], place[1].encode()
+        found = sorted((at, product_id.encode()) for product_id, at in self._arrived_at.items())
+        return [(at, one.decode()) for at, one in found if (at, one) > behind][:limit]
+
     async def claim_due(self, now_ms: int, texts: int, publications: int, lease_ms: int) -> list[DueProduct]:
         self._reach()
         for product_id in [one for one, ends_at in self._leases.items() if ends_at <= now_ms]:

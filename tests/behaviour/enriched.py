@@ -76,6 +76,7 @@ events = st.builds(
     text=st.sampled_from([None, "Fine.", "Ünïcödé 🙂 {x}", "long " * 100]),
     key_sentence=st.none(),
     opinions=st.none() | st.lists(opinions, max_size=4).map(tuple),
+    flags=st.sampled_from([(), ("rating_mismatch",), ("low_confidence",)]),
 )
 
 

@@ -21,7 +21,7 @@ PUBLISHED = {
     path.name.removesuffix(".schema.json"): json.loads(path.read_text(encoding="utf-8"))
     for path in sorted((Path(__file__).parent / "published").glob("*.schema.json"))
 }
-OURS = ["enriched-review.v1", "alert.v1", "alert-delivery.v1", "product-summary.v1"]
+OURS = ["enriched-review.v1", "alert.v1", "alert-delivery.v1", "product-summary.v1", "product-signals.v1"]
 OF_FILES = {"receivers.v1"}
 """What people write for us: no other program reads it."""
 

@@ -19,7 +19,15 @@ from stream_app.kafka.topics import Topics
 from stream_app.records import EnrichedReview, Position
 
 FOLDER = contract.schema_folder()
-NAMES = ["review.v1", "enriched-review.v1", "alert.v1", "alert-delivery.v1", "product-summary.v1", "receivers.v1"]
+NAMES = [
+    "review.v1",
+    "enriched-review.v1",
+    "alert.v1",
+    "alert-delivery.v1",
+    "product-summary.v1",
+    "product-signals.v1",
+    "receivers.v1",
+]
 DOCUMENT: dict[str, Any] = yaml.safe_load((FOLDER / "asyncapi.yaml").read_text(encoding="utf-8"))
 
 

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from tests.reliability.chaos.checker import Verdict, check_identity, check_topics, due_alerts
+from tests.reliability.chaos.checker_signals import check_signals
+from tests.reliability.chaos.checker_view import latest_versions, reviews_of
 from tests.reliability.chaos.published import SEVERITIES, Published
 from tests.reliability.chaos.workload import SAFETY_WORDS, workload
-from tests.reliability.testbed.messages import ALERTS, DEAD_LETTER, ENRICHED, SUMMARIES, Sent
+from tests.reliability.testbed.messages import ALERTS, DEAD_LETTER, ENRICHED, SIGNALS, SUMMARIES, Sent
 
 Value = dict[str, Any]
 Headers = list[tuple[str, bytes]]
@@ -351,3 +353,42 @@ def test_record_of_an_output_topic_that_is_none_must_be_in_the_dead_letter() -> 
 
     assert len(checked([garbage], [itself]).lost) == 1
     assert checked([garbage], [itself, dead_letter(garbage)]).differences == []
+
+
+def test_signals_that_are_behind_or_miscounted_are_found() -> None:
+    """Counts of the last record of a product, and its share."""
+    sent, _ = round_in_order()
+    standing = latest_versions(sent)
+    of_product = {product: reviews_of(product, standing) for product, _ in standing}
+    product, reviews = next((name, found) for name, found in of_product.items() if len(found) > 2)
+    negative = sum(one.p_negative >= 5000 for one in reviews)
+    against = sum(
+        (one.fields or {}).get("rating") is not None
+        and (
+            (one.p_negative >= 8000 and (one.fields or {})["rating"] >= 4)
+            or (one.p_negative <= 2000 and (one.fields or {})["rating"] <= 2)
+        )
+        for one in reviews
+    )
+    good = {
+        "product_id": product,
+        "reviews": len(reviews),
+        "negative_share": {
+            "negative": negative,
+            "judged": len(reviews),
+            "value": round((1.6 + negative) / (18.8 + len(reviews)), 4),
+        },
+        "mismatch": {"reviews": against},
+    }
+
+    def found(**changes: Any) -> Verdict:
+        published = Published()
+        published.take([Record(SIGNALS, product.encode(), json.dumps(good | changes).encode(), [("ce_id", b"x")])])
+        return check_signals([one for one in sent if (one.fields or {}).get("product_id") == product], published)
+
+    assert found().differences == []
+    assert len(found(reviews=len(reviews) - 1).lost) == 1
+    assert len(found(reviews=len(reviews) + 1).double) == 1
+    assert len(found(mismatch={"reviews": against + 1}).lost) == 1
+    assert len(found(negative_share=good["negative_share"] | {"value": 0.5}).wrong) == 1  # type: ignore[operator]
+    assert len(found(product_id="another").lost) == 1, "nothing was published"

@@ -33,7 +33,7 @@ _MOST_EVIDENCE = 20  # ids of reviews that a highlight names
 def check_view(sent: Iterable[Sent], api: str) -> Verdict:
     """Apply-once: what the API says of each product against a fold from scratch. Too few are lost, too many double."""
     verdict = Verdict()
-    standing = _standing(sent)
+    standing = latest_versions(sent)
     products = sorted({product for product, _ in standing})
     shown = look_up(api, products)
     for product in products:
@@ -43,7 +43,7 @@ def check_view(sent: Iterable[Sent], api: str) -> Verdict:
         if shown[product].get("stale"):
             verdict.wrong.append(f"product {product} is said to be stale")
         as_of_ms = round(seconds_of(shown[product]["as_of"]) * 1000)
-        reviews = _reviews_of(product, standing)
+        reviews = reviews_of(product, standing)
         for window in ("all", *_WINDOW_HOURS):
             expected = _counts([one for one in reviews if _within(one, window, as_of_ms)])
             actual = {name: shown[product]["windows"][window][name] for name in expected}
@@ -83,12 +83,12 @@ def _said(reviews: Sequence[Sent], aspect: str) -> dict[str, Any]:
 def check_texts(sent: Iterable[Sent], api: str) -> Verdict:
     """A product with a few reviews has a text; every text cites reviews that stand, and is made of their words."""
     verdict = Verdict()
-    standing = _standing(sent)
+    standing = latest_versions(sent)
     products = sorted({product for product, _ in standing})
     shown = look_up(api, products)
     for product in products:
         text = shown.get(product, {}).get("text")
-        words = {(one.fields or {})["review_id"]: one.fields["text"] for one in _reviews_of(product, standing)}  # type: ignore[index]
+        words = {(one.fields or {})["review_id"]: one.fields["text"] for one in reviews_of(product, standing)}  # type: ignore[index]
         if text is None or text["method"] == "none":
             if len(words) >= _REVIEWS_OF_A_TEXT:
                 verdict.lost.append(f"product {product} has {len(words)} reviews and no text")
@@ -153,7 +153,7 @@ def look_up(api: str, products: Sequence[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _standing(sent: Iterable[Sent]) -> dict[tuple[str, str], Sent]:
+def latest_versions(sent: Iterable[Sent]) -> dict[tuple[str, str], Sent]:
     """The latest version of each review, in the order (revision, deleted); of equal ones the first."""
     standing: dict[tuple[str, str], Sent] = {}
     accepted = (one for one in sent if one.fields and not one.reason and not one.is_absent)
@@ -166,7 +166,7 @@ def _standing(sent: Iterable[Sent]) -> dict[tuple[str, str], Sent]:
     return standing
 
 
-def _reviews_of(product: str, standing: Mapping[tuple[str, str], Sent]) -> list[Sent]:
+def reviews_of(product: str, standing: Mapping[tuple[str, str], Sent]) -> list[Sent]:
     return [one for (of, _), one in standing.items() if of == product and not (one.fields or {}).get("deleted")]
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from tests.reliability.testbed.messages import ALERTS, DEAD_LETTER, ENRICHED, SUMMARIES
+from tests.reliability.testbed.messages import ALERTS, DEAD_LETTER, ENRICHED, SIGNALS, SUMMARIES
 
 Place = tuple[str, int, int]
 """Topic without its prefix, partition, offset."""
@@ -129,6 +129,7 @@ class Published:
     alerts: dict[str, list[Raised]] = field(default_factory=lambda: defaultdict(list))  # by id, in order
     states: dict[str, set[State]] = field(default_factory=lambda: defaultdict(set))  # by ce_id
     summaries: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))  # by ce_id
+    signals: dict[str, dict[str, Any]] = field(default_factory=dict)  # by product, the last ones
 
     def take(self, messages: Iterable[Any]) -> None:
         """Sort messages of the output topics in; within a topic's partition they come in order."""
@@ -144,6 +145,10 @@ class Published:
                 case "products.summaries":
                     value = json.loads(message.value())
                     self.summaries[_ce_id(message)].add((value["product_id"], str(value["state_version"])))
+
+                case "products.signals":
+                    value = json.loads(message.value())
+                    self.signals[value["product_id"]] = value
 
     def __contains__(self, place: Place) -> bool:
         return place in self.enriched or place in self.dead_letters
@@ -208,7 +213,7 @@ def digest_of_headers(headers: Iterable[tuple[bytes, bytes | None]]) -> str:
 
 def topics_of(prefix: str) -> list[str]:
     """The topics that a Published is made of."""
-    return [prefix + name for name in (ENRICHED, DEAD_LETTER, ALERTS, SUMMARIES)]
+    return [prefix + name for name in (ENRICHED, DEAD_LETTER, ALERTS, SUMMARIES, SIGNALS)]
 
 
 def _ce_id(message: Any) -> str:

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from tests.reliability.chaos.checker import Verdict, check_identity, check_topics
 from tests.reliability.chaos.checker_deliveries import Ref, check_deliveries, latest_steady, missing_refs
+from tests.reliability.chaos.checker_signals import check_signals
 from tests.reliability.chaos.checker_view import check_shown_alerts, check_texts, check_view, look_up, start_of_keys
 from tests.reliability.chaos.faults.table import Fault
 from tests.reliability.chaos.hostile import hostile
@@ -216,6 +217,8 @@ class Rounds:
             try:
                 verdict = check_view(sent, self._testbed.api)
                 verdict.add(check_texts(sent, self._testbed.api))
+                self._published.take(self._reader.read())
+                verdict.add(check_signals(sent, self._published))
                 with self._testbed.store.client() as client:
                     verdict.add(check_shown_alerts(sent, client, keys))
             except (URLError, RedisError) as error:

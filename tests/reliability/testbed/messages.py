@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 REVIEWS, ENRICHED, ALERTS, DEAD_LETTER = "reviews", "reviews.enriched", "reviews.alerts", "reviews.dead-letter"
-SUMMARIES = "products.summaries"
+SUMMARIES, SIGNALS = "products.summaries", "products.signals"
 ACCEPTED = ""
 
 

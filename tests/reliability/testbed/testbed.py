@@ -118,6 +118,7 @@ class Testbed:
                 "summary_min_words": 20,
                 "summary_wait_ms": 300,
                 "text_min_interval_seconds": 1.0,
+                "summary_interval_seconds": 5.0,
                 "text_lease_seconds": 3.0,
                 "api_port": (port := free_port(0, "the look-up API", print)),
                 "api_internal_port": port,  # one for all

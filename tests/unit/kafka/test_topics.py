@@ -29,11 +29,11 @@ def test_enriched_reviews_are_kept_for_ever() -> None:
     assert config.get("cleanup.policy", "delete") == "delete"
 
 
-def test_only_summaries_are_compacted() -> None:
+def test_only_what_is_published_of_products_is_compacted() -> None:
     topics = Topics()
     compacted = [name for name, config in topics.configs().items() if config.get("cleanup.policy") == "compact"]
-    assert compacted == [topics.summaries]
-    assert topics.configs()[topics.summaries]["max.compaction.lag.ms"] == str(DAY_MS)
+    assert compacted == [topics.summaries, topics.signals]
+    assert {topics.configs()[name]["max.compaction.lag.ms"] for name in compacted} == {str(DAY_MS)}
 
 
 def test_alerts_and_dead_letters_are_kept_for_30_days() -> None:
@@ -48,7 +48,7 @@ def test_how_long_reviews_are_kept_is_the_shops_choice() -> None:
     assert not any(key.startswith("retention") for key in topics.configs()[topics.reviews])
 
 
-@pytest.mark.parametrize("name", ["enriched", "dead_letter", "summaries"])
+@pytest.mark.parametrize("name", ["enriched", "dead_letter", "summaries", "signals"])
 def test_largest_review_with_what_is_added_to_it_fits_into_what_it_leads_to(name: str) -> None:
     topics = Topics()
     assert topics.configs()[topics.reviews]["max.message.bytes"] == str(MAX_REVIEW_BYTES)
@@ -63,7 +63,7 @@ def test_acknowledged_records_have_two_copies_where_three_are_kept(replication: 
     """
     configs = Topics().configs(replication)
     assert {config.get("min.insync.replicas") for config in configs.values()} == {in_sync}
-    assert len(configs) == 5
+    assert len(configs) == 6
 
 
 @pytest.mark.parametrize("role", ["enrich", "summarize", "describe", "notify"])

@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import orjson
 import pytest
 from prometheus_client import REGISTRY
 
 from stream_app import contract
 from stream_app.models.tuned import TunedModel
 from stream_app.ports import DueProduct
-from stream_app.records import Evidence, ProductSummary, ProductText, Themes
+from stream_app.records import Evidence, Message, ProductSummary, ProductText, Themes
 from stream_app.roles.describe import Describe
 from stream_app.settings import Settings
 from stream_app.steps import product_text
@@ -89,8 +90,11 @@ class Stage:
         )
 
     def summaries(self) -> list[ProductSummary]:
-        """What was published."""
-        return [contract.decode_product_summary(message.value or b"") for message in self.publisher.published]
+        """What was published to products.summaries."""
+        return [contract.decode_product_summary(one.value or b"") for one in self.messages("products.summaries")]
+
+    def messages(self, topic: str) -> list[Message]:
+        return [one for one in self.publisher.published if one.topic == topic]
 
     async def described(self) -> ProductText:
         await wait_until_async(lambda: self.store.done, _SECONDS, "the product is described")
@@ -131,8 +135,8 @@ def test_headline_that_the_reviews_bear_out_is_written_and_published() -> None:
             assert set(text.evidence) == {"r0", "r2"}, "two reviews say almost the same"
             assert stage.t5 is not None
             assert text.model == stage.t5.name
-            [message] = stage.publisher.published
-            assert (message.topic, message.key) == ("products.summaries", b"p")
+            [message] = stage.messages("products.summaries")
+            assert message.key == b"p"
             assert message.value is not None
             assert contract.decode_product_summary(message.value).text == text
 
@@ -334,7 +338,7 @@ def test_counts_are_published_together_while_a_headline_is_made() -> None:
         running = asyncio.create_task(stage.role.run(stage.stopping))
         await wait_until_async(lambda: stage.store.done, _SECONDS, "the counts are published")
         assert sorted(stage.store.done) == sorted(products)
-        assert len(stage.publisher.published) == 30
+        assert len(stage.summaries()) == 30
         answer.set()
         await wait_until_async(lambda: "p" in stage.store.done, _SECONDS, "the text is published")
         stage.stopping.set()
@@ -395,3 +399,20 @@ def test_bug_that_many_products_trigger_ends_the_process(monkeypatch: pytest.Mon
             await asyncio.wait_for(stage.role.run(stage.stopping), _SECONDS)
 
     asyncio.run(scenario())
+
+
+def test_signals_are_published_with_the_summary_that_they_are_made_of() -> None:
+    """Before it is noted as published: both are of the same state."""
+
+    async def scenario() -> None:
+        async with staged(None, at_once=False) as stage:
+            await wait_until_async(lambda: stage.publisher.published, _SECONDS, "both are on their way")
+            [summary], [signals] = stage.messages("products.summaries"), stage.messages("products.signals")
+            assert stage.store.done == []
+            assert (signals.key, signals.value is None) == (b"p", False)
+            assert dict(signals.headers)["ce_id"] == dict(summary.headers)["ce_id"]
+            assert orjson.loads(signals.value or b"")["reviews"] == 3
+            stage.publisher.deliver()
+            await wait_until_async(lambda: stage.store.done, _SECONDS, "it is noted")
+
+    run(scenario)

@@ -1,0 +1,97 @@
+"""GET /v1/signals and /v1/products/{product_id}/signals: what other systems join on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stream_app import contract
+from stream_app.api import problems
+from stream_app.api.look_ups import (
+    CACHE_CONTROL,
+    asked_ids,
+    checked_id,
+    etag,
+    limit_of,
+    matches,
+    refuse_too_many,
+    summary_of,
+)
+from stream_app.api.routes import ApiRoute
+from stream_app.ports import SummaryReader
+from stream_app.records import ProductSummary
+from stream_app.steps.signals import signals_of
+
+_BEGINNING = (-1, "")
+
+
+def routes(
+    store: SummaryReader, now_ms: Callable[[], int], generation: Callable[[], int], stale: Callable[[], bool]
+) -> list[ApiRoute]:
+    """As look_ups.routes."""
+
+    async def product_signals(request: Request) -> Response:
+        """Computed at the moment of reading; products.signals has them as they were after the last change."""
+        summary = await summary_of(store, checked_id(request), now_ms(), stale)
+        lost = stale()
+        tag = etag(summary, generation(), lost)
+        headers = {"ETag": tag, "Cache-Control": "no-cache" if lost else CACHE_CONTROL}
+        if matches(request.headers.get("if-none-match"), tag):
+            return Response(status_code=304, headers=headers)
+        return Response(_encoded(summary, lost), 200, headers, "application/json")
+
+    async def signals(request: Request) -> Response:
+        """The named products in the order asked; without names all, page by page, by when they changed last. The
+        cursor ``next`` goes on behind the last one, also when more have changed.
+        """
+        limit = limit_of(request, 100)
+        ids = asked_ids(request.scope["query_string"].decode("latin-1"))
+        refuse_too_many(ids)
+        following: str | None = None
+        if not ids:
+            place = _place(request.query_params.get("cursor"))
+            changed = await store.changed_since(place, limit)
+            ids = [product_id for _, product_id in changed]
+            following = _cursor(changed[-1] if changed else place)
+        summaries = await store.read(ids, now_ms()) if ids else []
+        return Response(
+            _body(ids, summaries, following, stale()), 200, {"Cache-Control": "no-cache"}, "application/json"
+        )
+
+    return [
+        ApiRoute("/v1/products/{product_id:path}/signals", product_signals),
+        ApiRoute("/v1/signals", signals),
+    ]
+
+
+def _body(ids: Sequence[str], summaries: Sequence[ProductSummary | None], following: str | None, stale: bool) -> bytes:
+    body: dict[str, Any] = {
+        "signals": [orjson.Fragment(_encoded(one, stale)) for one in summaries if one is not None],
+        "unknown": [one for one, summary in zip(ids, summaries, strict=True) if summary is None],
+        "next": following,
+    }
+    return orjson.dumps(body | ({"stale": True} if stale else {}))
+
+
+def _encoded(summary: ProductSummary, stale: bool) -> bytes:
+    return contract.encode_product_signals(signals_of(summary), stale=stale)
+
+
+def _cursor(place: tuple[int, str]) -> str:
+    return f"{place[0]}:{place[1]}"
+
+
+def _place(cursor: str | None) -> tuple[int, str]:
+    """Raises Problem."""
+    if not cursor:
+        return _BEGINNING
+    at, colon, product_id = cursor.partition(":")
+    if not colon or not at.removeprefix("-").isdecimal() or len(at) > 15 or len(product_id) > 128:
+        raise problems.Problem(
+            400, "invalid-parameter", "cursor is not one of ours.", "Send the `next` of an earlier answer, or none."
+        )
+    return int(at), product_id
