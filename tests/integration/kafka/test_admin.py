@@ -36,6 +36,7 @@ def test_topics_are_made_once_with_their_configuration(settings: Settings) -> No
         topics.enriched: (2, 0, "for ever"),
         topics.alerts: (2, 0, "30 days"),
         topics.summaries: (2, 0, "compacted"),
+        topics.signals: (2, 0, "compacted"),
         topics.dead_letter: (2, 0, "30 days"),
     }
 
