@@ -446,6 +446,16 @@ class SummaryStore(AlertDesk, Protocol):
         """
         ...
 
+    async def newly_acknowledged(self, limit: int) -> list[tuple[str, Alert | None]]:
+        """Ids of acknowledged alerts that were not announced to receivers, the earliest first, each with its alert;
+        None where that is no longer among the recent ones.
+        """
+        ...
+
+    async def note_announced(self, alert_ids: Sequence[str]) -> None:
+        """The acknowledgements of these wait for the receivers that are to learn of them."""
+        ...
+
     async def with_alert_words(self, alerts: Sequence[Alert]) -> list[Alert]:
         """Add to recent alerts what they quote of their reviews, unless these were edited or deleted since."""
         ...

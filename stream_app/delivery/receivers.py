@@ -66,6 +66,7 @@ class Notification:
     """One message to one receiver: an alert, or those of a digest, oldest first, with the words of their reviews.
 
     ``suppressed``: alerts counted since the message before, by reason. ``product_url``: see the file of receivers.
+    ``acknowledges``: it says that somebody takes care of the alert; only PagerDuty has a word for that.
     """
 
     message_id: str
@@ -73,3 +74,4 @@ class Notification:
     suppressed: dict[Suppression, int] = field(default_factory=dict)
     product_url: str = ""
     is_test: bool = False
+    acknowledges: bool = False

@@ -29,7 +29,7 @@ class Waiting:
     """An alert that waits to be delivered to one receiver: without the words of its review.
 
     ``place`` and ``timestamp_ms``: of its record. ``due_at_ms``: of its next try. ``digest_at_ms``: of the digest that
-    it belongs to.
+    it belongs to. ``acknowledges``: not the alert is delivered, but that somebody takes care of it.
     """
 
     alert: Alert
@@ -38,11 +38,12 @@ class Waiting:
     queued_at_ms: int
     due_at_ms: int
     digest_at_ms: int | None = None
+    acknowledges: bool = False
 
     @property
     def ref(self) -> str:
         """Names it among those of its receiver: an alert_id fires again only at a higher severity."""
-        return ref_of(self.alert)
+        return f"{ref_of(self.alert)}{'|acknowledged' if self.acknowledges else ''}"
 
     @property
     def first_due_at_ms(self) -> int:

@@ -21,6 +21,7 @@ def pack_waiting(waiting: Waiting) -> bytes:
             "queued_at_ms": waiting.queued_at_ms,
             "due_at_ms": waiting.due_at_ms,
             "digest_at_ms": waiting.digest_at_ms,
+            **({"acknowledges": True} if waiting.acknowledges else {}),
         }
     )
 

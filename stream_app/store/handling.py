@@ -9,7 +9,8 @@ import orjson
 
 from stream_app.records import SEVERITIES, Acknowledgement, Alert, Handling, Mute, Severity
 from stream_app.steps.handling import handling_of, mute_key
-from stream_app.store.keys import MAX_MUTES, Keys
+from stream_app.store.alert_packing import unpack_alert
+from stream_app.store.keys import MAX_MUTES, MAX_RECENT_ALERTS, Keys
 from stream_app.store.packing import known_fields
 from stream_app.store.scripts import ACKNOWLEDGE_ALERT, MUTE_ALERT
 from stream_app.store.server import Server
@@ -40,11 +41,11 @@ class AlertHandling:
 
     async def acknowledge(self, alert_id: str, by: str, note: str | None, now_ms: int) -> bool:
         """See ports.AlertDesk."""
-        return await self._acknowledge(alert_id, orjson.dumps({"by": by, "at_ms": now_ms, "note": note}))
+        return await self._acknowledge(alert_id, orjson.dumps({"by": by, "at_ms": now_ms, "note": note}), now_ms)
 
     async def unacknowledge(self, alert_id: str) -> bool:
         """See ports.AlertDesk."""
-        return await self._acknowledge(alert_id, b"")
+        return await self._acknowledge(alert_id, b"", 0)
 
     async def mute(self, alert_id: str, mute: Mute, now_ms: int) -> bool:
         """See ports.AlertDesk."""
@@ -54,9 +55,20 @@ class AlertHandling:
         """See ports.AlertDesk."""
         return await self._mute(alert_id, b"", 0, 0)
 
-    async def _acknowledge(self, alert_id: str, packed: bytes) -> bool:
-        keys = (self._alerts, self._namespace.acknowledged)
-        [known] = await self._server.run([ACKNOWLEDGE_ALERT.call(keys, (alert_id, packed, " ".join(SEVERITIES)))])
+    async def newly_acknowledged(self, limit: int) -> list[tuple[str, Alert | None]]:
+        """See ports.SummaryStore."""
+        [ids] = await self._server.run([("ZRANGE", self._namespace.newly_acknowledged, 0, limit - 1)])
+        [packed] = await self._server.run([("HMGET", self._alerts, *ids)]) if ids else [[]]
+        return [(one.decode(), unpack_alert(alert) if alert else None) for one, alert in zip(ids, packed, strict=True)]
+
+    async def note_announced(self, alert_ids: Sequence[str]) -> None:
+        """See ports.SummaryStore."""
+        await self._server.run([("ZREM", self._namespace.newly_acknowledged, *alert_ids)])
+
+    async def _acknowledge(self, alert_id: str, packed: bytes, now_ms: int) -> bool:
+        keys = (self._alerts, self._namespace.acknowledged, self._namespace.newly_acknowledged)
+        arguments = (alert_id, packed, " ".join(SEVERITIES), now_ms, MAX_RECENT_ALERTS)
+        [known] = await self._server.run([ACKNOWLEDGE_ALERT.call(keys, arguments)])
         return bool(known)
 
     async def _mute(self, alert_id: str, packed: bytes, until_ms: int, now_ms: int) -> bool:

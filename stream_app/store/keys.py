@@ -103,6 +103,11 @@ class Namespace:
         return f"{self.start}:acknowledged:{_RECENT}"
 
     @property
+    def newly_acknowledged(self) -> str:
+        """Sorted set: alert_id by the time (ms) of an acknowledgement that `notify` has not announced to receivers."""
+        return f"{self.start}:newly_acknowledged:{_RECENT}"
+
+    @property
     def muted(self) -> str:
         """Hash: "<rule>|<product_id>" → packed mute. Of no generation."""
         return f"{self.start}:muted:{_RECENT}"

@@ -175,6 +175,12 @@ class RedisSummaryStore:
     async def unacknowledge(self, alert_id: str) -> bool:
         return await self._handling.unacknowledge(alert_id)
 
+    async def newly_acknowledged(self, limit: int) -> list[tuple[str, Alert | None]]:
+        return await self._handling.newly_acknowledged(limit)
+
+    async def note_announced(self, alert_ids: Sequence[str]) -> None:
+        await self._handling.note_announced(alert_ids)
+
     async def mute(self, alert_id: str, mute: Mute, now_ms: int) -> bool:
         return await self._handling.mute(alert_id, mute, now_ms)
 

@@ -16,6 +16,7 @@ class MemoryAlertHandling:
         self._alert_of = alert_of
         self._acknowledged: dict[str, Acknowledgement] = {}
         self._muted: dict[str, Mute] = {}
+        self._newly_acknowledged: dict[str, None] = {}
 
     async def recent_alert(self, alert_id: str) -> Alert | None:
         return self._alert_of(alert_id)
@@ -35,11 +36,20 @@ class MemoryAlertHandling:
         held = self._acknowledged.get(alert_id)
         if held is None or SEVERITIES.index(held.severity) < SEVERITIES.index(alert.severity):
             self._acknowledged[alert_id] = Acknowledgement(by, now_ms, note, alert.severity)
+            self._newly_acknowledged[alert_id] = None
         return True
 
     async def unacknowledge(self, alert_id: str) -> bool:
         self._acknowledged.pop(alert_id, None)
+        self._newly_acknowledged.pop(alert_id, None)
         return self._alert_of(alert_id) is not None
+
+    async def newly_acknowledged(self, limit: int) -> list[tuple[str, Alert | None]]:
+        return [(one, self._alert_of(one)) for one in self._newly_acknowledged][:limit]
+
+    async def note_announced(self, alert_ids: Sequence[str]) -> None:
+        for alert_id in alert_ids:
+            self._newly_acknowledged.pop(alert_id, None)
 
     async def mute(self, alert_id: str, mute: Mute, now_ms: int) -> bool:
         alert = self._alert_of(alert_id)

@@ -134,6 +134,27 @@ def test_acknowledgement_goes_with_its_alert(
     assert not acknowledge(run, store, first)
 
 
+def test_acknowledgement_is_to_be_announced_until_it_is_noted(
+    run: Run, store: SummaryStore, numbered: Callable[[int], Alert]
+) -> None:
+    """The earliest first; one that was taken back is not."""
+    alerts = {one.alert_id: one for one in map(numbered, range(3))}
+    first, second, third = alerts.values()
+
+    def waiting() -> list[Alert | None]:
+        return [alert for alert_id, alert in run(store.newly_acknowledged(9_999)) if alert_id in alerts]
+
+    run(store.record_alerts(list(alerts.values())))
+    for at, one in enumerate((second, first, third, second)):
+        acknowledge(run, store, one, NOW_MS + at)
+    run(store.unacknowledge(third.alert_id))
+    assert waiting() == [second, first]
+    run(store.note_announced([second.alert_id, second.alert_id]))
+    assert waiting() == [first]
+    run(store.note_announced([first.alert_id]))
+    assert waiting() == []
+
+
 def test_beyond_their_limit_the_mutes_go_that_end_first(
     run: Run, store: SummaryStore, numbered: Callable[[int], Alert], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -244,3 +244,12 @@ def test_what_is_suppressed_while_it_waits_is_counted_once(run: Run, queues: Del
     assert add(run, queues, name, waiting(1)) == [False]
     run(queues.remove(name, [waiting(3).ref], counted={"muted": 2}))
     assert run(queues.status(name)).suppressed == ()
+
+
+def test_acknowledgement_waits_beside_its_alert(run: Run, queues: DeliveryQueue, name: str) -> None:
+    taken = replace(waiting(1), acknowledges=True, digest_at_ms=None)
+
+    assert add(run, queues, name, waiting(1), taken, taken) == [True, True, False]
+    assert run(queues.due(name, NOW_MS, 9)) == [without_words(waiting(1)), without_words(taken)]
+    run(queues.remove(name, [taken.ref]))
+    assert run(queues.due(name, NOW_MS, 9)) == [without_words(waiting(1))]

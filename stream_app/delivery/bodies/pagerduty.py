@@ -20,9 +20,12 @@ _MAX_SAFETY_WORDS = 20
 
 def pagerduty_body(routing_key: str, notification: Notification) -> bytes:
     """One event. The same alert again, at a higher severity too, joins its incident by ``dedup_key``; ``recovered``
-    resolves the incident of its product's spike. A digest is an incident of its own.
+    resolves the incident of its product's spike. A digest is an incident of its own, which no acknowledgement reaches.
     """
     first = notification.alerts[0]
+    if notification.acknowledges:
+        key = _dedup_key(first)
+        return orjson.dumps({"routing_key": routing_key, "event_action": "acknowledge", "dedup_key": key})
     if len(notification.alerts) > 1:
         resolves, dedup_key = False, notification.message_id
     else:

@@ -14,12 +14,13 @@ from stream_app.kafka.topics import Topics
 from stream_app.ports import ConfigurationError, Publisher, SummaryStore
 from stream_app.records import Alert, RawRecord
 from stream_app.roles.notify.giving_up import PATIENCE_MS, GivingUp
-from stream_app.roles.notify.queueing import queue_alerts
+from stream_app.roles.notify.queueing import queue_acknowledgements, queue_alerts
 from stream_app.roles.notify.receiver_task import LEASE_MS, ReceiverTask
 from stream_app.roles.retry import Retry
 
 _LOOK_SECONDS = 1.0  # for what another process queued, and what is due by now
 _LOOK_FOR_REMOVED_SECONDS = 60.0
+_ANNOUNCED_AT_ONCE = 100
 _STOP_SECONDS = 3.0  # a message on its way may arrive; what does not is delivered again
 
 
@@ -77,6 +78,8 @@ class Deliveries:
         for name in self._receivers.by_name:
             self._begin(f"deliver to {name}", self._deliver(name))
         self._begin("give up for removed receivers", self._give_up_for_removed())
+        if self._receivers.by_name:
+            self._begin("announce acknowledgements", self._announce())
 
     async def stop(self) -> None:
         """Stop; what is on its way may arrive for a moment. What waits, waits for the next process."""
@@ -126,6 +129,23 @@ class Deliveries:
                     await _wait(self._wake[name], _LOOK_SECONDS)
         finally:
             await task.close()
+
+    async def announce(self) -> None:
+        """Queue what people acknowledged since. After a crash it is done again; a queue takes each once."""
+        found = await self._retry(lambda: self._store.newly_acknowledged(_ANNOUNCED_AT_ONCE))
+        alerts = [alert for _, alert in found if alert is not None]
+        if alerts:
+            now_ms = self._now_ms()
+            names = await self._retry(lambda: queue_acknowledgements(self._queue, self._receivers, alerts, now_ms))
+            for name in names:
+                self._wake[name].set()
+        if found:
+            await self._retry(lambda: self._store.note_announced([alert_id for alert_id, _ in found]))
+
+    async def _announce(self) -> None:
+        while not self._stopping.is_set():
+            await self.announce()
+            await _wait(self._stopping, _LOOK_SECONDS)
 
     async def _give_up_for_removed(self) -> None:
         """What waits for receivers that the file does not name any more; the workers of a rolling restart have

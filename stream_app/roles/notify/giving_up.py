@@ -84,16 +84,18 @@ class GivingUp:
         if not found:
             return
         waiting = [one for one in found if isinstance(one, Waiting)]
-        alerts = await self._retry(lambda: self._store.with_alert_words([one.alert for one in waiting]))
-        records = [(_record(receiver, one, alert), detail) for one, alert in zip(waiting, alerts, strict=True)]
+        lost = [one for one in waiting if not one.acknowledges]  # nobody replays an acknowledgement
+        alerts = await self._retry(lambda: self._store.with_alert_words([one.alert for one in lost]))
+        records = [(_record(receiver, one, alert), detail) for one, alert in zip(lost, alerts, strict=True)]
         records += [  # guarantee: unreadable-entry-ends-as-a-dead-letter
             (_unreadable_record(receiver, self._topics.alerts, one), f"{_UNREADABLE} {one.ref}; {detail}")
             for one in found
             if isinstance(one, Unreadable)
         ]
-        await self._published([Rejected(record, reason, why) for record, why in records])
+        if records:
+            await self._published([Rejected(record, reason, why) for record, why in records])
+            telemetry.alerts_given_up(receiver, reason, len(records))
         await self._retry(lambda: self._queue.remove(receiver, [one.ref for one in found], given_up=True))
-        telemetry.alerts_given_up(receiver, reason, len(found))
 
     async def _published(self, rejects: Sequence[Rejected]) -> None:
         letters = [contract.dead_letter_message(self._topics.dead_letter, one) for one in rejects]

@@ -12,6 +12,7 @@ from stream_app.records import Alert, Position, RawRecord
 from stream_app.steps.deliveries import Decision, DeliveryRule, cool_down_key, decide, matching
 from stream_app.steps.delivery_queue import Addition, Waiting, ref_of
 
+_NOWHERE = Position("", -1, -1)  # of what comes of no record
 _NOW = DeliveryRule("")  # of a replay: no cool-down, no quiet hours, no digest
 
 
@@ -52,6 +53,20 @@ async def queue_alerts(
         if is_new and addition.suppressed is not None:
             telemetry.alert_suppressed_for(addition.receiver, addition.suppressed)
     return {one.receiver for one in additions if one.suppressed is None}
+
+
+async def queue_acknowledgements(
+    queue: DeliveryQueue, receivers: Receivers, alerts: Sequence[Alert], now_ms: int
+) -> set[str]:
+    """Queue for receivers that have a word for it that these alerts are acknowledged. Return them. May be repeated."""
+    additions = [
+        Addition(name, Waiting(alert, _NOWHERE, now_ms, now_ms, now_ms, acknowledges=True))
+        for alert in alerts
+        for name in matching(receivers.rules, alert)
+        if receivers.by_name[name].kind == "pagerduty"
+    ]
+    await queue.add(additions, now_ms)
+    return {one.receiver for one in additions}
 
 
 def _rules_of(receivers: Receivers, record: RawRecord, alert: Alert) -> dict[str, DeliveryRule]:

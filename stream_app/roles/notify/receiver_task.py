@@ -102,7 +102,9 @@ class ReceiverTask:
 
     async def _suppress(self, messages: Sequence[Sequence[Waiting]], now_ms: int) -> bool:
         """Count what was acknowledged or muted while it waited. Return whether there was any: others make a message."""
-        waiting = [one for message in messages for one in message]
+        waiting = [one for message in messages for one in message if not one.acknowledges]
+        if not waiting:
+            return False
         handling = await self._retry(lambda: self._store.handling([one.alert for one in waiting], now_ms))
         refs: dict[Suppression, list[str]] = {}
         for one, handled in zip(waiting, handling, strict=True):
@@ -117,6 +119,8 @@ class ReceiverTask:
 
     async def _try(self, message: Sequence[Waiting], counted: dict[Suppression, int]) -> Outcome | None:
         """Send one message; None where another process holds the receiver by now."""
+        if message[0].acknowledges:
+            counted = {}  # it has no words for them
         try:
             # as late as possible: a review may be deleted meanwhile
             alerts = await self._retry(lambda: self._store.with_alert_words([one.alert for one in message]))
@@ -125,6 +129,7 @@ class ReceiverTask:
                 tuple(sorted(alerts, key=lambda one: (one.raised_at_ms, one.alert_id))),
                 counted,
                 self._product_url,
+                acknowledges=message[0].acknowledges,
             )
             # giving up, the words or another message may have taken longer than the lease
             if not await self._hold():  # guarantee: lease-is-renewed-before-each-send

@@ -41,7 +41,7 @@ def test_generic_body_is_the_alerts_as_they_are_published() -> None:
     assert body("webhook", notification(SAFETY, suppressed={"cool_down": 3})) == {
         "schema": "alert-delivery.v1",
         "alerts": [alert],
-        "suppressed": {"cool_down": 3, "quiet_hours": 0},
+        "suppressed": {"cool_down": 3, "quiet_hours": 0, "muted": 0, "acknowledged": 0},
         "test": False,
     }
 
@@ -120,6 +120,15 @@ def test_pagerduty_event() -> None:
             "class": "negative_review",
             "custom_details": {"alerts": [orjson.loads(contract.encode_alert(NEGATIVE))], "remarks": []},
         },
+    }
+
+
+def test_acknowledgement_at_pagerduty_names_the_incident_alone() -> None:
+    """No words and no name: whoever is on call reads there that it is taken care of."""
+    assert body("pagerduty", replace(notification(NEGATIVE), acknowledges=True)) == {
+        "routing_key": "key",
+        "event_action": "acknowledge",
+        "dedup_key": NEGATIVE.alert_id,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from stream_app.delivery.outcome import Outcome
+from stream_app.delivery.receivers import HttpReceiver
 from stream_app.records import Alert, Mute
 from stream_app.steps.deliveries import DeliveryRule
 from tests.unit.roles.delivery_stage import ALERT, CRITICAL, NOW_MS, FakeSender, Stage, play
@@ -125,5 +126,48 @@ def test_replay_of_a_muted_alert_waits_for_nobody() -> None:
         await stage.round()
         assert stage.senders["a"].sent == []
         assert (await stage.queues.status("a")).suppressed == (("muted", 1),)
+
+    play(scenario)
+
+
+def test_pagerduty_learns_once_that_somebody_takes_care() -> None:
+    """A process may die before it is noted that the acknowledgement waits; other kinds have no word for it."""
+
+    async def scenario() -> None:
+        stage = Stage(a=FakeSender(), b=FakeSender())
+        stage.receivers.by_name["a"] = HttpReceiver("a", "pagerduty", "")
+        await stage.alert(ALERT)
+        await stage.round("a")
+        await stage.round("b")
+        await acknowledge(stage)
+        announced = await stage.store.newly_acknowledged(9)
+        assert announced == [(ALERT.alert_id, ALERT)]
+        await stage.deliveries.announce()
+        assert await stage.store.newly_acknowledged(9) == []
+        stage.store._newly_acknowledged = {ALERT.alert_id: None}  # it died before
+        await stage.deliveries.announce()
+        while await stage.round("a") or await stage.round("b"):
+            pass
+        assert [one.acknowledges for one in stage.senders["a"].sent] == [False, True]
+        assert stage.senders["a"].alert_ids[1] == [ALERT.alert_id]
+        assert len(stage.senders["b"].sent) == 1
+
+    play(scenario)
+
+
+def test_acknowledgement_that_cannot_be_delivered_is_no_dead_letter() -> None:
+    """A replay would open the incident again."""
+
+    async def scenario() -> None:
+        stage = Stage(a=FakeSender([Outcome(), FAILED]))
+        stage.receivers.by_name["a"] = HttpReceiver("a", "pagerduty", "")
+        await stage.alert(ALERT)
+        await stage.round()
+        await acknowledge(stage)
+        await stage.deliveries.announce()
+        await stage.round()
+        assert await stage.waiting() == 1
+        await stage.round(after_ms=25 * HOUR)
+        assert (await stage.waiting(), stage.dead_letters) == (0, [])
 
     play(scenario)
