@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from stream_app.ports import SummaryStore
 from stream_app.steps.signals import signals_of
 from tests.behaviour.enriched import DAY_MS, NOW_MS, deletion, enriched
@@ -9,7 +11,7 @@ from tests.behaviour.running import Run
 from tests.behaviour.store_calls import apply, read
 from tests.behaviour.test_aspects import about
 
-AGAINST = {"flags": ("rating_mismatch",)}
+AGAINST: dict[str, Any] = {"flags": ("rating_mismatch",)}
 
 
 def mismatches(run: Run, store: SummaryStore) -> int:

@@ -104,15 +104,15 @@ def test_top_aspects_are_those_that_most_reviews_praise_and_criticize() -> None:
         ("worse", "better", "worse"),
         ("none", "worse", "none"),
         ("too_few", "worse", "worse"),
-        ("too_few",) * 2 + ("too_few",),
+        ("too_few", "too_few", "too_few"),
     ],
 )
 def test_trend_is_of_the_words_and_of_the_stars_where_too_few_have_any(
     negative: str, in_stars: str, expected: str
 ) -> None:
-    of = [Comparison(None, 0, None, 0, None, change) for change in (negative, in_stars)]  # type: ignore[arg-type]
+    words, ratings = (Comparison(None, 0, None, 0, None, one) for one in (negative, in_stars))  # type: ignore[arg-type]
 
-    assert signals_of(summary("p", trend=Trend(0, 0, *of, {}))).trend == expected
+    assert signals_of(summary("p", trend=Trend(0, 0, words, ratings, {}))).trend == expected
     assert signals_of(summary("p", trend=None)).trend == "too_few"
 
 
