@@ -62,7 +62,7 @@ def test_consumer_of_ones_own_joins_on_signals(place: Place, tmp_path: Path) -> 
                 return b"'aspect': 'quality', 'reviews': 12" in out.read_bytes()
 
             place.publish_reviews([*bad, *good])
-            wait_until(joined, 400, f"the consumer joins; {out} and logs in {place.folder}")
+            wait_until(joined, 120, f"the consumer joins; {out} and logs in {place.folder}")
             assert b"kettle-k17: 40 in stock" in out.read_bytes()
             assert b"lamp" not in out.read_bytes()
             place.publish_reviews([deletion(f"r{n}", "kettle-k17") for n in range(12)])
@@ -71,7 +71,7 @@ def test_consumer_of_ones_own_joins_on_signals(place: Place, tmp_path: Path) -> 
                 running.keep_running()
                 return last_of(place)["kettle-k17"]["reviews"] == 0
 
-            wait_until(taken_back, 400, f"the deletions are published; logs in {place.folder}")
+            wait_until(taken_back, 120, f"the deletions are published; logs in {place.folder}")
         finally:
             consumer.terminate()
     last = last_of(place)
