@@ -111,11 +111,11 @@ class ProductState:
     ``arrived``: how often a review was added that was not there before; only ever grows, unlike the counts.
     ``cited``: the revision of each review that the text rests on; once one of them is edited or deleted, the text is
     withdrawn. ``text_arrived``, ``text_totals``: ``arrived`` and ``totals`` when the text was written;
-    ``text_made_at_ms`` is kept when it is withdrawn. ``themes``: places in standing reviews; None before they were made.
-    ``text_changed``: ``changes`` when a text was written last, or a review was edited or deleted, which a summary may
-    quote. ``published``: those of the summary that was published last, 0 before the first; ``published_at_ms``: when.
-    ``aspects``: of all time; ``aspect_days``: of the days (since 1970, UTC) that are kept. ``hazards``: the reviews of
-    these that speak of one, and their hours (since 1970, UTC). ``mismatches``: standing reviews that are one.
+    ``text_made_at_ms`` is kept when it is withdrawn. ``themes``: places in standing reviews; None before they were
+    made. ``text_changed``: ``changes`` when a text was written last, or a review was edited or deleted, which a summary
+    may quote. ``published``: those of the summary that was published last, 0 before the first; ``published_at_ms``:
+    when. ``aspects``: of all time; ``aspect_days``: of the days (since 1970, UTC) that are kept. ``hazards``: the
+    reviews of these that speak of one, and their hours (since 1970, UTC). ``mismatches``: how many are one.
     """
 
     product_id: str
