@@ -45,7 +45,8 @@ def test_consumer_of_ones_own_joins_on_signals(place: Place, tmp_path: Path) -> 
         for n in range(12)
     ]
     good = [enriched(f"r{n}", "lamp-l2", created_at_ms=now_ms) for n in range(12)]
-    update = {"summary_interval_seconds": 1.0, "text_min_interval_seconds": 1.0, "summaries": "off"}
+    # no sentence encoder: the first text of a product would wait for it
+    update = {"models_folder": str(tmp_path / "no models")}
     settings = place.settings.model_copy(update=update)
     out = tmp_path / "consumer.out"
     with (
