@@ -93,7 +93,7 @@ def check_texts(sent: Iterable[Sent], api: str) -> Verdict:
             if len(words) >= _REVIEWS_OF_A_TEXT:
                 verdict.lost.append(f"product {product} has {len(words)} reviews and no text")
             continue
-        verdict.add(_check_highlights(product, shown[product].get("highlights"), _reviews_of(product, standing)))
+        verdict.add(_check_highlights(product, shown[product].get("highlights"), reviews_of(product, standing)))
         if gone := sorted(set(text["evidence"]) - words.keys()):
             verdict.wrong.append(f"the text of product {product} cites reviews that do not stand: {gone}")
         elif strange := _made_up(text["text"], [words[review] for review in text["evidence"]]):
