@@ -157,7 +157,7 @@ class AlertSettings(ProcessSettings):
     alert_max_age_hours: float = Field(
         48.0, ge=0, description="older reviews raise none: by the newest of their dates and the record's timestamp"
     )
-    product_alerts: bool = Field(False, description="alarm when a product turns bad, too, not a single review alone")
+    product_alerts: bool = Field(True, description="alarm when a product turns bad, too, not a single review alone")
     spike_false_alarms: float = Field(
         1.0,
         gt=0,

@@ -21,7 +21,8 @@ from stream_app.settings import Settings
 
 if TYPE_CHECKING:
     from stream_app.commands.processes import Child
-    from stream_app.rebuild.rebuild import Plan, Rebuild
+    from stream_app.rebuild.plan import Plan
+    from stream_app.rebuild.rebuild import Rebuild
 
 app = typer.Typer()
 console = Console(stderr=True)

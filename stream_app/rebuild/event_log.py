@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from stream_app.kafka.groups import committed_offsets, members, set_back
@@ -71,3 +71,12 @@ def progress_of(committed: Mapping[int, int], begins: Mapping[int, int], ends: M
     """Count (events done, all events) between ``begins`` and ``ends``."""
     done = sum(min(max(committed.get(number, 0), begins[number]), end) - begins[number] for number, end in ends.items())
     return done, sum(end - begins[number] for number, end in ends.items())
+
+
+def earliest(committed: Sequence[Mapping[int, int]]) -> dict[int, int]:
+    """Per partition the least offset of several groups; groups that committed nothing of it are left out."""
+    least: dict[int, int] = {}
+    for offsets in committed:
+        for number, at in offsets.items():
+            least[number] = min(at, least.get(number, at))
+    return least

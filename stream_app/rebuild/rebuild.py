@@ -4,41 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from stream_app.ports import ConfigurationError, Progress
 from stream_app.rebuild.claim import RebuildClaim
-from stream_app.rebuild.event_log import EventLog, progress_of
+from stream_app.rebuild.event_log import EventLog, earliest, progress_of
 from stream_app.rebuild.filling import Filling, Workers
+from stream_app.rebuild.plan import Plan
 from stream_app.rebuild.refusals import Refusals
 from stream_app.rebuild.restore import Restore
 from stream_app.roles.retry import Retry
 from stream_app.roles.run import now_ms
 from stream_app.settings import KafkaSettings, Settings
 from stream_app.steps.log_identity import LogIdentity
+from stream_app.steps.told_alerts import ToldEpisodes
 from stream_app.store.generations import Generations, Known
 from stream_app.store.replay import ReplayStore
 
 _POLL_SECONDS = 0.3
 _LEVEL_SECONDS = 10.0  # how long one view may hold fewer reviews than the other because it lags behind
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a rebuild would do now.
-
-    ``generation``: the one to be built; None: only leftovers are to be deleted.
-    ``serves``: Redis holds the active view.
-    """
-
-    active: int
-    serves: bool
-    generation: int | None
-    resumed: bool
-    events: int
-    done: int
-    leftovers: tuple[int, ...]
 
 
 class Rebuild:
@@ -49,17 +34,18 @@ class Rebuild:
        generation's number and its log are noted in Redis
     3. `replay` fills it in its own consumer group, from the first offset, until it has caught up.
        Killed: offsets committed so far and the script that applies each revision once make the next run continue here
-    4. texts that still hold are restored from products.summaries, recent alerts from reviews.alerts; products that have
-       turned bad are noted, without an alert
+    4. texts that still hold are restored from products.summaries, recent alerts from reviews.alerts; episodes of
+       products are noted without an alert, as told if their alert is there
     5. `replay` ends. Its group is set back to what the old generation's committed, and `summarize` itself takes over:
-       an event that the old one may not have finished when it ends gets its side effects here. (Both may publish the
-       same alert, as after any redelivery; none is omitted.)
+       an event that the old one may not have finished when it ends gets its side effects here. Alerts about products
+       are the old one's alone until the switch
     6. products whose text is due are entered; those that `summarize` applies it enters itself
     7. switched, by one script, if the new view holds as many reviews as the active one, and that is still the one read
     8. workers of the old generation notice, finish, commit, end, and come back on the new one. Ours stays in the group
        until one of them is there. Killed here or later: the new group's offsets are committed as usual
-    9. alerts that `notify` still noted in the old generation are copied, and the old keys are deleted, after
-       readers had time to notice. Killed here: Redis names the generation to be dropped, and the next run does it
+    9. after readers and workers had time to notice: alerts that `notify` still noted in the old generation are copied,
+       those about products that the old one left unfinished are raised, and the old keys are deleted. Killed here:
+       Redis names the generation to be dropped, and the next run does it
     """
 
     def __init__(
@@ -95,6 +81,7 @@ class Rebuild:
         self._claim = RebuildClaim(self._generations, self._redis, progress.say)
         self._filling = Filling(settings, workers, self._log, self._claim, progress)
         self._alerts_read: Mapping[int, int] | None = None
+        self._told = ToldEpisodes()
 
     async def plan(self) -> Plan:
         """Return what ``run`` would do; changes nothing. Raises ConfigurationError where it would refuse."""
@@ -131,7 +118,7 @@ class Rebuild:
             await self._build(self._of(new), self._of(known.active))
             await self._switch(known.active, new)
             await self._filling.hand_over(self._of(new), self._of(known.active))
-            await self._finish(new)
+            await self._finish(new, known.active)
             return new
 
     async def close(self) -> None:
@@ -165,24 +152,20 @@ class Rebuild:
         return number
 
     async def _build(self, new: Settings, old: Settings) -> None:
-        store = ReplayStore.from_settings(new)
-        try:
+        async with self._restoring(new) as restore:
             self._workers.start(new, silently=True)
             await self._filling.catch_up(new)
-            restore = Restore(self._settings, store, self._progress.advanced, self._redis, self._brokers)
             self._progress.say(f"{await restore.texts()} product texts restored.")
             self._alerts_read = await restore.alerts()
             await self._workers.stop()
-            if self._settings.product_alerts:  # before workers judge: what they find in it is no news
-                turned = await restore.episodes(self._settings.spike_false_alarms_of_a_rule, now_ms())
-                self._progress.say(f"{turned} products have turned bad; none alarms again.")
+            if self._settings.product_alerts:
+                turned = await restore.episodes(now_ms())
+                self._progress.say(f"Of {turned} products episodes are noted; none alarms again.")
             await self._set_back(new, old)
             self._workers.start(new, silently=False)
             due = await restore.due(now_ms())
             self._progress.say(f"{due} product{' is' if due == 1 else 's are'} due for a new text.")
             await self._filling.catch_up(new)
-        finally:
-            await store.close()
 
     async def _set_back(self, new: KafkaSettings, old: KafkaSettings) -> None:
         await self._filling.wait_until_left(new, "the workers that filled it")
@@ -192,6 +175,8 @@ class Rebuild:
     async def _switch(self, old: int, new: int) -> None:
         await self._refusals.incomplete_log()  # retention may have cut the log meanwhile
         await self._compare_reviews(old, new)  # guarantee: rebuild-counts-reviews
+        async with self._restoring(self._of(new)) as restore:
+            await self._read_alerts(restore)
         switched = await self._redis(lambda: self._generations.switch(old, new, drop_old=not self._keep_old))
         if not switched:
             raise ConfigurationError(
@@ -222,23 +207,39 @@ class Rebuild:
         finally:
             await store.close()
 
-    async def _finish(self, active: int) -> None:
-        """Copy late alerts and delete old keys, once readers and workers had time to notice the switch."""
+    async def _finish(self, active: int, active_before: int | None = None) -> None:
+        """Complete the alerts and delete old keys, once readers and workers had time to notice the switch."""
         await asyncio.sleep(self._settings.rebuild_grace_seconds)
-        store = ReplayStore.from_settings(self._of(active))
-        try:
-            restore = Restore(self._settings, store, self._progress.advanced, self._redis, self._brokers)
-            await restore.alerts(self._alerts_read)
-        finally:
-            await store.close()
         known = await self._redis(self._generations.known)
+        left = {active_before} if active_before else set(known.to_drop)
         for number in known.to_drop:
             await self._filling.wait_until_left(self._of(number), f"workers of generation {number}")
+        async with self._restoring(self._of(active)) as restore:
+            committed = [await self._log.committed(self._of(number)) for number in sorted(left)]
+            await self._read_alerts(restore)
+            if self._settings.product_alerts:
+                # guarantee: alerts-that-the-old-view-left-are-raised
+                await restore.unfinished(earliest(committed))
+        for number in known.to_drop:
             gone = 0
             async for count in self._generations.drop(number):
                 gone += count
                 self._progress.advanced(f"keys of generation {number} deleted", gone, gone)
             self._progress.say(f"Generation {number} is deleted ({gone} keys).")
+
+    async def _read_alerts(self, restore: Restore) -> None:
+        """Those that came since they were read last, and what they say of episodes."""
+        self._alerts_read = await restore.alerts(self._alerts_read)
+        if self._settings.product_alerts:
+            await restore.told_meanwhile(now_ms())
+
+    @asynccontextmanager
+    async def _restoring(self, view: Settings) -> AsyncIterator[Restore]:
+        store = ReplayStore.from_settings(view)
+        try:
+            yield Restore(self._settings, store, self._told, self._progress.advanced, self._redis, self._brokers)
+        finally:
+            await store.close()
 
     def _of(self, generation: int) -> Settings:
         return self._settings.model_copy(update={"generation": generation})

@@ -11,13 +11,16 @@ from stream_app import contract
 from stream_app.kafka.offsets import end_offsets
 from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
+from stream_app.rebuild.unfinished import raise_unfinished
 from stream_app.records import Alert, ProductSummary, RawRecord
 from stream_app.roles.retry import Retry
-from stream_app.settings import KafkaSettings
+from stream_app.settings import Settings
+from stream_app.steps.told_alerts import ToldEpisodes
 from stream_app.store.keys import MAX_RECENT_ALERTS
 from stream_app.store.replay import ReplayStore
 
 _RECORDS_AT_ONCE = 500
+_PRODUCTS_AT_ONCE = 500
 
 
 class Restore:
@@ -25,16 +28,20 @@ class Restore:
 
     def __init__(
         self,
-        settings: KafkaSettings,
+        settings: Settings,
         store: ReplayStore,
+        told: ToldEpisodes,
         advanced: Callable[[str, int, int], None],
         redis: Retry,
         brokers: Retry,
     ) -> None:
-        """``advanced`` is called with (step, done, total)."""
+        """``told`` collects what the alerts that are read say of episodes. ``advanced`` is called with (step, done,
+        total).
+        """
         self._settings = settings
         self._topics = Topics(settings.topic_prefix)
         self._store = store
+        self._told = told
         self._advanced = advanced
         self._redis = redis
         self._brokers = brokers
@@ -55,24 +62,42 @@ class Restore:
     async def alerts(self, since: Mapping[int, int] | None = None) -> dict[int, int]:
         """Restore recent alerts, from reviews.alerts; return where the topic ended before it was read.
 
-        ``since``: where the last reading ended; None: the newest ones, as many as the view keeps.
+        ``since``: where the last reading ended; None: it is read from its beginning for ``told``, the newest ones, as
+        many as the view keeps, are restored.
         """
         ends = await self._ends(self._topics.alerts)
-        starts = since or {number: max(0, end - MAX_RECENT_ALERTS) for number, end in ends.items()}
-        records = read_to_end(self._settings, self._topics.alerts, starts)
+        shown_from = {number: max(0, end - MAX_RECENT_ALERTS) for number, end in ends.items()}
+        records = read_to_end(self._settings, self._topics.alerts, since)
         while page := await _page(records):
-            alerts = [alert for record in page if isinstance(alert := contract.decode_alert(record), Alert)]
-            await self._redis(partial(self._store.record_alerts, alerts))
+            decoded = [(record, contract.decode_alert(record)) for record in page]
+            alerts = [(record, alert) for record, alert in decoded if isinstance(alert, Alert)]
+            for _, alert in alerts:
+                self._told.note(alert)
+            shown = [alert for record, alert in alerts if record.offset >= shown_from.get(record.partition, 0)]
+            await self._redis(partial(self._store.record_alerts, shown))
         return ends
 
-    async def episodes(self, false_alarms: float, now_ms: int) -> int:
+    async def episodes(self, now_ms: int) -> int:
         """Note the products that have turned bad, and alarm of none; return how many."""
+        self._told.take_news()
         total = await self._redis(self._store.count_products)
         looked_at = noted = 0
-        async for looked_at_now, noted_now in self._store.note_episodes(false_alarms, now_ms):
+        false_alarms = self._settings.spike_false_alarms_of_a_rule
+        async for looked_at_now, noted_now in self._store.note_episodes(self._told, false_alarms, now_ms):
             looked_at, noted = looked_at + looked_at_now, noted + noted_now
             self._advanced("products judged", min(looked_at, total), total)
         return noted
+
+    async def told_meanwhile(self, now_ms: int) -> None:
+        """Note what the other view told, by the alerts read since the last call; alarms of nothing."""
+        news = iter(sorted(self._told.take_news()))
+        false_alarms = self._settings.spike_false_alarms_of_a_rule
+        while product_ids := list(islice(news, _PRODUCTS_AT_ONCE)):
+            await self._redis(partial(self._store.note_told, product_ids, self._told, false_alarms, now_ms))
+
+    async def unfinished(self, since: Mapping[int, int]) -> int:
+        """Raise the alerts about products that the view before did not, which committed up to ``since``; how many."""
+        return await raise_unfinished(self._settings, self._store, self._told, since, self._redis)
 
     async def due(self, now_ms: int) -> int:
         """Enter the products whose text or publication is or will be due; return how many."""

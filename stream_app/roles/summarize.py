@@ -71,7 +71,7 @@ class Summarize(ViewRole[EnrichedReview]):
             # guarantee: duplicates-are-judged-too
             outboxes |= await self._judged([review for (_, review), _ in applied])
         for product_id, outbox in outboxes.items():
-            messages = [self._message(product_id, value) for _, value in outbox]
+            messages = [outbox_message(self._topics.alerts, product_id, value) for _, value in outbox]
             alert_ids = [alert_id for alert_id, _ in outbox]
             batch.holds += 1
             # guarantee: outbox-is-cleared-after-the-broker
@@ -93,13 +93,6 @@ class Summarize(ViewRole[EnrichedReview]):
                 telemetry.alert_suppressed(rule, reason)
         return {one.product_id: one.outbox for one in found if one.outbox}
 
-    def _message(self, product_id: str, value: bytes) -> Message:
-        """With the headers of an alert; without, where another version left what is none to this one."""
-        topic, key = self._topics.alerts, product_id.encode()
-        alert = contract.decode_alert(RawRecord(topic, 0, 0, 0, key, value))
-        headers = () if isinstance(alert, Rejected) else contract.alert_message(topic, alert).headers
-        return Message(topic, key, value, headers)
-
     def _delivered(self, batch: Batch[EnrichedReview], product_id: str, alert_ids: list[str]) -> None:
         batch.holds -= 1
 
@@ -114,3 +107,11 @@ class Summarize(ViewRole[EnrichedReview]):
         self._clearing.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:  # guarantee: failed-clearing-is-fatal
             self._fatal(error)
+
+
+def outbox_message(topic: str, product_id: str, value: bytes) -> Message:
+    """What an outbox holds, with the headers of an alert; without, where another version left what is none for us."""
+    key = product_id.encode()
+    alert = contract.decode_alert(RawRecord(topic, 0, 0, 0, key, value))
+    headers = () if isinstance(alert, Rejected) else contract.alert_message(topic, alert).headers
+    return Message(topic, key, value, headers)

@@ -8,7 +8,7 @@ from stream_app.steps.spikes import Episode
 
 Told = Literal["told", "too_old", "covered", "rebuilt"]
 """Of an episode that goes on: it raised an alert; or it did not, because it was over the age, because another rule had
-alarmed of the product, or because the view was rebuilt, when the view before may have told it.
+alarmed of the product, or because the view was being rebuilt, and no alert of the view before is known.
 """
 
 Outcome = Literal["raised", "ended", "withdrawn", "too_old", "covered", "rebuilt"]
@@ -31,7 +31,7 @@ class Mark(NamedTuple):
 class Circumstances(NamedTuple):
     """``oldest_hour``: the first that the state keeps. ``is_fresh``: the episode's last hour is young enough to alarm.
     ``is_news``: what was just applied lies in the hours that raised it. ``is_covered``: another rule has told of the
-    product. ``is_rebuild``: nothing is told.
+    product. ``is_rebuild``: nothing is told, neither that an episode begins nor that it is over.
     """
 
     oldest_hour: int
@@ -51,8 +51,10 @@ def judged(mark: Mark | None, found: Episode | None, now: Circumstances) -> tupl
         same = mark if mark is not None and found.start <= mark.last else None
         told, outcome = _told(same.told if same else None, now)
         return Mark(found.start, found.last, told, same.begun if same else found.start), outcome
-    if mark is None or mark.told not in ("told", "rebuilt") or now.is_rebuild:
+    if mark is None or mark.told != "told":  # guarantee: only-what-was-told-ends
         return None, None
+    if now.is_rebuild:  # guarantee: rebuild-tells-no-end
+        return mark, None
     if found is not None:
         return None, "ended"
     # where its beginning was dropped with its day, what it rose to has become the product's usual share

@@ -84,7 +84,8 @@ def verdict(
         return {}, []
     after: dict[ProductRule, Mark] = {}
     findings = []
-    for rule in sorted(RULES, key=lambda one: one not in marks):  # what was told before covers what begins
+    # guarantee: told-rule-covers-the-other
+    for rule in sorted(RULES, key=lambda one: not _is_told(marks.get(one))):
         episode = _found(rule, state, policy.accepted)
         now = Circumstances(
             oldest_hour=24 * oldest_day_kept(state.newest_ms),
@@ -102,7 +103,7 @@ def verdict(
 
 
 def _is_told(mark: Mark | None) -> bool:
-    return mark is not None and mark.told in ("told", "rebuilt")
+    return mark is not None and mark.told == "told"
 
 
 def _found(rule: ProductRule, state: ProductState, accepted: float) -> Episode | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from stream_app import telemetry
@@ -11,6 +12,7 @@ from stream_app.records import Alert, EnrichedReview, ProductRule
 from stream_app.steps.episodes import Mark
 from stream_app.steps.fold import HOUR_MS
 from stream_app.steps.product_alerts import RULES, SUPPRESSED, Finding, Marks, Policy, alert_of, may_change, verdict
+from stream_app.steps.told_alerts import ToldEpisodes
 from stream_app.store import alert_packing, packing
 from stream_app.store.keys import Keys
 from stream_app.store.scripts import NOTE_EPISODES
@@ -29,24 +31,44 @@ class Episodes:
         self._keys = keys
 
     async def judge(
-        self, reviews: Sequence[EnrichedReview], policy: Policy, encode: Encode, now_ms: int
+        self,
+        reviews: Sequence[EnrichedReview],
+        policy: Policy,
+        encode: Encode,
+        now_ms: int,
+        told: ToldEpisodes | None = None,
     ) -> list[Judged]:
-        """See ports.SummaryStore. Two round trips for a poll in which nothing changes, four if something does."""
+        """See ports.SummaryStore. Two round trips for a poll in which nothing changes, four if something does.
+
+        A generation that a rebuild fills tells nothing: the active one still does, and ``Rebuild`` what it left.
+        """
         polled: dict[str, set[int]] = {}
         for review in reviews:
             polled.setdefault(review.product_id, set()).add(review.created_at_ms // HOUR_MS)
         suspicious = {review.product_id for review in reviews if may_change(review)}
         calm = [product_id for product_id in polled if product_id not in suspicious]
-        marks = await self._server.run(
-            [("HMGET", self._keys.product(product_id).state, *alert_packing.mark_fields()) for product_id in calm]
+        building, *marks = await self._server.run(
+            [
+                ("HGET", self._keys.namespace.generations, "building"),
+                *(("HMGET", self._keys.product(one).state, *alert_packing.mark_fields()) for one in calm),
+            ]
         )
+        if building is not None and int(building) == self._keys.generation:  # guarantee: view-in-building-tells-nothing
+            policy = replace(policy, is_rebuild=True)
         marked = [product_id for product_id, held in zip(calm, marks, strict=True) if any(held)]
-        return await self.judge_products({one: polled[one] for one in (*suspicious, *marked)}, policy, encode, now_ms)
+        to_judge = {one: polled[one] for one in (*suspicious, *marked)}
+        return await self.judge_products(to_judge, policy, encode, now_ms, told)
 
     async def judge_products(
-        self, polled: Mapping[str, Collection[int]], policy: Policy, encode: Encode, now_ms: int
+        self,
+        polled: Mapping[str, Collection[int]],
+        policy: Policy,
+        encode: Encode,
+        now_ms: int,
+        told: ToldEpisodes | None = None,
     ) -> list[Judged]:
         """Judge these products. ``polled``: the hours (since 1970, UTC) of what was applied to each just now.
+        ``told``: what is known to be told, in a view that was rebuilt.
 
         Refused where something was applied since the state was read; then it is read again. After ``_TRIES`` the other
         process, which applied more, judges what both did.
@@ -55,13 +77,18 @@ class Episodes:
         for _ in range(_TRIES):
             if not polled:
                 break
-            judged = await self._judge_once(polled, policy, encode, now_ms)
+            judged = await self._judge_once(polled, policy, encode, now_ms, told)
             found += [one for one in judged.values() if one is not None]
             polled = {product_id: polled[product_id] for product_id, one in judged.items() if one is None}
         return found
 
     async def _judge_once(
-        self, polled: Mapping[str, Collection[int]], policy: Policy, encode: Encode, now_ms: int
+        self,
+        polled: Mapping[str, Collection[int]],
+        policy: Policy,
+        encode: Encode,
+        now_ms: int,
+        told: ToldEpisodes | None,
     ) -> dict[str, Judged | None]:
         """Of each product for which something is to be noted: what was; None if it was refused."""
         product_ids = list(polled)
@@ -71,7 +98,8 @@ class Episodes:
             try:
                 state = packing.unpack_state(product_id, fields)
                 held = alert_packing.unpack_marks([fields.get(name.encode()) for name in alert_packing.mark_fields()])
-                after, findings = verdict(state, held, polled[product_id], policy, now_ms)
+                known = told.adopted(product_id, held) if told else held
+                after, findings = verdict(state, known, polled[product_id], policy, now_ms)
             except Exception as error:  # noqa: BLE001 - a bug that one product triggers must not stop the others
                 telemetry.product_judging_failed(product_id, error)  # guarantee: product-that-fails-stops-no-other
                 continue

@@ -10,7 +10,8 @@ from stream_app.records import Alert, EnrichedReview, ProductSummary, ProductTex
 from stream_app.steps.product_alerts import Policy
 from stream_app.steps.product_summary import tally_of
 from stream_app.steps.quoted import still_quotes
-from stream_app.store import packing
+from stream_app.steps.told_alerts import ToldEpisodes
+from stream_app.store import alert_packing, packing
 from stream_app.store.keys import Keys
 from stream_app.store.scripts import NOTE_RESTORED
 from stream_app.store.server import Command
@@ -58,16 +59,42 @@ class ReplayStore(RedisSummaryStore):
         """Nothing yet: ``note_episodes`` does it once, when everything is applied."""
         return []
 
-    async def note_episodes(self, false_alarms: float, now_ms: int) -> AsyncIterator[tuple[int, int]]:
-        """Note which episodes of each product go on, without alerts: the view before may have told them.
+    async def note_episodes(
+        self, told: ToldEpisodes, false_alarms: float, now_ms: int
+    ) -> AsyncIterator[tuple[int, int]]:
+        """Note which episodes of each product go on, without alerts. ``told``: what the view before told of them.
 
         Yields (products looked at, of these noted).
         """
-        policy = Policy(false_alarms, max_age_ms=0, is_rebuild=True)
         async for page in self._pages():
-            polled = {product_id.decode(): () for product_id in page}
-            noted = await self._episodes.judge_products(polled, policy, lambda _: b"", now_ms)
-            yield len(polled), len(noted)
+            product_ids = [product_id.decode() for product_id in page]
+            yield len(product_ids), await self.note_told(product_ids, told, false_alarms, now_ms)
+
+    async def note_told(self, product_ids: Sequence[str], told: ToldEpisodes, false_alarms: float, now_ms: int) -> int:
+        """The same of these products; returns of how many something was noted."""
+        policy = Policy(false_alarms, max_age_ms=0, is_rebuild=True)
+        polled: dict[str, tuple[int, ...]] = dict.fromkeys(product_ids, ())
+        return len(await self._episodes.judge_products(polled, policy, lambda _: b"", now_ms, told))
+
+    async def judge_rest(
+        self,
+        reviews: Sequence[EnrichedReview],
+        told: ToldEpisodes,
+        now_ms: int,
+        *,
+        false_alarms: float,
+        max_age_ms: int,
+        encode: Callable[[Alert], bytes],
+    ) -> list[Judged]:
+        """Like ``judge``, of reviews that were applied here, and that the view before did not finish."""
+        policy = Policy(false_alarms, max_age_ms)
+        return await self._episodes.judge(reviews, policy, encode, now_ms, told)
+
+    async def outboxes(self, product_ids: Sequence[str]) -> dict[str, tuple[tuple[str, bytes], ...]]:
+        """What the outboxes of these products hold: (alert_id, alert), oldest first; without those that are empty."""
+        held = await self._server.run([("HGETALL", self._keys.product(one).outbox) for one in product_ids])
+        unpacked = (alert_packing.unpack_outbox([part for pair in fields.items() for part in pair]) for fields in held)
+        return {product_id: outbox for product_id, outbox in zip(product_ids, unpacked, strict=True) if outbox}
 
     async def restore_texts(self, published: Sequence[ProductSummary]) -> int:
         """Write the texts of these summaries back where they still hold; returns how many were written.

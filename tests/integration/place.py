@@ -101,6 +101,16 @@ class Place:
             )
         return held
 
+    def episodes(self, generation: int) -> dict[tuple[str, str], bytes]:
+        """What a generation notes of the episodes that go on: (product, rule) -> mark, without what was not told."""
+        keys, redis = self.keys(generation), cast("Any", self.redis)
+        held = {}
+        for product_id in (one.decode() for one in redis.zrange(keys.products, 0, -1)):
+            for name, mark in redis.hgetall(keys.product(product_id).state).items():
+                if name.startswith(b"episode:") and b"told" in mark:
+                    held[product_id, name.decode()] = mark
+        return held
+
     def unpublished(self, generation: int) -> list[str]:
         """Products of which products.summaries does not have all."""
         keys, redis = self.keys(generation), cast("Any", self.redis)

@@ -63,16 +63,23 @@ def test_covered_episode_stays_silent() -> None:
     assert judged(mark, OVER, NOW) == (None, None)
 
 
-def test_rebuilt_view_tells_only_what_is_applied_again() -> None:
-    """An event that the view before may not have finished comes again; all others were told, or not, by it."""
+def test_rebuilt_view_tells_only_what_is_judged_again() -> None:
+    """An event that the view before may not have finished; all others were told, or not, by it."""
     mark, outcome = judged(None, GOES_ON, NOW._replace(is_rebuild=True))
     assert (mark, outcome) == (Mark(100, 120, "rebuilt", 100), "rebuilt")
     assert judged(mark, GOES_ON, NOW._replace(is_news=False)) == (mark, None)
     assert judged(mark, GOES_ON, NOW) == (TOLD, "raised")
-    assert judged(mark, OVER, NOW) == (None, "ended")
 
 
-@pytest.mark.parametrize("told", ["told", "rebuilt", "too_old", "covered"])
-def test_rebuild_tells_no_end(told: Told) -> None:
-    assert judged(Mark(100, 120, told, 100), OVER, NOW._replace(is_rebuild=True)) == (None, None)
-    assert judged(Mark(100, 120, told, 100), None, NOW._replace(is_rebuild=True)) == (None, None)
+@pytest.mark.parametrize("found", [OVER, None])
+def test_rebuild_tells_no_end_and_leaves_it_to_who_judges_next(found: Episode | None) -> None:
+    assert judged(TOLD, found, NOW._replace(is_rebuild=True)) == (TOLD, None)
+    assert judged(TOLD, found, NOW) == (None, "ended" if found else "withdrawn")
+
+
+@pytest.mark.parametrize("told", ["rebuilt", "too_old", "covered"])
+@pytest.mark.parametrize("found", [OVER, None])
+@pytest.mark.parametrize("is_rebuild", [True, False])
+def test_end_of_what_was_never_told_is_not_told(told: Told, found: Episode | None, is_rebuild: bool) -> None:
+    """Whether a rebuild came in between, or not."""
+    assert judged(Mark(100, 120, told, 100), found, NOW._replace(is_rebuild=is_rebuild)) == (None, None)
