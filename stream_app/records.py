@@ -347,7 +347,7 @@ class Alert:
     severity.
 
     Of a product: ``window`` has turned bad, compared with ``baseline``; ``quotes`` of its reviews; ``recovered_from``:
-    by which rule it had alarmed that is well again.
+    by which rule it had alarmed that is well again; ``aspect``: whose spike it is, or which explains the product's.
     """
 
     alert_id: str
@@ -367,6 +367,13 @@ class Alert:
     baseline: BadShare | None = None
     quotes: tuple[AlertQuote, ...] = ()
     recovered_from: ProductRule | None = None
+    aspect: str | None = None
+
+    @property
+    def episode(self) -> str:
+        """Of a product: what it is about, ``negative_spike`` or, of an aspect alone, ``negative_spike:quality``."""
+        parts = self.alert_id.split("|")
+        return parts[0] if self.rule != "recovered" else parts[2] if len(parts) > 2 else ""
 
 
 @value

@@ -168,8 +168,8 @@ class AlertSettings(ProcessSettings):
 
     @property
     def spike_false_alarms_of_a_rule(self) -> float:
-        """Accepted per product and month: the two rules share them."""
-        return self.spike_false_alarms / 1000 / 2
+        """Accepted per product and month, of each of the two rules; a tenth is left for the aspects of a product."""
+        return 0.45 * self.spike_false_alarms / 1000
 
     @property
     def alert_max_age_ms(self) -> int:

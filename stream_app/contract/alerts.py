@@ -76,6 +76,7 @@ def _of_product(alert: Alert) -> dict[str, Any]:
         "baseline": _share(alert.baseline),
         "quotes": alert.quotes,
         "recovered_from": alert.recovered_from,
+        "aspect": alert.aspect,
     }
 
 
@@ -115,6 +116,7 @@ def alert_from(fields: Mapping[str, Any]) -> Alert:
         baseline=_share_from(fields.get("baseline")),
         quotes=tuple(map(_quote_from, field.list_of(fields.get("quotes") or []))),
         recovered_from=_product_rule(fields.get("recovered_from")),
+        aspect=field.optional_text(fields.get("aspect")),
     )
 
 

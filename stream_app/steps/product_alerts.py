@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime
-from typing import NamedTuple, get_args
+from collections.abc import Collection, Mapping
+from functools import cache
+from typing import NamedTuple, cast, get_args
 
 from stream_app.records import (
-    Alert,
-    AlertQuote,
-    BadShare,
     EnrichedReview,
-    Evidence,
     ProductRule,
-    Reason,
-    Severity,
-    percent_encoded,
     value,
 )
 from stream_app.steps import hazard_clusters, spikes
+from stream_app.steps.aspect_spikes import explaining_aspect, newest_aspect_episodes
+from stream_app.steps.aspects import known_ids
 from stream_app.steps.episodes import Circumstances, Mark, Outcome, judged
 from stream_app.steps.fold import HOUR_MS, ProductState, oldest_day_kept
 from stream_app.steps.hazards import speaks_of_hazard
-from stream_app.steps.spikes import Episode, Share
+from stream_app.steps.spikes import Episode
 
 RULES: tuple[ProductRule, ...] = get_args(ProductRule)
+ASPECTS_PART = 2 / 9
+"""All aspects together are accepted as many false alarms as this part of those of one rule: 0.1 of 1 where each of the
+two rules has 0.45."""
+
 SUPPRESSED: frozenset[Outcome] = frozenset({"too_old", "covered", "rebuilt"})
 """Why an episode does not alarm."""
 
-MAX_QUOTES = 3
-_SPIKES: tuple[ProductRule, ProductRule] = ("negative_spike", "rating_drop")
-_MAX_QUOTED_CHARACTERS = 200
-_BAD_STARS = 2
-_REASONS: dict[ProductRule, Reason] = {"negative_spike": "sentiment", "rating_drop": "stars", "safety_cluster": "terms"}
-_SAID: dict[ProductRule, str] = {
-    "negative_spike": "negative",
-    "rating_drop": "of one or two stars",
-    "safety_cluster": "about a hazard",
-}
+SPIKES: tuple[ProductRule, ProductRule] = ("negative_spike", "rating_drop")
+BAD_STARS = 2
 
 
 @value
@@ -50,25 +41,43 @@ class Policy:
 
 
 class Finding(NamedTuple):
-    """What is to be told of a rule, or why it is not. ``episode``: it may be gone where it is over."""
+    """What is to be told of a rule, or why it is not. ``episode``: it may be gone where it is over. ``aspect``: whose
+    episode it is; None: the product's.
+    """
 
     rule: ProductRule
     outcome: Outcome
     episode: Episode | None
     mark: Mark | None
+    aspect: str | None = None
 
 
-Marks = Mapping[ProductRule, Mark]
-"""Of the episodes of a product that go on."""
+Marks = Mapping[str, Mark]
+"""Of the episodes of a product that go on, by name: the rule, and of an aspect ``negative_spike:<aspect>``."""
+
+
+@cache
+def episode_names() -> tuple[str, ...]:
+    """All that a product may have episodes of."""
+    return (*RULES, *(name_of("negative_spike", aspect) for aspect in sorted(known_ids())))
+
+
+def name_of(rule: ProductRule, aspect: str | None) -> str:
+    """Of an episode; alert ids begin with it."""
+    return f"{rule}:{aspect}" if aspect else rule
+
+
+def _of_name(name: str) -> tuple[ProductRule, str | None]:
+    rule, _, aspect = name.partition(":")
+    return cast(ProductRule, rule), aspect or None
 
 
 def may_change(review: EnrichedReview) -> bool:
     """May applying this review begin an episode? Good new ones cannot."""
     sentiment = review.sentiment
-    is_bad = (review.rating or _BAD_STARS + 1) <= _BAD_STARS or (
-        sentiment is not None and sentiment.label == "negative"
-    )
-    return is_bad or review.kind != "created" or review.revision > 0 or speaks_of_hazard(review)
+    is_bad = (review.rating or BAD_STARS + 1) <= BAD_STARS or (sentiment is not None and sentiment.label == "negative")
+    criticizes = any(one.label == "negative" and one.aspects for one in review.opinions or ())
+    return is_bad or criticizes or review.kind != "created" or review.revision > 0 or speaks_of_hazard(review)
 
 
 def verdict(
@@ -78,127 +87,57 @@ def verdict(
 
     ``polled``: the hours (since 1970, UTC) of the reviews that were applied just now.
 
-    One alert of a product for what is one trouble: of ``negative_spike`` and ``rating_drop`` the second is covered.
+    One alert of a product for what is one trouble: of ``negative_spike`` and ``rating_drop`` the second is covered;
+    both cover the spikes of aspects, which they name, and a told one of an aspect covers them where it explains them.
     """
     if state.newest_ms is None:
         return {}, []
-    after: dict[ProductRule, Mark] = {}
+    after: dict[str, Mark] = {}
     findings = []
+    found = _found(state, policy.accepted)
+    names = [*RULES, *sorted({*found, *marks} - {*RULES})]
     # guarantee: told-rule-covers-the-other
-    for rule in sorted(RULES, key=lambda one: not _is_told(marks.get(one))):
-        episode = _found(rule, state, policy.accepted)
+    for name in sorted(names, key=lambda one: not _is_told(marks.get(one))):
+        (rule, aspect), episode = _of_name(name), found.get(name)
         now = Circumstances(
             oldest_hour=24 * oldest_day_kept(state.newest_ms),
             is_fresh=episode is not None and now_ms - (episode.last + 1) * HOUR_MS <= policy.max_age_ms,
             is_news=episode is not None and any(episode.start <= hour <= episode.detected for hour in polled),
-            is_covered=rule in _SPIKES and any(_is_told(after.get(other)) for other in _SPIKES),
+            is_covered=rule in SPIKES and _is_covered(aspect, episode, state, after),
             is_rebuild=policy.is_rebuild,
         )
-        mark, outcome = judged(marks.get(rule), episode, now)
+        mark, outcome = judged(marks.get(name), episode, now)
         if mark is not None:
-            after[rule] = mark
+            after[name] = mark
         if outcome is not None:
-            findings.append(Finding(rule, outcome, episode, mark or marks.get(rule)))
+            findings.append(Finding(rule, outcome, episode, mark or marks.get(name), aspect))
     return after, findings
+
+
+def _is_covered(aspect: str | None, episode: Episode | None, state: ProductState, after: Marks) -> bool:
+    """Did another alert tell of the same trouble? ``aspect``: whose episode it is; None: the product's."""
+    if any(_is_told(after.get(other)) for other in SPIKES):  # guarantee: aspect-of-a-spike-does-not-alarm-too
+        return True
+    told = [name for name, mark in after.items() if name not in RULES and _is_told(mark)]
+    if aspect or episode is None or not told:
+        return False
+    explained = explaining_aspect(state, episode)
+    return explained is not None and name_of("negative_spike", explained[0]) in told
 
 
 def _is_told(mark: Mark | None) -> bool:
     return mark is not None and mark.told == "told"
 
 
-def _found(rule: ProductRule, state: ProductState, accepted: float) -> Episode | None:
-    if rule == "safety_cluster":
-        newest_hour = (state.newest_ms or 0) // HOUR_MS
-        return hazard_clusters.newest_cluster(state.hazards.values(), newest_hour)
-    counted = spikes.negative_hours if rule == "negative_spike" else spikes.low_star_hours
-    return spikes.newest_episode(*counted(state), accepted)
-
-
-def alert_of(finding: Finding, state: ProductState, evidence: Iterable[Evidence], now_ms: int) -> Alert | None:
-    """The alert of what is to be told; None where nothing is. ``evidence``: the sentences held of the product."""
-    rule, outcome, episode, mark = finding
-    if mark is None or outcome not in ("raised", "ended", "withdrawn"):
-        return None
-    if rule == "safety_cluster" and outcome == "ended":
-        return None  # that none came for two weeks does not say that the hazard is gone
-    is_raised = outcome == "raised"
-    window = _window(episode) if episode else None
-    baseline = (
-        BadShare(episode.before.reviews, episode.before.bad, None, window.begins_ms) if episode and window else None
-    )
-    product, begun = percent_encoded(state.product_id), _hour_name(mark.begun)
-    severity: Severity = "info" if not is_raised else "critical" if rule == "safety_cluster" else "warning"
-    return Alert(
-        alert_id=f"{rule}|{product}|{begun}" if is_raised else f"recovered|{product}|{rule}|{begun}",
-        rule=rule if is_raised else "recovered",
-        severity=severity,
-        product_id=state.product_id,
-        created_at_ms=state.newest_ms or 0,
-        raised_at_ms=now_ms,
-        sentence=_in_words(rule, outcome, episode),
-        reason=_REASONS[rule] if is_raised else "ended" if outcome == "ended" else "withdrawn",
-        window=window,
-        baseline=baseline if rule in _SPIKES else None,
-        quotes=_quotes(rule, episode, state, evidence) if episode and is_raised else (),
-        recovered_from=None if is_raised else rule,
-    )
-
-
-def _window(episode: Episode) -> BadShare:
-    return BadShare(
-        reviews=episode.window.reviews,
-        bad=episode.window.bad,
-        begins_ms=episode.start * HOUR_MS,
-        ends_ms=(episode.last + 1) * HOUR_MS,
-    )
-
-
-def _in_words(rule: ProductRule, outcome: Outcome, episode: Episode | None) -> str:
-    """What was counted; no word of a review is in it."""
-    if episode is None:
-        return "What raised the alert holds no more: its reviews were edited or deleted, or others came late."
-    since = datetime.fromtimestamp(episode.start * HOUR_MS / 1000, UTC)
-    counted = f"{_of(episode.window)} since {since:%Y-%m-%d %H:%M} UTC {_verb(episode.window)} {_SAID[rule]}"
-    before = f", {_of(episode.before)} before" if rule in _SPIKES else ""
-    return f"{'Over: ' if outcome == 'ended' else ''}{counted}{before}."
-
-
-def _of(share: Share) -> str:
-    return f"{share.bad} of {share.reviews} reviews"
-
-
-def _verb(share: Share) -> str:
-    return "is" if share.bad == 1 else "are"
-
-
-def _quotes(
-    rule: ProductRule, episode: Episode, state: ProductState, evidence: Iterable[Evidence]
-) -> tuple[AlertQuote, ...]:
-    """The worst ones of the window, of which a sentence is held; the newest first of equal ones."""
-    bad = [
-        one
-        for one in evidence
-        if episode.start <= one.created_at_ms // HOUR_MS <= episode.last and _is_bad(rule, one, state)
-    ]
-    worst = sorted(bad, key=lambda one: (-one.p_negative, one.rating or 0, -one.created_at_ms, one.review_id))
-    return tuple(AlertQuote(one.review_id, one.revision, one.rating, quoted(one)) for one in worst[:MAX_QUOTES])
-
-
-def _is_bad(rule: ProductRule, one: Evidence, state: ProductState) -> bool:
-    if rule == "safety_cluster":
-        return one.review_id in state.hazards
-    if rule == "rating_drop":
-        return one.rating is not None and one.rating <= _BAD_STARS
-    return one.label == "negative"
-
-
-def quoted(one: Evidence) -> str:
-    """What an alert quotes of a review: a kept sentence that criticizes an aspect, else the first one, cut."""
-    negative = next((m for m in one.mentions if m.label == "negative"), None)
-    sentence = one.sentence[negative.start : negative.end] if negative else one.sentence.partition("\n")[0]
-    return sentence if len(sentence) <= _MAX_QUOTED_CHARACTERS else f"{sentence[: _MAX_QUOTED_CHARACTERS - 1]}…"
-
-
-def _hour_name(hour: int) -> str:
-    """2026-05-01T12: of UTC."""
-    return f"{datetime.fromtimestamp(hour * HOUR_MS / 1000, UTC):%Y-%m-%dT%H}"
+def _found(state: ProductState, accepted: float) -> dict[str, Episode]:
+    """The newest episode of each name that has one."""
+    newest_hour = (state.newest_ms or 0) // HOUR_MS
+    of_product: dict[ProductRule, Episode | None] = {
+        "negative_spike": spikes.newest_episode(*spikes.negative_hours(state), accepted),
+        "rating_drop": spikes.newest_episode(*spikes.low_star_hours(state), accepted),
+        "safety_cluster": hazard_clusters.newest_cluster(state.hazards.values(), newest_hour),
+    }
+    of_aspects = newest_aspect_episodes(state, ASPECTS_PART * accepted)
+    found: dict[str, Episode | None] = {**of_product}
+    found |= {name_of("negative_spike", aspect): episode for aspect, episode in of_aspects.items()}
+    return {name: episode for name, episode in found.items() if episode is not None}

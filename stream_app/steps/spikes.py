@@ -36,7 +36,7 @@ ODDS = (3.0, 8.0)
 """By what the odds of a bad review may have been multiplied; each is half of the alternative. Up to about 1.7 times the
 former share, reviews speak against both: no number of them alarms."""
 
-RUN_COST = 0.4
+RUN_COST = 0.36
 """Measured: a run of a healthy product exceeds A in fewer than one of A cases, because it ends where its ratio falls
 below 1. With this factor a simulated shop has the false alarms that it accepts, or fewer."""
 
@@ -100,10 +100,10 @@ def _counted(state: ProductState, bad: slice, reviews: slice) -> tuple[Share, li
     return older, kept
 
 
-def newest_episode(older: Share, hours: Sequence[Hour], accepted: float) -> Episode | None:
+def newest_episode(older: Share, hours: Sequence[Hour], accepted: float, prior: Prior = PRIOR) -> Episode | None:
     """The last time in which the product was worse, whether it is over or not; None where there is none.
 
-    ``accepted``: false alarms a month. ``hours`` in order, those with reviews.
+    ``accepted``: false alarms a month. ``hours`` in order, those with reviews. ``prior``: of the share of bad ones.
     """
     if sum(one.bad for one in hours) < LEAST_BAD:
         return None
@@ -119,7 +119,7 @@ def newest_episode(older: Share, hours: Sequence[Hour], accepted: float) -> Epis
             if not one.bad:
                 normal_reviews += one.reviews
                 continue
-            run = _Run(one.hour, older, Share(normal_bad, normal_reviews))
+            run = _Run(one.hour, older, Share(normal_bad, normal_reviews), prior)
         run.add(one)
         if run.ratio <= 1.0:
             normal_bad, normal_reviews = normal_bad + run.bad, normal_reviews + run.reviews
@@ -132,13 +132,13 @@ def newest_episode(older: Share, hours: Sequence[Hour], accepted: float) -> Epis
 class _Run:
     """Hours that speak for a change. ``ratio``: how many times as likely they are where there was one."""
 
-    def __init__(self, start: int, older: Share, normal: Share) -> None:
+    def __init__(self, start: int, older: Share, normal: Share, prior: Prior) -> None:
         self.start = start
         self.bad = self.reviews = 0
         self.before = Share(older.bad + normal.bad, older.reviews + normal.reviews)
         weight = min(1.0, MAX_OLDER / older.reviews) if older.reviews else 0.0
-        bad = PRIOR[0] + weight * older.bad + normal.bad
-        good = PRIOR[1] + weight * (older.reviews - older.bad) + normal.reviews - normal.bad
+        bad = prior[0] + weight * older.bad + normal.bad
+        good = prior[1] + weight * (older.reviews - older.bad) + normal.reviews - normal.bad
         self.share = bad / (bad + good)
         self._as_before = (bad, good)
         self._worse = [_with_odds(odds, bad, good) for odds in ODDS]

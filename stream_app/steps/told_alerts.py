@@ -2,53 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import cast, get_args
+from typing import get_args
 
 from stream_app.records import Alert, ProductRule
 from stream_app.steps.episodes import Mark
 from stream_app.steps.fold import HOUR_MS
 
-_RULES = frozenset(get_args(ProductRule))
+_RULES: frozenset[str] = frozenset(get_args(ProductRule))
 
 
 class ToldEpisodes:
-    """Of each product and rule the alert that was raised last, and whether it is over. Alerts come in any order, and
-    may come repeatedly. Bounded by the products and rules that alarmed since the topic's beginning.
+    """Of each product and name of an episode the alert that was raised last, and whether it is over.
+
+    Alerts come in any order, and may come repeatedly. Bounded by those that alarmed since the topic's beginning.
     """
 
     def __init__(self) -> None:
-        self._last: dict[str, dict[ProductRule, tuple[int, Mark, bool]]] = {}
+        self._last: dict[str, dict[str, tuple[int, Mark, bool]]] = {}
         self._news: set[str] = set()
 
     def note(self, alert: Alert) -> None:
         """Alerts of reviews are passed over, and what another producer wrote under an id that is none of ours."""
-        is_over = alert.rule == "recovered"
-        rule, begun = alert.recovered_from if is_over else alert.rule, _hour_of(alert.alert_id)
-        if rule not in _RULES or begun is None:
+        is_over, begun = alert.rule == "recovered", _hour_of(alert.alert_id)
+        if (alert.recovered_from if is_over else alert.rule) not in _RULES or begun is None:
             return
         last = alert.window.ends_ms // HOUR_MS - 1 if alert.window and alert.window.ends_ms else begun
         start = alert.window.begins_ms // HOUR_MS if alert.window and alert.window.begins_ms else begun
         of_product = self._last.setdefault(alert.product_id, {})
-        key = cast(ProductRule, rule)
-        raised_at_ms, held, was_over = of_product.get(key, (-1, None, False))
+        raised_at_ms, held, was_over = of_product.get(alert.episode, (-1, None, False))
         if held is not None and held.begun == begun:
             is_over = is_over or was_over
         elif alert.raised_at_ms < raised_at_ms:
             return
-        of_product[key] = max(alert.raised_at_ms, raised_at_ms), Mark(start, last, "told", begun), is_over
+        of_product[alert.episode] = max(alert.raised_at_ms, raised_at_ms), Mark(start, last, "told", begun), is_over
         self._news.add(alert.product_id)
 
-    def adopted(self, product_id: str, marks: dict[ProductRule, Mark]) -> dict[ProductRule, Mark]:
+    def adopted(self, product_id: str, marks: Mapping[str, Mark]) -> dict[str, Mark]:
         """The marks of a view that was rebuilt, with what is known to be told, and without what is over."""
         after = dict(marks)
-        for rule, (_, told, is_over) in self._last.get(product_id, {}).items():
-            held = after.get(rule)
+        for name, (_, told, is_over) in self._last.get(product_id, {}).items():
+            held = after.get(name)
             if is_over:
                 if held is not None and held.told == "told" and held.begun == told.begun:
-                    del after[rule]
+                    del after[name]
             elif held is None or held.told != "told":  # guarantee: rebuilt-view-knows-what-was-told
-                after[rule] = told
+                after[name] = told
         return after
 
     def take_news(self) -> set[str]:

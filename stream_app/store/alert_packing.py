@@ -8,9 +8,10 @@ from typing import cast
 
 import orjson
 
-from stream_app.records import Alert, AlertQuote, BadShare, ProductRule
+from stream_app.records import Alert, AlertQuote, BadShare
 from stream_app.steps.episodes import Mark, Told
-from stream_app.steps.product_alerts import RULES, quoted
+from stream_app.steps.product_alert import quoted
+from stream_app.steps.product_alerts import episode_names
 from stream_app.store.packing import known_fields, unpack_evidence
 
 
@@ -60,7 +61,7 @@ def with_quotes(alert: Alert, sentences: Sequence[bytes | None]) -> Alert:
     for quote, packed in zip(alert.quotes, sentences, strict=True):
         held = unpack_evidence(packed) if packed else None
         is_same = held is not None and held.revision == quote.revision
-        quotes.append(replace(quote, sentence=quoted(held) if held and is_same else None))
+        quotes.append(replace(quote, sentence=quoted(held, alert.aspect) if held and is_same else None))
     return replace(alert, quotes=tuple(quotes))
 
 
@@ -74,8 +75,13 @@ def unpack_outbox(fields: Sequence[bytes]) -> tuple[tuple[str, bytes], ...]:
 
 
 def mark_fields() -> list[str]:
-    """The fields of the state hash that hold the marks of RULES, in their order."""
-    return [f"episode:{rule}" for rule in RULES]
+    """The fields of the state hash that hold the marks of ``episode_names``, in their order."""
+    return [mark_field(name) for name in episode_names()]
+
+
+def mark_field(name: str) -> str:
+    """The field of the state hash that holds the mark of an episode."""
+    return f"episode:{name}"
 
 
 def pack_mark(mark: Mark | None) -> str:
@@ -83,11 +89,11 @@ def pack_mark(mark: Mark | None) -> str:
     return " ".join(map(str, mark)) if mark else ""
 
 
-def unpack_marks(values: Sequence[bytes | None]) -> dict[ProductRule, Mark]:
+def unpack_marks(values: Sequence[bytes | None]) -> dict[str, Mark]:
     """The values of ``mark_fields``."""
-    marks: dict[ProductRule, Mark] = {}
-    for rule, packed in zip(RULES, values, strict=True):
+    marks: dict[str, Mark] = {}
+    for name, packed in zip(episode_names(), values, strict=True):
         if packed:
             start, last, told, begun = packed.decode().split(" ")
-            marks[rule] = Mark(int(start), int(last), cast(Told, told), int(begun))
+            marks[name] = Mark(int(start), int(last), cast(Told, told), int(begun))
     return marks

@@ -8,10 +8,10 @@ from typing import Any
 
 from stream_app import telemetry
 from stream_app.ports import Judged
-from stream_app.records import Alert, EnrichedReview, ProductRule
-from stream_app.steps.episodes import Mark
+from stream_app.records import Alert, EnrichedReview
 from stream_app.steps.fold import HOUR_MS
-from stream_app.steps.product_alerts import RULES, SUPPRESSED, Finding, Marks, Policy, alert_of, may_change, verdict
+from stream_app.steps.product_alert import alert_of
+from stream_app.steps.product_alerts import RULES, SUPPRESSED, Finding, Marks, Policy, may_change, verdict
 from stream_app.steps.told_alerts import ToldEpisodes
 from stream_app.store import alert_packing, packing
 from stream_app.store.keys import Keys
@@ -124,16 +124,20 @@ class Episodes:
         self, product_id: str, version: int, held: Marks, after: Marks, alerts: Sequence[Alert], encode: Encode
     ) -> Command:
         product = self._keys.product(product_id)
-        changed: list[tuple[ProductRule, Mark | None]] = [(rule, after.get(rule)) for rule in RULES]
+        names = list(dict.fromkeys((*RULES, *held, *after)))
         marks = [
             part
-            for (rule, mark), field in zip(changed, alert_packing.mark_fields(), strict=True)
-            for part in (field, alert_packing.pack_mark(held.get(rule)), alert_packing.pack_mark(mark))
+            for name in names
+            for part in (
+                alert_packing.mark_field(name),
+                alert_packing.pack_mark(held.get(name)),
+                alert_packing.pack_mark(after.get(name)),
+            )
         ]
         outbox: list[str | bytes] = []
         for alert in alerts:
             outbox += [alert.alert_id, "".join(f"{one.review_id}\t" for one in alert.quotes), encode(alert)]
-        return NOTE_EPISODES.call((product.state, product.outbox), (version, len(RULES), *marks, *outbox))
+        return NOTE_EPISODES.call((product.state, product.outbox), (version, len(names), *marks, *outbox))
 
 
 def _judged(

@@ -15,7 +15,8 @@ from stream_app.steps.due import (
     unless_clock_was_ahead,
 )
 from stream_app.steps.fold import HOUR_MS, ProductState
-from stream_app.steps.product_alerts import SUPPRESSED, Marks, Policy, alert_of, quoted, verdict
+from stream_app.steps.product_alert import alert_of, quoted
+from stream_app.steps.product_alerts import SUPPRESSED, Marks, Policy, verdict
 from stream_app.steps.product_summary import counts_of, day_tallies, summarize
 from stream_app.store.keys import MAX_RECENT_ALERTS
 from stream_app.testing.handling import MemoryAlertHandling
@@ -256,7 +257,7 @@ class MemorySummaryStore(MemoryAlertHandling):
         for one in alert.quotes:
             held_now = sentences.get(one.review_id)
             is_same = held_now is not None and held_now.revision == one.revision
-            quotes.append(replace(one, sentence=quoted(held_now) if held_now and is_same else None))
+            quotes.append(replace(one, sentence=quoted(held_now, alert.aspect) if held_now and is_same else None))
         alert = replace(alert, quotes=tuple(quotes))
         held = state.held.get(alert.review_id) if state and alert.review_id else None
         if held is None or (held.revision, held.deleted) <= (alert.revision or 0, 0):

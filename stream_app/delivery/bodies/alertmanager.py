@@ -42,6 +42,7 @@ def _alert(notification: Notification, alert: Alert) -> dict[str, Any]:
     labels = {
         "alertname": alert.recovered_from or alert.rule,
         "product_id": alert.product_id,
+        **({"aspect": alert.aspect} if alert.aspect and ":" in alert.episode else {}),
         **({"review_id": alert.review_id} if alert.review_id is not None else {}),
         **({"test": "true"} if notification.is_test else {}),
     }

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from stream_app.records import Alert, EnrichedReview
+from stream_app.records import Alert, EnrichedReview, Label, Opinion
+from stream_app.settings import Settings
+from stream_app.steps.aspects import load_aspects
+from stream_app.steps.aspects.keywords import aspects_by_keyword
 from stream_app.steps.fold import ProductState
-from stream_app.steps.product_alerts import Marks, Policy, alert_of, verdict
+from stream_app.steps.product_alert import alert_of
+from stream_app.steps.product_alerts import Marks, Policy, verdict
+from stream_app.steps.sentences import sentences
 from tests.behaviour.enriched import HOUR_MS, enriched
 from tests.unit.embedded.test_sample import LINES, broken, parsed
 
+ASPECTS = load_aspects()
+
 
 def as_read(message: dict[str, Any]) -> EnrichedReview:
-    """What `enrich` would make of it with a model that believes the stars."""
+    """What `enrich` would make of it with a model that believes the stars, and finds aspects by keywords."""
     at_ms = round(datetime.fromisoformat(message["created_at"]).timestamp() * 1000)
     label = {1: "negative", 2: "negative", 3: "neutral"}.get(message["rating"], "positive")
     return enriched(
@@ -24,7 +31,15 @@ def as_read(message: dict[str, Any]) -> EnrichedReview:
         text=message["text"],
         label=label,
         key_sentence=None,
+        opinions=opinions_by_keyword(message, label),
     )
+
+
+def opinions_by_keyword(message: dict[str, Any], label: str) -> tuple[Opinion, ...]:
+    """The sentences with a keyword of an aspect, all of them as bad or good as the review."""
+    text, language = message["text"], message.get("language", "en")
+    found = [(span, aspects_by_keyword(text[span.start : span.end], language, ASPECTS)) for span in sentences(text)]
+    return tuple(Opinion(span, cast(Label, label), 0.9, aspects) for span, aspects in found if aspects)
 
 
 def alarmed() -> list[tuple[str, Alert]]:
@@ -39,7 +54,7 @@ def alarmed() -> list[tuple[str, Alert]]:
         state = states.setdefault(review.product_id, ProductState(review.product_id))
         state.apply(review)
         now_ms = state.newest_ms or 0
-        policy = Policy(accepted=0.0005, max_age_ms=48 * HOUR_MS)
+        policy = Policy(accepted=Settings(_env_file=None).spike_false_alarms_of_a_rule, max_age_ms=48 * HOUR_MS)
         hours = {review.created_at_ms // HOUR_MS}
         marks[review.product_id], findings = verdict(state, marks.get(review.product_id, {}), hours, policy, now_ms)
         for one in findings:

@@ -12,7 +12,8 @@ from stream_app.records import Alert, BadShare, EnrichedReview, Opinion, Span
 from stream_app.steps.fold import ProductState
 from stream_app.steps.hazard_clusters import newest_cluster
 from stream_app.steps.hazards import speaks_of_hazard
-from stream_app.steps.product_alerts import MAX_QUOTES, Marks, Policy, alert_of, may_change, verdict
+from stream_app.steps.product_alert import MAX_QUOTES, alert_of
+from stream_app.steps.product_alerts import Marks, Policy, may_change, verdict
 from tests.behaviour.enriched import DAY_MS, HOUR_MS, NOW_MS, deletion, enriched
 
 POLICY = Policy(accepted=0.0005, max_age_ms=2 * DAY_MS)

@@ -1,0 +1,101 @@
+"""Finds the days in which an aspect of a product turned bad, and the aspect that explains what the product has.
+
+The detector of steps/spikes.py over days: the state has no hours of aspects. A review is bad here if it criticizes the
+aspect, whatever else it says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stream_app.steps.chance import p_value_of_shares
+from stream_app.steps.fold import ProductState
+from stream_app.steps.spikes import LEAST_BAD, Episode, Hour, Prior, Share, newest_episode
+
+PRIOR: Prior = (0.6, 20.4)
+"""Of the share of reviews that criticize one aspect, of a product of which nothing is known: 3 % on average, and as
+uncertain as after 21 reviews. Not fitted."""
+
+_DAY_HOURS = 24
+_NEGATIVE = 1
+_CHANCE = 0.01
+_NONE = Share(0, 0)
+
+
+def newest_aspect_episodes(state: ProductState, accepted: float) -> dict[str, Episode]:
+    """The newest episode of each aspect that has one. ``accepted``: false alarms a month, of all aspects together."""
+    each = accepted / max(1, len(state.aspects))  # guarantee: aspects-share-the-false-alarms
+    found = {}
+    for aspect, criticized in _criticized(state).items():
+        if criticized >= LEAST_BAD:
+            episode = newest_episode(*aspect_days(state, aspect), each, PRIOR)
+            if episode is not None:
+                last = max(hour for hour in state.buckets if hour // _DAY_HOURS == episode.last // _DAY_HOURS)
+                detected = episode.detected + _DAY_HOURS - 1  # any hour of that day may have sufficed
+                found[aspect] = replace(episode, detected=detected, last=last)
+    return found
+
+
+def aspect_days(state: ProductState, aspect: str) -> tuple[Share, list[Hour]]:
+    """(what lies before the kept days, the kept days in order, by their first hour): reviews that criticize it.
+
+    Of the reviews with a sentiment. What was applied before the view counted aspects is left out, else their share
+    would have been 0: the days before the first with an aspect, and what is older where it has none.
+    """
+    reviews: dict[int, int] = {}
+    for hour, tally in state.buckets.items():
+        day = hour // _DAY_HOURS
+        reviews[day] = reviews.get(day, 0) + sum(tally[:3])
+    first = min(state.aspect_days, default=0)
+    days = [
+        Hour(day * _DAY_HOURS, _negative(state, day, aspect), max(count, _negative(state, day, aspect)))
+        for day, count in sorted(reviews.items())
+        if count and day >= first
+    ]
+    kept_mentions = sum(tally[0] for tallies in state.aspect_days.values() for tally in tallies.values())
+    if kept_mentions >= sum(tally[0] for tally in state.aspects.values()):
+        return _NONE, days
+    bad = state.aspects.get(aspect, (0, 0, 0))[_NEGATIVE] - sum(one.bad for one in days)
+    return Share(bad, max(bad, sum(state.totals[:3]) - sum(reviews.values()))), days
+
+
+def explaining_aspect(state: ProductState, episode: Episode) -> tuple[str, Share, Share] | None:
+    """(the aspect that at least half of the bad reviews of the episode criticize, and more often than before; how many
+    of its reviews do, how many before). None: there is none. By whole days.
+    """
+    best = None
+    for aspect, criticized in _criticized(state).items():
+        if 2 * criticized < episode.window.bad:
+            continue
+        older, days = aspect_days(state, aspect)
+        first, last = (hour // _DAY_HOURS * _DAY_HOURS for hour in (episode.start, episode.last))
+        window = _sum([one for one in days if first <= one.hour <= last])
+        before = _sum([one for one in days if one.hour < first], older)
+        is_most = 2 * window.bad >= episode.window.bad
+        if is_most and _is_more(window, before) and (best is None or window.bad > best[1].bad):
+            best = aspect, window, before
+    return best
+
+
+def _is_more(window: Share, before: Share) -> bool:
+    """Is its share larger than before, by more than chance? ``PRIOR`` stands for what is not known."""
+    bad, reviews = before.bad + round(PRIOR[0]), before.reviews + round(sum(PRIOR))
+    is_larger = window.bad * reviews > bad * window.reviews
+    return is_larger and p_value_of_shares(window.bad, window.reviews, bad, reviews) < _CHANCE
+
+
+def _sum(days: list[Hour], more: Share = _NONE) -> Share:
+    return Share(more.bad + sum(one.bad for one in days), more.reviews + sum(one.reviews for one in days))
+
+
+def _negative(state: ProductState, day: int, aspect: str) -> int:
+    return state.aspect_days.get(day, {}).get(aspect, (0, 0, 0))[_NEGATIVE]
+
+
+def _criticized(state: ProductState) -> dict[str, int]:
+    """How many reviews of the kept days criticize each aspect; in order of the ids."""
+    counted: dict[str, int] = {}
+    for tallies in state.aspect_days.values():
+        for aspect, tally in tallies.items():
+            counted[aspect] = counted.get(aspect, 0) + tally[_NEGATIVE]
+    return dict(sorted(counted.items()))
