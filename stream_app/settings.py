@@ -157,13 +157,13 @@ class AlertSettings(ProcessSettings):
     alert_max_age_hours: float = Field(
         48.0, ge=0, description="older reviews raise none: by the newest of their dates and the record's timestamp"
     )
-    product_alerts: bool = Field(True, description="alarm when a product turns bad, too, not a single review alone")
+    product_alerts: bool = Field(True, description="alarm when a product turns bad, too, not of single reviews alone")
     spike_false_alarms: float = Field(
         1.0,
         gt=0,
         le=1000,
-        description="false alarms of spikes (negative_spike, rating_drop) per 1,000 products and month that are "
-        "accepted; fewer: later alarms",
+        description="false alarms of spikes (negative_spike, those of aspects too, rating_drop) per 1,000 products and "
+        "month that are accepted; fewer: later alarms",
     )
 
     @property

@@ -69,7 +69,7 @@ def _fields(alert: Alert) -> dict[str, Any]:
 
 def _of_product(alert: Alert) -> dict[str, Any]:
     """Nothing of an alert about a review."""
-    if not (alert.window or alert.baseline or alert.quotes or alert.recovered_from):
+    if not (alert.window or alert.baseline or alert.quotes or alert.recovered_from or alert.aspect):
         return {}
     return {
         "window": _share(alert.window),

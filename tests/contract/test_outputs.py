@@ -86,6 +86,7 @@ ALERT = st.builds(
         max_size=3,
     ).map(tuple),
     recovered_from=st.none() | st.sampled_from(get_args(ProductRule)),
+    aspect=st.none() | TEXT,
 )
 
 
@@ -141,6 +142,7 @@ def test_example_of_a_safety_alert_is_valid_and_says_what_raised_it() -> None:
     ("name", "rule", "severity", "reason"),
     [
         ("negative_spike", "negative_spike", "warning", "sentiment"),
+        ("negative_spike_of_aspect", "negative_spike", "warning", "sentiment"),
         ("rating_drop", "rating_drop", "warning", "stars"),
         ("safety_cluster", "safety_cluster", "critical", "terms"),
         ("recovered", "recovered", "info", "ended"),

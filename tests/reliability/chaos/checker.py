@@ -8,7 +8,8 @@ What must be there follows from what was sent and from the rules of the contract
     order          the first publications of a partition's messages stand in offset order
     identity       over the whole topic equal ce_id <=> equal state; dropping duplicates by it loses no state
     alerts         each due alert was published at least once, none that is not due, and for no id one of a lower
-                   severity after a higher one; a crash may repeat one of equal severity
+                   severity after a higher one; a crash may repeat one of equal severity. Those about products:
+                   see checker_episodes
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from tests.reliability.chaos.checker_episodes import is_about_a_product, wrong_episodes
 from tests.reliability.chaos.published import (
     SEVERITIES,
     DeadLetter,
@@ -98,10 +100,6 @@ def check_identity(published: Published) -> Verdict:
         if len(states) > 1
     ]
     return Verdict(wrong=wrong)
-
-
-# of these a round only says that none is published twice for another reason: which are due depends on the view alone
-_OF_PRODUCTS = ("negative_spike|", "rating_drop|", "safety_cluster|", "recovered|")
 
 
 def due_alerts(sent: Iterable[Sent]) -> dict[str, tuple[int, int]]:
@@ -247,10 +245,11 @@ def _alerts(sent: Sequence[Sent], published: Published) -> Verdict:
         elif gravest > most:
             verdict.wrong.append(f"alert {alert_id} was published as {SEVERITIES[gravest]}")
     products = {product_of(one) for one in sent if one.fields}
+    verdict.wrong += wrong_episodes(published, products)
     for alert_id, raised in published.alerts.items():
         if raised[0].product_id not in products:
             continue
-        if alert_id not in due and not alert_id.startswith(_OF_PRODUCTS):
+        if alert_id not in due and not is_about_a_product(alert_id):
             verdict.wrong.append(f"alert {alert_id} was not due")
         for before, after in pairwise(raised):
             if after.severity < before.severity:

@@ -109,13 +109,15 @@ class DeadLetter(NamedTuple):
 
 class Raised(NamedTuple):
     """A record of `reviews.alerts`; ``severity``: its place among SEVERITIES; ``at``: when it was produced, Unix
-    seconds.
+    seconds; of a product, the hours it is about.
     """
 
     product_id: str
     revision: int
     severity: int
     at: float = 0.0
+    begins_at: str = ""
+    ends_at: str = ""
 
 
 @dataclass(slots=True)
@@ -192,8 +194,16 @@ class Published:
     def _take_alert(self, at: float, message: Any) -> None:
         value = _json(message)
         if value is not None:
-            severity = SEVERITIES.index(value["severity"])
-            self.alerts[value["alert_id"]].append(Raised(value["product_id"], value.get("revision") or 0, severity, at))
+            window = value.get("window") or {}
+            raised = Raised(
+                value["product_id"],
+                value.get("revision") or 0,
+                SEVERITIES.index(value["severity"]),
+                at,
+                window.get("begins_at") or "",
+                window.get("ends_at") or "",
+            )
+            self.alerts[value["alert_id"]].append(raised)
 
     def _short(self, topic: str) -> str:
         return topic.removeprefix(self.prefix)
