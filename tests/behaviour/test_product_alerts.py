@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stream_app.ports import SummaryStore
-from stream_app.records import EnrichedReview
+from stream_app.records import EnrichedReview, Opinion, Span
 from tests.behaviour.bad_batch import ALERT_ID, BATCH, HEALTHY, bad, judge, raised, take
 from tests.behaviour.enriched import DAY_MS, HOUR_MS, NOW_MS, deletion, enriched
 from tests.behaviour.running import Run
@@ -107,3 +107,32 @@ def test_quotes_of_recent_alerts_are_what_their_reviews_say_now(run: Run, store:
     run(store.apply([bad(0, revision=1, kind="edited", text="Never mind."), deletion("bad 1")], NOW_MS))
     [shown] = run(store.recent_alerts(5))
     assert [one.sentence for one in shown.quotes] == [None, None, "It broke (2)."]
+
+
+def test_aspect_that_turns_bad_alarms_once_and_its_deletion_ends_it(run: Run, store: SummaryStore) -> None:
+    """The marks of aspects are kept like those of products."""
+    text = "It came late. I like it."
+    late = [
+        enriched(
+            f"late {number}",
+            created_at_ms=NOW_MS - number * HOUR_MS // 4,
+            text=text,
+            key_sentence=None,
+            opinions=(Opinion(Span(0, 13), "negative", 0.9, ("delivery",)),),
+        )
+        for number in range(24)
+    ]
+    alert_id = "negative_spike:delivery|p|2027-01-15T00"
+    assert take(run, store, HEALTHY) == []
+    [judged] = take(run, store, late)
+    assert [(one.alert_id, one.aspect) for one in judged.raised] == [(alert_id, "delivery")]
+    assert raised(take(run, store, late)) == []
+
+    run(store.record_alerts(judged.raised))
+    [shown] = run(store.recent_alerts(5))
+    assert [one.sentence for one in shown.quotes] == ["It came late."] * 3
+
+    run(store.clear_outbox("p", [alert_id]))
+    assert raised(take(run, store, [deletion(one.review_id) for one in late])) == [
+        "recovered|p|negative_spike:delivery|2027-01-15T00"
+    ]

@@ -12,7 +12,7 @@ from redis import Redis
 from stream_app import contract
 from stream_app.embedded.valkey import EmbeddedValkey
 from stream_app.ports import Judged
-from stream_app.records import Alert, EnrichedReview, RawRecord
+from stream_app.records import Alert, EnrichedReview, Opinion, RawRecord, Span
 from stream_app.steps.told_alerts import ToldEpisodes
 from stream_app.store import alert_packing
 from stream_app.store.keys import Keys
@@ -206,3 +206,21 @@ def test_product_whose_state_is_broken_stops_no_other(run: Run, old: RedisSummar
     client.hset(Keys(NAMESPACE, 1).product("q").state, "episode:negative_spike", "nonsense")
 
     assert raised(judge(run, old, [*broken, *BATCH])) == [ALERT_ID]
+
+
+def test_alert_of_an_aspect_that_loses_its_words_is_told_again(run: Run, old: RedisSummaryStore) -> None:
+    late = [
+        enriched(
+            f"late {number}",
+            created_at_ms=NOW_MS - number * HOUR_MS // 4,
+            text="Late.",
+            key_sentence=None,
+            opinions=(Opinion(Span(0, 5), "negative", 0.9, ("delivery",)),),
+        )
+        for number in range(24)
+    ]
+    [judged] = take(run, old, [*HEALTHY, *late])
+    quoted = judged.raised[0].quotes[0].review_id
+    [again] = take(run, old, [deletion(quoted)])
+    assert [(one.rule, one.aspect) for one in again.raised] == [("negative_spike", "delivery")]
+    assert quoted.encode() not in again.outbox[0][1]

@@ -82,11 +82,15 @@ def test_shoes_recover_and_nothing_else_does() -> None:
     assert recovered == [("shoes-023", "shoes-stride4", "ended")]
 
 
-def test_alert_of_the_bad_batch_says_what_was_counted_and_quotes_its_reviews() -> None:
+def test_alert_of_the_bad_batch_says_what_was_counted_names_the_aspect_and_quotes_its_reviews() -> None:
     [alert] = [
         alert for _, alert in alarmed() if alert.product_id == "charger-volt65" and alert.rule == "negative_spike"
     ]
 
-    assert alert.sentence == "6 of 6 reviews since 2026-06-14 06:00 UTC are negative, 1 of 25 reviews before."
+    assert alert.aspect == "safety"
+    assert alert.sentence == (
+        "6 of 6 reviews since 2026-06-14 06:00 UTC are negative, 1 of 25 reviews before. It is about safety: of 6 "
+        "reviews of these days 4 criticize it, 0 of 24 reviews before."
+    )
     assert {one.review_id for one in alert.quotes} < {f"charger-{number:03d}" for number in range(26, 32)}
     assert all(one.sentence for one in alert.quotes)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from stream_app.records import Alert, BadShare, EnrichedReview, Opinion, Span
+from stream_app.steps.episodes import Mark, Told
 from stream_app.steps.fold import ProductState
 from stream_app.steps.hazard_clusters import newest_cluster
 from stream_app.steps.hazards import speaks_of_hazard
@@ -141,6 +142,21 @@ def test_old_batch_does_not_alarm_and_is_counted_once() -> None:
 
     assert product.take([*HEALTHY, *BATCH]) == product.take(BATCH) == []
     assert product.outcomes == [("negative_spike", "too_old"), ("rating_drop", "too_old")]
+
+
+def test_rule_that_was_told_covers_the_other_that_was_noted_before() -> None:
+    """The negative ones were too old to alarm when they were noted first; by now their stars alarmed."""
+    product = Product()
+    product.take([*HEALTHY, *BATCH])
+    told = product.marks["negative_spike"]
+    product.marks = {"negative_spike": replace_told(told, "too_old"), "rating_drop": replace_told(told, "told")}
+
+    assert product.take([bad(8)]) == []
+    assert product.marks["negative_spike"].told == "covered"
+
+
+def replace_told(mark: Mark, told: Told) -> Mark:
+    return mark._replace(told=told)
 
 
 def test_rebuild_finds_the_episodes_that_live_workers_found() -> None:
