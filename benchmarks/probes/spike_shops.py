@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.steps import spikes
-from stream_app.steps.spikes import PRIOR, Episode, Hour, Share
+from stream_app.steps.aspect_spikes import PRIOR as ASPECT_PRIOR
+from stream_app.steps.spikes import PRIOR, Episode, Hour, Prior, Share
 
 HOURS_A_DAY = 24
 MONTH_HOURS = 30 * HOURS_A_DAY
@@ -67,9 +68,39 @@ def healthy_year(products: int, seed: int) -> tuple[Reviews, Reviews, float]:
     others.
     """
     random = np.random.default_rng(seed)
-    busy = season(_WARM_UP_DAYS + _YEAR_DAYS)
     monthly = np.exp(random.uniform(0, np.log(500), products))
     share = random.beta(*PRIOR, products)
+    of, owner, hour, months_before, months = _volume(monthly, random)
+    low = random.random(of[-1]) < share[owner]
+    negative = random.random(of[-1]) < np.where(low, 0.85, 0.05)
+    older = random.poisson(monthly * months_before)
+    older_low = random.binomial(older, share)
+    older_negative = random.binomial(older_low, 0.85) + random.binomial(older - older_low, 0.05)
+    stars = Reviews(of, hour, low, np.stack([older_low, older], axis=1))
+    return Reviews(of, hour, negative, np.stack([older_negative, older], axis=1)), stars, months
+
+
+def healthy_aspects(aspects: int, seed: int) -> tuple[Reviews, float]:
+    """(which reviews criticize it, aspect-months counted): one aspect each of so many products, by days.
+
+    The share that does is drawn from the prior of aspects.
+    """
+    random = np.random.default_rng(seed)
+    monthly = np.exp(random.uniform(0, np.log(500), aspects))
+    share = random.beta(*ASPECT_PRIOR, aspects)
+    of, owner, hour, months_before, months = _volume(monthly, random)
+    older = random.poisson(monthly * months_before)
+    bad = random.random(of[-1]) < share[owner]
+    day = hour // HOURS_A_DAY * HOURS_A_DAY
+    return Reviews(of, day, bad, np.stack([random.binomial(older, share), older], axis=1)), months
+
+
+def _volume(
+    monthly: NDArray[np.float64], random: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], float]:
+    """(``of``, the product and the hour of each review, months on sale before the year, product-months)."""
+    products = len(monthly)
+    busy = season(_WARM_UP_DAYS + _YEAR_DAYS)
     months_before = np.maximum(random.uniform(-8, 24, products), 0.0)
     launched = np.where(months_before > 0, 0, (random.uniform(0, 1, products) * len(busy)).astype(int))
     cumulated = np.cumsum(busy)
@@ -80,18 +111,8 @@ def healthy_year(products: int, seed: int) -> tuple[Reviews, Reviews, float]:
     at = cumulated[launched][owner] + random.uniform(0, 1, of[-1]) * left[owner]
     hour = np.minimum(np.searchsorted(cumulated, at), len(busy) - 1)
     hour = hour[np.lexsort((hour, owner))]
-    low = random.random(of[-1]) < share[owner]
-    negative = random.random(of[-1]) < np.where(low, 0.85, 0.05)
-    older = random.poisson(monthly * months_before)
-    older_low = random.binomial(older, share)
-    older_negative = random.binomial(older_low, 0.85) + random.binomial(older - older_low, 0.05)
     year = (_YEAR_DAYS + _WARM_UP_DAYS) * HOURS_A_DAY - np.maximum(launched, 0)
-    stars = Reviews(of, hour, low, np.stack([older_low, older], axis=1))
-    return (
-        Reviews(of, hour, negative, np.stack([older_negative, older], axis=1)),
-        stars,
-        float(year.sum() / MONTH_HOURS),
-    )
+    return of, owner, hour, months_before, float(year.sum() / MONTH_HOURS)
 
 
 def steady(products: int, reviews: int, monthly: float, share: float, older: int, seed: int) -> Reviews:
@@ -104,11 +125,14 @@ def steady(products: int, reviews: int, monthly: float, share: float, older: int
     return Reviews(of, hour, random.random(len(hour)) < share, before)
 
 
-def alarms(reviews: Reviews, accepted: float, *, screened: bool = True) -> Iterator[tuple[int, int, Episode]]:
+def alarms(
+    reviews: Reviews, accepted: float, *, screened: bool = True, prior: Prior = PRIOR
+) -> Iterator[tuple[int, int, Episode]]:
     """Yield (product, index of the review that raised it, the episode) of each alarm.
 
     The product's own function decides, after each review that may raise one: that is bad and, where ``screened``, at
     which the same test by review, computed for all products at once, is within a factor of e^3 of its threshold.
+    ``prior``: of the share of bad reviews; another one is not for ``screened``.
     """
     may_raise = _screened(reviews, accepted) if screened else np.flatnonzero(reviews.bad)
     owners = np.searchsorted(reviews.of, may_raise, side="right") - 1
@@ -116,18 +140,18 @@ def alarms(reviews: Reviews, accepted: float, *, screened: bool = True) -> Itera
     for product, index in zip(owners.tolist(), may_raise.tolist(), strict=True):
         if index <= quiet_until:
             continue
-        episode = spikes.newest_episode(*reviews.state(product, index), accepted)
+        episode = spikes.newest_episode(*reviews.state(product, index), accepted, prior)
         if episode is None or episode.is_over:
             continue
         yield product, index, episode
-        quiet_until = _end_of(reviews, product, index, episode, accepted)
+        quiet_until = _end_of(reviews, product, index, episode, accepted, prior)
 
 
-def _end_of(reviews: Reviews, product: int, index: int, episode: Episode, accepted: float) -> int:
+def _end_of(reviews: Reviews, product: int, index: int, episode: Episode, accepted: float, prior: Prior) -> int:
     """The review with which the alarm ends."""
     last = int(reviews.of[product + 1])
     for later in range(index + 1, last):
-        now = spikes.newest_episode(*reviews.state(product, later), accepted)
+        now = spikes.newest_episode(*reviews.state(product, later), accepted, prior)
         if now is None or now.is_over or now.start > episode.last:
             return later
         episode = now
