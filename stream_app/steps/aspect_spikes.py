@@ -20,19 +20,22 @@ _DAY_HOURS = 24
 _NEGATIVE = 1
 _CHANCE = 0.01
 _NONE = Share(0, 0)
+_NO_TALLY = (0, 0, 0)
 
 
 def newest_aspect_episodes(state: ProductState, accepted: float) -> dict[str, Episode]:
     """The newest episode of each aspect that has one. ``accepted``: false alarms a month, of all aspects together."""
     each = accepted / max(1, len(state.aspects))  # guarantee: aspects-share-the-false-alarms
-    found = {}
-    for aspect, criticized in _criticized(state).items():
-        if criticized >= LEAST_BAD:
-            episode = newest_episode(*aspect_days(state, aspect), each, PRIOR)
-            if episode is not None:
-                last = max(hour for hour in state.buckets if hour // _DAY_HOURS == episode.last // _DAY_HOURS)
-                detected = episode.detected + _DAY_HOURS - 1  # any hour of that day may have sufficed
-                found[aspect] = replace(episode, detected=detected, last=last)
+    suspicious = [aspect for aspect, criticized in _criticized(state).items() if criticized >= LEAST_BAD]
+    if not suspicious:
+        return {}
+    found, reviews = {}, _reviews_of_days(state)
+    for aspect in suspicious:
+        episode = newest_episode(*_aspect_days(state, aspect, reviews), each, PRIOR)
+        if episode is not None:
+            last = max(hour for hour in state.buckets if hour // _DAY_HOURS == episode.last // _DAY_HOURS)
+            detected = episode.detected + _DAY_HOURS - 1  # any hour of that day may have sufficed
+            found[aspect] = replace(episode, detected=detected, last=last)
     return found
 
 
@@ -42,39 +45,49 @@ def aspect_days(state: ProductState, aspect: str) -> tuple[Share, list[Hour]]:
     Of the reviews with a sentiment. What was applied before the view counted aspects is left out, else their share
     would have been 0: the days before the first with an aspect, and what is older where it has none.
     """
-    reviews: dict[int, int] = {}
-    for hour, tally in state.buckets.items():
-        day = hour // _DAY_HOURS
-        reviews[day] = reviews.get(day, 0) + sum(tally[:3])
-    first = min(state.aspect_days, default=0)
-    days = [
-        Hour(day * _DAY_HOURS, _negative(state, day, aspect), max(count, _negative(state, day, aspect)))
-        for day, count in sorted(reviews.items())
-        if count and day >= first
-    ]
-    kept_mentions = sum(tally[0] for tallies in state.aspect_days.values() for tally in tallies.values())
-    if kept_mentions >= sum(tally[0] for tally in state.aspects.values()):
-        return _NONE, days
-    bad = state.aspects.get(aspect, (0, 0, 0))[_NEGATIVE] - sum(one.bad for one in days)
-    return Share(bad, max(bad, sum(state.totals[:3]) - sum(reviews.values()))), days
+    return _aspect_days(state, aspect, _reviews_of_days(state))
 
 
 def explaining_aspect(state: ProductState, episode: Episode) -> tuple[str, Share, Share] | None:
     """(the aspect that at least half of the bad reviews of the episode criticize, and more often than before; how many
     of its reviews do, how many before). None: there is none. By whole days.
     """
-    best = None
+    best, reviews = None, _reviews_of_days(state)
+    first, last = (hour // _DAY_HOURS * _DAY_HOURS for hour in (episode.start, episode.last))
     for aspect, criticized in _criticized(state).items():
         if 2 * criticized < episode.window.bad:
             continue
-        older, days = aspect_days(state, aspect)
-        first, last = (hour // _DAY_HOURS * _DAY_HOURS for hour in (episode.start, episode.last))
+        older, days = _aspect_days(state, aspect, reviews)
         window = _sum([one for one in days if first <= one.hour <= last])
         before = _sum([one for one in days if one.hour < first], older)
         is_most = 2 * window.bad >= episode.window.bad
         if is_most and _is_more(window, before) and (best is None or window.bad > best[1].bad):
             best = aspect, window, before
     return best
+
+
+def _aspect_days(state: ProductState, aspect: str, reviews: dict[int, int]) -> tuple[Share, list[Hour]]:
+    first = min(state.aspect_days, default=0)
+    days = []
+    for day, count in reviews.items():
+        if day >= first:
+            bad = state.aspect_days.get(day, {}).get(aspect, _NO_TALLY)[_NEGATIVE]
+            days.append(Hour(day * _DAY_HOURS, bad, max(count, bad)))
+    kept_mentions = sum(tally[0] for tallies in state.aspect_days.values() for tally in tallies.values())
+    if kept_mentions >= sum(tally[0] for tally in state.aspects.values()):
+        return _NONE, days
+    bad = state.aspects.get(aspect, _NO_TALLY)[_NEGATIVE] - sum(one.bad for one in days)
+    return Share(bad, max(bad, sum(state.totals[:3]) - sum(reviews.values()))), days
+
+
+def _reviews_of_days(state: ProductState) -> dict[int, int]:
+    """How many reviews with a sentiment each kept day has that has any, in order."""
+    counted: dict[int, int] = {}
+    for hour, tally in sorted(state.buckets.items()):
+        count = tally[0] + tally[1] + tally[2]
+        if count:
+            counted[hour // _DAY_HOURS] = counted.get(hour // _DAY_HOURS, 0) + count
+    return counted
 
 
 def _is_more(window: Share, before: Share) -> bool:
@@ -86,10 +99,6 @@ def _is_more(window: Share, before: Share) -> bool:
 
 def _sum(days: list[Hour], more: Share = _NONE) -> Share:
     return Share(more.bad + sum(one.bad for one in days), more.reviews + sum(one.reviews for one in days))
-
-
-def _negative(state: ProductState, day: int, aspect: str) -> int:
-    return state.aspect_days.get(day, {}).get(aspect, (0, 0, 0))[_NEGATIVE]
 
 
 def _criticized(state: ProductState) -> dict[str, int]:
