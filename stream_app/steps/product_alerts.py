@@ -132,12 +132,11 @@ def _is_told(mark: Mark | None) -> bool:
 def _found(state: ProductState, accepted: float) -> dict[str, Episode]:
     """The newest episode of each name that has one."""
     newest_hour = (state.newest_ms or 0) // HOUR_MS
-    of_product: dict[ProductRule, Episode | None] = {
+    found: dict[str, Episode | None] = {
         "negative_spike": spikes.newest_episode(*spikes.negative_hours(state), accepted),
         "rating_drop": spikes.newest_episode(*spikes.low_star_hours(state), accepted),
         "safety_cluster": hazard_clusters.newest_cluster(state.hazards.values(), newest_hour),
     }
     of_aspects = newest_aspect_episodes(state, ASPECTS_PART * accepted)
-    found: dict[str, Episode | None] = {**of_product}
     found |= {name_of("negative_spike", aspect): episode for aspect, episode in of_aspects.items()}
     return {name: episode for name, episode in found.items() if episode is not None}
