@@ -69,7 +69,8 @@ def _fields(alert: Alert) -> dict[str, Any]:
 
 def _of_product(alert: Alert) -> dict[str, Any]:
     """Nothing of an alert about a review."""
-    if not (alert.window or alert.baseline or alert.quotes or alert.recovered_from or alert.aspect):
+    said = (alert.window, alert.baseline, alert.recovered_from, alert.aspect)
+    if not alert.quotes and all(one is None for one in said):
         return {}
     return {
         "window": _share(alert.window),

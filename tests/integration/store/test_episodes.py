@@ -162,6 +162,7 @@ def test_episode_that_was_told_to_be_over_is_not_known_as_told(
 ) -> None:
     """The log that is replayed lacks what ended it: a redelivery, or late reviews."""
     [judged] = take(run, old, [*HEALTHY, *BATCH])
+    run(old.clear_outbox("p", [ALERT_ID]))
     [withdrawn] = take(run, old, [deletion(one.review_id) for one in BATCH])
     told = (*judged.raised, *withdrawn.raised)
     run(new.apply([*HEALTHY, *BATCH], NOW_MS))
@@ -182,7 +183,7 @@ def test_view_in_building_tells_nothing_until_it_is_active(
     assert raised(take(run, active, [*HEALTHY, *BATCH])) == [ALERT_ID]
 
     client.hdel(generations, "building")
-    assert raised(take(run, filling, [bad(8), bad(9)])) == []
+    assert raised(take(run, filling, [bad(8, created_at_ms=NOW_MS + 1)])) == []
     assert raised(take(run, filling, [replace(one, product_id="q") for one in [*HEALTHY, *BATCH]])) != []
 
 
