@@ -160,7 +160,8 @@ class Rebuild:
             await self._workers.stop()
             if self._settings.product_alerts:
                 turned = await restore.episodes(now_ms())
-                self._progress.say(f"{turned} product{' has' if turned == 1 else 's have'} turned bad; none alarms again.")
+                have = "product has" if turned == 1 else "products have"
+                self._progress.say(f"{turned} {have} turned bad; none alarms again.")
             await self._set_back(new, old)
             self._workers.start(new, silently=False)
             due = await restore.due(now_ms())
