@@ -14,7 +14,7 @@ from stream_app.models import derived
 from stream_app.models.classifier import load_classifier
 from stream_app.models.device import DeviceChoice
 from stream_app.models.multitask import SENTENCE_HEADS, MultiTaskBert
-from stream_app.ports import TextModel
+from stream_app.ports import ConfigurationError, TextModel
 from stream_app.records import Scores
 from stream_app.training.rows import Columns
 from stream_app.training.sentiment_data import Recipe, planned, read
@@ -47,8 +47,10 @@ def train_sentiment(
     ``read_sentences``. ``teacher``: its probabilities are learned too. ``start_from``: a fine-tuned model of which
     ``recipe.layers`` layers are the beginning. The state is kept in the folder ``checkpoint``; a later call with the
     same arguments resumes from it. ``output`` holds what differs from the base encoder, and the card.
+    Raises ConfigurationError.
     """
     recipe = recipe or Recipe()
+    _refuse_heads_that_would_not_learn(recipe, start_from)
     torch.manual_seed(recipe.seed)
     data = read(
         train,
@@ -90,6 +92,19 @@ def train_sentiment(
     if trainer.best is None:  # the best epoch is one before the checkpoint
         trainer.best = SentimentTraining(output, *scored(load_classifier(str(output), choice), data.dev), {}, {})
     return trainer.best
+
+
+def _refuse_heads_that_would_not_learn(recipe: Recipe, start_from: MultiTaskBert | None) -> None:
+    """Heads learn alone only beside a review head that is kept; in an adapter's copy they would stay as they are."""
+    if not recipe.heads_only:
+        return
+    if recipe.method == "lora":
+        raise ConfigurationError(
+            "--heads-only trains no adapter, and with --method lora it would train nothing. Add --method full; "
+            "a model that is an adapter may be named by --from all the same, its layers are then written whole."
+        )
+    if start_from is None:
+        raise ConfigurationError("--heads-only goes on with a trained model. Name it: --from MODEL.")
 
 
 def _only(items: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

@@ -13,6 +13,7 @@ from stream_app.models import derived
 from stream_app.models.base_encoder import base_encoder_folder
 from stream_app.models.classifier import load_classifier
 from stream_app.models.device import DeviceChoice
+from stream_app.ports import ConfigurationError
 from stream_app.records import LABELS
 from stream_app.training.evaluate import answers
 from stream_app.training.sentiment import train_sentiment
@@ -112,6 +113,18 @@ def test_heads_that_are_trained_alone_leave_the_reviews_answers_as_they_are(tmp_
     assert after.classifier.weight.equal(before.classifier.weight)
     assert after.bert.encoder.layer[0].output.dense.weight.equal(before.bert.encoder.layer[0].output.dense.weight)
     assert not after.sentence_classifier.weight.equal(before.sentence_classifier.weight)
+
+
+def test_heads_alone_with_an_adapter_are_refused_instead_of_training_nothing(tmp_path: Path) -> None:
+    base = derived.new_model(base_encoder_folder(), 1)
+    with pytest.raises(ConfigurationError, match="Add --method full"):
+        train(tmp_path, "heads", "lora", start_from=base, heads_only=True)
+    assert not (tmp_path / "heads").exists()
+
+
+def test_heads_alone_of_no_model_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="--from MODEL"):
+        train(tmp_path, "heads", "full", heads_only=True)
 
 
 def test_sentences_of_a_sorted_file_are_learned_from_all_of_it(tmp_path: Path) -> None:
