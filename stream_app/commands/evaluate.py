@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream_app.commands.evaluate_inputs import bad_rows_of, columns_of, folder_of, model_of, reviews_of, temperature_of
+from stream_app.commands.evaluate_inputs import (
+    bad_rows_of,
+    columns_of,
+    folder_of,
+    model_of,
+    reviews_of,
+    sampled,
+    temperature_of,
+)
 from stream_app.commands.evaluate_output import exit_where_broken, show, state_precisions_of
 from stream_app.commands.evaluate_product_text import evaluate_product_text
 from stream_app.commands.options import Column, Json, settings_from
@@ -51,7 +59,8 @@ Maximum = Annotated[
 HeldOut = Annotated[
     bool, typer.Option("--held-out", help="Only what a training on this file leaves out: a seventh of its products.")
 ]
-Seed = Annotated[int, typer.Option(help="Of the reviews that are changed, and of the changes.")]
+Sample = Annotated[int | None, typer.Option(min=1, help="Score this number of the reviews, drawn with the seed.")]
+Seed = Annotated[int, typer.Option(help="Of the sample, of the reviews that are changed, and of the changes.")]
 Precisions = Annotated[
     bool,
     typer.Option(
@@ -70,6 +79,7 @@ def evaluate_sentiment(
     minimum: Minimum = None,
     maximum: Maximum = None,
     held_out: HeldOut = False,
+    sample: Sample = None,
     changed_reviews: Annotated[
         int, typer.Option(help="Measure robustness on at most this number of reviews: each is read seven times.")
     ] = 1000,
@@ -91,6 +101,7 @@ def evaluate_sentiment(
     from stream_app.training.sentiment_report import evaluate_changes, evaluate_reviews
 
     reviews, bad_rows = reviews_of(data, column, held_out)
+    reviews = sampled(reviews, sample, seed)
     settings = settings_from(sentiment_model=model_of(model, "classifier"))
     if precisions:
         name = _resolved(settings.sentiment_model, "classifier", settings)
@@ -164,6 +175,8 @@ def evaluate_summary(
     minimum: Minimum = None,
     maximum: Maximum = None,
     held_out: HeldOut = False,
+    sample: Sample = None,
+    seed: Annotated[int, typer.Option(help="Of the sample.")] = 1,
     classifier: Annotated[
         str | None, typer.Option(help="Judge by this classifier whether the lines say what their reviews do.")
     ] = None,
@@ -181,6 +194,7 @@ def evaluate_summary(
     from stream_app.training.summary_report import evaluate_summaries, repeated_lines, sections
 
     reviews, bad_rows = reviews_of(data, column, held_out)
+    reviews = sampled(reviews, sample, seed)
     settings = settings_from(summary_model=model_of(model, "summarizer"))
     if precisions:
         name = _resolved(settings.summary_model, "summarizer", settings)
@@ -198,7 +212,7 @@ def evaluate_summary(
     if classifier is not None:
         judge = load_sentiment_model(settings_from(sentiment_model=model_of(classifier, "classifier"))).model
     scores = evaluate_summaries(tuned.model, long_enough, judge, reads_label=tuned.reads_label)
-    made = report_of(_run("summary", tuned.model.name, tuned.how, bad_rows, None), scores)
+    made = report_of(_run("summary", tuned.model.name, tuned.how, bad_rows, seed if sample else None), scores)
     if report is not None:
         write_report(report, made, sections(made))
     show(made, as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,13 @@ def reviews_of(
         if not reviews:
             raise ConfigurationError("--held-out: no review is of a product (product_id) that is held out.")
     return reviews, {file.path: file.bad_rows for file in files}
+
+
+def sampled(reviews: list[LabelledReview], most: int | None, seed: int) -> list[LabelledReview]:
+    """``most`` of the reviews, drawn with ``seed``, in their order; None: all of them."""
+    if most is None or most >= len(reviews):
+        return reviews
+    return [reviews[index] for index in sorted(random.Random(seed).sample(range(len(reviews)), most))]
 
 
 def bad_rows_of(path: Path, columns: Mapping[str, str]) -> list[BadRow]:

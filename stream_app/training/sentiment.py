@@ -83,7 +83,7 @@ def train_sentiment(
         train_dataset=batches,
         eval_dataset=batches,  # asked for, never read: see evaluate
         data_collator=_only,
-        callbacks=[EarlyStoppingCallback(recipe.patience_epochs)],
+        callbacks=[] if recipe.heads_only else [EarlyStoppingCallback(recipe.patience_epochs)],
     )
     files = ((*train, *sentences), (*dev, *sentences_dev))
     trainer.set_job(Job(data, tokenizer, tuple(aspects or {}), prototypes, recipe, choice, base, output, files))

@@ -139,7 +139,7 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
         """Score the model as it is now on the development data; write it where it is the best so far."""
         self.model.eval()
         current = ModelInTraining(self.model, self._job.tokenizer, self._job.choice)
-        if not self._job.recipe.heads_only:  # else it is in the weights already
+        if not self._job.recipe.heads_only:  # else the temperature is in the weights already
             calibration = list(answers(current, [one.model_text for one in self._job.data.calibration]))
             current.temperature = fitted_temperature(self._job.data.calibration, calibration)
         current.knows_neutral = self._knows_neutral
@@ -149,7 +149,8 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
             f"macro-F1 {scores.macro_f1:.4f}, calibration error {scores.calibration_error:.3f} "
             f"(temperature {current.temperature:.2f})"
         )
-        if self.state.best_metric is None or scores.macro_f1 > self.state.best_metric:
+        heads_only = self._job.recipe.heads_only  # reviews are answered as before: no epoch is better than another
+        if self.state.best_metric is None or scores.macro_f1 > self.state.best_metric or heads_only:
             held_out = {name: scored(current, reviews)[0] for name, reviews in self._job.data.held_out.items()}
             self.best = SentimentTraining(self._job.output, scores, title_scores, held_out, self._of_sentences())
             self._write(current.temperature)

@@ -91,6 +91,18 @@ def test_held_out_reviews_are_of_a_seventh_of_the_products(tmp_path: Path) -> No
     assert 8 <= orjson.loads(result.stdout)["reviews"] <= 35
 
 
+def test_a_sample_is_drawn_with_the_seed(tmp_path: Path) -> None:
+    data = write(tmp_path / "reviews.jsonl", [{**REVIEWS[0], "rating": 1 + number % 5} for number in range(100)])
+    by_seed = [
+        orjson.loads(run("sentiment", "--data", data, "--sample", "20", "--seed", seed, "--json").stdout)["confusion"]
+        for seed in ("1", "1", "2")
+    ]
+    assert sum(map(sum, by_seed[0])) == 20
+    assert by_seed[0] == by_seed[1] != by_seed[2]
+    everything = orjson.loads(run("sentiment", "--data", data, "--sample", "1000", "--json").stdout)
+    assert everything["reviews"] == 100
+
+
 def test_a_collapsed_summarizer_is_exit_code_1(tmp_path: Path) -> None:
     text = "The zip number {} broke after two days of use, and nobody at the shop wanted to answer my letters at all."
     data = write(tmp_path / "reviews.jsonl", [{"text": text.format(number), "rating": 1} for number in range(120)])

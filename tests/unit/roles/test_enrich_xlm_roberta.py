@@ -33,7 +33,9 @@ def xlm_roberta(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pieces.decoder = decoders.Metaspace()
     trainer = trainers.UnigramTrainer(vocab_size=90, special_tokens=specials, unk_token="<unk>", show_progress=False)
     pieces.train_from_iterator(FRENCH, trainer)
-    pieces.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    pieces.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=pieces,
         bos_token="<s>",
