@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast, XLMRobertaConfi
 
 from stream_app.models.loading import load_sentiment_models_of_languages
 from stream_app.models.tuned import Loaded, TunedModel
-from stream_app.settings import ModelSettings, Settings
+from stream_app.settings import ModelSettings
 from stream_app.testing.models import FakeClassifier
 from tests.unit.roles.enrich_stage import ENGLISH, Stage, review, run
 
