@@ -92,7 +92,7 @@ def test_xlm_roberta_that_is_named_for_french_reads_french_reviews(xlm_roberta: 
         for offset, text in ((0, FRENCH[0]), (2, FRENCH[1])):
             assert made[offset].language == "fr"
             assert made[offset].sentiment_model is not None
-            assert made[offset].sentiment_model.name == str(xlm_roberta)
+            assert made[offset].sentiment_model.name == xlm_roberta.name
             found = made[offset].sentiment
             assert found is not None
             assert found.scores == pytest.approx(probabilities(xlm_roberta, text), abs=1e-3)
