@@ -1,4 +1,4 @@
-"""Fits a trained classifier's row for hazards anew, on more sentences, and leaves all else as it is.
+"""Fits a trained classifier's row for hazards again, on more sentences, and leaves all else as it is.
 
 python -m stream_app.training.hazard_head --model review-sentiment-en --output FOLDER
 

@@ -1,4 +1,4 @@
-"""The row for hazards that is fitted anew tells the sentences apart, and each is seen alone and among others."""
+"""The row for hazards that is fitted again tells the sentences apart, and each is seen alone and among others."""
 
 from __future__ import annotations
 
