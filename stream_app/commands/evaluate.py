@@ -142,6 +142,7 @@ def evaluate_sentences(
     from stream_app.models.loading import silence_libraries
     from stream_app.models.model_store import ModelStore
     from stream_app.steps.aspects import load_aspects
+    from stream_app.training.data import named
     from stream_app.training.report import report_of, write_report
     from stream_app.training.sentence_evaluation import evaluate_sentence_files
     from stream_app.training.sentence_report import sections
@@ -161,7 +162,7 @@ def evaluate_sentences(
     bad_rows = {path: bad_rows_of(path, columns) for path in data}
     made = report_of(_run("sentences", name, "cpu in fp32 by torch", bad_rows, None), scores)
     if report is not None:
-        write_report(report, made, [section for path in data for section in sections(path.stem, made[path.stem])])
+        write_report(report, made, [section for one in named(data) for section in sections(one, made[one])])
     show(made, as_json)
     exit_where_broken(made, minimum, maximum)
 

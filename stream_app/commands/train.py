@@ -22,7 +22,7 @@ Train = Annotated[list[Path], typer.Option("--train", help="Training data; may b
 Dev = Annotated[list[Path], typer.Option("--dev", help="Development data: scores and the best epoch come from it.")]
 Output = Annotated[Path, typer.Option(help="Folder for the model and its card.")]
 Checkpoint = Annotated[
-    Path | None, typer.Option(help="State after each epoch, to resume from. Default: <output>.checkpoint")
+    Path | None, typer.Option(help="State to resume from, removed at the end. Default: <output>.checkpoint")
 ]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the data; default: the recipe's.")]
 Precision = Annotated[str | None, typer.Option(help="fp32 or bf16; default: what suits the device.")]
@@ -45,13 +45,19 @@ TrainedLayers = Annotated[
 ]
 Teacher = Annotated[
     str | None,
-    typer.Option(help="Distil this model: start from its layers, and learn its probabilities besides the labels."),
+    typer.Option(
+        help="Distil this model: learn its probabilities besides the labels; with --layers, start from its layers."
+    ),
 ]
 ReviewsOfFile = Annotated[
     int | None, typer.Option(help="At most N reviews of a file are in an epoch, the next ones in the next.")
 ]
 StartFrom = Annotated[
-    str | None, typer.Option("--from", help="Go on with this model instead of the base encoder; default: --teacher.")
+    str | None,
+    typer.Option(
+        "--from",
+        help="Go on with this model instead of the base encoder; with full alone. Default: --teacher, with --layers.",
+    ),
 ]
 LearningRate = Annotated[float, typer.Option(help="0: 0.0005 for lora, 0.00006 for full.")]
 
@@ -96,7 +102,7 @@ def train_sentiment(
         sentences_dev=sentences_dev or (),
         dev=dev,
         output=output,
-        checkpoint=checkpoint or output.with_suffix(".checkpoint"),
+        checkpoint=checkpoint or output.with_name(f"{output.name}.checkpoint"),
         choice=choice,
         recipe=replace(
             defaults,
@@ -156,7 +162,7 @@ def train_summary(
         train=train,
         dev=dev,
         output=output,
-        checkpoint=checkpoint or output.with_suffix(".checkpoint"),
+        checkpoint=checkpoint or output.with_name(f"{output.name}.checkpoint"),
         choice=_training_device(precision),
         classifier=judge,
         start_from=load_t5(start_from) if start_from else None,

@@ -49,10 +49,10 @@ class ClassifierExplainer:
         if gives_up():
             return _too_slow()
         longest = self._settings.max_text_characters
-        if max(len(review.text), len(review.title or "")) > longest:
+        if (length := max(len(review.text), len(review.title or ""))) > longest:
             return NotExplained(
                 "text_too_long",
-                f"{len(review.text)} characters; at most {longest} are read (STREAM_APP_MAX_TEXT_CHARACTERS)",
+                f"{length} characters; at most {longest} are read (STREAM_APP_MAX_TEXT_CHARACTERS)",
                 "Shorten it. `enrich` rejects such a review.",
             )
         prepared = prepare(review, None)

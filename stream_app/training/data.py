@@ -136,6 +136,17 @@ def plain(text: str) -> str:
     return _SPACE.sub(" ", _TAG.sub(" ", text)).strip()
 
 
+def named(paths: Sequence[Path]) -> dict[str, Path]:
+    """A name for each file: its own without the ending, and a number behind it where that names another one."""
+    names: dict[str, Path] = {}
+    for path in paths:
+        name, number = path.stem, 2
+        while name in names:
+            name, number = f"{path.stem}-{number}", number + 1
+        names[name] = path
+    return names
+
+
 def is_held_out(key: str) -> bool:
     """Is it one of the seventh, by its hash, that nothing learns from? ``key``: a product's id, or a text."""
     return hashlib.sha256(key.encode()).digest()[0] < 256 // 7

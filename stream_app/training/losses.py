@@ -35,7 +35,7 @@ def loss_of(
     if taught.any():
         known = batch["labels"] != UNKNOWN
         soft = F.cross_entropy(out.logits.float()[taught], batch["scores"][taught])
-        share = torch.where(known.any(), torch.tensor(teacher_share), torch.tensor(1.0))
+        share = teacher_share if known.any() else 1.0
         loss = share * soft + (1 - share) * loss
     if out.sentence_logits is None or not len(batch["spans"]):
         return loss
@@ -77,7 +77,8 @@ def _of_labels(
     if not known.any():
         return logits.sum() * 0.0
     logits = logits.masked_fill(
-        two_sided[:, None] & (torch.arange(logits.shape[1]) == _NEUTRAL), torch.finfo(logits.dtype).min / 4
+        two_sided[:, None] & (torch.arange(logits.shape[1], device=logits.device) == _NEUTRAL),
+        torch.finfo(logits.dtype).min / 4,
     )
     three = known & ~two_sided
     two = known & two_sided

@@ -14,6 +14,7 @@ from stream_app.models.transformer import MAX_INPUT_TOKENS
 from stream_app.ports import ConfigurationError
 from stream_app.records import ModelName
 from stream_app.steps.aspects import Aspect
+from stream_app.training.data import named
 from stream_app.training.examples import read_sentences
 from stream_app.training.rows import Columns
 from stream_app.training.sentence_report import sentence_report
@@ -47,12 +48,12 @@ def evaluate_sentence_files(
         store.folder_of(base), found.tokenizer, [aspect.description[language] for aspect in aspects]
     )
     reports: dict[str, Any] = {}
-    for path in paths:
+    for name, path in named(paths).items():
         file = read_sentences(path, clause_aspects, language, all_held_out=not held_out, columns=columns)
         predicted = predict_sentences(
             found.model, found.tokenizer, file.held_out, [one.id for one in aspects], prototypes, MAX_INPUT_TOKENS
         )
         if predicted is None:
             raise ConfigurationError(f"{path}: no labelled sentence is held out.")
-        reports[path.stem] = sentence_report(predicted, aspects, language)
+        reports[name] = sentence_report(predicted, aspects, language)
     return found.name, reports

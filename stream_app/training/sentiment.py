@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from transformers import EarlyStoppingCallback
-from transformers.trainer_utils import get_last_checkpoint
 
 from stream_app.models import derived
 from stream_app.models.classifier import load_classifier
@@ -16,6 +15,7 @@ from stream_app.models.device import DeviceChoice
 from stream_app.models.multitask import SENTENCE_HEADS, MultiTaskBert
 from stream_app.ports import ConfigurationError, TextModel
 from stream_app.records import Scores
+from stream_app.training.resume import digest_of, forget, last_checkpoint
 from stream_app.training.rows import Columns
 from stream_app.training.sentiment_data import Recipe, planned, read
 from stream_app.training.sentiment_trainer import Job, SentimentTrainer, SentimentTraining, arguments, scored
@@ -51,6 +51,21 @@ def train_sentiment(
     """
     recipe = recipe or Recipe()
     _refuse_heads_that_would_not_learn(recipe, start_from)
+    _refuse_an_adapter_on_another_model(recipe, start_from)
+    read_files = (*train, *sentences, *dev, *sentences_dev)
+    teacher_name = teacher.name if teacher else None
+    options = (
+        recipe,
+        language,
+        aspects,
+        clause_aspects,
+        columns,
+        teacher_name,
+        choice.precision,
+        base.name,
+        len(train),
+    )
+    last = last_checkpoint(checkpoint, digest_of(options, read_files, [start_from]))
     torch.manual_seed(recipe.seed)
     data = read(
         train,
@@ -63,7 +78,7 @@ def train_sentiment(
         columns=columns,
     )
     tokenizer = derived.tokenizer_of(base)
-    prototypes = derived.prototypes(base, tokenizer, list((aspects or {}).values()))
+    prototypes = derived.prototypes(base, tokenizer, list((aspects or {}).values())).to(choice.device)
     model: Any = (
         derived.student_of(start_from, recipe.layers or start_from.config.num_hidden_layers)
         if start_from
@@ -87,10 +102,10 @@ def train_sentiment(
     )
     files = ((*train, *sentences), (*dev, *sentences_dev))
     trainer.set_job(Job(data, tokenizer, tuple(aspects or {}), prototypes, recipe, choice, base, output, files))
-    last = get_last_checkpoint(str(checkpoint)) if checkpoint.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
     if trainer.best is None:  # the best epoch is one before the checkpoint
         trainer.best = SentimentTraining(output, *scored(load_classifier(str(output), choice), data.dev), {}, {})
+    forget(checkpoint)
     return trainer.best
 
 
@@ -105,6 +120,15 @@ def _refuse_heads_that_would_not_learn(recipe: Recipe, start_from: MultiTaskBert
         )
     if start_from is None:
         raise ConfigurationError("--heads-only goes on with a trained model. Name it: --from MODEL.")
+
+
+def _refuse_an_adapter_on_another_model(recipe: Recipe, start_from: MultiTaskBert | None) -> None:
+    """An adapter is loaded onto the whole base encoder: one that was learned on other layers would not fit it."""
+    if recipe.method == "lora" and (recipe.layers is not None or start_from is not None):
+        raise ConfigurationError(
+            "--method lora writes an adapter for the whole base encoder alone, so that it goes neither with --layers "
+            "nor with --from. Add --method full."
+        )
 
 
 def _only(items: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 from stream_app.ports import TextModel
 from stream_app.records import Scores
 from stream_app.training.batches import PlannedBatches, tokenized
-from stream_app.training.data import LabelledReview, is_held_out, read_reviews
+from stream_app.training.data import LabelledReview, is_held_out, named, read_reviews
 from stream_app.training.evaluate import answers
 from stream_app.training.examples import (
     Example,
@@ -93,7 +93,7 @@ def read(
 
     Some reviews of the first one are kept for the temperature: it should be most like production.
     """
-    by_name = {path.stem: read_reviews([path], columns) for path in train}
+    by_name = {name: read_reviews([path], columns) for name, path in named(train).items()}
     held_out = {
         name: [one for one in file if one.product_id and is_held_out(one.product_id)] for name, file in by_name.items()
     }
@@ -108,8 +108,11 @@ def read(
         calibration=calibration,
         dev=read_reviews(dev, columns),
         sentences=[
-            *(read_sentences(path, aspects, language) for path in sentences),
-            *(read_sentences(path, aspects, language, all_held_out=True) for path in sentences_dev),
+            replace(
+                read_sentences(path, aspects, language, all_held_out=number >= len(sentences)),
+                name=name,
+            )
+            for number, (name, path) in enumerate(named([*sentences, *sentences_dev]).items())
         ],
     )
 

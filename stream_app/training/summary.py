@@ -14,7 +14,6 @@ from rich.console import Console
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration, Trainer, TrainingArguments
 from transformers.optimization import Adafactor
-from transformers.trainer_utils import get_last_checkpoint
 
 from stream_app.models.device import DeviceChoice
 from stream_app.models.summarizer import load_summarizer
@@ -26,6 +25,7 @@ from stream_app.training.data import LabelledReview, read_reviews
 from stream_app.training.evaluate import answers
 from stream_app.training.headlines import Headlines
 from stream_app.training.progress import tracked
+from stream_app.training.resume import TOKENIZER, digest_of, forget, last_checkpoint
 from stream_app.training.rows import Columns
 from stream_app.training.summary_data import IGNORED, Judged, PairBatches, Recipe, cut, part_pairs, whole_pairs
 from stream_app.training.summary_report import evaluate_summaries
@@ -114,11 +114,13 @@ def train_on(
     recipe: Recipe,
 ) -> SummaryTraining:
     """``train_summary`` of reviews whose sentences were judged already; ``files``: for the card."""
+    options = (recipe, choice.precision, [one.review.text for one in train], [one.review.text for one in dev])
+    last = last_checkpoint(checkpoint, digest_of(options, (), [start_from[0] if start_from else None]))
     torch.manual_seed(recipe.seed)
     rng = random.Random(recipe.seed)
     headlines = Headlines(one.text for one in train)
     if start_from is None:
-        tokenizer = _tokenizer(train, recipe, checkpoint / "tokenizer")
+        tokenizer = _tokenizer(train, recipe, checkpoint / TOKENIZER)
         model = T5ForConditionalGeneration(_config(recipe, tokenizer))
     else:
         model, tokenizer = start_from
@@ -141,11 +143,10 @@ def train_on(
         data_collator=_only,
     )
     trainer.alignment_share = recipe.alignment_share
-    last = get_last_checkpoint(str(checkpoint)) if checkpoint.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
+    _write(trainer.model, tokenizer, output)
     dev_loss = float(trainer.evaluate()["eval_loss"])
     console.log(f"loss per token on the development data: {dev_loss:.3f}")
-    _write(trainer.model, tokenizer, output)
     scores = dev_scores(output, [one.review for one in dev[:_SCORED]], choice)
     write_card(
         output,
@@ -157,6 +158,7 @@ def train_on(
         recipe=asdict(recipe),
         scores={"dev_loss": dev_loss, **scores},
     )
+    forget(checkpoint)
     return SummaryTraining(output, len(wholes[0]), dev_loss)
 
 

@@ -35,7 +35,13 @@ SENTENCES: list[dict[str, Any]] = [
 
 
 def train(
-    folder: Path, output: str, method: Literal["lora", "full"] = "lora", *, heads_only: bool = False, **others: Any
+    folder: Path,
+    output: str,
+    method: Literal["lora", "full"] = "lora",
+    *,
+    heads_only: bool = False,
+    seed: int = 1,
+    **others: Any,
 ) -> SentimentTraining:
     file = write(folder / "reviews.jsonl", rows())
     # the held-out sentences are those whose hash is small: some of so many texts
@@ -59,6 +65,7 @@ def train(
             rank=2,
             batch_tokens=256,
             heads_only=heads_only,
+            seed=seed,
         ),
         aspects=ASPECTS,
         clause_aspects={"kettles": {"Price": "value"}},
@@ -125,6 +132,53 @@ def test_heads_alone_with_an_adapter_are_refused_instead_of_training_nothing(tmp
 def test_heads_alone_of_no_model_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="--from MODEL"):
         train(tmp_path, "heads", "full", heads_only=True)
+
+
+@pytest.mark.parametrize("options", [{"layers": 2}, {}])
+def test_an_adapter_for_other_layers_than_the_base_encoders_is_refused(tmp_path: Path, options: dict[str, Any]) -> None:
+    """It would be loaded onto the base encoder: a model that nobody scored."""
+    file = write(tmp_path / "reviews.jsonl", rows())
+    with pytest.raises(ConfigurationError, match="Add --method full"):
+        train_sentiment(
+            train=[file],
+            dev=[file],
+            output=tmp_path / "model",
+            checkpoint=tmp_path / "checkpoint",
+            choice=CPU,
+            base=base_encoder_folder(),
+            recipe=Recipe(base="all-MiniLM-L6-v2", **options),
+            start_from=None if options else derived.new_model(base_encoder_folder(), 1),
+        )
+    assert not (tmp_path / "checkpoint").exists()
+
+
+def test_a_complete_training_keeps_no_state_and_may_be_made_again(tmp_path: Path) -> None:
+    """Its steps would be taken for those of the next one, which would train nothing."""
+    train(tmp_path, "model")
+    assert not (tmp_path / "model.checkpoint").exists()
+    first = load_file(str(tmp_path / "model" / derived.ADAPTER_WEIGHTS))
+    train(tmp_path, "model", seed=7)
+    again = load_file(str(tmp_path / "model" / derived.ADAPTER_WEIGHTS))
+    assert any(not again[name].equal(weights) for name, weights in first.items())
+
+
+def test_the_state_of_another_training_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(SentimentTrainer, "evaluate", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path, "model")
+    with pytest.raises(ConfigurationError, match="the state of another training"):
+        train(tmp_path, "model", seed=7)
+
+
+def test_files_of_one_name_in_two_folders_are_both_learned_from(tmp_path: Path) -> None:
+    files = []
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+        files.append(write(tmp_path / str(number) / "reviews.jsonl", rows()))
+    data = read(files, files, files, Recipe(), sentences_dev=(), language="en", aspects={})
+    assert [len(file) for file in data.train] == [9, 9]
+    assert [file.name for file in data.sentences] == ["reviews", "reviews-2"]
 
 
 def test_sentences_of_a_sorted_file_are_learned_from_all_of_it(tmp_path: Path) -> None:

@@ -115,6 +115,24 @@ def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path: Path, monkey
     assert straight.output.is_dir()
 
 
+def test_the_state_of_another_training_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its steps would be taken for those of this one."""
+    evaluate = summary.SummaryTrainer.evaluate
+    monkeypatch.setattr(summary.SummaryTrainer, "evaluate", _interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, "model")
+    assert (tmp_path / "model" / "model.safetensors").is_file(), "written before it is scored"
+    monkeypatch.setattr(summary.SummaryTrainer, "evaluate", evaluate)
+    with pytest.raises(ConfigurationError, match="the state of another training"):
+        train(tmp_path, "model", replace(RECIPE, epochs=3))
+    train(tmp_path, "model")
+    assert not (tmp_path / "model.checkpoint").exists()
+
+
+def _interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_classifier_of_whole_reviews_alone_is_refused(tmp_path: Path) -> None:
     file = write(tmp_path / "reviews.jsonl", rows())
     with pytest.raises(ConfigurationError, match="judges whole reviews alone"):
