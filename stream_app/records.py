@@ -657,9 +657,9 @@ class ProductSummary:
     """What a product page shows, as of ``as_of_ms``. Keys of ``windows``: 24h, 7d, 30d, all.
 
     ``aspects``: by id. ``reviews_since_text``: how many came since the text was made; None without a text. These,
-    ``trend``, ``highlights`` and ``digest`` are None in what was published before there were any. ``mismatches``: reviews
-    whose words are against their stars; ``recent_reviews``: those of the current UTC day and the N days before it, by N.
-    These two are not published: signals are made of them.
+    ``trend``, ``highlights`` and ``digest`` are None in what was published before there were any. ``mismatches``:
+    reviews whose words are against their stars; ``recent_reviews``: those of the current UTC day and the N days before
+    it, by N. These two are not published: signals are made of them.
     """
 
     product_id: str

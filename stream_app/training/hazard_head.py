@@ -20,7 +20,6 @@ import torch
 from safetensors.torch import load_file, save
 from torch.nn import functional as F
 
-from stream_app.models import derived
 from stream_app.models.multitask import HAZARD, span_means
 from stream_app.training.batches import tensors, tokenized
 from stream_app.training.examples import Example, LabelledSentence, of_sentences, read_sentences, together
@@ -71,7 +70,7 @@ def sentence_vectors(model: Any, tokenizer: Any, examples: Sequence[Example]) ->
 
 
 def main() -> None:
-    from stream_app.models.catalog import known
+    from stream_app.models.catalog import LAYERS_WEIGHTS, known
     from stream_app.models.classifier import find_classifier
     from stream_app.models.loading import silence_libraries
     from stream_app.models.model_store import ModelStore
@@ -95,7 +94,7 @@ def main() -> None:
     vectors, hazards = sentence_vectors(loaded.model, loaded.tokenizer, views(sentences))
     weights, bias = fitted_row(vectors, hazards)
     store = ModelStore.of(ModelSettings())
-    weights_file = store.folder_of(known(options.model)) / derived.LAYERS_WEIGHTS
+    weights_file = store.folder_of(known(options.model)) / LAYERS_WEIGHTS
     state = load_file(str(weights_file))
     state["sentence_classifier.weight"][HAZARD] = weights.half()
     state["sentence_classifier.bias"][HAZARD] = bias
