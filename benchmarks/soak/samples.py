@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-# ARCHITECTURE.md, "State in Redis", on Valkey; a test holds these numbers against that page.
+# docs/operations.md, "Memory of Redis", on Valkey; a test holds these numbers against that page.
 REVIEW_BYTES_FEW = 43
 REVIEW_BYTES_MANY = 59
 PRODUCT_BYTES = 1900
@@ -46,7 +46,7 @@ class ViewSample:
 
     @property
     def computed_bytes(self) -> int:
-        """What ARCHITECTURE.md says that this many reviews, products, sentences and alerts take."""
+        """What docs/operations.md says that this many reviews, products, sentences and alerts take."""
         return (
             self.reviews_few * REVIEW_BYTES_FEW
             + self.reviews_many * REVIEW_BYTES_MANY

@@ -246,9 +246,9 @@ def test_quarters_are_medians_of_both_ends() -> None:
     assert quarters([1, 3, 9, 9, 9, 9, 5, 7]) == (2, 6)
 
 
-def test_the_bytes_computed_with_are_those_of_the_architecture_page() -> None:
+def test_the_bytes_computed_with_are_those_of_the_operations_page() -> None:
     """Who changes what a review takes in Redis changes both."""
-    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").split("## State in Redis")[1].split("\n## ")[0]
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8").split("## Memory of Redis")[1].split("\n## ")[0]
     numbers = {int(one.replace(",", "")) for one in re.findall(r"\d[\d,]*\d|\d", page)}
     stated = {
         name: value
