@@ -6,11 +6,13 @@ aspect, whatever else it says.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
+from stream_app.steps.beta_binomial import Prior
 from stream_app.steps.chance import p_value_of_shares
 from stream_app.steps.fold import ProductState
-from stream_app.steps.spikes import LEAST_BAD, Episode, Hour, Prior, Share, newest_episode
+from stream_app.steps.spikes import LEAST_BAD, Episode, Hour, Share
 
 PRIOR: Prior = (0.6, 20.4)
 """Of the share of reviews that criticize one aspect, of a product of which nothing is known: 3 % on average, and as
@@ -23,20 +25,29 @@ _NONE = Share(0, 0)
 _NO_TALLY = (0, 0, 0)
 
 
-def newest_aspect_episodes(state: ProductState, accepted: float) -> dict[str, Episode]:
-    """The newest episode of each aspect that has one. ``accepted``: false alarms a month, of all aspects together."""
-    each = accepted / max(1, len(state.aspects))  # guarantee: aspects-share-the-false-alarms
-    suspicious = [aspect for aspect, criticized in _criticized(state).items() if criticized >= LEAST_BAD]
-    if not suspicious:
-        return {}
-    found, reviews = {}, _reviews_of_days(state)
-    for aspect in suspicious:
-        episode = newest_episode(*_aspect_days(state, aspect, reviews), each, PRIOR)
-        if episode is not None:
-            last = max(hour for hour in state.buckets if hour // _DAY_HOURS == episode.last // _DAY_HOURS)
-            detected = episode.detected + _DAY_HOURS - 1  # any hour of that day may have sufficed
-            found[aspect] = replace(episode, detected=detected, last=last)
-    return found
+def criticized_aspects(state: ProductState) -> list[str]:
+    """Those that may have a spike."""
+    return [aspect for aspect, criticized in _criticized(state).items() if criticized >= LEAST_BAD]
+
+
+def accepted_of_each(state: ProductState, accepted: float) -> float:
+    """``accepted``: false alarms a month, of all aspects together."""
+    return accepted / max(1, len(state.aspects))  # guarantee: aspects-share-the-false-alarms
+
+
+def in_hours(state: ProductState, episode: Episode | None) -> Episode | None:
+    """What was found by days: to its newest hour with reviews, and as if any hour of its day had sufficed."""
+    if episode is None:
+        return None
+    of_its_day = (hour for hour in state.buckets if hour // _DAY_HOURS == episode.last // _DAY_HOURS)
+    last = max(of_its_day, default=episode.last)
+    return replace(episode, detected=episode.detected + _DAY_HOURS - 1, last=last)
+
+
+def days_of_aspects(state: ProductState, aspects: Collection[str]) -> dict[str, tuple[Share, list[Hour]]]:
+    """See ``aspect_days``."""
+    reviews = _reviews_of_days(state) if aspects else {}
+    return {aspect: _aspect_days(state, aspect, reviews) for aspect in aspects}
 
 
 def aspect_days(state: ProductState, aspect: str) -> tuple[Share, list[Hour]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from stream_app.steps.spikes import Episode
+from stream_app.steps.spikes import Basis, Episode
 
-Told = Literal["told", "too_old", "covered", "rebuilt"]
-"""Of an episode that goes on: it raised an alert; or it did not, because it was over the age, because another rule had
-alarmed of the product, or because the view was being rebuilt, and no alert of the view before is known.
+MarkState = Literal["raised", "too_old", "covered", "rebuilt", "over"]
+"""Of an episode: it raised an alert; or it did not, because it was over the age, because another rule had alarmed of
+the product, or because the view was being rebuilt, and no alert of the view before is known. Or it is over.
 """
 
 Outcome = Literal["raised", "ended", "withdrawn", "too_old", "covered", "rebuilt"]
@@ -16,22 +16,24 @@ Outcome = Literal["raised", "ended", "withdrawn", "too_old", "covered", "rebuilt
 
 
 class Mark(NamedTuple):
-    """What the view notes of an episode that goes on.
+    """What the view notes of the newest episode, until the days that it was in are dropped.
 
-    ``start``, ``last``: its first and its newest hour, as the state has it now. ``begun``: its first hour when it was
-    noted first, by which its alert is named.
+    ``start``, ``last``: its first and its newest hour, as the state has it now. ``begun``: by which hour its alert is
+    named, no other one's: its first when it was noted first. ``basis``: by what it was found, of a spike; None where
+    that is not known, or it is over.
     """
 
     start: int
     last: int
-    told: Told
+    state: MarkState
     begun: int
+    basis: Basis | None = None
 
 
 class Circumstances(NamedTuple):
-    """``oldest_hour``: the first that the state keeps. ``is_fresh``: the episode's last hour is young enough to alarm.
-    ``is_news``: what was just applied lies in the hours that raised it. ``is_covered``: another rule has told of the
-    product. ``is_rebuild``: nothing is told, neither that an episode begins nor that it is over.
+    """``oldest_hour``: the first that the state keeps. ``is_fresh``: the last hour of the episode that goes on is young
+    enough to alarm. ``is_news``: what was just applied lies in the hours that raised it. ``is_covered``: another rule
+    has told of the product. ``is_rebuild``: nothing is told, neither that an episode begins nor that it is over.
     """
 
     oldest_hour: int
@@ -41,29 +43,58 @@ class Circumstances(NamedTuple):
     is_rebuild: bool = False
 
 
-def judged(mark: Mark | None, found: Episode | None, now: Circumstances) -> tuple[Mark | None, Outcome | None]:
-    """The mark that the view is to hold, and what is to be told. Judged again, nothing more is.
-
-    ``mark``: the one held. ``found``: the newest episode of the state, over or not. It is the one of the mark if it
-    begins before the mark's last hour: its first hour may move a little as old days are dropped.
+class Told(NamedTuple):
+    """What is to be told of an episode, or why it is not. ``mark``: what was noted of it. ``episode``: None where its
+    evidence is gone.
     """
-    if found is not None and not found.is_over:
-        same = mark if mark is not None and found.start <= mark.last else None
-        told, outcome = _told(same.told if same else None, now)
-        return Mark(found.start, found.last, told, same.begun if same else found.start), outcome
-    if mark is None or mark.told != "told":  # guarantee: only-what-was-told-ends
-        return None, None
-    if now.is_rebuild:  # guarantee: rebuild-tells-no-end
-        return mark, None
-    if found is not None:
-        return None, "ended"
-    # where its beginning was dropped with its day, what it rose to has become the product's usual share
-    return None, "withdrawn" if mark.begun >= now.oldest_hour else None
+
+    outcome: Outcome
+    mark: Mark
+    episode: Episode | None
 
 
-def _told(before: Told | None, now: Circumstances) -> tuple[Told, Outcome | None]:
+def is_open(mark: Mark | None) -> bool:
+    """Does the episode that is noted go on, as far as the view knows?"""
+    return mark is not None and mark.state != "over"
+
+
+def judged(
+    mark: Mark | None, noted: Episode | None, newest: Episode | None, now: Circumstances
+) -> tuple[Mark | None, list[Told]]:
+    """The mark that the view is to hold, and what is to be told, in order. Judged again, nothing more is.
+
+    ``mark``: the one held. ``noted``: what became of its episode, if that was open; None: its evidence is gone.
+    ``newest``: the newest one that is none of the mark's; None: there is none, or the noted one goes on.
+    """
+    told: list[Told] = []
+    if mark is not None and is_open(mark):
+        if noted is not None and not noted.is_over:
+            return _noted(noted, mark.begun, mark.state, now)
+        if mark.state == "raised":  # guarantee: only-what-was-told-ends
+            if now.is_rebuild:  # guarantee: rebuild-tells-no-end
+                return mark, []
+            if noted is not None:
+                told = [Told("ended", mark, noted)]
+            elif mark.begun >= now.oldest_hour:
+                told = [Told("withdrawn", mark, None)]
+            # else what it rose to has become the product's usual share: its beginning was dropped with its day
+        mark = Mark(mark.start, noted.last if noted else mark.last, "over", mark.begun)
+    if newest is not None and not newest.is_over:
+        begun = max(newest.start, mark.last + 1) if mark else newest.start  # guarantee: alert-id-names-one-episode
+        mark, more = _noted(newest, begun, None, now)
+        return mark, [*told, *more]
+    return mark if mark is not None and mark.last >= now.oldest_hour else None, told
+
+
+def _noted(episode: Episode, begun: int, before: MarkState | None, now: Circumstances) -> tuple[Mark, list[Told]]:
+    state, outcome = _told(before, now)
+    mark = Mark(episode.start, episode.last, state, begun, episode.basis)
+    return mark, [Told(outcome, mark, episode)] if outcome else []
+
+
+def _told(before: MarkState | None, now: Circumstances) -> tuple[MarkState, Outcome | None]:
     """What is noted of an episode that goes on, and what is to be told of it."""
-    if before in ("told", "covered"):  # guarantee: episode-alarms-once
+    if before == "raised" or before == "covered":  # guarantee: episode-alarms-once
         return before, None
     if now.is_rebuild:  # guarantee: rebuild-alarms-of-no-episode
         return "rebuilt", None if before else "rebuilt"
@@ -73,4 +104,4 @@ def _told(before: Told | None, now: Circumstances) -> tuple[Told, Outcome | None
         return before or "too_old", None if before else "too_old"
     if now.is_covered:
         return "covered", "covered"
-    return "told", "raised"
+    return "raised", "raised"

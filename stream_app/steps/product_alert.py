@@ -16,9 +16,10 @@ from stream_app.records import (
     percent_encoded,
 )
 from stream_app.steps.aspect_spikes import explaining_aspect
+from stream_app.steps.episode_search import name_of
 from stream_app.steps.episodes import Outcome
 from stream_app.steps.fold import HOUR_MS, ProductState
-from stream_app.steps.product_alerts import BAD_STARS, SPIKES, Finding, name_of
+from stream_app.steps.product_alerts import BAD_STARS, SPIKES, Finding
 from stream_app.steps.spikes import Episode, Share
 
 MAX_QUOTES = 3
@@ -34,7 +35,7 @@ _SAID: dict[ProductRule, str] = {
 def alert_of(finding: Finding, state: ProductState, evidence: Iterable[Evidence], now_ms: int) -> Alert | None:
     """The alert of what is to be told; None where nothing is. ``evidence``: the sentences held of the product."""
     rule, outcome, episode, mark, aspect = finding
-    if mark is None or outcome not in ("raised", "ended", "withdrawn"):
+    if outcome not in ("raised", "ended", "withdrawn"):
         return None
     if rule == "safety_cluster" and outcome == "ended":
         return None  # that none came for two weeks does not say that the hazard is gone

@@ -10,15 +10,14 @@ many runs begin in a month. Delays and false alarms: benchmarks/spikes.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import exp, lgamma, log
+from collections.abc import Iterator, Sequence
+from dataclasses import field
+from math import ceil, log
 from typing import NamedTuple
 
 from stream_app.records import value
-from stream_app.steps.fold import BUCKET_DAYS, ProductState
-
-Prior = tuple[float, float]
-"""Beta distribution of a share of bad reviews: bad, good."""
+from stream_app.steps.beta_binomial import Prior, likelihood_ratio, with_odds
+from stream_app.steps.fold import BUCKET_DAYS
 
 PRIOR: Prior = (1.6, 17.2)
 """Of the share of bad reviews of a product of which nothing is known: beta, fitted to the one- and two-star reviews of
@@ -44,12 +43,6 @@ LEAST_A_MONTH = 4
 _RELIEF = 5.0
 """A spike has ended when the reviews since some hour are exp(5) times as likely by the former share as by its own."""
 
-_MANY = 8
-"""Reviews of an hour, from which the gamma function is faster than their product."""
-
-_LARGEST = 500.0
-"""A logarithm whose exponential is a number."""
-
 
 class Hour(NamedTuple):
     """An hour (since 1970, UTC) that has reviews, and how many of them are bad."""
@@ -66,12 +59,36 @@ class Share(NamedTuple):
     reviews: int
 
 
+NOTHING = Share(0, 0)
+
+
+class Basis(NamedTuple):
+    """By what an episode was found: ``seen`` from its first hour to ``detected`` was enough for ``threshold`` (the odds
+    against chance, before its share), compared with ``older`` (than the kept days) and ``normal`` reviews.
+    """
+
+    detected: int
+    seen: Share
+    threshold: int
+    older: Share
+    normal: Share
+
+
+class Noted(NamedTuple):
+    """An episode that was found before, by its first and its last hour. ``basis``: None where it is not known."""
+
+    start: int
+    last: int
+    basis: Basis | None = None
+
+
 @value
 class Episode:
     """A time in which the product was worse than before.
 
     ``start``: its first hour. ``detected``: the hour that sufficed as evidence. ``last``: its newest hour with reviews.
     ``is_over``: it recovered in ``last``. ``window``: its reviews. ``before``: those that they were compared with.
+    ``basis``: of a spike.
     """
 
     start: int
@@ -80,53 +97,89 @@ class Episode:
     is_over: bool
     window: Share
     before: Share
+    basis: Basis | None = field(default=None, compare=False)
 
 
-def negative_hours(state: ProductState) -> tuple[Share, list[Hour]]:
-    """(what lies before the kept days, the kept hours in order): negative ones of the reviews with a sentiment."""
-    return _counted(state, slice(0, 1), slice(0, 3))
-
-
-def low_star_hours(state: ProductState) -> tuple[Share, list[Hour]]:
-    """(what lies before the kept days, the kept hours in order): one and two stars of the reviews with stars."""
-    return _counted(state, slice(4, 6), slice(4, 9))
-
-
-def _counted(state: ProductState, bad: slice, reviews: slice) -> tuple[Share, list[Hour]]:
-    hours = [Hour(hour, sum(tally[bad]), sum(tally[reviews])) for hour, tally in sorted(state.buckets.items())]
-    of_all = Share(sum(state.totals[bad]), sum(state.totals[reviews]))
-    kept = [one for one in hours if one.reviews]
-    older = Share(of_all.bad - sum(one.bad for one in kept), of_all.reviews - sum(one.reviews for one in kept))
-    return older, kept
-
-
-def newest_episode(older: Share, hours: Sequence[Hour], accepted: float, prior: Prior = PRIOR) -> Episode | None:
+def newest_episode(
+    older: Share, hours: Sequence[Hour], accepted: float, prior: Prior = PRIOR, closed: Noted | None = None
+) -> Episode | None:
     """The last time in which the product was worse, whether it is over or not; None where there is none.
 
     ``accepted``: false alarms a month. ``hours`` in order, those with reviews. ``prior``: of the share of bad ones.
+    ``closed``: an episode that is over; its hours are evidence for no other one, and only what begins later is looked
+    for.
     """
     if sum(one.bad for one in hours) < LEAST_BAD:
         return None
     monthly = _power_of_two(max(sum(one.reviews for one in hours), LEAST_A_MONTH))
-    normal_bad = normal_reviews = 0  # of the kept hours, outside of episodes and of the present run
+    found = list(_episodes(older, NOTHING, hours, ceil(monthly / accepted), prior, closed))
+    return found[-1] if found and (closed is None or found[-1].start > closed.last) else None
+
+
+def noted_episode(
+    noted: Noted, older: Share, hours: Sequence[Hour], accepted: float, prior: Prior = PRIOR
+) -> Episode | None:
+    """What became of an episode that was found before; None: its evidence is gone. Arguments as of ``newest_episode``.
+
+    It is judged by what it was found with, and by its own hours: neither more reviews of the product nor fewer kept
+    days take it away, but only an edit or a deletion of what it was found by.
+    """
+    own = [one for one in hours if one.hour >= noted.start]
+    basis = noted.basis
+    if basis is None:
+        before = [one for one in hours if one.hour < noted.start]
+        older = Share(older.bad + sum(one.bad for one in before), older.reviews + sum(one.reviews for one in before))
+        basis = Basis(noted.last, NOTHING, ceil(LEAST_A_MONTH / accepted), older, NOTHING)
+    evidence = [one for one in own if one.hour <= basis.detected]
+    bad = sum(one.bad for one in evidence) - basis.seen.bad
+    if bad < 0 or basis.seen == NOTHING:  # guarantee: evidence-that-went-ends-an-episode
+        found = next(_episodes(basis.older, basis.normal, own, basis.threshold, prior), None)
+        return found if found is not None and found.start <= noted.last else None
+    run = _Run(noted.start, basis.older, basis.normal, prior)
+    run.bad, run.reviews = basis.seen
+    late = max(bad, sum(one.reviews for one in evidence) - basis.seen.reviews)
+    episode = _Found(run, basis)
+    for one in [Hour(basis.detected, bad, late), *own[len(evidence) :]]:
+        episode.add(one)
+        if episode.is_over:
+            break
+    return episode.episode()
+
+
+def _episodes(
+    older: Share, normal: Share, hours: Sequence[Hour], threshold: int, prior: Prior, closed: Noted | None = None
+) -> Iterator[Episode]:
+    """Yield each one, the newest last. ``normal``: reviews before these hours; more are added, outside of episodes and
+    of the present run.
+    """
     run: _Run | None = None
     found: _Found | None = None
     for one in hours:
-        if found is not None and not found.is_over:
+        if closed is not None and one.hour >= closed.start:
+            run = found = None
+            if one.hour <= closed.last:  # guarantee: closed-episode-is-not-found-again
+                continue
+            closed = None
+        if found is not None:
             found.add(one)
+            if found.is_over:
+                yield found.episode()
+                found = None
             continue
         if run is None:
             if not one.bad:
-                normal_reviews += one.reviews
+                normal = Share(normal.bad, normal.reviews + one.reviews)
                 continue
-            run = _Run(one.hour, older, Share(normal_bad, normal_reviews), prior)
+            run = _Run(one.hour, older, normal, prior)
         run.add(one)
         if run.ratio <= 1.0:
-            normal_bad, normal_reviews = normal_bad + run.bad, normal_reviews + run.reviews
+            normal = Share(normal.bad + run.bad, normal.reviews + run.reviews)
             run = None
-        elif run.is_enough(monthly, accepted):
-            found, run = _Found(run, one.hour), None
-    return found.episode() if found else None
+        elif run.is_enough(threshold):
+            seen = Share(run.bad, run.reviews)
+            found, run = _Found(run, Basis(one.hour, seen, threshold, older, normal)), None
+    if found is not None:
+        yield found.episode()
 
 
 class _Run:
@@ -141,7 +194,7 @@ class _Run:
         good = prior[1] + weight * (older.reviews - older.bad) + normal.reviews - normal.bad
         self.share = bad / (bad + good)
         self._as_before = (bad, good)
-        self._worse = [_with_odds(odds, bad, good) for odds in ODDS]
+        self._worse = [with_odds(odds, bad, good) for odds in ODDS]
         self._ratios = [1.0 / len(ODDS)] * len(ODDS)
         self.ratio = 1.0
 
@@ -150,49 +203,25 @@ class _Run:
         bad, good = self.bad, self.reviews - self.bad
         as_before = (self._as_before[0] + bad, self._as_before[1] + good)
         self._ratios = [
-            ratio * _likelihood_ratio((worse[0] + bad, worse[1] + good), as_before, one.bad, one.reviews - one.bad)
+            ratio * likelihood_ratio((worse[0] + bad, worse[1] + good), as_before, one.bad, one.reviews - one.bad)
             for ratio, worse in zip(self._ratios, self._worse, strict=True)
         ]
         self.ratio = sum(self._ratios)
         self.bad += one.bad
         self.reviews += one.reviews
 
-    def is_enough(self, monthly: int, accepted: float) -> bool:
-        """Is it a spike? A healthy product begins about ``monthly * share`` runs a month."""
-        return self.bad >= LEAST_BAD and self.ratio * accepted >= RUN_COST * monthly * self.share
-
-
-def _with_odds(odds: float, bad: float, good: float) -> Prior:
-    """The prior of the share where its odds are ``odds`` times as large, as uncertain as before (in the logit)."""
-    more = (odds * bad + good) / (bad + good)
-    return bad * more, good * more / odds
-
-
-def _likelihood_ratio(worse: Prior, as_before: Prior, bad: int, good: int) -> float:
-    """Of reviews in some order, under two priors of the share of bad ones."""
-    (worse_bad, worse_good), (as_before_bad, as_before_good) = worse, as_before
-    if bad + good > _MANY:
-        return exp(min(_log_likelihood(worse, bad, good) - _log_likelihood(as_before, bad, good), _LARGEST))
-    ratio = 1.0
-    worse_all, as_before_all = worse_bad + worse_good, as_before_bad + as_before_good
-    for more in range(bad):
-        ratio *= (worse_bad + more) * (as_before_all + more) / ((worse_all + more) * (as_before_bad + more))
-    worse_all, as_before_all = worse_all + bad, as_before_all + bad
-    for more in range(good):
-        ratio *= (worse_good + more) * (as_before_all + more) / ((worse_all + more) * (as_before_good + more))
-    return ratio
-
-
-def _log_likelihood(prior: Prior, bad: int, good: int) -> float:
-    a, b = prior
-    return lgamma(a + bad) - lgamma(a) + lgamma(b + good) - lgamma(b) + lgamma(a + b) - lgamma(a + b + bad + good)
+    def is_enough(self, threshold: int) -> bool:
+        """Is it a spike? ``threshold``: reviews a month for each false alarm that is accepted a month; a healthy
+        product begins about as many runs as it has bad ones of them.
+        """
+        return self.bad >= LEAST_BAD and self.ratio >= RUN_COST * threshold * self.share
 
 
 class _Found:
     """An episode, and the evidence that it is over."""
 
-    def __init__(self, run: _Run, detected: int) -> None:
-        self._run, self._detected, self._last = run, detected, detected
+    def __init__(self, run: _Run, basis: Basis) -> None:
+        self._run, self._basis, self._last = run, basis, basis.detected
         self._bad, self._reviews = run.bad, run.reviews
         spike = (run.bad + run.share) / (run.reviews + 1)
         self._of_bad = log(run.share / spike)
@@ -210,7 +239,8 @@ class _Found:
 
     def episode(self) -> Episode:
         window = Share(self._bad, self._reviews)
-        return Episode(self._run.start, self._detected, self._last, self.is_over, window, self._run.before)
+        run, basis = self._run, self._basis
+        return Episode(run.start, basis.detected, self._last, self.is_over, window, run.before, basis)
 
 
 def _power_of_two(number: int) -> int:

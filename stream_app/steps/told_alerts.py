@@ -1,4 +1,4 @@
-"""What the published alerts say of episodes: which of them a view has told, and not that they are over."""
+"""What the published alerts say of episodes: which of them a view has told, and which to be over."""
 
 from __future__ import annotations
 
@@ -34,21 +34,24 @@ class ToldEpisodes:
         raised_at_ms, held, was_over = of_product.get(alert.episode, (-1, None, False))
         if held is not None and held.begun == begun:
             is_over = is_over or was_over
+            start, last = min(start, held.start), max(last, held.last)
         elif alert.raised_at_ms < raised_at_ms:
             return
-        of_product[alert.episode] = max(alert.raised_at_ms, raised_at_ms), Mark(start, last, "told", begun), is_over
+        of_product[alert.episode] = max(alert.raised_at_ms, raised_at_ms), Mark(start, last, "raised", begun), is_over
         self._news.add(alert.product_id)
 
     def adopted(self, product_id: str, marks: Mapping[str, Mark]) -> dict[str, Mark]:
-        """The marks of a view that was rebuilt, with what is known to be told, and without what is over."""
+        """The marks of a view that was rebuilt, with what is known to be told: that an episode began, or is over."""
         after = dict(marks)
-        for name, (_, told, is_over) in self._last.get(product_id, {}).items():
+        for name, (_, raised, is_over) in self._last.get(product_id, {}).items():
             held = after.get(name)
             if is_over:
-                if held is not None and held.told == "told" and held.begun == told.begun:
-                    del after[name]
-            elif held is None or held.told != "told":  # guarantee: rebuilt-view-knows-what-was-told
-                after[name] = told
+                is_newer = held is not None and held.start > raised.last
+                was_known = held is not None and held.state == "over" and held.last >= raised.last
+                if not is_newer and not was_known:  # guarantee: rebuilt-view-knows-what-is-over
+                    after[name] = raised._replace(state="over")
+            elif held is None or held.state != "raised":  # guarantee: rebuilt-view-knows-what-was-told
+                after[name] = raised
         return after
 
     def take_news(self) -> set[str]:

@@ -9,9 +9,10 @@ from typing import cast
 import orjson
 
 from stream_app.records import Alert, AlertQuote, BadShare
-from stream_app.steps.episodes import Mark, Told
+from stream_app.steps.episodes import Mark, MarkState
 from stream_app.steps.product_alert import quoted
 from stream_app.steps.product_alerts import episode_names
+from stream_app.steps.spikes import Basis, Share
 from stream_app.store.packing import known_fields, unpack_evidence
 
 
@@ -85,15 +86,30 @@ def mark_field(name: str) -> str:
 
 
 def pack_mark(mark: Mark | None) -> str:
-    """``<start> <last> <told> <begun>``; nothing where there is none."""
-    return " ".join(map(str, mark)) if mark else ""
+    """``<start> <last> <state> <begun>``, and the eight integers of a basis; nothing where there is none."""
+    if mark is None:
+        return ""
+    *parts, basis = mark
+    if basis is not None:
+        parts += [basis.detected, *basis.seen, basis.threshold, *basis.older, *basis.normal]
+    return " ".join(map(str, parts))
+
+
+def is_of_open(packed: bytes) -> bool:
+    """Does the episode of this packed mark go on, as far as the view knows?"""
+    return b" over " not in packed
 
 
 def unpack_marks(values: Sequence[bytes | None]) -> dict[str, Mark]:
     """The values of ``mark_fields``."""
-    marks: dict[str, Mark] = {}
-    for name, packed in zip(episode_names(), values, strict=True):
-        if packed:
-            start, last, told, begun = packed.decode().split(" ")
-            marks[name] = Mark(int(start), int(last), cast(Told, told), int(begun))
-    return marks
+    return {name: _unpack_mark(packed) for name, packed in zip(episode_names(), values, strict=True) if packed}
+
+
+def _unpack_mark(packed: bytes) -> Mark:
+    start, last, state, begun, *basis = packed.decode().split(" ")
+    mark = Mark(int(start), int(last), cast(MarkState, state), int(begun))
+    if not basis:
+        return mark
+    detected, bad, reviews, threshold, *before = map(int, basis)
+    older, normal = Share(*before[:2]), Share(*before[2:])
+    return mark._replace(basis=Basis(detected, Share(bad, reviews), threshold, older, normal))

@@ -55,7 +55,11 @@ class Episodes:
         )
         if building is not None and int(building) == self._keys.generation:  # guarantee: view-in-building-tells-nothing
             policy = replace(policy, is_rebuild=True)
-        marked = [product_id for product_id, held in zip(calm, marks, strict=True) if any(held)]
+        marked = [
+            product_id
+            for product_id, held in zip(calm, marks, strict=True)
+            if any(alert_packing.is_of_open(one) for one in held if one)
+        ]
         to_judge = {one: polled[one] for one in (*suspicious, *marked)}
         return await self.judge_products(to_judge, policy, encode, now_ms, told)
 

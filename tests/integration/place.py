@@ -107,7 +107,7 @@ class Place:
         held = {}
         for product_id in (one.decode() for one in redis.zrange(keys.products, 0, -1)):
             for name, mark in redis.hgetall(keys.product(product_id).state).items():
-                if name.startswith(b"episode:") and b"told" in mark:
+                if name.startswith(b"episode:") and b" raised " in mark:
                     held[product_id, name.decode()] = mark
         return held
 

@@ -32,10 +32,10 @@ def client(fresh_valkey: EmbeddedValkey) -> Any:
         yield opened
 
 
-def marks_of(client: Redis, generation: int) -> dict[str, tuple[int, int]]:
-    """(first hour, last hour) of the episodes that go on."""
+def marks_of(client: Redis, generation: int) -> dict[str, int]:
+    """The last hours of the episodes that are noted."""
     fields: Any = client.hmget(Keys(NAMESPACE, generation).product("p").state, alert_packing.mark_fields())
-    return {rule: mark[:2] for rule, mark in alert_packing.unpack_marks(fields).items()}
+    return {rule: mark.last for rule, mark in alert_packing.unpack_marks(fields).items()}
 
 
 def test_processes_that_judge_at_once_alarm_once(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stream_app.records import Alert, BadShare, EnrichedReview, Opinion, Span
-from stream_app.steps.episodes import Mark, Told
+from stream_app.steps.episodes import Mark, MarkState
 from stream_app.steps.fold import ProductState
 from stream_app.steps.hazard_clusters import newest_cluster
 from stream_app.steps.hazards import speaks_of_hazard
@@ -120,7 +120,7 @@ def test_withdrawn_evidence_ends_the_alert_and_says_so(event: object) -> None:
     [alert] = product.take([event(one) for one in BATCH])  # type: ignore[operator]
 
     assert (alert.rule, alert.reason, alert.window) == ("recovered", "withdrawn", None)
-    assert product.marks == {}
+    assert {mark.state for mark in product.marks.values()} == {"over"}
 
 
 def test_one_deleted_review_of_a_batch_changes_nothing() -> None:
@@ -148,26 +148,77 @@ def test_rule_that_was_told_covers_the_other_that_was_noted_before() -> None:
     """The negative ones were too old to alarm when they were noted first; by now their stars alarmed."""
     product = Product()
     product.take([*HEALTHY, *BATCH])
-    told = product.marks["negative_spike"]
-    product.marks = {"negative_spike": replace_told(told, "too_old"), "rating_drop": replace_told(told, "told")}
+    raised = product.marks["negative_spike"]
+    product.marks = {"negative_spike": in_state(raised, "too_old"), "rating_drop": in_state(raised, "raised")}
 
     assert product.take([bad(8)]) == []
-    assert product.marks["negative_spike"].told == "covered"
+    assert product.marks["negative_spike"].state == "covered"
 
 
-def replace_told(mark: Mark, told: Told) -> Mark:
-    return mark._replace(told=told)
+def in_state(mark: Mark, state: MarkState) -> Mark:
+    return mark._replace(state=state)
 
 
 def test_rebuild_finds_the_episodes_that_live_workers_found() -> None:
+    """To the same hour; live workers keep the first one that they noted, when the batch's beginning comes late."""
     live, rebuilt = Product(), Product(replace(POLICY, is_rebuild=True))
     for one in [*HEALTHY, *BATCH]:
         live.take([one])
 
     assert rebuilt.take([*HEALTHY, *BATCH]) == []
-    assert {rule: mark[:2] for rule, mark in rebuilt.marks.items()} == {
-        rule: mark[:2] for rule, mark in live.marks.items()
-    }
+    ends = {rule: mark.last for rule, mark in rebuilt.marks.items()}
+    assert ends == {rule: mark.last for rule, mark in live.marks.items()} != {}
+
+
+def in_time(reviews: str, first: int, minutes: int = 240) -> list[EnrichedReview]:
+    """One each four hours from that hour of the year on: ``.`` a good one, ``x`` a bad one."""
+    return [
+        enriched(
+            f"{first} {number}",
+            created_at_ms=(first * 60 + number * minutes) * 60_000 + NOW_MS,
+            **({"label": "negative", "rating": 1} if one == "x" else {}),
+        )
+        for number, one in enumerate(reviews)
+    ]
+
+
+def test_no_edit_no_withdrawal_and_no_id_comes_twice() -> None:
+    """However many reviews come: at the 65th and the 129th, more evidence is asked for."""
+    for healthy in (40, 60, 90, 110, 122):
+        product, told = Product(), []
+        months = "." * healthy + "xxx.xx.x" + ".x......" * 8 + "xx.xxx.xx" + "." * 40
+        for one in in_time(months, 0):
+            product.now_ms = one.created_at_ms
+            told += product.take([one])
+        ids = [one.alert_id for one in told]
+        assert len(ids) == len(set(ids))
+        assert {one.reason for one in told} == {"sentiment", "ended"}
+        assert [one.rule for one in told] == ["negative_spike", "recovered"] * (len(told) // 2)
+
+
+def test_episode_that_a_newer_one_replaces_within_a_poll_is_told_to_be_over() -> None:
+    """Else an incident would stay open for ever."""
+    product = Product()
+    product.take([*HEALTHY, *BATCH])
+    product.now_ms = NOW_MS + 6 * DAY_MS
+    ended, raised = product.take(in_time("." * 24 + "x" * 8, 1))
+
+    assert (ended.alert_id, ended.reason) == ("recovered|a%20b|negative_spike|2027-01-15T08", "ended")
+    assert (raised.rule, ended.window) != (ended.rule, raised.window)
+    assert (raised.alert_id.split("|")[0], raised.window and raised.window.bad) == ("negative_spike", 8)
+
+
+def test_withdrawn_episode_is_not_told_with_the_counts_of_an_older_one() -> None:
+    product = Product()
+    product.take([*HEALTHY, *BATCH])
+    product.now_ms = NOW_MS + 6 * DAY_MS
+    product.take(in_time("." * 24, 1))
+    second = in_time("x" * 8, 100)
+    assert [one.rule for one in product.take(second)] == ["negative_spike"]
+    [withdrawn] = product.take([deletion(one.review_id) for one in second])
+
+    assert (withdrawn.reason, withdrawn.window) == ("withdrawn", None)
+    assert withdrawn.alert_id.endswith("|2027-01-19T19")
 
 
 def hazard(review_id: str, days_ago: float, **changes: Any) -> EnrichedReview:
@@ -214,6 +265,27 @@ def test_hazard_that_is_edited_away_or_deleted_leaves_the_cluster() -> None:
 
     assert (alert.rule, alert.reason, alert.recovered_from) == ("recovered", "withdrawn", "safety_cluster")
     assert product.take([deletion("r2")]) == []
+
+
+def test_hazard_after_a_withdrawn_one_is_another_cluster_by_another_name() -> None:
+    product = Product(replace(POLICY, max_age_ms=40 * DAY_MS))
+    [first] = product.take([hazard("r1", 9), hazard("r2", 5)])
+    product.take([deletion("r1")])
+    [second] = product.take([hazard("r3", 0)])
+
+    assert (second.rule, second.window and second.window.bad) == ("safety_cluster", 2)
+    assert first.alert_id != second.alert_id
+    assert product.take([hazard("r4", 0)]) == []
+
+
+def test_cluster_is_withdrawn_although_an_older_one_is_over() -> None:
+    product = Product(policy=replace(POLICY, max_age_ms=40 * DAY_MS))
+    product.take([hazard("r1", 35), hazard("r2", 34)])
+    product.take([enriched("calm", created_at_ms=NOW_MS - 15 * DAY_MS)])
+    [raised] = product.take([hazard("r3", 1), hazard("r4", 0)])
+    [alert] = product.take([deletion("r3")])
+
+    assert (raised.rule, alert.rule, alert.reason) == ("safety_cluster", "recovered", "withdrawn")
 
 
 def test_cluster_is_a_chain_of_which_the_newest_counts() -> None:

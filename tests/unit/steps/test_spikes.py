@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from stream_app.records import EnrichedReview
 from stream_app.steps import spikes
+from stream_app.steps.beta_binomial import likelihood_ratio
 from stream_app.steps.fold import ProductState
-from stream_app.steps.spikes import Episode, Hour, Share
+from stream_app.steps.rated_hours import low_star_hours, negative_hours
+from stream_app.steps.spikes import Episode, Hour, Noted, Share
 from tests.behaviour.enriched import DAY_MS, HOUR_MS, NOW_MS, deletion, enriched, events, without_contradictions
 
 ACCEPTED = 0.0005
@@ -100,7 +102,7 @@ def judged(deliveries: Iterable[EnrichedReview]) -> tuple[Episode | None, Episod
     state = ProductState("p")
     for event in deliveries:
         state.apply(event)
-    counted = (spikes.negative_hours(state), spikes.low_star_hours(state))
+    counted = (negative_hours(state), low_star_hours(state))
     negative, stars = (spikes.newest_episode(*one, 0.5) for one in counted)
     return negative, stars
 
@@ -150,9 +152,9 @@ def test_many_reviews_of_an_hour_weigh_as_much_as_the_same_ones_apart(bad: int) 
             (2.5 + min(number, bad), 9.0 + max(0, number - bad)),
             (1.5 + min(number, bad), 18.0 + max(0, number - bad)),
         )
-        one_by_one *= spikes._likelihood_ratio(worse, before, int(number < bad), int(number >= bad))
+        one_by_one *= likelihood_ratio(worse, before, int(number < bad), int(number >= bad))
 
-    assert spikes._likelihood_ratio((2.5, 9.0), (1.5, 18.0), bad, 200 - bad) == pytest.approx(one_by_one)
+    assert likelihood_ratio((2.5, 9.0), (1.5, 18.0), bad, 200 - bad) == pytest.approx(one_by_one)
 
 
 def test_any_number_of_reviews_has_an_answer() -> None:
@@ -172,3 +174,68 @@ def test_kept_days_that_begin_later_leave_a_spike_where_it_is() -> None:
 
     assert whole is not None
     assert moved == whole
+
+
+SPIKE = "xx.xxx.xxx"
+
+
+def as_noted(episode: Episode | None) -> Noted:
+    assert episode is not None
+    return Noted(episode.start, episode.last, episode.basis)
+
+
+def now(noted: Noted, hours: list[Hour], older: Share = NOTHING) -> Episode | None:
+    return spikes.noted_episode(noted, older, hours, ACCEPTED)
+
+
+def test_noted_episode_is_found_with_what_it_was_found_with() -> None:
+    """By the 128th review twice as many would be asked for; the spike of a few reviews before would be gone."""
+    barely = next(n for n in range(5, 40) if found(HEALTHY, "..........", "x" * n))
+    evidence = [HEALTHY, "..........", "x" * barely]
+    noted = as_noted(found(*evidence))
+    more = 128 - len("".join(evidence)) + 1
+    assert found(*evidence, ("." * 2 + "x") * (more // 3 + 1)) is None
+    for number in range(more + 5):
+        episode = now(noted, hours_of(*evidence, (".." + "x") * number))
+        assert episode is not None
+        assert (episode.start, episode.detected) == (noted.start, noted.last)
+    assert now(noted, hours_of(*evidence)) == found(*evidence)
+
+
+def test_noted_episode_outlasts_days_that_are_dropped_and_late_good_reviews() -> None:
+    hours = hours_of(HEALTHY, "x" * 8)
+    noted = as_noted(spikes.newest_episode(Share(200, 2000), hours, ACCEPTED))
+    assert now(noted, hours[90:], Share(10, 5000)) is not None
+    late = [one._replace(reviews=one.reviews + 2) for one in hours]
+    assert spikes.newest_episode(Share(200, 2000), late, ACCEPTED) is None
+    assert now(noted, late, Share(200, 2000)) is not None
+    relieved = now(noted, [one._replace(reviews=one.reviews + 20) for one in hours], Share(200, 2000))
+    assert relieved is not None
+    assert relieved.is_over
+
+
+def test_noted_episode_is_gone_when_its_bad_reviews_are() -> None:
+    noted = as_noted(found(HEALTHY, "x" * 12))
+    assert now(noted, hours_of(HEALTHY, "." + "x" * 11)) is not None, "enough are left"
+    assert now(noted, hours_of(HEALTHY, "." * 12)) is None
+    assert now(noted, hours_of(HEALTHY, "." * 9 + "xxx")) is None
+    assert now(noted, hours_of(HEALTHY, "." * 12, HEALTHY, "x" * 30)) is None, "that is another one"
+
+
+def test_episode_of_which_nothing_but_its_alert_is_known_is_found_by_the_least_evidence() -> None:
+    noted = as_noted(found(HEALTHY, "x" * 12))._replace(basis=None)
+    assert now(noted, hours_of(HEALTHY, "x" * 12)) is not None
+    assert now(noted, hours_of(HEALTHY, "x" * 3 + "." * 9)) is None
+
+
+def test_hours_of_an_episode_that_is_over_are_evidence_for_no_other() -> None:
+    bad = [HEALTHY, SPIKE * 3]
+    over = found(*bad, HEALTHY)
+    assert over is not None
+    closed = Noted(over.start, over.last)
+    for hours in (hours_of(*bad), hours_of(*bad, HEALTHY)):
+        assert spikes.newest_episode(NOTHING, hours, ACCEPTED, closed=closed) is None
+    again = spikes.newest_episode(NOTHING, hours_of(*bad, HEALTHY, SPIKE * 3), ACCEPTED, closed=closed)
+    assert again is not None
+    assert again.start > over.last
+    assert again.before.bad / again.before.reviews < 0.15

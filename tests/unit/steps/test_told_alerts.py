@@ -26,7 +26,7 @@ RECOVERED = replace(
     raised_at_ms=2_000,
     recovered_from="negative_spike",
 )
-TOLD = Mark(BEGUN, BEGUN + 4, "told", BEGUN)
+TOLD = Mark(BEGUN, BEGUN + 4, "raised", BEGUN)
 REBUILT = Mark(BEGUN + 2, BEGUN + 9, "rebuilt", BEGUN + 2)
 
 
@@ -44,15 +44,22 @@ def test_raised_alert_is_told_by_its_own_name() -> None:
     assert told(RAISED).adopted("q", {"negative_spike": REBUILT}) == {"negative_spike": REBUILT}
 
 
-def test_what_recovered_is_not_told_in_any_order_and_however_often() -> None:
-    for alerts in ([RAISED, RECOVERED], [RECOVERED, RAISED], [RAISED, RECOVERED, RAISED]):
-        assert told(*alerts).adopted("p", {"negative_spike": TOLD}) == {}
-        assert told(*alerts).adopted("p", {"negative_spike": REBUILT}) == {"negative_spike": REBUILT}
+def test_what_recovered_is_over_in_any_order_and_however_often() -> None:
+    """A view whose log has more reviews than the old one saw would find it again, under the same id."""
+    over = TOLD._replace(state="over", last=BEGUN + 9)
+    ended = replace(RECOVERED, window=BadShare(19, 8, BEGUN * HOUR_MS, (BEGUN + 10) * HOUR_MS))
+    for alerts in ([RAISED, ended], [ended, RAISED], [RAISED, ended, RAISED]):
+        for marks in ({}, {"negative_spike": TOLD}, {"negative_spike": REBUILT}):
+            assert told(*alerts).adopted("p", marks) == {"negative_spike": over}
+    withdrawn = replace(RECOVERED, window=None)
+    assert told(RAISED, withdrawn).adopted("p", {}) == {"negative_spike": TOLD._replace(state="over")}
+    later = over._replace(last=BEGUN + 12)
+    assert told(RAISED, ended).adopted("p", {"negative_spike": later}) == {"negative_spike": later}
 
 
 def test_newer_episode_counts_and_what_the_view_told_itself_stays() -> None:
     later = replace(RAISED, alert_id="negative_spike|p|2024-10-09T00", raised_at_ms=3_000, window=None)
-    mark = Mark(BEGUN + 120, BEGUN + 120, "told", BEGUN + 120)
+    mark = Mark(BEGUN + 120, BEGUN + 120, "raised", BEGUN + 120)
     for alerts in ([RAISED, RECOVERED, later], [later, RECOVERED, RAISED]):
         assert told(*alerts).adopted("p", {}) == {"negative_spike": mark}
     assert told(RAISED).adopted("p", {"negative_spike": mark}) == {"negative_spike": mark}
