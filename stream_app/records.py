@@ -21,6 +21,11 @@ Severity = Literal["info", "warning", "critical"]
 
 LABELS: tuple[Label, Label, Label] = ("negative", "neutral", "positive")
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+RAISED_SEVERITIES: dict[ProductRule, Severity] = {
+    "negative_spike": "warning",
+    "rating_drop": "warning",
+    "safety_cluster": "critical",
+}
 
 RATING_MISMATCH = "rating_mismatch"
 """The flag of an enriched review whose words are surely against its stars."""
@@ -447,7 +452,7 @@ class Evidence:
     """What the view keeps of a review's text: what a product's text, and its aspects, may quote.
 
     ``sentence``: its first sentences and its key sentence, one a line (steps/kept_sentences). ``language``: None in
-    what was kept before it was noted; so are ``mentions`` empty.
+    what was kept before it was noted; so are ``mentions`` empty. ``key``: where the key sentence stands in it.
     """
 
     review_id: str
@@ -459,6 +464,7 @@ class Evidence:
     sentence: str
     language: str | None = None
     mentions: tuple[Mention, ...] = ()
+    key: tuple[int, int] | None = None
 
 
 class Place(NamedTuple):

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from stream_app.records import SEVERITIES, Alert, Handling, Rule, Severity, value
+from stream_app.records import RAISED_SEVERITIES, SEVERITIES, Alert, Handling, Rule, Severity, value
 from stream_app.steps.delivery_queue import Suppression, Waiting
 from stream_app.steps.handling import suppression_by
 from stream_app.steps.quiet_hours import QuietHours, quiet_until_ms
@@ -48,12 +48,17 @@ def matching(rules: Iterable[DeliveryRule], alert: Alert) -> dict[str, DeliveryR
     for rule in rules:
         if (
             rule.receiver not in found
-            and SEVERITIES.index(alert.severity) >= SEVERITIES.index(rule.severity)
+            and SEVERITIES.index(_severity_for(alert)) >= SEVERITIES.index(rule.severity)
             and (not rule.rules or alert.rule in rule.rules)
             and (not rule.products or any(fnmatchcase(alert.product_id, one) for one in rule.products))
         ):
             found[rule.receiver] = rule
     return found
+
+
+def _severity_for(alert: Alert) -> Severity:
+    """What a rule's severity is compared with: who is told that something began is told that it is over."""
+    return RAISED_SEVERITIES[alert.recovered_from] if alert.recovered_from else alert.severity
 
 
 def cool_down_key(alert: Alert) -> str:
@@ -66,13 +71,15 @@ def decide(
 ) -> Decision:
     """When the alert is delivered, or why not. A critical one is always due now.
 
-    A cool-down that ends later than one that began now is not believed: a clock was ahead.
+    A cool-down that ends later than one that began now is not believed: a clock was ahead. None holds for
+    ``recovered``: the incident that an alert opened would stay open.
     """
     if alert.severity == "critical":  # guarantee: critical-is-never-suppressed
         return Decision(None, now_ms)
     if (handled := suppression_by(alert, handling)) is not None:
         return Decision(handled, now_ms)
-    if cool_down_until_ms is not None and now_ms < cool_down_until_ms <= now_ms + rule.cool_down_ms:
+    is_cooling_down = cool_down_until_ms is not None and now_ms < cool_down_until_ms <= now_ms + rule.cool_down_ms
+    if is_cooling_down and alert.rule != "recovered":
         return Decision("cool_down", now_ms)
     if rule.digest_ms:
         digest_at_ms = _digest_at(rule, now_ms)

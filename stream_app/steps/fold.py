@@ -13,9 +13,12 @@ from stream_app.records import LABELS, RATING_MISMATCH, EnrichedReview, Evidence
 from stream_app.steps.aspect_counts import AspectTally, Said, plus_said, said_of_aspects
 from stream_app.steps.hazards import speaks_of_hazard
 from stream_app.steps.highlights import without_reviews
-from stream_app.steps.kept_sentences import kept_mentions, kept_sentences, kept_spans
+from stream_app.steps.kept_sentences import kept_key, kept_mentions, kept_sentences, kept_spans
 
 MAX_SENTENCES = 64
+MAX_HAZARDS = 64
+"""Of a product, the newest ones: many more than a cluster needs. One that was dropped does not come back where a newer
+one is deleted."""
 HOUR_MS = 3_600_000
 BUCKET_DAYS = 37  # what a trend compares (35 days before today), and two days for clocks and time zones to disagree in
 
@@ -93,6 +96,7 @@ def sentence_of(review: EnrichedReview) -> Evidence | None:
         sentence=kept_sentences(review.text, kept),
         language=review.language,
         mentions=kept_mentions(kept, review.opinions or ()),
+        key=kept_key(kept, review.key_sentence),
     )
 
 
@@ -114,7 +118,7 @@ class ProductState:
     ``text_made_at_ms`` is kept when it is withdrawn. ``themes``: places in standing reviews; None before they were
     made. ``text_changed``: ``changes`` when a text was written last, or a review was edited or deleted, which a summary
     may quote. ``published``: those of the summary that was published last, 0 before the first; ``published_at_ms``:
-    when. ``aspects``: of all time; ``aspect_days``: of the days (since 1970, UTC) that are kept. ``hazards``: the
+    when. ``aspects``: of all time; ``aspect_days``: of the days (since 1970, UTC) that are kept. ``hazards``: the newest
     reviews of these that speak of one, and their hours (since 1970, UTC). ``mismatches``: how many are one.
     """
 
@@ -230,6 +234,8 @@ class ProductState:
         is_kept = self.newest_ms is not None and hour // 24 >= oldest_day_kept(self.newest_ms)
         if is_kept and speaks_of_hazard(review):
             self.hazards[review.review_id] = hour
+            if len(self.hazards) > MAX_HAZARDS:
+                del self.hazards[min(self.hazards, key=lambda one: (self.hazards[one], one.encode()))]
 
     def _keep_sentence(self, review: EnrichedReview) -> None:
         self.sentences.pop(review.review_id, None)

@@ -42,6 +42,16 @@ def kept_spans(text: str, key: Span | None) -> list[Span]:
     return sorted(kept, key=lambda span: span.start)
 
 
+def kept_key(kept: Sequence[Span], key: Span | None) -> tuple[int, int] | None:
+    """Where the key sentence stands in ``kept_sentences``, which has it always; None: the review has none."""
+    moved = 0
+    for span in kept:
+        if key is not None and span.start == key.start:
+            return moved, moved + span.end - span.start
+        moved += span.end - span.start + 1  # with a line break behind each
+    return None
+
+
 def kept_mentions(kept: Sequence[Span], opinions: Sequence[Opinion]) -> tuple[Mention, ...]:
     """The kept sentences that an opinion begins in, by where they stand in ``kept_sentences``, with its known aspects.
 

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from stream_app.records import (
+    RAISED_SEVERITIES,
     Alert,
     AlertQuote,
     BadShare,
     Evidence,
     ProductRule,
     Reason,
-    Severity,
+    Rule,
     percent_encoded,
 )
 from stream_app.steps.aspect_spikes import explaining_aspect
@@ -46,11 +47,10 @@ def alert_of(finding: Finding, state: ProductState, evidence: Iterable[Evidence]
     )
     product, begun, name = percent_encoded(state.product_id), _hour_name(mark.begun), name_of(rule, aspect)
     explained = explaining_aspect(state, episode) if episode and is_raised and rule in SPIKES and not aspect else None
-    severity: Severity = "info" if not is_raised else "critical" if rule == "safety_cluster" else "warning"
     return Alert(
         alert_id=f"{name}|{product}|{begun}" if is_raised else f"recovered|{product}|{name}|{begun}",
         rule=rule if is_raised else "recovered",
-        severity=severity,
+        severity=RAISED_SEVERITIES[rule] if is_raised else "info",
         product_id=state.product_id,
         created_at_ms=state.newest_ms or 0,
         raised_at_ms=now_ms,
@@ -119,7 +119,9 @@ def _quotes(
         if episode.start <= one.created_at_ms // HOUR_MS <= episode.last and _is_bad(rule, aspect, one, state)
     ]
     worst = sorted(bad, key=lambda one: (-one.p_negative, one.rating or 0, -one.created_at_ms, one.review_id))
-    return tuple(AlertQuote(one.review_id, one.revision, one.rating, quoted(one, aspect)) for one in worst[:MAX_QUOTES])
+    return tuple(
+        AlertQuote(one.review_id, one.revision, one.rating, quoted(one, rule, aspect)) for one in worst[:MAX_QUOTES]
+    )
 
 
 def _is_bad(rule: ProductRule, aspect: str | None, one: Evidence, state: ProductState) -> bool:
@@ -132,14 +134,20 @@ def _is_bad(rule: ProductRule, aspect: str | None, one: Evidence, state: Product
     return one.label == "negative"
 
 
-def quoted(one: Evidence, aspect: str | None = None) -> str:
-    """What an alert quotes of a review: a kept sentence that criticizes the aspect, else any, else the first one, cut.
+def quoted(one: Evidence, rule: Rule, aspect: str | None = None) -> str:
+    """What an alert quotes of a review, cut: of a hazard the key sentence, which speaks of it; else a kept sentence that
+    criticizes the aspect, else any such one, else the first one.
 
     ``aspect``: of a spike of an aspect.
     """
     critical = [m for m in one.mentions if m.label == "negative"]
     negative = next((m for m in critical if aspect in m.aspects), critical[0] if critical else None)
-    sentence = one.sentence[negative.start : negative.end] if negative else one.sentence.partition("\n")[0]
+    if rule == "safety_cluster" and one.key is not None:
+        sentence = one.sentence[slice(*one.key)]
+    elif negative:
+        sentence = one.sentence[negative.start : negative.end]
+    else:
+        sentence = one.sentence.partition("\n")[0]
     return sentence if len(sentence) <= _MAX_QUOTED_CHARACTERS else f"{sentence[: _MAX_QUOTED_CHARACTERS - 1]}…"
 
 

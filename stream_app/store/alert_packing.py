@@ -20,9 +20,13 @@ def pack_alert(alert: Alert) -> bytes:
     """Without the words of reviews: of the one that it is about they stand with its product (``pack_alert_words``),
     those that it quotes are the sentences held of them.
     """
-    quotes = tuple(replace(one, sentence=None) for one in alert.quotes)  # guarantee: list-of-alerts-quotes-nobody
     wordless = replace(alert, sentence=None, safety_words=()) if alert.review_id else alert
-    return orjson.dumps(replace(wordless, quotes=quotes))
+    return orjson.dumps(without_quoted_words(wordless))  # guarantee: list-of-alerts-quotes-nobody
+
+
+def without_quoted_words(alert: Alert) -> Alert:
+    """An alert about a product, with the reviews that it quotes, without what they say."""
+    return replace(alert, quotes=tuple(replace(one, sentence=None) for one in alert.quotes))
 
 
 def pack_alert_words(alert: Alert) -> bytes:
@@ -62,7 +66,7 @@ def with_quotes(alert: Alert, sentences: Sequence[bytes | None]) -> Alert:
     for quote, packed in zip(alert.quotes, sentences, strict=True):
         held = unpack_evidence(packed) if packed else None
         is_same = held is not None and held.revision == quote.revision
-        quotes.append(replace(quote, sentence=quoted(held, alert.aspect) if held and is_same else None))
+        quotes.append(replace(quote, sentence=quoted(held, alert.rule, alert.aspect) if held and is_same else None))
     return replace(alert, quotes=tuple(quotes))
 
 
@@ -70,7 +74,7 @@ def unpack_outbox(fields: Sequence[bytes]) -> tuple[tuple[str, bytes], ...]:
     """Outbox fields and their values, one after the other: (alert_id, alert), oldest first."""
     waiting = []
     for alert_id, held in zip(fields[::2], fields[1::2], strict=True):
-        version, _, alert = held.split(b"\n", 2)
+        version, _, alert, *_ = held.split(b"\n")
         waiting.append((int(version), alert_id.decode(), alert))
     return tuple((alert_id, alert) for _, alert_id, alert in sorted(waiting))
 

@@ -10,7 +10,7 @@
 --       5 packed sentence, or ''      6 how many sentences are kept
 --       7 alert_id, or ''             8 the alert, put into the outbox if the event changes something
 --       9 what it says of aspects: "-durability -look *price +quality .safety" (negative, both, positive, neither)
---      10 "1" where it speaks of a hazard      11 "1" where its words are against its stars
+--      10 of how many hazards it is kept, where it speaks of one; else ''      11 "1" where its words are against its stars
 -- Returns {1 if it changed something else 0, alert_id, what the outbox holds of it, ...}; the last two after a duplicate too.
 
 local state, reviews, sentences, sentence_times, outbox, alert_words = unpack(KEYS)
@@ -147,7 +147,8 @@ local function drop_older_alert_words(review)
   end
 end
 
--- Of an alert of the product that quotes the review, too: its episode counts as not told, and is judged again.
+-- An alert of the product that quotes the review loses all its words: it may have been published by now, and its end is
+-- told in any case.
 local function drop_own_alerts_from_outbox()
   local waiting = redis.call('HGETALL', outbox)
   for i = 1, #waiting, 2 do
@@ -155,19 +156,9 @@ local function drop_own_alerts_from_outbox()
     if quoted == review_id then
       redis.call('HDEL', outbox, waiting[i])
     elseif string.find('\t' .. quoted, '\t' .. review_id .. '\t', 1, true) then
-      redis.call('HDEL', outbox, waiting[i])
-      -- guarantee: alert-that-lost-its-words-is-told
-      redis.call('HDEL', state, 'episode:' .. string.match(waiting[i], '^[^|]+'))
+      local version, wordless = string.match(waiting[i + 1], '^(%d+)\n[^\n]*\n[^\n]*\n(.*)$')
+      redis.call('HSET', outbox, waiting[i], version .. '\n\n' .. wordless)  -- guarantee: alert-loses-words-and-stays
     end
-  end
-end
-
-local function note_hazard(review, oldest_day)
-  local field = 'hazard:' .. review_id
-  if ARGV[10] == '1' and day_of(review) >= oldest_day then
-    redis.call('HSET', state, field, string.format('%d', review[HOUR]))
-  else
-    redis.call('HDEL', state, field)
   end
 end
 
@@ -228,8 +219,10 @@ if not old or replaces(new, old) then  -- guarantee: applied-once
     redis.call('HDEL', sentences, review_id)
     redis.call('ZREM', sentence_times, review_id)
   end
-  if was_counted or ARGV[10] == '1' then
-    note_hazard(new, oldest_day)
+  local is_hazard = ARGV[10] ~= ''
+  if was_counted or is_hazard then
+    local is_kept = is_hazard and day_of(new) >= oldest_day
+    note_hazard(state, review_id, is_kept and new[HOUR] or nil, tonumber(ARGV[10]))
   end
   local version = redis.call('HINCRBY', state, 'version', 1)
   if was_counted then

@@ -47,20 +47,22 @@ class Episodes:
             polled.setdefault(review.product_id, set()).add(review.created_at_ms // HOUR_MS)
         suspicious = {review.product_id for review in reviews if may_change(review)}
         calm = [product_id for product_id in polled if product_id not in suspicious]
-        building, *marks = await self._server.run(
+        building, *held = await self._server.run(
             [
                 ("HGET", self._keys.namespace.generations, "building"),
-                *(("HMGET", self._keys.product(one).state, *alert_packing.mark_fields()) for one in calm),
+                *(("HMGET", self._keys.product(one).state, "newest", *alert_packing.mark_fields()) for one in calm),
             ]
         )
         if building is not None and int(building) == self._keys.generation:  # guarantee: view-in-building-tells-nothing
             policy = replace(policy, is_rebuild=True)
-        marked = [
+        uncertain = [
             product_id
-            for product_id, held in zip(calm, marks, strict=True)
-            if any(alert_packing.is_of_open(one) for one in held if one)
+            for product_id, (newest, *marks) in zip(calm, held, strict=True)
+            if any(alert_packing.is_of_open(one) for one in marks if one)
+            # guarantee: late-review-is-judged
+            or (newest is not None and min(polled[product_id]) < int(newest) // HOUR_MS)
         ]
-        to_judge = {one: polled[one] for one in (*suspicious, *marked)}
+        to_judge = {one: polled[one] for one in (*suspicious, *uncertain)}
         return await self.judge_products(to_judge, policy, encode, now_ms, told)
 
     async def judge_products(
@@ -140,7 +142,8 @@ class Episodes:
         ]
         outbox: list[str | bytes] = []
         for alert in alerts:
-            outbox += [alert.alert_id, "".join(f"{one.review_id}\t" for one in alert.quotes), encode(alert)]
+            wordless = encode(alert_packing.without_quoted_words(alert))
+            outbox += [alert.alert_id, "".join(f"{one.review_id}\t" for one in alert.quotes), encode(alert), wordless]
         return NOTE_EPISODES.call((product.state, product.outbox), (version, len(names), *marks, *outbox))
 
 

@@ -3,7 +3,7 @@
 -- KEYS  state, outbox
 -- ARGV  1 the version that was judged
 --       2 how many marks; then of each: its field, what it held, what it is to hold ('': nothing)
---       then of each alert: alert_id, the reviews that it quotes (each followed by a tab), the alert
+--       then of each alert: alert_id, the reviews that it quotes (each followed by a tab), the alert, the same without words
 -- Returns {1 noted, 0 refused, because something was applied or noted since, alert_id, what the outbox holds of it, ...}.
 
 local state, outbox = unpack(KEYS)
@@ -21,9 +21,9 @@ if not moved then
       redis.call('HSET', state, ARGV[i], ARGV[i + 2])
     end
   end
-  for i = last + 1, #ARGV, 3 do
-    -- guarantee: alert-is-written-with-its-episode
-    redis.call('HSETNX', outbox, ARGV[i], version .. '\n' .. ARGV[i + 1] .. '\n' .. ARGV[i + 2])
+  for i = last + 1, #ARGV, 4 do
+    local entry = table.concat({version, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]}, '\n')
+    redis.call('HSETNX', outbox, ARGV[i], entry)  -- guarantee: alert-is-written-with-its-episode
   end
 end
 local answer = {moved and 0 or 1}

@@ -86,12 +86,13 @@ def pack_evidence(evidence: Evidence | None) -> bytes:
 
 
 def unpack_evidence(packed: bytes) -> Evidence:
-    fields = orjson.loads(packed)
+    fields = known_fields(Evidence, orjson.loads(packed))
     mentions = [
         Mention(start, end, label, tuple(ids), *begins)
         for start, end, label, ids, *begins in fields.pop("mentions", ())
     ]
-    return Evidence(**fields, mentions=tuple(mentions))
+    key = fields.pop("key", None)
+    return Evidence(**fields, mentions=tuple(mentions), key=None if key is None else (key[0], key[1]))
 
 
 def pack_text(text: ProductText) -> bytes:

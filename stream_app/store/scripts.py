@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stream_app.store.server import Script
 
-APPLY = Script("apply", functions="aspects")
+APPLY = Script("apply", "aspects", "hazards")
 WRITE_TEXT = Script("write_text")
 CLAIM_DUE = Script("claim_due")
 RELEASE_DUE = Script("release_due")

@@ -27,10 +27,10 @@ _SCAN_COUNT = 1000
 class Script:
     """A Lua script of this package. Every one may be run again: the same arguments change nothing more."""
 
-    def __init__(self, name: str, functions: str = "") -> None:
-        """``functions``: the file of functions that stands in front of it."""
+    def __init__(self, name: str, *functions: str) -> None:
+        """``functions``: the files of functions that stand in front of it."""
         folder = files("stream_app.store")
-        self.source = b"".join(folder.joinpath(f"{one}.lua").read_bytes() for one in (functions, name) if one)
+        self.source = b"".join(folder.joinpath(f"{one}.lua").read_bytes() for one in (*functions, name))
         self._sha = hashlib.sha1(self.source, usedforsecurity=False).hexdigest()
 
     def call(self, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> Command:

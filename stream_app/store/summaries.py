@@ -205,7 +205,7 @@ def apply_command(keys: Keys, review: EnrichedReview, alert_id: str = "", alert:
         alert_id,
         alert,
         packing.pack_said(contribution.said),
-        "1" if speaks_of_hazard(review) else "",
+        fold.MAX_HAZARDS if speaks_of_hazard(review) else "",
         "1" if contribution.mismatch else "",
     )
     return APPLY.call(keys.product(review.product_id), arguments)

@@ -257,7 +257,9 @@ class MemorySummaryStore(MemoryAlertHandling):
         for one in alert.quotes:
             held_now = sentences.get(one.review_id)
             is_same = held_now is not None and held_now.revision == one.revision
-            quotes.append(replace(one, sentence=quoted(held_now, alert.aspect) if held_now and is_same else None))
+            quotes.append(
+                replace(one, sentence=quoted(held_now, alert.rule, alert.aspect) if held_now and is_same else None)
+            )
         alert = replace(alert, quotes=tuple(quotes))
         held = state.held.get(alert.review_id) if state and alert.review_id else None
         if held is None or (held.revision, held.deleted) <= (alert.revision or 0, 0):

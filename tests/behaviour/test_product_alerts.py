@@ -97,6 +97,25 @@ def test_two_hazards_are_a_cluster_and_an_edited_one_is_none(run: Run, store: Su
     assert take(run, store, [deletion("r2")]) == []
 
 
+def test_late_good_reviews_may_begin_an_episode(run: Run, store: SummaryStore) -> None:
+    """What was usual before makes the same bad reviews a spike."""
+    batch = [bad(number) for number in range(5)]
+    assert take(run, store, batch) == []
+    assert raised(take(run, store, [enriched(one.review_id, created_at_ms=one.created_at_ms) for one in HEALTHY])) != []
+
+
+def test_cluster_quotes_the_sentence_about_the_hazard(run: Run, store: SummaryStore) -> None:
+    text = "The colour looks dull and cheap. It arrived in a week. The charger caught fire on my desk."
+    key = Span(text.index("The charger"), len(text))
+    dull = Opinion(Span(0, 32), "negative", 0.9, ("look",))
+    burnt = [hazard(one, text=text, key_sentence=key, opinions=(dull,)) for one in ("r1", "r2")]
+    [judged] = take(run, store, burnt)
+    assert {one.sentence for one in judged.raised[0].quotes} == {"The charger caught fire on my desk."}
+
+    run(store.record_alerts(judged.raised))
+    assert run(store.recent_alerts(5)) == list(judged.raised)
+
+
 def test_quotes_of_recent_alerts_are_what_their_reviews_say_now(run: Run, store: SummaryStore) -> None:
     [judged] = take(run, store, [*HEALTHY, *BATCH])
     run(store.record_alerts(judged.raised))

@@ -46,6 +46,22 @@ def test_rule_holds_by_severity_alert_rule_and_product(rule: DeliveryRule, holds
     assert matching([rule], ALERT) == ({"a": rule} if holds else {})
 
 
+@pytest.mark.parametrize(
+    ("recovered_from", "severity", "holds"),
+    [
+        ("negative_spike", "warning", True),
+        ("negative_spike", "critical", False),
+        ("safety_cluster", "critical", True),
+    ],
+)
+def test_end_reaches_whom_the_alert_reached(recovered_from: Any, severity: Any, holds: bool) -> None:
+    end = replace(ALERT, rule="recovered", severity="info", review_id=None, recovered_from=recovered_from)
+    rule = DeliveryRule("a", severity=severity, cool_down_ms=HOUR_MS)
+
+    assert matching([rule], end) == ({"a": rule} if holds else {})
+    assert decide(rule, end, NOON, NOON + 1) == Decision(None, NOON), "whatever cools down"
+
+
 def test_first_rule_that_holds_decides_for_each_receiver() -> None:
     rules = [
         DeliveryRule("a", severity="critical"),
