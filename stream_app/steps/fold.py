@@ -11,14 +11,11 @@ from typing import NamedTuple
 
 from stream_app.records import LABELS, RATING_MISMATCH, EnrichedReview, Evidence, ProductText, Themes
 from stream_app.steps.aspect_counts import AspectTally, Said, plus_said, said_of_aspects
-from stream_app.steps.hazards import speaks_of_hazard
+from stream_app.steps.hazards import speaks_of_hazard, with_hazard
 from stream_app.steps.highlights import without_reviews
 from stream_app.steps.kept_sentences import kept_key, kept_mentions, kept_sentences, kept_spans
 
 MAX_SENTENCES = 64
-MAX_HAZARDS = 64
-"""Of a product, the newest ones: many more than a cluster needs. One that was dropped does not come back where a newer
-one is deleted."""
 HOUR_MS = 3_600_000
 BUCKET_DAYS = 37  # what a trend compares (35 days before today), and two days for clocks and time zones to disagree in
 
@@ -118,8 +115,8 @@ class ProductState:
     ``text_made_at_ms`` is kept when it is withdrawn. ``themes``: places in standing reviews; None before they were
     made. ``text_changed``: ``changes`` when a text was written last, or a review was edited or deleted, which a summary
     may quote. ``published``: those of the summary that was published last, 0 before the first; ``published_at_ms``:
-    when. ``aspects``: of all time; ``aspect_days``: of the days (since 1970, UTC) that are kept. ``hazards``: the newest
-    reviews of these that speak of one, and their hours (since 1970, UTC). ``mismatches``: how many are one.
+    when. ``aspects``: of all time; ``aspect_days``: of the days (since 1970, UTC) that are kept. ``hazards``: the
+    newest reviews of these that speak of one, and their hours (since 1970, UTC). ``mismatches``: how many are one.
     """
 
     product_id: str
@@ -229,13 +226,10 @@ class ProductState:
         self.hazards = {review_id: hour for review_id, hour in self.hazards.items() if hour // 24 >= oldest}
 
     def _note_hazard(self, review: EnrichedReview) -> None:
-        self.hazards.pop(review.review_id, None)
         hour = review.created_at_ms // HOUR_MS
         is_kept = self.newest_ms is not None and hour // 24 >= oldest_day_kept(self.newest_ms)
-        if is_kept and speaks_of_hazard(review):
-            self.hazards[review.review_id] = hour
-            if len(self.hazards) > MAX_HAZARDS:
-                del self.hazards[min(self.hazards, key=lambda one: (self.hazards[one], one.encode()))]
+        is_hazard = is_kept and speaks_of_hazard(review)
+        self.hazards = with_hazard(self.hazards, review.review_id, hour if is_hazard else None)
 
     def _keep_sentence(self, review: EnrichedReview) -> None:
         self.sentences.pop(review.review_id, None)

@@ -135,8 +135,8 @@ def _is_bad(rule: ProductRule, aspect: str | None, one: Evidence, state: Product
 
 
 def quoted(one: Evidence, rule: Rule, aspect: str | None = None) -> str:
-    """What an alert quotes of a review, cut: of a hazard the key sentence, which speaks of it; else a kept sentence that
-    criticizes the aspect, else any such one, else the first one.
+    """What an alert quotes of a review, cut: of a hazard the key sentence, which speaks of it; else a kept sentence
+    that criticizes the aspect, else any critical one, else the first one.
 
     ``aspect``: of a spike of an aspect.
     """

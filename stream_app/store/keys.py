@@ -31,8 +31,9 @@ class ProductKeys(NamedTuple):
     reviews           hash: review_id → packed contribution, or a deletion's marker
     sentences         hash: review_id → packed evidence
     sentence_times    sorted set: review_id by created_at (ms)
-    outbox            hash: alert_id → "<version>\\n<review_id>\\n<alert.v1 as JSON>", the review that raised it; of the product:
-                      "<version>\\n<review_id>\\t...\\n<alert.v1 as JSON>\\n<the same without words>", those that it quotes
+    outbox            hash: alert_id → "<version>\\n<review_id>\\n<alert.v1 as JSON>", the review that raised it; of an
+                      alert about the product the reviews that it quotes, a tab behind each, and a fourth line: the
+                      alert without their words
     alert_words       hash: review_id → "<revision> <raised_at> <packed words>" that a recent alert quotes
     """
 

@@ -19,7 +19,7 @@ from stream_app.records import (
 )
 from stream_app.settings import ViewSettings
 from stream_app.steps import fold
-from stream_app.steps.hazards import speaks_of_hazard
+from stream_app.steps.hazards import MAX_HAZARDS, speaks_of_hazard
 from stream_app.steps.product_alerts import Policy
 from stream_app.steps.product_summary import counts_of
 from stream_app.store import alert_packing, packing
@@ -205,7 +205,7 @@ def apply_command(keys: Keys, review: EnrichedReview, alert_id: str = "", alert:
         alert_id,
         alert,
         packing.pack_said(contribution.said),
-        fold.MAX_HAZARDS if speaks_of_hazard(review) else "",
+        MAX_HAZARDS if speaks_of_hazard(review) else "",
         "1" if contribution.mismatch else "",
     )
     return APPLY.call(keys.product(review.product_id), arguments)

@@ -9,6 +9,7 @@ import pytest
 
 from stream_app.ports import SummaryStore
 from stream_app.records import EnrichedReview, Opinion, Span
+from stream_app.steps.hazards import MAX_HAZARDS
 from tests.behaviour.bad_batch import ALERT_ID, BATCH, HEALTHY, bad, judge, raised, take
 from tests.behaviour.enriched import DAY_MS, HOUR_MS, NOW_MS, deletion, enriched
 from tests.behaviour.running import Run
@@ -95,6 +96,18 @@ def test_two_hazards_are_a_cluster_and_an_edited_one_is_none(run: Run, store: Su
     [judged] = take(run, store, [hazard("r 1", 13, revision=1, kind="edited", safety_words=())])
     assert [(one.rule, one.recovered_from) for one in judged.raised] == [("recovered", "safety_cluster")]
     assert take(run, store, [deletion("r2")]) == []
+
+
+def test_oldest_of_many_hazards_is_dropped(run: Run, store: SummaryStore) -> None:
+    """A product has no more of them than 64, and none is counted that was edited or deleted."""
+    same_hour = [hazard(f"{number:02}", 13) for number in range(MAX_HAZARDS)]
+    run(store.apply(same_hour, NOW_MS))
+    run(store.apply([hazard("ä", 13), deletion("63"), deletion("ä"), hazard("older", 14)], NOW_MS))
+    [judged] = take(run, store, [hazard("new", 0)], NOW_MS)
+    [alert] = judged.raised
+
+    assert alert.window is not None
+    assert alert.window.bad == MAX_HAZARDS, "62 of the first ones, an older one and the new one"
 
 
 def test_late_good_reviews_may_begin_an_episode(run: Run, store: SummaryStore) -> None:

@@ -189,17 +189,19 @@ def now(noted: Noted, hours: list[Hour], older: Share = NOTHING) -> Episode | No
 
 
 def test_noted_episode_is_found_with_what_it_was_found_with() -> None:
-    """By the 128th review twice as many would be asked for; the spike of a few reviews before would be gone."""
-    barely = next(n for n in range(5, 40) if found(HEALTHY, "..........", "x" * n))
-    evidence = [HEALTHY, "..........", "x" * barely]
+    """By the 129th review twice as much evidence is asked for: what was over would go on, by what came since."""
+    evidence = [HEALTHY, "..........", "x" * 7]
     noted = as_noted(found(*evidence))
-    more = 128 - len("".join(evidence)) + 1
-    assert found(*evidence, ("." * 2 + "x") * (more // 3 + 1)) is None
-    for number in range(more + 5):
-        episode = now(noted, hours_of(*evidence, (".." + "x") * number))
+    assert now(noted, hours_of(*evidence)) == found(*evidence)
+    assert found(*evidence[:-1], "x" * 6) is None, "it is barely enough"
+    for number in range(12):
+        assert len("".join(evidence)) + 3 * 4 == 129
+        episode, anew = now(noted, hours_of(*evidence, "..x" * number)), found(*evidence, "..x" * number)
         assert episode is not None
         assert (episode.start, episode.detected) == (noted.start, noted.last)
-    assert now(noted, hours_of(*evidence)) == found(*evidence)
+        assert episode.is_over == (number >= 2)
+        assert anew is not None
+        assert (number != 4) or not anew.is_over, "that would alarm again"
 
 
 def test_noted_episode_outlasts_days_that_are_dropped_and_late_good_reviews() -> None:
