@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from stream_app.steps import spikes
 from stream_app.steps.aspect_spikes import PRIOR as ASPECT_PRIOR
-from stream_app.steps.spikes import PRIOR, Episode, Hour, Prior, Share
+from stream_app.steps.beta_binomial import Prior
+from stream_app.steps.spikes import PRIOR, Episode, Hour, Noted, Share
 
 HOURS_A_DAY = 24
 MONTH_HOURS = 30 * HOURS_A_DAY
@@ -137,25 +138,33 @@ def alarms(
     may_raise = _screened(reviews, accepted) if screened else np.flatnonzero(reviews.bad)
     owners = np.searchsorted(reviews.of, may_raise, side="right") - 1
     quiet_until = -1
+    closed: dict[int, Noted] = {}
     for product, index in zip(owners.tolist(), may_raise.tolist(), strict=True):
         if index <= quiet_until:
             continue
-        episode = spikes.newest_episode(*reviews.state(product, index), accepted, prior)
+        episode = spikes.newest_episode(*reviews.state(product, index), accepted, prior, closed.get(product))
         if episode is None or episode.is_over:
             continue
         yield product, index, episode
-        quiet_until = _end_of(reviews, product, index, episode, accepted, prior)
+        quiet_until, closed[product] = _end_of(reviews, product, index, episode, accepted, prior)
 
 
-def _end_of(reviews: Reviews, product: int, index: int, episode: Episode, accepted: float, prior: Prior) -> int:
-    """The review with which the alarm ends."""
+def _end_of(
+    reviews: Reviews, product: int, index: int, episode: Episode, accepted: float, prior: Prior
+) -> tuple[int, Noted]:
+    """(the review with which the alarm ends, its episode)."""
     last = int(reviews.of[product + 1])
+    noted = Noted(episode.start, episode.last, episode.basis)
     for later in range(index + 1, last):
-        now = spikes.newest_episode(*reviews.state(product, later), accepted, prior)
-        if now is None or now.is_over or now.start > episode.last:
-            return later
-        episode = now
-    return last
+        if noted.start < _kept_from(int(reviews.hour[later])):
+            noted = noted._replace(basis=None)
+        now = spikes.noted_episode(noted, *reviews.state(product, later), accepted, prior)
+        if now is None:
+            return later, noted
+        noted = Noted(now.start, now.last, now.basis)
+        if now.is_over:
+            return later, noted
+    return last, noted
 
 
 def _screened(reviews: Reviews, accepted: float) -> NDArray[np.int64]:

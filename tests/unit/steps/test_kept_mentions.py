@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stream_app.records import Mention, Opinion, Span
-from stream_app.steps.kept_sentences import MAX_MENTIONS, kept_mentions, kept_sentences, kept_spans
+from stream_app.steps.kept_sentences import MAX_MENTIONS, kept_key, kept_mentions, kept_sentences, kept_spans
 
 TEXT = "It looks nice.  The lid broke! Cheap, though."
 
@@ -60,3 +60,15 @@ def test_mention_begins_where_its_sentence_stands_in_the_review() -> None:
 
     assert mention.begins is not None
     assert (mention.start < mention.begins, text[mention.begins :]) == (True, "It broke.")
+
+
+def test_key_sentence_is_kept_and_found_wherever_it_stands() -> None:
+    text = "It is nice. " * 40 + "Then it caught fire. It is nice."
+    start = text.index("Then")
+    for key in (Span(start, start + 20), Span(0, 11)):
+        kept = kept_spans(text, key)
+        place = kept_key(kept, key)
+        assert place is not None
+        assert kept_sentences(text, kept)[slice(*place)] == text[key.start : key.end]
+    assert kept_key(kept_spans(text, None), None) is None
+    assert kept_key([], Span(0, 5)) is None
