@@ -100,10 +100,11 @@ def test_two_hazards_are_a_cluster_and_an_edited_one_is_none(run: Run, store: Su
 
 def test_oldest_of_many_hazards_is_dropped(run: Run, store: SummaryStore) -> None:
     """A product has no more of them than 64, and none is counted that was edited or deleted."""
-    same_hour = [hazard(f"{number:02}", 13) for number in range(MAX_HAZARDS)]
+    same_hour = [hazard(f"{number:02}", 13, rating=3) for number in range(MAX_HAZARDS)]
     run(store.apply(same_hour, NOW_MS))
-    run(store.apply([hazard("ä", 13), deletion("63"), deletion("ä"), hazard("older", 14)], NOW_MS))
-    [judged] = take(run, store, [hazard("new", 0)], NOW_MS)
+    later = [hazard("ä", 13, rating=3), deletion("63"), deletion("ä"), hazard("older", 14, rating=3)]
+    run(store.apply(later, NOW_MS))
+    [judged] = take(run, store, [hazard("new", rating=3)])
     [alert] = judged.raised
 
     assert alert.window is not None

@@ -172,11 +172,12 @@ def test_rebuild_finds_the_episodes_that_live_workers_found() -> None:
 
 def in_time(reviews: str, first: int, minutes: int = 240) -> list[EnrichedReview]:
     """One each four hours from that hour of the year on: ``.`` a good one, ``x`` a bad one."""
+    of_bad: dict[str, Any] = {"label": "negative", "rating": 1}
     return [
         enriched(
             f"{first} {number}",
             created_at_ms=(first * 60 + number * minutes) * 60_000 + NOW_MS,
-            **({"label": "negative", "rating": 1} if one == "x" else {}),
+            **(of_bad if one == "x" else {}),
         )
         for number, one in enumerate(reviews)
     ]
