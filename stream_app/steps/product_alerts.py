@@ -60,7 +60,7 @@ def _of_name(name: str) -> tuple[ProductRule, str | None]:
 
 
 def may_change(review: EnrichedReview) -> bool:
-    """May applying this review begin an episode? Good new ones cannot."""
+    """May applying this review begin an episode? A good one cannot, unless it is older than the product's newest."""
     sentiment = review.sentiment
     is_bad = (review.rating or BAD_STARS + 1) <= BAD_STARS or (sentiment is not None and sentiment.label == "negative")
     criticizes = any(one.label == "negative" and one.aspects for one in review.opinions or ())
