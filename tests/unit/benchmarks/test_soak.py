@@ -248,7 +248,9 @@ def test_quarters_are_medians_of_both_ends() -> None:
 
 def test_the_bytes_computed_with_are_those_of_the_operations_page() -> None:
     """Who changes what a review takes in Redis changes both."""
-    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8").split("## Memory of Redis")[1].split("\n## ")[0]
+    page = (
+        (ROOT / "docs" / "operations.md").read_text(encoding="utf-8").split("## Memory of Redis")[1].split("\n## ")[0]
+    )
     numbers = {int(one.replace(",", "")) for one in re.findall(r"\d[\d,]*\d|\d", page)}
     stated = {
         name: value

@@ -91,10 +91,11 @@ def test_xlm_roberta_that_is_named_for_french_reads_french_reviews(xlm_roberta: 
         made = stage.enriched()
         for offset, text in ((0, FRENCH[0]), (2, FRENCH[1])):
             assert made[offset].language == "fr"
-            used, found = made[offset].sentiment_model, made[offset].sentiment
-            assert used is not None
+            model = made[offset].sentiment_model
+            assert model is not None
+            assert model.name == xlm_roberta.name
+            found = made[offset].sentiment
             assert found is not None
-            assert used.name == xlm_roberta.name
             assert found.scores == pytest.approx(probabilities(xlm_roberta, text), abs=1e-3)
         assert {text for texts in english.ran for text in texts} == {"I love it."}
 
