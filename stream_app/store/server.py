@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -47,7 +47,7 @@ class Server:
         """``sentinels`` name the server of the ``url``, whose host and port count for nothing then."""
         self._scripts = scripts
         self._cluster = cluster
-        self._has_warned = False
+        self._warned: set[Callable[[], None]] = set()
         common: dict[str, Any] = {
             "socket_timeout": TIMEOUT_SECONDS,
             "socket_connect_timeout": TIMEOUT_SECONDS,
@@ -168,25 +168,28 @@ class Server:
     async def check(self) -> None:
         """Raises ConfigurationError where the server is too old or would forget keys.
 
-        The first call warns about what is unsure; a role calls again while it runs, because settings may change.
+        It warns once about each thing that is unsure; a role calls again while it runs, because settings may change.
         """
-        warns, self._has_warned = not self._has_warned, True
         for info in await self.infos():
             version = str(info.get("redis_version", "0"))
             if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_VERSION:
                 raise ConfigurationError(f"Redis {version} is too old: 6.2 or later, or any Valkey, is needed.")
             policy = info.get("maxmemory_policy")
             if policy is None:
-                if warns:
-                    telemetry.store_policy_was_hidden()
+                self._warn_once(telemetry.store_policy_was_hidden)
             elif policy != "noeviction" and info.get("maxmemory", 0) != 0:  # guarantee: noeviction
                 raise ConfigurationError(
                     f"Redis would forget products: maxmemory-policy is {policy}. "
                     "Run `CONFIG SET maxmemory-policy noeviction` and put it into the server's configuration."
                     + _evicted(info)
                 )
-            if warns and not info.get("aof_enabled", 0):
-                telemetry.store_is_not_durable()
+            if not info.get("aof_enabled", 0):
+                self._warn_once(telemetry.store_is_not_durable)
+
+    def _warn_once(self, warn: Callable[[], None]) -> None:
+        if warn not in self._warned:
+            self._warned.add(warn)
+            warn()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -51,7 +51,8 @@ def translated() -> Iterator[None]:
 def _refusal(error: Exception) -> ConfigurationError:
     return ConfigurationError(
         f"Redis refused: {error}. Check user and password in the URL; the user needs the commands "
-        "+@hash +@sortedset +@set +@scripting +@connection +info +get +set +del, `rebuild` also +scan +unlink +pttl."
+        "+@hash +@sortedset +@set +@scripting +@connection +info +exists +get +set +del, "
+        "`rebuild` also +scan +unlink +pttl."
     )
 
 

@@ -10,7 +10,7 @@ from redis import Redis
 from stream_app import telemetry
 from stream_app.embedded.valkey import EmbeddedValkey
 from stream_app.ports import ConfigurationError, StoreUnavailable
-from stream_app.records import Alert, Position
+from stream_app.records import Alert, Position, ProductText
 from stream_app.settings import Settings
 from stream_app.steps.delivery_queue import Addition, ReceiverState, Waiting
 from stream_app.store.deliveries import DeliveryQueues
@@ -136,7 +136,7 @@ def test_user_of_a_managed_server_needs_no_administration_commands(
 ) -> None:
     """Exactly the rights that the error message of a refusal names."""
     named = ["+@hash", "+@sortedset", "+@set", "+@scripting", "+@connection"]
-    commands = ["+info", "+get", "+set", "+del"]
+    commands = ["+info", "+exists", "+get", "+set", "+del"]
     admin.acl_setuser("app", enabled=True, passwords=["+pw"], categories=named, commands=commands, keys=["*"])
     url = fresh_valkey.url.replace("redis://", "redis://app:pw@")
     store = open_store(url)
@@ -146,6 +146,8 @@ def test_user_of_a_managed_server_needs_no_administration_commands(
     run(store.apply([enriched()], NOW_MS))
     assert reviews(run, store) == 1
     assert [one.product_id for one in run(store.claim_due(NOW_MS, 1, 0, 1000))] == ["p"]
+    text = ProductText("Fine", "It is fine.", "none", (), None, NOW_MS)
+    assert run(store.write_text("p", text, {}))
 
     admin.acl_setuser("app", commands=["-hset"])
     with pytest.raises(ConfigurationError, match="'hset'"):  # within a script
