@@ -72,7 +72,7 @@ def _spikes(
         return Search(None, newest_episode(older, hours, accepted, prior))
     noted, closed = None, Noted(mark.start, mark.last)
     if is_open(mark):
-        # where its beginning was dropped with its day, it is found anew in what is left
+        # where its beginning was dropped with its day, it is found again in what is left
         basis = mark.basis if mark.start >= oldest_hour else None
         noted = noted_episode(Noted(mark.start, mark.last, basis), older, hours, accepted, prior)
         if noted is not None and not noted.is_over:

@@ -30,7 +30,8 @@ def test_evidence_is_the_newest_sentences_newest_first(run: Run, store: SummaryS
     version, sentences = run(store.evidence("p"))
     assert version == len(reviews)
     assert [item.review_id for item in sentences] == [review.review_id for review in reviews[:MAX_SENTENCES]]
-    assert sentences[0] == Evidence("000", 0, NOW_MS, "positive", 123, 5, "It works (000).\nI would buy it again.")
+    text = "It works (000).\nI would buy it again."
+    assert sentences[0] == Evidence("000", 0, NOW_MS, "positive", 123, 5, text, key=(0, 15))
 
 
 def test_text_is_read_as_it_was_written_and_changes_the_state_version(run: Run, store: SummaryStore) -> None:

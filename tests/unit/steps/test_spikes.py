@@ -196,12 +196,12 @@ def test_noted_episode_is_found_with_what_it_was_found_with() -> None:
     assert found(*evidence[:-1], "x" * 6) is None, "it is barely enough"
     for number in range(12):
         assert len("".join(evidence)) + 3 * 4 == 129
-        episode, anew = now(noted, hours_of(*evidence, "..x" * number)), found(*evidence, "..x" * number)
+        episode, again = now(noted, hours_of(*evidence, "..x" * number)), found(*evidence, "..x" * number)
         assert episode is not None
         assert (episode.start, episode.detected) == (noted.start, noted.last)
         assert episode.is_over == (number >= 2)
-        assert anew is not None
-        assert (number != 4) or not anew.is_over, "that would alarm again"
+        assert again is not None
+        assert (number != 4) or not again.is_over, "that would alarm again"
 
 
 def test_noted_episode_outlasts_days_that_are_dropped_and_late_good_reviews() -> None:
