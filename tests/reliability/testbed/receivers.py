@@ -119,7 +119,7 @@ class Receivers:
         return 204
 
     def _served(self, host: str, answer: Any) -> _Address:
-        server = ThreadingHTTPServer((host, 0), _handler(answer))
+        server = _Server((host, 0), _handler(answer))
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, name="receiver", daemon=True).start()
         self._exit.callback(server.server_close)
@@ -135,6 +135,11 @@ class _Request:
     headers: Message
     body: bytes
     location: str = ""
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a process that is killed resets its connections."""
 
 
 def _handler(answer: Any) -> type[BaseHTTPRequestHandler]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 from confluent_kafka.admin import NewTopic
 
@@ -21,9 +22,11 @@ _NOTICED_SECONDS = 3 * LOOK_EVERY_SECONDS + 10.0
 _REBUILD_SECONDS = 120.0
 _TO_BE_CHANGED = 2
 _SIZES = {"enrich": 2, "summarize": 1, "api": 1}
+_OF_ANOTHER_INSTALLATION: Any = {"holds_up": False, "alone": True, "stall_seconds": 10.0}
+"""The testbed's own installation has no fault, but the other one's processes start next to it."""
 
 
-@fault("log", "reviews deleted and recreated under the workers", 0.5, holds_up=False, alone=True)
+@fault("log", "reviews deleted and recreated under the workers", 0.5, **_OF_ANOTHER_INSTALLATION)
 def _reviews(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     """Each worker notices and ends; the next one reads the new log from its beginning. The view loses nothing."""
     settings = testbed.settings_of(f"d{chance.getrandbits(32):x}.")
@@ -41,7 +44,7 @@ def _reviews(testbed: Testbed, chance: random.Random) -> Iterator[None]:
             testbed.found_wrong(f"after its reviews were recreated: {difference}")
 
 
-@fault("log", "reviews.enriched deleted and recreated under the workers", 0.5, holds_up=False, alone=True)
+@fault("log", "reviews.enriched deleted and recreated under the workers", 0.5, **_OF_ANOTHER_INSTALLATION)
 def _enriched(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     """summarize ends, and refuses to start; so does a rebuild, which leaves the view as it was until the loss is
     accepted.
