@@ -61,6 +61,11 @@ def unless_clock_was_ahead(due_at: int | None, interval_ms: int, now_ms: int) ->
     return _AT_ONCE
 
 
+def latest_due_at(now_ms: int, *intervals_ms: int) -> int:
+    """The latest time at which a product may be due. One that stands later was entered by a clock that was ahead."""
+    return now_ms + max(intervals_ms) + _CLOCKS_DIFFER_MS
+
+
 def sentiment_moved(then: Tally, now: Tally) -> bool:
     """Is the share of negative reviews another one than ``then``, beyond chance?
 

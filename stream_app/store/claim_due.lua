@@ -3,6 +3,7 @@
 --
 -- KEYS  due, leased, unfinished (of one shard)
 -- ARGV  1 now in ms, 2 at most how many, 3 when the leases end, in ms
+--       4 the latest time at which a product may be due: those that stand later were entered by a clock that was ahead
 -- Returns the product_ids. A leased product that has become due again is passed over until its lease is given back.
 
 local due, leased, unfinished = unpack(KEYS)
@@ -12,6 +13,10 @@ for _, product_id in ipairs(redis.call('ZRANGEBYSCORE', leased, '-inf', now)) do
   redis.call('ZREM', leased, product_id)
   redis.call('ZADD', due, now, product_id)
   redis.call('HINCRBY', unfinished, product_id, 1)  -- guarantee: unfinished-claims-are-counted
+end
+
+for _, product_id in ipairs(redis.call('ZRANGEBYSCORE', due, '(' .. ARGV[4], '+inf', 'LIMIT', 0, limit)) do
+  redis.call('ZADD', due, now, product_id)  -- guarantee: clock-ahead-delays-no-product
 end
 
 local claimed = {}

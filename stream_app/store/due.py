@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from stream_app.ports import DueProduct
 from stream_app.records import changes_of
 from stream_app.steps.due import (
+    latest_due_at,
     publication_due_at,
     publication_waits_for_no_text,
     text_due_at,
@@ -67,7 +68,7 @@ class DueProducts:
         return [("ZADD", self._keys.due(shard), kept, *members) for shard, members in by_shard.items()]
 
     async def claim(self, now_ms: int, texts: int, publications: int, lease_ms: int) -> list[DueProduct]:
-        """See ports.SummaryStore. Four round trips, whatever there is to claim.
+        """See ports.SummaryStore. Five round trips, whatever there is to claim.
 
         What is looked at and not kept is put back: at its own time where that is still to come, else behind those that
         wait by now, so that a backlog of texts never hides a publication.
@@ -155,18 +156,28 @@ class DueProducts:
                 for key in (self._keys.due(shard), self._keys.leased(shard))
             ]
         )
+        last = await self._server.run(
+            [("ZRANGE", self._keys.due(shard), -1, -1, "WITHSCORES") for shard in range(DUE_SHARDS)]
+        )
         waiting = [
             (float(head[1]), number // 2) for number, head in enumerate(heads) if head and float(head[1]) <= now_ms
         ]
+        latest = self._latest_due_at(now_ms)
+        waiting += [(now_ms, shard) for shard, tail in enumerate(last) if tail and float(tail[1]) > latest]
         return list(dict.fromkeys(shard for _, shard in sorted(waiting)))
 
     async def _leased(self, shards: Sequence[int], now_ms: int, ends_at_ms: int) -> list[_Lease]:
         """As many of each shard as are looked at, those that wait longest."""
+        latest = self._latest_due_at(now_ms)
         each = max(_LEAST_PER_SHARD, _LOOKS_AT_ONCE // max(len(shards), 1))
         found = await self._server.run(
-            [CLAIM_DUE.call(self._of_shard(shard), (now_ms, each, ends_at_ms)) for shard in shards]
+            [CLAIM_DUE.call(self._of_shard(shard), (now_ms, each, ends_at_ms, latest)) for shard in shards]
         )
         return [_Lease(product_id.decode(), ends_at_ms) for of_one in found for product_id in of_one]
+
+    def _latest_due_at(self, now_ms: int) -> int:
+        held = self._intervals
+        return latest_due_at(now_ms, held.text_ms, held.publication_ms, held.durable_ms)
 
     def _release(self, lease: _Lease, due_at: int | None, *, done: bool) -> Command:
         """``done``: nothing that may end a process is left to do; unfinished claims are counted from 0 again."""

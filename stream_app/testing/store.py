@@ -9,6 +9,7 @@ from stream_app.ports import Applied, DueProduct, Judged, StoreUnavailable, View
 from stream_app.records import Alert, Counts, EnrichedReview, Evidence, ProductSummary, ProductText, Themes, changes_of
 from stream_app.steps.alert_rules import is_graver
 from stream_app.steps.due import (
+    latest_due_at,
     publication_due_at,
     publication_waits_for_no_text,
     text_due_at,
@@ -138,6 +139,9 @@ class MemorySummaryStore(MemoryAlertHandling):
             self._due[product_id] = now_ms
             self._unfinished[product_id] = self._unfinished.get(product_id, 0) + 1
         claimed: list[DueProduct] = []
+        latest = latest_due_at(now_ms, self._text_min_interval_ms, self._publication_interval_ms)
+        for product_id in [one for one, due_at in self._due.items() if due_at > latest]:
+            self._due[product_id] = now_ms
         for product_id in sorted(self._due, key=self._due.__getitem__):
             if self._due[product_id] > now_ms or product_id in self._leases:
                 continue

@@ -194,6 +194,12 @@ def test_text_made_by_a_clock_that_was_ahead_does_not_hold_up_the_next(run: Run,
     assert claim(run, store) == ["p"]
 
 
+def test_product_that_came_while_a_clock_was_ahead_is_due_at_once(run: Run, store: SummaryStore) -> None:
+    """Also where nothing more arrives for it."""
+    run(store.apply([enriched("r1")], NOW_MS + 3 * HOUR_MS))
+    assert claim(run, store) == ["p"]
+
+
 def test_text_is_due_when_the_sentiment_moved(run: Run, store: SummaryStore) -> None:
     grown(run, store, 300)
 

@@ -237,7 +237,7 @@ def test_lease_that_is_given_back_puts_off_nothing_that_is_due_earlier(
 def test_leased_products_that_became_due_again_hide_no_other(run: Run, valkey: str, generation: int) -> None:
     server, keys = Server(valkey, SCRIPTS), Keys(NAMESPACE, generation)
     shard = (keys.due(0), keys.leased(0), keys.unfinished(0))
-    claim_one = CLAIM_DUE.call(shard, (10, 1, 20))
+    claim_one = CLAIM_DUE.call(shard, (10, 1, 20, 10**9))
 
     [_, claimed] = run(server.run([("ZADD", shard[0], 1, "busy"), claim_one]))
     [_, next_claimed] = run(server.run([("ZADD", shard[0], 1, "busy", 2, "other"), claim_one]))
