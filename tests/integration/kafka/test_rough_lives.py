@@ -45,7 +45,7 @@ def test_sigterm_at_any_moment_of_the_start_ends_the_process_with_0(stage: MakeS
     s = stage(1)
     s.produce(range(100))
     worker = s.start_only(work_seconds=0.2)
-    wait_until(lambda: worker.events("started"), 20, "the role is started, the group is not joined yet")
+    wait_until(lambda: worker.events("started"), 60, "the role is started, the group is not joined yet")
     began = time.monotonic()
     wait_until(lambda: time.monotonic() - began >= seconds, 5, "the moment comes")
     assert worker.stop(timeout=30.0) == 0, worker.log()

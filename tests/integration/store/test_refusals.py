@@ -337,7 +337,7 @@ def test_server_whose_clients_are_paused_is_away_until_they_may_go_on(
 ) -> None:
     """As during a planned fail-over. What was sent meanwhile is done when the pause ends."""
     assert apply(run, store, "r1") == [True]
-    admin.execute_command("CLIENT", "PAUSE", 2_000, mode)
+    admin.execute_command("CLIENT", "PAUSE", 5_000, mode)
     with pytest.raises(StoreUnavailable):
         apply(run, store, "r2")
 
