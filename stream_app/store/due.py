@@ -68,7 +68,7 @@ class DueProducts:
         return [("ZADD", self._keys.due(shard), kept, *members) for shard, members in by_shard.items()]
 
     async def claim(self, now_ms: int, texts: int, publications: int, lease_ms: int) -> list[DueProduct]:
-        """See ports.SummaryStore. Five round trips, whatever there is to claim.
+        """See ports.SummaryStore. Four round trips, whatever there is to claim.
 
         What is looked at and not kept is put back: at its own time where that is still to come, else behind those that
         wait by now, so that a backlog of texts never hides a publication.
@@ -149,21 +149,23 @@ class DueProducts:
 
     async def _shards_with_work(self, now_ms: int) -> list[int]:
         """The one that waits longest first."""
-        heads = await self._server.run(
+        ends = await self._server.run(
             [
-                ("ZRANGE", key, 0, 0, "WITHSCORES")
+                ("ZRANGE", key, at, at, "WITHSCORES")
                 for shard in range(DUE_SHARDS)
-                for key in (self._keys.due(shard), self._keys.leased(shard))
+                for key, at in ((self._keys.due(shard), 0), (self._keys.leased(shard), 0), (self._keys.due(shard), -1))
             ]
         )
-        last = await self._server.run(
-            [("ZRANGE", self._keys.due(shard), -1, -1, "WITHSCORES") for shard in range(DUE_SHARDS)]
-        )
-        waiting = [
-            (float(head[1]), number // 2) for number, head in enumerate(heads) if head and float(head[1]) <= now_ms
-        ]
-        latest = self._latest_due_at(now_ms)
-        waiting += [(now_ms, shard) for shard, tail in enumerate(last) if tail and float(tail[1]) > latest]
+        latest, waiting = self._latest_due_at(now_ms), []
+        for number, found in enumerate(ends):
+            shard, is_last_due = number // 3, number % 3 == 2
+            at_ms = float(found[1]) if found else None
+            if at_ms is None:
+                continue
+            if is_last_due and at_ms > latest:
+                waiting.append((float(now_ms), shard))
+            elif not is_last_due and at_ms <= now_ms:
+                waiting.append((at_ms, shard))
         return list(dict.fromkeys(shard for _, shard in sorted(waiting)))
 
     async def _leased(self, shards: Sequence[int], now_ms: int, ends_at_ms: int) -> list[_Lease]:
