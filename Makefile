@@ -71,7 +71,7 @@ chaos: setup ## inject faults under load and check that nothing is lost, doubled
 	$(RUN) tests.reliability.chaos --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault "$(FAULT)")
 
 promises: setup ## remove the code behind each guarantee, one statement at a time, and expect a test to fail; ONLY="names or numbers"
-	$(RUN) tests.reliability.mutants $(if $(ONLY),--only $(ONLY),--write)
+	$(RUN) tests.reliability.mutants --jobs 2 $(if $(ONLY),--only $(ONLY),--write)
 
 fuzz: setup ## a million inputs to the decoders and the steps, 100,000 hostile records to workers; INPUTS=5000000 RECORDS=500 SEED=1
 	$(RUN) tests.reliability.fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))

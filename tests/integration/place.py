@@ -102,13 +102,17 @@ class Place:
         return held
 
     def episodes(self, generation: int) -> dict[tuple[str, str], bytes]:
-        """What a generation notes of the episodes that go on: (product, rule) -> mark, without what was not told."""
+        """What a generation notes of the episodes that go on: (product, rule) -> mark, without what was not told.
+
+        A mark without the evidence that sufficed: a view that is rebuilt takes the episode from its alert, which does
+        not say how many reviews there were when it was raised.
+        """
         keys, redis = self.keys(generation), cast("Any", self.redis)
         held = {}
         for product_id in (one.decode() for one in redis.zrange(keys.products, 0, -1)):
             for name, mark in redis.hgetall(keys.product(product_id).state).items():
                 if name.startswith(b"episode:") and b" raised " in mark:
-                    held[product_id, name.decode()] = mark
+                    held[product_id, name.decode()] = b" ".join(mark.split()[:4])
         return held
 
     def unpublished(self, generation: int) -> list[str]:

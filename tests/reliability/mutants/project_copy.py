@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import compileall
 import os
+import py_compile
 import shutil
 import subprocess
 import sys
@@ -41,10 +43,12 @@ class Copy:
         self._environment = {
             **os.environ,
             "PYTHONPATH": str(folder),
-            # a module that is changed twice within a second must not be taken for the one compiled before
+            # a module that is changed twice within a second must not be taken for the one compiled before: what is
+            # compiled here is compared by the hash of its source, and nothing is compiled later
             "PYTHONDONTWRITEBYTECODE": "1",
             "OMP_NUM_THREADS": "1",
         }
+        compileall.compile_dir(folder, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
         self._check_that_the_copy_is_imported()
 
     def _check_that_the_copy_is_imported(self) -> None:
@@ -71,7 +75,9 @@ class Copy:
         finally:
             path.write_text(text, encoding="utf-8")
 
-    def failures(self, tests: Sequence[str], *, within: float, errors_too: bool = False) -> dict[str, str]:
+    def failures(
+        self, tests: Sequence[str], *, within: float, errors_too: bool = False, processes: int = 1
+    ) -> dict[str, str]:
         """Run the tests; the first line of what each failed one said, by its id with and without parameters.
 
         An error in a fixture is not a test that noticed something: it counts only where ``errors_too``.
@@ -82,6 +88,8 @@ class Copy:
         seconds = _UNIT_TEST_SECONDS if all(test.startswith("tests/unit/") for test in tests) else _TEST_SECONDS
         # any other --tb parses the source, which Python 3.11 sometimes fails to do behind a deep traceback
         options = [f"--timeout={seconds}", "-p", "no:cacheprovider", "-q", "--tb=native", f"--junitxml={report}"]
+        if processes > 1:
+            options += ["-n", str(processes), "--dist", "worksteal"]
         with (self.folder / "pytest.log").open("w") as log:
             try:
                 code = subprocess.run(

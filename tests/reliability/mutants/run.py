@@ -1,8 +1,9 @@
 """Run each mutant's tests. A mutant removes code that enforces a guarantee, so all of its tests must fail.
 
-python -m tests.reliability.mutants [--list] [--only NAME ...] [--write]
+python -m tests.reliability.mutants [--list] [--only NAME ...] [--jobs 2] [--write]
 
-Mutants are made in a copy of the project. Exit code 1 if a mutant survives, or if its tests fail without it.
+Mutants are made in copies of the project, one for each job. Exit code 1 if a mutant survives, or if its tests fail
+without it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 from tests.reliability.mutants import GUARANTEES, MUTANTS, PROJECT, Mutant
 from tests.reliability.mutants.project_copy import Copy, Unusable
@@ -52,6 +55,23 @@ def checker(copy: Copy, mutant: Mutant) -> Verdict:
     return Verdict(mutant, tuple(map(said.get, mutant.tests)), time.monotonic() - began)
 
 
+def in_parallel(copies: Sequence[Copy], mutants: Sequence[Mutant]) -> Iterator[Verdict]:
+    """The verdicts in the order of the mutants; each copy holds one mutant at a time."""
+    free: SimpleQueue[Copy] = SimpleQueue()
+    for copy in copies:
+        free.put(copy)
+
+    def judged(mutant: Mutant) -> Verdict:
+        copy = free.get()
+        try:
+            return checker(copy, mutant)
+        finally:
+            free.put(copy)
+
+    with ThreadPoolExecutor(len(copies)) as pool:
+        yield from pool.map(judged, mutants)
+
+
 def chosen(names: Sequence[str]) -> list[Mutant]:
     """Those with these names, or of guarantees with these numbers; all where none is given."""
     unknown = set(names) - {one.name for one in MUTANTS} - {str(number) for number in GUARANTEES}
@@ -70,7 +90,9 @@ def lines_of(verdict: Verdict) -> Iterator[str]:
 
 
 def _cut(said: str) -> str:
-    said = re.sub(r"/\S*stream-app-promises-\w+/", "", said.replace(sys.executable, "python"))  # this machine's paths
+    said = re.sub(
+        r"/\S*stream-app-promises-\w+/\d+/", "", said.replace(sys.executable, "python")
+    )  # this machine's paths
     said = said.replace("|", "\\|")
     return said if len(said) <= _MESSAGE_CHARACTERS else f"{said[: _MESSAGE_CHARACTERS - 1]}…"
 
@@ -96,6 +118,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="names of the mutants, by guarantee")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="names, or numbers of guarantees")
+    parser.add_argument("--jobs", type=int, default=1, help="so many at once")
     parser.add_argument("--write", action="store_true", help=f"write the table to {RESULTS.relative_to(PROJECT)}")
     options = parser.parse_args()
     mutants = chosen(options.only)
@@ -105,14 +128,14 @@ def main() -> int:
         return 0
 
     with tempfile.TemporaryDirectory(prefix="stream-app-promises-") as folder:
-        copy = Copy(Path(folder).resolve())
+        copies = [Copy(Path(folder).resolve() / str(number)) for number in range(options.jobs)]
         print(_HEAD)
         verdicts = []
-        for mutant in mutants:
-            verdicts.append(checker(copy, mutant))
-            print("\n".join(lines_of(verdicts[-1])), flush=True)
+        for verdict in in_parallel(copies, mutants):
+            verdicts.append(verdict)
+            print("\n".join(lines_of(verdict)), flush=True)
         every = sorted({test for one in mutants for test in one.tests})
-        wrong = copy.failures(every, within=_CHECKING_SECONDS, errors_too=True)
+        wrong = copies[0].failures(every, within=_CHECKING_SECONDS, errors_too=True, processes=options.jobs)
 
     survived = [verdict.mutant.name for verdict in verdicts if not verdict.noticed]
     seconds = sum(verdict.seconds for verdict in verdicts)

@@ -131,7 +131,7 @@ def test_long_texts_take_no_quadratic_time(piece: str) -> None:
     short, long = (f"{text}@{text}" for text in (piece * (size // len(piece)) for size in (25_000, 100_000)))
     short_seconds = min(_seconds_to_mask(short) for _ in range(2))  # the first may load something
 
-    assert _seconds_to_mask(long) < 10 * short_seconds + 0.2
+    assert min(_seconds_to_mask(long) for _ in range(3)) < 10 * short_seconds + 0.2  # others compute at the same time
 
 
 def _seconds_to_mask(text: str) -> float:
