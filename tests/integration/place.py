@@ -70,7 +70,7 @@ class Place:
             keep_running()
             return lag(self.of(generation), "summarize") == 0
 
-        wait_until(done, 90, f"generation {generation} did not catch up; logs in {self.folder}")
+        wait_until(done, 150, f"generation {generation} did not catch up; logs in {self.folder}")
 
     def folded(self, generation: int) -> int:
         """How many events its group committed."""

@@ -179,7 +179,7 @@ def test_rebuild_ends_at_transaction_markers_and_counts_nothing_that_was_rolled_
 
     rebuilding = place.rebuild()
 
-    assert rebuilding.process.wait(90) == 0, rebuilding.said()
+    assert rebuilding.ends() == 0, rebuilding.said()
     assert place.active() == 2
     assert place.view(2) == before
 

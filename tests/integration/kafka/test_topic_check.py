@@ -45,6 +45,7 @@ def set_config(settings: Settings, topic: str, name: str, value: str) -> None:
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
     [done] = admin(settings).incremental_alter_configs([resource]).values()
     done.result(10)
+    wait_until(lambda: config_of(settings, topic)[name] == value, 20, f"the broker applies {name}={value}")
 
 
 def config_of(settings: Settings, topic: str) -> dict[str, str]:
