@@ -29,18 +29,19 @@ class Reader:
     """Reads topics to their present ends, again and again, each from where it stopped."""
 
     def __init__(self, brokers: str, topics: Sequence[str]) -> None:
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": brokers,
-                "group.id": "checker",
-                "enable.auto.commit": False,
-                "isolation.level": "read_uncommitted",  # a watermark is an end, then, whoever's transaction is open
-                "log_level": 2,
-            }
-        )
+        config = {
+            "bootstrap.servers": brokers,
+            "group.id": "checker",
+            "enable.auto.commit": False,
+            "isolation.level": "read_uncommitted",  # a watermark is an end, then, whoever's transaction is open
+            "log_level": 2,
+        }
+        self._consumer = Consumer(config)
+        # on the connection of the one above each question would wait for the fetch before it, for half a second
+        self._of_ends = Consumer(config)
         self._next: dict[tuple[str, int], int] = {}
         for topic in topics:
-            for number in self._consumer.list_topics(topic, timeout=10).topics[topic].partitions:
+            for number in self._of_ends.list_topics(topic, timeout=10).topics[topic].partitions:
                 self._next[topic, number] = 0
         self._consumer.assign([TopicPartition(*place, 0) for place in self._next])
 
@@ -60,11 +61,12 @@ class Reader:
 
     def close(self) -> None:
         self._consumer.close()
+        self._of_ends.close()
 
     def _end(self, place: tuple[str, int], until: float) -> int:
         while True:
             try:
-                return int(self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=2)[1])
+                return int(self._of_ends.get_watermark_offsets(TopicPartition(*place), timeout=2)[1])
             except KafkaException:
                 if time.monotonic() > until:
                     raise
@@ -75,6 +77,7 @@ class Reader:
         """A broker that was asked while it started knew no topics, and librdkafka believes that for up to 5 minutes."""
         with suppress(KafkaException):
             self._consumer.list_topics(timeout=2)
+            self._of_ends.list_topics(timeout=2)
 
 
 class State(NamedTuple):

@@ -18,7 +18,7 @@ _EXAMPLES = Path(__file__).parents[3] / "schemas" / "examples" / "invalid"
 SAFETY_WORDS = "caught fire"
 _POISON_SHARE = 0.05
 _HOT_SHARE = 0.4
-_COLD_PRODUCTS = 24
+_COLD_PRODUCTS = 12
 
 
 def workload(prefix: str, seed: int, size: int, *, killers: int = 0) -> list[Sent]:
@@ -111,7 +111,7 @@ def _review(prefix: str, number: int, chance: random.Random) -> dict[str, Any]:
 
 
 def _accepted(fields: dict[str, Any], chance: random.Random, **more: Any) -> Sent:
-    p_negative = chance.choice([chance.randrange(10_001), 9900])
+    p_negative = 9900 if chance.random() < 0.2 else chance.randrange(10_001)
     text = f"Number {fields['review_id'][1:]} says p{p_negative:04d} about it."
     if chance.random() < 0.3:
         text += f" The parcel came on a Tuesday with a small blue label L{chance.randrange(1000)} on its upper side."
