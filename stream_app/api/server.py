@@ -92,7 +92,7 @@ async def _serve(
         max_clients=settings.api_streams,  # guarantee: streams-are-a-setting
         max_clients_per_address=settings.api_streams_per_address,  # guarantee: streams-per-address-are-a-setting
     )
-    # guarantee: ports-are-told-apart
+    # guarantee: ports-are-distinguished
     public_port = None if internal is public else public.getsockname()[1]
     explanations = None if explainer is None else Explanations(explainer)
     operations = None if look_around is None else Operations(look_around)

@@ -88,7 +88,7 @@ def plan_replay(
 ) -> Plan:
     """Which dead letters to replay: those ``named`` or, without any, those that the filter asks for.
 
-    again: those that were replayed before, too. ``on_read(topic, records)`` tells how far the reading is.
+    again: those that were replayed before, too. ``on_read(topic, records)`` reports how far the reading is.
     Raises ConfigurationError when a named dead letter is not there or cannot be replayed, or a reason does not exist.
     """
     dead_letters = _read_dead_letters(settings, asked, named, on_read)
@@ -125,7 +125,7 @@ def plan_replay(
 def run_replay(settings: Settings, plan: Plan, outcome: Outcome, on_done: Callable[[], None] = lambda: None) -> None:
     """Publish the originals of the plan; ``outcome`` grows with every answer of the broker, also when this raises.
 
-    Raises BrokerUnavailable; what was not told of may then have reached its topic, and a second run will see it.
+    Raises BrokerUnavailable; what was not reported may then have reached its topic, and a second run will see it.
     """
     todo = {entry.place: entry for entry in plan.chosen}
     sent: list[tuple[Place, str]] = []

@@ -161,7 +161,7 @@ def api(
 
 
 def _explainer(settings: Settings) -> Explainer:
-    """All its classifiers are loaded now: what is wrong is told at the start. Raises ConfigurationError."""
+    """All its classifiers are loaded now: what is wrong is reported at the start. Raises ConfigurationError."""
     from stream_app.models.loading import new_explainer
 
     explainer = new_explainer(settings, threads=settings.threads or 1)  # look-ups need the other cores

@@ -18,7 +18,7 @@ from stream_app.roles.retry import Retry
 from stream_app.roles.run import now_ms
 from stream_app.settings import KafkaSettings, Settings
 from stream_app.steps.log_identity import LogIdentity
-from stream_app.steps.told_alerts import ToldEpisodes
+from stream_app.steps.raised_alerts import RaisedEpisodes
 from stream_app.store.generations import Generations, Known
 from stream_app.store.replay import ReplayStore
 
@@ -35,7 +35,7 @@ class Rebuild:
     3. `replay` fills it in its own consumer group, from the first offset, until it has caught up.
        Killed: offsets committed so far and the script that applies each revision once make the next run continue here
     4. texts that still hold are restored from products.summaries, recent alerts from reviews.alerts; episodes of
-       products are noted without an alert, as told if their alert is there
+       products are noted without an alert, as raised if their alert is there
     5. `replay` ends. Its group is set back to what the old generation's committed, and `summarize` itself takes over:
        an event that the old one may not have finished when it ends gets its side effects here. Alerts about products
        are the old one's alone until the switch
@@ -81,7 +81,7 @@ class Rebuild:
         self._claim = RebuildClaim(self._generations, self._redis, progress.say)
         self._filling = Filling(settings, workers, self._log, self._claim, progress)
         self._alerts_read: Mapping[int, int] | None = None
-        self._told = ToldEpisodes()
+        self._raised_episodes = RaisedEpisodes()
 
     async def plan(self) -> Plan:
         """Return what ``run`` would do; changes nothing. Raises ConfigurationError where it would refuse."""
@@ -232,13 +232,15 @@ class Rebuild:
         """Those that came since they were read last, and what they say of episodes."""
         self._alerts_read = await restore.alerts(self._alerts_read)
         if self._settings.product_alerts:
-            await restore.told_meanwhile(now_ms())
+            await restore.raised_meanwhile(now_ms())
 
     @asynccontextmanager
     async def _restoring(self, view: Settings) -> AsyncIterator[Restore]:
         store = ReplayStore.from_settings(view)
         try:
-            yield Restore(self._settings, store, self._told, self._progress.advanced, self._redis, self._brokers)
+            yield Restore(
+                self._settings, store, self._raised_episodes, self._progress.advanced, self._redis, self._brokers
+            )
         finally:
             await store.close()
 

@@ -15,7 +15,7 @@ from stream_app.rebuild.unfinished import raise_unfinished
 from stream_app.records import Alert, ProductSummary, RawRecord
 from stream_app.roles.retry import Retry
 from stream_app.settings import Settings
-from stream_app.steps.told_alerts import ToldEpisodes
+from stream_app.steps.raised_alerts import RaisedEpisodes
 from stream_app.store.keys import MAX_RECENT_ALERTS
 from stream_app.store.replay import ReplayStore
 
@@ -30,18 +30,18 @@ class Restore:
         self,
         settings: Settings,
         store: ReplayStore,
-        told: ToldEpisodes,
+        raised_episodes: RaisedEpisodes,
         advanced: Callable[[str, int, int], None],
         redis: Retry,
         brokers: Retry,
     ) -> None:
-        """``told`` collects what the alerts that are read say of episodes. ``advanced`` is called with (step, done,
-        total).
+        """``raised_episodes`` collects what the alerts that are read say of episodes. ``advanced`` is called with
+        (step, done, total).
         """
         self._settings = settings
         self._topics = Topics(settings.topic_prefix)
         self._store = store
-        self._told = told
+        self._raised_episodes = raised_episodes
         self._advanced = advanced
         self._redis = redis
         self._brokers = brokers
@@ -62,8 +62,8 @@ class Restore:
     async def alerts(self, since: Mapping[int, int] | None = None) -> dict[int, int]:
         """Restore recent alerts, from reviews.alerts; return where the topic ended before it was read.
 
-        ``since``: where the last reading ended; None: it is read from its beginning for ``told``, the newest ones, as
-        many as the view keeps, are restored.
+        ``since``: where the last reading ended; None: it is read from its beginning for ``raised_episodes``, the
+        newest ones, as many as the view keeps, are restored.
         """
         ends = await self._ends(self._topics.alerts)
         shown_from = {number: max(0, end - MAX_RECENT_ALERTS) for number, end in ends.items()}
@@ -72,32 +72,34 @@ class Restore:
             decoded = [(record, contract.decode_alert(record)) for record in page]
             alerts = [(record, alert) for record, alert in decoded if isinstance(alert, Alert)]
             for _, alert in alerts:
-                self._told.note(alert)
+                self._raised_episodes.note(alert)
             shown = [alert for record, alert in alerts if record.offset >= shown_from.get(record.partition, 0)]
             await self._redis(partial(self._store.record_alerts, shown))
         return ends
 
     async def episodes(self, now_ms: int) -> int:
         """Note the products that have turned bad, and alarm of none; return how many."""
-        self._told.take_news()
+        self._raised_episodes.take_news()
         total = await self._redis(self._store.count_products)
         looked_at = noted = 0
         false_alarms = self._settings.spike_false_alarms_of_a_rule
-        async for looked_at_now, noted_now in self._store.note_episodes(self._told, false_alarms, now_ms):
+        async for looked_at_now, noted_now in self._store.note_episodes(self._raised_episodes, false_alarms, now_ms):
             looked_at, noted = looked_at + looked_at_now, noted + noted_now
             self._advanced("products judged", min(looked_at, total), total)
         return noted
 
-    async def told_meanwhile(self, now_ms: int) -> None:
-        """Note what the other view told, by the alerts read since the last call; alarms of nothing."""
-        news = iter(sorted(self._told.take_news()))
+    async def raised_meanwhile(self, now_ms: int) -> None:
+        """Note what the other view raised, by the alerts read since the last call; alarms of nothing."""
+        news = iter(sorted(self._raised_episodes.take_news()))
         false_alarms = self._settings.spike_false_alarms_of_a_rule
         while product_ids := list(islice(news, _PRODUCTS_AT_ONCE)):
-            await self._redis(partial(self._store.note_told, product_ids, self._told, false_alarms, now_ms))
+            await self._redis(
+                partial(self._store.note_episodes_of, product_ids, self._raised_episodes, false_alarms, now_ms)
+            )
 
     async def unfinished(self, since: Mapping[int, int]) -> int:
         """Raise the alerts about products that the view before did not, which committed up to ``since``; how many."""
-        return await raise_unfinished(self._settings, self._store, self._told, since, self._redis)
+        return await raise_unfinished(self._settings, self._store, self._raised_episodes, since, self._redis)
 
     async def due(self, now_ms: int) -> int:
         """Enter the products whose text or publication is or will be due; return how many."""

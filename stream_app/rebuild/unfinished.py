@@ -15,14 +15,14 @@ from stream_app.roles.retry import Retry
 from stream_app.roles.run import now_ms
 from stream_app.roles.summarize import Outbox, outbox_message
 from stream_app.settings import Settings
-from stream_app.steps.told_alerts import ToldEpisodes
+from stream_app.steps.raised_alerts import RaisedEpisodes
 from stream_app.store.replay import ReplayStore
 
 _RECORDS_AT_ONCE = 500
 
 
 async def raise_unfinished(
-    settings: Settings, store: ReplayStore, told: ToldEpisodes, since: Mapping[int, int], redis: Retry
+    settings: Settings, store: ReplayStore, raised_episodes: RaisedEpisodes, since: Mapping[int, int], redis: Retry
 ) -> int:
     """Judge the products of the events from ``since`` (what the old group committed) on; count the alerts.
 
@@ -39,7 +39,7 @@ async def raise_unfinished(
         async def judge(reviews: Sequence[EnrichedReview] = reviews) -> int:
             judged = await store.judge_rest(
                 reviews,
-                told,
+                raised_episodes,
                 now_ms(),
                 false_alarms=settings.spike_false_alarms_of_a_rule,
                 max_age_ms=settings.alert_max_age_ms,

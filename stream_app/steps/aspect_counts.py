@@ -13,7 +13,7 @@ from stream_app.records import EnrichedReview
 from stream_app.steps.aspects import known_ids
 
 Polarity = Literal["-", "*", "+", "."]
-"""Negative, both, positive, neither (a hazard told without judging)."""
+"""Negative, both, positive, neither (a hazard stated without judging)."""
 
 Said = tuple[tuple[Polarity, str], ...]
 """What a review says of aspects: (polarity, aspect id), in the order of polarities and ids, each aspect once."""

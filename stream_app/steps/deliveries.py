@@ -57,7 +57,7 @@ def matching(rules: Iterable[DeliveryRule], alert: Alert) -> dict[str, DeliveryR
 
 
 def _severity_for(alert: Alert) -> Severity:
-    """What a rule's severity is compared with: who is told that something began is told that it is over."""
+    """What a rule's severity is compared with: who gets the alert that something began gets the one that it is over."""
     return RAISED_SEVERITIES[alert.recovered_from] if alert.recovered_from else alert.severity
 
 

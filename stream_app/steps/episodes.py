@@ -1,4 +1,4 @@
-"""What follows when a product has turned bad, or is well again: each episode alarms once, and is told when it ends."""
+"""What follows when a product has turned bad, or is well again: each episode alarms once, and its end is reported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ the product, or because the view was being rebuilt, and no alert of the view bef
 """
 
 Outcome = Literal["raised", "ended", "withdrawn", "too_old", "covered", "rebuilt"]
-"""What is to be told now: an alert (raised), or that it is over; or why an alert that is due is not raised."""
+"""What is to be reported now: an alert (raised), or that it is over; or why an alert that is due is not raised."""
 
 
 class Mark(NamedTuple):
@@ -33,7 +33,7 @@ class Mark(NamedTuple):
 class Circumstances(NamedTuple):
     """``oldest_hour``: the first that the state keeps. ``is_fresh``: the last hour of the episode that goes on is young
     enough to alarm. ``is_news``: what was just applied lies in the hours that raised it. ``is_covered``: another rule
-    has told of the product. ``is_rebuild``: nothing is told, neither that an episode begins nor that it is over.
+    has alarmed of the product. ``is_rebuild``: nothing is reported, neither that an episode begins nor that it is over.
     """
 
     oldest_hour: int
@@ -43,9 +43,9 @@ class Circumstances(NamedTuple):
     is_rebuild: bool = False
 
 
-class Told(NamedTuple):
-    """What is to be told of an episode, or why it is not. ``mark``: what was noted of it. ``episode``: None where its
-    evidence is gone.
+class EpisodeChange(NamedTuple):
+    """What is to be reported of an episode, or why it is not. ``mark``: what was noted of it. ``episode``: None where
+    its evidence is gone.
     """
 
     outcome: Outcome
@@ -60,45 +60,47 @@ def is_open(mark: Mark | None) -> bool:
 
 def judged(
     mark: Mark | None, noted: Episode | None, newest: Episode | None, now: Circumstances
-) -> tuple[Mark | None, list[Told]]:
-    """The mark that the view is to hold, and what is to be told, in order. Judged again, nothing more is.
+) -> tuple[Mark | None, list[EpisodeChange]]:
+    """The mark that the view is to hold, and what is to be reported, in order. Judged again, nothing more is.
 
     ``mark``: the one held. ``noted``: what became of its episode, if that was open; None: its evidence is gone.
     ``newest``: the newest one that is none of the mark's; None: there is none, or the noted one goes on.
     """
-    told: list[Told] = []
+    changes: list[EpisodeChange] = []
     if mark is not None and is_open(mark):
         if noted is not None and not noted.is_over:
             return _noted(noted, mark.begun, mark.state, now)
-        if mark.state == "raised":  # guarantee: only-what-was-told-ends
-            if now.is_rebuild:  # guarantee: rebuild-tells-no-end
+        if mark.state == "raised":  # guarantee: only-what-was-raised-ends
+            if now.is_rebuild:  # guarantee: rebuild-reports-no-end
                 return mark, []
             if noted is not None:
-                told = [Told("ended", mark, noted)]
+                changes = [EpisodeChange("ended", mark, noted)]
             elif mark.begun >= now.oldest_hour:
-                told = [Told("withdrawn", mark, None)]
+                changes = [EpisodeChange("withdrawn", mark, None)]
             # else what it rose to has become the product's usual share: its beginning was dropped with its day
         mark = Mark(mark.start, noted.last if noted else mark.last, "over", mark.begun)
     if newest is not None and not newest.is_over:
         begun = max(newest.start, mark.last + 1) if mark else newest.start  # guarantee: alert-id-names-one-episode
         mark, more = _noted(newest, begun, None, now)
-        return mark, [*told, *more]
-    return mark if mark is not None and mark.last >= now.oldest_hour else None, told
+        return mark, [*changes, *more]
+    return mark if mark is not None and mark.last >= now.oldest_hour else None, changes
 
 
-def _noted(episode: Episode, begun: int, before: MarkState | None, now: Circumstances) -> tuple[Mark, list[Told]]:
-    state, outcome = _told(before, now)
+def _noted(
+    episode: Episode, begun: int, before: MarkState | None, now: Circumstances
+) -> tuple[Mark, list[EpisodeChange]]:
+    state, outcome = _state_and_outcome(before, now)
     mark = Mark(episode.start, episode.last, state, begun, episode.basis)
-    return mark, [Told(outcome, mark, episode)] if outcome else []
+    return mark, [EpisodeChange(outcome, mark, episode)] if outcome else []
 
 
-def _told(before: MarkState | None, now: Circumstances) -> tuple[MarkState, Outcome | None]:
-    """What is noted of an episode that goes on, and what is to be told of it."""
+def _state_and_outcome(before: MarkState | None, now: Circumstances) -> tuple[MarkState, Outcome | None]:
+    """What is noted of an episode that goes on, and what is to be reported of it."""
     if before == "raised" or before == "covered":  # guarantee: episode-alarms-once
         return before, None
     if now.is_rebuild:  # guarantee: rebuild-alarms-of-no-episode
         return "rebuilt", None if before else "rebuilt"
-    if before == "rebuilt" and not now.is_news:  # guarantee: episode-of-a-rebuild-is-not-told-again
+    if before == "rebuilt" and not now.is_news:  # guarantee: episode-of-a-rebuild-is-not-raised-again
         return before, None
     if not now.is_fresh:  # guarantee: old-episode-does-not-alarm
         return before or "too_old", None if before else "too_old"

@@ -34,7 +34,7 @@ _SAID: dict[ProductRule, str] = {
 
 
 def alert_of(finding: Finding, state: ProductState, evidence: Iterable[Evidence], now_ms: int) -> Alert | None:
-    """The alert of what is to be told; None where nothing is. ``evidence``: the sentences held of the product."""
+    """The alert of what is to be reported; None where nothing is. ``evidence``: the sentences held of the product."""
     rule, outcome, episode, mark, aspect = finding
     if outcome not in ("raised", "ended", "withdrawn"):
         return None

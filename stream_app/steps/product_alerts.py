@@ -33,8 +33,8 @@ class Policy:
 
 
 class Finding(NamedTuple):
-    """What is to be told of a rule, or why it is not. ``episode``: None where its evidence is gone. ``aspect``: whose
-    episode it is; None: the product's.
+    """What is to be reported of a rule, or why it is not. ``episode``: None where its evidence is gone. ``aspect``:
+    whose episode it is; None: the product's.
     """
 
     rule: ProductRule
@@ -70,7 +70,7 @@ def may_change(review: EnrichedReview) -> bool:
 def verdict(
     state: ProductState, marks: Marks, polled: Collection[int], policy: Policy, now_ms: int
 ) -> tuple[Marks, list[Finding]]:
-    """The marks that the view is to hold, and what is to be told.
+    """The marks that the view is to hold, and what is to be reported.
 
     ``polled``: the hours (since 1970, UTC) of the reviews that were applied just now.
 
@@ -83,7 +83,7 @@ def verdict(
     findings = []
     found = searched(state, marks, policy.accepted)
     names = [*RULES, *sorted({*found} - {*RULES})]
-    # guarantee: told-rule-covers-the-other
+    # guarantee: raised-rule-covers-the-other
     for name in sorted(names, key=lambda one: not _is_raised(marks.get(one))):
         (rule, aspect), (noted, newest) = _of_name(name), found[name]
         episode = found[name].going_on
@@ -94,15 +94,15 @@ def verdict(
             is_covered=rule in SPIKES and _is_covered(aspect, episode, state, after),
             is_rebuild=policy.is_rebuild,
         )
-        mark, told = judged(marks.get(name), noted, newest, now)
+        mark, changes = judged(marks.get(name), noted, newest, now)
         if mark is not None:
             after[name] = mark
-        findings += [Finding(rule, one.outcome, one.episode, one.mark, aspect) for one in told]
+        findings += [Finding(rule, one.outcome, one.episode, one.mark, aspect) for one in changes]
     return after, findings
 
 
 def _is_covered(aspect: str | None, episode: Episode | None, state: ProductState, after: Marks) -> bool:
-    """Did another alert tell of the same trouble? ``aspect``: whose episode it is; None: the product's."""
+    """Did another alert report the same trouble? ``aspect``: whose episode it is; None: the product's."""
     if any(_is_raised(after.get(other)) for other in SPIKES):  # guarantee: aspect-of-a-spike-does-not-alarm-too
         return True
     raised = [name for name, mark in after.items() if name not in RULES and _is_raised(mark)]

@@ -13,7 +13,7 @@ RECENT_DAYS, BEFORE_DAYS = 7, 28
 MIN_COMPARED = 8
 """In either period; with fewer the change is ``too_few``."""
 SIGNIFICANT = 0.01
-"""A change is told from this p-value down. Of several aspects each needs that much divided by their number
+"""A change is reported from this p-value down. Of several aspects each needs that much divided by their number
 (Bonferroni), else every hundredth aspect of a product would change by chance."""
 _DAY_MS = 86_400_000
 _STARS = slice(4, 9)

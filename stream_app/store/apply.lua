@@ -148,7 +148,7 @@ local function drop_older_alert_words(review)
 end
 
 -- An alert of the product that quotes the review loses all its words: it may have been published by now, and its end is
--- told in any case.
+-- reported in any case.
 local function drop_own_alerts_from_outbox()
   local waiting = redis.call('HGETALL', outbox)
   for i = 1, #waiting, 2 do

@@ -12,7 +12,7 @@ from stream_app.records import Alert, EnrichedReview
 from stream_app.steps.fold import HOUR_MS
 from stream_app.steps.product_alert import alert_of
 from stream_app.steps.product_alerts import RULES, SUPPRESSED, Finding, Marks, Policy, may_change, verdict
-from stream_app.steps.told_alerts import ToldEpisodes
+from stream_app.steps.raised_alerts import RaisedEpisodes
 from stream_app.store import alert_packing, packing
 from stream_app.store.keys import Keys
 from stream_app.store.scripts import NOTE_EPISODES
@@ -36,11 +36,11 @@ class Episodes:
         policy: Policy,
         encode: Encode,
         now_ms: int,
-        told: ToldEpisodes | None = None,
+        raised_episodes: RaisedEpisodes | None = None,
     ) -> list[Judged]:
         """See ports.SummaryStore. Two round trips for a poll in which nothing changes, four if something does.
 
-        A generation that a rebuild fills tells nothing: the active one still does, and ``Rebuild`` what it left.
+        A generation that a rebuild fills raises nothing: the active one still does, and ``Rebuild`` what it left.
         """
         polled: dict[str, set[int]] = {}
         for review in reviews:
@@ -53,7 +53,8 @@ class Episodes:
                 *(("HMGET", self._keys.product(one).state, "newest", *alert_packing.mark_fields()) for one in calm),
             ]
         )
-        if building is not None and int(building) == self._keys.generation:  # guarantee: view-in-building-tells-nothing
+        # guarantee: view-in-building-raises-nothing
+        if building is not None and int(building) == self._keys.generation:
             policy = replace(policy, is_rebuild=True)
         uncertain = [
             product_id
@@ -63,7 +64,7 @@ class Episodes:
             or (newest is not None and min(polled[product_id]) < int(newest) // HOUR_MS)
         ]
         to_judge = {one: polled[one] for one in (*suspicious, *uncertain)}
-        return await self.judge_products(to_judge, policy, encode, now_ms, told)
+        return await self.judge_products(to_judge, policy, encode, now_ms, raised_episodes)
 
     async def judge_products(
         self,
@@ -71,10 +72,10 @@ class Episodes:
         policy: Policy,
         encode: Encode,
         now_ms: int,
-        told: ToldEpisodes | None = None,
+        raised_episodes: RaisedEpisodes | None = None,
     ) -> list[Judged]:
         """Judge these products. ``polled``: the hours (since 1970, UTC) of what was applied to each just now.
-        ``told``: what is known to be told, in a view that was rebuilt.
+        ``raised_episodes``: what is known to be raised, in a view that was rebuilt.
 
         Refused where something was applied since the state was read; then it is read again. After ``_TRIES`` the other
         process, which applied more, judges what both did.
@@ -83,7 +84,7 @@ class Episodes:
         for _ in range(_TRIES):
             if not polled:
                 break
-            judged = await self._judge_once(polled, policy, encode, now_ms, told)
+            judged = await self._judge_once(polled, policy, encode, now_ms, raised_episodes)
             found += [one for one in judged.values() if one is not None]
             polled = {product_id: polled[product_id] for product_id, one in judged.items() if one is None}
         return found
@@ -94,7 +95,7 @@ class Episodes:
         policy: Policy,
         encode: Encode,
         now_ms: int,
-        told: ToldEpisodes | None,
+        raised_episodes: RaisedEpisodes | None,
     ) -> dict[str, Judged | None]:
         """Of each product for which something is to be noted: what was; None if it was refused."""
         product_ids = list(polled)
@@ -104,7 +105,7 @@ class Episodes:
             try:
                 state = packing.unpack_state(product_id, fields)
                 held = alert_packing.unpack_marks([fields.get(name.encode()) for name in alert_packing.mark_fields()])
-                known = told.adopted(product_id, held) if told else held
+                known = raised_episodes.adopted(product_id, held) if raised_episodes else held
                 after, findings = verdict(state, known, polled[product_id], policy, now_ms)
             except Exception as error:  # noqa: BLE001 - a bug that one product triggers must not stop the others
                 telemetry.product_judging_failed(product_id, error)  # guarantee: product-that-fails-stops-no-other

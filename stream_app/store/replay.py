@@ -10,7 +10,7 @@ from stream_app.records import Alert, EnrichedReview, ProductSummary, ProductTex
 from stream_app.steps.product_alerts import Policy
 from stream_app.steps.product_summary import tally_of
 from stream_app.steps.quoted import still_quotes
-from stream_app.steps.told_alerts import ToldEpisodes
+from stream_app.steps.raised_alerts import RaisedEpisodes
 from stream_app.store import alert_packing, packing
 from stream_app.store.keys import Keys
 from stream_app.store.scripts import NOTE_RESTORED
@@ -60,26 +60,28 @@ class ReplayStore(RedisSummaryStore):
         return []
 
     async def note_episodes(
-        self, told: ToldEpisodes, false_alarms: float, now_ms: int
+        self, raised_episodes: RaisedEpisodes, false_alarms: float, now_ms: int
     ) -> AsyncIterator[tuple[int, int]]:
-        """Note which episodes of each product go on, without alerts. ``told``: what the view before told of them.
+        """Note which episodes of each product go on, without alerts.
 
-        Yields (products looked at, of these noted).
+        ``raised_episodes``: what the view before raised of them. Yields (products looked at, of these noted).
         """
         async for page in self._pages():
             product_ids = [product_id.decode() for product_id in page]
-            yield len(product_ids), await self.note_told(product_ids, told, false_alarms, now_ms)
+            yield len(product_ids), await self.note_episodes_of(product_ids, raised_episodes, false_alarms, now_ms)
 
-    async def note_told(self, product_ids: Sequence[str], told: ToldEpisodes, false_alarms: float, now_ms: int) -> int:
+    async def note_episodes_of(
+        self, product_ids: Sequence[str], raised_episodes: RaisedEpisodes, false_alarms: float, now_ms: int
+    ) -> int:
         """The same of these products; returns of how many something was noted."""
         policy = Policy(false_alarms, max_age_ms=0, is_rebuild=True)
         polled: dict[str, tuple[int, ...]] = dict.fromkeys(product_ids, ())
-        return len(await self._episodes.judge_products(polled, policy, lambda _: b"", now_ms, told))
+        return len(await self._episodes.judge_products(polled, policy, lambda _: b"", now_ms, raised_episodes))
 
     async def judge_rest(
         self,
         reviews: Sequence[EnrichedReview],
-        told: ToldEpisodes,
+        raised_episodes: RaisedEpisodes,
         now_ms: int,
         *,
         false_alarms: float,
@@ -88,7 +90,7 @@ class ReplayStore(RedisSummaryStore):
     ) -> list[Judged]:
         """Like ``judge``, of reviews that were applied here, and that the view before did not finish."""
         policy = Policy(false_alarms, max_age_ms)
-        return await self._episodes.judge(reviews, policy, encode, now_ms, told)
+        return await self._episodes.judge(reviews, policy, encode, now_ms, raised_episodes)
 
     async def outboxes(self, product_ids: Sequence[str]) -> dict[str, tuple[tuple[str, bytes], ...]]:
         """What the outboxes of these products hold: (alert_id, alert), oldest first; without those that are empty."""

@@ -51,7 +51,7 @@ def test_process_that_ends_between_applying_and_judging_loses_no_alert(run: Run,
     assert raised(judge(run, store, BATCH)) == [ALERT_ID]
 
 
-def test_recovery_and_withdrawal_are_told_once(run: Run, store: SummaryStore) -> None:
+def test_recovery_and_withdrawal_are_reported_once(run: Run, store: SummaryStore) -> None:
     take(run, store, [*HEALTHY, *BATCH])
     good = [enriched(f"later {n}", created_at_ms=NOW_MS + n * HOUR_MS // 2) for n in range(30)]
     now_ms = NOW_MS + DAY_MS

@@ -102,7 +102,7 @@ class Place:
         return held
 
     def episodes(self, generation: int) -> dict[tuple[str, str], bytes]:
-        """What a generation notes of the episodes that go on: (product, rule) -> mark, without what was not told.
+        """What a generation notes of the episodes that go on: (product, rule) -> mark, without what was not raised.
 
         A mark without the evidence that sufficed: a view that is rebuilt takes the episode from its alert, which does
         not say how many reviews there were when it was raised.

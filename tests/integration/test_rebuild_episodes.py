@@ -60,7 +60,7 @@ def hour(hours_ago: int) -> str:
 
 
 def test_episode_that_is_open_and_one_that_ended_raise_no_alert_in_a_rebuild(place: Place) -> None:
-    """And the open one ends in the new view, under the name that the old one told: it alone, not what it covered."""
+    """And the open one ends in the new view, under the name of the old one's alert: it alone, not what it covered."""
     opened, ended = f"negative_spike|opened|{hour(9)}", f"negative_spike|ended|{hour(23)}"
     over = f"recovered|ended|negative_spike|{hour(23)}"
     with place.live() as live:

@@ -13,7 +13,7 @@ from stream_app import contract
 from stream_app.embedded.valkey import EmbeddedValkey
 from stream_app.ports import Judged
 from stream_app.records import Alert, EnrichedReview, Opinion, RawRecord, Span
-from stream_app.steps.told_alerts import ToldEpisodes
+from stream_app.steps.raised_alerts import RaisedEpisodes
 from stream_app.store import alert_packing
 from stream_app.store.keys import Keys
 from stream_app.store.replay import ReplayStore
@@ -112,9 +112,9 @@ def test_outbox_holds_the_alert_as_the_topic_gets_it(run: Run, old: RedisSummary
     assert contract.decode_alert(RawRecord("t", 0, 0, 0, None, value)) == judged.raised[0]
 
 
-def rebuilt(run: Run, new: ReplayStore, *told: Alert) -> tuple[int, int]:
+def rebuilt(run: Run, new: ReplayStore, *alerts: Alert) -> tuple[int, int]:
     async def note() -> tuple[int, int]:
-        pages = [page async for page in new.note_episodes(known(*told), FALSE_ALARMS, NOW_MS)]
+        pages = [page async for page in new.note_episodes(known(*alerts), FALSE_ALARMS, NOW_MS)]
         return sum(looked_at for looked_at, _ in pages), sum(noted for _, noted in pages)
 
     counted: tuple[int, int] = run(note())
@@ -138,7 +138,7 @@ def test_rebuilt_view_has_the_same_episodes_and_no_alert(
 def test_rebuilt_view_alarms_of_an_event_that_the_old_one_may_not_have_finished(
     run: Run, fresh_valkey: EmbeddedValkey, open_store: Opener, new: ReplayStore
 ) -> None:
-    """It is judged again, as a duplicate; other reviews of the product do not tell again what was told before."""
+    """It is judged again, as a duplicate; other reviews of the product do not raise again what was raised before."""
     run(new.apply([*HEALTHY, *BATCH], NOW_MS))
     rebuilt(run, new)
     live = open_store(fresh_valkey.url, generation=2)
@@ -150,10 +150,10 @@ def test_rebuilt_view_alarms_of_an_event_that_the_old_one_may_not_have_finished(
     assert list(run(new.outboxes(["p", "q"]))) == ["p"]
 
 
-def test_rebuilt_view_knows_what_was_told_and_tells_its_end_alone(
+def test_rebuilt_view_knows_what_was_raised_and_reports_its_end_alone(
     run: Run, fresh_valkey: EmbeddedValkey, open_store: Opener, old: RedisSummaryStore, new: ReplayStore
 ) -> None:
-    """The drop of the stars was covered, never told: nor is its end, nor does it alarm in place of the other."""
+    """The drop of the stars was covered, never raised: nor is its end reported, nor does it alarm for the other."""
     [judged] = take(run, old, [*HEALTHY, *BATCH])
     run(new.apply([*HEALTHY, *BATCH], NOW_MS))
     rebuilt(run, new, *judged.raised)
@@ -164,22 +164,22 @@ def test_rebuilt_view_knows_what_was_told_and_tells_its_end_alone(
     assert raised(take(run, live, good, NOW_MS + DAY_MS)) == ["recovered|p|negative_spike|2027-01-15T08"]
 
 
-def test_episode_that_was_told_to_be_over_is_not_known_as_told(
+def test_episode_that_was_reported_as_over_is_not_known_as_raised(
     run: Run, old: RedisSummaryStore, new: ReplayStore
 ) -> None:
     """The log that is replayed lacks what ended it: a redelivery, or late reviews."""
     [judged] = take(run, old, [*HEALTHY, *BATCH])
     run(old.clear_outbox("p", [ALERT_ID]))
     [withdrawn] = take(run, old, [deletion(one.review_id) for one in BATCH])
-    told = (*judged.raised, *withdrawn.raised)
+    alerts = (*judged.raised, *withdrawn.raised)
     run(new.apply([*HEALTHY, *BATCH], NOW_MS))
-    rebuilt(run, new, *told)
+    rebuilt(run, new, *alerts)
 
     run(new.apply([deletion(one.review_id) for one in BATCH], NOW_MS))
-    assert raised(rest(run, new, [deletion("bad 0")], *told)) == []
+    assert raised(rest(run, new, [deletion("bad 0")], *alerts)) == []
 
 
-def test_view_in_building_tells_nothing_until_it_is_active(
+def test_view_in_building_raises_nothing_until_it_is_active(
     run: Run, fresh_valkey: EmbeddedValkey, open_store: Opener, client: Redis
 ) -> None:
     """The active view does, with the same episodes or others: it sees other states on the way."""
@@ -194,17 +194,17 @@ def test_view_in_building_tells_nothing_until_it_is_active(
     assert raised(take(run, filling, [replace(one, product_id="q") for one in [*HEALTHY, *BATCH]])) != []
 
 
-def known(*alerts: Alert) -> ToldEpisodes:
-    told = ToldEpisodes()
+def known(*alerts: Alert) -> RaisedEpisodes:
+    raised_episodes = RaisedEpisodes()
     for alert in alerts:
-        told.note(alert)
-    return told
+        raised_episodes.note(alert)
+    return raised_episodes
 
 
-def rest(run: Run, new: ReplayStore, reviews: list[EnrichedReview], *told: Alert) -> list[Judged]:
+def rest(run: Run, new: ReplayStore, reviews: list[EnrichedReview], *alerts: Alert) -> list[Judged]:
     """Events that the old view did not finish."""
     each: dict[str, Any] = {"false_alarms": FALSE_ALARMS, "max_age_ms": DAY_MS, "encode": contract.encode_alert}
-    found: list[Judged] = run(new.judge_rest(reviews, known(*told), NOW_MS, **each))
+    found: list[Judged] = run(new.judge_rest(reviews, known(*alerts), NOW_MS, **each))
     return found
 
 

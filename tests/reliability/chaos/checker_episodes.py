@@ -4,7 +4,7 @@ Which episodes there are depends on the view's states on the way, so none is exp
 
     once       of a product and rule (and aspect) no second episode alarms within the hours of the first, unless that
                had recovered; the same alert may come again after a crash
-    told       what recovered had been published as an alert before
+    begun      what recovered had been published as an alert before
 """
 
 from __future__ import annotations

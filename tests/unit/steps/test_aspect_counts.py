@@ -27,7 +27,7 @@ def test_review_that_praises_and_criticizes_is_one_mention_of_both_kinds() -> No
 
 
 def test_mention_without_a_judgement_is_neither() -> None:
-    """A hazard may be told in a neutral sentence."""
+    """A hazard may be stated in a neutral sentence."""
     assert plus_said({"safety": (4, 1, 2)}, said_of_aspects(review_with(opinion("neutral", "safety"))), 1) == {
         "safety": (5, 1, 2)
     }

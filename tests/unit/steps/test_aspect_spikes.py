@@ -87,7 +87,7 @@ def test_spike_of_the_product_names_the_aspect_that_explains_it_in_one_alert() -
     assert [one for one in product.outcomes if one[1] == "raised"] == [("negative_spike", "raised")]
 
 
-def test_spike_that_an_aspect_told_before_explains_does_not_alarm_too() -> None:
+def test_spike_that_an_aspect_raised_before_explains_does_not_alarm_too() -> None:
     product = Product()
     product.take([*PRAISED, *LATE])
     assert product.take([bad(n, opinions=(opinion("negative", "delivery"),)) for n in range(12)]) == []

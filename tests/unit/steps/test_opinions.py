@@ -85,7 +85,7 @@ def test_a_sentence_that_begins_in_the_title_is_cut_to_the_text() -> None:
 
 
 def test_where_no_sentence_was_judged_there_are_no_opinions() -> None:
-    """None, not an empty list, which says that nothing was told."""
+    """None, not an empty list, which says that nothing was stated."""
     assert opinions_of(prepared(), ()) is None
     assert opinions_of(prepared("It came."), judged(prepared("It came."), (NEUTRAL, 0.0, ()))) == ()
 

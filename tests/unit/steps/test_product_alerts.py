@@ -89,7 +89,7 @@ def test_stars_alone_raise_rating_drop() -> None:
     assert len(alert.quotes) == MAX_QUOTES
 
 
-def test_recovery_is_told_once_with_the_rule_and_the_counts() -> None:
+def test_recovery_is_reported_once_with_the_rule_and_the_counts() -> None:
     product = Product()
     product.take([*HEALTHY, *BATCH])
     later = [enriched(f"later {n}", created_at_ms=NOW_MS + (n + 1) * HOUR_MS // 2) for n in range(30)]
@@ -144,7 +144,7 @@ def test_old_batch_does_not_alarm_and_is_counted_once() -> None:
     assert product.outcomes == [("negative_spike", "too_old"), ("rating_drop", "too_old")]
 
 
-def test_rule_that_was_told_covers_the_other_that_was_noted_before() -> None:
+def test_rule_that_was_raised_covers_the_other_that_was_noted_before() -> None:
     """The negative ones were too old to alarm when they were noted first; by now their stars alarmed."""
     product = Product()
     product.take([*HEALTHY, *BATCH])
@@ -186,18 +186,18 @@ def in_time(reviews: str, first: int, minutes: int = 240) -> list[EnrichedReview
 def test_no_edit_no_withdrawal_and_no_id_comes_twice() -> None:
     """However many reviews come: at the 65th and the 129th, more evidence is asked for."""
     for healthy in (40, 60, 90, 110, 122):
-        product, told = Product(), []
+        product, alerts = Product(), []
         months = "." * healthy + "xxx.xx.x" + ".x......" * 8 + "xx.xxx.xx" + "." * 40
         for one in in_time(months, 0):
             product.now_ms = one.created_at_ms
-            told += product.take([one])
-        ids = [one.alert_id for one in told]
+            alerts += product.take([one])
+        ids = [one.alert_id for one in alerts]
         assert len(ids) == len(set(ids))
-        assert {one.reason for one in told} == {"sentiment", "ended"}
-        assert [one.rule for one in told] == ["negative_spike", "recovered"] * (len(told) // 2)
+        assert {one.reason for one in alerts} == {"sentiment", "ended"}
+        assert [one.rule for one in alerts] == ["negative_spike", "recovered"] * (len(alerts) // 2)
 
 
-def test_episode_that_a_newer_one_replaces_within_a_poll_is_told_to_be_over() -> None:
+def test_episode_that_a_newer_one_replaces_within_a_poll_is_reported_as_over() -> None:
     """Else an incident would stay open for ever."""
     product = Product()
     product.take([*HEALTHY, *BATCH])
@@ -209,7 +209,7 @@ def test_episode_that_a_newer_one_replaces_within_a_poll_is_told_to_be_over() ->
     assert (raised.alert_id.split("|")[0], raised.window and raised.window.bad) == ("negative_spike", 8)
 
 
-def test_withdrawn_episode_is_not_told_with_the_counts_of_an_older_one() -> None:
+def test_withdrawn_episode_is_not_reported_with_the_counts_of_an_older_one() -> None:
     product = Product()
     product.take([*HEALTHY, *BATCH])
     product.now_ms = NOW_MS + 6 * DAY_MS

@@ -35,7 +35,7 @@ def of_aspects(*days: tuple[int, str, AspectTally]) -> dict[str, Comparison]:
         (reviews(8, 0), reviews(0, 8), "worse"),
     ],
 )
-def test_change_is_told_where_chance_does_not_explain_it(recent: Tally, before: Tally, change: str) -> None:
+def test_change_is_reported_where_chance_does_not_explain_it(recent: Tally, before: Tally, change: str) -> None:
     found = trend({TODAY: recent, TODAY - 20: before}, {}, TODAY)
 
     assert (found.negative.change, found.stars.change) == (change, change)

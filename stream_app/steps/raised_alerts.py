@@ -1,4 +1,4 @@
-"""What the published alerts say of episodes: which of them a view has told, and which to be over."""
+"""What the published alerts say of episodes: which of them a view has raised, and which are over."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stream_app.steps.fold import HOUR_MS
 _RULES: frozenset[str] = frozenset(get_args(ProductRule))
 
 
-class ToldEpisodes:
+class RaisedEpisodes:
     """Of each product and name of an episode the alert that was raised last, and whether it is over.
 
     Alerts come in any order, and may come repeatedly. Bounded by those that alarmed since the topic's beginning.
@@ -41,7 +41,7 @@ class ToldEpisodes:
         self._news.add(alert.product_id)
 
     def adopted(self, product_id: str, marks: Mapping[str, Mark]) -> dict[str, Mark]:
-        """The marks of a view that was rebuilt, with what is known to be told: that an episode began, or is over."""
+        """The marks of a view that was rebuilt, with what the alerts say: that an episode was raised, or is over."""
         after = dict(marks)
         for name, (_, raised, is_over) in self._last.get(product_id, {}).items():
             held = after.get(name)
@@ -50,7 +50,7 @@ class ToldEpisodes:
                 was_known = held is not None and held.state == "over" and held.last >= raised.last
                 if not is_newer and not was_known:  # guarantee: rebuilt-view-knows-what-is-over
                     after[name] = raised._replace(state="over")
-            elif held is None or held.state != "raised":  # guarantee: rebuilt-view-knows-what-was-told
+            elif held is None or held.state != "raised":  # guarantee: rebuilt-view-knows-what-was-raised
                 after[name] = raised
         return after
 
