@@ -1,0 +1,44 @@
+"""The errors of the ports.
+
+    Unavailable            a server is away: retry with jitter, bounded
+    ├─ StoreUnavailable    Redis or Valkey
+    └─ BrokerUnavailable   Kafka
+    OutOfDeviceMemory      a batch was too large for the device: halve the budget
+    ConfigurationError     something a person must fix; the message states what to do
+    └─ ViewLost            Redis has lost the view: nothing may be written until a rebuild has made it again
+
+Any other exception is a bug: it is caught nowhere, the process ends, nothing is committed, Kafka redelivers.
+"""
+
+from __future__ import annotations
+
+
+class Unavailable(Exception):
+    """A dependency cannot be reached now."""
+
+
+class StoreUnavailable(Unavailable):
+    """Redis or Valkey cannot be reached, or refuses for now (loading, read-only, out of memory)."""
+
+
+class BrokerUnavailable(Unavailable):
+    """Kafka cannot be reached now."""
+
+
+class OutOfDeviceMemory(Exception):
+    """The batch did not fit on the device."""
+
+
+class ConfigurationError(Exception):
+    """A person must change something; the message states what."""
+
+
+VIEW_WAS_LOST = "The view was lost, the log was not: run `stream-app rebuild`."
+"""What the API and `product` report to operators; they see Redis alone."""
+
+
+class ViewLost(ConfigurationError):
+    """The view in Redis is gone although its log was read: what is applied now would be counted into an empty one."""
+
+    def __init__(self) -> None:
+        super().__init__("The view is empty, the log is not: run `stream-app rebuild`.")

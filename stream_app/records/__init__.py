@@ -1,0 +1,138 @@
+"""The values that travel: records of Kafka, the models' answers, messages, and the state in Redis.
+
+Times are integers, milliseconds since 1970 in UTC (``*_ms``); only ``contract`` turns them into RFC 3339 and back.
+"""
+
+from __future__ import annotations
+
+from stream_app.records.alerts import (
+    RAISED_SEVERITIES,
+    SEVERITIES,
+    Acknowledgement,
+    Alert,
+    AlertQuote,
+    BadShare,
+    Handling,
+    Mute,
+    ProductRule,
+    Reason,
+    Rule,
+    Severity,
+)
+from stream_app.records.answers import (
+    LABELS,
+    Explanation,
+    Label,
+    ModelName,
+    NotExplained,
+    Scores,
+    SentenceScores,
+    Sentiment,
+    WordWeight,
+    WordWeights,
+)
+from stream_app.records.digests import Clause, Digest, DigestReason, DigestText
+from stream_app.records.enriched import RATING_MISMATCH, EnrichedReview, Opinion, Span, SummaryMethod
+from stream_app.records.evidence import Evidence, Mention, Place, Theme, Themes
+from stream_app.records.ids import percent_encoded
+from stream_app.records.immutable import value
+from stream_app.records.messages import (
+    EARLIEST_MS,
+    MAX_AHEAD_MS,
+    EscapedName,
+    Message,
+    Partition,
+    Position,
+    RawRecord,
+    UnopenedBatch,
+    size_of,
+)
+from stream_app.records.reviews import FINAL_REVISION, Kind, Rejected, Review
+from stream_app.records.signals import Estimate, ProductSignals, TopAspect
+from stream_app.records.summaries import (
+    STATE_VERSIONS_PER_GENERATION,
+    AspectCounts,
+    AspectSummary,
+    Counts,
+    Highlight,
+    Highlights,
+    PlacedQuote,
+    ProductSummary,
+    ProductText,
+    Quote,
+    changes_of,
+    state_version_of,
+)
+from stream_app.records.trends import Change, Comparison, Trend
+
+__all__ = [
+    "EARLIEST_MS",
+    "FINAL_REVISION",
+    "LABELS",
+    "MAX_AHEAD_MS",
+    "RAISED_SEVERITIES",
+    "RATING_MISMATCH",
+    "SEVERITIES",
+    "STATE_VERSIONS_PER_GENERATION",
+    "Acknowledgement",
+    "Alert",
+    "AlertQuote",
+    "AspectCounts",
+    "AspectSummary",
+    "BadShare",
+    "Change",
+    "Clause",
+    "Comparison",
+    "Counts",
+    "Digest",
+    "DigestReason",
+    "DigestText",
+    "EnrichedReview",
+    "EscapedName",
+    "Estimate",
+    "Evidence",
+    "Explanation",
+    "Handling",
+    "Highlight",
+    "Highlights",
+    "Kind",
+    "Label",
+    "Mention",
+    "Message",
+    "ModelName",
+    "Mute",
+    "NotExplained",
+    "Opinion",
+    "Partition",
+    "Place",
+    "PlacedQuote",
+    "Position",
+    "ProductRule",
+    "ProductSignals",
+    "ProductSummary",
+    "ProductText",
+    "Quote",
+    "RawRecord",
+    "Reason",
+    "Rejected",
+    "Review",
+    "Rule",
+    "Scores",
+    "SentenceScores",
+    "Sentiment",
+    "Severity",
+    "Span",
+    "SummaryMethod",
+    "Theme",
+    "Themes",
+    "TopAspect",
+    "Trend",
+    "UnopenedBatch",
+    "WordWeight",
+    "WordWeights",
+    "changes_of",
+    "percent_encoded",
+    "size_of",
+    "state_version_of",
+    "value",
+]
