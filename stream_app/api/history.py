@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stream_app.api import problems
-from stream_app.api.look_ups import CACHE_CONTROL, checked_id, matches, number_asked
+from stream_app.api.answers import cacheable, marked
+from stream_app.api.look_ups import checked_id, number_asked
 from stream_app.api.routes import ApiRoute
 from stream_app.ports import SummaryReader
 from stream_app.records import Counts
@@ -34,12 +35,9 @@ def routes(store: SummaryReader, now_ms: Callable[[], int], stale: Callable[[], 
         days, lost = await store.days(product_id), stale()
         if days is None:
             raise problems.unknown_product(product_id, stale=lost)
-        body = orjson.dumps(_history(product_id, days, now_ms() // _DAY_MS, number) | ({"stale": True} if lost else {}))
+        body = orjson.dumps(_history(product_id, days, now_ms() // _DAY_MS, number) | marked(lost))
         tag = f'"{sha256(body).hexdigest()[:16]}"'
-        headers = {"ETag": tag, "Cache-Control": "no-cache" if lost else CACHE_CONTROL}
-        if matches(request.headers.get("if-none-match"), tag):
-            return Response(status_code=304, headers=headers)
-        return Response(body, 200, headers, "application/json")
+        return cacheable(request, tag, lost, lambda: body)
 
     return [ApiRoute("/v1/products/{product_id:path}/history", product_history)]
 

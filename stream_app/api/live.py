@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import orjson
 
 from stream_app import contract
-from stream_app.api.look_ups import etag
+from stream_app.api.answers import etag
 from stream_app.ports import ConfigurationError, StoreUnavailable, SummaryReader
 
 PRODUCTS = 60

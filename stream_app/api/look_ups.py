@@ -2,7 +2,8 @@
 
 from __future__ import annotations  # guarantee: reads-need-no-broker
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 from urllib.parse import unquote_plus
 
@@ -13,6 +14,7 @@ from starlette.responses import Response
 
 from stream_app import contract
 from stream_app.api import problems
+from stream_app.api.answers import by_name, cacheable, etag, uncached
 from stream_app.api.routes import ApiRoute
 from stream_app.ports import SummaryReader
 from stream_app.records import ProductSummary
@@ -20,31 +22,8 @@ from stream_app.records import ProductSummary
 MAX_PRODUCTS = 100
 MAX_ALERTS = 200
 _MAX_ID_CHARACTERS = 128
-_HOUR_MS = 3_600_000
 _PRODUCTS_LIMIT = TypeAdapter(Annotated[int, Field(ge=1, le=MAX_PRODUCTS)])
 _ALERTS_LIMIT = TypeAdapter(Annotated[int, Field(ge=1, le=MAX_ALERTS)])
-
-# One second: a product page under load asks its cache, and still shows a review within seconds.
-# A cache may go on serving what it has for a minute while we are away.
-CACHE_CONTROL = "public, max-age=1, stale-if-error=60"
-
-
-def etag(summary: ProductSummary, generation: int, stale: bool = False) -> str:
-    """Weak ETag: changes with every change of the state, of the text, when an hour leaves or enters a window, and when
-    the view is lost.
-    """
-    made_at = summary.text.made_at_ms if summary.text else 0
-    lost = ".stale" if stale else ""
-    return f'W/"{generation}.{summary.state_version}.{summary.as_of_ms // _HOUR_MS}.{made_at}{lost}"'
-
-
-def matches(if_none_match: str | None, tag: str) -> bool:
-    """Does an If-None-Match header name this ETag? Weak comparison (RFC 9110 13.1.2)."""
-    if if_none_match is None:
-        return False
-    if if_none_match.strip() == "*":
-        return True
-    return tag.removeprefix("W/") in (t.strip().removeprefix("W/") for t in if_none_match.split(","))
 
 
 def asked_ids(query: str) -> list[str]:
@@ -89,29 +68,25 @@ def routes(
         """Windows (24 h, 7 d, 30 d) are right at the moment of reading, also when no review comes."""
         summary = await summary_of(store, checked_id(request), now_ms(), stale)
         lost = stale()
-        tag = etag(summary, generation(), lost)
-        headers = {"ETag": tag, "Cache-Control": "no-cache" if lost else CACHE_CONTROL}
-        if matches(request.headers.get("if-none-match"), tag):
-            return Response(status_code=304, headers=headers)
-        return Response(contract.encode_product_summary(summary, stale=lost), 200, headers, "application/json")
+        encode = partial(contract.encode_product_summary, summary, stale=lost)
+        return cacheable(request, etag(summary, generation(), lost), lost, encode)
 
     async def products(request: Request) -> Response:
         """The named products in the order asked; without names, the most recently changed."""
         limit = limit_of(request, 20)
-        ids = asked_ids(request.scope["query_string"].decode("latin-1"))
-        refuse_too_many(ids)
+        ids = products_of(request)
         if not ids:
             ids = await store.product_ids(limit)
         summaries = await store.read(ids, now_ms()) if ids else []
-        return _no_cache(_products_body(ids, summaries, stale()))
+        lost = stale()
+        return uncached(by_name("products", ids, summaries, partial(contract.encode_product_summary, stale=lost)), lost)
 
     async def alerts(request: Request) -> Response:
         """The alerts raised recently, and what people do about each. The alerts topic holds all of them."""
         recent = await store.recent_alerts(number_asked(request, "limit", _ALERTS_LIMIT, 50))
         handling = await store.handling(recent, now_ms())
         listed = map(contract.encode_listed_alert, recent, handling)
-        body = {"alerts": [orjson.Fragment(one) for one in listed]}
-        return _no_cache(orjson.dumps(body | _marked(stale())))
+        return uncached({"alerts": [orjson.Fragment(one) for one in listed]}, stale())
 
     return [
         ApiRoute("/v1/products/{product_id:path}/summary", product_summary),
@@ -120,12 +95,14 @@ def routes(
     ]
 
 
-def refuse_too_many(ids: Sequence[str]) -> None:
-    """Raises Problem where one answer would be too long."""
+def products_of(request: Request) -> list[str]:
+    """The products that a request names. Raises Problem where one answer would be too long."""
+    ids = asked_ids(request.scope["query_string"].decode("latin-1"))
     if len(ids) > MAX_PRODUCTS:
         raise problems.Problem(
             400, "too-many-products", f"{len(ids)} products asked for.", f"Ask for at most {MAX_PRODUCTS} at a time."
         )
+    return ids
 
 
 def limit_of(request: Request, default: int) -> int:
@@ -142,22 +119,3 @@ def number_asked(request: Request, name: str, allowed: TypeAdapter[int], default
         raise problems.Problem(
             400, "invalid-parameter", wrong, "Correct the named parameters; /docs lists them."
         ) from None
-
-
-def _products_body(ids: Sequence[str], summaries: Sequence[ProductSummary | None], stale: bool) -> bytes:
-    known = [contract.encode_product_summary(s, stale=stale) for s in summaries if s is not None]
-    return orjson.dumps(
-        {
-            "products": [orjson.Fragment(one) for one in known],
-            "unknown": [i for i, s in zip(ids, summaries, strict=True) if s is None],
-            **_marked(stale),
-        }
-    )
-
-
-def _marked(stale: bool) -> dict[str, bool]:
-    return {"stale": True} if stale else {}
-
-
-def _no_cache(body: bytes) -> Response:
-    return Response(body, 200, {"Cache-Control": "no-cache"}, "application/json")

@@ -8,7 +8,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stream_app.api.look_ups import matches
+from stream_app.api.answers import matches
 from stream_app.api.routes import ApiRoute
 
 _FOLDER = Path(__file__).parent / "static"

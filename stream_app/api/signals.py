@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from stream_app import contract
 from stream_app.api import problems
-from stream_app.api.look_ups import (
-    CACHE_CONTROL,
-    asked_ids,
-    checked_id,
-    etag,
-    limit_of,
-    matches,
-    refuse_too_many,
-    summary_of,
-)
+from stream_app.api.answers import by_name, cacheable, etag, uncached
+from stream_app.api.look_ups import checked_id, limit_of, products_of, summary_of
 from stream_app.api.routes import ApiRoute
 from stream_app.ports import SummaryReader
 from stream_app.records import ProductSummary
@@ -38,19 +29,14 @@ def routes(
         """Computed at the moment of reading; products.signals has them as they were after the last change."""
         summary = await summary_of(store, checked_id(request), now_ms(), stale)
         lost = stale()
-        tag = etag(summary, generation(), lost)
-        headers = {"ETag": tag, "Cache-Control": "no-cache" if lost else CACHE_CONTROL}
-        if matches(request.headers.get("if-none-match"), tag):
-            return Response(status_code=304, headers=headers)
-        return Response(_encoded(summary, lost), 200, headers, "application/json")
+        return cacheable(request, etag(summary, generation(), lost), lost, partial(_encoded, summary, stale=lost))
 
     async def signals(request: Request) -> Response:
         """The named products in the order asked; without names all, page by page, by when they changed last. The
         cursor ``next`` goes on behind the last one, also when more have changed.
         """
         limit = limit_of(request, 100)
-        ids = asked_ids(request.scope["query_string"].decode("latin-1"))
-        refuse_too_many(ids)
+        ids = products_of(request)
         following: str | None = None
         if not ids:
             place = _place(request.query_params.get("cursor"))
@@ -58,9 +44,8 @@ def routes(
             ids = [product_id for _, product_id in changed]
             following = _cursor(changed[-1] if changed else place)
         summaries = await store.read(ids, now_ms()) if ids else []
-        return Response(
-            _body(ids, summaries, following, stale()), 200, {"Cache-Control": "no-cache"}, "application/json"
-        )
+        lost = stale()
+        return uncached(by_name("signals", ids, summaries, partial(_encoded, stale=lost)) | {"next": following}, lost)
 
     return [
         ApiRoute("/v1/products/{product_id:path}/signals", product_signals),
@@ -68,16 +53,7 @@ def routes(
     ]
 
 
-def _body(ids: Sequence[str], summaries: Sequence[ProductSummary | None], following: str | None, stale: bool) -> bytes:
-    body: dict[str, Any] = {
-        "signals": [orjson.Fragment(_encoded(one, stale)) for one in summaries if one is not None],
-        "unknown": [one for one, summary in zip(ids, summaries, strict=True) if summary is None],
-        "next": following,
-    }
-    return orjson.dumps(body | ({"stale": True} if stale else {}))
-
-
-def _encoded(summary: ProductSummary, stale: bool) -> bytes:
+def _encoded(summary: ProductSummary, *, stale: bool) -> bytes:
     return contract.encode_product_signals(signals_of(summary), stale=stale)
 
 

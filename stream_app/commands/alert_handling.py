@@ -42,9 +42,7 @@ def acknowledge(
 
     The first acknowledgement stands. Exit code 1 when the alert is not among the recent ones.
     """
-    from stream_app.steps.handling import valid_name, valid_note
-
-    name, text = _valid("--by", valid_name, by), _valid("--note", valid_note, note)
+    name, text = _name_and_note(by, note)
 
     async def act(desk: AlertDesk) -> bool:
         if undo:
@@ -73,9 +71,8 @@ def mute(
     """
     from stream_app import contract
     from stream_app.records import Mute
-    from stream_app.steps.handling import valid_name, valid_note
 
-    name, text = _valid("--by", valid_name, by), _valid("--note", valid_note, note)
+    name, text = _name_and_note(by, note)
     now_ms = _now_ms()
     until_ms = 0 if undo else _until(until, hours, now_ms)
 
@@ -87,6 +84,13 @@ def mute(
     _do(settings_from(redis=redis, topic_prefix=topic_prefix), act)
     state = "its mute ended" if undo else f"muted until {contract.to_rfc3339(until_ms)}"
     print(f"{printable(alert_id)}: {state}")
+
+
+def _name_and_note(by: str, note: str | None) -> tuple[str, str | None]:
+    """As they are kept. Raises ConfigurationError."""
+    from stream_app.steps.handling import valid_name, valid_note
+
+    return _valid("--by", valid_name, by), _valid("--note", valid_note, note)
 
 
 def _until(until: str | None, hours: float | None, now_ms: int) -> int:

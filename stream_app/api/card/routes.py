@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stream_app import contract
+from stream_app.api.answers import CACHE_CONTROL, matches
 from stream_app.api.card.html import STYLE, card
 from stream_app.api.card.words import language_of
-from stream_app.api.look_ups import CACHE_CONTROL, checked_id, matches, summary_of
+from stream_app.api.look_ups import checked_id, summary_of
 from stream_app.api.routes import ApiRoute
 from stream_app.ports import SummaryReader
 
