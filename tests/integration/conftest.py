@@ -13,6 +13,7 @@ from stream_app.embedded.valkey import EmbeddedValkey
 from stream_app.kafka.topics_admin import create_topics
 from stream_app.settings import Settings
 from tests.integration.dead_letter_shop import Shop
+from tests.integration.hosts import Hosts
 from tests.integration.place import Place
 
 
@@ -43,3 +44,12 @@ def place(kafka: str, fresh_valkey: EmbeddedValkey, topic_prefix: str, tmp_path:
 @pytest.fixture
 def shop(kafka: str, topic_prefix: str) -> Shop:
     return Shop(kafka, topic_prefix)
+
+
+@pytest.fixture
+def hosts(kafka: str, topic_prefix: str, tmp_path: Path) -> Iterator[Hosts]:
+    made = Hosts(kafka, topic_prefix, tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()

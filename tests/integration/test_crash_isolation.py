@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import orjson
 import pytest
@@ -17,15 +15,6 @@ from tests.reliability.testbed.scripted_models import KILLS
 from tests.waiting import wait_until
 
 LONG = "The kettle came in May and I used it each day. " * 4
-
-
-@pytest.fixture
-def hosts(kafka: str, topic_prefix: str, tmp_path: Path) -> Iterator[Hosts]:
-    made = Hosts(kafka, topic_prefix, tmp_path)
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 @pytest.mark.timeout(240)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,15 +16,6 @@ HOSTS = 3
 KILLER = "r100"
 NAMES = [f"r{number}" for number in range(200)]
 MOST_STARTS = 4
-
-
-@pytest.fixture
-def hosts(kafka: str, topic_prefix: str, tmp_path: Path) -> Iterator[Hosts]:
-    made = Hosts(kafka, topic_prefix, tmp_path)
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 def is_ready(hosts: Hosts, number: int) -> bool:
