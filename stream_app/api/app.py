@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream_app import telemetry
-from stream_app.api import explain, handling, history, look_ups, page, problems, sentences, signals
+from stream_app.api import explain, handling, history, look_ups, page, problems, sentences, signals, slices
 from stream_app.api.card import routes as card
 from stream_app.api.live import LiveFeed
 from stream_app.api.operations import Operations
@@ -49,7 +49,8 @@ def create_app(
         *look_ups.routes(store, now_ms, generation, stale),  # first: most requests are for them
         *card.routes(store, now_ms, stale, card_origins),
         *history.routes(store, now_ms, stale),
-        *sentences.routes(store, review_url),
+        *slices.routes(store, now_ms, stale),
+        *sentences.routes(store, now_ms, review_url),
         *signals.routes(store, now_ms, generation, stale),
         *handling.routes(store, now_ms),
         *_live(feed),

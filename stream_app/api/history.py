@@ -48,9 +48,13 @@ def _history(product_id: str, days: Mapping[int, Counts], today: int, number: in
 
 
 def _day(day: int, counts: Counts) -> dict[str, Any]:
+    return {"date": datetime.fromtimestamp(day * _DAY_MS / 1000, UTC).date().isoformat(), **counts_body(counts)}
+
+
+def counts_body(counts: Counts) -> dict[str, Any]:
+    """Counts as answers have them."""
     mean = counts.mean_rating
     return {
-        "date": datetime.fromtimestamp(day * _DAY_MS / 1000, UTC).date().isoformat(),
         "reviews": counts.reviews,
         "negative": counts.negative,
         "neutral": counts.neutral,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -14,18 +14,22 @@ from starlette.responses import Response
 from stream_app import contract
 from stream_app.api import problems
 from stream_app.api.routes import ApiRoute
+from stream_app.api.slices import asked_filter
 from stream_app.ports import SummaryReader
 from stream_app.records import LABELS, Evidence, Label
 
 MAX_REVIEWS = 64  # as many as the view keeps sentences of
 
 
-def routes(store: SummaryReader, review_url: str = "") -> list[ApiRoute]:
+def routes(store: SummaryReader, now_ms: Callable[[], int], review_url: str = "") -> list[ApiRoute]:
     """The route. ``review_url``: where the shop shows a review, with {product_id} and {review_id}; empty: nowhere."""
 
     async def sentences(request: Request) -> Response:
-        """The sentences kept of a product's newest reviews, newest first; with `aspect` those that speak of it."""
-        asked = request.query_params
+        """The sentences kept of a product's newest reviews, newest first; with `aspect` those that speak of it.
+
+        `language`, `stars` and `window` choose reviews as those of a slice.
+        """
+        asked, within = request.query_params, asked_filter(request)
         product_id, aspect, label = asked.get("product_id", ""), asked.get("aspect"), asked.get("label")
         reviews = frozenset(asked.getlist("review_id"))
         if not product_id or (label is not None and label not in LABELS) or len(reviews) > MAX_REVIEWS:
@@ -35,7 +39,9 @@ def routes(store: SummaryReader, review_url: str = "") -> list[ApiRoute]:
                 f"product_id is missing, label is none of {', '.join(LABELS)}, or more than {MAX_REVIEWS} review_id.",
                 "Correct the named parameters; /docs lists them.",
             )
-        _, evidence = await store.evidence(product_id)
+        _, kept = await store.evidence(product_id)
+        at_ms = now_ms()
+        evidence = [one for one in kept if within.holds(one, at_ms)]
         found = [
             _sentence(item, label, text) | _linked(review_url, product_id, item.review_id)
             for item, label, text in _chosen(evidence, aspect, label, reviews)

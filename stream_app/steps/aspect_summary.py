@@ -22,7 +22,10 @@ def aspects_of(
     The window of 30 days is the current day and the 30 before it: no review of the last 30 days is missing.
     """
     month = total(*(tallies for day, tallies in days.items() if today - WINDOW_DAYS <= day <= today))
-    quotes = _quotes(all_time, evidence)
+    quotes = {
+        aspect: Quote(item.review_id, item.revision, mention.label, item.sentence[mention.start : mention.end])
+        for aspect, (item, mention) in quoted_mentions(all_time, evidence).items()
+    }
     return {
         aspect: AspectSummary(
             {"30d": AspectCounts(*month.get(aspect, _NOTHING)), "all": AspectCounts(*tally)}, quotes.get(aspect)
@@ -31,16 +34,18 @@ def aspects_of(
     }
 
 
-def _quotes(all_time: Mapping[str, AspectTally], evidence: Iterable[Evidence]) -> dict[str, Quote]:
-    """A quote of each aspect that a kept sentence speaks of. Of the sentences about the aspect it is the one that
+def quoted_mentions(
+    tallies: Mapping[str, AspectTally], evidence: Iterable[Evidence]
+) -> dict[str, tuple[Evidence, Mention]]:
+    """The sentence to quote of each aspect that a kept sentence speaks of. Of those about the aspect it is the one that
 
-    1. is of the label that most reviews give the aspect, of all time (of either, where as many praise as criticize)
+    1. is of the label that most reviews of ``tallies`` give the aspect (of either, where as many praise as criticize)
     2. speaks of the fewest aspects
     3. is the newest; of equally new ones of the larger review_id, the first
 
     So it depends on what is kept alone, and goes with its review.
     """
-    usual = {aspect: _usual_labels(tally) for aspect, tally in all_time.items()}
+    usual = {aspect: _usual_labels(tally) for aspect, tally in tallies.items()}
     best: dict[str, tuple[tuple[object, ...], Evidence, Mention]] = {}
     newest_first = sorted(evidence, key=lambda one: (one.created_at_ms, one.review_id.encode()), reverse=True)
     for item in newest_first:
@@ -51,10 +56,7 @@ def _quotes(all_time: Mapping[str, AspectTally], evidence: Iterable[Evidence]) -
                 cost = (mention.label not in usual[aspect], len(mention.aspects))
                 if aspect not in best or cost < best[aspect][0]:
                     best[aspect] = cost, item, mention
-    return {
-        aspect: Quote(item.review_id, item.revision, mention.label, item.sentence[mention.start : mention.end])
-        for aspect, (_, item, mention) in best.items()
-    }
+    return {aspect: (item, mention) for aspect, (_, item, mention) in best.items()}
 
 
 def _usual_labels(tally: AspectTally) -> tuple[Label, ...]:

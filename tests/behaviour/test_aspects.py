@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from stream_app.ports import SummaryStore
 from stream_app.records import AspectCounts, EnrichedReview, Quote
+from stream_app.steps.slices import Filter, slice_of
 from tests.behaviour.enriched import DAY_MS, NOW_MS, deletion, enriched, events, opinion, without_contradictions
 from tests.behaviour.running import Run
 from tests.behaviour.store_calls import apply, read, write_and_finish
@@ -121,3 +122,22 @@ def test_order_and_repetition_of_events_change_no_aspect(
         seen.append((summary.aspects, summary.trend))
 
     assert seen[0] == seen[1]
+
+
+def test_slice_follows_edits_and_deletions(run: Run, store: SummaryStore) -> None:
+    """What is kept of reviews has what slices are chosen by."""
+    apply(run, store, about("en1", "Ugly.", "-look", rating=1), about("en5", "Pretty.", "+look", rating=5),
+          about("zh1", "丑。", "-look", rating=1, language="zh"))  # fmt: skip
+
+    def sliced(**chosen: Any) -> tuple[int, dict[str, tuple[AspectCounts, str]]]:
+        _, kept = run(store.evidence("p"))
+        found = slice_of(kept, Filter(**chosen), NOW_MS)
+        return found.counts.reviews, {
+            aspect: (one.counts, one.quote.review_id) for aspect, one in found.aspects.items()
+        }
+
+    assert sliced(stars=(1,))[0] == 2
+    assert sliced(languages=("zh",)) == (1, {"look": (AspectCounts(1, 1, 0), "zh1")})
+    apply(run, store, about("en1", "Fine.", "+look", rating=4, revision=1, kind="edited"), deletion("zh1"))
+    assert sliced(stars=(1,)) == (0, {})
+    assert sliced(stars=(4,)) == (1, {"look": (AspectCounts(1, 0, 1), "en1")})

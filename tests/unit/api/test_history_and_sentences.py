@@ -103,6 +103,13 @@ def test_sentences_are_chosen_by_label_and_by_review() -> None:
     assert [one["text"] for one in sentences("&review_id=r2&review_id=r9")] == ["Fine."]
 
 
+def test_sentences_are_chosen_as_those_of_a_slice() -> None:
+    assert [one["review_id"] for one in sentences("&stars=3,4")] == ["r/1"]
+    assert [one["review_id"] for one in sentences("&language=en&window=24h")] == ["r/1"]
+    assert sentences("&stars=1") == []
+    assert get("/v1/sentences?product_id=p&stars=6").status_code == 400
+
+
 def test_sentences_of_an_unknown_product_are_none_and_wrong_parameters_are_refused() -> None:
     assert get("/v1/sentences?product_id=nobody").json()["sentences"] == []
     assert get("/v1/sentences").status_code == 400
