@@ -16,6 +16,7 @@ from stream_app.records import (
     ProductRule,
     ProductSummary,
     ProductText,
+    TextBasis,
     Themes,
 )
 
@@ -163,11 +164,24 @@ class SummaryStore(AlertDesk, Protocol):
         """How many claims in a row ended without ``finish_due``: their processes died."""
         ...
 
+    async def text_basis(self, product_id: str) -> tuple[TextBasis, list[Evidence]]:
+        """What a text is made of, to be handed to ``write_text``, and what is kept of the newest reviews, newest first.
+
+        A review that is applied meanwhile may be among the latter alone, never among the former alone.
+        """
+        ...
+
     async def write_text(
-        self, product_id: str, text: ProductText, revisions: dict[str, int], themes: Themes | None = None
+        self,
+        product_id: str,
+        text: ProductText,
+        revisions: dict[str, int],
+        themes: Themes | None = None,
+        basis: TextBasis | None = None,
     ) -> bool:
         """Write unless evidence it cites changed: ``revisions`` maps each cited review to the revision that was read.
 
+        Reviews that arrived after ``basis`` was read count as new ones since the text; None: it was read just now.
         With it, in the same step, its ``themes``, without the places in reviews that changed; None: it has none.
         False: refused. In both cases the product is to be published, and stays ours until ``finish_due``.
         """

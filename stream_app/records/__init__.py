@@ -60,6 +60,7 @@ from stream_app.records.summaries import (
     ProductSummary,
     ProductText,
     Quote,
+    TextBasis,
     changes_of,
     state_version_of,
 )
@@ -123,6 +124,7 @@ __all__ = [
     "Severity",
     "Span",
     "SummaryMethod",
+    "TextBasis",
     "Theme",
     "Themes",
     "TopAspect",

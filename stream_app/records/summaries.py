@@ -48,6 +48,16 @@ class ProductText:
     made_at_ms: int
 
 
+@value
+class TextBasis:
+    """What a product's text is made of: how often a review had arrived when its sentences were read, and the totals
+    then, in the order of steps/fold.Tally.
+    """
+
+    arrived: int
+    totals: tuple[int, ...]
+
+
 STATE_VERSIONS_PER_GENERATION = 2**32
 """More changes than a product has in one generation; 2^21 generations leave state_version a safe integer of JSON."""
 

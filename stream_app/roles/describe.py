@@ -123,9 +123,9 @@ class Describe:
 
     async def _write(self, product_id: str) -> None:
         """Make the product's text and write it. It is refused, and due again, if a review changed meanwhile."""
-        _, evidence = await self._retry(lambda: self._store.evidence(product_id))
+        basis, evidence = await self._retry(lambda: self._store.text_basis(product_id))
         text, cited, themes = await self._made(product_id, evidence)
-        if await self._retry(lambda: self._store.write_text(product_id, text, cited, themes)):
+        if await self._retry(lambda: self._store.write_text(product_id, text, cited, themes, basis)):
             telemetry.product_described(product_id, text.method)
         else:
             telemetry.product_text_was_outdated(product_id)

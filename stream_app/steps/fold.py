@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stream_app.records import LABELS, RATING_MISMATCH, EnrichedReview, Evidence, ProductText, Themes
+from stream_app.records import LABELS, RATING_MISMATCH, EnrichedReview, Evidence, ProductText, TextBasis, Themes
 from stream_app.steps.aspect_counts import AspectTally, Said, plus_said, said_of_aspects
 from stream_app.steps.hazards import speaks_of_hazard, with_hazard
 from stream_app.steps.highlights import without_reviews
@@ -111,7 +111,7 @@ class ProductState:
     without ``created_at`` it is dated by its record, so a review that is published again would pass for a new one.
     ``arrived``: how often a review was added that was not there before; only ever grows, unlike the counts.
     ``cited``: the revision of each review that the text rests on; once one of them is edited or deleted, the text is
-    withdrawn. ``text_arrived``, ``text_totals``: ``arrived`` and ``totals`` when the text was written;
+    withdrawn. ``text_arrived``, ``text_totals``: ``arrived`` and ``totals`` when what the text is made of was read;
     ``text_made_at_ms`` is kept when it is withdrawn. ``themes``: places in standing reviews; None before they were
     made. ``text_changed``: ``changes`` when a text was written last, or a review was edited or deleted, which a summary
     may quote. ``published``: those of the summary that was published last, 0 before the first; ``published_at_ms``:
@@ -175,14 +175,26 @@ class ProductState:
         """The sentences held, newest first."""
         return newest_first(self.sentences.values())
 
-    def write_text(self, text: ProductText, revisions: dict[str, int], themes: Themes | None = None) -> bool:
+    def basis(self) -> TextBasis:
+        """What a text that is made now is made of."""
+        return TextBasis(self.arrived, self.totals)
+
+    def write_text(
+        self,
+        text: ProductText,
+        revisions: dict[str, int],
+        themes: Themes | None = None,
+        basis: TextBasis | None = None,
+    ) -> bool:
         """Write unless a cited review is no longer held in the revision given, or the product is unknown; ``themes``
-        without the places that no longer stand.
+        without the places that no longer stand. ``basis``: None: as it is now.
         """
         if self.version == 0 or cited_changed(revisions, self.held):
             return False
         self.text, self.cited, self.text_made_at_ms = text, dict(revisions), text.made_at_ms
-        self.text_arrived, self.text_totals = self.arrived, self.totals
+        if basis is None or basis.arrived > self.arrived:  # of a state that the server forgot
+            basis = self.basis()
+        self.text_arrived, self.text_totals = basis.arrived, basis.totals
         read = {place.review_id: place.revision for one in themes.themes for place in one.places} if themes else {}
         gone = {one for one, revision in read.items() if cited_changed({one: revision}, self.held)}
         self.themes = without_reviews(themes, gone) or Themes(0, text.made_at_ms, ())

@@ -15,6 +15,7 @@ from stream_app.records import (
     Mute,
     ProductSummary,
     ProductText,
+    TextBasis,
     Themes,
 )
 from stream_app.settings import ViewSettings
@@ -128,11 +129,26 @@ class RedisSummaryStore:
         version, packed = await self._server.run([("HGET", keys.state, "version"), ("HVALS", keys.sentences)])
         return int(version or 0), fold.newest_first(map(packing.unpack_evidence, packed))
 
+    async def text_basis(self, product_id: str) -> tuple[TextBasis, list[Evidence]]:
+        """The state is read first: what is applied in between counts as come since the text, even if it is in it."""
+        keys = self._keys.product(product_id)
+        state = ("HMGET", keys.state, "arrived", "totals")
+        (arrived, totals), packed = await self._server.run([state, ("HVALS", keys.sentences)])
+        basis = TextBasis(int(arrived or 0), packing.unpack_tally(totals))
+        return basis, fold.newest_first(map(packing.unpack_evidence, packed))
+
     async def write_text(
-        self, product_id: str, text: ProductText, revisions: dict[str, int], themes: Themes | None = None
+        self,
+        product_id: str,
+        text: ProductText,
+        revisions: dict[str, int],
+        themes: Themes | None = None,
+        basis: TextBasis | None = None,
     ) -> bool:
         themes = themes or Themes(0, text.made_at_ms, ())
-        [written] = await self._server.run([write_text_command(self._keys, product_id, text, revisions, themes)])
+        arrived, totals = (basis.arrived, basis.totals) if basis else (None, None)
+        command = write_text_command(self._keys, product_id, text, revisions, themes, totals, arrived)
+        [written] = await self._server.run([command])
         return bool(written)
 
     async def finish_due(self, published: Mapping[str, int | None], now_ms: int) -> None:
@@ -218,8 +234,10 @@ def write_text_command(
     revisions: Mapping[str, int],
     themes: Themes | None,
     totals_then: fold.Tally | None = None,
+    arrived_then: int | None = None,
 ) -> Command:
-    """The script call that writes a text. ``totals_then``: of the reviews when it was made, if not just now.
+    """The script call that writes a text. ``totals_then``: of the reviews when it was made, if not just now;
+    ``arrived_then``: how many had arrived, None if that is not known.
 
     ``themes``: None leaves those that are there.
     """
@@ -229,7 +247,8 @@ def write_text_command(
     first, lines = pack_themes(themes) if themes else ("", [])
     made_at = themes.made_at_ms if themes else ""
     places = [part for line in lines for part in line]
-    arguments = (packing.pack_text(text), text.made_at_ms, then, first, made_at, len(lines), *places, *pairs)
+    arrived = "" if arrived_then is None else arrived_then
+    arguments = (packing.pack_text(text), text.made_at_ms, then, arrived, first, made_at, len(lines), *places, *pairs)
     return WRITE_TEXT.call((product.state, product.reviews), arguments)
 
 

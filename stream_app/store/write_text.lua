@@ -4,8 +4,9 @@
 -- KEYS  state, reviews
 -- ARGV  1 packed text, 2 when it was made, in ms
 --       3 totals of the reviews when it was made; '': as they are now
---       4 what its highlights are, and when they were made, in ms; '' and '': those that stand stay
---       6 how many reviews these rest on; then review_id, revision, places of each
+--       4 how many had arrived then; '': not known, it follows from the totals
+--       5 what its highlights are, and when they were made, in ms; '' and '': those that stand stay
+--       7 how many reviews these rest on; then review_id, revision, places of each
 --       then review_id, revision, review_id, revision, ... of the reviews that the text cites
 -- Returns 1 written, 0 refused.
 
@@ -13,7 +14,7 @@ local state, reviews = unpack(KEYS)
 if redis.call('EXISTS', state) == 0 then
   return 0
 end
-local first_cited = 7 + 3 * ARGV[6]
+local first_cited = 8 + 3 * ARGV[7]
 
 local function stands(review_id, revision)
   local held, deleted = string.match(redis.call('HGET', reviews, review_id) or '', '^(%S+) (%S+)')
@@ -33,7 +34,11 @@ end
 
 local totals = redis.call('HGET', state, 'totals') or '0 0 0 0 0 0 0 0 0 0'
 local arrived = redis.call('HGET', state, 'arrived') or '0'
-if ARGV[3] ~= '' then
+if ARGV[4] ~= '' then
+  if tonumber(ARGV[4]) <= tonumber(arrived) then  -- more: of a state that this server forgot
+    totals, arrived = ARGV[3], ARGV[4]  -- guarantee: reviews-that-come-meanwhile-are-new
+  end
+elseif ARGV[3] ~= '' then
   local since = reviews_in(totals) - reviews_in(ARGV[3])
   arrived = string.format('%d', arrived - math.max(since, 0))
   totals = ARGV[3]
@@ -46,14 +51,14 @@ end
 for i = first_cited, #ARGV, 2 do
   redis.call('HSET', state, 'cited:' .. ARGV[i], ARGV[i + 1])
 end
-if ARGV[4] ~= '' then
-  local lines = {ARGV[4]}
-  for i = 7, first_cited - 1, 3 do
+if ARGV[5] ~= '' then
+  local lines = {ARGV[5]}
+  for i = 8, first_cited - 1, 3 do
     if stands(ARGV[i], ARGV[i + 1]) then  -- guarantee: highlights-cite-what-stands
       lines[#lines + 1] = ARGV[i] .. '\t' .. ARGV[i + 1] .. '\t' .. ARGV[i + 2]
     end
   end
-  redis.call('HSET', state, 'highlights', table.concat(lines, '\n') .. '\n', 'highlights_made_at', ARGV[5])
+  redis.call('HSET', state, 'highlights', table.concat(lines, '\n') .. '\n', 'highlights_made_at', ARGV[6])
 end
 local texts = redis.call('HINCRBY', state, 'texts', 1)
 local version = string.format('%d', (redis.call('HGET', state, 'version') or 0) + texts)

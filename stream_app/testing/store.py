@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from stream_app.ports import Applied, DueProduct, Judged, StoreUnavailable, ViewLost
-from stream_app.records import Alert, Counts, EnrichedReview, Evidence, ProductSummary, ProductText, Themes, changes_of
+from stream_app.records import (
+    Alert,
+    Counts,
+    EnrichedReview,
+    Evidence,
+    ProductSummary,
+    ProductText,
+    TextBasis,
+    Themes,
+    changes_of,
+)
 from stream_app.steps.alert_rules import is_graver
 from stream_app.steps.due import (
     latest_due_at,
@@ -171,11 +181,21 @@ class MemorySummaryStore(MemoryAlertHandling):
         state = self._states.get(product_id, ProductState(product_id))
         return state.version, state.newest_sentences()
 
+    async def text_basis(self, product_id: str) -> tuple[TextBasis, list[Evidence]]:
+        self._reach()
+        state = self._states.get(product_id, ProductState(product_id))
+        return state.basis(), state.newest_sentences()
+
     async def write_text(
-        self, product_id: str, text: ProductText, revisions: dict[str, int], themes: Themes | None = None
+        self,
+        product_id: str,
+        text: ProductText,
+        revisions: dict[str, int],
+        themes: Themes | None = None,
+        basis: TextBasis | None = None,
     ) -> bool:
         self._reach()
-        return self._states.get(product_id, ProductState(product_id)).write_text(text, revisions, themes)
+        return self._states.get(product_id, ProductState(product_id)).write_text(text, revisions, themes, basis)
 
     async def finish_due(self, published: Mapping[str, int | None], now_ms: int) -> None:
         self._reach()

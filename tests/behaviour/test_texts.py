@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from stream_app.ports import SummaryStore
-from stream_app.records import EnrichedReview, Evidence
-from stream_app.steps.fold import MAX_SENTENCES
+from stream_app.records import EnrichedReview, Evidence, TextBasis
+from stream_app.steps.fold import EMPTY_TALLY, MAX_SENTENCES
 from tests.behaviour.enriched import DAY_MS, HOUR_MS, NOW_MS, deletion, enriched
 from tests.behaviour.running import Run
 from tests.behaviour.store_calls import (
@@ -136,6 +136,45 @@ def test_review_that_comes_while_a_text_is_made_keeps_the_product_due(run: Run, 
 
     run(store.finish_due({"p": version}, NOW_MS))
     assert claim(run, store) == ["p"]
+
+
+def test_reviews_that_come_while_a_text_is_made_are_new_since_the_text(run: Run, store: SummaryStore) -> None:
+    """So the next text, which reads them, is due as if they had come after it."""
+    apply(run, store, enriched("r1"), enriched("r2"))
+    claim(run, store)
+    basis, sentences = run(store.text_basis("p"))
+    assert sentences == run(store.evidence("p"))[1]
+    apply(run, store, *(enriched(f"late {n}", label="negative") for n in range(3)), deletion("r2"))
+
+    assert run(store.write_text("p", text_of("r1"), {"r1": 0}, None, basis))
+    assert read(run, store).reviews_since_text == 3
+    publish(run, store)
+    assert claim(run, store, NOW_MS + INTERVAL_MS - 1) == []
+    assert claim(run, store, NOW_MS + INTERVAL_MS) == ["p"]
+
+
+def test_reviews_that_come_while_a_text_is_made_move_the_sentiment(run: Run, store: SummaryStore) -> None:
+    grown(run, store, 40)
+    basis, _ = run(store.text_basis("p"))
+    apply(run, store, *(enriched(f"late {n}", label="negative") for n in range(7)))
+
+    assert run(store.write_text("p", text_of(made_at_ms=NOW_MS - DAY_MS), {}, None, basis))
+    publish(run, store)
+    assert claim(run, store) == ["p"]
+
+
+def test_basis_of_a_state_that_was_forgotten_is_not_used(run: Run, store: SummaryStore) -> None:
+    """A server that came back without its last moments has fewer reviews than the text was made of."""
+    apply(run, store, enriched("r1"))
+    basis, _ = run(store.text_basis("p"))
+    ahead = TextBasis(basis.arrived + 9, basis.totals)
+
+    assert run(store.write_text("p", text_of("r1"), {"r1": 0}, None, ahead))
+    assert read(run, store).reviews_since_text == 0
+
+
+def test_unknown_product_has_an_empty_basis(run: Run, store: SummaryStore) -> None:
+    assert run(store.text_basis("unknown")) == (TextBasis(0, EMPTY_TALLY), [])
 
 
 def test_unfinished_claims_are_counted_until_one_is_finished(run: Run, store: SummaryStore) -> None:

@@ -14,10 +14,11 @@ from prometheus_client import REGISTRY
 from stream_app import contract
 from stream_app.models.tuned import TunedModel
 from stream_app.ports import DueProduct
-from stream_app.records import Evidence, Message, ProductSummary, ProductText, Themes
+from stream_app.records import Evidence, Message, ProductSummary, ProductText, TextBasis, Themes
 from stream_app.roles.describe import Describe
 from stream_app.settings import Settings
 from stream_app.steps import product_text
+from stream_app.steps.fold import EMPTY_TALLY
 from stream_app.steps.nearness import Nearness
 from stream_app.steps.product_sentences import Quotable
 from stream_app.testing.embedder import FakeEmbedder
@@ -50,11 +51,16 @@ class RecordingStore(MemorySummaryStore):
         return await super().claim_due(now_ms, texts, publications, lease_ms)
 
     async def write_text(
-        self, product_id: str, text: ProductText, revisions: dict[str, int], themes: Themes | None = None
+        self,
+        product_id: str,
+        text: ProductText,
+        revisions: dict[str, int],
+        themes: Themes | None = None,
+        basis: TextBasis | None = None,
     ) -> bool:
         if self.before_write is not None:
             await self.before_write()
-        accepted = await super().write_text(product_id, text, revisions, themes)
+        accepted = await super().write_text(product_id, text, revisions, themes, basis)
         self.written.append((text, accepted))
         return accepted
 
@@ -203,6 +209,27 @@ def test_text_is_refused_when_its_evidence_changed_and_made_again() -> None:
     run(scenario)
 
 
+def test_review_that_comes_while_a_text_is_made_is_new_since_the_text() -> None:
+    async def scenario() -> None:
+        stage = Stage(None)
+        await stage.store.apply([enriched("r0", text=_SENTENCES[0], key_sentence=None)], NOW_MS)
+
+        async def arrive() -> None:
+            await stage.store.apply([enriched("late", text=_SENTENCES[1], key_sentence=None)], NOW_MS)
+
+        stage.store.before_write = arrive
+        running = asyncio.create_task(stage.role.run(stage.stopping))
+        await wait_until_async(lambda: stage.store.done, _SECONDS, "the text is published")
+        stage.stopping.set()
+        await running
+
+        summary = stage.summaries()[0]
+        assert summary.text is not None
+        assert (summary.text.evidence, summary.reviews_since_text) == (("r0",), 1)
+
+    run(scenario)
+
+
 def test_product_stays_due_until_its_text_was_delivered() -> None:
     async def scenario() -> None:
         async with staged(None, at_once=False) as stage:
@@ -219,10 +246,10 @@ def test_product_without_reviews_left_has_an_empty_text() -> None:
     async def scenario() -> None:
         stage = Stage(None)
 
-        async def nothing_left(product_id: str) -> tuple[int, list[Evidence]]:
-            return 1, []
+        async def nothing_left(product_id: str) -> tuple[TextBasis, list[Evidence]]:
+            return TextBasis(1, EMPTY_TALLY), []
 
-        stage.store.evidence = nothing_left  # type: ignore[method-assign]
+        stage.store.text_basis = nothing_left  # type: ignore[method-assign]
         await stage.store.apply([enriched()], NOW_MS)
         running = asyncio.create_task(stage.role.run(stage.stopping))
         text = await stage.described()
