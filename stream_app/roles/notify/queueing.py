@@ -13,6 +13,7 @@ from stream_app.steps.deliveries import Decision, DeliveryRule, cool_down_key, d
 from stream_app.steps.delivery_queue import Addition, Waiting, ref_of
 
 _NOWHERE = Position("", -1, -1)  # of what comes of no record
+_KEEP_INCIDENTS = ("pagerduty", "alertmanager")  # kinds whose incident `recovered` ends, without a message of ours
 _NOW = DeliveryRule("")  # of a replay: no cool-down, no quiet hours, no digest
 
 
@@ -35,7 +36,9 @@ async def queue_alerts(
     additions = []
     for (record, alert, name, rule), one in zip(routes, handling, strict=True):
         key = cool_down_key(alert)
-        decision = decide(rule, alert, now_ms, until.get((name, key)), one)  # guarantee: muted-is-not-queued
+        keeps = receivers.by_name[name].kind in _KEEP_INCIDENTS
+        cooling = until.get((name, key))
+        decision = decide(rule, alert, now_ms, cooling, one, keeps_incidents=keeps)  # guarantee: muted-is-not-queued
         begins = None
         if decision.suppressed is None and _cools_down(rule, alert):
             begins = (key, now_ms + rule.cool_down_ms)
@@ -44,7 +47,7 @@ async def queue_alerts(
             alert,
             Position(record.topic, record.partition, record.offset),
             record.timestamp_ms,
-            now_ms,
+            max(now_ms, decision.due_at_ms),  # from then on it waits: pauses between tries grow with that time
             _due_at_ms(decision, record, now_ms),
             decision.digest_at_ms,
         )
@@ -80,7 +83,7 @@ def _due_at_ms(decision: Decision, record: RawRecord, now_ms: int) -> int:
     """What is to be delivered now is due since it was published: if our clock is ahead, it is due still when the clock
     is put right.
     """
-    if decision.digest_at_ms is not None:
+    if decision.due_at_ms > now_ms:  # of a digest, or after quiet hours
         return decision.due_at_ms
     return min(now_ms, record.timestamp_ms)  # guarantee: clock-ahead-delays-no-new-alert
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import time
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from stream_app.delivery.outcome import Outcome
-from stream_app.delivery.receivers import Receivers
+from stream_app.delivery.receivers import HttpReceiver, Receivers
 from stream_app.ports import ConfigurationError, StoreUnavailable
 from stream_app.roles.notify import deliveries as deliveries_module
 from stream_app.steps.deliveries import DeliveryRule
 from stream_app.steps.delivery_queue import ReceiverState
+from stream_app.steps.quiet_hours import QuietHours
 from tests.behaviour.enriched import deletion
 from tests.unit.roles.delivery_stage import ALERT, CRITICAL, FakeSender, Stage, numbered, play
 from tests.waiting import wait_until_async
@@ -243,6 +246,27 @@ def test_digest_is_one_message_and_critical_alerts_do_not_wait_for_it() -> None:
         await stage.round(after_ms=HOUR)
         assert stage.senders["a"].alert_ids[1:] == [["negative_review|p1|r", "negative_review|p2|r"]]
         assert await stage.waiting() == 0
+
+    play(scenario)
+
+
+def test_incident_ends_in_quiet_hours_and_others_hear_of_it_afterwards() -> None:
+    async def scenario() -> None:
+        quiet = QuietHours(time(9), time(18), ZoneInfo("UTC"))  # it is 10:00
+        rules = (DeliveryRule("chat", quiet_hours=quiet), DeliveryRule("pager", quiet_hours=quiet))
+        stage = Stage(*rules, chat=FakeSender([FAILED, Outcome()]), pager=FakeSender())
+        stage.receivers.by_name["pager"] = HttpReceiver("pager", "pagerduty", "")
+        end = replace(ALERT, alert_id="recovered|p|rating_drop|1", rule="recovered", severity="info",
+                      review_id=None, recovered_from="rating_drop")  # fmt: skip
+        await stage.alert(end, numbered(1))
+        await stage.round("pager")
+        await stage.round("chat")
+        assert stage.senders["pager"].alert_ids == [[end.alert_id]]
+        assert (stage.senders["chat"].alert_ids, await stage.waiting("chat")) == ([], 1)
+
+        await stage.round("chat", after_ms=8 * HOUR)
+        await stage.round("chat", after_ms=MINUTE)
+        assert stage.senders["chat"].alert_ids == [[end.alert_id]] * 2, "tried again as soon as any other"
 
     play(scenario)
 

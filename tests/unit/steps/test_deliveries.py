@@ -117,6 +117,17 @@ def test_quiet_hours_suppress_and_with_a_digest_hold_it_back() -> None:
     assert decide(digest, ALERT, evening, None) == Decision(None, morning, morning), "it would be sent at 22:00"
 
 
+def test_end_of_an_alert_is_delivered_though_it_comes_in_quiet_hours() -> None:
+    """Else its incident would stay open for ever; chats and mailboxes are left in peace until the morning."""
+    end = replace(ALERT, rule="recovered", severity="info", review_id=None, recovered_from="negative_spike")
+    rule = DeliveryRule("a", quiet_hours=NIGHT)
+
+    assert decide(rule, end, MIDNIGHT, None, keeps_incidents=True) == Decision(None, MIDNIGHT)
+    assert decide(rule, end, MIDNIGHT, None) == Decision(None, ms(2026, 5, 2, 7))
+    assert decide(rule, end, NOON, None) == Decision(None, NOON)
+    assert decide(rule, ALERT, MIDNIGHT, None, keeps_incidents=True) == Decision("quiet_hours", MIDNIGHT)
+
+
 def test_alerts_of_one_period_are_due_together() -> None:
     rule = DeliveryRule("a", digest_ms=HOUR_MS)
 
