@@ -27,6 +27,9 @@ class ProcessSettings(BaseSettings):
     app_name: str = Field("stream-app", description="part of every consumer group (<app>.<role>) and Redis key")
     topic_prefix: str = Field("", description="put before every topic, consumer group and Redis key")
     generation: int = Field(0, ge=0, description="which view in Redis is written and read; 0: the one Redis names")
+    aspects_file: str = Field(
+        "", description="TOML file of a shop's own aspects (docs/models.md), the same for every process; empty: none"
+    )
     state_folder: str = Field(
         default_factory=lambda: str(
             Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local" / "state")) / "stream-app"

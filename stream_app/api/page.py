@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from stream_app.api.answers import matches
 from stream_app.api.routes import ApiRoute
+from stream_app.steps.aspects import aspects_in_use
 
 _FOLDER = Path(__file__).parent / "static"
 _MEDIA_TYPES = {
@@ -35,11 +37,21 @@ _SECURITY_HEADERS = {
 
 def routes() -> list[ApiRoute]:
     """``/`` the page, ``/docs`` the documentation, ``/static/…`` their files; all read once, now."""
-    return [_file(path) for path in sorted(_FOLDER.iterdir())]
+    files = [_file(path, path.read_bytes()) for path in sorted(_FOLDER.iterdir())]
+    return [*files, _file(Path("aspects.js"), _names_of_aspects())]
 
 
-def _file(path: Path) -> ApiRoute:
-    body = path.read_bytes()
+def _names_of_aspects() -> bytes:
+    """A module of the page: the names of the aspects in use, in English and Chinese, one where the other is missing."""
+    names = {}
+    for one in aspects_in_use():
+        any_name = next(iter(one.name.values()))
+        english = one.name.get("en", any_name)
+        names[one.id] = [english, one.name.get("zh", english)]
+    return b"export const ASPECTS = " + orjson.dumps(names) + b";\n"
+
+
+def _file(path: Path, body: bytes) -> ApiRoute:
     tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
     headers = {**_SECURITY_HEADERS, "ETag": tag}
     media_type = _MEDIA_TYPES[path.suffix]

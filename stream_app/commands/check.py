@@ -40,6 +40,7 @@ def check(brokers: Brokers = None, redis: Redis = None, topic_prefix: TopicPrefi
         "Redis": _redis,
         "view": _view,
         "receivers": _receivers,
+        "aspects": _aspects,
         "device": _device,
         "sentiment model": _sentiment_model,
         "summary model": _summary_model,
@@ -130,6 +131,15 @@ def _receivers(settings: Settings) -> str:
     unused = set(receivers.by_name) - {rule.receiver for rule in receivers.rules}
     without = f"; no rule names {', '.join(sorted(unused))}" if unused else ""
     return f"{', '.join(receivers.by_name)}, {len(receivers.rules)} rules{without}"
+
+
+def _aspects(settings: Settings) -> str:
+    from stream_app.steps.aspects import aspects_in_use, own_aspects_in_use
+
+    own = own_aspects_in_use()
+    if not own:
+        return f"the {len(aspects_in_use())} default ones"
+    return f"{len(aspects_in_use())}, of {settings.aspects_file} {', '.join(one.id for one in own)}"
 
 
 def _device(settings: Settings) -> str:

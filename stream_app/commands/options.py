@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from stream_app.commands.unknown_variables import WARNED, warn_of_unknown_variables
 from stream_app.ports import ConfigurationError
 from stream_app.settings import Settings, variable_of
+from stream_app.steps.aspects import BadAspectsError, own_aspects, use_aspects
 
 Brokers = Annotated[
     str | None,
@@ -34,7 +35,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for 
 def settings_from(**flags: Any) -> Settings:
     """Flags win over environment and .env; where neither names servers, running `services` are used.
 
-    Raises ConfigurationError naming each wrong setting.
+    The aspects that they name are used from now on. Raises ConfigurationError naming each wrong setting.
     """
     warn_of_unknown_variables()
     given = {name: value for name, value in flags.items() if value is not None}
@@ -44,6 +45,7 @@ def settings_from(**flags: Any) -> Settings:
         raise ConfigurationError(
             f"{_wrong(error)}. `stream-app settings --help` says where settings come from."
         ) from None
+    _use_aspects(settings.aspects_file)
     unnamed = {"brokers", "redis"} - settings.model_fields_set
     if unnamed:
         settings = settings.model_copy(update=_of_running_services(unnamed, services_folder(settings)))
@@ -55,6 +57,15 @@ def _wrong(error: ValidationError) -> str:
     return "; ".join(
         f"{variable_of(str(one['loc'][0])) if one['loc'] else 'settings'}: {one['msg']}" for one in error.errors()
     )
+
+
+def _use_aspects(file: str) -> None:
+    try:
+        use_aspects(own_aspects(Path(file)) if file else ())
+    except BadAspectsError as error:
+        raise ConfigurationError(
+            f"{variable_of('aspects_file')}: {error}. docs/models.md (Aspects of your own) shows a file."
+        ) from None
 
 
 def services_folder(settings: Settings) -> Path:

@@ -40,7 +40,7 @@ from stream_app.models.transformer import (
 from stream_app.ports import Tokens
 from stream_app.records import LABELS, ModelName, Scores, SentenceScores
 from stream_app.settings import ModelSettings
-from stream_app.steps.aspects import load_aspects
+from stream_app.steps.aspects import load_aspects, own_aspects_in_use
 
 _CANARY_TEXT = "It broke after two days. I want my money back."
 _CANARY_TOLERANCE = 0.02
@@ -153,8 +153,10 @@ class LoadedClassifier:
     def text_tokenizer(self) -> TextTokenizer:
         """Cuts texts at what the model reads."""
         max_tokens = min(MAX_INPUT_TOKENS, _positions(self.model.config), self.tokenizer.model_max_length)
-        kind = TextTokenizer if self.sentence_heads is None else SentenceTokenizer
-        return kind(self.tokenizer, max_tokens)
+        heads = self.sentence_heads
+        if heads is None:
+            return TextTokenizer(self.tokenizer, max_tokens)
+        return SentenceTokenizer(self.tokenizer, max_tokens, heads.by_keyword, heads.language)
 
     def _convertible(self) -> Any:
         """What CTranslate2's converter asks for: of XLM-RoBERTa the whole, of the others the encoder."""
@@ -215,13 +217,14 @@ def _derived(folder: Path, name: str, store: ModelStore | None) -> LoadedClassif
 
 
 def _sentence_heads(model: Any, folder: Path, base_folder: Path, tokenizer: Any, base: KnownModel) -> SentenceHeads:
-    """Its heads, with the default aspects, which are described in the base encoder's language."""
+    """Its heads, with the default aspects, which are described in the base encoder's language, and a shop's own."""
     language = base.languages[0]
     aspects = [one for one in load_aspects() if language in one.description]
     descriptions = [one.description[language] for one in aspects]
     prototypes = derived.prototypes(base_folder, tokenizer, descriptions)
     ids = [one.id for one in aspects]
-    return SentenceHeads(model, ids, prototypes, learned_tasks(folder), hazard_threshold(folder))
+    own = own_aspects_in_use()
+    return SentenceHeads(model, ids, prototypes, learned_tasks(folder), hazard_threshold(folder), own, language)
 
 
 def _positions(config: Any) -> int:

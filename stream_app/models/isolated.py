@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from stream_app import telemetry
@@ -18,6 +19,7 @@ from stream_app.models.tuned import Loaded
 from stream_app.ports import ModelFailed
 from stream_app.records import Scores
 from stream_app.settings import ModelSettings
+from stream_app.steps.aspects import own_aspects, use_aspects
 
 _NICER = 5
 """On a CPU: reviews that are no candidates have priority; while they are computed it gets about a quarter of a core."""
@@ -117,6 +119,8 @@ class IsolatedClassifier:
 
 def _serve(connection: Connection, load: Callable[[ModelSettings], Loaded], settings: ModelSettings) -> None:
     """The child's main."""
+    if settings.aspects_file:
+        use_aspects(own_aspects(Path(settings.aspects_file)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
     telemetry.configure(settings.log_level, settings.log_json, worker="isolated")
     sending = threading.Lock()

@@ -21,6 +21,8 @@ from stream_app.models.precisions import CARD_FILE
 from stream_app.models.transformer import TextTokenizer, TokenIds
 from stream_app.ports import Tokens
 from stream_app.records import LABELS, SentenceScores, Span
+from stream_app.steps.aspects import Aspect
+from stream_app.steps.aspects.keywords import aspects_by_keyword
 from stream_app.steps.sentences import sentences
 
 DEFAULT_HAZARD_THRESHOLD = 0.8  # a critical alert must not be noise
@@ -49,17 +51,26 @@ class SentenceTokenIds(TokenIds):
     """TokenIds of a text, and its sentences that were read, none without a token.
 
     ``bounds``: the first token of each, and the one behind the last; between two sentences there is none.
+    ``aspects``: ids of the aspects of each that its words name; empty where no aspect is found by words.
     """
 
     sentences: Sequence[Span]
     bounds: Sequence[int]
+    aspects: Sequence[tuple[str, ...]] = ()
 
 
 class SentenceTokenizer(TextTokenizer):
     """Texts to SentenceTokenIds; for a tokenizer that puts one special token before a text and one behind it.
 
-    A sentence where the text is cut ends there.
+    A sentence where the text is cut ends there. ``by_keyword``: aspects that are found by their keywords of
+    ``language``.
     """
+
+    def __init__(
+        self, tokenizer: Any, max_tokens: int, by_keyword: Sequence[Aspect] = (), language: str = "en"
+    ) -> None:
+        super().__init__(tokenizer, max_tokens)
+        self._by_keyword, self._language = tuple(by_keyword), language
 
     def __call__(self, texts: Sequence[str]) -> list[Tokens]:
         encoded = self._core.encode_batch(list(texts))  # with offsets: a tenth slower
@@ -82,7 +93,11 @@ class SentenceTokenizer(TextTokenizer):
             else:
                 bounds.append(first)
             spans.append(span)
-        return SentenceTokenIds(ids, truncated, spans, [*bounds, end])
+        aspects: list[tuple[str, ...]] = []
+        if self._by_keyword:
+            words = (text[span.start : span.end] for span in spans)
+            aspects = [aspects_by_keyword(one, self._language, self._by_keyword) for one in words]
+        return SentenceTokenIds(ids, truncated, spans, [*bounds, end], aspects)
 
 
 class SentenceHeads:
@@ -95,11 +110,18 @@ class SentenceHeads:
         prototypes: torch.Tensor,
         learned: frozenset[str] = TASKS,
         hazard_threshold: float = 0.5,
+        own_aspects: Sequence[Aspect] = (),
+        language: str = "en",
     ) -> None:
         """``aspects``: the ids of ``prototypes`` [aspects, width]. ``learned``: a head says nothing of other tasks.
 
         ``hazard_threshold``: the model's probability that becomes 0.5, so that one threshold suits all models.
+        ``own_aspects``: of a shop. Those that the head does not decide, ``by_keyword``, are found by their keywords of
+        ``language`` (SentenceTokenizer).
         """
+        trained = frozenset(aspects) if "aspects" in learned else frozenset()
+        self.by_keyword = tuple(one for one in own_aspects if one.id not in trained and language in one.keywords)
+        self.language = language
         self._hazard_shift = math.log(hazard_threshold / (1 - hazard_threshold))
         self._learned = learned
         self._classifier = copy.deepcopy(model.sentence_classifier).float()
@@ -140,6 +162,9 @@ class SentenceHeads:
             found = aspect_logits(self._projection(vectors), self._prototypes) > 0
             for row, column in found.nonzero().cpu().tolist():
                 of_aspects[row] += (self._aspects[column],)
+        if self.by_keyword:
+            by_words = chain.from_iterable(one.aspects or [()] * len(one.sentences) for one in batch)
+            of_aspects = [found + named for found, named in zip(of_aspects, by_words, strict=True)]
         judged = [
             SentenceScores(span.start, span.end, labels, hazard, aspects)
             for span, labels, hazard, aspects in zip(

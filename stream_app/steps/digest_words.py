@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from itertools import groupby
 from typing import Literal, Protocol
 
 from stream_app.records import Clause, Counts, DigestText, Label, value
-from stream_app.steps.aspects import load_aspects
+from stream_app.steps.aspects import Aspect, aspects_in_use
 from stream_app.steps.product_text import shortened
 
 Quantity = Literal["most", "many", "some", "few", "one"]
@@ -211,13 +211,13 @@ _WORDS: Mapping[str, _Words] = {"en": _English(), "zh": _Chinese()}
 
 
 def aspect_words(aspect: str | None, language: str) -> str:
-    """How a sentence names the aspect; by its id where the file of aspects does not know it."""
-    return _phrases().get((aspect, language)) or (aspect or "").replace("_", " ")
+    """How a sentence names the aspect: its phrase, else its name; by its id where no file of aspects knows it."""
+    return _phrases(aspects_in_use()).get((aspect, language)) or (aspect or "").replace("_", " ")
 
 
-@cache
-def _phrases() -> dict[tuple[str | None, str], str]:
-    return {(one.id, language): phrase for one in load_aspects() for language, phrase in one.phrase.items()}
+@lru_cache(maxsize=4)
+def _phrases(aspects: tuple[Aspect, ...]) -> dict[tuple[str | None, str], str]:
+    return {(one.id, language): phrase for one in aspects for language, phrase in {**one.name, **one.phrase}.items()}
 
 
 def _sentiments(counts: Counts, words: tuple[str, str, str]) -> list[tuple[int, str]]:

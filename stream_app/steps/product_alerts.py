@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple, cast, get_args
 
 from stream_app.records import EnrichedReview, ProductRule, value
@@ -48,10 +48,14 @@ Marks = Mapping[str, Mark]
 """Of the newest episodes of a product, by name: the rule, and of an aspect ``negative_spike:<aspect>``."""
 
 
-@cache
 def episode_names() -> tuple[str, ...]:
     """All that a product may have episodes of."""
-    return (*RULES, *(name_of("negative_spike", aspect) for aspect in sorted(known_ids())))
+    return _episode_names(known_ids())
+
+
+@lru_cache(maxsize=4)
+def _episode_names(aspects: frozenset[str]) -> tuple[str, ...]:
+    return (*RULES, *(name_of("negative_spike", aspect) for aspect in sorted(aspects)))
 
 
 def _of_name(name: str) -> tuple[ProductRule, str | None]:
@@ -74,6 +78,8 @@ def verdict(
 
     ``polled``: the hours (since 1970, UTC) of the reviews that were applied just now.
 
+    An aspect that the state counts and no file names any more has no episodes: nobody would read its mark.
+
     One alert of a product for what is one trouble: of ``negative_spike`` and ``rating_drop`` the second is covered;
     both cover the spikes of aspects, which they name, and a raised one of an aspect covers them where it explains them.
     """
@@ -82,7 +88,7 @@ def verdict(
     after: dict[str, Mark] = {}
     findings = []
     found = searched(state, marks, policy.accepted)
-    names = [*RULES, *sorted({*found} - {*RULES})]
+    names = [*RULES, *sorted(({*found} - {*RULES}) & {*episode_names()})]
     # guarantee: raised-rule-covers-the-other
     for name in sorted(names, key=lambda one: not _is_raised(marks.get(one))):
         (rule, aspect), (noted, newest) = _of_name(name), found[name]

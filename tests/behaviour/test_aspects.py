@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from stream_app.ports import SummaryStore
 from stream_app.records import AspectCounts, EnrichedReview, Quote
+from stream_app.steps.aspects import Aspect, use_aspects
 from stream_app.steps.slices import Filter, slice_of
 from tests.behaviour.enriched import DAY_MS, NOW_MS, deletion, enriched, events, opinion, without_contradictions
 from tests.behaviour.running import Run
@@ -50,6 +51,21 @@ def test_edit_and_deletion_take_back_what_was_said(run: Run, store: SummaryStore
     assert said(run, store) == {"look": AspectCounts(1, 1, 0)}
     apply(run, store, enriched("r1", revision=2, kind="edited"))
     assert said(run, store) == {}
+
+
+def test_aspect_that_no_file_names_any_more_is_taken_back_with_its_reviews(run: Run, store: SummaryStore) -> None:
+    use_aspects([Aspect("strings", {"en": "Strings"}, {"en": "Strings."}, {"en": ("strings",)})])
+    try:
+        apply(run, store, about("r1", "Rusty.", "-strings"), about("r2", "Bright.", "+strings", "+look"))
+    finally:
+        use_aspects()
+
+    apply(run, store, about("r3", "Rusty too.", "-strings", "+look"))
+    assert said(run, store) == {"look": AspectCounts(2, 0, 2), "strings": AspectCounts(2, 1, 1)}
+    apply(run, store, deletion("r1"))
+    assert said(run, store) == {"look": AspectCounts(2, 0, 2), "strings": AspectCounts(1, 0, 1)}
+    apply(run, store, deletion("r2"))
+    assert said(run, store) == {"look": AspectCounts(1, 0, 1)}
 
 
 def test_window_of_30_days_moves_with_the_readers_clock(run: Run, store: SummaryStore) -> None:

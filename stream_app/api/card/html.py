@@ -6,7 +6,7 @@ Whatever comes from reviews passes ``_text``; no other function here may take it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import orjson
 
 from stream_app.api.card.themes import Theme, themes_of
 from stream_app.api.card.words import WORDS, Language
-from stream_app.steps.aspects import load_aspects
+from stream_app.steps.aspects import Aspect, aspects_in_use
 
 STYLE = (Path(__file__).parent / "card.css").read_text(encoding="utf-8")
 _STAR = "m10 1.5 2.6 5.3 5.9.9-4.3 4.1 1 5.8L10 14.9l-5.2 2.7 1-5.8L1.5 7.7l5.9-.9z"
@@ -132,14 +132,14 @@ def _list(kind: str, themes: Sequence[Theme], language: Language) -> list[str]:
     return [*parts, "</ul>", "</section>"]
 
 
-@cache
-def _names(language: Language) -> dict[str, str]:
-    return {one.id: one.name[language] for one in load_aspects()}
+@lru_cache(maxsize=8)
+def _names(aspects: tuple[Aspect, ...], language: Language) -> dict[str, str]:
+    return {one.id: one.name[language] for one in aspects if language in one.name}
 
 
 def _name(aspect: str, language: Language) -> str:
     words = aspect.replace("_", " ")
-    return _names(language).get(aspect) or words[:1].upper() + words[1:]
+    return _names(aspects_in_use(), language).get(aspect) or words[:1].upper() + words[1:]
 
 
 def _reviews(n: int, words: Mapping[str, str]) -> str:

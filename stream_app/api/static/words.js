@@ -1,5 +1,7 @@
 // What the page says: each text in English and Chinese. {name} is replaced by what `t` is given.
 
+import { ASPECTS } from "./aspects.js";
+
 const LANGUAGES = ["en", "zh"];
 const KEPT_AS = "stream-app-language";
 
@@ -7,15 +9,6 @@ const RULES = {
   negative_review: ["Bad review", "差评"], safety: ["Safety", "安全"],
   negative_spike: ["Turning bad", "差评激增"], rating_drop: ["Stars dropping", "星级下降"],
   safety_cluster: ["Hazards reported", "多起安全隐患"], recovered: ["Recovered", "已恢复"],
-};
-
-const ASPECTS = {
-  quality: ["Quality", "质量"], durability: ["Durability", "耐用性"], value: ["Value for money", "性价比"],
-  size_and_fit: ["Size and fit", "尺寸与合身"], look: ["Look", "外观"], comfort: ["Comfort", "舒适度"],
-  ease_of_use: ["Ease of use", "易用性"], function: ["Function", "功能与效果"], delivery: ["Delivery", "物流"],
-  packaging: ["Packaging", "包装"], service: ["Service", "服务"], smell_and_taste: ["Smell and taste", "气味与口感"],
-  sound: ["Sound", "声音"], battery_and_power: ["Battery and power", "电池与电源"], material: ["Material", "材质"],
-  safety: ["Safety", "安全"],
 };
 
 const WORDS = {

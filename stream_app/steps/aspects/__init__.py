@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
-from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -30,8 +29,9 @@ class BadAspectsError(ValueError):
 class Aspect:
     """One aspect. ``name``, ``description`` and ``keywords``: by language, ISO 639-1; all three have the same ones.
 
-    ``description``: a sentence in the words of reviews, whose vector is the aspect's prototype. ``keywords``: in lower
-    case. ``phrase``: how a sentence names it ("they praise the look"), in the same languages or not at all.
+    ``description``: a sentence in the words of reviews; of a default aspect its vector is the prototype.
+    ``keywords``: in lower case. ``phrase``: how a sentence names it ("they praise the look"), in the same languages or
+    not at all.
     """
 
     id: str
@@ -54,10 +54,62 @@ def load_aspects(path: Path | None = None) -> tuple[Aspect, ...]:
         raise BadAspectsError(f"{name}: {error}") from error
 
 
-@cache
+def own_aspects(path: Path) -> tuple[Aspect, ...]:
+    """A shop's file, which must leave room for the default aspects. Raises BadAspectsError, with what to do."""
+    try:
+        own = load_aspects(path)
+    except OSError as error:
+        raise BadAspectsError(f"{path}: {error.strerror or error}. Name a file that this process may read") from error
+    count = len({one.id for one in (*load_aspects(), *own)})
+    if count > MAX_ASPECTS:
+        raise BadAspectsError(
+            f"{path}: {count} aspects with the default ones, at most {MAX_ASPECTS} are possible. "
+            f"Remove {count - MAX_ASPECTS}"
+        )
+    return own
+
+
+def use_aspects(own: Sequence[Aspect] = ()) -> None:
+    """From now on this process uses the default aspects and a shop's ``own``, which replace those with their ids.
+
+    Called once, before anything reads an aspect: all roles of an installation must be given the same ones.
+    """
+    _used.own = tuple(own)
+    by_id = {one.id: one for one in (*load_aspects(), *own)}
+    _used.all = tuple(by_id.values())
+    _used.ids = frozenset(by_id)
+
+
+def aspects_in_use() -> tuple[Aspect, ...]:
+    """The default aspects and a shop's own."""
+    return _used_or_default().all
+
+
+def own_aspects_in_use() -> tuple[Aspect, ...]:
+    """Those of the shop's file."""
+    return _used_or_default().own
+
+
 def known_ids() -> frozenset[str]:
-    """The ids of the default aspects, read once: what the view counts. Others in an enriched review are passed over."""
-    return frozenset(aspect.id for aspect in load_aspects())
+    """The ids of the aspects in use: what the view counts. Others in an enriched review are passed over."""
+    return _used_or_default().ids
+
+
+class _Used:
+    """Set once, when a process starts; what depends on it takes it as the key of its cache."""
+
+    own: tuple[Aspect, ...] = ()
+    all: tuple[Aspect, ...] = ()
+    ids: frozenset[str] = frozenset()
+
+
+_used = _Used()
+
+
+def _used_or_default() -> _Used:
+    if not _used.ids:
+        use_aspects()
+    return _used
 
 
 def parse_aspects(tables: Mapping[str, Any], file: str) -> tuple[Aspect, ...]:

@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 from typing import get_args
 
+import orjson
 import pytest
 
 from stream_app.records import Rule
-from stream_app.steps.aspects import load_aspects
+from stream_app.steps.aspects import Aspect, load_aspects, use_aspects
 from stream_app.testing.reader import CannedSummaryReader
 from tests.unit.api.test_look_ups import get
 
@@ -51,8 +52,23 @@ def test_every_alert_rule_has_a_title_on_the_page() -> None:
     assert set(words_of_the_page("RULES")) == set(get_args(Rule))
 
 
+def names_of_aspects() -> dict[str, list[str]]:
+    response = get(CannedSummaryReader(), "/static/aspects.js")
+    assert response.headers["content-type"].startswith("text/javascript")
+    names: dict[str, list[str]] = orjson.loads(
+        response.content.removeprefix(b"export const ASPECTS = ").removesuffix(b";\n")
+    )
+    return names
+
+
 def test_aspects_have_on_the_page_the_names_that_they_have_elsewhere() -> None:
-    assert words_of_the_page("ASPECTS") == {one.id: [one.name["en"], one.name["zh"]] for one in load_aspects()}
+    names = {one.id: [one.name["en"], one.name["zh"]] for one in load_aspects()}
+    assert names_of_aspects() == names
+    use_aspects([Aspect("strings", {"en": "Strings"}, {"en": "Strings."}, {"en": ("strings",)})])
+    try:
+        assert names_of_aspects() == names | {"strings": ["Strings", "Strings"]}
+    finally:
+        use_aspects()
 
 
 def test_page_has_every_text_in_english_and_chinese() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +39,22 @@ def checked() -> tuple[int, str]:
     result = CliRunner().invoke(app, ["check"])
     [said] = " ".join(result.output.split()).split(" consumer groups: ")[1:]
     return result.exit_code, said.partition(" ok Redis: ")[0]
+
+
+def test_own_aspects_are_named_or_what_is_wrong_with_their_file(
+    kafka: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "own.toml"
+    monkeypatch.setenv("STREAM_APP_ASPECTS_FILE", str(file))
+    missing = CliRunner().invoke(app, ["check"])
+    assert missing.exit_code == 1
+    assert str(missing.exception).startswith(f"STREAM_APP_ASPECTS_FILE: {file}: No such file")
+    file.write_text('[strings]\nname.en = "Strings"\ndescription.en = "Strings."\nkeywords.en = ["strings"]\n')
+    read = CliRunner().invoke(app, ["check"])
+    monkeypatch.delenv("STREAM_APP_ASPECTS_FILE")
+    assert "aspects: the 16 default ones" in CliRunner().invoke(app, ["check"]).output
+    assert read.exit_code == 0
+    assert "aspects: 17, of " in read.output
 
 
 def test_groups_that_lost_nothing_are_well(kafka: Any) -> None:

@@ -26,6 +26,7 @@ from stream_app.models.sentence_heads import (
     learned_tasks,
 )
 from stream_app.records import ModelName, SentenceScores
+from stream_app.steps.aspects import Aspect
 from stream_app.steps.sentences import sentences
 from stream_app.training.batches import tensors, tokenized
 from stream_app.training.examples import Example, LabelledSentence
@@ -206,6 +207,26 @@ def test_a_head_says_nothing_of_what_it_did_not_learn(found: LoadedClassifier, c
     assert [one.hazard for one in hazards] == pytest.approx([one.hazard for one in expected], abs=1e-4)
     assert [one.hazard for one in others] == [0.0] * 3
     assert [one.aspects for one in others] == [one.aspects for one in expected]
+
+
+def test_own_aspects_are_found_by_keywords_and_leave_trained_ones_to_the_head(
+    found: LoadedClassifier, cpu: DeviceChoice
+) -> None:
+    heads = found.sentence_heads
+    assert heads is not None
+    own = [Aspect(id_, {"en": id_}, {"en": id_}, {"en": words}) for id_, words in _OWN.items()]
+    with_own = SentenceHeads(found.model, ASPECTS, heads._prototypes, own_aspects=own)
+    before, after = (
+        classifier.run(classifier.tokenize(TEXTS))
+        for classifier in (replace(found, sentence_heads=one).on(cpu) for one in (heads, with_own))
+    )
+    for text, one, other in zip(TEXTS, before, after, strict=True):
+        for by_head, by_both in zip(one.sentences, other.sentences, strict=True):
+            named = "zip" in text[by_both.start : by_both.end]
+            assert by_both.aspects == by_head.aspects + ("fastener",) * named
+
+
+_OWN = {"fastener": ("zip", "zipper"), "value": ("good", "dollars")}
 
 
 @pytest.mark.parametrize(
