@@ -105,6 +105,12 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
         self._class_weights = balancing_weights([labels.count(label) for label in LABELS]).to(job.choice.device)
         sentences = (one for file in job.data.sentences for group in file.train for one in group)
         self._knows_neutral_sentences = any(one.label == "neutral" for one in sentences)
+        self._row_kept: tuple[torch.Tensor, torch.Tensor] | None = None
+        if job.recipe.heads_only:
+            head = self.model.classifier  # stays as it is, whatever the files know
+            self._knows_neutral = bool(head.bias[_NEUTRAL] > _NEVER / 2)
+            head = self.model.sentence_classifier
+            self._row_kept = head.weight[_NEUTRAL].detach().clone(), head.bias[_NEUTRAL].detach().clone()
         self.best: SentimentTraining | None = None
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
@@ -184,7 +190,11 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
         for name in [one for one in state if one.endswith(("classifier.weight", "classifier.bias"))]:
             of_sentences = "sentence_classifier" in name
             state[name] = state[name].clone() if of_sentences else state[name] / temperature
-            if name.endswith("bias") and not (self._knows_neutral_sentences if of_sentences else self._knows_neutral):
+            if self._knows_neutral_sentences if of_sentences else self._knows_neutral:
+                continue
+            if of_sentences and self._row_kept is not None:  # as it was learned before: these files say nothing of it
+                state[name][_NEUTRAL] = self._row_kept[name.endswith("bias")]
+            elif name.endswith("bias"):
                 state[name][_NEUTRAL] = _NEVER
         if lora:
             derived.save_adapter(model, state, recipe.base, self._job.output)

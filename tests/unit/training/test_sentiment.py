@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import orjson
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from stream_app.models import derived
@@ -34,6 +35,10 @@ SENTENCES: list[dict[str, Any]] = [
 ]
 
 
+def two_sided() -> list[dict[str, object]]:
+    return [row for row in rows() if row.get("label") != "neutral" and row.get("rating") != 3]
+
+
 def train(
     folder: Path,
     output: str,
@@ -41,9 +46,10 @@ def train(
     *,
     heads_only: bool = False,
     seed: int = 1,
+    reviews: list[dict[str, object]] | None = None,
     **others: Any,
 ) -> SentimentTraining:
-    file = write(folder / "reviews.jsonl", rows())
+    file = write(folder / "reviews.jsonl", reviews or rows())
     # the held-out sentences are those whose hash is small: some of so many texts
     sentences = write(
         folder / "sentences.jsonl",
@@ -97,8 +103,7 @@ def test_the_written_model_judges_as_its_card_says(tmp_path: Path, method: Liter
 
 
 def test_a_model_that_saw_no_neutral_review_never_answers_neutral(tmp_path: Path) -> None:
-    two_sided = [row for row in rows() if row.get("label") != "neutral" and row.get("rating") != 3]
-    file = write(tmp_path / "two_sided.jsonl", two_sided)
+    file = write(tmp_path / "two_sided.jsonl", two_sided())
     train_sentiment(
         train=[file],
         dev=[file],
@@ -120,6 +125,22 @@ def test_heads_that_are_trained_alone_leave_the_reviews_answers_as_they_are(tmp_
     assert after.classifier.weight.equal(before.classifier.weight)
     assert after.bert.encoder.layer[0].output.dense.weight.equal(before.bert.encoder.layer[0].output.dense.weight)
     assert not after.sentence_classifier.weight.equal(before.sentence_classifier.weight)
+
+
+def test_neutral_that_a_model_knew_is_kept_where_heads_are_trained_alone_without_it(tmp_path: Path) -> None:
+    """Neither file knows neutral: reviews are answered as before, and the row of neutral sentences is the old one."""
+    train(tmp_path, "model", "full")
+    before = derived.load_derived(tmp_path / "model", base_encoder_folder())
+    with torch.no_grad():
+        before.sentence_classifier.bias[1] = 0.25
+    train(tmp_path, "heads", "full", start_from=before, heads_only=True, reviews=two_sided())
+    after = derived.load_derived(tmp_path / "heads", base_encoder_folder())
+    assert after.classifier.bias.equal(before.classifier.bias)
+    assert after.sentence_classifier.bias[1] == 0.25
+    assert after.sentence_classifier.weight[1].equal(before.sentence_classifier.weight[1])
+    assert not after.sentence_classifier.weight[0].equal(before.sentence_classifier.weight[0])
+    card = orjson.loads((tmp_path / "heads" / "card.json").read_bytes())
+    assert not any("never answers neutral" in one for one in card["limits"])
 
 
 def test_heads_alone_with_an_adapter_are_refused_instead_of_training_nothing(tmp_path: Path) -> None:
