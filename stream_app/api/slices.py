@@ -13,8 +13,9 @@ from starlette.responses import Response
 
 from stream_app import contract
 from stream_app.api import problems
+from stream_app.api.answers import cacheable
 from stream_app.api.history import counts_body
-from stream_app.api.look_ups import CACHE_CONTROL, checked_id, matches, summary_of
+from stream_app.api.look_ups import checked_id, summary_of
 from stream_app.api.routes import ApiRoute
 from stream_app.ports import SummaryReader
 from stream_app.steps.slices import WINDOWS, AspectOfSlice, Filter, ReviewSlice, slice_of
@@ -36,11 +37,7 @@ def routes(store: SummaryReader, now_ms: Callable[[], int], stale: Callable[[], 
         found = _body(chosen, slice_of(kept, chosen, at_ms), summary.windows["all"].reviews)
         body = {"product_id": product_id, **found, **({"stale": True} if lost else {})}
         tag = f'W/"{sha256(orjson.dumps(body)).hexdigest()[:16]}"'  # without as_of, which differs each time
-        headers = {"ETag": tag, "Cache-Control": "no-cache" if lost else CACHE_CONTROL}
-        if matches(request.headers.get("if-none-match"), tag):
-            return Response(status_code=304, headers=headers)
-        answer = orjson.dumps({"as_of": contract.to_rfc3339(at_ms), **body})
-        return Response(answer, 200, headers, "application/json")
+        return cacheable(request, tag, lost, lambda: orjson.dumps({"as_of": contract.to_rfc3339(at_ms), **body}))
 
     return [ApiRoute("/v1/products/{product_id:path}/slice", product_slice)]
 
