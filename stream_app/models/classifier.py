@@ -40,7 +40,7 @@ from stream_app.models.transformer import (
 from stream_app.ports import Tokens
 from stream_app.records import LABELS, ModelName, Scores, SentenceScores
 from stream_app.settings import ModelSettings
-from stream_app.steps.aspects import load_aspects, own_aspects_in_use
+from stream_app.steps.aspects import aspects_in_use, load_aspects
 
 _CANARY_TEXT = "It broke after two days. I want my money back."
 _CANARY_TOLERANCE = 0.02
@@ -217,14 +217,15 @@ def _derived(folder: Path, name: str, store: ModelStore | None) -> LoadedClassif
 
 
 def _sentence_heads(model: Any, folder: Path, base_folder: Path, tokenizer: Any, base: KnownModel) -> SentenceHeads:
-    """Its heads, with the default aspects, which are described in the base encoder's language, and a shop's own."""
+    """Its heads, with the default aspects that the base encoder's language describes, and all aspects' keywords."""
     language = base.languages[0]
     aspects = [one for one in load_aspects() if language in one.description]
     descriptions = [one.description[language] for one in aspects]
     prototypes = derived.prototypes(base_folder, tokenizer, descriptions)
     ids = [one.id for one in aspects]
-    own = own_aspects_in_use()
-    return SentenceHeads(model, ids, prototypes, learned_tasks(folder), hazard_threshold(folder), own, language)
+    return SentenceHeads(
+        model, ids, prototypes, learned_tasks(folder), hazard_threshold(folder), aspects_in_use(), language
+    )
 
 
 def _positions(config: Any) -> int:

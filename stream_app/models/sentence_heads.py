@@ -25,6 +25,12 @@ from stream_app.steps.aspects import Aspect
 from stream_app.steps.aspects.keywords import aspects_by_keyword
 from stream_app.steps.sentences import sentences
 
+NAMED_ASPECT_THRESHOLD = 0.1
+"""The probability of an aspect that suffices where the sentence has one of its keywords; without one it is 0.5.
+Measured: docs/decisions/0034-aspects-by-head-and-keywords.md."""
+
+_NAMED_ASPECT_LOGIT = math.log(NAMED_ASPECT_THRESHOLD / (1 - NAMED_ASPECT_THRESHOLD))
+
 DEFAULT_HAZARD_THRESHOLD = 0.8  # a critical alert must not be noise
 TASKS = frozenset({"sentiment", "hazard", "aspects"})
 
@@ -110,17 +116,16 @@ class SentenceHeads:
         prototypes: torch.Tensor,
         learned: frozenset[str] = TASKS,
         hazard_threshold: float = 0.5,
-        own_aspects: Sequence[Aspect] = (),
+        named: Sequence[Aspect] = (),
         language: str = "en",
     ) -> None:
         """``aspects``: the ids of ``prototypes`` [aspects, width]. ``learned``: a head says nothing of other tasks.
 
         ``hazard_threshold``: the model's probability that becomes 0.5, so that one threshold suits all models.
-        ``own_aspects``: of a shop. Those that the head does not decide, ``by_keyword``, are found by their keywords of
-        ``language`` (SentenceTokenizer).
+        ``named``: aspects with keywords. Those of ``language``, ``by_keyword``, are looked for in the words of
+        sentences (SentenceTokenizer): they decide where the head knows no such aspect, and help it where it does.
         """
-        trained = frozenset(aspects) if "aspects" in learned else frozenset()
-        self.by_keyword = tuple(one for one in own_aspects if one.id not in trained and language in one.keywords)
+        self.by_keyword = tuple(one for one in named if language in one.keywords)
         self.language = language
         self._hazard_shift = math.log(hazard_threshold / (1 - hazard_threshold))
         self._learned = learned
@@ -157,14 +162,10 @@ class SentenceHeads:
         of_hazards = [0.0] * total
         if "hazard" in self._learned:
             of_hazards = (logits[:, HAZARD] - self._hazard_shift).sigmoid().cpu().tolist()
-        of_aspects: list[tuple[str, ...]] = [()] * total
-        if "aspects" in self._learned and self._aspects:
-            found = aspect_logits(self._projection(vectors), self._prototypes) > 0
-            for row, column in found.nonzero().cpu().tolist():
-                of_aspects[row] += (self._aspects[column],)
+        by_words: list[tuple[str, ...]] = [()] * total
         if self.by_keyword:
-            by_words = chain.from_iterable(one.aspects or [()] * len(one.sentences) for one in batch)
-            of_aspects = [found + named for found, named in zip(of_aspects, by_words, strict=True)]
+            by_words = list(chain.from_iterable(one.aspects or [()] * len(one.sentences) for one in batch))
+        of_aspects = self._aspects_of(vectors, by_words)
         judged = [
             SentenceScores(span.start, span.end, labels, hazard, aspects)
             for span, labels, hazard, aspects in zip(
@@ -173,3 +174,19 @@ class SentenceHeads:
         ]
         ends = np.cumsum(counts).tolist()
         return [tuple(judged[end - count : end]) for count, end in zip(counts, ends, strict=True)]
+
+    def _aspects_of(self, vectors: torch.Tensor, by_words: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]:
+        """Ids of the aspects of each sentence, those of the head first. ``by_words``: those that its words name."""
+        if "aspects" not in self._learned or not self._aspects:
+            return by_words
+        found: list[tuple[str, ...]] = [()] * len(by_words)
+        logits = aspect_logits(self._projection(vectors), self._prototypes).cpu()
+        is_likely = (logits > 0).tolist()
+        for row, column in (logits > _NAMED_ASPECT_LOGIT).nonzero().tolist():
+            if is_likely[row][column] or self._aspects[column] in by_words[row]:
+                found[row] += (self._aspects[column],)
+        known = frozenset(self._aspects)
+        return [
+            of_head + tuple(one for one in named if one not in known)
+            for of_head, named in zip(found, by_words, strict=True)
+        ]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from stream_app.models.multitask import HAZARD
+from stream_app.models.sentence_heads import NAMED_ASPECT_THRESHOLD
 from stream_app.records import LABELS
 from stream_app.steps.aspects import Aspect
 from stream_app.steps.aspects.keywords import aspects_by_keyword
@@ -51,18 +52,18 @@ def sections(name: str, of: Mapping[str, Any]) -> list[str]:
             _scored_rows("label", polarity["labels"]),
         ]
     if aspects := of.get("aspects"):
-        model, keywords = aspects["model"], aspects["keywords"]
+        rows = {"model": "model alone", "keywords": "keywords alone", "together": "both, as enrich uses them"}
         written += [
             f"### Aspects\n\n{aspects['sentences']:,} sentences, micro-averaged. An aspect that the file does not "
-            "label in its domain counts as wrong, for the model and for the keywords alike.",
+            "label in its domain counts as wrong, for the model and for the keywords alike. By aspect: of both.",
             table(
                 ["", "precision", "recall", "F1"],
                 [
-                    ["model", model["precision"], model["recall"], model["f1"]],
-                    ["keywords (baseline)", keywords["precision"], keywords["recall"], keywords["f1"]],
+                    [words, *(aspects[one][score] for score in ("precision", "recall", "f1"))]
+                    for one, words in rows.items()
                 ],
             ),
-            f"The model's F1 less the keywords': {aspects['gain']:+.3f}.",
+            f"F1 of both less that of keywords alone: {aspects['gain']:+.3f}.",
             _scored_rows("aspect", aspects["by_aspect"]),
         ]
     return written
@@ -108,13 +109,15 @@ def _aspects(predicted: SentencePredictions, aspects: Sequence[Aspect], language
     spoken = [set(aspects_by_keyword(text, language, aspects)) for text in texts]
     by_keyword = np.array([[aspect.id in ids for aspect in aspects] for ids in spoken])
     model, keywords = _scored(judged, truth), _scored(by_keyword, truth)
+    together = judged | (by_keyword & (predicted.aspects[known] > NAMED_ASPECT_THRESHOLD))
     return {
         "sentences": int(known.sum()),
         "model": model,
         "keywords": keywords,
-        "gain": model["f1"] - keywords["f1"],
+        "together": (both := _scored(together, truth)),
+        "gain": both["f1"] - keywords["f1"],
         "by_aspect": {
-            aspect.id: _scored(judged[:, at], truth[:, at]) for at, aspect in enumerate(aspects) if truth[:, at].any()
+            aspect.id: _scored(together[:, at], truth[:, at]) for at, aspect in enumerate(aspects) if truth[:, at].any()
         },
     }
 
