@@ -150,7 +150,7 @@ def test_user_of_a_managed_server_needs_no_administration_commands(
     assert run(store.write_text("p", text, {}))
 
     admin.acl_setuser("app", commands=["-hset"])
-    with pytest.raises(ConfigurationError, match="'hset'|can't run this command"):  # within a script
+    with pytest.raises(ConfigurationError, match=r"'hset'|can't run this command"):  # within a script
         run(store.apply([enriched("r2")], NOW_MS))
     admin.acl_setuser("app", commands=["-info"])
     with pytest.raises(ConfigurationError, match=" ".join(named + commands).replace("+", r"\+")):
