@@ -80,6 +80,8 @@ def installation(
             create_topics(settings)
         shop = Shop(settings.brokers, settings.topic_prefix)
         stack.callback(shop.close)
-        workers = Workers(testbed.folder / name, testbed.of_workers(settings), testbed.troubles.folder, sizes)
+        # its alerts are not those of the round, so the receivers of the round's get none
+        own = testbed.of_workers(settings).model_copy(update={"receivers_file": ""})
+        workers = Workers(testbed.folder / name, own, testbed.troubles.folder, sizes)
         stack.callback(workers.stop)
         yield Installation(settings, workers, shop)

@@ -34,8 +34,12 @@ def _by_prefix(testbed: Testbed, chance: random.Random) -> Iterator[None]:
 
 @fault("installations", "two on one Redis, told apart by app_name", 1.0, holds_up=False, alone=True)
 def _by_app_name(testbed: Testbed, chance: random.Random) -> Iterator[None]:
-    """The second reads the same topics: it knows nothing before its own summarize has read them, then everything."""
-    settings = testbed.settings_of(testbed.settings.topic_prefix, app_name=f"second-{chance.getrandbits(32):x}")
+    """The second reads the same topics: it knows nothing before its own summarize has read them, then everything.
+
+    It writes to the same topics too: of two views only one may raise alerts about products.
+    """
+    own = {"app_name": f"second-{chance.getrandbits(32):x}", "product_alerts": False}
+    settings = testbed.settings_of(testbed.settings.topic_prefix, **own)
     products = sorted({product_of(one) for one in testbed.sent_so_far() if one.fields})
     with installation(testbed, "other-app", settings, sizes={"api": 1}, with_topics=False) as other:
         other.workers.start()
