@@ -1,6 +1,7 @@
 """Apache Kafka and Valkey for the tests that ask for them: each started once per run, at the first such test.
 
-`make test` runs the tests in several processes (pytest-xdist), each with servers of its own.
+`make test` runs the tests in several processes (pytest-xdist), each with servers of its own. Who runs many short
+sessions starts them once and names them: STREAM_APP_TEST_KAFKA (host:port), STREAM_APP_TEST_VALKEY (a URL).
 
 Tests share the servers, so each uses names of its own (`topic_prefix`, which serves as a prefix of consumer groups and
 product ids too) and flushes nothing. A test that stops or kills a server starts its own (`fresh_valkey`).
@@ -34,6 +35,9 @@ settings.load_profile("untimed")
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[str]:
     """Bootstrap address of the run's broker: 127.0.0.1:port."""
+    if running := os.environ.get("STREAM_APP_TEST_KAFKA"):
+        yield running
+        return
     with tempfile.TemporaryDirectory(prefix="stream-app-kafka-", ignore_cleanup_errors=True) as folder:
         broker = EmbeddedKafka(Path(folder), port=0, say=print)
         broker.start()
@@ -44,6 +48,9 @@ def kafka() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[str]:
     """URL of the run's server: redis://127.0.0.1:port/0."""
+    if running := os.environ.get("STREAM_APP_TEST_VALKEY"):
+        yield running
+        return
     with tempfile.TemporaryDirectory(prefix="stream-app-valkey-", ignore_cleanup_errors=True) as folder:
         server = _valkey(Path(folder))
         server.start()

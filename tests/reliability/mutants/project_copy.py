@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,8 @@ class Unusable(Exception):
 class Copy:
     """A copy of the project's files in which tests run on the copy's own package, in their subprocesses too."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        """``environment``: what tests read, besides this process's."""
         self.folder = folder
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -42,6 +43,7 @@ class Copy:
                 shutil.copy2(PROJECT / name, folder / name)
         self._environment = {
             **os.environ,
+            **environment,
             "PYTHONPATH": str(folder),
             # a module that is changed twice within a second must not be taken for the one compiled before: what is
             # compiled here is compared by the hash of its source, and nothing is compiled later

@@ -15,10 +15,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
+from stream_app.embedded.kafka import EmbeddedKafka
+from stream_app.embedded.valkey import EmbeddedValkey
 from tests.reliability.mutants import GUARANTEES, MUTANTS, PROJECT, Mutant
 from tests.reliability.mutants.project_copy import Copy, Unusable
 
@@ -97,6 +100,18 @@ def _cut(said: str) -> str:
     return said if len(said) <= _MESSAGE_CHARACTERS else f"{said[: _MESSAGE_CHARACTERS - 1]}…"
 
 
+@contextmanager
+def servers(folder: Path) -> Iterator[dict[str, str]]:
+    """A Kafka and a Valkey for all runs of tests, as the variables that tests/conftest.py reads."""
+    kafka, valkey = EmbeddedKafka(folder / "kafka", port=0, say=print), EmbeddedValkey(folder / "valkey", port=0)
+    with ExitStack() as stack:
+        stack.callback(kafka.stop)
+        kafka.start()
+        stack.callback(valkey.stop)
+        valkey.start()
+        yield {"STREAM_APP_TEST_KAFKA": kafka.address, "STREAM_APP_TEST_VALKEY": valkey.url}
+
+
 _HEAD = "| guarantee | mutant | test | failure |\n|---|---|---|---|"
 
 
@@ -127,8 +142,11 @@ def main() -> int:
             print(f"{one.guarantee}  {one.name:42} {one.effect}")
         return 0
 
-    with tempfile.TemporaryDirectory(prefix="stream-app-promises-") as folder:
-        copies = [Copy(Path(folder).resolve() / str(number)) for number in range(options.jobs)]
+    with (
+        tempfile.TemporaryDirectory(prefix="stream-app-promises-", ignore_cleanup_errors=True) as name,
+        servers(folder := Path(name).resolve()) as running,
+    ):
+        copies = [Copy(folder / str(number), running) for number in range(options.jobs)]
         print(_HEAD)
         verdicts = []
         for verdict in in_parallel(copies, mutants):
