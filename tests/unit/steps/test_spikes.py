@@ -241,3 +241,9 @@ def test_hours_of_an_episode_that_is_over_are_evidence_for_no_other() -> None:
     assert again is not None
     assert again.start > over.last
     assert again.before.bad / again.before.reviews < 0.15
+    # nor does one go on that ended by other evidence than these hours
+    last = hours_of(*bad)[-1].hour
+    ended = Noted(over.start, last)
+    another = spikes.newest_episode(NOTHING, hours_of(*bad, SPIKE * 3), ACCEPTED, closed=ended)
+    assert another is not None
+    assert another.start > last
