@@ -183,4 +183,6 @@ class _PublicPort:
 
 
 def _is_public(path: str) -> bool:
+    if path.endswith("/slice"):  # narrowed to one review after another it would quote them all
+        return False
     return path.startswith("/v1/products/") or path in ("/v1/products", "/v1/card.js", "/healthz", "/readyz")

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from stream_app import telemetry
@@ -19,7 +18,7 @@ from stream_app.models.tuned import Loaded
 from stream_app.ports import ModelFailed
 from stream_app.records import Scores
 from stream_app.settings import ModelSettings
-from stream_app.steps.aspects import own_aspects, use_aspects
+from stream_app.steps.aspects import Aspect, own_aspects_in_use, use_aspects
 
 _NICER = 5
 """On a CPU: reviews that are no candidates have priority; while they are computed it gets about a quarter of a core."""
@@ -84,7 +83,10 @@ class IsolatedClassifier:
         self._ours, theirs = context.Pipe()
         without_t5 = settings.model_copy(update={"summaries": "off", "sentiment_models": ""})
         self._process = context.Process(
-            target=_serve, args=(theirs, load, without_t5), name="isolated-classifier", daemon=True
+            target=_serve,
+            args=(theirs, load, without_t5, own_aspects_in_use()),
+            name="isolated-classifier",
+            daemon=True,
         )
         try:
             self._process.start()
@@ -117,10 +119,11 @@ class IsolatedClassifier:
         self._report(self, Ended(f"signal {-code}" if code < 0 else f"exit code {code}"))
 
 
-def _serve(connection: Connection, load: Callable[[ModelSettings], Loaded], settings: ModelSettings) -> None:
-    """The child's main."""
-    if settings.aspects_file:
-        use_aspects(own_aspects(Path(settings.aspects_file)))
+def _serve(
+    connection: Connection, load: Callable[[ModelSettings], Loaded], settings: ModelSettings, own: Sequence[Aspect]
+) -> None:
+    """The child's main. ``own``: the shop's aspects as the parent read them; the file may have changed since."""
+    use_aspects(own)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
     telemetry.configure(settings.log_level, settings.log_json, worker="isolated")
     sending = threading.Lock()

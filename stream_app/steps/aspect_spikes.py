@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from stream_app.steps.aspects import added_ids
 from stream_app.steps.beta_binomial import Prior
 from stream_app.steps.chance import p_value_of_shares
 from stream_app.steps.fold import ProductState
@@ -54,7 +55,8 @@ def aspect_days(state: ProductState, aspect: str) -> tuple[Share, list[Hour]]:
     """(what lies before the kept days, the kept days in order, by their first hour): reviews that criticize it.
 
     Of the reviews with a sentiment. What was applied before the view counted aspects is left out, else their share
-    would have been 0: the days before the first with an aspect, and what is older where it has none.
+    would have been 0: the days before the first with an aspect, and what is older where it has none. For an aspect that
+    the shop added: before the first that mentions it.
     """
     return _aspect_days(state, aspect, _reviews_of_days(state))
 
@@ -78,14 +80,17 @@ def explaining_aspect(state: ProductState, episode: Episode) -> tuple[str, Share
 
 
 def _aspect_days(state: ProductState, aspect: str, reviews: dict[int, int]) -> tuple[Share, list[Hour]]:
-    first = min(state.aspect_days, default=0)
+    counted = state.aspects if aspect not in added_ids() else {aspect: state.aspects.get(aspect, _NO_TALLY)}
+    first = min((day for day, tallies in state.aspect_days.items() if counted.keys() & tallies.keys()), default=0)
     days = []
     for day, count in reviews.items():
         if day >= first:
             bad = state.aspect_days.get(day, {}).get(aspect, _NO_TALLY)[_NEGATIVE]
             days.append(Hour(day * _DAY_HOURS, bad, max(count, bad)))
-    kept_mentions = sum(tally[0] for tallies in state.aspect_days.values() for tally in tallies.values())
-    if kept_mentions >= sum(tally[0] for tally in state.aspects.values()):
+    kept_mentions = sum(
+        tally[0] for tallies in state.aspect_days.values() for name, tally in tallies.items() if name in counted
+    )
+    if kept_mentions >= sum(tally[0] for tally in counted.values()):
         return _NONE, days
     bad = state.aspects.get(aspect, _NO_TALLY)[_NEGATIVE] - sum(one.bad for one in days)
     return Share(bad, max(bad, sum(state.totals[:3]) - sum(reviews.values()))), days

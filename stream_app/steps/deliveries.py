@@ -77,9 +77,9 @@ def decide(
 ) -> Decision:
     """When the alert is delivered, or why not. A critical one is always due now.
 
-    A cool-down that ends later than one that began now is not believed: a clock was ahead. Neither a cool-down nor
-    quiet hours suppress ``recovered``: the incident that an alert opened would stay open. In quiet hours a receiver
-    that ``keeps_incidents`` gets it now, others when these end.
+    A cool-down that ends later than one that began now is not believed: a clock was ahead. No cool-down suppresses
+    ``recovered``, nor do quiet hours where the receiver ``keeps_incidents``: what an alert opened would stay open. To
+    others it would come in the morning as the last word, though the next alert of the night was only counted.
     """
     if alert.severity == "critical":  # guarantee: critical-is-never-suppressed
         return Decision(None, now_ms)
@@ -91,12 +91,11 @@ def decide(
     if rule.digest_ms:
         digest_at_ms = _digest_at(rule, now_ms)
         return Decision(None, digest_at_ms, digest_at_ms)
-    quiet_until = None if rule.quiet_hours is None else quiet_until_ms(rule.quiet_hours, now_ms)
-    if quiet_until is None:
+    if alert.rule == "recovered" and keeps_incidents:  # guarantee: incidents-end-in-quiet-hours
         return Decision(None, now_ms)
-    if alert.rule == "recovered":  # guarantee: incidents-end-in-quiet-hours
-        return Decision(None, now_ms if keeps_incidents else quiet_until)
-    return Decision("quiet_hours", now_ms)
+    if rule.quiet_hours is not None and quiet_until_ms(rule.quiet_hours, now_ms) is not None:
+        return Decision("quiet_hours", now_ms)
+    return Decision(None, now_ms)
 
 
 def in_messages(waiting: Iterable[Waiting]) -> list[tuple[Waiting, ...]]:

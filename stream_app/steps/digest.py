@@ -19,6 +19,7 @@ from stream_app.records import (
     percent_encoded,
     value,
 )
+from stream_app.steps.aspects import added_ids
 from stream_app.steps.digest_words import Point, Share, texts_of
 
 FEWEST_REVIEWS = 5
@@ -162,6 +163,8 @@ def _is_recent(aspect: str, count: int, said: Said) -> bool:
     if of_week is None or of_week.recent is None or count < _FEWEST_FOR_MOST_OF_THEM:
         return False
     recent = round(of_week.recent * of_week.recent_reviews)
+    if recent == count and aspect in added_ids():  # earlier reviews were not read for it
+        return False
     return 2 * recent > count and 2 * said.windows["7d"].reviews <= said.windows["all"].reviews
 
 

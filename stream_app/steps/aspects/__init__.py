@@ -78,11 +78,17 @@ def use_aspects(own: Sequence[Aspect] = ()) -> None:
     by_id = {one.id: one for one in (*load_aspects(), *own)}
     _used.all = tuple(by_id.values())
     _used.ids = frozenset(by_id)
+    _used.added = _used.ids - {one.id for one in load_aspects()}
 
 
 def aspects_in_use() -> tuple[Aspect, ...]:
     """The default aspects and a shop's own."""
     return _used_or_default().all
+
+
+def added_ids() -> frozenset[str]:
+    """Ids of the shop's file that no default aspect has: of reviews read before it was added nothing is known."""
+    return _used_or_default().added
 
 
 def own_aspects_in_use() -> tuple[Aspect, ...]:
@@ -101,6 +107,7 @@ class _Used:
     own: tuple[Aspect, ...] = ()
     all: tuple[Aspect, ...] = ()
     ids: frozenset[str] = frozenset()
+    added: frozenset[str] = frozenset()
 
 
 _used = _Used()

@@ -46,7 +46,7 @@ def _search(aspects: tuple[Aspect, ...], language: str) -> _Search | None:
     ids: dict[str, set[str]] = {}
     for aspect in aspects:
         for keyword in aspect.keywords.get(language, ()):
-            ids.setdefault(keyword, set()).add(aspect.id)
+            ids.setdefault(keyword.replace("’", "'"), set()).add(aspect.id)
     if not ids:
         return None
     return _Search(AhoCorasick(list(ids)), tuple(frozenset(found) for found in ids.values()))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stream_app.steps.aspect_counts import said_of_aspects
+from stream_app.steps.aspect_spikes import aspect_days
 from stream_app.steps.aspects import (
     MAX_ASPECTS,
     Aspect,
@@ -20,8 +21,11 @@ from stream_app.steps.aspects import (
     use_aspects,
 )
 from stream_app.steps.digest_words import aspect_words
+from stream_app.steps.episode_search import searched
+from stream_app.steps.fold import HOUR_MS, ProductState
 from stream_app.steps.product_alerts import episode_names
 from stream_app.steps.product_summary import summarize
+from stream_app.steps.spikes import Share
 from tests.behaviour.enriched import NOW_MS, deletion, enriched, opinion
 from tests.unit.steps.test_aspect_spikes import PRAISED, late
 from tests.unit.steps.test_product_alerts import Product
@@ -90,6 +94,23 @@ def test_aspect_that_the_file_lost_stays_counted_until_its_reviews_go_and_alarms
     assert aspects is not None
     assert aspects["strings"].windows["all"].mentions == 14
     assert aspect_words("strings", "en") == "strings"
+
+
+def test_reviews_from_before_an_aspect_was_added_are_no_baseline_and_the_usual_complaints_no_spike() -> None:
+    """Of them it is not known what they say of it; a default aspect was looked for in each."""
+    use_aspects([STRINGS])
+    state = ProductState("p")
+    for number in range(300):
+        state.apply(replace(PRAISED[0], review_id=f"old {number}", created_at_ms=NOW_MS - (100 + number) * HOUR_MS))
+    for number in range(75):
+        opinions = (opinion("negative", "strings") if number % 15 == 0 else opinion("positive", "quality"),)
+        created_at_ms = NOW_MS - (75 - number) * HOUR_MS
+        state.apply(enriched(f"new {number}", created_at_ms=created_at_ms, opinions=opinions))
+    older, days = aspect_days(state, "strings")
+    assert (older, sum(one.bad for one in days)) == (Share(0, 0), 5)
+    assert sum(one.reviews for one in days) <= 100
+    found = searched(state, {}, 0.45 / 1000)
+    assert found["negative_spike:strings"].newest is None
 
 
 @pytest.mark.parametrize(
