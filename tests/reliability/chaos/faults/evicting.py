@@ -6,13 +6,13 @@ import random
 from collections.abc import Iterator
 
 from tests.reliability.chaos.faults.table import NoEffect, fault, must, until
+from tests.reliability.chaos.faults.view import DIES_OVER_A_TEXT, rebuild_view
 from tests.reliability.testbed.testbed import Testbed
 from tests.reliability.testbed.worker import CHECK_EVERY_SECONDS
 from tests.reliability.testbed.workers import Exit
 
 _ROLES = ("summarize", "notify")
 _NOTICED_SECONDS = 3 * CHECK_EVERY_SECONDS + 10.0
-_REBUILD_SECONDS = 300.0  # a long run has a long log
 _SHARE = 0.2  # of the data, that has to go
 _SAID = ("maxmemory-policy is allkeys-lru", "The view is empty")  # the latter where what names the view was evicted
 _ENDED, _TO_BE_CHANGED, _SWITCHED = 1, 2, 75
@@ -26,6 +26,7 @@ _ENDED, _TO_BE_CHANGED, _SWITCHED = 1, 2, 75
     exits=(
         *(Exit(role, code) for role in _ROLES for code in (_ENDED, _TO_BE_CHANGED, _SWITCHED)),
         *(Exit("describe", code) for code in (_ENDED, _TO_BE_CHANGED, _SWITCHED)),
+        DIES_OVER_A_TEXT,
     ),
     alone=True,
 )
@@ -49,7 +50,4 @@ def _evicting(testbed: Testbed, chance: random.Random) -> Iterator[None]:
         finally:
             client.config_set("maxmemory-policy", "noeviction")
             client.config_set("maxmemory", 0)
-    done = testbed.workers.run("rebuild", seconds=_REBUILD_SECONDS)
-    if done.returncode:
-        testbed.found_wrong(f"`rebuild` ended with {done.returncode}: {done.stderr[-500:]}")
-    must(testbed, lambda: testbed.workers.is_complete(), 60.0, "all workers are ready after the rebuild")
+    rebuild_view(testbed)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from stream_app.store.keys import DUE_SHARDS, Keys, Namespace
 from tests.reliability.chaos.checker_view import look_up
 from tests.reliability.chaos.faults.table import fault, must, until
 from tests.reliability.testbed.testbed import Testbed
@@ -18,7 +19,9 @@ _SWITCHED = 75  # how a worker ends when another generation of the view became a
 _NOTICED_SECONDS = 20.0
 _STALE_SECONDS = 3.0  # the API looks once a second
 _REBUILD_SECONDS = 300.0  # a long run has a long log
+_TEXTS_SECONDS = 120.0
 _TO_BE_CHANGED = 2
+DIES_OVER_A_TEXT = Exit("describe", -9)
 
 
 @fault(
@@ -29,6 +32,7 @@ _TO_BE_CHANGED = 2
     exits=(
         *(Exit(role, _SWITCHED) for role in ("summarize", "notify", "describe")),
         *(Exit(role, code) for role in ("summarize", "notify", "describe") for code in (1, _TO_BE_CHANGED)),
+        DIES_OVER_A_TEXT,
     ),
     alone=True,
     loses_deliveries=True,
@@ -56,10 +60,24 @@ def _flushed(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     if served_as_right:
         testbed.found_wrong(f"an emptied view was served {served_as_right} times as if it were right")
     yield
+    rebuild_view(testbed)
+
+
+def rebuild_view(testbed: Testbed) -> None:
+    """Rebuild it; return when all texts are made: one that killed `describe` in an earlier round does so again."""
     done = testbed.workers.run("rebuild", seconds=_REBUILD_SECONDS)
     if done.returncode:
         testbed.found_wrong(f"`rebuild` ended with {done.returncode}: {done.stderr[-500:]}")
     must(testbed, lambda: testbed.workers.is_complete(), 60.0, "all workers are ready after the rebuild")
+    must(testbed, lambda: not _due(testbed), _TEXTS_SECONDS, "all texts of the rebuilt view are made")
+
+
+def _due(testbed: Testbed) -> int:
+    """How many products wait for their text or their publication."""
+    with testbed.store.client() as client:
+        generation = int(client.hget(Namespace.of(testbed.settings).generations, "active") or 1)
+        keys = Keys.of(testbed.settings.model_copy(update={"generation": generation}))
+        return sum(client.zcard(keys.due(shard)) for shard in range(DUE_SHARDS))
 
 
 def _known(testbed: Testbed) -> list[str]:
