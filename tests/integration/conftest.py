@@ -26,6 +26,7 @@ def place(kafka: str, fresh_valkey: EmbeddedValkey, topic_prefix: str, tmp_path:
         topic_prefix=topic_prefix,
         state_folder=str(tmp_path / "state"),
         summaries="off",
+        models_folder=str(tmp_path / "no models"),  # each `describe` would load torch and a sentence encoder for 10 s
         session_timeout_seconds=6.0,
         heartbeat_seconds=0.5,
         redis_settle_seconds=1.0,

@@ -57,8 +57,7 @@ def test_bad_batch_reaches_ones_own_webhook_and_the_text_that_shoppers_read(
         async with LocalReceiver() as receiver:
             file = place.folder / "receivers.toml"
             file.write_text(FILE.format(url=receiver.url))
-            update = {"receivers_file": str(file), "models_folder": str(place.folder / "no models")}
-            settings = place.settings.model_copy(update=update)
+            settings = place.settings.model_copy(update={"receivers_file": str(file)})
             with Processes(settings, say=print, log_folder=place.folder / "logs", roles=ROLES) as processes:
 
                 async def until(condition: Callable[[], bool], seconds: float, what: str) -> None:

@@ -45,14 +45,11 @@ def test_consumer_of_ones_own_joins_on_signals(place: Place, tmp_path: Path) -> 
         for n in range(12)
     ]
     good = [enriched(f"r{n}", "lamp-l2", created_at_ms=now_ms) for n in range(12)]
-    # no sentence encoder: the first text of a product would wait for it
-    update = {"models_folder": str(tmp_path / "no models")}
-    settings = place.settings.model_copy(update=update)
     out = tmp_path / "consumer.out"
     with (
         out.open("wb") as file,
         Processes(
-            settings, say=print, log_folder=place.folder, roles=("summarize", "describe"), with_api=False
+            place.settings, say=print, log_folder=place.folder, roles=("summarize", "describe"), with_api=False
         ) as running,
         subprocess.Popen([sys.executable, "-c", example(place)], stdout=file, stderr=file) as consumer,
     ):

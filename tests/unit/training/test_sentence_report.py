@@ -72,9 +72,22 @@ def test_aspects_are_compared_with_their_keywords() -> None:
     assert list(report["by_aspect"]) == ["durability"]
 
 
+def test_keyword_and_a_model_that_is_not_sure_find_an_aspect_together() -> None:
+    """As a worker does; the model alone would have to be surer."""
+    sentences = [
+        LabelledSentence(text, aspects=frozenset({"durability"})) for text in ("It fell apart.", "A leg, off.")
+    ]
+    possible = [[0.2 if at == DURABILITY else 0.0 for at in range(2)]] * 2
+    report = sentence_report(predicted(sentences, aspects=possible), ASPECTS, "en")["aspects"]
+    assert [report[name]["recall"] for name in ("model", "keywords", "together")] == [0.0, 0.5, 0.5]
+    unlikely = [[0.05, 0.0]] * 2
+    report = sentence_report(predicted(sentences, aspects=unlikely), ASPECTS, "en")["aspects"]
+    assert report["together"]["recall"] == 0.0
+
+
 def test_the_report_names_what_was_scored() -> None:
     sentences = [LabelledSentence("It fell apart.", "negative", True, hazard=False, aspects=frozenset({"durability"}))]
     text = "\n".join(sections("clauses", sentence_report(predicted(sentences), ASPECTS, "en")))
     for heading in ("## clauses", "### Hazard", "### Polarity", "### Aspects"):
         assert f"{heading}\n" in text
-    assert "The model's F1 less the keywords': -1.000." in text
+    assert "F1 of both less that of keywords alone: -1.000." in text
