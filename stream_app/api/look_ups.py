@@ -15,6 +15,7 @@ from starlette.responses import Response
 from stream_app import contract
 from stream_app.api import problems
 from stream_app.api.answers import by_name, cacheable, etag, uncached
+from stream_app.api.encoded import EncodedSummaries
 from stream_app.api.routes import ApiRoute
 from stream_app.ports import SummaryReader
 from stream_app.records import ProductSummary
@@ -63,12 +64,13 @@ def routes(
     store: SummaryReader, now_ms: Callable[[], int], generation: Callable[[], int], stale: Callable[[], bool]
 ) -> list[ApiRoute]:
     """The look-ups on ``store``; ``now_ms`` is the clock that windows are summed by; ``stale``: was the view lost?"""
+    encoded = EncodedSummaries()
 
     async def product_summary(request: Request) -> Response:
         """Windows (24 h, 7 d, 30 d) are right at the moment of reading, also when no review comes."""
         summary = await summary_of(store, checked_id(request), now_ms(), stale)
         lost = stale()
-        encode = partial(contract.encode_product_summary, summary, stale=lost)
+        encode = partial(encoded.of, summary, stale=lost)
         return cacheable(request, etag(summary, generation(), lost), lost, encode)
 
     async def products(request: Request) -> Response:

@@ -1,0 +1,42 @@
+"""The JSON of summaries, encoded once for as long as they do not change."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from typing import NamedTuple
+
+from stream_app import contract
+from stream_app.records import ProductSummary
+
+_AT_0 = (
+    b'"as_of":"%b"' % contract.to_rfc3339(0).encode()
+)  # in no text: there a quotation mark has a backslash before it
+
+
+class _Encoded(NamedTuple):
+    summary: ProductSummary  # as of 0
+    stale: bool
+    body: bytes
+
+
+class EncodedSummaries:
+    """Of the products asked for last. For one event loop."""
+
+    def __init__(self, kept: int = 1024) -> None:
+        """``kept``: products, of 3 to 16 KB each."""
+        self._most = kept
+        self._kept: OrderedDict[str, _Encoded] = OrderedDict()
+
+    def of(self, summary: ProductSummary, *, stale: bool = False) -> bytes:
+        """The same as ``contract.encode_product_summary``."""
+        at_0 = replace(summary, as_of_ms=0)
+        held = self._kept.get(summary.product_id)
+        # quickly seen: the parts of a summary that did not change are the same objects (see SummaryReads)
+        if held is None or held.stale != stale or held.summary != at_0:
+            held = _Encoded(at_0, stale, contract.encode_product_summary(at_0, stale=stale))
+            self._kept[summary.product_id] = held
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(summary.product_id)
+        return held.body.replace(_AT_0, b'"as_of":"%b"' % contract.to_rfc3339(summary.as_of_ms).encode())
