@@ -9,9 +9,8 @@ from typing import NamedTuple
 from stream_app import contract
 from stream_app.records import ProductSummary
 
-_AT_0 = (
-    b'"as_of":"%b"' % contract.to_rfc3339(0).encode()
-)  # in no text: there a quotation mark has a backslash before it
+# No text of a review can hold these bytes: JSON writes a backslash before its quotation marks.
+_AT_0 = b'"as_of":"%b"' % contract.to_rfc3339(0).encode()
 
 
 class _Encoded(NamedTuple):

@@ -47,7 +47,7 @@ async def queue_alerts(
             alert,
             Position(record.topic, record.partition, record.offset),
             record.timestamp_ms,
-            max(now_ms, decision.due_at_ms),  # from then on it waits: pauses between tries grow with that time
+            now_ms,
             _due_at_ms(decision, record, now_ms),
             decision.digest_at_ms,
         )
@@ -83,7 +83,7 @@ def _due_at_ms(decision: Decision, record: RawRecord, now_ms: int) -> int:
     """What is to be delivered now is due since it was published: if our clock is ahead, it is due still when the clock
     is put right.
     """
-    if decision.due_at_ms > now_ms:  # of a digest, or after quiet hours
+    if decision.digest_at_ms is not None:
         return decision.due_at_ms
     return min(now_ms, record.timestamp_ms)  # guarantee: clock-ahead-delays-no-new-alert
 

@@ -133,7 +133,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="names of the mutants, by guarantee")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="names, or numbers of guarantees")
-    parser.add_argument("--jobs", type=int, default=1, help="so many at once")
+    parser.add_argument("--jobs", type=int, default=1, help="how many mutants at once")
     parser.add_argument("--write", action="store_true", help=f"write the table to {RESULTS.relative_to(PROJECT)}")
     options = parser.parse_args()
     mutants = chosen(options.only)
