@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stream_app.steps.sentences import sentences
 
-# one text a line, "‖" where a sentence ends, "\n" for a line break; written for this test
+# one text a line, "‖" where a sentence, or a Chinese clause, ends, "\n" for a line break; written for this test
 LABELLED = Path(__file__).parent / "sentence_texts"
 
 
@@ -89,15 +89,40 @@ def test_text_is_split_into_sentences(text: str, parts: list[str]) -> None:
     assert split(text) == parts
 
 
-@given(st.text(max_size=100) | st.text("ab.!? \n。\"Mr'", max_size=100))
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("屏幕很清晰，电池不耐用, 有点小贵。", ["屏幕很清晰", "电池不耐用", "有点小贵。"]),
+        ("颜色差太多 退货麻烦  将就着上班穿吧", ["颜色差太多", "退货麻烦", "将就着上班穿吧"]),
+        ("屏幕很清晰 ， 电池不耐用", ["屏幕很清晰", "电池不耐用"]),
+        ("首先，质量不行；其次，客服不回。", ["首先，质量不行", "其次，客服不回。"]),
+        ("如果再便宜点，就更好了，下次再来。", ["如果再便宜点，就更好了", "下次再来。"]),
+        ("盒子里（没有说明书，也没有电池）什么都缺", ["盒子里（没有说明书，也没有电池）什么都缺"]),
+        ("续航12,000毫安，够用两天时间", ["续航12,000毫安", "够用两天时间"]),
+        ("배터리가 빨리, 닳아요 정말로", ["배터리가 빨리, 닳아요 정말로"]),
+    ],
+)
+def test_chinese_sentence_is_split_into_its_clauses(text: str, parts: list[str]) -> None:
+    """Where each says something; not in brackets, and a condition stays with what depends on it."""
+    assert split(text) == parts
+
+
+@given(st.text(max_size=100) | st.text("ab.!? \n。\"Mr'", max_size=100) | st.text("很好用如果，； 。“”", max_size=40))
 def test_sentences_cover_everything_but_white_space(text: str) -> None:
-    """In order, without overlap, trimmed: offsets into the text can be trusted."""
+    """In order, without overlap, trimmed: offsets into the text can be trusted. Commas between clauses are left out."""
     spans = sentences(text)
 
     at = 0
     for span in spans:
-        assert text[at : span.start].strip() == ""
+        assert not re.sub(r"[\s，；,;]", "", text[at : span.start])
         assert span.start < span.end
         assert text[span.start : span.end] == text[span.start : span.end].strip()
         at = span.end
     assert text[at:].strip() == ""
+
+
+@given(st.text("很好用如果，； 。！“”", max_size=40))
+def test_clause_taken_for_a_text_is_one_clause(text: str) -> None:
+    """What is kept of a review is split again when it is quoted."""
+    for one in split(text):
+        assert split(one) == [one]
