@@ -1,7 +1,7 @@
 """Splits a text into sentences, in any language, also where people leave out the space.
 
-Chinese joins with commas or spaces what other languages write as sentences ("屏幕清晰，电池不耐用，有点贵。"): there each
-clause counts as one, so that each is judged by itself.
+Chinese joins with commas or spaces what other languages write as sentences ("屏幕清晰，电池不耐用，有点贵。"): there
+each clause counts as one, so that each is judged by itself.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ _COMMA_OR_BRACKET = re.compile(
     r"(?P<comma>[，；]|(?<=[\u4e00-\u9fff])(?:[,;]|\s)(?=\s*[\u4e00-\u9fff]))|(?P<opens>[“‘「『（(《])|[”’」』）)》]"
 )
 _CLAUSE_CHARACTERS = 4  # of a shorter one nothing can be said: "首先，", "个头大，"
-_NOT_ALONE = re.compile("如果|要是|若|假如|只要|除非|因为|由于|为了|除了|当|自从|与其")  # goes with the clause behind it
+_NOT_ALONE = re.compile(
+    "如果|要是|若|假如|只要|除非|因为|由于|为了|除了|当|自从|与其"
+)  # goes with the clause behind it
 
 
 def sentences(text: str) -> list[Span]:

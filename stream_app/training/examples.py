@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from stream_app.training.rows import Columns
 
 WEAK = 0.3
 """The weight of a label that a list of words gave, not a person."""
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _MOST_TOGETHER = 4  # sentences in one text: a sentence is read among others
 
 
@@ -148,9 +150,7 @@ def of_review(review: LabelledReview, views: Views, rng: random.Random, others: 
     return Example(text, review.label, review.neutral_possible)
 
 
-def of_sentences(
-    groups: Sequence[Sequence[LabelledSentence]], rng: random.Random, join: str = " "
-) -> Iterator[Example]:
+def of_sentences(groups: Sequence[Sequence[LabelledSentence]], rng: random.Random) -> Iterator[Example]:
     """Examples of sentences only: those of a review together, others with up to three of their kind."""
     alone = [group[0] for group in groups if len(group) == 1]
     rng.shuffle(alone)
@@ -165,12 +165,14 @@ def of_sentences(
 
 
 def together(some: Sequence[LabelledSentence]) -> Example:
-    """The text that these sentences make, one after another."""
-    spans, at = [], 0
+    """The text that these sentences make, one after another: Chinese ones with commas between, others with spaces."""
+    spans, text = [], ""
     for one in some:
-        spans.append((at, at + len(one.text)))
-        at += len(one.text) + 1
-    return Example(" ".join(one.text for one in some), spans=tuple(spans), sentences=tuple(some))
+        if text:
+            text += "，" if _HAN.match(text[-1]) else " "
+        spans.append((len(text), len(text) + len(one.text)))
+        text += one.text
+    return Example(text, spans=tuple(spans), sentences=tuple(some))
 
 
 def with_weak_hazards(examples: Sequence[Example]) -> list[Example]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from importlib.resources import files
 from pathlib import Path
@@ -102,6 +103,26 @@ def test_chinese_praise_and_complaints_are_distinguished() -> None:
     texts = ["质量很好，物流很快，下次还来买", "用了两天就坏了，客服也不理人，太差了"]
     assert [label_of(found) for found in classifier.run(classifier.tokenize(texts))] == ["positive", "negative"]
     assert classifier.languages == {"zh"}
+
+
+def test_each_clause_of_a_mixed_chinese_review_is_judged_by_itself() -> None:
+    """Of reviews that praise one thing and complain of another, written for this test: "+" and "-" end clauses."""
+    classifier = load_classifier("review-sentiment-zh", CPU)
+    marked = (Path(__file__).parent / "chinese_clauses.txt").read_text(encoding="utf-8").splitlines()
+    right = judged = 0
+    for line in marked:
+        text = re.sub("[+-]", "", line)
+        [scores] = classifier.run(classifier.tokenize([text]))
+        labels = {
+            found["clause"]: found["label"] for found in re.finditer(r"(?P<clause>[^，。！]+)(?P<label>[+-])", line)
+        }
+        for sentence in scores.sentences:
+            assert sentence.probabilities is not None
+            label = labels.get(text[sentence.start : sentence.end].rstrip("。！"))
+            judged += label is not None
+            right += label == "-0+"[sentence.probabilities.index(max(sentence.probabilities))]
+    assert judged >= 105  # of 112: two marks in one clause, where a clause is too short
+    assert right / judged >= 0.85
 
 
 CLASSIFIERS = [model for model in CATALOG.values() if model.kind == "classifier" and model.bundled]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from stream_app.training.examples import LabelledSentence
+from stream_app.training.examples import LabelledSentence, together
 from stream_app.training.hazard_head import fitted_row, views
 
 
@@ -32,3 +32,11 @@ def test_each_sentence_is_seen_alone_and_among_others() -> None:
     assert sorted(seen) == sorted([one.text for one in sentences] * 2)
     assert [len(example.sentences) for example in examples[:20]] == [1] * 20
     assert max(len(example.sentences) for example in examples[20:]) > 1
+
+
+def test_chinese_sentences_are_read_together_with_commas() -> None:
+    """As customers write them; others with spaces. The spans hold the sentences alone."""
+    for texts, joined in ((("质量很好", "物流太慢"), "质量很好，物流太慢"), (("Nice.", "Slow."), "Nice. Slow.")):
+        example = together([LabelledSentence(text) for text in texts])
+        assert example.text == joined
+        assert [example.text[start:end] for start, end in example.spans] == list(texts)
