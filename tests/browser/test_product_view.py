@@ -78,6 +78,36 @@ def test_chip_shows_the_sentences_that_say_so_and_closes_again(browser: Chromium
         assert browser.evaluate(f"document.activeElement === {CHIP}")
 
 
+def test_choice_of_stars_shows_what_those_reviews_speak_of(browser: Chromium) -> None:
+    """With their counts; a chip leads to their sentences, and everything comes back."""
+    select = "document.querySelector('[data-key=\"slice stars\"]')"
+
+    def choose(value: str) -> None:
+        browser.evaluate(f"(one => {{ one.value = '{value}'; one.dispatchEvent(new Event('change')) }})({select})")
+
+    with serving(sample_view()) as address:
+        open_page(browser, address + PRODUCT, SHOWN)
+        everything = texts(browser, "#product-aspects .chip")
+        choose("1,2")
+        browser.wait_until("document.querySelector('#product-aspects .tally') !== null", "The reviews are not counted")
+
+        assert texts(browser, "#product-aspects .chip") == [
+            "Durability100\u00a0%2 reviews",
+            "Quality100\u00a0%1 review",
+            "Service100\u00a0%1 review",
+        ]
+        browser.evaluate(f"{CHIP}.click()")
+        browser.wait_until("document.querySelector('.said-one') !== null", "No sentence is shown")
+        assert texts(browser, ".said-one .review-id") == ["r-4711", "r-4702"]
+        choose("3")
+        empty = "document.querySelector('#product-aspects .tally') && !document.querySelector('#product-aspects .chip')"
+        browser.wait_until(f"Boolean({empty})", "The slice of three stars is not shown, or not empty")
+        assert texts(browser, ".said-one") == []
+        choose("")
+        assert texts(browser, "#product-aspects .chip") == everything
+        assert browser.problems == []
+
+
 def test_chip_is_reached_and_opened_by_keyboard(browser: Chromium) -> None:
     with serving(sample_view()) as address:
         open_page(browser, address + PRODUCT, SHOWN)

@@ -4,12 +4,13 @@ import { afterwards, drawAlert } from "./alerts.js";
 import { drawChart } from "./chart.js";
 import { $, ask, button, el, redrawn, timeOf, with_ } from "./dom.js";
 import { bar, basis, lowEvidence, mentioned, rating, tally, toneOf, trendNote } from "./measures.js";
+import { asQuery, drawChoice, drawCounts, EVERYTHING, mentionedIn, readSlice } from "./slice.js";
 import { aspectName, counted, language, number, percent, t } from "./words.js";
 
 const ALERTS = 200;
 const ASK_AGAIN_MS = 10_000; // of a product that is not among the live ones
 
-let shown = null; // { id, window, summary, alerts, chosen, dispose }
+let shown = null; // { id, window, summary, alerts, choice, slice, chosen, dispose }
 
 const path = (id, what) => `/v1/products/${encodeURIComponent(id)}/${what}`;
 const section = (key, ...parts) => el("section", `part of-${key}`, el("h3", "", t(key)), ...parts);
@@ -17,7 +18,7 @@ const section = (key, ...parts) => el("section", `part of-${key}`, el("h3", "", 
 /** Show the product; `summary`: what is known of it already. */
 export function open(id, window, summary) {
   close();
-  shown = { id, window, summary: summary ?? null, alerts: new Map(), chosen: null, dispose: null };
+  shown = { id, window, summary: summary ?? null, alerts: new Map(), choice: EVERYTHING, slice: null, chosen: null, dispose: null };
   const own = shown;
   const parts = ["about", "chart", "aspects", "said", "praise", "trend", "alerts"].map((name) => with_(el("div"), { id: `product-${name}` }));
   $("product").replaceChildren(...parts);
@@ -46,6 +47,7 @@ export function put(summary) {
   shown.summary = summary;
   draw();
   if (isNews) drawHistory();
+  if (isNews) drawSlice();
   if (isNews && shown.chosen) showSentences(shown.chosen);
 }
 
@@ -60,6 +62,7 @@ export function setWindow(window) {
   if (!shown) return;
   shown.window = window;
   draw();
+  drawSlice();
 }
 
 async function refresh() {
@@ -140,15 +143,39 @@ function chooser(key, query, title, ...children) {
 }
 
 function drawAspects() {
-  const found = mentioned(shown.summary.aspects, shown.window);
-  redrawn($("product-aspects"), found.length ? section("aspects", el("p", "hint", t("aspects_hint")),
-    el("ul", "chips", ...found.map(([id, counts]) => {
-      const chip = chooser(`aspect ${id}`, { aspect: id }, t("said_of", { aspect: aspectName(id) }),
-        el("span", "", aspectName(id)), el("b", "", percent(counts.negative / counts.mentions)),
-        el("span", "of", counted(counts.mentions)));
-      chip.classList.add(toneOf(counts));
-      return el("li", "", chip);
-    }))) : null);
+  const { summary, window, choice, slice } = shown;
+  const isSlice = choice !== EVERYTHING;
+  const found = isSlice ? mentionedIn(slice ?? { aspects: {} }) : mentioned(summary.aspects, window);
+  if (!isSlice && !found.length) return redrawn($("product-aspects"));
+  const chips = found.map(([id, counts]) => {
+    const chip = chooser(`aspect ${id}`, { aspect: id, ...asQuery(choice) }, t("said_of", { aspect: aspectName(id) }),
+      el("span", "", aspectName(id)), el("b", "", percent(counts.negative / counts.mentions)),
+      el("span", "of", counted(counts.mentions)));
+    chip.classList.add(toneOf(counts));
+    return el("li", "", chip);
+  });
+  redrawn($("product-aspects"), section("aspects", drawChoice(choice, choose), isSlice && slice ? drawCounts(slice, window) : null,
+    el("p", "hint", t(found.length ? "aspects_hint" : slice ? "slice_without_aspects" : "loading")), el("ul", "chips", ...chips)));
+}
+
+function choose(choice) {
+  if (shown.chosen?.key.startsWith("aspect ")) {
+    shown.chosen = null;
+    $("product-said").replaceChildren();
+  }
+  shown.choice = Object.keys(asQuery(choice)).length ? choice : EVERYTHING;
+  shown.slice = null;
+  drawAspects();
+  drawSlice();
+}
+
+async function drawSlice() {
+  const own = shown, { choice, window } = own;
+  if (choice === EVERYTHING) return;
+  const slice = await readSlice(own.id, choice, window).catch(() => null);
+  if (own !== shown || own.choice !== choice || own.window !== window || !slice) return;
+  own.slice = slice;
+  drawAspects();
 }
 
 function drawHighlights() {
