@@ -25,6 +25,7 @@ from stream_app.models.sentence_heads import (
     SentenceTokenIds,
     SentenceTokenizer,
     hazard_threshold,
+    learned_aspects,
     learned_tasks,
 )
 from stream_app.models.transformer import (
@@ -217,9 +218,15 @@ def _derived(folder: Path, name: str, store: ModelStore | None) -> LoadedClassif
 
 
 def _sentence_heads(model: Any, folder: Path, base_folder: Path, tokenizer: Any, base: KnownModel) -> SentenceHeads:
-    """Its heads, with the default aspects that the base encoder's language describes, and all aspects' keywords."""
+    """Its heads, with the default aspects that it learned, and all aspects' keywords.
+
+    Of an aspect without an example in its training the head says no wherever it is asked: keywords alone find it.
+    """
     language = base.languages[0]
     aspects = [one for one in load_aspects() if language in one.description]
+    learned = learned_aspects(folder)
+    if learned is not None:
+        aspects = [one for one in aspects if one.id in learned]
     descriptions = [one.description[language] for one in aspects]
     prototypes = derived.prototypes(base_folder, tokenizer, descriptions)
     ids = [one.id for one in aspects]

@@ -52,6 +52,14 @@ def hazard_threshold(folder: Path) -> float:
         return DEFAULT_HAZARD_THRESHOLD
 
 
+def learned_aspects(folder: Path) -> frozenset[str] | None:
+    """Ids of the aspects that the training of the model in ``folder`` had examples of; None: its card does not say."""
+    try:
+        return frozenset(map(str, orjson.loads((folder / CARD_FILE).read_bytes())["learned_aspects"]))
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class SentenceTokenIds(TokenIds):
     """TokenIds of a text, and its sentences that were read, none without a token.

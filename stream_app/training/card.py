@@ -24,6 +24,7 @@ def write_card(
     dev: Sequence[Path],
     recipe: Mapping[str, Any],
     scores: Mapping[str, Any],
+    learned_aspects: Sequence[str] = (),
 ) -> None:
     """Write ``card.json`` (for programs) and ``README.md`` (for people) into the folder ``output``.
 
@@ -37,6 +38,7 @@ def write_card(
         "dev": [asdict(describe_file(path)) for path in dev],
         "recipe": dict(recipe),
         "scores": dict(scores),
+        **({"learned_aspects": list(learned_aspects)} if learned_aspects else {}),
         "limits": list(limits),
     }
     output.mkdir(parents=True, exist_ok=True)

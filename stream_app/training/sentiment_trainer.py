@@ -219,7 +219,14 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
             dev=self._job.files[1],
             recipe=asdict(recipe),
             scores=scores,
+            learned_aspects=self._learned_aspects(),
         )
+
+    def _learned_aspects(self) -> list[str]:
+        """Ids of the aspects that a sentence of the training data speaks of, in their order."""
+        sentences = (one for file in self._job.data.sentences for group in file.train for one in group)
+        found = frozenset().union(*(one.aspects or () for one in sentences))
+        return [aspect for aspect in self._job.aspects if aspect in found]
 
 
 class ModelInTraining:

@@ -105,6 +105,22 @@ def test_chinese_praise_and_complaints_are_distinguished() -> None:
     assert classifier.languages == {"zh"}
 
 
+@pytest.mark.parametrize(
+    ("text", "aspects"),
+    [
+        ("The bbq flavor is delicious.", ("smell_and_taste",)),
+        ("It arrived late and the box was crushed.", ("delivery", "packaging")),
+        ("The battery lasts all day.", ("battery_and_power",)),
+    ],
+)
+def test_aspects_are_found_whether_or_not_the_head_had_examples(
+    classifier: Classifier, text: str, aspects: tuple[str, ...]
+) -> None:
+    """By keywords alone where it had none: its training data says nothing of taste, delivery and packaging."""
+    [scores] = classifier.run(classifier.tokenize([text]))
+    assert set(aspects) <= set(scores.sentences[0].aspects)
+
+
 def test_each_clause_of_a_mixed_chinese_review_is_judged_by_itself() -> None:
     """Of reviews that praise one thing and complain of another, written for this test: "+" and "-" end clauses."""
     classifier = load_classifier("review-sentiment-zh", CPU)

@@ -24,6 +24,7 @@ from stream_app.models.sentence_heads import (
     SentenceTokenIds,
     SentenceTokenizer,
     hazard_threshold,
+    learned_aspects,
     learned_tasks,
 )
 from stream_app.records import ModelName, SentenceScores
@@ -282,3 +283,14 @@ def test_foreign_and_older_classifiers_judge_whole_texts_alone(
 def test_the_card_states_how_sure_of_a_hazard_the_model_must_be(tmp_path: Path, card: str, threshold: float) -> None:
     (tmp_path / "card.json").write_text(card)
     assert hazard_threshold(tmp_path) == threshold
+
+
+@pytest.mark.parametrize(
+    ("card", "aspects"),
+    [('{"learned_aspects": ["sound", "look"]}', {"sound", "look"}), ("{}", None), ("[]", None), ("", None)],
+)
+def test_card_says_which_aspects_the_training_had_examples_of(
+    tmp_path: Path, card: str, aspects: set[str] | None
+) -> None:
+    (tmp_path / "card.json").write_text(card)
+    assert learned_aspects(tmp_path) == aspects

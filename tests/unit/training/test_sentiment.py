@@ -95,6 +95,7 @@ def test_the_written_model_judges_as_its_card_says(tmp_path: Path, method: Liter
     assert trained.scores.accuracy == pytest.approx(right / 9)
     assert [one["rows"] for one in card["train"]] == [9, 36]
     assert "hazard_recall" in card["scores"]["held_out_sentences"]["sentences"]
+    assert card["learned_aspects"] == ["value"]
     assert (tmp_path / "model" / derived.weights_of(tmp_path / "model")).stat().st_size < 10_000_000
     assert classifier.languages == {"en"}
     [scores] = classifier.run(classifier.tokenize(["The lid broke. It caught fire."]))
