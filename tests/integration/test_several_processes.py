@@ -25,7 +25,7 @@ from stream_app.kafka.topics_admin import create_topics
 from stream_app.records import EnrichedReview
 from stream_app.settings import Settings
 from tests.integration.scripted_program import PROGRAM
-from tests.reliability.testbed.scripted_models import KILLS
+from tests.reliability.testbed.scripted_models import HELD, KILLS, Troubles
 from tests.waiting import wait_until
 
 PARTITIONS = 4
@@ -35,7 +35,7 @@ PRODUCTS = 40
 class Machine:
     """Two processes of `enrich` with models that cost nothing, and what was published to them."""
 
-    def __init__(self, kafka: str, topic_prefix: str, folder: Path) -> None:
+    def __init__(self, kafka: str, topic_prefix: str, folder: Path, troubles: Troubles) -> None:
         self.settings = Settings(
             brokers=kafka,
             topic_prefix=topic_prefix,
@@ -47,6 +47,7 @@ class Machine:
         )
         self.said: list[str] = []
         self.logs = folder / "logs"
+        self.troubles = troubles
         self.published = 0
         create_topics(self.settings)
         self.processes = Processes(
@@ -100,8 +101,9 @@ class Machine:
 
 @pytest.fixture
 def machine(kafka: str, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    monkeypatch.setenv("TROUBLES", str(tmp_path / "troubles"))
-    return Machine(kafka, topic_prefix, tmp_path)
+    troubles = Troubles(tmp_path / "troubles")
+    monkeypatch.setenv("TROUBLES", str(troubles.folder))
+    return Machine(kafka, topic_prefix, tmp_path, troubles)
 
 
 @pytest.mark.timeout(200)
@@ -109,12 +111,16 @@ def test_a_killed_member_comes_back_to_its_share_and_nothing_is_lost(machine: Ma
     """Both have partitions before and after; SIGTERM leaves none of them running."""
     with machine.processes as processes:
         machine.wait_until_shared()
-        machine.publish(800)
+        machine.publish(400)
         wait_until(lambda: len(machine.enriched()) > 50, 30, "nothing was enriched")
         pids = processes.pids()
         killed = pids["enrich-2"]
         assert killed is not None
+        machine.troubles.begin(HELD, "1")  # its partitions have records in flight when it dies, however fast it is
+        machine.publish(400, "A text that no cache knows.")
+        wait_until(lambda: f"{HELD}-{killed}" in machine.troubles, 30, "it was not held")
         os.kill(killed, signal.SIGKILL)
+        machine.troubles.end(HELD)
         wait_until(lambda: not psutil.pid_exists(killed) or psutil.Process(killed).status() == "zombie", 30, "it lives")
         machine.wait_until_shared()
         machine.publish(400)
