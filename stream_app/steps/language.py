@@ -37,6 +37,14 @@ _CONFIDENT, _CONFIDENT_OF_SHORT = 0.5, 0.9
 _NOT_WRITTEN_IN = frozenset({"la", "eo", "ia", "ie", "io", "vo"})  # the languages of brand names, not of reviews
 _LABEL = len("__label__")
 
+# Function words that no other language in Latin script writes. Two of them decide without the library, whose answer
+# takes 50 µs: decision 18.
+_ENGLISH = frozenset(
+    "the and this that these with they them you your would from which it have because very were what there when about "
+    "after".split()
+)
+_ENGLISH_WORDS = 2
+
 
 def language_of(text: str, stated: str | None, title: str | None = None) -> str:
     """ISO 639-1 code, or UNDETERMINED. ``text`` is clean.
@@ -95,14 +103,17 @@ def _recognized(text: str, title: str | None) -> str | None:
     seen = text[:_PREFIX]
     if title and len(seen) < _PREFIX:
         seen = f"{seen} {title}"[:_PREFIX]
-    # in capitals each text looks like another language; the library reads one line
-    labels, probabilities = _detector().predict(seen.lower().replace("\n", " "))
+    seen = seen.lower()  # in capitals each text looks like another language
+    words = seen.split()
+    if len(_ENGLISH.intersection(words)) >= _ENGLISH_WORDS:
+        return "en"
+    labels, probabilities = _detector().predict(" ".join(words))  # the library reads one line
     if not labels:
         return None
     code: str = labels[0][_LABEL:]
     if len(code) != 2 or code in _NOT_WRITTEN_IN:
         return None
-    return code if probabilities[0] >= (_CONFIDENT if len(seen.split()) >= _SHORT else _CONFIDENT_OF_SHORT) else None
+    return code if probabilities[0] >= (_CONFIDENT if len(words) >= _SHORT else _CONFIDENT_OF_SHORT) else None
 
 
 @cache

@@ -86,6 +86,23 @@ def test_capitals_and_lines_do_not_change_the_language() -> None:
     assert language_of("NE L'ACHETEZ PAS\nIL EST TOMBÉ EN PANNE", None) == "fr"
 
 
+def test_two_english_function_words_need_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer takes as long as all other steps together; one word may be a name, as in "The North Face"."""
+    asked = []
+
+    class Library:
+        def predict(self, text: str) -> tuple[list[str], list[float]]:
+            asked.append(text)
+            return ["__label__de"], [0.9]
+
+    monkeypatch.setattr("stream_app.steps.language._detector", Library)
+
+    assert language_of("THE case broke, and this was the second.", None) == "en"
+    assert asked == []
+    assert language_of("The North Face Jacke ist warm", None) == "de"
+    assert asked == ["the north face jacke ist warm"]
+
+
 def test_models_read_their_languages_and_try_undetermined_ones() -> None:
     """None: a model that reads any language."""
     english = frozenset({"en"})
