@@ -86,7 +86,7 @@ def test_capitals_and_lines_do_not_change_the_language() -> None:
     assert language_of("NE L'ACHETEZ PAS\nIL EST TOMBÉ EN PANNE", None) == "fr"
 
 
-def test_two_english_function_words_need_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_frequent_english_words_need_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its answer takes as long as all other steps together; one word may be a name, as in "The North Face"."""
     asked = []
 
@@ -101,6 +101,22 @@ def test_two_english_function_words_need_no_library(monkeypatch: pytest.MonkeyPa
     assert asked == []
     assert language_of("The North Face Jacke ist warm", None) == "de"
     assert asked == ["the north face jacke ist warm"]
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Harry Potter and the Chamber of Secrets, edicion muy bonita", "es"),
+        ("Das Buch The Girl with the Dragon Tattoo ist spannend", "de"),
+        ("Très bon jeu, Call of Duty and the rest", "fr"),
+        ("Plug and Play, funktioniert out of the box, klare Kaufempfehlung", "de"),
+        ("Prachtige hoes, it's a good one voor mijn Samsung", "nl"),
+        ("Ein nice to have, aber kein must have. Works for me", "de"),
+    ],
+)
+def test_english_names_and_phrases_in_other_languages_are_no_english(text: str, language: str) -> None:
+    """They have two frequent English words each, but others of their own language, which the library weighs."""
+    assert language_of(text, None) == language
 
 
 def test_models_read_their_languages_and_try_undetermined_ones() -> None:
