@@ -44,14 +44,14 @@ def main() -> None:
     packed = fields[b"highlights"]
     reads = SummaryReads(cast(Server, _NoServer()), Keys(Namespace("bench:v1"), 1))
     without = {name: value for name, value in fields.items() if name != b"highlights"}
-    summary = reads._keep("p", fields, sentences, _NOW_MS)
+    summary = reads._keep("p", fields, sentences, _NOW_MS, 0.0)
     assert summary is not None
     assert summary.digest is not None
     assert summary.digest.texts is not None
     print(summary.digest.texts["en"].text)
     print(f"highlights take {len(packed):,} bytes in Redis, the JSON {len(contract.encode_product_summary(summary)):,}")
     rows: dict[str, Callable[[], object]] = {
-        "read of a changed product": lambda: reads._keep("p", fields, sentences, _NOW_MS),
+        "read of a changed product": lambda: reads._keep("p", fields, sentences, _NOW_MS, 0.0),
         "without highlights and digest": lambda: _without_them(reads, without, sentences),
         "of it the highlights": lambda: highlights_of(themes, evidence),
         "JSON": lambda: contract.encode_product_summary(summary),
@@ -70,7 +70,7 @@ def main() -> None:
 
 def _without_them(reads: SummaryReads, fields: dict[bytes, bytes], sentences: list[bytes]) -> None:
     with patch.object(product_summary, "digest_of", lambda *_: None):
-        reads._keep("p", fields, sentences, _NOW_MS)
+        reads._keep("p", fields, sentences, _NOW_MS, 0.0)
 
 
 def _product() -> tuple[dict[bytes, bytes], list[bytes], Themes]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from stream_app import contract
 from stream_app.records import ProductSummary
@@ -13,10 +12,15 @@ from stream_app.records import ProductSummary
 _AT_0 = b'"as_of":"%b"' % contract.to_rfc3339(0).encode()
 
 
-class _Encoded(NamedTuple):
-    summary: ProductSummary  # as of 0
+@dataclass(slots=True)
+class _Encoded:
+    """``summary``: as of 0, ``body`` with it. ``last``, ``last_body``: as asked for last."""
+
+    summary: ProductSummary
     stale: bool
     body: bytes
+    last: ProductSummary
+    last_body: bytes = b""
 
 
 class EncodedSummaries:
@@ -29,13 +33,18 @@ class EncodedSummaries:
 
     def of(self, summary: ProductSummary, *, stale: bool = False) -> bytes:
         """The same as ``contract.encode_product_summary``."""
-        at_0 = replace(summary, as_of_ms=0)
         held = self._kept.get(summary.product_id)
+        if held is not None and held.last is summary and held.stale == stale:
+            self._kept.move_to_end(summary.product_id)
+            return held.last_body
+        at_0 = replace(summary, as_of_ms=0)
         # quickly seen: the parts of a summary that did not change are the same objects (see SummaryReads)
         if held is None or held.stale != stale or held.summary != at_0:
-            held = _Encoded(at_0, stale, contract.encode_product_summary(at_0, stale=stale))
+            held = _Encoded(at_0, stale, contract.encode_product_summary(at_0, stale=stale), summary)
             self._kept[summary.product_id] = held
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(summary.product_id)
-        return held.body.replace(_AT_0, b'"as_of":"%b"' % contract.to_rfc3339(summary.as_of_ms).encode())
+        held.last = summary
+        held.last_body = held.body.replace(_AT_0, b'"as_of":"%b"' % contract.to_rfc3339(summary.as_of_ms).encode())
+        return held.last_body

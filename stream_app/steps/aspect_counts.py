@@ -51,12 +51,11 @@ def plus_said(tallies: Mapping[str, AspectTally], said: Said, sign: int) -> dict
 
 def total(*parts: Mapping[str, AspectTally]) -> dict[str, AspectTally]:
     """The sum of tallies by aspect id."""
-    found: dict[str, AspectTally] = {}
+    tallies: dict[str, list[AspectTally]] = {}
     for part in parts:
         for aspect, tally in part.items():
-            mentions, negative, positive = found.get(aspect, _NOTHING)
-            found[aspect] = mentions + tally[0], negative + tally[1], positive + tally[2]
-    return found
+            tallies.setdefault(aspect, []).append(tally)
+    return {aspect: tuple(map(sum, zip(*found, strict=True))) for aspect, found in tallies.items()}  # type: ignore[misc]
 
 
 def _polarity(labels: set[str]) -> Polarity:

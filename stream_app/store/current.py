@@ -30,11 +30,16 @@ class CurrentView:
     without). Where Redis does not answer, the last known generation is read: look-ups go on as long as possible.
     """
 
-    def __init__(self, server: Server, namespace: Namespace, generation: int, flag_url: str = "") -> None:
-        """``generation``: the one to read; 0: always the active one. ``flag_url``: the setting of that name."""
+    def __init__(
+        self, server: Server, namespace: Namespace, generation: int, flag_url: str = "", reuse_seconds: float = 0.0
+    ) -> None:
+        """``generation``: the one to read; 0: always the active one. ``flag_url``: the setting of that name.
+        ``reuse_seconds``: how old a summary may be that is returned without asking Redis.
+        """
         self._server = server
         self._namespace = namespace
         self._flag_url = flag_url
+        self._reuse_seconds = reuse_seconds
         self._generations = Generations(server, namespace)
         self._follows = generation == 0
         self._store = None if self._follows else self._store_of(generation)
@@ -44,10 +49,10 @@ class CurrentView:
         self._asking: asyncio.Task[None] | None = None
 
     @classmethod
-    def from_settings(cls, settings: RedisSettings) -> CurrentView:
+    def from_settings(cls, settings: RedisSettings, reuse_seconds: float = 0.0) -> CurrentView:
         """Connects at the first call. Raises ConfigurationError when the URL is not one."""
         server = Server.from_settings(settings, SCRIPTS)
-        return cls(server, Namespace.of(settings), settings.generation, settings.flag_url)
+        return cls(server, Namespace.of(settings), settings.generation, settings.flag_url, reuse_seconds)
 
     @property
     def generation(self) -> int:
@@ -145,7 +150,8 @@ class CurrentView:
 
     def _store_of(self, generation: int) -> RedisSummaryStore:
         keys = Keys(self._namespace, generation)
-        return RedisSummaryStore(self._server, keys, Intervals(0, 0, 0), self._flag_url)  # readers make no texts
+        never_due = Intervals(0, 0, 0)  # readers make no texts
+        return RedisSummaryStore(self._server, keys, never_due, self._flag_url, self._reuse_seconds)
 
 
 def _noted(asking: asyncio.Task[None]) -> None:

@@ -1,10 +1,12 @@
-"""Look-ups of summaries, cheap under load: those asked for at the same time share one round trip, and a product that
-has not changed since it was read last is not read and summed again.
+"""Look-ups of summaries, cheap under load: those asked for at the same time share one round trip, a product that has
+not changed since it was read last is not read and summed again, and one that Redis was asked about a moment ago is not
+asked about again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,36 +32,42 @@ _STATE_FIELDS = ("version", "texts", "totals", "newest", "text")
 class SummaryReads:
     """Summaries of one generation, for one event loop."""
 
-    def __init__(self, server: Server, keys: Keys, flag_url: str = "") -> None:
-        """``flag_url``: the setting of that name."""
+    def __init__(self, server: Server, keys: Keys, flag_url: str = "", reuse_seconds: float = 0.0) -> None:
+        """``flag_url``: the setting of that name. ``reuse_seconds``: how old a summary may be that is returned without
+        asking Redis; its ``as_of`` is when Redis was asked. 0: each look-up asks.
+        """
         # a cluster's nodes fail one by one: a trip to all of them would make one node's failure everyone's
         self._gathered = None if server.is_cluster else _Gathered(server)
         self._run = server.run if self._gathered is None else self._gathered.run
         self._keys = keys
         self._flag_url = flag_url
+        self._reuse_seconds = reuse_seconds
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     async def read(self, product_ids: Sequence[str], now_ms: int) -> list[ProductSummary | None]:
         """As of ports.SummaryReader. A product that changed costs a second round trip."""
-        hour = now_ms // _HOUR_MS
-        kept = [self._kept_of(product_id, hour) for product_id in product_ids]
-        asked = [
-            self._whole(product_id) if one is None else self._state_fields(product_id)
-            for product_id, one in zip(product_ids, kept, strict=True)
-        ]
-        replies = iter(await self._run([*chain.from_iterable(asked)]))
-        summaries: dict[str, ProductSummary | None] = {}
+        asked_at = time.monotonic()
+        kept = {product_id: self._kept_of(product_id, now_ms) for product_id in product_ids}
+        summaries: dict[str, ProductSummary | None] = {
+            product_id: one.summary for product_id, one in kept.items() if one and self._is_recent(one, asked_at)
+        }
+        asked = [product_id for product_id in kept if product_id not in summaries]
+        commands = [self._whole(one) if kept[one] is None else self._state_fields(one) for one in asked]
+        replies = iter(await self._run([*chain.from_iterable(commands)]) if asked else [])
         changed = []
-        for product_id, one in zip(product_ids, kept, strict=True):
+        for product_id in asked:
+            one = kept[product_id]
             if one is None:
-                summaries[product_id] = self._keep(product_id, next(replies), next(replies), now_ms)
-            elif next(replies) == one.state:
-                summaries[product_id] = replace(one.summary, as_of_ms=now_ms)
-            else:
+                reply = next(replies), next(replies)
+                summaries[product_id] = self._summed(product_id, *reply, now_ms, asked_at)
+            elif next(replies) != one.state:
                 changed.append(product_id)
+            else:
+                one.summary, one.asked_at = replace(one.summary, as_of_ms=now_ms), asked_at
+                summaries[product_id] = one.summary
         replies = iter(await self._run([*chain.from_iterable(map(self._whole, changed))]) if changed else [])
         for product_id in changed:
-            summaries[product_id] = self._keep(product_id, next(replies), next(replies), now_ms)
+            summaries[product_id] = self._summed(product_id, next(replies), next(replies), now_ms, asked_at)
         return [summaries[product_id] for product_id in product_ids]
 
     def close(self) -> None:
@@ -75,16 +83,29 @@ class SummaryReads:
     def _state_fields(self, product_id: str) -> tuple[Command]:
         return (("HMGET", self._keys.product(product_id).state, *_STATE_FIELDS),)
 
-    def _kept_of(self, product_id: str, hour: int) -> _Kept | None:
+    def _kept_of(self, product_id: str, now_ms: int) -> _Kept | None:
         """The cached summary; None where another hour has entered the product's windows."""
         one = self._kept.get(product_id)
-        if one is None or one.hour != hour:
+        if one is None or one.hour != now_ms // _HOUR_MS:
             return None
         self._kept.move_to_end(product_id)
         return one
 
+    def _is_recent(self, one: _Kept, asked_at: float) -> bool:
+        """Was Redis asked about it so lately that a look-up of ``asked_at`` need not ask?"""
+        return one.asked_at > asked_at - self._reuse_seconds  # guarantee: what-is-reused-is-recent
+
+    def _summed(
+        self, product_id: str, fields: Mapping[bytes, bytes], sentences: Sequence[bytes], now_ms: int, asked_at: float
+    ) -> ProductSummary | None:
+        """The product as Redis has it. Look-ups at the same time sum it once."""
+        one = self._kept_of(product_id, now_ms)
+        if one is not None and self._is_recent(one, asked_at):
+            return one.summary
+        return self._keep(product_id, fields, sentences, now_ms, asked_at)
+
     def _keep(
-        self, product_id: str, fields: Mapping[bytes, bytes], sentences: Sequence[bytes], now_ms: int
+        self, product_id: str, fields: Mapping[bytes, bytes], sentences: Sequence[bytes], now_ms: int, asked_at: float
     ) -> ProductSummary | None:
         """The product as product_summary.summarize returns it, without an object per hour. None: unknown."""
         if not fields:
@@ -98,20 +119,23 @@ class SummaryReads:
             state, now_ms, windows, day_tallies(days), self._keys.generation, self._flag_url
         )
         state_fields = [fields.get(name.encode()) for name in _STATE_FIELDS]
-        self._kept[product_id] = _Kept(state_fields, now_ms // _HOUR_MS, summary)
+        self._kept[product_id] = _Kept(state_fields, now_ms // _HOUR_MS, summary, asked_at)
         self._kept.move_to_end(product_id)
         if len(self._kept) > SUMMARIES_KEPT:
             self._kept.popitem(last=False)
         return summary
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Kept:
-    """A summary as of some time in ``hour`` (since 1970, UTC), and the fields that show its state then."""
+    """A summary as of some time in ``hour`` (since 1970, UTC), the fields that show its state then, and when Redis was
+    last asked (``time.monotonic``).
+    """
 
     state: list[bytes | None]
     hour: int
     summary: ProductSummary
+    asked_at: float
 
 
 class _Asked(NamedTuple):

@@ -43,10 +43,13 @@ class RedisSummaryStore:
     Every call raises StoreUnavailable when the server is away, and may then simply be made again.
     """
 
-    def __init__(self, server: Server, keys: Keys, intervals: Intervals, flag_url: str = "") -> None:
+    def __init__(
+        self, server: Server, keys: Keys, intervals: Intervals, flag_url: str = "", reuse_seconds: float = 0.0
+    ) -> None:
+        """``reuse_seconds``: see SummaryReads."""
         self._server = server
         self._keys = keys
-        self._reads = SummaryReads(server, self._keys, flag_url)
+        self._reads = SummaryReads(server, self._keys, flag_url, reuse_seconds)
         self._due = DueProducts(server, self._keys, intervals)
         self._alerts = RecentAlerts(server, self._keys)
         self._handling = AlertHandling(server, self._keys)

@@ -9,7 +9,9 @@ from typing import Any, cast
 import pytest
 
 from stream_app.ports import ConfigurationError, StoreUnavailable
-from stream_app.records import AspectCounts, AspectSummary, Evidence, Mention, ProductText, Quote
+from stream_app.records import AspectCounts, AspectSummary, Evidence, Mention, ProductSummary, ProductText, Quote
+from stream_app.steps import product_summary
+from stream_app.steps.fold import ProductState
 from stream_app.store import packing
 from stream_app.store.keys import Keys, Namespace
 from stream_app.store.reads import SummaryReads
@@ -121,6 +123,61 @@ async def test_each_telling_field_tells(server: HashServer, reads: SummaryReads,
     await reads.read(["p"], NOW_MS)
 
     assert server.trips[1:] == [["HMGET"], ["HGETALL", "HVALS"]]
+
+
+async def test_what_is_reused_is_recent(server: HashServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For so long Redis is not asked again, and the answer says when it was; then a change is seen."""
+    now = 100.0
+    monkeypatch.setattr("stream_app.store.reads.time.monotonic", lambda: now)
+    reads = SummaryReads(cast(Server, server), KEYS, reuse_seconds=0.2)
+    server.put("p", 3)
+    await reads.read(["p"], NOW_MS)
+    server.put("p", 4)
+    now += 0.19
+
+    [reused, unknown] = await reads.read(["p", "unknown"], NOW_MS + 190)
+
+    assert reused is not None
+    assert (reused.as_of_ms, reused.windows["24h"].reviews, unknown) == (NOW_MS, 3, None)
+    assert server.trips == [["HGETALL", "HVALS"], ["HGETALL", "HVALS"]]  # the second of the unknown one
+    now += 0.02
+    [fresh] = await reads.read(["p"], NOW_MS + 210)
+    assert fresh is not None
+    assert (fresh.as_of_ms, fresh.windows["24h"].reviews) == (NOW_MS + 210, 4)
+
+
+async def test_asking_counts_from_the_last_time_not_from_the_last_change(
+    server: HashServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("stream_app.store.reads.time.monotonic", lambda: now)
+    reads = SummaryReads(cast(Server, server), KEYS, reuse_seconds=0.2)
+    server.put("p", 3)
+    for _ in range(4):
+        await reads.read(["p"], NOW_MS)
+        now += 0.15
+
+    assert server.trips == [["HGETALL", "HVALS"], ["HMGET"]]
+
+
+async def test_changed_product_that_many_ask_for_is_summed_once(
+    server: HashServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the one in demand whose reading takes longest."""
+    reads = SummaryReads(cast(Server, server), KEYS, reuse_seconds=0.2)
+    summed, summary_of = [], product_summary.summary_of
+
+    def counted(state: ProductState, *rest: Any) -> ProductSummary:
+        summed.append(state.product_id)
+        return summary_of(state, *rest)
+
+    monkeypatch.setattr(product_summary, "summary_of", counted)
+    server.put("p", 3)
+
+    found = await asyncio.gather(*(reads.read(["p"], NOW_MS + number) for number in range(5)))
+
+    assert summed == ["p"]
+    assert {one.windows["24h"].reviews for [one] in found if one is not None} == {3}
 
 
 async def test_product_is_summed_again_in_another_hour(server: HashServer, reads: SummaryReads) -> None:
