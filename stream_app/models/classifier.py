@@ -24,6 +24,7 @@ from stream_app.models.sentence_heads import (
     SentenceHeads,
     SentenceTokenIds,
     SentenceTokenizer,
+    contradictions_below,
     hazard_threshold,
     learned_aspects,
     learned_tasks,
@@ -76,18 +77,23 @@ class Classifier:
 
     def run(self, batch: Sequence[Tokens]) -> list[Scores]:
         with computing(), torch.inference_mode():
-            sentences: Sequence[tuple[SentenceScores, ...]] = [()] * len(batch)
             if self._sentence_heads is None:
-                logits = self.encoder.logits(cast(Sequence[TokenIds], batch))
+                probabilities = self._probabilities(self.encoder.logits(cast(Sequence[TokenIds], batch)))
+                sentences: Sequence[tuple[SentenceScores, ...]] = [()] * len(batch)
             else:
                 encoded = self.encoder.encode(cast(Sequence[TokenIds], batch))
-                logits = encoded.logits
-                sentences = self._sentence_heads.scores(encoded, cast(Sequence[SentenceTokenIds], batch))
-            probabilities = (logits.softmax(dim=-1) @ self._columns).tolist()
+                probabilities = self._probabilities(encoded.logits)
+                of_tokens = cast(Sequence[SentenceTokenIds], batch)
+                sentences = self._sentence_heads.scores(encoded, of_tokens, probabilities)
         return [
             Scores(row[0], row[1], row[2], tokens.truncated, of_sentences)
             for row, tokens, of_sentences in zip(probabilities, batch, sentences, strict=True)
         ]
+
+    def _probabilities(self, logits: torch.Tensor) -> list[list[float]]:
+        """[texts, 3], by LABELS."""
+        found: list[list[float]] = (logits.softmax(dim=-1) @ self._columns).tolist()
+        return found
 
     def canary(self) -> bool:
         [now] = self.run(self._canary)
@@ -231,7 +237,14 @@ def _sentence_heads(model: Any, folder: Path, base_folder: Path, tokenizer: Any,
     prototypes = derived.prototypes(base_folder, tokenizer, descriptions)
     ids = [one.id for one in aspects]
     return SentenceHeads(
-        model, ids, prototypes, learned_tasks(folder), hazard_threshold(folder), aspects_in_use(), language
+        model,
+        ids,
+        prototypes,
+        learned_tasks(folder),
+        hazard_threshold(folder),
+        aspects_in_use(),
+        language,
+        contradictions_below(folder),
     )
 
 

@@ -6,7 +6,7 @@ import copy
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ Measured: docs/decisions/0034-aspects-by-head-and-keywords.md."""
 _NAMED_ASPECT_LOGIT = math.log(NAMED_ASPECT_THRESHOLD / (1 - NAMED_ASPECT_THRESHOLD))
 
 DEFAULT_HAZARD_THRESHOLD = 0.8  # a critical alert must not be noise
+_ALWAYS = 2.0
+_OPPOSITE = {LABELS.index("negative"): LABELS.index("positive"), LABELS.index("positive"): LABELS.index("negative")}
 TASKS = frozenset({"sentiment", "hazard", "aspects"})
 
 
@@ -50,6 +52,16 @@ def hazard_threshold(folder: Path) -> float:
         return float(orjson.loads((folder / CARD_FILE).read_bytes())["hazard_threshold"])
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         return DEFAULT_HAZARD_THRESHOLD
+
+
+def contradictions_below(folder: Path) -> float:
+    """How probable the label of a review may be for a sentence that contradicts it to be believed, as the card of the
+    model in ``folder`` states it; above 1: always.
+    """
+    try:
+        return float(orjson.loads((folder / CARD_FILE).read_bytes())["contradictions_below"])
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        return _ALWAYS
 
 
 def learned_aspects(folder: Path) -> frozenset[str] | None:
@@ -126,16 +138,19 @@ class SentenceHeads:
         hazard_threshold: float = 0.5,
         named: Sequence[Aspect] = (),
         language: str = "en",
+        contradictions_below: float = _ALWAYS,
     ) -> None:
         """``aspects``: the ids of ``prototypes`` [aspects, width]. ``learned``: a head says nothing of other tasks.
 
         ``hazard_threshold``: the model's probability that becomes 0.5, so that one threshold suits all models.
         ``named``: aspects with keywords. Those of ``language``, ``by_keyword``, are looked for in the words of
         sentences (SentenceTokenizer): they decide where the head knows no such aspect, and help it where it does.
+        ``contradictions_below``: sentences that contradict a review of at least this probability are doubtful.
         """
         self.by_keyword = tuple(one for one in named if language in one.keywords)
         self.language = language
         self._hazard_shift = math.log(hazard_threshold / (1 - hazard_threshold))
+        self._contradictions_below = contradictions_below
         self._learned = learned
         self._classifier = copy.deepcopy(model.sentence_classifier).float()
         self._projection = copy.deepcopy(model.aspect_projection).float()
@@ -150,8 +165,10 @@ class SentenceHeads:
         other._prototypes = self._prototypes.to(device)
         return other
 
-    def scores(self, encoded: Encoded, batch: Sequence[SentenceTokenIds]) -> list[tuple[SentenceScores, ...]]:
-        """The sentences' scores of each text."""
+    def scores(
+        self, encoded: Encoded, batch: Sequence[SentenceTokenIds], reviews: Sequence[Sequence[float]]
+    ) -> list[tuple[SentenceScores, ...]]:
+        """The sentences' scores of each text. ``reviews``: the probabilities of its LABELS."""
         counts = [len(tokens.sentences) for tokens in batch]
         total = sum(counts)
         if not total:
@@ -181,7 +198,24 @@ class SentenceHeads:
             )
         ]
         ends = np.cumsum(counts).tolist()
-        return [tuple(judged[end - count : end]) for count, end in zip(counts, ends, strict=True)]
+        return [
+            self._with_doubts(tuple(judged[end - count : end]), of_review)
+            for count, end, of_review in zip(counts, ends, reviews, strict=True)
+        ]
+
+    def _with_doubts(
+        self, sentences: tuple[SentenceScores, ...], of_review: Sequence[float]
+    ) -> tuple[SentenceScores, ...]:
+        confidence = max(of_review)
+        opposite = _OPPOSITE.get(of_review.index(confidence))
+        if opposite is None or confidence < self._contradictions_below:
+            return sentences
+        return tuple(
+            replace(one, doubtful=True)
+            if one.probabilities is not None and one.probabilities[opposite] == max(one.probabilities)
+            else one
+            for one in sentences
+        )
 
     def _aspects_of(self, vectors: torch.Tensor, by_words: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]:
         """Ids of the aspects of each sentence, those of the head first. ``by_words``: those that its words name."""

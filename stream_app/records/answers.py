@@ -24,7 +24,8 @@ class SentenceScores:
     """The classifier's answer for a sentence, ``text[start:end]`` of what it read, in Unicode code points.
 
     ``probabilities``: of LABELS; None by a classifier that learned hazards alone. ``hazard``: the probability that
-    someone was or could have been hurt. ``aspects``: ids of what it speaks of.
+    someone was or could have been hurt. ``aspects``: ids of what it speaks of. ``doubtful``: it contradicts a review of
+    whose sentiment the classifier is sure; most often it is misread.
     """
 
     start: int
@@ -32,6 +33,7 @@ class SentenceScores:
     probabilities: tuple[float, float, float] | None
     hazard: float
     aspects: tuple[str, ...] = ()
+    doubtful: bool = False
 
 
 @value

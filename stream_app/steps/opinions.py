@@ -22,7 +22,7 @@ def hazard_in(sentences: Sequence[SentenceScores]) -> SentenceScores | None:
 
 
 def opinions_of(prepared: Prepared, sentences: Sequence[SentenceScores]) -> tuple[Opinion, ...] | None:
-    """The telling sentences of the text, in its order: negative or positive ones and hazards.
+    """The telling sentences of the text, in its order: negative or positive ones that are not doubtful, and hazards.
 
     Of more than MAX_OPINIONS hazards come first, then those of the highest confidence. None where the sentiment of
     sentences was not judged. Those of the title are left out: offsets are into the text.
@@ -35,7 +35,8 @@ def opinions_of(prepared: Prepared, sentences: Sequence[SentenceScores]) -> tupl
         confidence = max(one.probabilities)
         label = one.probabilities.index(confidence)
         hazard = one.hazard >= HAZARD_THRESHOLD
-        if (hazard or label != _NEUTRAL) and (span := _in_text(prepared, one)):
+        tells = label != _NEUTRAL and not one.doubtful
+        if (hazard or tells) and (span := _in_text(prepared, one)):
             found.append(Opinion(span, LABELS[label], round(confidence * 10_000) / 10_000, one.aspects, hazard))
     if len(found) > MAX_OPINIONS:
         surest = sorted(found, key=lambda one: (not one.hazard, -one.confidence))[:MAX_OPINIONS]

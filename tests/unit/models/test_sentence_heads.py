@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import re
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ from stream_app.models.sentence_heads import (
     SentenceHeads,
     SentenceTokenIds,
     SentenceTokenizer,
+    contradictions_below,
     hazard_threshold,
     learned_aspects,
     learned_tasks,
@@ -109,6 +111,50 @@ def test_sentences_are_judged_as_in_training(
     for text, of in zip(TEXTS, scores, strict=True):
         assert_same(of.sentences, by_training(found, text), tolerance)
         assert sum(of.sentences[0].probabilities or ()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("of_review", "doubtful"),
+    [
+        ((0.04, 0.06, 0.90), [True, False, False, False]),
+        ((0.90, 0.06, 0.04), [False, False, True, False]),
+        ((0.10, 0.11, 0.79), [False, False, False, False]),  # not sure enough
+        ((0.04, 0.90, 0.06), [False, False, False, False]),  # contradicted by neither
+    ],
+)
+def test_sentences_that_contradict_a_sure_review_are_doubtful(
+    found: LoadedClassifier, of_review: tuple[float, float, float], doubtful: list[bool]
+) -> None:
+    """By a model whose card says so; of the last sentence nothing is known."""
+    heads = SentenceHeads(found.model, ASPECTS, torch.zeros(3, 384), contradictions_below=0.8)
+    judged = tuple(SentenceScores(0, 1, of, 0.0) for of in ((0.9, 0.1, 0.0), (0.1, 0.8, 0.1), (0.1, 0.0, 0.9), None))
+
+    assert [one.doubtful for one in heads._with_doubts(judged, of_review)] == doubtful
+
+
+def test_sentences_are_compared_with_their_own_review(found: LoadedClassifier, cpu: DeviceChoice) -> None:
+    """In a micro-batch; no review is sure enough where the card says nothing."""
+    surely = copy.copy(found.sentence_heads)
+    assert surely is not None
+    surely._contradictions_below = 0.0
+    scores = (classifier := replace(found, sentence_heads=surely).on(cpu)).run(classifier.tokenize(TEXTS))
+
+    for of in scores:
+        whole = (of.negative, of.neutral, of.positive)
+        opposite = {0: 2, 2: 0}.get(whole.index(max(whole)))
+        for one in of.sentences:
+            assert one.probabilities is not None
+            assert one.doubtful == (one.probabilities.index(max(one.probabilities)) == opposite)
+    plain = (classifier := found.on(cpu)).run(classifier.tokenize(TEXTS))
+    assert {one.doubtful for of in plain for one in of.sentences} == {False}
+
+
+@pytest.mark.parametrize(
+    ("card", "below"), [('{"contradictions_below": 0.7}', 0.7), ("{}", 2.0), ("[]", 2.0), ("", 2.0)]
+)
+def test_card_states_until_when_a_sentence_may_contradict_its_review(tmp_path: Path, card: str, below: float) -> None:
+    (tmp_path / "card.json").write_text(card)
+    assert contradictions_below(tmp_path) == below
 
 
 def test_a_padded_encoder_judges_them_too(found: LoadedClassifier, cpu: DeviceChoice) -> None:

@@ -58,6 +58,16 @@ def test_opinions_are_the_sentences_that_judge_and_those_of_hazards() -> None:
     )
 
 
+def test_doubtful_sentences_are_no_opinions_unless_they_speak_of_a_hazard() -> None:
+    """A hazard is worth an error; the praise of a whole review is not worth an invented complaint."""
+    doubtful = tuple(replace(one, doubtful=True) for one in judged(prepared(), *SAID))
+
+    found = opinions_of(prepared(), doubtful)
+
+    assert found is not None
+    assert [said(prepared(), one.span) for one in found] == ["A sliver was in the jar."]
+
+
 @pytest.mark.parametrize("title", ["My jar", "Mein Glas!", "质量太差了。", "👍👍"])
 def test_offsets_are_into_the_published_text_whatever_the_title(title: str) -> None:
     """Code points, behind the title and what is put between; the title's own sentence is left out."""
