@@ -27,7 +27,7 @@ class EncodedSummaries:
     """Of the products asked for last. For one event loop."""
 
     def __init__(self, kept: int = 1024) -> None:
-        """``kept``: products, of 3 to 16 KB each."""
+        """``kept``: products, of 6 to 32 KB each."""
         self._most = kept
         self._kept: OrderedDict[str, _Encoded] = OrderedDict()
 

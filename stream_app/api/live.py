@@ -1,8 +1,8 @@
 """Server-Sent Events for the page: what changed in the view, to every client, for one read a second.
 
 Why events and not polling by each page: the store is read once a second for all pages together, a change is on the
-screen within a second, and the browser needs no library. Nothing is queued for a slow client: each compares what it was
-last sent with the newest view, so memory is bounded by the view and the number of clients.
+screen within 1.2 seconds, and the browser needs no library. Nothing is queued for a slow client: each compares what it
+was last sent with the newest view, so memory is bounded by the view and the number of clients.
 """
 
 from __future__ import annotations

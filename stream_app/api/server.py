@@ -25,10 +25,9 @@ from stream_app.ports import ConfigurationError, Explainer
 from stream_app.settings import Settings
 
 _STOP_SECONDS = 3
-# A busy shop's look-ups are mostly for a few products. Redis is asked about each at most five times a second; caches
-# may keep an answer for a second (answers.CACHE_CONTROL).
+# A busy shop's look-ups are mostly for a few products. Caches may keep an answer for a second (answers.CACHE_CONTROL).
 _REUSE_SECONDS = 0.2
-_OLD_COLLECTION_EVERY = 1_000  # collections of the middle generation; Python's own value is 10
+_OLD_COLLECTION_EVERY = 100  # collections of the middle generation; Python's own value is 10
 
 
 def _print(line: str) -> None:
@@ -124,7 +123,7 @@ async def _serve(
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
     # What is there now stays, and so do the summaries kept: to walk all of them stopped every look-up for 20 to 160 ms,
-    # several times a minute under load, and found nothing. Young cycles are collected as before.
+    # several times a minute under load, and found nothing there. Young cycles are collected as before.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*gc.get_threshold()[:2], _OLD_COLLECTION_EVERY)

@@ -32,7 +32,7 @@ Measured: docs/decisions/0034-aspects-by-head-and-keywords.md."""
 _NAMED_ASPECT_LOGIT = math.log(NAMED_ASPECT_THRESHOLD / (1 - NAMED_ASPECT_THRESHOLD))
 
 DEFAULT_HAZARD_THRESHOLD = 0.8  # a critical alert must not be noise
-_ALWAYS = 2.0
+_BELIEVE_ALL = 2.0
 _OPPOSITE = {LABELS.index("negative"): LABELS.index("positive"), LABELS.index("positive"): LABELS.index("negative")}
 TASKS = frozenset({"sentiment", "hazard", "aspects"})
 
@@ -61,7 +61,7 @@ def contradictions_below(folder: Path) -> float:
     try:
         return float(orjson.loads((folder / CARD_FILE).read_bytes())["contradictions_below"])
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-        return _ALWAYS
+        return _BELIEVE_ALL
 
 
 def learned_aspects(folder: Path) -> frozenset[str] | None:
@@ -138,7 +138,7 @@ class SentenceHeads:
         hazard_threshold: float = 0.5,
         named: Sequence[Aspect] = (),
         language: str = "en",
-        contradictions_below: float = _ALWAYS,
+        contradictions_below: float = _BELIEVE_ALL,
     ) -> None:
         """``aspects``: the ids of ``prototypes`` [aspects, width]. ``learned``: a head says nothing of other tasks.
 

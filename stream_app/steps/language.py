@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import distribution
 from typing import Any
+
+from stream_app.steps.lexicon import STOP_WORDS
 
 UNDETERMINED = "und"  # ISO 639-2: nobody stated a language, and none is recognized
 
@@ -37,19 +40,8 @@ _CONFIDENT, _CONFIDENT_OF_SHORT = 0.5, 0.9
 _NOT_WRITTEN_IN = frozenset({"la", "eo", "ia", "ie", "io", "vo"})  # the languages of brand names, not of reviews
 _LABEL = len("__label__")
 
-# Two of these, and none of the frequent words of other languages, decide without the library, whose answer takes
-# 50 µs: decision 18. Without "and": "Plug and Play", "The … and the …" are names in any language.
-_ENGLISH = frozenset(
-    "the this that these with they them she you your our it it's i've i'm would could have does don't didn't doesn't "
-    "were get got from which who what there when how then than because about after some other very much really loved "
-    "works bought recommend".split()
-)
-_NOT_ENGLISH = frozenset(
-    "der die das und ist ein eine ich nicht mit auf sehr le la les des est un une et je pas pour el los es muy que y "
-    "con para il che per non molto o os um uma muito het een ik voor niet en de du van og och det jeg er av som na si "
-    "w".split()
-)
-_ENGLISH_WORDS = 2
+_FEWEST = 4  # words
+_ENOUGH_ENGLISH = 0.5  # of the words are English function words: then the library, which takes 50 µs, is not asked
 
 
 def language_of(text: str, stated: str | None, title: str | None = None) -> str:
@@ -106,13 +98,12 @@ def _in_latin_script(text: str, tag: str | None, title: str | None) -> str:
 
 def _recognized(text: str, title: str | None) -> str | None:
     """The language that the library is confident of."""
-    seen = text[:_PREFIX]
-    if title and len(seen) < _PREFIX:
-        seen = f"{seen} {title}"[:_PREFIX]
-    seen = seen.lower()  # in capitals each text looks like another language
-    words = seen.split()
-    if seen.isascii() and len(_ENGLISH.intersection(words)) >= _ENGLISH_WORDS and _NOT_ENGLISH.isdisjoint(words):
+    seen = text[:_PREFIX].lower()  # in capitals each text looks like another language
+    if seen.isascii() and _is_plain_english(seen.split()):
         return "en"
+    if title and len(seen) < _PREFIX:
+        seen = f"{seen} {title.lower()}"[:_PREFIX]
+    words = seen.split()
     labels, probabilities = _detector().predict(" ".join(words))  # the library reads one line
     if not labels:
         return None
@@ -120,6 +111,16 @@ def _recognized(text: str, title: str | None) -> str | None:
     if len(code) != 2 or code in _NOT_WRITTEN_IN:
         return None
     return code if probabilities[0] >= (_CONFIDENT if len(words) >= _SHORT else _CONFIDENT_OF_SHORT) else None
+
+
+def _is_plain_english(words: Sequence[str]) -> bool:
+    """Without a title, and by so many that a name ("What Remains of Edith Finch") or a phrase ("it's a good one") in a
+    review in another language does not make English of it.
+    """
+    if len(words) < _FEWEST:
+        return False
+    function_words = sum(word in STOP_WORDS for word in words)
+    return function_words >= _ENOUGH_ENGLISH * len(words)
 
 
 @cache

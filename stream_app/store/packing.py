@@ -19,7 +19,6 @@ _INTEGERS_OF_A_CONTRIBUTION = 7
 _SAID = re.compile(r"([-*+.])([A-Za-z]+)")
 _NO_ASPECTS: Mapping[str, str] = {}
 _DAYS_KEPT = 16_384  # about 1 KB each
-_EVIDENCE_KEPT = 8_192  # about 3 KB each: those of 128 products at least
 
 DUE_FIELDS = (
     "version",
@@ -86,9 +85,7 @@ def pack_evidence(evidence: Evidence | None) -> bytes:
     return orjson.dumps(evidence, default=list) if evidence else b""  # mentions as lists
 
 
-@lru_cache(maxsize=_EVIDENCE_KEPT)
 def unpack_evidence(packed: bytes) -> Evidence:
-    """Kept by content: of a product's sentences one or two change with each review."""
     fields = known_fields(Evidence, orjson.loads(packed))
     mentions = [
         Mention(start, end, label, tuple(ids), *begins)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, NamedTuple
 
 from stream_app.ports import ConfigurationError, StoreUnavailable
-from stream_app.records import ProductSummary
+from stream_app.records import Evidence, ProductSummary
 from stream_app.steps import product_summary
 from stream_app.store import packing
 from stream_app.store.keys import Keys
@@ -23,6 +23,7 @@ from stream_app.store.windows import day_tallies, window_tallies
 
 _HOUR_MS = 3_600_000
 SUMMARIES_KEPT = 4096  # up to 28 KB each
+_SENTENCES_KEPT_OF = 128  # products, those read last: up to 64 of 3 KB each
 
 # the fields of a state that change with everything in a summary; the totals and the newest review are here for
 # a server that forgot its last moments: it gives their version numbers again
@@ -43,6 +44,7 @@ class SummaryReads:
         self._flag_url = flag_url
         self._reuse_seconds = reuse_seconds
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._sentences: OrderedDict[str, dict[bytes, Evidence]] = OrderedDict()
 
     async def read(self, product_ids: Sequence[str], now_ms: int) -> list[ProductSummary | None]:
         """As of ports.SummaryReader. A product that changed costs a second round trip."""
@@ -63,7 +65,8 @@ class SummaryReads:
             elif next(replies) != one.state:
                 changed.append(product_id)
             else:
-                one.summary, one.asked_at = replace(one.summary, as_of_ms=now_ms), asked_at
+                if asked_at > one.asked_at:  # on a cluster a later look-up may have its answer first
+                    one.summary, one.asked_at = replace(one.summary, as_of_ms=now_ms), asked_at
                 summaries[product_id] = one.summary
         replies = iter(await self._run([*chain.from_iterable(map(self._whole, changed))]) if changed else [])
         for product_id in changed:
@@ -104,16 +107,26 @@ class SummaryReads:
             return one.summary
         return self._keep(product_id, fields, sentences, now_ms, asked_at)
 
+    def _unpacked(self, product_id: str, sentences: Sequence[bytes]) -> Collection[Evidence]:
+        """With a review one or two of them change; the others were unpacked before. Words that are gone go here."""
+        before = self._sentences.pop(product_id, {})
+        now = {packed: before.get(packed) or packing.unpack_evidence(packed) for packed in sentences}
+        self._sentences[product_id] = now
+        if len(self._sentences) > _SENTENCES_KEPT_OF:
+            self._sentences.popitem(last=False)
+        return now.values()
+
     def _keep(
         self, product_id: str, fields: Mapping[bytes, bytes], sentences: Sequence[bytes], now_ms: int, asked_at: float
     ) -> ProductSummary | None:
         """The product as product_summary.summarize returns it, without an object per hour. None: unknown."""
         if not fields:
             self._kept.pop(product_id, None)
+            self._sentences.pop(product_id, None)
             return None
         days, others = packing.split_days(fields)
         state = packing.unpack_state(product_id, others)
-        state.sentences = {one.review_id: one for one in map(packing.unpack_evidence, sentences)}
+        state.sentences = {one.review_id: one for one in self._unpacked(product_id, sentences)}
         windows = window_tallies(days, now_ms)
         summary = product_summary.summary_of(
             state, now_ms, windows, day_tallies(days), self._keys.generation, self._flag_url
@@ -159,7 +172,10 @@ class _Gathered:
         self._waiting.append(_Asked(commands, answer))
         if self._sending is None:
             self._sending = asyncio.create_task(self._send_all(), name="gathered look-ups")
-        return await answer
+        try:
+            return await answer
+        finally:
+            del answer  # an error's traceback would hold what holds the error
 
     def close(self) -> None:
         """Cancel what waits."""

@@ -67,6 +67,16 @@ def answers_of_batcher(model: TextModel[Any], texts: list[str]) -> dict[str, Any
     return dict(done)
 
 
+def test_default_classifier_doubts_a_complaint_in_a_surely_positive_review(classifier: Classifier) -> None:
+    """Its card says from when; most of them are misread, as this one."""
+    text = "I love these chips, the best I have ever had. If I buy a bigger bag, it is too hard to stop eating them."
+
+    [found] = classifier.run(classifier.tokenize([text]))
+
+    assert found.positive > 0.8
+    assert [one.doubtful for one in found.sentences] == [False, True]
+
+
 def test_plain_praise_and_complaints_are_distinguished(classifier: Classifier) -> None:
     scores = answers_of_batcher(classifier, REVIEWS)
     assert {text: label_of(found) for text, found in scores.items()} == dict(

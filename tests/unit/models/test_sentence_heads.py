@@ -133,20 +133,27 @@ def test_sentences_that_contradict_a_sure_review_are_doubtful(
 
 
 def test_sentences_are_compared_with_their_own_review(found: LoadedClassifier, cpu: DeviceChoice) -> None:
-    """In a micro-batch; no review is sure enough where the card says nothing."""
-    surely = copy.copy(found.sentence_heads)
-    assert surely is not None
-    surely._contradictions_below = 0.0
-    scores = (classifier := replace(found, sentence_heads=surely).on(cpu)).run(classifier.tokenize(TEXTS))
+    """In a micro-batch of reviews that are surely negative and surely positive in turns."""
+    heads = copy.copy(found.sentence_heads)
+    assert heads is not None
+    heads._contradictions_below = 0.8
+    classifier = found.on(cpu)
+    batch = cast("list[SentenceTokenIds]", classifier.tokenize(TEXTS))
+    reviews = [(0.9, 0.1, 0.0), (0.0, 0.1, 0.9)] * 2
+    with torch.inference_mode():
+        encoded = classifier.encoder.encode(batch)
+        scores = heads.scores(encoded, batch, reviews)
+        believed = cast(SentenceHeads, found.sentence_heads).scores(encoded, batch, reviews)
 
-    for of in scores:
-        whole = (of.negative, of.neutral, of.positive)
-        opposite = {0: 2, 2: 0}.get(whole.index(max(whole)))
-        for one in of.sentences:
+    doubts = []
+    for of, review in zip(scores, reviews, strict=True):
+        for one in of:
             assert one.probabilities is not None
+            opposite = 2 if review[0] > review[2] else 0
+            doubts.append(one.doubtful)
             assert one.doubtful == (one.probabilities.index(max(one.probabilities)) == opposite)
-    plain = (classifier := found.on(cpu)).run(classifier.tokenize(TEXTS))
-    assert {one.doubtful for of in plain for one in of.sentences} == {False}
+    assert set(doubts) == {True, False}
+    assert {one.doubtful for of in believed for one in of} == {False}
 
 
 @pytest.mark.parametrize(

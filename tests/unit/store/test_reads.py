@@ -172,12 +172,73 @@ async def test_changed_product_that_many_ask_for_is_summed_once(
         return summary_of(state, *rest)
 
     monkeypatch.setattr(product_summary, "summary_of", counted)
+    now = 100.0
+    monkeypatch.setattr("stream_app.store.reads.time.monotonic", lambda: now)
+    for reviews in (3, 4):
+        server.put("p", reviews)
+        summed.clear()
+
+        found = await asyncio.gather(*(reads.read(["p"], NOW_MS + number) for number in range(5)))
+
+        assert summed == ["p"]
+        assert {one.windows["24h"].reviews for [one] in found if one is not None} == {reviews}
+        now += 1
+
+
+async def test_words_that_are_gone_are_not_kept(
+    server: HashServer, reads: SummaryReads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stays is unpacked once; of products read long ago nothing is kept."""
+    unpacked, unpack = [], packing.unpack_evidence
+
+    def noted(packed: bytes) -> Evidence:
+        unpacked.append(packed)
+        return unpack(packed)
+
+    monkeypatch.setattr(packing, "unpack_evidence", noted)
+    key = KEYS.product("p")
+    gone, stays, new = (
+        packing.pack_evidence(Evidence(name, 0, NOW_MS, "positive", 0, 5, f"The words of {name}."))
+        for name in ("gone", "stays", "new")
+    )
+    server.put("p", 2)
+    server.hashes[key.sentences] = {b"gone": gone, b"stays": stays}
+    await reads.read(["p"], NOW_MS)
     server.put("p", 3)
+    server.hashes[key.sentences] = {b"stays": stays, b"new": new}
 
-    found = await asyncio.gather(*(reads.read(["p"], NOW_MS + number) for number in range(5)))
+    await reads.read(["p"], NOW_MS)
 
-    assert summed == ["p"]
-    assert {one.windows["24h"].reviews for [one] in found if one is not None} == {3}
+    assert unpacked == [gone, stays, new]
+    assert [*reads._sentences["p"]] == [stays, new]
+    monkeypatch.setattr("stream_app.store.reads._SENTENCES_KEPT_OF", 1)
+    server.put("another", 1)
+    await reads.read(["another"], NOW_MS)
+    assert [*reads._sentences] == ["another"]
+
+
+async def test_later_answer_to_an_earlier_look_up_does_not_turn_time_back(
+    server: HashServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a cluster, where each look-up is a trip of its own."""
+    now = 100.0
+    monkeypatch.setattr("stream_app.store.reads.time.monotonic", lambda: now)
+    server.is_cluster = True
+    reads = SummaryReads(cast(Server, server), KEYS, reuse_seconds=0.2)
+    server.put("p", 3)
+    await reads.read(["p"], NOW_MS)
+    now, server.held = 101.0, asyncio.Event()
+    slow = asyncio.create_task(reads.read(["p"], NOW_MS + 1000))
+    for _ in range(5):
+        await asyncio.sleep(0)  # the loop's clock stands still, too
+    held, server.held, now = server.held, None, 102.0
+    await reads.read(["p"], NOW_MS + 2000)
+    held.set()
+
+    for found in (await slow, await reads.read(["p"], NOW_MS + 2001)):
+        [one] = found
+        assert one is not None
+        assert one.as_of_ms == NOW_MS + 2000
 
 
 async def test_product_is_summed_again_in_another_hour(server: HashServer, reads: SummaryReads) -> None:
