@@ -87,7 +87,7 @@ def test_reason_that_is_not_in_the_contract_is_found(monkeypatch: pytest.MonkeyP
     """Readers of the dead letter go by the list."""
     monkeypatch.setattr(fuzz, "REASONS", fuzz.REASONS - {"not_json"})
 
-    report = fuzz.fuzz(1, range(100))
+    report = fuzz.fuzz(1, range(100), PATIENT_MILLISECONDS)
 
     assert [one.kind for one in report.failures] == ["reason 'not_json' is not in asyncapi.yaml in the checks"]
 
