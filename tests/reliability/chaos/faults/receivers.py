@@ -6,7 +6,7 @@ import random
 import signal
 from collections.abc import Iterator
 
-from tests.reliability.chaos.faults.table import ended, fault, one_of, until
+from tests.reliability.chaos.faults.table import AFTER_KILL, ended, fault, one_of, until
 from tests.reliability.testbed.receivers import SHAKY, Mood
 from tests.reliability.testbed.testbed import Testbed
 from tests.reliability.testbed.workers import Exit
@@ -49,6 +49,7 @@ def _away(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     1.0,
     exits=(Exit("notify", -int(signal.SIGKILL)),),
     holds_up=False,
+    stall_seconds=AFTER_KILL,  # hostile records in its topic wait for its successor, too
 )
 def _killed_while_it_delivers(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     worker = one_of(testbed, "notify", chance)
