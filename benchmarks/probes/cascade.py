@@ -16,14 +16,13 @@ import orjson
 from sklearn.metrics import accuracy_score, f1_score
 
 from benchmarks.probes.batcher import drain
-from stream_app.records import Scores
+from stream_app.records import LABELS, Scores
 from stream_app.settings import Settings
 from stream_app.steps import prepare
 from stream_app.steps.language import language_of
 
 SMALL, LARGE = "bundled", "review-sentiment-en-large"
 SHARES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
-_LABELS = ("negative", "neutral", "positive")
 
 
 def read(model: str, texts: Sequence[str]) -> tuple[list[Scores], float]:
@@ -54,7 +53,7 @@ def main() -> None:
     for share in SHARES:
         of_large = {*unsure_first[: round(share * len(rows))]}
         found = [_probabilities((large if at in of_large else small)[at]) for at in range(len(rows))]
-        labels = [_LABELS[one.index(max(one))] for one in found]
+        labels = [LABELS[one.index(max(one))] for one in found]
         binary = [
             (one[2] >= one[0]) == (label == "positive")
             for one, label in zip(found, true, strict=True)
