@@ -87,11 +87,12 @@ def read_sentences(
 ) -> SentenceFile:
     """The labelled sentences of a file; lines that name another ``language`` are left out.
 
-    A line is ``{text, label}``; ``{text, hazard}``; ``{text, features: [{strength}]}``, whose sign is the label; or
-    ``{domain, clauses: [{text, aspects}]}``, whose aspects are named by ``aspects[domain]``. Raises ConfigurationError.
+    A line is ``{text, label}``; ``{text, hazard}``; ``{text, features: [{strength}]}``, whose sign is the label;
+    ``{domain, clauses: [{text, aspects}]}``, whose aspects are named by ``aspects[domain]``; or, without ``domain``,
+    ``{clauses: [{text, label, aspects, hazard}]}`` with ids of aspects. Raises ConfigurationError.
     """
     rows = [row for row in read_lines(path, columns) if row.get("language", language) == language]
-    neutral_possible = any(row.get("label") == "neutral" for row in rows)
+    neutral_possible = any(one.get("label") == "neutral" for row in rows for one in (row, *(row.get("clauses") or ())))
     file = SentenceFile(path.stem, [], [])
     for row in rows:
         if group := _sentences_of(row, neutral_possible, aspects):
@@ -111,7 +112,9 @@ def _sentences_of(
     row: Mapping[str, Any], neutral_possible: bool, aspects: Mapping[str, Mapping[str, str]]
 ) -> list[LabelledSentence]:
     if "clauses" in row:
-        named = aspects.get(str(row.get("domain")), {})
+        if "domain" not in row:
+            return [_labelled(one, neutral_possible) for one in row["clauses"] if plain(one["text"])]
+        named = aspects.get(str(row["domain"]), {})
         return [
             LabelledSentence(plain(one["text"]), aspects=frozenset(filter(None, map(named.get, one["aspects"]))))
             for one in row["clauses"]
@@ -130,6 +133,17 @@ def _sentences_of(
         return [LabelledSentence(text, LABELS[2 if total > 0 else 0])] if total else []
     label = row.get("label")
     return [LabelledSentence(text, label, neutral_possible)] if label in LABELS else []
+
+
+def _labelled(clause: Mapping[str, Any], neutral_possible: bool) -> LabelledSentence:
+    label, aspects = clause.get("label"), clause.get("aspects")
+    return LabelledSentence(
+        plain(clause["text"]),
+        label if label in LABELS else None,
+        neutral_possible,
+        hazard=clause.get("hazard"),
+        aspects=None if aspects is None else frozenset(aspects),
+    )
 
 
 def of_review(review: LabelledReview, views: Views, rng: random.Random, others: Sequence[str]) -> Example:

@@ -6,6 +6,7 @@ import json
 import tomllib
 from collections import Counter
 from importlib import resources
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,35 @@ def test_masked_personal_data_stands_in_hazards_and_in_look_alikes(name: str) ->
     rows = [json.loads(line) for line in (_DATA / name).read_text(encoding="utf-8").splitlines()]
     for mask in ("[phone]", "[email]"):
         assert {row["hazard"] for row in rows if mask in row["text"]} == {True, False}, mask
+
+
+def labelled_places(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (_DATA / name).read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("name", ["sentences_in_reviews.jsonl", "sentences_in_reviews_dev.jsonl"])
+def test_labels_of_sentences_in_reviews_hold_places_and_no_words(name: str) -> None:
+    ids = {aspect.id for aspect in load_aspects()}
+    counts: Counter[str | None] = Counter()
+    for row in labelled_places(name):
+        assert list(row) == ["review", "sentences"]
+        behind = 0
+        for start, end, label, aspects, hazard in row["sentences"]:
+            assert behind <= start < end
+            behind = end
+            assert label in (None, "negative", "neutral", "positive")
+            assert set(aspects or ()) <= ids
+            assert hazard in (None, True, False)
+            counts[label] += 1
+    sentences = counts["negative"] + counts["neutral"] + counts["positive"]
+    numbers = (len(labelled_places(name)), sentences, counts["negative"], counts["neutral"], counts["positive"])
+    stated = f"| {name} | " + " | ".join(f"{one:,}" for one in numbers) + " |"
+    assert stated in (_DATA / "README.md").read_text(encoding="utf-8")
+
+
+def test_no_review_whose_sentences_are_scored_is_trained_on() -> None:
+    trained = {row["review"] for row in labelled_places("sentences_in_reviews.jsonl")}
+    assert not trained & {row["review"] for row in labelled_places("sentences_in_reviews_dev.jsonl")}
 
 
 def test_each_aspect_of_oposum_is_mapped_to_an_aspect_of_ours_or_to_none() -> None:
