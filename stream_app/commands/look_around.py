@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from stream_app.commands.status import lines
@@ -42,4 +43,6 @@ def _latency(settings: Settings) -> list[Line]:
     if arrived is None:
         return []
     took_ms = max(0, record.timestamp_ms - arrived.timestamp_ms)
-    return [Line("latency", f"{took_ms / 1000:.1f} s from review to enriched review", facts={"latency_ms": took_ms})]
+    at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC).isoformat(timespec="seconds")
+    words = f"{took_ms / 1000:.1f} s from review to enriched review, at {at}"
+    return [Line("latency", words, facts={"latency_ms": took_ms, "at": at})]

@@ -1,6 +1,6 @@
 // The strip of operations: what /v1/operations says, where the API has it.
 
-import { $, ask, el } from "./dom.js";
+import { $, ago, ask, el } from "./dom.js";
 import { number, t } from "./words.js";
 
 const EVERY_MS = 30_000;
@@ -16,7 +16,7 @@ function shown(parts) {
   return [
     ["throughput", roles.enrich ? t("per_second", { n: roles.enrich.done_per_second }) : "–"],
     ["lag", lag.join(", ") || t("none")],
-    ["latency", facts.latency ? t("seconds", { n: Math.round(facts.latency.latency_ms / 100) / 10 }) : "–"],
+    ["latency", facts.latency ? `${t("seconds", { n: Math.round(facts.latency.latency_ms / 100) / 10 })} (${ago(facts.latency.at)})` : "–"],
     ["rejects", rejects.join(", ") || t("none")],
     ["backlog", facts.describe ? (facts.describe.due ? t("waits", { n: facts.describe.due, s: Math.round(facts.describe.oldest_seconds) }) : t("none")) : "–"],
     ["workers", [...ROLES, "describe"].map((role) => `${role} ${facts[role]?.members === undefined ? "?" : number(facts[role].members)}`).join(", ")],
