@@ -113,7 +113,7 @@ def _view(settings: Settings) -> Line:
     try:
         origin = origin_of(settings, asyncio.run(known(settings)))
     except ViewLost:
-        return Line("view", "the view is empty, the log is not", "`stream-app rebuild`", facts)
+        return Line("view", "Redis lost the view or a part of it, the log is whole", "`stream-app rebuild`", facts)
     if origin is None:
         return Line("view", "none yet: `summarize` begins it", facts=facts)
     return Line("view", f"generation {number}, made from {origin}", facts=facts | {"origin": str(origin)})

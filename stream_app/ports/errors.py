@@ -41,4 +41,4 @@ class ViewLost(ConfigurationError):
     """The view in Redis is gone although its log was read: what is applied now would be counted into an empty one."""
 
     def __init__(self) -> None:
-        super().__init__("The view is empty, the log is not: run `stream-app rebuild`.")
+        super().__init__("Redis lost the view or a part of it, the log is whole: run `stream-app rebuild`.")

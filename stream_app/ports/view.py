@@ -206,6 +206,19 @@ class SummaryStore(AlertDesk, Protocol):
         """
         ...
 
+    async def note_progress(self, reached: Mapping[int, int], acknowledged: Mapping[int, int]) -> None:
+        """Note, after an apply, how far each partition of the log is applied: its number → the offset behind the last
+        event. ``acknowledged``: the same of what this process acknowledged.
+
+        Raises ViewLost where the view holds less than was acknowledged: the server came back with older data. From then
+        on the view counts as lost, for every process.
+        """
+        ...
+
+    async def progress(self) -> dict[int, int]:
+        """How far each partition of the log is applied, as it was noted."""
+        ...
+
     async def record_alerts(self, alerts: Sequence[Alert]) -> list[bool]:
         """Keep them among the recent ones, each alert_id once: a graver one replaces the one that stands.
 

@@ -12,6 +12,7 @@ from stream_app.kafka.groups import generations_consumed, has_consumed
 from stream_app.kafka.topics_admin import log_identity
 from stream_app.ports import ConfigurationError, Unavailable, ViewLost
 from stream_app.role_table import MAKES_THE_VIEW
+from stream_app.roles.older_view import refuse_older_view
 from stream_app.roles.retry import Retry
 from stream_app.settings import KafkaSettings, Settings
 from stream_app.steps.log_identity import LogIdentity, is_another, refusal
@@ -28,10 +29,10 @@ async def admitted(settings: Settings, role: str) -> Settings:
     1. which generation it is, and which log it was made from
     2. no log is noted: `summarize` notes the present one where its group consumed nothing yet, as in a new
        installation; the others wait until it is noted, and write nothing meanwhile
-    3. the present log is compared with the one noted
+    3. the present log is compared with the one noted, and by `summarize` what it acknowledged with what the view holds
 
-    Raises ViewLost (nothing is noted, but `summarize` had consumed), ConfigurationError (another log, no such topic)
-    and Unavailable (patience spent).
+    Raises ViewLost (nothing is noted, or less than `summarize` had consumed), ConfigurationError (another log, no such
+    topic) and Unavailable (patience spent).
     """
     redis = Retry("redis", settings.redis_patience_seconds)
     brokers = Retry("kafka", settings.publish_patience_seconds)
@@ -56,6 +57,8 @@ async def admitted(settings: Settings, role: str) -> Settings:
                 recorded = await redis(partial(generations.record_origin, number, present))
             if recorded is not None:
                 refuse_another_log(recorded, await kafka(log_identity, current))
+                if role == MAKES_THE_VIEW:
+                    await refuse_older_view(current, redis, brokers)
                 return current
             if not waits:
                 waits = True

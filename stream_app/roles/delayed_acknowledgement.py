@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from stream_app import telemetry
@@ -28,11 +28,13 @@ class Batch(Generic[Value]):
     """The records of one poll, and what is written to Redis for them: one value per record.
 
     ``holds``: reasons why it may not be acknowledged yet, such as messages from it that are in flight.
+    ``reached``: partition → the offset behind its last record, also where that one was left out.
     """
 
     in_flight_records: list[InFlightRecord]
     values: list[Value]
     size_bytes: int
+    reached: dict[int, int] = field(default_factory=dict)
     written_at: float = 0.0  # time.monotonic(); 0: not yet
     server_identity: str = ""
     holds: int = 0
@@ -75,6 +77,7 @@ class DelayedAcknowledgement(Generic[Value]):
         self._store = store
         self._write = write
         self._fatal = fatal
+        self.acknowledged: dict[int, int] = {}  # partition → the offset behind what was acknowledged of it
         self._batches: deque[Batch[Value]] = deque()
         self._bytes = 0
 
@@ -90,7 +93,10 @@ class DelayedAcknowledgement(Generic[Value]):
     async def add(self, in_flight_records: list[InFlightRecord], values: list[Value]) -> None:
         """Write the records; return before they are acknowledged. Raises Unavailable when patience is spent."""
         batch = Batch(
-            in_flight_records, values, sum(len(in_flight.record.value or b"") for in_flight in in_flight_records)
+            in_flight_records,
+            values,
+            sum(len(in_flight.record.value or b"") for in_flight in in_flight_records),
+            _behind(in_flight_records),
         )
         self._batches.append(batch)
         self._bytes += batch.size_bytes
@@ -106,6 +112,7 @@ class DelayedAcknowledgement(Generic[Value]):
             kept = [i for i, in_flight in enumerate(batch.in_flight_records) if in_flight.partition not in partitions]
             batch.in_flight_records = [batch.in_flight_records[i] for i in kept]
             batch.values = [batch.values[i] for i in kept]
+            batch.reached = _behind(batch.in_flight_records)
 
     async def _written(self, batch: Batch[Value]) -> None:
         async def call() -> str:
@@ -147,5 +154,11 @@ class DelayedAcknowledgement(Generic[Value]):
         while self._batches and self._batches[0].is_durable(before):
             batch = self._batches.popleft()
             self._bytes -= batch.size_bytes
+            self.acknowledged |= _behind(batch.in_flight_records)
             for in_flight in batch.in_flight_records:
                 self._acks.finish(in_flight, [])
+
+
+def _behind(in_flight_records: Sequence[InFlightRecord]) -> dict[int, int]:
+    """By partition, the offset behind the last of these records, which are in order."""
+    return {one.partition.number: one.record.offset + 1 for one in in_flight_records}

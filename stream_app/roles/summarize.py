@@ -24,7 +24,7 @@ class Summarize(ViewRole[EnrichedReview]):
     """ports.StreamRole. Steps:
 
     1. decoded; what cannot be read is finished with a dead letter
-    2. applied, one pipeline per poll
+    2. applied, one pipeline per poll; how far each partition is applied is noted behind it
     3. the products are judged by their state, those of duplicates too; what is found is noted, with its alert in the
        product's outbox
     4. alerts waiting in the products' outboxes are published, and cleared after the broker's acknowledgement
@@ -64,6 +64,7 @@ class Summarize(ViewRole[EnrichedReview]):
     async def _write(self, batch: Batch[EnrichedReview]) -> None:
         """Apply a batch and publish what the outboxes hold. May be repeated."""
         applied = await self._attempt(batch, lambda reviews: self._store.apply(reviews, self._now_ms()))
+        await self._store.note_progress(batch.reached, self._delayed.acknowledged)  # guarantee: progress-is-noted
         telemetry.reviews_applied(sum(result.changed for _, result in applied), len(applied))
         # guarantee: rebalance-in-the-middle-of-an-apply
         outboxes = {review.product_id: result.outbox for (_, review), result in applied if result.outbox}

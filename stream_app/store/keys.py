@@ -174,6 +174,11 @@ class Keys:
         return f"{self._prefix}:unfinished:{{{shard}}}"
 
     @property
+    def progress(self) -> str:
+        """Hash: partition of reviews.enriched → the offset behind the last event of it that is applied."""
+        return f"{self._prefix}:progress"
+
+    @property
     def products(self) -> str:
         """Sorted set: product_id by the time (ms) when something of it arrived last."""
         return f"{self._prefix}:products"

@@ -18,6 +18,7 @@ SWITCH_GENERATION = Script("switch_generation")
 CLAIM_REBUILD = Script("claim_rebuild")
 ACKNOWLEDGE_ALERT = Script("acknowledge_alert")
 MUTE_ALERT = Script("mute_alert")
+NOTE_PROGRESS = Script("note_progress")
 
 SCRIPTS = (
     APPLY,
@@ -34,4 +35,5 @@ SCRIPTS = (
     CLAIM_REBUILD,
     ACKNOWLEDGE_ALERT,
     MUTE_ALERT,
+    NOTE_PROGRESS,
 )

@@ -31,7 +31,7 @@ from stream_app.store.handling import AlertHandling
 from stream_app.store.keys import ORIGIN, Keys
 from stream_app.store.reads import SummaryReads
 from stream_app.store.recent import RecentAlerts
-from stream_app.store.scripts import APPLY, SCRIPTS, WRITE_TEXT
+from stream_app.store.scripts import APPLY, NOTE_PROGRESS, SCRIPTS, WRITE_TEXT
 from stream_app.store.server import Command, Server
 from stream_app.store.theme_packing import pack_themes
 from stream_app.store.windows import day_tallies
@@ -172,6 +172,23 @@ class RedisSummaryStore:
         if not is_there:  # guarantee: lost-view-is-seen
             raise ViewLost
         return server_identity
+
+    async def note_progress(self, reached: Mapping[int, int], acknowledged: Mapping[int, int]) -> None:
+        parts = [part for number, at in reached.items() for part in (number, acknowledged.get(number, 0), at)]
+        [noted] = await self._server.run([NOTE_PROGRESS.call((self._keys.progress,), parts)])
+        if not noted:
+            await self.disown()
+            raise ViewLost
+
+    async def disown(self) -> None:
+        """The view lost a part of what was applied to it: from now on it counts as lost as a whole."""
+        generations = self._keys.namespace.generations
+        origin = f"{ORIGIN}{self._keys.generation}"
+        await self._server.run([("HDEL", generations, origin), ("HSET", generations, "lost", 1)])
+
+    async def progress(self) -> dict[int, int]:
+        [held] = await self._server.run([("HGETALL", self._keys.progress)])
+        return {int(number): int(at) for number, at in held.items()}
 
     async def record_alerts(self, alerts: Sequence[Alert]) -> list[bool]:
         return await self._alerts.record(alerts)

@@ -68,7 +68,11 @@ def view_was_switched(old: int, new: int) -> None:
 
 
 def view_was_lost() -> None:
-    log.error("view_was_lost", why="the view is empty, the log is not", next_step="run `stream-app rebuild`")
+    log.error(
+        "view_was_lost",
+        why="Redis lost the view or a part of it, the log is whole",
+        next_step="run `stream-app rebuild`",
+    )
 
 
 def view_is_awaited() -> None:

@@ -65,6 +65,7 @@ class MemorySummaryStore(MemoryAlertHandling):
         self._leases: dict[str, int] = {}
         self._unfinished: dict[str, int] = {}
         self._of_text: set[str] = set()
+        self._progress: dict[int, int] = {}
         self._alerts: dict[str, Alert] = {}  # with their words, as long as the view holds no later revision
 
     async def check(self) -> None:
@@ -217,6 +218,17 @@ class MemorySummaryStore(MemoryAlertHandling):
         if self.lost:
             raise ViewLost
         return str(self.starts)
+
+    async def note_progress(self, reached: Mapping[int, int], acknowledged: Mapping[int, int]) -> None:
+        self._reach()
+        if any(self._progress.get(number, 0) < acknowledged.get(number, 0) for number in reached):
+            self.lost = True
+            raise ViewLost
+        self._progress |= {number: max(at, self._progress.get(number, 0)) for number, at in reached.items()}
+
+    async def progress(self) -> dict[int, int]:
+        self._reach()
+        return dict(self._progress)
 
     async def record_alerts(self, alerts: Sequence[Alert]) -> list[bool]:
         self._reach()

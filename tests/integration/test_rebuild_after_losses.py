@@ -58,7 +58,7 @@ def test_view_that_redis_lost_is_not_counted_again_until_it_is_rebuilt(place: Pl
     place.publish_reviews([enriched("r11")])
     with place.live() as live:
         log = place.folder / "logs" / "summarize.log"
-        words = "The view is empty, the log is not: run `stream-app rebuild`."
+        words = "Redis lost the view or a part of it, the log is whole: run `stream-app rebuild`."
 
         def said() -> bool:
             live.keep_running()
@@ -101,11 +101,75 @@ def test_flushed_while_it_works_the_workers_end_with_nothing_acknowledged(place:
         def ended() -> bool:
             live.keep_running()
             lines = (place.folder / "logs" / "summarize.log").read_text(errors="replace").splitlines()
-            return any("process_ends" in line and "The view is empty" in line for line in lines)
+            return any("process_ends" in line and "Redis lost the view" in line for line in lines)
 
         wait_until(ended, 30, "`summarize` ends")
         assert place.folded(1) == committed
         assert place.keys_of(1) == []
+
+
+@pytest.mark.parametrize("meanwhile", ["it runs", "it is stopped"])
+def test_redis_that_came_back_with_older_data_is_rebuilt(place: Place, meanwhile: str) -> None:
+    """A backup was restored: `summarize` ends with what to do, and counts nothing on top of it."""
+    place.publish_reviews([enriched(f"r{number}", f"p{number % 3}") for number in range(30)])
+    place.fold()
+    backup = {key: place.redis.dump(key) for key in place.redis.scan_iter()}
+    place.publish_reviews([enriched(f"r{number}", f"p{number % 3}") for number in range(30, 90)])
+
+    def restore() -> None:
+        with place.redis.pipeline(transaction=True) as pipeline:
+            pipeline.flushall()
+            for key, value in backup.items():
+                pipeline.restore(key, 0, value)
+            pipeline.execute()
+
+    with place.live() as live:
+        place.caught_up(1, live.keep_running)
+        if meanwhile == "it runs":
+            restore()
+    if meanwhile == "it is stopped":
+        restore()
+    committed = place.folded(1)
+
+    place.publish_reviews([enriched("r90", "p0")])
+    with place.live() as live:
+        log = place.folder / "logs" / "summarize.log"
+
+        def said() -> bool:
+            live.keep_running()
+            return "Redis lost the view or a part of it" in log.read_text(errors="replace")
+
+        wait_until(said, 60, "`summarize` says what to do")
+        assert place.folded(1) == committed
+        assert answer_of(live.page, "v1/products?ids=p0")["stale"]
+
+        rebuilding = place.rebuild()
+        while rebuilding.process.poll() is None:
+            live.keep_running()
+            time.sleep(0.1)
+        assert rebuilding.ends() == 0, rebuilding.said()
+
+        def whole() -> bool:
+            live.keep_running()
+            found = answer_of(live.page, "v1/products?ids=p0,p1,p2")
+            counts = [one["windows"]["all"]["reviews"] for one in found["products"]]
+            return (sum(counts), found.get("stale")) == (91, None)
+
+        wait_until(whole, 60, "everything is counted again")
+
+
+def test_view_that_holds_what_was_acknowledged_is_no_older_one(place: Place) -> None:
+    """More is committed than is noted, as behind copies that `erase` made; none of it is missing."""
+    place.publish_reviews([enriched(f"r{number}") for number in range(30)])
+    place.fold()
+    for number in place.redis.hkeys(place.keys(1).progress):
+        place.redis.hset(place.keys(1).progress, number, 0)
+
+    place.publish_reviews([enriched("r30")])
+    place.fold()
+
+    progress = {int(number): int(at) for number, at in place.redis.hgetall(place.keys(1).progress).items()}
+    assert progress == end_offsets(place.settings, place.topics.enriched)
 
 
 def test_rebuild_from_a_topic_that_was_made_again_is_refused(place: Place) -> None:

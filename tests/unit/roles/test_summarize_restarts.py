@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from stream_app.ports import Applied, ConfigurationError, StoreUnavailable
-from stream_app.records import EnrichedReview
+from stream_app.ports import Applied, ConfigurationError, StoreUnavailable, ViewLost
+from stream_app.records import EnrichedReview, Partition
 from stream_app.roles import delayed_acknowledgement
 from stream_app.roles.notify.role import Notify
 from stream_app.roles.summarize import Summarize
@@ -62,6 +62,36 @@ def test_server_that_restarts_right_after_the_apply_is_given_it_again() -> None:
             assert await stage.counted() == 0
             await stage.finished(0)
             assert await stage.counted() == 1
+
+    run(scenario)
+
+
+def test_server_that_comes_back_with_older_data_ends_the_role_with_nothing_more_acknowledged() -> None:
+    """A backup was restored: the first review after it must not hide that those before are gone."""
+
+    async def scenario() -> None:
+        async with staged() as stage:
+            await stage.role.take([in_flight(0), in_flight(1)])
+            await stage.finished(0, 1)
+            stage.store._progress[0] = 1
+            with pytest.raises(ViewLost):
+                await stage.role.take([in_flight(2)])
+            assert stage.store.lost
+            await stage.finished(0, 1)
+
+    run(scenario)
+
+
+def test_progress_covers_what_was_applied_and_not_what_left_with_its_partition() -> None:
+    async def scenario() -> None:
+        async with staged() as stage:
+            stage.store.away = True
+            taking = asyncio.create_task(stage.role.take([in_flight(4), in_flight(9, partition=1)]))
+            await asyncio.sleep(0.05)
+            stage.role.drop_waiting(frozenset({Partition("reviews.enriched", 1)}))
+            stage.store.away = False
+            await taking
+            assert await stage.store.progress() == {0: 5}
 
     run(scenario)
 

@@ -14,7 +14,7 @@ from tests.reliability.testbed.workers import Exit
 _ROLES = ("summarize", "notify")
 _NOTICED_SECONDS = 3 * CHECK_EVERY_SECONDS + 10.0
 _SHARE = 0.2  # of the data, that has to go
-_SAID = ("maxmemory-policy is allkeys-lru", "The view is empty")  # the latter where what names the view was evicted
+_SAID = ("maxmemory-policy is allkeys-lru", "Redis lost the view")  # the latter where what names the view was evicted
 _ENDED, _TO_BE_CHANGED, _SWITCHED = 1, 2, 75
 
 

@@ -1,4 +1,4 @@
-"""The view in Redis is emptied under the workers."""
+"""The view in Redis is emptied under the workers, or replaced by an older one."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import json
 import random
 import time
 from collections.abc import Iterator
+from typing import cast
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from redis import Redis
+
+from stream_app.kafka.groups import committed_offsets
+from stream_app.settings import Settings
 from stream_app.store.keys import DUE_SHARDS, Keys, Namespace
 from tests.reliability.chaos.checker_view import look_up
 from tests.reliability.chaos.faults.table import fault, must, until
 from tests.reliability.testbed.testbed import Testbed
-from tests.reliability.testbed.workers import Exit
+from tests.reliability.testbed.workers import Exit, Worker
 
 _SWITCHED = 75  # how a worker ends when another generation of the view became active
 _NOTICED_SECONDS = 20.0
@@ -24,19 +29,14 @@ _TO_BE_CHANGED = 2
 DIES_OVER_A_TEXT = Exit("describe", -9)
 
 
-@fault(
-    "redis",
-    "FLUSHALL",
-    0.5,
-    stall_seconds=20.0,
-    exits=(
-        *(Exit(role, _SWITCHED) for role in ("summarize", "notify", "describe")),
-        *(Exit(role, code) for role in ("summarize", "notify", "describe") for code in (1, _TO_BE_CHANGED)),
-        DIES_OVER_A_TEXT,
-    ),
-    alone=True,
-    loses_deliveries=True,
+_EXITS = (
+    *(Exit(role, _SWITCHED) for role in ("summarize", "notify", "describe")),
+    *(Exit(role, code) for role in ("summarize", "notify", "describe") for code in (1, _TO_BE_CHANGED)),
+    DIES_OVER_A_TEXT,
 )
+
+
+@fault("redis", "FLUSHALL", 0.5, stall_seconds=20.0, exits=_EXITS, alone=True, loses_deliveries=True)
 def _flushed(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     """summarize ends and asks for a rebuild. Until then look-ups report that the view is lost.
 
@@ -48,6 +48,39 @@ def _flushed(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     summarize = list(testbed.of("summarize"))
     with testbed.store.client() as client:
         client.flushall()
+    _noticed(testbed, summarize, product)
+    yield
+    rebuild_view(testbed)
+
+
+@fault("redis", "an older backup is restored", 0.5, stall_seconds=20.0, exits=_EXITS, alone=True, loses_deliveries=True)
+def _restored(testbed: Testbed, chance: random.Random) -> Iterator[None]:
+    """As where it was emptied: nothing is counted into a view that lacks what was acknowledged since."""
+    until(lambda: _known(testbed), 20, "no product was known before the backup was made")
+    product = _known(testbed)[0]
+    summarize = list(testbed.of("summarize"))
+    with testbed.store.client() as client:
+        backup = [(key, client.pttl(key), client.dump(key)) for key in client.scan_iter(count=1000)]
+        view = _active(testbed, client)
+        before = committed_offsets(view, "summarize")
+        until(
+            lambda: all(at > before.get(number, 0) for number, at in committed_offsets(view, "summarize").items()),
+            20,
+            "nothing was acknowledged after the backup",
+        )
+        with client.pipeline(transaction=True) as pipeline:
+            pipeline.flushall()
+            for key, left_ms, value in backup:
+                if value is not None:  # else it ended meanwhile
+                    pipeline.restore(key, max(0, left_ms), value)
+            pipeline.execute()
+    _noticed(testbed, summarize, product)
+    yield
+    rebuild_view(testbed)
+
+
+def _noticed(testbed: Testbed, summarize: list[Worker], product: str) -> None:
+    """Those that write the view end and ask for a rebuild; look-ups report that it is lost."""
     began = time.monotonic()
     served_as_right = 0
     while any(worker.running for worker in summarize) and time.monotonic() - began < _NOTICED_SECONDS:
@@ -56,7 +89,7 @@ def _flushed(testbed: Testbed, chance: random.Random) -> Iterator[None]:
         time.sleep(0.1)
     for worker in summarize:
         if worker.running:
-            testbed.found_wrong(f"{worker.name} went on over an emptied view")
+            testbed.found_wrong(f"{worker.name} went on over a lost view")
     must(
         testbed,
         lambda: any("rebuild" in one.log_text() for one in [*summarize, *testbed.of("summarize")]),
@@ -64,9 +97,7 @@ def _flushed(testbed: Testbed, chance: random.Random) -> Iterator[None]:
         "summarize says that the view must be rebuilt",
     )
     if served_as_right:
-        testbed.found_wrong(f"an emptied view was served {served_as_right} times as if it were right")
-    yield
-    rebuild_view(testbed)
+        testbed.found_wrong(f"a lost view was served {served_as_right} times as if it were right")
 
 
 def rebuild_view(testbed: Testbed) -> None:
@@ -81,9 +112,14 @@ def rebuild_view(testbed: Testbed) -> None:
 def _due(testbed: Testbed) -> int:
     """How many products wait for their text or their publication."""
     with testbed.store.client() as client:
-        generation = int(client.hget(Namespace.of(testbed.settings).generations, "active") or 1)
-        keys = Keys.of(testbed.settings.model_copy(update={"generation": generation}))
+        keys = Keys.of(_active(testbed, client))
         return sum(client.zcard(keys.due(shard)) for shard in range(DUE_SHARDS))
+
+
+def _active(testbed: Testbed, client: Redis) -> Settings:
+    """The settings with the number of the active view."""
+    generation = cast("bytes | None", client.hget(Namespace.of(testbed.settings).generations, "active"))
+    return testbed.settings.model_copy(update={"generation": int(generation or 1)})
 
 
 def _known(testbed: Testbed) -> list[str]:
