@@ -139,12 +139,14 @@ class SummaryStore(AlertDesk, Protocol):
         false_alarms: float,
         max_age_ms: int,
         encode: Callable[[Alert], bytes],
+        published: Sequence[Alert] = (),
     ) -> list[Judged]:
         """Whether the products of these reviews, which were applied just now, have turned bad or are well again.
 
         By their state alone; what is found is noted with its alert in one step, so each episode alarms once. Returned
         are the products of which something was noted. ``false_alarms``: accepted per product and month, of one rule.
         What is older than ``max_age_ms`` does not alarm. ``encode``: the alert as an outbox holds it.
+        ``published``: alerts that are out, where the server may have forgotten their episodes.
         """
         ...
 

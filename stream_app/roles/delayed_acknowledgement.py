@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from stream_app import telemetry
 from stream_app.ports import Acks, InFlightRecord, SummaryStore, Unavailable
-from stream_app.records import Partition
+from stream_app.records import Alert, Partition
 from stream_app.roles.retry import Retry
 from stream_app.settings import RedisSettings
 
@@ -29,6 +29,7 @@ class Batch(Generic[Value]):
 
     ``holds``: reasons why it may not be acknowledged yet, such as messages from it that are in flight.
     ``reached``: partition → the offset behind its last record, also where that one was left out.
+    ``raised``: alerts about products that were published with it.
     """
 
     in_flight_records: list[InFlightRecord]
@@ -38,6 +39,7 @@ class Batch(Generic[Value]):
     written_at: float = 0.0  # time.monotonic(); 0: not yet
     server_identity: str = ""
     holds: int = 0
+    raised: list[Alert] = field(default_factory=list)
 
     def is_durable(self, written_before: float) -> bool:
         return 0 < self.written_at <= written_before and not self.holds  # guarantee: outbox-holds-the-commit-back
@@ -57,7 +59,9 @@ class DelayedAcknowledgement(Generic[Value]):
 
     1. written (``Unavailable``: retried until patience is spent)
     2. after ``redis_settle_seconds``, if nothing holds it and the server is still the same one, its records are
-       finished; if another one answers, everything unsettled is written again, and waits again
+       finished
+
+    If another server answers, everything unsettled is written again, before anything else is, and waits again.
 
     Whether the server is fit is checked again every 30 s: one that was full, and was told to evict keys, loses products
     without an error.
@@ -68,15 +72,20 @@ class DelayedAcknowledgement(Generic[Value]):
         settings: RedisSettings,
         store: SummaryStore,
         write: Callable[[Batch[Value]], Awaitable[None]],
+        write_again: Callable[[Sequence[Batch[Value]]], Awaitable[None]],
         *,
         fatal: Callable[[BaseException], None],
     ) -> None:
-        """``write`` writes a batch and may be called again; ``fatal`` gets errors of the background task."""
+        """``write`` writes a batch and may be called again; ``write_again`` all batches, oldest first, of which another
+        server may hold a part. ``fatal`` gets errors of the background task.
+        """
         self.retry = Retry("redis", settings.redis_patience_seconds)
         self._settle_seconds = settings.redis_settle_seconds
         self._store = store
         self._write = write
+        self._write_again = write_again
         self._fatal = fatal
+        self._writing = asyncio.Lock()
         self.acknowledged: dict[int, int] = {}  # partition → the offset behind what was acknowledged of it
         self._batches: deque[Batch[Value]] = deque()
         self._bytes = 0
@@ -117,11 +126,26 @@ class DelayedAcknowledgement(Generic[Value]):
     async def _written(self, batch: Batch[Value]) -> None:
         async def call() -> str:
             server_identity = await self._store.server_identity()  # before the write: a restart in between is noticed
+            # what this batch says of a product must not be judged without what the server forgot
+            await self._forgotten_written_again(server_identity)  # guarantee: forgotten-comes-first
             await self._write(batch)
             return server_identity  # guarantee: server_identity-is-asked-before-the-apply
 
-        batch.server_identity = await self.retry(call)
-        batch.written_at = time.monotonic()
+        async with self._writing:
+            batch.server_identity = await self.retry(call)
+            batch.written_at = time.monotonic()
+
+    async def _forgotten_written_again(self, server_identity: str) -> bool:
+        """Write again what another server than this one held. False: there is nothing."""
+        # guarantee: server_identity-is-compared
+        forgotten = [one for one in self._batches if one.written_at and one.server_identity != server_identity]
+        if not forgotten:
+            return False
+        telemetry.store_was_replaced(sum(len(batch.in_flight_records) for batch in forgotten))
+        await self._write_again(forgotten)  # guarantee: applied-again
+        for batch in forgotten:
+            batch.server_identity, batch.written_at = server_identity, time.monotonic()
+        return True
 
     async def _acknowledge_repeatedly(self) -> None:
         checked_at = time.monotonic()
@@ -144,13 +168,13 @@ class DelayedAcknowledgement(Generic[Value]):
         before = time.monotonic() - self._settle_seconds  # guarantee: settling
         if not self._batches or not self._batches[0].is_durable(before):
             return
-        server_identity = await self.retry(self._store.server_identity)
-        forgotten = [batch for batch in self._batches if batch.written_at and batch.server_identity != server_identity]
-        if forgotten:  # guarantee: server_identity-is-compared
-            telemetry.store_was_replaced(sum(len(batch.in_flight_records) for batch in forgotten))
-            for batch in forgotten:
-                await self._written(batch)  # guarantee: applied-again
-            return
+
+        async def is_another() -> bool:
+            return await self._forgotten_written_again(await self._store.server_identity())
+
+        async with self._writing:
+            if await self.retry(is_another):
+                return
         while self._batches and self._batches[0].is_durable(before):
             batch = self._batches.popleft()
             self._bytes -= batch.size_bytes

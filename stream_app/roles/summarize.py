@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from stream_app import contract, telemetry
-from stream_app.ports import Publisher, SummaryStore
-from stream_app.records import EnrichedReview, Message, RawRecord, Rejected
+from stream_app.ports import Applied, InFlightRecord, Publisher, SummaryStore
+from stream_app.records import Alert, EnrichedReview, Message, RawRecord, Rejected
 from stream_app.roles.delayed_acknowledgement import Batch
 from stream_app.roles.view_role import ViewRole
 from stream_app.settings import SummarizeSettings
@@ -61,16 +61,26 @@ class Summarize(ViewRole[EnrichedReview]):
     def _decode(self, record: RawRecord) -> EnrichedReview | Rejected:
         return contract.decode_enriched(record)
 
-    async def _write(self, batch: Batch[EnrichedReview]) -> None:
+    async def _write_again(self, batches: Sequence[Batch[EnrichedReview]]) -> None:
+        """All are applied before any product is judged: of half of its reviews something else would be said. Episodes
+        whose alert is out are known, also where the server forgot them, and do not alarm by another name.
+        """
+        for batch in batches:
+            await self._applied(batch)  # guarantee: applied-before-it-is-judged
+        published = [alert for batch in batches for alert in batch.raised]
+        for batch in batches:
+            await self._write(batch, published)  # guarantee: forgotten-episode-does-not-alarm-again
+
+    async def _write(self, batch: Batch[EnrichedReview], published: Sequence[Alert] = ()) -> None:
         """Apply a batch and publish what the outboxes hold. May be repeated."""
-        applied = await self._attempt(batch, lambda reviews: self._store.apply(reviews, self._now_ms()))
+        applied = await self._applied(batch)
         await self._store.note_progress(batch.reached, self._delayed.acknowledged)  # guarantee: progress-is-noted
         telemetry.reviews_applied(sum(result.changed for _, result in applied), len(applied))
         # guarantee: rebalance-in-the-middle-of-an-apply
         outboxes = {review.product_id: result.outbox for (_, review), result in applied if result.outbox}
         if self._judges:
             # guarantee: duplicates-are-judged-too
-            outboxes |= await self._judged([review for (_, review), _ in applied])
+            outboxes |= await self._judged(batch, [review for (_, review), _ in applied], published)
         for product_id, outbox in outboxes.items():
             messages = [outbox_message(self._topics.alerts, product_id, value) for _, value in outbox]
             alert_ids = [alert_id for alert_id, _ in outbox]
@@ -78,7 +88,14 @@ class Summarize(ViewRole[EnrichedReview]):
             # guarantee: outbox-is-cleared-after-the-broker
             self._publisher.publish(messages, partial(self._delivered, batch, product_id, alert_ids))
 
-    async def _judged(self, reviews: Sequence[EnrichedReview]) -> dict[str, Outbox]:
+    async def _applied(
+        self, batch: Batch[EnrichedReview]
+    ) -> list[tuple[tuple[InFlightRecord, EnrichedReview], Applied]]:
+        return await self._attempt(batch, lambda reviews: self._store.apply(reviews, self._now_ms()))
+
+    async def _judged(
+        self, batch: Batch[EnrichedReview], reviews: Sequence[EnrichedReview], published: Sequence[Alert]
+    ) -> dict[str, Outbox]:
         """What the outboxes hold of the products of which something was found."""
         found = await self._store.judge(
             reviews,
@@ -86,8 +103,10 @@ class Summarize(ViewRole[EnrichedReview]):
             false_alarms=self._false_alarms,
             max_age_ms=self._max_age_ms,
             encode=contract.encode_alert,
+            published=published,
         )
         for one in found:
+            batch.raised += one.raised
             for alert in one.raised:
                 telemetry.alert_raised(alert.rule, alert.severity)
             for rule, reason in one.suppressed:

@@ -25,7 +25,9 @@ class ViewRole(Generic[Value]):
     ) -> None:
         self._topics = Topics(settings.topic_prefix)
         self._store = store
-        self._delayed: DelayedAcknowledgement[Value] = DelayedAcknowledgement(settings, store, self._write, fatal=fatal)
+        self._delayed: DelayedAcknowledgement[Value] = DelayedAcknowledgement(
+            settings, store, self._write, self._write_again, fatal=fatal
+        )
         self._record_errors = RecordErrors(name)
 
     def _decode(self, record: RawRecord) -> Value | Rejected:
@@ -34,6 +36,11 @@ class ViewRole(Generic[Value]):
     async def _write(self, batch: Batch[Value]) -> None:
         """Write a batch. May be repeated."""
         raise NotImplementedError
+
+    async def _write_again(self, batches: Sequence[Batch[Value]]) -> None:
+        """Write batches, oldest first, of which the server may have forgotten a part. May be repeated."""
+        for batch in batches:
+            await self._write(batch)
 
     async def start(self, acks: Acks) -> None:
         self._acks = acks

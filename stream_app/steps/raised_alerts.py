@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import get_args
 
@@ -19,9 +19,11 @@ class RaisedEpisodes:
     Alerts come in any order, and may come repeatedly. Bounded by those that alarmed since the topic's beginning.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, alerts: Iterable[Alert] = ()) -> None:
         self._last: dict[str, dict[str, tuple[int, Mark, bool]]] = {}
         self._news: set[str] = set()
+        for alert in alerts:
+            self.note(alert)
 
     def note(self, alert: Alert) -> None:
         """Alerts of reviews are passed over, and what another producer wrote under an id that is none of ours."""

@@ -8,8 +8,8 @@
 local progress = KEYS[1]
 local held = {}
 for i = 1, #ARGV, 3 do
-  held[i] = tonumber(redis.call('HGET', progress, ARGV[i]) or '0')
-  if held[i] < tonumber(ARGV[i + 1]) then  -- guarantee: older-view-is-seen
+  held[i] = tonumber(redis.call('HGET', progress, ARGV[i]) or '-1')
+  if held[i] < tonumber(ARGV[i + 1]) and ARGV[i + 1] ~= '0' then  -- guarantee: older-view-is-seen
     return 0
   end
 end

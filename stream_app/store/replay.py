@@ -55,6 +55,7 @@ class ReplayStore(RedisSummaryStore):
         false_alarms: float,
         max_age_ms: int,
         encode: Callable[[Alert], bytes],
+        published: Sequence[Alert] = (),
     ) -> list[Judged]:
         """Nothing yet: ``note_episodes`` does it once, when everything is applied."""
         return []

@@ -23,6 +23,7 @@ from stream_app.steps import fold
 from stream_app.steps.hazards import MAX_HAZARDS, speaks_of_hazard
 from stream_app.steps.product_alerts import Policy
 from stream_app.steps.product_summary import counts_of
+from stream_app.steps.raised_alerts import RaisedEpisodes
 from stream_app.store import alert_packing, packing
 from stream_app.store.changed_since import changed_since
 from stream_app.store.due import DueProducts, Intervals
@@ -99,8 +100,10 @@ class RedisSummaryStore:
         false_alarms: float,
         max_age_ms: int,
         encode: Callable[[Alert], bytes],
+        published: Sequence[Alert] = (),
     ) -> list[Judged]:
-        return await self._episodes.judge(reviews, Policy(false_alarms, max_age_ms), encode, now_ms)
+        raised_episodes = RaisedEpisodes(published)
+        return await self._episodes.judge(reviews, Policy(false_alarms, max_age_ms), encode, now_ms, raised_episodes)
 
     async def clear_outbox(self, product_id: str, alert_ids: Sequence[str]) -> None:
         if alert_ids:

@@ -29,6 +29,7 @@ from stream_app.steps.fold import HOUR_MS, ProductState
 from stream_app.steps.product_alert import alert_of, quoted
 from stream_app.steps.product_alerts import SUPPRESSED, Marks, Policy, verdict
 from stream_app.steps.product_summary import counts_of, day_tallies, summarize
+from stream_app.steps.raised_alerts import RaisedEpisodes
 from stream_app.store.keys import MAX_RECENT_ALERTS
 from stream_app.testing.handling import MemoryAlertHandling
 
@@ -92,6 +93,7 @@ class MemorySummaryStore(MemoryAlertHandling):
         false_alarms: float,
         max_age_ms: int,
         encode: Callable[[Alert], bytes],
+        published: Sequence[Alert] = (),
     ) -> list[Judged]:
         self._reach()
         polled: dict[str, set[int]] = {}
@@ -101,7 +103,8 @@ class MemorySummaryStore(MemoryAlertHandling):
         for product_id, hours in polled.items():
             state = self._states.get(product_id, ProductState(product_id))
             held = self.episodes.get(product_id, {})
-            after, findings = verdict(state, held, hours, Policy(false_alarms, max_age_ms), now_ms)
+            known = RaisedEpisodes(published).adopted(product_id, held)
+            after, findings = verdict(state, known, hours, Policy(false_alarms, max_age_ms), now_ms)
             if after == held and not findings:
                 continue
             self.episodes[product_id] = after

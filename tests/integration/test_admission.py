@@ -90,7 +90,7 @@ def test_view_that_redis_lost_is_not_begun_again(settings: Settings, generation:
     """Also where the number of the generation is lost with it: then any group's progress counts."""
     commit(settings, generation, 5)
 
-    with pytest.raises(ViewLost, match="the log is not: run `stream-app rebuild`"):
+    with pytest.raises(ViewLost, match="the log is whole: run `stream-app rebuild`"):
         begin(settings)
     assert (known(settings).origins, known(settings).lost) == ({}, True), "readers see it, too"
 

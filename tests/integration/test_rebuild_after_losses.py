@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from confluent_kafka import TopicPartition
@@ -113,7 +114,7 @@ def test_redis_that_came_back_with_older_data_is_rebuilt(place: Place, meanwhile
     """A backup was restored: `summarize` ends with what to do, and counts nothing on top of it."""
     place.publish_reviews([enriched(f"r{number}", f"p{number % 3}") for number in range(30)])
     place.fold()
-    backup = {key: place.redis.dump(key) for key in place.redis.scan_iter()}
+    backup: dict[bytes, Any] = {key: place.redis.dump(key) for key in place.redis.scan_iter()}
     place.publish_reviews([enriched(f"r{number}", f"p{number % 3}") for number in range(30, 90)])
 
     def restore() -> None:

@@ -10,13 +10,13 @@ import orjson
 from prometheus_client import REGISTRY
 
 from stream_app import contract
-from stream_app.ports import Judged, StoreUnavailable
+from stream_app.ports import InFlightRecord, Judged, StoreUnavailable
 from stream_app.records import EnrichedReview
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
 from stream_app.testing.kafka import FakeAcks, FakePublisher, in_flight_of
 from stream_app.testing.store import MemorySummaryStore
-from tests.behaviour.bad_batch import ALERT_ID, BATCH, HEALTHY
+from tests.behaviour.bad_batch import ALERT_ID, BATCH, HEALTHY, bad
 from tests.behaviour.enriched import DAY_MS, NOW_MS
 from tests.unit.roles.test_summarize_role import run
 from tests.waiting import wait_until_async
@@ -43,15 +43,14 @@ class Worker:
 
     async def take(self, reviews: Sequence[EnrichedReview]) -> None:
         await self.role.start(self.acks)
-        await self.role.take(
-            [
-                in_flight_of(contract.encode_enriched(one), offset, topic="reviews.enriched")
-                for offset, one in enumerate(reviews)
-            ]
-        )
+        await self.role.take([_in_flight(one, offset) for offset, one in enumerate(reviews)])
 
     def alert_ids(self) -> list[str]:
         return [orjson.loads(one.value or b"")["alert_id"] for one in self.publisher.published]
+
+
+def _in_flight(review: EnrichedReview, offset: int) -> InFlightRecord:
+    return in_flight_of(contract.encode_enriched(review), offset, topic="reviews.enriched")
 
 
 def counted(name: str, **labels: str) -> float:
@@ -90,6 +89,54 @@ def test_worker_that_ends_before_the_broker_has_the_alert_leaves_it_to_the_next_
         await second.take([*HEALTHY, *BATCH])
         assert second.alert_ids() == [ALERT_ID]
         await second.role.stop()
+
+    run(scenario)
+
+
+def forgets(store: MemorySummaryStore) -> None:
+    """Another server answers, which has nothing of what was not acknowledged yet."""
+    store.starts += 1
+    store._states.clear()
+    store.episodes.clear()
+    store.outboxes.clear()
+
+
+def test_episode_that_a_fail_over_forgot_does_not_alarm_again_by_another_name() -> None:
+    """The reviews that come meanwhile move its beginning: what the server forgot is applied before they are judged."""
+
+    async def scenario() -> None:
+        store = MemorySummaryStore()
+        worker = Worker(store, redis_settle_seconds=60.0)
+        await worker.take([*HEALTHY, *BATCH])
+        assert worker.alert_ids() == [ALERT_ID]
+
+        forgets(store)
+        earlier = [bad(number) for number in range(10, 22)]
+        await worker.role.take([_in_flight(one, 100 + number) for number, one in enumerate(earlier)])
+        assert set(worker.alert_ids()) == {ALERT_ID}
+        [summary] = await store.read(["p"], NOW_MS)
+        assert summary is not None
+        assert summary.windows["all"].reviews == 80
+        await worker.role.stop()
+
+    run(scenario)
+
+
+def test_what_a_fail_over_forgot_is_whole_before_a_product_is_judged() -> None:
+    """The first of two polls alone is well again: its end must not be reported."""
+
+    async def scenario() -> None:
+        store = MemorySummaryStore()
+        worker = Worker(store, redis_settle_seconds=60.0)
+        await worker.take(HEALTHY)
+        await worker.role.take([_in_flight(one, 100 + number) for number, one in enumerate(BATCH)])
+        await worker.role.take([_in_flight(bad(9), 200)])
+        assert set(worker.alert_ids()) == {ALERT_ID}
+
+        forgets(store)
+        await worker.role.take([_in_flight(bad(9), 201)])
+        assert set(worker.alert_ids()) == {ALERT_ID}
+        await worker.role.stop()
 
     run(scenario)
 

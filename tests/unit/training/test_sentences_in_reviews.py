@@ -49,7 +49,7 @@ def test_labelled_places_become_sentences_in_order_with_what_is_known(tmp_path: 
 
 
 def test_sentence_may_be_neutral_where_its_file_has_neutral_ones(tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, object]] = [
         {"clauses": [{"text": "It is red.", "label": "neutral"}]},
         {"clauses": [{"text": "Bad.", "label": "negative"}]},
     ]
