@@ -73,17 +73,20 @@ class DelayedAcknowledgement(Generic[Value]):
         store: SummaryStore,
         write: Callable[[Batch[Value]], Awaitable[None]],
         write_again: Callable[[Sequence[Batch[Value]]], Awaitable[None]],
+        check: Callable[[], Awaitable[None]],
         *,
         fatal: Callable[[BaseException], None],
     ) -> None:
         """``write`` writes a batch and may be called again; ``write_again`` all batches, oldest first, of which another
-        server may hold a part. ``fatal`` gets errors of the background task.
+        server may hold a part; ``check`` raises where the server must not be written. ``fatal`` gets errors of the
+        background task.
         """
         self.retry = Retry("redis", settings.redis_patience_seconds)
         self._settle_seconds = settings.redis_settle_seconds
         self._store = store
         self._write = write
         self._write_again = write_again
+        self._check = check
         self._fatal = fatal
         self._writing = asyncio.Lock()
         self.acknowledged: dict[int, int] = {}  # partition → the offset behind what was acknowledged of it
@@ -154,7 +157,7 @@ class DelayedAcknowledgement(Generic[Value]):
                 await asyncio.sleep(_POLL_SECONDS)
                 if time.monotonic() - checked_at >= CHECK_EVERY_SECONDS:  # guarantee: server-is-checked-again
                     with suppress(Unavailable):  # what needs it reports that, and waits
-                        await self._store.check()
+                        await self._check()
                     checked_at = time.monotonic()
                 await self._acknowledge_durable()
         except asyncio.CancelledError:

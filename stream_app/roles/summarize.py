@@ -61,6 +61,12 @@ class Summarize(ViewRole[EnrichedReview]):
     def _decode(self, record: RawRecord) -> EnrichedReview | Rejected:
         return contract.decode_enriched(record)
 
+    async def _check(self) -> None:
+        """A view that went back while no review comes is found too."""
+        await super()._check()
+        acknowledged = self._delayed.acknowledged
+        await self._store.note_progress(acknowledged, acknowledged)  # guarantee: older-view-is-looked-for
+
     async def _write_again(self, batches: Sequence[Batch[EnrichedReview]]) -> None:
         """All are applied before any product is judged: of half of its reviews something else would be said. Episodes
         whose alert is out are known, also where the server forgot them, and do not alarm by another name.

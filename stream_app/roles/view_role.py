@@ -26,7 +26,7 @@ class ViewRole(Generic[Value]):
         self._topics = Topics(settings.topic_prefix)
         self._store = store
         self._delayed: DelayedAcknowledgement[Value] = DelayedAcknowledgement(
-            settings, store, self._write, self._write_again, fatal=fatal
+            settings, store, self._write, self._write_again, self._check, fatal=fatal
         )
         self._record_errors = RecordErrors(name)
 
@@ -41,6 +41,10 @@ class ViewRole(Generic[Value]):
         """Write batches, oldest first, of which the server may have forgotten a part. May be repeated."""
         for batch in batches:
             await self._write(batch)
+
+    async def _check(self) -> None:
+        """Raise where the server must not be written (any more), StoreUnavailable where it is away."""
+        await self._store.check()
 
     async def start(self, acks: Acks) -> None:
         self._acks = acks

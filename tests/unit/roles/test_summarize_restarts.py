@@ -82,6 +82,23 @@ def test_server_that_comes_back_with_older_data_ends_the_role_with_nothing_more_
     run(scenario)
 
 
+def test_older_data_is_found_while_no_review_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delayed_acknowledgement, "CHECK_EVERY_SECONDS", 0.0)
+
+    async def scenario() -> None:
+        store, acks, errors = CountingStore(), FakeAcks(), list[BaseException]()
+        role = impatient(store, FakePublisher(), errors.append)
+        await role.start(acks)
+        await role.take([in_flight(0)])
+        await wait_until_async(lambda: acks.finished() == [0], _SECONDS, "it is acknowledged")
+        store._progress[0] = 0
+        await wait_until_async(lambda: errors, _SECONDS, "it is reported")
+        assert isinstance(errors[0], ViewLost)
+        await role.stop()
+
+    run(scenario)
+
+
 def test_progress_covers_what_was_applied_and_not_what_left_with_its_partition() -> None:
     async def scenario() -> None:
         async with staged() as stage:
