@@ -88,7 +88,8 @@ def train_sentiment(
 
     Lines of --train have text and label (negative, neutral, positive) or rating (1-5), and may have a title. Lines of
     --sentences have text and label; text and hazard (true or false); text and features, each with a strength; or
-    clauses with aspects. Use the result with STREAM_APP_SENTIMENT_MODEL=<output>.
+    clauses of a review, each with text and any of label, aspects (ids) and hazard. Use the result with
+    STREAM_APP_SENTIMENT_MODEL=<output>.
     """
     from stream_app.commands.train_inputs import sentiment_inputs
     from stream_app.training import sentiment
