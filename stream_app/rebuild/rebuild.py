@@ -7,13 +7,14 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from stream_app.ports import ConfigurationError, Progress
+from stream_app.ports import ConfigurationError, Progress, ViewLost
 from stream_app.rebuild.claim import RebuildClaim
 from stream_app.rebuild.event_log import EventLog, earliest, progress_of
 from stream_app.rebuild.filling import Filling, Workers
 from stream_app.rebuild.plan import Plan
 from stream_app.rebuild.refusals import Refusals
 from stream_app.rebuild.restore import Restore
+from stream_app.roles.older_view import refuse_older_view
 from stream_app.roles.retry import Retry
 from stream_app.roles.run import now_ms
 from stream_app.settings import KafkaSettings, Settings
@@ -130,7 +131,7 @@ class Rebuild:
 
     async def _begin(self, known: Known, origin: LogIdentity) -> int:
         begun = known.building
-        if begun is not None and not self._restart:
+        if begun is not None and not self._restart and await self._is_whole(begun, known):
             self._progress.say(f"Continuing with generation {begun}, begun earlier.")
             return begun
         if begun is not None:
@@ -143,6 +144,16 @@ class Rebuild:
             meanwhile = ". Redis holds no view: product pages are empty until the switch."
         self._progress.say(f"Building generation {building}{meanwhile}")
         return building
+
+    async def _is_whole(self, begun: int, known: Known) -> bool:
+        """Does Redis hold all that was applied to a generation that an earlier run began?"""
+        if begun not in known.origins:
+            return False
+        try:
+            await refuse_older_view(self._of(begun), self._redis, self._brokers)
+        except ViewLost:
+            return False
+        return True
 
     async def _unused(self, known: Known) -> int:
         """Return a number never used: neither in Redis nor, in case Redis has lost everything, in Kafka."""

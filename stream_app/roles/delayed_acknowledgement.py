@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from stream_app import telemetry
 from stream_app.ports import Acks, InFlightRecord, SummaryStore, Unavailable
-from stream_app.records import Alert, Partition
+from stream_app.records import Partition
 from stream_app.roles.retry import Retry
 from stream_app.settings import RedisSettings
 
@@ -29,7 +29,7 @@ class Batch(Generic[Value]):
 
     ``holds``: reasons why it may not be acknowledged yet, such as messages from it that are in flight.
     ``reached``: partition → the offset behind its last record, also where that one was left out.
-    ``raised``: alerts about products that were published with it.
+    ``delivered``: alerts about products, as an outbox holds them, that the broker has of it.
     """
 
     in_flight_records: list[InFlightRecord]
@@ -39,7 +39,7 @@ class Batch(Generic[Value]):
     written_at: float = 0.0  # time.monotonic(); 0: not yet
     server_identity: str = ""
     holds: int = 0
-    raised: list[Alert] = field(default_factory=list)
+    delivered: list[bytes] = field(default_factory=list)
 
     def is_durable(self, written_before: float) -> bool:
         return 0 < self.written_at <= written_before and not self.holds  # guarantee: outbox-holds-the-commit-back

@@ -39,34 +39,43 @@ async def refuse_older_view(settings: Settings, redis: Retry, brokers: Retry) ->
         ahead = {number: at for number, at in committed.items() if applied.get(number, 0) < at}
         if applied and ahead:
             events = await brokers(lambda: asyncio.to_thread(_events, settings, applied, ahead))
-            for product_id, revisions in events.items():
-                held = await redis(lambda: store.revisions(product_id, list(revisions)))  # noqa: B023
-                pairs = zip(held, revisions.values(), strict=True)
-                if any(one is None or one < revision for one, revision in pairs):  # guarantee: older-view-is-refused
+            for product_id, states in events.items():
+                held = await redis(lambda: store.states(product_id, list(states)))  # noqa: B023
+                pairs = zip(held, states.values(), strict=True)
+                if any(one is None or one < state for one, state in pairs):  # guarantee: older-view-is-refused
                     telemetry.view_was_lost()
                     await redis(store.disown)
                     raise ViewLost
         everywhere = await brokers(lambda: asyncio.to_thread(end_offsets, settings, _topic(settings)))
-        await redis(lambda: store.note_progress({number: committed.get(number, 0) for number in everywhere}, {}))
+        reached = {number: committed.get(number, 0) for number in everywhere}
+        # what was both noted and committed stays noted, unless the server is exchanged right now
+        settled = {number: min(at, committed.get(number, 0)) for number, at in applied.items()}
+        await redis(lambda: store.note_progress(reached, settled))
     finally:
         await store.close()
 
 
-def _events(settings: KafkaSettings, applied: Mapping[int, int], ahead: Mapping[int, int]) -> dict[str, dict[str, int]]:
-    """By product and review the newest revision among the last events between ``applied`` and ``ahead``."""
+def _events(
+    settings: KafkaSettings, applied: Mapping[int, int], ahead: Mapping[int, int]
+) -> dict[str, dict[str, tuple[int, int, int]]]:
+    """By product and review the newest state, (revision, deleted, enrichment_version), among the last events between
+    ``applied`` and ``ahead``.
+    """
     topic = _topic(settings)
     since = end_offsets(settings, topic)
     since |= {number: max(applied.get(number, 0), at - _LOOKED_AT) for number, at in ahead.items()}
-    found: dict[str, dict[str, int]] = {}
+    found: dict[str, dict[str, tuple[int, int, int]]] = {}
     left = set(ahead)
     for record in read_to_end(settings, topic, since):
-        if record.offset + 1 >= ahead[record.partition]:
+        committed = ahead.get(record.partition, 0)  # others grow while this one reads
+        if record.offset + 1 >= committed:
             left.discard(record.partition)
-        if record.offset < ahead[record.partition]:
+        if record.offset < committed:
             review = contract.decode_enriched(record)
             if isinstance(review, EnrichedReview):
+                state = (review.revision, int(review.kind == "deleted"), review.enrichment_version)
                 of_product = found.setdefault(review.product_id, {})
-                of_product[review.review_id] = max(review.revision, of_product.get(review.review_id, 0))
+                of_product[review.review_id] = max(state, of_product.get(review.review_id, state))
         if not left:
             break
     return found

@@ -73,7 +73,7 @@ class Summarize(ViewRole[EnrichedReview]):
         """
         for batch in batches:
             await self._applied(batch)  # guarantee: applied-before-it-is-judged
-        published = [alert for batch in batches for alert in batch.raised]
+        published = [alert for batch in batches for value in batch.delivered if (alert := _alert_of(value)) is not None]
         for batch in batches:
             await self._write(batch, published)  # guarantee: forgotten-episode-does-not-alarm-again
 
@@ -86,22 +86,19 @@ class Summarize(ViewRole[EnrichedReview]):
         outboxes = {review.product_id: result.outbox for (_, review), result in applied if result.outbox}
         if self._judges:
             # guarantee: duplicates-are-judged-too
-            outboxes |= await self._judged(batch, [review for (_, review), _ in applied], published)
+            outboxes |= await self._judged([review for (_, review), _ in applied], published)
         for product_id, outbox in outboxes.items():
             messages = [outbox_message(self._topics.alerts, product_id, value) for _, value in outbox]
-            alert_ids = [alert_id for alert_id, _ in outbox]
             batch.holds += 1
             # guarantee: outbox-is-cleared-after-the-broker
-            self._publisher.publish(messages, partial(self._delivered, batch, product_id, alert_ids))
+            self._publisher.publish(messages, partial(self._delivered, batch, product_id, outbox))
 
     async def _applied(
         self, batch: Batch[EnrichedReview]
     ) -> list[tuple[tuple[InFlightRecord, EnrichedReview], Applied]]:
         return await self._attempt(batch, lambda reviews: self._store.apply(reviews, self._now_ms()))
 
-    async def _judged(
-        self, batch: Batch[EnrichedReview], reviews: Sequence[EnrichedReview], published: Sequence[Alert]
-    ) -> dict[str, Outbox]:
+    async def _judged(self, reviews: Sequence[EnrichedReview], published: Sequence[Alert]) -> dict[str, Outbox]:
         """What the outboxes hold of the products of which something was found."""
         found = await self._store.judge(
             reviews,
@@ -112,15 +109,16 @@ class Summarize(ViewRole[EnrichedReview]):
             published=published,
         )
         for one in found:
-            batch.raised += one.raised
             for alert in one.raised:
                 telemetry.alert_raised(alert.rule, alert.severity)
             for rule, reason in one.suppressed:
                 telemetry.alert_suppressed(rule, reason)
         return {one.product_id: one.outbox for one in found if one.outbox}
 
-    def _delivered(self, batch: Batch[EnrichedReview], product_id: str, alert_ids: list[str]) -> None:
+    def _delivered(self, batch: Batch[EnrichedReview], product_id: str, outbox: Outbox) -> None:
         batch.holds -= 1
+        batch.delivered += [value for _, value in outbox]
+        alert_ids = [alert_id for alert_id, _ in outbox]
 
         async def clear() -> None:
             await self._delayed.retry(lambda: self._store.clear_outbox(product_id, alert_ids))
@@ -135,9 +133,15 @@ class Summarize(ViewRole[EnrichedReview]):
             self._fatal(error)
 
 
+def _alert_of(value: bytes) -> Alert | None:
+    """What an outbox holds; None where another version left what is none for us."""
+    alert = contract.decode_alert(RawRecord("", 0, 0, 0, None, value))
+    return None if isinstance(alert, Rejected) else alert
+
+
 def outbox_message(topic: str, product_id: str, value: bytes) -> Message:
     """What an outbox holds, with the headers of an alert; without, where another version left what is none for us."""
     key = product_id.encode()
-    alert = contract.decode_alert(RawRecord(topic, 0, 0, 0, key, value))
-    headers = () if isinstance(alert, Rejected) else contract.alert_message(topic, alert).headers
+    alert = _alert_of(value)
+    headers = () if alert is None else contract.alert_message(topic, alert).headers
     return Message(topic, key, value, headers)

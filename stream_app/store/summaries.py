@@ -169,6 +169,12 @@ class RedisSummaryStore:
         [held] = await self._server.run([("HMGET", self._keys.product(product_id).reviews, *review_ids)])
         return [packing.unpack_contribution(packed).revision if packed else None for packed in held]
 
+    async def states(self, product_id: str, review_ids: Sequence[str]) -> list[tuple[int, int, int] | None]:
+        """(revision, deleted, enrichment_version) that the view holds of each review; None where it never saw one."""
+        [held] = await self._server.run([("HMGET", self._keys.product(product_id).reviews, *review_ids)])
+        contributions = (packing.unpack_contribution(packed) if packed else None for packed in held)
+        return [one and (one.revision, one.deleted, one.enrichment_version) for one in contributions]
+
     async def server_identity(self) -> str:
         origin = ("HEXISTS", self._keys.namespace.generations, f"{ORIGIN}{self._keys.generation}")
         server_identity, [is_there] = await self._server.server_identity(along_with=[origin])

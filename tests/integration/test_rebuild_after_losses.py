@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -14,12 +15,26 @@ from stream_app.commands.check import _view
 from stream_app.kafka.offsets import end_offsets
 from stream_app.kafka.topics_admin import create_topics
 from stream_app.ports import ConfigurationError, ViewLost
+from stream_app.roles import older_view
+from stream_app.roles.admission import admitted
 from stream_app.store.keys import Namespace
-from tests.behaviour.enriched import enriched
+from tests.behaviour.enriched import deletion, enriched
 from tests.integration.place import Place, answer_of, reviews_of, summary_of
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)
+
+
+def backup_of(place: Place, keys: Sequence[bytes]) -> dict[bytes, Any]:
+    return {key: place.redis.dump(key) for key in keys}
+
+
+def restore(place: Place, backup: Mapping[bytes, Any]) -> None:
+    """All keys as they were, or of one generation: those are named that it had."""
+    with place.redis.pipeline(transaction=True) as pipeline:
+        for key, value in backup.items():
+            pipeline.restore(key, 0, value, replace=True)
+        pipeline.execute()
 
 
 def test_log_that_lost_its_beginning_is_refused(place: Place) -> None:
@@ -114,22 +129,15 @@ def test_redis_that_came_back_with_older_data_is_rebuilt(place: Place, meanwhile
     """A backup was restored: `summarize` ends with what to do, and counts nothing on top of it."""
     place.publish_reviews([enriched(f"r{number}", f"p{number % 3}") for number in range(30)])
     place.fold()
-    backup: dict[bytes, Any] = {key: place.redis.dump(key) for key in place.redis.scan_iter()}
+    backup = backup_of(place, [*place.redis.scan_iter()])
     place.publish_reviews([enriched(f"r{number}", f"p{number % 3}") for number in range(30, 90)])
-
-    def restore() -> None:
-        with place.redis.pipeline(transaction=True) as pipeline:
-            pipeline.flushall()
-            for key, value in backup.items():
-                pipeline.restore(key, 0, value)
-            pipeline.execute()
 
     with place.live() as live:
         place.caught_up(1, live.keep_running)
         if meanwhile == "it runs":
-            restore()
+            restore(place, backup)
     if meanwhile == "it is stopped":
-        restore()
+        restore(place, backup)
     committed = place.folded(1)
 
     place.publish_reviews([enriched("r90", "p0")])
@@ -157,6 +165,49 @@ def test_redis_that_came_back_with_older_data_is_rebuilt(place: Place, meanwhile
             return (sum(counts), found.get("stale")) == (91, None)
 
         wait_until(whole, 60, "everything is counted again")
+
+
+def test_backup_that_lacks_deletions_alone_is_an_older_one(place: Place) -> None:
+    """They carry the revision that stands: the words of deleted reviews would be served for good."""
+    place.publish_reviews([enriched(f"r{number}", revision=1) for number in range(5)])
+    place.fold()
+    backup = backup_of(place, place.keys_of(1))
+    place.publish_reviews([deletion(f"r{number}", revision=1) for number in range(5)])
+    place.fold()
+    restore(place, backup)
+
+    with pytest.raises(ViewLost):
+        asyncio.run(admitted(place.settings, "summarize"))
+
+
+def test_rebuild_that_was_begun_and_came_back_older_is_begun_anew(place: Place) -> None:
+    place.publish_reviews([enriched(f"r{number}") for number in range(30)])
+    place.fold(1)
+    place.fold(2)
+    backup = backup_of(place, place.keys_of(2))
+    place.publish_reviews([enriched(f"r{number}") for number in range(30, 60)])
+    place.fold(1)
+    place.fold(2)
+    place.redis.hset(Namespace.of(place.settings).generations, mapping={"building": 2, "last": 2})
+    restore(place, backup)
+
+    rebuilt = place.rebuild()
+    assert rebuilt.ends() == 0, rebuilt.said()
+    assert "Generation 2, begun earlier, is discarded." in rebuilt.said()
+    assert place.active() == 3
+    assert len(place.view(3)["p"][1]) == 60
+
+
+def test_partition_that_grows_while_events_are_looked_up_is_left_out(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.publish_reviews([enriched(f"r{number}", f"p{number}") for number in range(30)])
+    ends = end_offsets(place.settings, place.topics.enriched)
+    monkeypatch.setattr(older_view, "end_offsets", lambda *_: dict.fromkeys(ends, 0))
+
+    found = older_view._events(place.of(1), {}, {0: 2})
+
+    assert sum(len(states) for states in found.values()) == 2
 
 
 def test_view_that_holds_what_was_acknowledged_is_no_older_one(place: Place) -> None:

@@ -109,6 +109,7 @@ def test_episode_that_a_fail_over_forgot_does_not_alarm_again_by_another_name() 
         worker = Worker(store, redis_settle_seconds=60.0)
         await worker.take([*HEALTHY, *BATCH])
         assert worker.alert_ids() == [ALERT_ID]
+        worker.publisher.deliver()
 
         forgets(store)
         earlier = [bad(number) for number in range(10, 22)]
@@ -132,10 +133,27 @@ def test_what_a_fail_over_forgot_is_whole_before_a_product_is_judged() -> None:
         await worker.role.take([_in_flight(one, 100 + number) for number, one in enumerate(BATCH)])
         await worker.role.take([_in_flight(bad(9), 200)])
         assert set(worker.alert_ids()) == {ALERT_ID}
+        worker.publisher.deliver()
 
         forgets(store)
         await worker.role.take([_in_flight(bad(9), 201)])
         assert set(worker.alert_ids()) == {ALERT_ID}
+        await worker.role.stop()
+
+    run(scenario)
+
+
+def test_alert_that_the_broker_does_not_have_is_raised_again_after_a_fail_over() -> None:
+    """Its mark alone would say that it is out."""
+
+    async def scenario() -> None:
+        store = MemorySummaryStore()
+        worker = Worker(store, redis_settle_seconds=60.0)
+        await worker.take([*HEALTHY, *BATCH])
+
+        forgets(store)
+        await worker.role.take([_in_flight(bad(9), 200)])
+        assert list(store.outboxes["p"]) == [ALERT_ID]
         await worker.role.stop()
 
     run(scenario)
