@@ -180,7 +180,7 @@ def test_backup_that_lacks_deletions_alone_is_an_older_one(place: Place) -> None
         asyncio.run(admitted(place.settings, "summarize"))
 
 
-def test_rebuild_that_was_begun_and_came_back_older_is_begun_anew(place: Place) -> None:
+def test_rebuild_that_was_begun_and_came_back_older_is_begun_again(place: Place) -> None:
     place.publish_reviews([enriched(f"r{number}") for number in range(30)])
     place.fold(1)
     place.fold(2)
