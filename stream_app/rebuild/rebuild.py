@@ -141,7 +141,7 @@ class Rebuild:
         building = await self._redis(lambda: self._generations.begin(number, origin))
         meanwhile = f" while generation {known.active} serves."
         if known.active not in known.origins:
-            meanwhile = ". Redis holds no view: product pages are empty until the switch."
+            meanwhile = ". The view in Redis is lost: product pages are empty or out of date until the switch."
         self._progress.say(f"Building generation {building}{meanwhile}")
         return building
 

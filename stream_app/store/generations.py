@@ -5,7 +5,8 @@ building   the one that a rebuild fills; absent when none is under way
 last       the largest number ever given out: none is used twice, its consumer group may have commits still
 drop:<n>   generation n is left over: its keys are to be deleted
 origin:<n> the log that generation n is made from, as JSON. It is the mark of a live view, too: written before the first
-           review is applied, and gone where Redis lost its data. What such a view holds is not to be trusted
+           review is applied, and gone where Redis lost its data; removed where it lost a part of it. What such a view
+           holds is not to be trusted
 lost       1: a worker found that the active view, without an origin, had been made before. Readers see Redis alone, to
            which a view that was lost and one that was never begun look the same
 """
