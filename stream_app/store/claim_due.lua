@@ -1,5 +1,5 @@
 -- Claims products whose time has come. They move from the due set to the leased one; leases that ended move back first, and
--- are counted: whoever held them did not finish.
+-- are counted: whoever held them did not finish. So do those that a clock which was ahead made.
 --
 -- KEYS  due, leased, unfinished (of one shard)
 -- ARGV  1 now in ms, 2 at most how many, 3 when the leases end, in ms
@@ -9,11 +9,16 @@
 local due, leased, unfinished = unpack(KEYS)
 local now, limit = ARGV[1], tonumber(ARGV[2])
 
-for _, product_id in ipairs(redis.call('ZRANGEBYSCORE', leased, '-inf', now)) do
-  redis.call('ZREM', leased, product_id)
-  redis.call('ZADD', due, now, product_id)
-  redis.call('HINCRBY', unfinished, product_id, 1)  -- guarantee: unfinished-claims-are-counted
+local function ended(from, to)
+  for _, product_id in ipairs(redis.call('ZRANGEBYSCORE', leased, from, to)) do
+    redis.call('ZREM', leased, product_id)
+    redis.call('ZADD', due, now, product_id)
+    redis.call('HINCRBY', unfinished, product_id, 1)  -- guarantee: unfinished-claims-are-counted
+  end
 end
+ended('-inf', now)
+-- twice as long as a lease lasts: its holder's clock was ahead
+ended(string.format('(%.0f', 2 * tonumber(ARGV[3]) - tonumber(now)), '+inf')  -- guarantee: clock-ahead-holds-no-lease
 
 for _, product_id in ipairs(redis.call('ZRANGEBYSCORE', due, '(' .. ARGV[4], '+inf', 'LIMIT', 0, limit)) do
   redis.call('ZADD', due, now, product_id)  -- guarantee: clock-ahead-delays-no-product

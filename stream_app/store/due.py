@@ -73,7 +73,7 @@ class DueProducts:
         What is looked at and not kept is put back: at its own time where that is still to come, else behind those that
         wait by now, so that a backlog of texts never hides a publication.
         """
-        shards = await self._shards_with_work(now_ms)
+        shards = await self._shards_with_work(now_ms, lease_ms)
         leases = await self._leased(shards, now_ms, now_ms + lease_ms)
         kept: list[DueProduct] = []
         released: list[Command] = []
@@ -147,24 +147,27 @@ class DueProducts:
             packing.unpack_due_state(product_id, found) for product_id, found in zip(product_ids, values, strict=True)
         ]
 
-    async def _shards_with_work(self, now_ms: int) -> list[int]:
+    async def _shards_with_work(self, now_ms: int, lease_ms: int) -> list[int]:
         """The one that waits longest first."""
         ends = await self._server.run(
             [
                 ("ZRANGE", key, at, at, "WITHSCORES")
                 for shard in range(DUE_SHARDS)
-                for key, at in ((self._keys.due(shard), 0), (self._keys.leased(shard), 0), (self._keys.due(shard), -1))
+                for key in (self._keys.due(shard), self._keys.leased(shard))
+                for at in (0, -1)
             ]
         )
-        latest, waiting = self._latest_due_at(now_ms), []
+        # later ones are of a clock that was ahead
+        latest_due, latest_lease = self._latest_due_at(now_ms), now_ms + 2 * lease_ms
+        waiting = []
         for number, found in enumerate(ends):
-            shard, is_last_due = number // 3, number % 3 == 2
+            shard, is_last = number // 4, number % 2 == 1
             at_ms = float(found[1]) if found else None
             if at_ms is None:
                 continue
-            if is_last_due and at_ms > latest:
+            if is_last and at_ms > (latest_lease if number % 4 == 3 else latest_due):
                 waiting.append((float(now_ms), shard))
-            elif not is_last_due and at_ms <= now_ms:
+            elif not is_last and at_ms <= now_ms:
                 waiting.append((at_ms, shard))
         return list(dict.fromkeys(shard for _, shard in sorted(waiting)))
 

@@ -148,7 +148,7 @@ class MemorySummaryStore(MemoryAlertHandling):
 
     async def claim_due(self, now_ms: int, texts: int, publications: int, lease_ms: int) -> list[DueProduct]:
         self._reach()
-        for product_id in [one for one, ends_at in self._leases.items() if ends_at <= now_ms]:
+        for product_id in [one for one, ends_at in self._leases.items() if not 0 < ends_at - now_ms <= 2 * lease_ms]:
             del self._leases[product_id]
             self._due[product_id] = now_ms
             self._unfinished[product_id] = self._unfinished.get(product_id, 0) + 1

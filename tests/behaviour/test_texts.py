@@ -233,6 +233,16 @@ def test_text_made_by_a_clock_that_was_ahead_does_not_hold_up_the_next(run: Run,
     assert claim(run, store) == ["p"]
 
 
+def test_lease_of_a_process_whose_clock_was_ahead_ends(run: Run, store: SummaryStore) -> None:
+    """It died, and the clock was put right: its lease would last as long as the clock was ahead."""
+    apply(run, store, enriched("r1"))
+    assert claim(run, store, NOW_MS + LEASE_MS // 2) == ["p"]
+    assert claim(run, store, NOW_MS) == [], "clocks differ by less than a lease lasts"
+
+    assert claim(run, store, NOW_MS - 3 * HOUR_MS) == ["p"]
+    assert run(store.unfinished_claims("p")) == 1
+
+
 def test_product_that_came_while_a_clock_was_ahead_is_due_at_once(run: Run, store: SummaryStore) -> None:
     """Also where nothing more arrives for it."""
     run(store.apply([enriched("r1")], NOW_MS + 3 * HOUR_MS))
