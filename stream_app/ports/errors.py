@@ -38,7 +38,7 @@ VIEW_WAS_LOST = "The view was lost, the log was not: run `stream-app rebuild`."
 
 
 class ViewLost(ConfigurationError):
-    """The view in Redis is gone although its log was read: what is applied now would be counted into an empty one."""
+    """Redis lost the view or a part of it, although the log was read: what is applied now would add to what is left."""
 
     def __init__(self) -> None:
         super().__init__("Redis lost the view or a part of it, the log is whole: run `stream-app rebuild`.")

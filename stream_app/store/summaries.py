@@ -164,13 +164,12 @@ class RedisSummaryStore:
         return await self._due.unfinished(product_id)
 
     async def revisions(self, product_id: str, review_ids: Sequence[str]) -> list[int | None]:
-        if not review_ids:
-            return []
-        [held] = await self._server.run([("HMGET", self._keys.product(product_id).reviews, *review_ids)])
-        return [packing.unpack_contribution(packed).revision if packed else None for packed in held]
+        return [state and state[0] for state in await self.states(product_id, review_ids)]
 
     async def states(self, product_id: str, review_ids: Sequence[str]) -> list[tuple[int, int, int] | None]:
         """(revision, deleted, enrichment_version) that the view holds of each review; None where it never saw one."""
+        if not review_ids:
+            return []
         [held] = await self._server.run([("HMGET", self._keys.product(product_id).reviews, *review_ids)])
         contributions = (packing.unpack_contribution(packed) if packed else None for packed in held)
         return [one and (one.revision, one.deleted, one.enrichment_version) for one in contributions]

@@ -50,7 +50,7 @@ def sentences_in_reviews(labels: Path, reviews: Sequence[Path]) -> list[dict[str
     if len(found) < _LEAST_FOUND * len(labelled):
         raise ConfigurationError(
             f"{len(labelled) - len(found)} of the {len(labelled)} reviews that {labels} labels are in none of these "
-            "files. Name all files that it was made from, in the version that its README states."
+            "files. Name all files that it was made from, in the version that the cards of the models state."
         )
     return found
 
