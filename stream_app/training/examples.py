@@ -43,7 +43,8 @@ class LabelledSentence:
 class Example:
     """A text as the encoder reads it; ``spans``: (start, end) of each of ``sentences`` in it, in code points.
 
-    ``label``: the review's, None: unknown. ``scores``: a teacher's probabilities of LABELS.
+    ``label``: the review's, None: unknown. ``scores``: a teacher's probabilities of LABELS. ``unchanged``: what a
+    teacher answers instead of ``text``, where that was changed in a way that must not change the answer.
     """
 
     text: str
@@ -52,6 +53,7 @@ class Example:
     spans: tuple[tuple[int, int], ...] = ()
     sentences: tuple[LabelledSentence, ...] = ()
     scores: tuple[float, float, float] | None = None
+    unchanged: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,9 @@ class Views:
 
     title_only: float = 0.12
     beginning_only: float = 0.12
-    typing_errors: float = 0.15
+    typing_errors: float = 0.3
     other_case: float = 0.1
-    irrelevant_sentence: float = 0.1
+    irrelevant_sentence: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,9 @@ def read_sentences(
 
 
 def _key(row: Mapping[str, Any]) -> str:
-    return (
-        f"sentence of {row.get('product_id') or str(row.get('review_id') or '').rpartition('-')[0] or row.get('text')}"
-    )
+    """The product; else what a review id begins with, before its last dash; else the review; else the sentence."""
+    review_id = str(row.get("review_id") or "")
+    return f"sentence of {row.get('product_id') or review_id.rpartition('-')[0] or review_id or row.get('text')}"
 
 
 def _sentences_of(
@@ -155,13 +157,15 @@ def of_review(review: LabelledReview, views: Views, rng: random.Random, others: 
         text = joined(review.title, next((review.text[one.start : one.end] for one in sentences(review.text)), ""))
     else:
         text = review.model_text
-        if others and rng.random() < views.irrelevant_sentence:
-            text = f"{text} {rng.choice(others)}"
+    unchanged = text
+    if text == review.model_text and others and rng.random() < views.irrelevant_sentence:
+        other = rng.choice(others)
+        text = f"{text} {other}" if rng.random() < 0.5 else f"{other} {text}"
     if rng.random() < views.typing_errors:
         text = with_typing_errors(text, rng)
     if rng.random() < views.other_case:
         text = rng.choice((str.upper, str.lower))(text)
-    return Example(text, review.label, review.neutral_possible)
+    return Example(text, review.label, review.neutral_possible, unchanged=unchanged)
 
 
 def of_sentences(groups: Sequence[Sequence[LabelledSentence]], rng: random.Random) -> Iterator[Example]:

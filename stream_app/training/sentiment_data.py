@@ -156,13 +156,20 @@ def _part(items: Sequence[Item], number: int, most: int) -> list[Item]:
 
 
 def _taught(epochs: Sequence[Sequence[Example]], teacher: TextModel[Scores]) -> list[list[Example]]:
-    """The same with the teacher's probabilities for the reviews; a text is computed once."""
-    texts = list(dict.fromkeys(one.text for examples in epochs for one in examples if one.label is not None))
+    """The same with the teacher's probabilities for the reviews; a text is computed once.
+
+    The teacher answers texts as they were before typing errors and the like, so that the student learns to ignore them.
+    """
+    texts = list(dict.fromkeys(_asked(one) for examples in epochs for one in examples if one.label is not None))
     found = dict(zip(texts, tracked(answers(teacher, texts), "teacher", len(texts)), strict=True))
     return [
         [
-            replace(one, scores=(of.negative, of.neutral, of.positive)) if (of := found.get(one.text)) else one
+            replace(one, scores=(of.negative, of.neutral, of.positive)) if (of := found.get(_asked(one))) else one
             for one in examples
         ]
         for examples in epochs
     ]
+
+
+def _asked(example: Example) -> str:
+    return example.text if example.unchanged is None else example.unchanged

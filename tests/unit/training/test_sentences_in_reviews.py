@@ -61,3 +61,11 @@ def test_labels_of_reviews_that_are_missing_are_refused(tmp_path: Path) -> None:
     labels = write(tmp_path / "labels.jsonl", labels_of(TEXT, "another review"))
     with pytest.raises(ConfigurationError, match="1 of the 2 reviews"):
         sentences_in_reviews(labels, [write(tmp_path / "reviews.jsonl", REVIEWS)])
+
+
+def test_of_reviews_that_name_no_product_about_a_seventh_is_held_out(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"review_id": f"{number:04x}", "clauses": [{"text": "It works.", "label": "positive"}]} for number in range(700)
+    ]
+    file = read_sentences(write(tmp_path / "s.jsonl", rows), {}, "en")
+    assert 70 <= len(file.held_out) <= 130

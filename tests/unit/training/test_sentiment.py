@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import orjson
 import pytest
@@ -15,7 +15,9 @@ from stream_app.models.base_encoder import base_encoder_folder
 from stream_app.models.classifier import load_classifier
 from stream_app.models.device import DeviceChoice
 from stream_app.ports import ConfigurationError
-from stream_app.records import LABELS
+from stream_app.records import LABELS, Scores
+from stream_app.training import sentiment_data
+from stream_app.training.batches import UNKNOWN
 from stream_app.training.evaluate import answers
 from stream_app.training.sentiment import train_sentiment
 from stream_app.training.sentiment_data import Recipe, planned, read
@@ -228,6 +230,31 @@ def test_a_student_starts_with_its_teachers_layers_and_learns_its_answers(tmp_pa
     assert student.bert.encoder.layer[-1].output.dense.weight.equal(last)
     train(tmp_path, "student", "full", teacher=teacher, start_from=model)
     assert load_classifier(str(tmp_path / "student"), CPU).languages == {"en"}
+
+
+def test_a_teacher_answers_texts_as_they_were_before_errors_were_put_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviews = write(tmp_path / "reviews.jsonl", rows())
+    file = write(tmp_path / "sentences.jsonl", [{"text": "It arrived on Monday.", "label": "neutral"}] * 9)
+    recipe = Recipe(epochs=20)
+    data = read([reviews], [file], [reviews], recipe, sentences_dev=(), language="en", aspects={})
+    asked: list[str] = []
+
+    def answered(_: Any, texts: list[str]) -> list[Scores]:
+        asked.extend(texts)
+        return [Scores(0.25, 0.25, 0.5, truncated=False) for _ in texts]
+
+    monkeypatch.setattr(sentiment_data, "answers", answered)
+    tokenizer = derived.tokenizer_of(base_encoder_folder())
+    batches = planned(data, tokenizer, recipe, (), cast("Any", "teacher"))
+    texts = [tokenizer.decode(ids, skip_special_tokens=True) for at in range(len(batches)) for ids in batches[at]["ids"]]
+    assert any("monday" in text and "lamp" in text for text in texts), "some reviews have a sentence more"
+    written = {text for one in data.train[0] for text in (one.model_text, one.title)}
+    assert all(any(text in whole for whole in written) for text in asked)
+    for at in range(len(batches)):
+        of_reviews = batches[at]["labels"] != UNKNOWN
+        assert batches[at]["scores"][of_reviews].sum(dim=1).tolist() == [1.0] * int(of_reviews.sum())
 
 
 def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
