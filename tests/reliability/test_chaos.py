@@ -38,6 +38,7 @@ def test_same_seed_plans_the_same_rounds_and_pairs_are_of_different_parts() -> N
     assert all(len({fault.part for fault in faults}) == len(faults) for faults in plan)
     assert sum(len(faults) == 2 for faults in plan) > 100
     assert not any(fault.alone for faults in plan if len(faults) == 2 for fault in faults)
+    assert not any(all(fault.waits_for_texts for fault in faults) for faults in plan if len(faults) == 2)
 
 
 def test_eight_rounds_have_every_kind_of_hostile_record() -> None:

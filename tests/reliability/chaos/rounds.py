@@ -134,7 +134,7 @@ class Rounds:
     def _break(self, faults: Sequence[Fault], chance: random.Random, outcome: Outcome) -> None:
         """All faults overlap: each begins within the first half of the one before; each heals when its time is over.
 
-        Those of `describe` heal last: they end with texts that are published again, for which the others must be over.
+        Those that wait for texts heal last.
         """
         time.sleep(chance.uniform(0.5, 1.5))
         ends: list[tuple[float, Fault, ExitStack]] = []
@@ -149,7 +149,7 @@ class Rounds:
                 ends.append((time.monotonic() + fault.seconds, fault, stack))
                 if fault is not faults[-1]:
                     time.sleep(chance.uniform(0.0, fault.seconds / 2))
-            for end, fault, stack in sorted(ends, key=lambda one: (one[1].part == "describe", one[0])):
+            for end, fault, stack in sorted(ends, key=lambda one: (one[1].waits_for_texts, one[0])):
                 time.sleep(max(0.0, end - time.monotonic()))
                 try:
                     stack.close()

@@ -36,7 +36,7 @@ _STARTS = 3
 
 def schedule(rounds: int, seed: int, chosen: Sequence[Sequence[Fault]]) -> list[list[Fault]]:
     """Return the faults of each round: the chosen ones in turn, or all of them in a shuffled order, then pairs and
-    single faults in turn. The faults of a pair are of different parts of one testbed.
+    single faults in turn. The faults of a pair are of different parts of one testbed, and not both wait for texts.
     """
     chance = random.Random(seed)
     possible = [fault for fault in FAULTS.values() if not fault.needs_small_disk or can_mount()]
@@ -55,7 +55,12 @@ def schedule(rounds: int, seed: int, chosen: Sequence[Sequence[Fault]]) -> list[
 def _pair(chance: random.Random, possible: Sequence[Fault]) -> list[Fault]:
     while True:
         first, second = chance.sample(possible, 2)
-        if first.testbed == second.testbed and first.part != second.part and not (first.alone or second.alone):
+        both_wait = first.waits_for_texts and second.waits_for_texts
+        if (
+            first.testbed == second.testbed
+            and first.part != second.part
+            and not (first.alone or second.alone or both_wait)
+        ):
             return [first, second]
 
 

@@ -248,7 +248,9 @@ def test_a_teacher_answers_texts_as_they_were_before_errors_were_put_in(
     monkeypatch.setattr(sentiment_data, "answers", answered)
     tokenizer = derived.tokenizer_of(base_encoder_folder())
     batches = planned(data, tokenizer, recipe, (), cast("Any", "teacher"))
-    texts = [tokenizer.decode(ids, skip_special_tokens=True) for at in range(len(batches)) for ids in batches[at]["ids"]]
+    texts = [
+        tokenizer.decode(ids, skip_special_tokens=True) for at in range(len(batches)) for ids in batches[at]["ids"]
+    ]
     assert any("monday" in text and "lamp" in text for text in texts), "some reviews have a sentence more"
     written = {text for one in data.train[0] for text in (one.model_text, one.title)}
     assert all(any(text in whole for whole in written) for text in asked)

@@ -90,6 +90,7 @@ def _killer_on_fresh_disks(testbed: Testbed, chance: random.Random) -> Iterator[
     most_deaths=4,
     describe_killers=1,
     holds_up=False,
+    waits_for_texts=True,
 )
 def _killer_of_describe(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     """Every other product gets its text all the same, and so does the product of that review in the end."""

@@ -25,7 +25,7 @@ _READY_SECONDS = 20.0
 def _ends_describe(number: signal.Signals) -> None:
     code = -int(number) if number is signal.SIGKILL else 0
 
-    @fault("describe", number.name, 1.0, exits=(Exit("describe", code),), holds_up=False)
+    @fault("describe", number.name, 1.0, exits=(Exit("describe", code),), holds_up=False, waits_for_texts=True)
     def body(testbed: Testbed, chance: random.Random) -> Iterator[None]:
         worker = one_of(testbed, "describe", chance)
         until(lambda: testbed.is_ready(worker), _READY_SECONDS, f"{worker.name} was not ready")
@@ -39,7 +39,7 @@ _ends_describe(signal.SIGTERM)
 _ends_describe(signal.SIGKILL)
 
 
-@fault("describe", "SIGSTOP for a while", _STOPPED_SECONDS, holds_up=False)
+@fault("describe", "SIGSTOP for a while", _STOPPED_SECONDS, holds_up=False, waits_for_texts=True)
 def _describe_stopped(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     worker = one_of(testbed, "describe", chance)
     until(lambda: testbed.is_ready(worker), _READY_SECONDS, f"{worker.name} was not ready")

@@ -57,6 +57,7 @@ class Fault:
     loses_deliveries: bool = False
     holds_up: bool = True
     alone: bool = False
+    waits_for_texts: bool = False
 
     @property
     def name(self) -> str:
