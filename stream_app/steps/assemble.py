@@ -16,7 +16,7 @@ from stream_app.records import (
 )
 from stream_app.steps.opinions import hazard_in, opinions_of, weightiest
 from stream_app.steps.prepare import Prepared
-from stream_app.steps.summary_mood import is_of_other_mood
+from stream_app.steps.summary_mood import is_of_other_mood, telling
 from stream_app.steps.summary_text import MAX_SENTENCE_CHARACTERS, best_sentence, faithful
 
 LOW_CONFIDENCE = 0.6
@@ -123,7 +123,7 @@ def _summary(
         and not is_of_other_mood(abstract, prepared.model_text, sentences, label)
     ):
         return abstract, "abstractive"
-    span = best_sentence(prepared.text, prepared.title, label)
+    span = best_sentence(prepared.text, prepared.title, label, telling(sentences, label, prepared.text_start))
     return (prepared.text[span.start : span.end], "extractive") if span else (None, "none")
 
 

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from stream_app.records import Label
+from collections.abc import Sequence
+
+from stream_app.records import Label, SentenceScores
+from stream_app.steps.summary_mood import telling
 
 
-def summary_input(text: str, label: Label | None) -> str:
-    """The text, with the review's label in front: it asks for a line of that mood. Without a label the text alone."""
-    return text if label is None else f"{label}: {text}"
+def summary_input(text: str, label: Label | None, sentences: Sequence[SentenceScores] = (), text_start: int = 0) -> str:
+    """The sentences of the text that say what the review does (``telling``), with its label in front: it asks for a
+    line of that mood. Without a label the whole text alone; where nothing is known of sentences, the whole text.
+
+    ``sentences``: as the classifier judged them; ``text_start``: where the text begins in what it read.
+    """
+    if label is None:
+        return text
+    told = " ".join(text[span.start : span.end] for span in telling(sentences, label, text_start))
+    return f"{label}: {told or text}"

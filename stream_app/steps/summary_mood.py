@@ -1,10 +1,10 @@
-"""Finds the sentence that a summary was taken from, and whether it says the opposite of the whole review."""
+"""Finds the sentences that say what the whole review does, and whether a summary is from one that says the opposite."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stream_app.records import LABELS, Label, SentenceScores
+from stream_app.records import LABELS, Label, SentenceScores, Span
 from stream_app.steps.summary_text import is_copied
 
 _OPPOSITE: dict[Label, int] = {
@@ -12,6 +12,25 @@ _OPPOSITE: dict[Label, int] = {
     "positive": LABELS.index("negative"),
 }
 _SURE = 0.5
+_TELLS = 0.6
+_MOST_TELLING = 3  # sentences: with all of them, or one, fewer lines agree with the review or tell what it is about
+
+
+def telling(sentences: Sequence[SentenceScores], label: Label | None, text_start: int = 0) -> list[Span]:
+    """Where the sentences stand that praise in a positive review, or complain in a negative one: at most 3, in order.
+
+    Those of the highest probability, and the likeliest one where none is likely. ``text_start``: where the review's text
+    begins in what the classifier read; spans are of the text. Empty where the label is neutral or nothing is known.
+    """
+    if label is None or label not in _OPPOSITE:
+        return []
+    own = LABELS.index(label)
+    judged = [(one.probabilities[own], one) for one in sentences if one.probabilities and one.end > text_start]
+    likeliest = sorted(judged, key=lambda one: -one[0])[:_MOST_TELLING]
+    found = [one for probability, one in likeliest if probability > _TELLS] or [one for _, one in likeliest[:1]]
+    return [
+        Span(max(0, one.start - text_start), one.end - text_start) for one in sorted(found, key=lambda one: one.start)
+    ]
 
 
 def is_of_other_mood(summary: str, source: str, sentences: Sequence[SentenceScores], label: Label | None) -> bool:

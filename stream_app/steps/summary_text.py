@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import Stemmer
@@ -58,9 +58,11 @@ def stem(word: str) -> str:
     return stemmed
 
 
-def best_sentence(text: str, title: str | None, label: Label | None) -> Span | None:
+def best_sentence(text: str, title: str | None, label: Label | None, among: Sequence[Span] = ()) -> Span | None:
     """The sentence that represents the review best: shares words with the title and with the other sentences, is
     neither very short nor long, carries words of the review's sentiment, and early ones before late ones.
+
+    ``among``: one that begins in one of these, if there is one.
     """
     spans, words = _sentence_words(text)
     if len(spans) < 2:
@@ -76,7 +78,8 @@ def best_sentence(text: str, title: str | None, label: Label | None) -> Span | N
         central = sum([shared[word] for word in own]) - len(own)
         return fitting * (1 + central / (len(own) + 2) + len(own & wanted) + 0.7 * len(own & weighty)) - 0.05 * index
 
-    return shortened(text, spans[max(range(len(spans)), key=score)])
+    fit = [index for index, span in enumerate(spans) if any(one.start <= span.start < one.end for one in among)]
+    return shortened(text, spans[max(fit or range(len(spans)), key=score)])
 
 
 @lru_cache(maxsize=1024)  # asked for the alert and for the enriched review, with at most a batch of others in between

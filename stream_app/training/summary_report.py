@@ -47,7 +47,10 @@ def evaluate_summaries(
     if classifier is not None:
         judged = list(tracked(answers(classifier, texts), "labels", len(texts)))
         labels = labels_of(judged)
-    asked = [summary_input(text, label if reads_label else None) for text, label in zip(texts, labels, strict=True)]
+    asked = [
+        summary_input(text, labels[number] if reads_label else None, judged[number].sentences if judged else ())
+        for number, text in enumerate(texts)
+    ]
     lines = list(tracked(answers(model, asked), "summaries", len(asked)))
     used = [
         number

@@ -110,7 +110,7 @@ class Summaries:
 
     def _input_of(self, review: OpenReview) -> str:
         label = review.sentiment.label if review.sentiment and self._reads_label else None
-        return summary_input(review.prepared.text, label)
+        return summary_input(review.prepared.text, label, review.sentences, review.prepared.text_start)
 
     def _in_time(self, reviews: list[OpenReview]) -> list[OpenReview]:
         """Give up what T5 would not answer in time; return the others."""

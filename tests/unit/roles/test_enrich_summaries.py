@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from stream_app.models.tuned import Loaded, TunedModel
-from stream_app.records import Scores
+from stream_app.records import Scores, SentenceScores
 from stream_app.testing.models import FakeModel, fake_scores
 from tests.unit.roles.enrich_stage import ENGLISH, LONG_BAD, P0, SECONDS, review, run, staged
 from tests.waiting import wait_until_async
@@ -224,6 +224,34 @@ def test_failing_summary_leaves_the_best_sentence() -> None:
             await stage.take(review(0, LONG_BAD))
             await stage.finished(0)
             assert stage.enriched()[0].summary_method == "extractive"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_t5_that_reads_labels_is_given_what_says_the_same_as_the_review(fails: bool) -> None:
+    """And where it fails, the best of these sentences is published."""
+    title, arrived = "A kettle", "The kettle looked beautiful and arrived early in its nice red box last May."
+    broke = "The handle of it broke off within two weeks."
+    whole = f"{title}. {arrived} {broke}"
+    sentences = (
+        SentenceScores(0, len(title), (0.1, 0.8, 0.1), 0.0),
+        SentenceScores(len(title) + 2, len(title) + 2 + len(arrived), (0.05, 0.05, 0.9), 0.0),
+        SentenceScores(len(whole) - len(broke), len(whole), (0.9, 0.05, 0.05), 0.0),
+    )
+    t5 = FakeModel(lambda text: text.removeprefix("negative: ").rstrip("."), languages=ENGLISH)
+    t5.fails_on = lambda text: fails and text.startswith("negative")
+    bert = FakeModel(lambda text: Scores(0.9, 0.05, 0.05, sentences=sentences), languages=ENGLISH)
+
+    async def scenario() -> None:
+        loaded = Loaded(TunedModel(bert, 1000, 1000), TunedModel(t5, 1000, 1000, reads_label=True))
+        async with staged(summaries="always", load=lambda _: loaded) as stage:
+            await stage.take(review(0, f"{arrived} {broke}", title=title))
+            await stage.finished(0)
+            assert t5.ran[0] == [f"negative: {broke}"]
+            published = stage.enriched()[0]
+            assert (published.summary or "").rstrip(".") == broke.rstrip(".")
+            assert published.summary_method == ("extractive" if fails else "abstractive")
 
     run(scenario)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from stream_app.records import Label, SentenceScores
-from stream_app.steps.summary_mood import is_of_other_mood
+from stream_app.steps.summary_input import summary_input
+from stream_app.steps.summary_mood import is_of_other_mood, telling
 
 TEXT = "Broken. The music was pleasant until now. It stopped after a week."
 SENTENCES = (
@@ -42,3 +43,32 @@ def test_nothing_is_known_where_sentences_were_not_judged() -> None:
     unjudged = tuple(SentenceScores(one.start, one.end, None, 0.0) for one in SENTENCES)
     assert not is_of_other_mood("The music was pleasant", TEXT, unjudged, "negative")
     assert not is_of_other_mood("The music was pleasant", TEXT, (), "negative")
+
+
+def told(label: Label | None, sentences: tuple[SentenceScores, ...] = SENTENCES, text_start: int = 0) -> list[str]:
+    text = TEXT[text_start:]
+    return [text[span.start : span.end] for span in telling(sentences, label, text_start)]
+
+
+def test_sentences_of_the_reviews_sentiment_tell_what_it_says() -> None:
+    assert told("negative") == ["Broken.", "It stopped after a week."]
+    assert told("positive") == ["The music was pleasant until now."]
+    assert told("neutral") == told(None) == told("negative", ()) == []
+
+
+def test_sentences_of_the_title_are_not_of_the_text() -> None:
+    assert told("negative", text_start=8) == ["It stopped after a week."]
+
+
+def test_where_none_is_likely_the_likeliest_sentence_tells_and_never_more_than_three_do() -> None:
+    doubtful = (SentenceScores(0, 7, (0.2, 0.7, 0.1), 0.0), SentenceScores(8, 41, (0.4, 0.5, 0.1), 0.0))
+    assert told("negative", doubtful) == ["The music was pleasant until now."]
+    many = tuple(SentenceScores(at, at + 1, (0.7 + at / 100, 0.1, 0.1), 0.0) for at in range(6))
+    assert [span.start for span in telling(many, "negative")] == [3, 4, 5]
+
+
+def test_t5_reads_the_label_and_the_telling_sentences_or_the_whole_text() -> None:
+    assert summary_input(TEXT, "negative", SENTENCES) == "negative: Broken. It stopped after a week."
+    assert summary_input(TEXT, "neutral", SENTENCES) == f"neutral: {TEXT}"
+    assert summary_input(TEXT, "negative") == f"negative: {TEXT}"
+    assert summary_input(TEXT, None, SENTENCES) == TEXT

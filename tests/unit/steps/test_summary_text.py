@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.records import Label
+from stream_app.records import Label, Span
 from stream_app.steps import summary_text
 from stream_app.steps.clean import clean
 from stream_app.steps.privacy import mask
@@ -49,6 +49,15 @@ def test_best_sentence_is_about_what_title_and_review_are_about() -> None:
     text = "My sister told me on Sunday. The battery lasts two whole days. She was right about the days."
 
     assert said(text, "Great battery", "positive") == "The battery lasts two whole days."
+
+
+def test_best_sentence_is_one_of_those_that_are_named() -> None:
+    text = "My sister told me on Sunday. The battery lasts two whole days. She was right about the days."
+
+    for start, end in ((0, 28), (63, 92)):
+        span = best_sentence(text, "Great battery", "positive", [Span(start, end)])
+        assert span == Span(start, end)
+    assert best_sentence(text, "Great battery", "positive", [Span(200, 210)]) == Span(29, 62)
 
 
 def test_best_sentence_carries_the_sentiment_of_the_review() -> None:
