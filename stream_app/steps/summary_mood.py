@@ -19,8 +19,8 @@ _MOST_TELLING = 3  # sentences: with all of them, or one, fewer lines agree with
 def telling(sentences: Sequence[SentenceScores], label: Label | None, text_start: int = 0) -> list[Span]:
     """Where the sentences stand that praise in a positive review, or complain in a negative one: at most 3, in order.
 
-    Those of the highest probability, and the likeliest one where none is likely. ``text_start``: where the review's text
-    begins in what the classifier read; spans are of the text. Empty where the label is neutral or nothing is known.
+    Those of the highest probability, and the likeliest one where none is likely. Empty where the label is neutral or
+    nothing is known. ``text_start``: where the review's text begins in what the classifier read; spans are of the text.
     """
     if label is None or label not in _OPPOSITE:
         return []

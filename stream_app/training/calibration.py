@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _BINS = 10
+_THRESHOLDS = (0.5, 0.6, 0.7, 0.8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,36 @@ class Bin:
     reviews: int
     confidence: float
     accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What it means to doubt labels of less confidence than ``threshold``; all shares from 0 to 1.
+
+    ``doubted``: share of all labels; ``accuracy_below``, ``accuracy_above``: of the doubted and of the others, None
+    where there are none; ``wrong_doubted``: the share of the wrong labels that is doubted.
+    """
+
+    threshold: float
+    doubted: float
+    accuracy_below: float | None
+    accuracy_above: float | None
+    wrong_doubted: float | None
+
+
+def doubts_of(confidence: np.ndarray, right: np.ndarray) -> list[Doubt]:
+    """By rising threshold. ``right``: of each answer, whether it is right."""
+
+    def share(of: np.ndarray) -> float | None:
+        return float(of.mean()) if len(of) else None
+
+    found = []
+    for threshold in _THRESHOLDS:
+        below = confidence < threshold
+        found.append(
+            Doubt(threshold, float(below.mean()), share(right[below]), share(right[~below]), share(below[~right]))
+        )
+    return found
 
 
 def bins_of(confidence: np.ndarray, right: np.ndarray) -> list[Bin]:

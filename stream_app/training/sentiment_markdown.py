@@ -51,7 +51,19 @@ def _calibration(report: Mapping[str, Any]) -> str:
             f"; {of['error_before_temperature']:.3f} before the logits are divided by the temperature of the model's "
             f"card, {of['temperature']:.2f}"
         )
-    return "\n\n".join(["## Calibration", f"{text}.", "![Reliability](reliability.png)"])
+    doubts = [
+        [one["threshold"], one["doubted"], one["accuracy_below"], one["accuracy_above"], one["wrong_doubted"]]
+        for one in of["doubts"]
+    ]
+    return "\n\n".join(
+        [
+            "## Calibration",
+            f"{text}.",
+            "![Reliability](reliability.png)",
+            "To doubt labels of less confidence than a threshold:",
+            table(["threshold", "doubted", "accuracy of these", "of the others", "wrong labels doubted"], doubts),
+        ]
+    )
 
 
 def _parts(report: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stream_app.training.calibration import Bin, at_temperature, bins_of, calibration_error
+from stream_app.training.calibration import Bin, Doubt, at_temperature, bins_of, calibration_error, doubts_of
 
 
 def test_bins_hold_a_tenth_of_confidence_each() -> None:
@@ -25,3 +25,11 @@ def test_probabilities_before_a_temperature_are_found() -> None:
         return np.exp(values) / np.exp(values).sum(axis=1, keepdims=True)
 
     assert at_temperature(softmax(logits / 1.7), 1.7) == pytest.approx(softmax(logits))
+
+
+def test_doubt_is_told_by_what_is_right_below_and_from_a_threshold_on() -> None:
+    found = doubts_of(np.array([0.45, 0.55, 0.6, 0.9, 0.95]), np.array([False, True, False, True, True]))
+    assert found[0] == Doubt(0.5, 0.2, 0.0, 0.75, 0.5)
+    assert found[1] == Doubt(0.6, 0.4, 0.5, 2 / 3, 0.5)
+    assert found[3] == Doubt(0.8, 0.6, 1 / 3, 1.0, 1.0)
+    assert doubts_of(np.array([0.9]), np.array([True]))[0] == Doubt(0.5, 0.0, None, 1.0, None)
