@@ -16,8 +16,13 @@ from benchmarks.load.workload import SAMPLE, workload
 from benchmarks.probes.batcher import drain
 from benchmarks.probes.texts import prepared_texts
 from stream_app.models.tuned import TunedModel
+from stream_app.ports import TextModel
+from stream_app.records import Scores
 from stream_app.settings import Settings
 from stream_app.steps import prepare
+from stream_app.steps.assemble import sentiment_of
+from stream_app.steps.summary_input import summary_input
+from stream_app.training.evaluate import answers
 
 FROM_MEMORY, ONE_AT_A_TIME = "from memory", "one at a time"
 
@@ -39,7 +44,7 @@ def _from_memory(texts: Sequence[prepare.Prepared], settings: Settings) -> float
     jobs: list[tuple[TunedModel[Any], list[str]]] = [(models.sentiment, [text.model_text for text in texts])]
     if models.summary is not None:
         long = [text for text in texts if prepare.needs_summary(text, settings.summary_min_words)]
-        jobs.append((models.summary, [text.text for text in long]))
+        jobs.append((models.summary, _inputs_of_t5(models.sentiment.model, long)))
     with ThreadPoolExecutor(len(jobs)) as pool:
 
         def run(share: int) -> float:
@@ -50,6 +55,15 @@ def _from_memory(texts: Sequence[prepare.Prepared], settings: Settings) -> float
 
         run(10)  # warm-up
         return len(texts) / run(1)
+
+
+def _inputs_of_t5(classifier: TextModel[Scores], texts: Sequence[prepare.Prepared]) -> list[str]:
+    """What a worker gives T5 of these reviews; not measured."""
+    judged = answers(classifier, [text.model_text for text in texts])
+    return [
+        summary_input(text.text, sentiment_of(scores).label, scores.sentences, text.text_start)
+        for text, scores in zip(texts, judged, strict=True)
+    ]
 
 
 def _sizes(tuned: TunedModel[Any]) -> tuple[int, int, int, int]:

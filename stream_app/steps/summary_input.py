@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from stream_app.records import Label, SentenceScores
 from stream_app.steps.summary_mood import telling
 
+_ENDS = (".", "!", "?", "…", ":", ";", ",", ")", '"', "'", "”", "’")
+
 
 def summary_input(text: str, label: Label | None, sentences: Sequence[SentenceScores] = (), text_start: int = 0) -> str:
     """The sentences of the text that say what the review does (``telling``), with its label in front: it asks for a
@@ -16,5 +18,10 @@ def summary_input(text: str, label: Label | None, sentences: Sequence[SentenceSc
     """
     if label is None:
         return text
-    told = " ".join(text[span.start : span.end] for span in telling(sentences, label, text_start))
+    told = " ".join(_ended(text[span.start : span.end]) for span in telling(sentences, label, text_start))
     return f"{label}: {told or text}"
+
+
+def _ended(sentence: str) -> str:
+    """With a full stop where a line break ended it: else T5 would read two sentences as one."""
+    return sentence if sentence.endswith(_ENDS) else f"{sentence}."

@@ -71,7 +71,8 @@ class Views:
 class SentenceFile:
     """Groups of labelled sentences: those of one review together, in order, others alone.
 
-    ``held_out``: about a seventh of the products (where none is named: of the sentences), which nothing learns from.
+    ``held_out``: about a seventh of the products (where none is named: of the reviews, or the sentences), which nothing
+    learns from.
     """
 
     name: str

@@ -9,10 +9,10 @@ from dataclasses import asdict
 from typing import Any
 
 from stream_app.ports import TextModel
-from stream_app.records import Label, Scores
+from stream_app.records import Label, Scores, Span
 from stream_app.steps.sentences import sentences
 from stream_app.steps.summary_input import summary_input
-from stream_app.steps.summary_mood import is_of_other_mood
+from stream_app.steps.summary_mood import is_of_other_mood, telling
 from stream_app.steps.summary_text import best_sentence, faithful, is_copied, word_count
 from stream_app.training.data import LabelledReview
 from stream_app.training.evaluate import answers, labels_of, score_summaries
@@ -38,8 +38,8 @@ def evaluate_summaries(
 ) -> dict[str, Any]:
     """The numbers of `report.json`. ``reviews``: those that are long enough to be summed up, at least 1.
 
-    ``classifier``: judges the reviews and the lines, as in a worker; None: the reviews' own labels stand for it.
-    ``reads_label``: the model is told the label.
+    ``classifier``: judges the reviews and the lines, as in a worker; None: the reviews' own labels stand for it, and
+    the model reads whole reviews, since nothing is known of their sentences. ``reads_label``: it is told the label.
     """
     texts = [one.text for one in reviews]
     labels: list[Label] = [one.label for one in reviews]
@@ -70,7 +70,18 @@ def evaluate_summaries(
             classifier, [lines[number] for number in used], [labels[number] for number in used]
         )
     if titled := [number for number, one in enumerate(reviews) if has_faithful_title(one)]:
-        report["titles"] = _of_titles([reviews[number] for number in titled], [lines[number] for number in titled])
+        best = [
+            best_sentence(
+                texts[number],
+                None,
+                labels[number],
+                telling(judged[number].sentences, labels[number]) if judged else (),
+            )
+            for number in titled
+        ]
+        report["titles"] = _of_titles(
+            [reviews[number] for number in titled], [lines[number] for number in titled], best
+        )
     return report
 
 
@@ -83,10 +94,9 @@ def has_faithful_title(review: LabelledReview) -> bool:
     return sum(word[:5] in text for word in words) >= _LEAST_OF_TITLE * len(words)
 
 
-def _of_titles(reviews: Sequence[LabelledReview], lines: Sequence[str]) -> dict[str, Any]:
+def _of_titles(reviews: Sequence[LabelledReview], lines: Sequence[str], best: Sequence[Span | None]) -> dict[str, Any]:
     """Scores of the lines against the titles, and of what could stand in their place."""
     texts, titles = [one.text for one in reviews], [one.title for one in reviews]
-    best = [best_sentence(one.text, None, one.label) for one in reviews]
     first = [next(iter(sentences(text)), None) for text in texts]
     return {
         "lines": asdict(score_summaries(texts, lines, titles)),

@@ -110,7 +110,8 @@ class Summaries:
 
     def _input_of(self, review: OpenReview) -> str:
         label = review.sentiment.label if review.sentiment and self._reads_label else None
-        return summary_input(review.prepared.text, label, review.sentences, review.prepared.text_start)
+        whole = review.sentences[:-1] if review.truncated else review.sentences  # the last one ends where it was cut
+        return summary_input(review.prepared.text, label, whole, review.prepared.text_start)
 
     def _in_time(self, reviews: list[OpenReview]) -> list[OpenReview]:
         """Give up what T5 would not answer in time; return the others."""

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 
 from stream_app.models.tuned import Loaded, TunedModel
 from stream_app.records import Scores, SentenceScores
-from stream_app.testing.models import FakeModel, fake_scores
+from stream_app.testing.models import FakeModel, fake_scores, fake_summary
 from tests.unit.roles.enrich_stage import ENGLISH, LONG_BAD, P0, SECONDS, review, run, staged
 from tests.waiting import wait_until_async
 
@@ -252,6 +252,25 @@ def test_t5_that_reads_labels_is_given_what_says_the_same_as_the_review(fails: b
             published = stage.enriched()[0]
             assert (published.summary or "").rstrip(".") == broke.rstrip(".")
             assert published.summary_method == ("extractive" if fails else "abstractive")
+
+    run(scenario)
+
+
+def test_t5_is_not_given_a_sentence_that_was_cut() -> None:
+    first, cut = "The lid of this kettle broke within two weeks of use. ", "And the shop has answered none of my many"
+    sentences = (
+        SentenceScores(0, len(first) - 1, (0.9, 0.1, 0.0), 0.0),
+        SentenceScores(len(first), len(first + cut), (0.9, 0.1, 0.0), 0.0),
+    )
+    bert = FakeModel(lambda text: Scores(0.9, 0.1, 0.0, truncated=True, sentences=sentences), languages=ENGLISH)
+    t5 = FakeModel(fake_summary, languages=ENGLISH)
+
+    async def scenario() -> None:
+        loaded = Loaded(TunedModel(bert, 1000, 1000), TunedModel(t5, 1000, 1000, reads_label=True))
+        async with staged(summaries="always", load=lambda _: loaded) as stage:
+            await stage.take(review(0, f"{first}{cut} letters."))
+            await stage.finished(0)
+            assert t5.ran[0] == [f"negative: {first.strip()}"]
 
     run(scenario)
 

@@ -72,3 +72,10 @@ def test_t5_reads_the_label_and_the_telling_sentences_or_the_whole_text() -> Non
     assert summary_input(TEXT, "neutral", SENTENCES) == f"neutral: {TEXT}"
     assert summary_input(TEXT, "negative") == f"negative: {TEXT}"
     assert summary_input(TEXT, None, SENTENCES) == TEXT
+
+
+def test_sentences_that_a_line_break_ended_stay_two_for_t5() -> None:
+    sentences = (SentenceScores(0, 7, (0.0, 0.0, 1.0), 0.0), SentenceScores(18, 33, (0.0, 0.0, 1.0), 0.0))
+    assert summary_input("Love it\nIt's late\nWould buy again", "positive", sentences) == (
+        "positive: Love it. Would buy again."
+    )
