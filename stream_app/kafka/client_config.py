@@ -18,7 +18,7 @@ def client_config(settings: KafkaSettings) -> dict[str, Any]:
         "log_level": 2,
         # a broker that is away must not be asked a hundred times a second, nor found back late
         "reconnect.backoff.ms": 100,
-        "reconnect.backoff.max.ms": 2000,
+        "reconnect.backoff.max.ms": 1000,
         **librdkafka_security(settings),
     }
 

@@ -25,7 +25,7 @@ class _OncePerPeriod(logging.Handler):
         is_about_a_connection = record.levelno >= logging.ERROR and "connect" in record.getMessage().lower()
         self._pass_on(record)
         if is_about_a_connection:  # each time: an outage is over when these end
-            telemetry.dependency_unavailable("kafka", "a broker cannot be reached", retry_in_seconds=2.0)
+            telemetry.dependency_unavailable("kafka", "a broker cannot be reached", retry_in_seconds=1.0)
 
     def _pass_on(self, record: logging.LogRecord) -> None:
         kind = (record.name, record.levelno)

@@ -211,4 +211,4 @@ class ConfluentPublisher:
         if error.fatal():
             self.failed(KafkaException(error))
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:
-            telemetry.dependency_unavailable("kafka", error.str(), retry_in_seconds=2.0)
+            telemetry.dependency_unavailable("kafka", error.str(), retry_in_seconds=1.0)

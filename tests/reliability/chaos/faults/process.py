@@ -11,8 +11,7 @@ from urllib.request import urlopen
 
 from confluent_kafka import KafkaException
 
-from tests.reliability.chaos.faults.table import NoEffect, ended, fault, must, one_of, until
-from tests.reliability.chaos.workload import plain
+from tests.reliability.chaos.faults.table import NoEffect, ended, fault, few_reviews, must, one_of, until
 from tests.reliability.testbed.messages import SUMMARIES
 from tests.reliability.testbed.testbed import Testbed
 from tests.reliability.testbed.workers import Exit
@@ -47,7 +46,7 @@ def _describe_stopped(testbed: Testbed, chance: random.Random) -> Iterator[None]
     try:
         time.sleep(0.5)  # what its producer had sent before
         before = _published(testbed)
-        _few_reviews(testbed, chance)
+        few_reviews(testbed, chance)
         yield
         if _published(testbed) != before:
             raise NoEffect("texts were published although describe was stopped")
@@ -59,7 +58,7 @@ def _describe_stopped(testbed: Testbed, chance: random.Random) -> Iterator[None]
 def _writes_texts(testbed: Testbed, chance: random.Random) -> None:
     """Summaries of products are published again; that each product has its text is checked with the round."""
     before = _published(testbed)
-    _few_reviews(testbed, chance)
+    few_reviews(testbed, chance)
     must(testbed, lambda: _published(testbed) > before, _TEXT_SECONDS, "describe publishes texts again")
 
 
@@ -68,12 +67,6 @@ def _published(testbed: Testbed) -> int:
         return sum(testbed.ends(SUMMARIES).values())
     except KafkaException as error:  # the other fault of a pair
         raise NoEffect(f"Kafka is away: what describe publishes cannot be seen ({error})") from error
-
-
-def _few_reviews(testbed: Testbed, chance: random.Random) -> None:
-    prefix, number = f"{testbed.settings.topic_prefix}described", chance.randrange(10**9)
-    for i in range(4):
-        testbed.send(plain(prefix, number + i, product=str(number)))
 
 
 @fault("api", "SIGKILL", 1.0, exits=(Exit("api", -int(signal.SIGKILL)),), holds_up=False)

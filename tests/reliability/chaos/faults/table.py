@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tests.reliability.chaos.workload import plain
 from tests.reliability.testbed.testbed import SESSION_SECONDS, WORKERS, Testbed
 from tests.reliability.testbed.workers import Exit, Worker
 
@@ -106,6 +107,13 @@ def must(testbed: Testbed, condition: Callable[[], object], seconds: float, mess
         until(condition, seconds, message)
     except NoEffect:
         testbed.found_wrong(f"not within {seconds:.0f} s: {message}")
+
+
+def few_reviews(testbed: Testbed, chance: random.Random) -> None:
+    """Send a few of one new product, whatever the round's load has come to."""
+    prefix, number = f"{testbed.settings.topic_prefix}few", chance.randrange(10**9)
+    for i in range(4):
+        testbed.send(plain(prefix, number + i, product=str(number)))
 
 
 def load_is_over(testbed: Testbed) -> bool:

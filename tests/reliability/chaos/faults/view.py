@@ -16,7 +16,7 @@ from stream_app.kafka.groups import committed_offsets
 from stream_app.settings import Settings
 from stream_app.store.keys import DUE_SHARDS, Keys, Namespace
 from tests.reliability.chaos.checker_view import look_up
-from tests.reliability.chaos.faults.table import fault, must, until
+from tests.reliability.chaos.faults.table import fault, few_reviews, must, until
 from tests.reliability.testbed.testbed import Testbed
 from tests.reliability.testbed.workers import Exit, Worker
 
@@ -64,6 +64,7 @@ def _restored(testbed: Testbed, chance: random.Random) -> Iterator[None]:
         backup = [(key, client.pttl(key), client.dump(key)) for key in client.scan_iter(count=1000)]
         progress: Any = client.hgetall(Keys.of(view).progress)  # at least that of the backup
         applied = {int(number): int(at) for number, at in progress.items()}
+        few_reviews(testbed, chance)  # a backup of many keys may have taken longer than the load
         until(
             lambda: any(at > applied[number] for number, at in committed_offsets(view, "summarize").items()),
             20,
