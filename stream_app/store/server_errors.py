@@ -27,6 +27,7 @@ _AROUND_A_SCRIPTS_ERROR = re.compile(r"Error running script .*: -(?=[A-Z]+ )")
 _REFUSED = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
 # of a command within a script, where the caller may run scripts: Redis 7 and Valkey, Redis 6.2
 _REFUSED_IN_A_SCRIPT = ("ACL failure in script", "The user executing the script can't")
+_CLOSED = re.compile(r"the handler is closed|TCPTransport closed=True")  # uvloop, where asyncio has a ConnectionError
 _CONNECTING = re.compile(r"Error (?P<number>-?\d+) connecting to (?P<where>\S+?)\. (?P<why>.*)", re.DOTALL)
 
 
@@ -46,6 +47,10 @@ def translated() -> Iterator[None]:
         raise
     except exceptions.RedisClusterException as error:
         raise StoreUnavailable(f"Redis Cluster cannot be used now: {error}") from error
+    except RuntimeError as error:
+        if not _CLOSED.search(str(error)):  # guarantee: a-closed-transport-is-unavailable
+            raise
+        raise StoreUnavailable("Redis cannot be used now: its connection was closed. It is opened again.") from error
 
 
 def _refusal(error: Exception) -> ConfigurationError:

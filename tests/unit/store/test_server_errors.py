@@ -83,3 +83,17 @@ def test_error_that_is_a_bug_is_left_alone(text: str) -> None:
 def test_cluster_whose_slots_move_is_away(error: Exception) -> None:
     with pytest.raises(StoreUnavailable):
         run(ServerThatReplies(error))
+
+
+def test_transport_that_uvloop_closed_is_an_outage_and_another_runtime_error_a_bug() -> None:
+    """asyncio's own loop raises ConnectionResetError there."""
+
+    class Raises(ServerThatReplies):
+        async def _send(self, commands: Sequence[Command]) -> list[Any]:
+            raise RuntimeError(self._reply)
+
+    closed = "unable to perform operation on <TCPTransport closed=True reading=False 0x55f4>; the handler is closed"
+    with pytest.raises(StoreUnavailable, match="its connection was closed"):
+        run(Raises(closed))
+    with pytest.raises(RuntimeError, match="dictionary changed size"):
+        run(Raises("dictionary changed size during iteration"))

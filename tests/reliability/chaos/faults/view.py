@@ -112,10 +112,10 @@ def rebuild_view(testbed: Testbed) -> None:
 
 
 def _due(testbed: Testbed) -> int:
-    """How many products wait for their text or their publication."""
+    """How many products wait for their text or their publication, or are in work: of a `describe` that died, too."""
     with testbed.store.client() as client:
         keys = Keys.of(_active(testbed, client))
-        return sum(client.zcard(keys.due(shard)) for shard in range(DUE_SHARDS))
+        return sum(client.zcard(key) for shard in range(DUE_SHARDS) for key in (keys.due(shard), keys.leased(shard)))
 
 
 def _active(testbed: Testbed, client: Redis) -> Settings:
