@@ -109,11 +109,11 @@ def must(testbed: Testbed, condition: Callable[[], object], seconds: float, mess
         testbed.found_wrong(f"not within {seconds:.0f} s: {message}")
 
 
-def few_reviews(testbed: Testbed, chance: random.Random, products: int = 1) -> None:
-    """Send four of each of so many new products, whatever the round's load has come to."""
+def few_reviews(testbed: Testbed, chance: random.Random) -> None:
+    """Send a few of one new product, whatever the round's load has come to."""
     prefix, number = f"{testbed.settings.topic_prefix}few", chance.randrange(10**9)
-    for i in range(4 * products):
-        testbed.send(plain(prefix, number + i, product=str(number + i // 4)))
+    for i in range(4):
+        testbed.send(plain(prefix, number + i, product=str(number)))
 
 
 def load_is_over(testbed: Testbed) -> bool:
