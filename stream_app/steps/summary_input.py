@@ -18,8 +18,8 @@ def summary_input(text: str, label: Label | None, sentences: Sequence[SentenceSc
     """
     if label is None:
         return text
-    told = " ".join(_ended(text[span.start : span.end]) for span in telling(sentences, label, text_start))
-    return f"{label}: {told or text}"
+    chosen = " ".join(_ended(text[span.start : span.end]) for span in telling(sentences, label, text_start))
+    return f"{label}: {chosen or text}"
 
 
 def _ended(sentence: str) -> str:
