@@ -62,8 +62,9 @@ class Summarize(ViewRole[EnrichedReview]):
         return contract.decode_enriched(record)
 
     async def _check(self) -> None:
-        """A view that went back while no review comes is found too."""
+        """A view that went back while no review comes is found too, also where another worker found it."""
         await super()._check()
+        await self._store.server_identity()  # guarantee: disowned-view-is-looked-for
         acknowledged = self._delayed.acknowledged
         await self._store.note_progress(acknowledged, acknowledged)  # guarantee: older-view-is-looked-for
 

@@ -99,6 +99,24 @@ def test_older_data_is_found_while_no_review_comes(monkeypatch: pytest.MonkeyPat
     run(scenario)
 
 
+def test_view_that_another_worker_found_older_ends_this_one_while_no_review_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It acknowledged nothing, so that the progress tells it nothing."""
+    monkeypatch.setattr(delayed_acknowledgement, "CHECK_EVERY_SECONDS", 0.0)
+
+    async def scenario() -> None:
+        store, errors = CountingStore(), list[BaseException]()
+        role = impatient(store, FakePublisher(), errors.append)
+        await role.start(FakeAcks())
+        store.lost = True
+        await wait_until_async(lambda: errors, _SECONDS, "it is reported")
+        assert isinstance(errors[0], ViewLost)
+        await role.stop()
+
+    run(scenario)
+
+
 def test_progress_covers_what_was_applied_and_not_what_left_with_its_partition() -> None:
     async def scenario() -> None:
         async with staged() as stage:

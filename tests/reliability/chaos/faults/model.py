@@ -24,7 +24,7 @@ IN_FLIGHT = 400
 
 
 def _trouble(name: str, seconds: float, *exits: Exit, stall_seconds: float = 5.0) -> None:
-    @fault("model", name, seconds, stall_seconds=stall_seconds, exits=exits)
+    @fault("model", name, seconds, stall_seconds=stall_seconds, starts=len(exits) and 1, exits=exits)
     def body(testbed: Testbed, chance: random.Random) -> Iterator[None]:
         testbed.troubles.has_taken_effect(name)
         testbed.troubles.begin(name)
@@ -47,6 +47,7 @@ _trouble("broken", 3.0, Exit("enrich", 1), Exit("describe", 1), stall_seconds=AF
     "a review that kills the worker",
     1.0,
     stall_seconds=4 * AFTER_KILL,
+    starts=4,
     exits=(Exit("enrich", -int(signal.SIGKILL)),),
     killers=1,
 )
@@ -60,6 +61,7 @@ def _killer(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     "a review that kills the worker, on fresh disks",
     1.0,
     stall_seconds=4 * AFTER_KILL,
+    starts=4,
     exits=(Exit("enrich", -int(signal.SIGKILL)),),
     most_deaths=4,
     killers=1,
@@ -73,7 +75,7 @@ def _killer_on_fresh_disks(testbed: Testbed, chance: random.Random) -> Iterator[
         until(lambda: len(testbed.exits) > deaths, 20, "the review killed no worker")
         yield
         # while each start is a new one: until the review is rejected, or was met once more than it may be
-        most_seconds = time.monotonic() + 4 * AFTER_KILL
+        most_seconds = time.monotonic() + 4 * (AFTER_KILL + testbed.workers.longest_start())
         while time.monotonic() < most_seconds and len(testbed.exits) - deaths <= 4:
             if testbed.workers.is_complete("enrich") and _caught_up(testbed):
                 break
@@ -111,6 +113,7 @@ def _killer_of_describe(testbed: Testbed, chance: random.Random) -> Iterator[Non
     f"kill -9 with {IN_FLIGHT} reviews on the device",
     0.5,
     stall_seconds=AFTER_KILL + 9.0,
+    starts=1,
     exits=(Exit("enrich", -int(signal.SIGKILL)),),
     alone=True,
 )

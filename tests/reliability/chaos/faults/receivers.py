@@ -49,6 +49,7 @@ def _away(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     1.0,
     exits=(Exit("notify", -int(signal.SIGKILL)),),
     holds_up=False,
+    starts=1,
     stall_seconds=AFTER_KILL,  # hostile records in its topic wait for its successor, too
 )
 def _killed_while_it_delivers(testbed: Testbed, chance: random.Random) -> Iterator[None]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.reliability.chaos.workload import plain
-from tests.reliability.testbed.testbed import SESSION_SECONDS, WORKERS, Testbed
+from tests.reliability.testbed.testbed import PARTITIONS, SESSION_SECONDS, WORKERS, Testbed
 from tests.reliability.testbed.workers import Exit, Worker
 
 ONE_OF_EACH = "1 broker, single store"
@@ -19,7 +19,9 @@ PAIR = "1 broker, pair store"
 SENTINEL = "1 broker, pair store with a Sentinel"
 CLUSTER = "1 broker, cluster store"
 
-AFTER_KILL = SESSION_SECONDS + 8.0  # a killed member is missed when its session ends; then what it had is isolated
+AFTER_KILL = SESSION_SECONDS + 3.0  # a killed member is missed when its session ends; then what it had is isolated
+
+_FEW_PRODUCTS = 8 * PARTITIONS  # by their hashes, each partition has some
 
 Generator = Callable[[Testbed, random.Random], Iterator[None]]
 Body = Callable[[Testbed, random.Random], AbstractContextManager[None]]
@@ -33,8 +35,10 @@ class NoEffect(AssertionError):
 class Fault:
     """``during`` is entered to inject and left to heal; it raises NoEffect where nothing was broken.
 
-    ``seconds``: how long it lasts. ``stall_seconds``: how long, after it healed, a fresh review may take at most.
-    ``holds_up``: reviews may wait for as long as it lasts; else none may wait longer than ``stall_seconds`` even then.
+    ``seconds``: how long it lasts. ``stall_seconds``: how long, after it healed, a fresh review may take at most, and
+    ``starts``: behind how many starts of a worker, one after the other. How long one takes is measured in the round: it
+    differs from machine to machine. ``holds_up``: reviews may wait for as long as it lasts; else none may wait longer
+    than that even then.
     ``exits``: the ends of workers that it explains; ``most_deaths``: how many of them, 0: any number.
     ``killers``, ``describe_killers``: reviews in the load that kill `enrich`, or `describe`. Two of one ``part`` are
     not combined: the second would heal or hide the first. ``alone``: it is combined with no other. ``steady_seconds``:
@@ -47,6 +51,7 @@ class Fault:
     during: Body
     seconds: float
     stall_seconds: float = 5.0
+    starts: int = 0
     exits: tuple[Exit, ...] = ()
     most_deaths: int = 0
     late_firsts: bool = False
@@ -110,10 +115,10 @@ def must(testbed: Testbed, condition: Callable[[], object], seconds: float, mess
 
 
 def few_reviews(testbed: Testbed, chance: random.Random) -> None:
-    """Send a few of one new product, whatever the round's load has come to."""
+    """Send a few to each partition, of new products, whatever the round's load has come to."""
     prefix, number = f"{testbed.settings.topic_prefix}few", chance.randrange(10**9)
-    for i in range(4):
-        testbed.send(plain(prefix, number + i, product=str(number)))
+    for i in range(4 * _FEW_PRODUCTS):
+        testbed.send(plain(prefix, number + i, product=str(number + i // 4)))
 
 
 def load_is_over(testbed: Testbed) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -65,20 +65,22 @@ def _restored(testbed: Testbed, chance: random.Random) -> Iterator[None]:
         progress: Any = client.hgetall(Keys.of(view).progress)  # at least that of the backup
         applied = {int(number): int(at) for number, at in progress.items()}
         few_reviews(testbed, chance)  # a backup of many keys may have taken longer than the load
-        until(
-            lambda: any(at > applied[number] for number, at in committed_offsets(view, "summarize").items()),
-            20,
-            "nothing was acknowledged after the backup",
-        )
+        until(lambda: _all_further(view, applied), 20, "not every partition was acknowledged further after the backup")
         with client.pipeline(transaction=True) as pipeline:
             pipeline.flushall()
             for key, left_ms, value in backup:
                 if value is not None:  # else it ended meanwhile
                     pipeline.restore(key, max(0, left_ms), value)
             pipeline.execute()
+    few_reviews(testbed, chance)  # who acknowledged something since the backup notices with the next review
     _noticed(testbed, summarize, product)
     yield
     rebuild_view(testbed)
+
+
+def _all_further(view: Settings, applied: Mapping[int, int]) -> bool:
+    committed = committed_offsets(view, "summarize")
+    return all(committed.get(number, 0) > at for number, at in applied.items())
 
 
 def _noticed(testbed: Testbed, summarize: list[Worker], product: str) -> None:

@@ -10,7 +10,7 @@ from tests.reliability.chaos.faults.table import AFTER_KILL, ended, fault, one_o
 from tests.reliability.testbed.testbed import SESSION_SECONDS, Testbed
 from tests.reliability.testbed.workers import Exit
 
-_AFTER_END = 15.0  # one that ended leaves its group at once; on two busy cores its successor starts in up to 10 s
+_AFTER_END = 5.0  # one that ended leaves its group at once
 
 
 def _end_of_a_worker(role: str, number: signal.Signals) -> None:
@@ -22,6 +22,7 @@ def _end_of_a_worker(role: str, number: signal.Signals) -> None:
         f"{role} {number.name}",
         1.0,
         stall_seconds=AFTER_KILL if killed else _AFTER_END,
+        starts=1,
         exits=(Exit(role, code),),
         holds_up=False,
     )
@@ -67,6 +68,7 @@ def _joins(role: str) -> None:
         f"another {role} joins and leaves",
         3.0,
         stall_seconds=_AFTER_END,
+        starts=1,
         exits=(Exit(role, 0),),
         holds_up=False,
     )
@@ -85,6 +87,7 @@ _joins("summarize")
     "rolling restart of three enrich",
     0.5,
     stall_seconds=_AFTER_END,
+    starts=1,
     exits=(Exit("enrich", 0),),
     holds_up=False,
 )
