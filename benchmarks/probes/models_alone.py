@@ -44,7 +44,7 @@ def _from_memory(texts: Sequence[prepare.Prepared], settings: Settings) -> float
     jobs: list[tuple[TunedModel[Any], list[str]]] = [(models.sentiment, [text.model_text for text in texts])]
     if models.summary is not None:
         long = [text for text in texts if prepare.needs_summary(text, settings.summary_min_words)]
-        jobs.append((models.summary, _inputs_of_t5(models.sentiment.model, long)))
+        jobs.append((models.summary, _inputs_of_t5(models.summary, models.sentiment.model, long)))
     with ThreadPoolExecutor(len(jobs)) as pool:
 
         def run(share: int) -> float:
@@ -57,11 +57,18 @@ def _from_memory(texts: Sequence[prepare.Prepared], settings: Settings) -> float
         return len(texts) / run(1)
 
 
-def _inputs_of_t5(classifier: TextModel[Scores], texts: Sequence[prepare.Prepared]) -> list[str]:
+def _inputs_of_t5(t5: TunedModel[str], classifier: TextModel[Scores], texts: Sequence[prepare.Prepared]) -> list[str]:
     """What a worker gives T5 of these reviews; not measured."""
     judged = answers(classifier, [text.model_text for text in texts])
     return [
-        summary_input(text.text, sentiment_of(scores).label, scores.sentences, text.text_start)
+        summary_input(
+            text.text,
+            sentiment_of(scores).label,
+            scores.sentences,
+            text.text_start,
+            reads_label=t5.reads_label,
+            truncated=scores.truncated,
+        )
         for text, scores in zip(texts, judged, strict=True)
     ]
 

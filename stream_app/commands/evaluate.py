@@ -179,8 +179,9 @@ def evaluate_summary(
     sample: Sample = None,
     seed: Annotated[int, typer.Option(help="Of the sample.")] = 1,
     classifier: Annotated[
-        str | None, typer.Option(help="Judge by this classifier whether the lines say what their reviews do.")
-    ] = None,
+        str,
+        typer.Option(help="Judges the reviews, which decides what T5 reads of them, and whether the lines agree."),
+    ] = "bundled",
     as_json: Json = False,
     precisions: Precisions = False,
 ) -> None:
@@ -197,11 +198,11 @@ def evaluate_summary(
     reviews, bad_rows = reviews_of(data, column, held_out)
     reviews = sampled(reviews, sample, seed)
     settings = settings_from(summary_model=model_of(model, "summarizer"))
+    judge = load_sentiment_model(settings_from(sentiment_model=model_of(classifier, "classifier"))).model
     if precisions:
         name = _resolved(settings.summary_model, "summarizer", settings)
-        state_precisions_of(
-            settings.summary_model, compare_summaries(name, reviews, settings.threads), settings, as_json
-        )
+        found = compare_summaries(name, reviews, judge, settings.threads)
+        state_precisions_of(settings.summary_model, found, settings, as_json)
         return
     long_enough = [one for one in reviews if word_count(one.text) >= settings.summary_min_words]
     if not long_enough:
@@ -209,9 +210,6 @@ def evaluate_summary(
             f"No review has {settings.summary_min_words} words: shorter ones are their own summary."
         )
     tuned = load_summary_model(settings)
-    judge = None
-    if classifier is not None:
-        judge = load_sentiment_model(settings_from(sentiment_model=model_of(classifier, "classifier"))).model
     scores = evaluate_summaries(tuned.model, long_enough, judge, reads_label=tuned.reads_label)
     made = report_of(_run("summary", tuned.model.name, tuned.how, bad_rows, seed if sample else None), scores)
     if report is not None:

@@ -59,6 +59,7 @@ StartFrom = Annotated[
         help="Go on with this model instead of the base encoder; with full alone. Default: --teacher, with --layers.",
     ),
 ]
+_FURTHER_LEARNING_RATE = 0.003  # of a T5 that has learned to copy
 LearningRate = Annotated[float, typer.Option(help="0: 0.0005 for lora, 0.00006 for full.")]
 
 
@@ -141,13 +142,14 @@ def train_summary(
     start_from: Annotated[
         str | None, typer.Option("--from", help="Go on with this T5 and its tokenizer: a folder, or bundled.")
     ] = None,
-    classifier: Annotated[str, typer.Option(help="Judges the sentences: one in the review's mood is learned.")] = (
-        "bundled"
-    ),
+    classifier: Annotated[
+        str, typer.Option(help="Judges the sentences and their clauses: one of the review's sentiment is learned.")
+    ] = "bundled",
+    learning_rate: Annotated[float, typer.Option(help="0: 0.01, with --from 0.003.")] = 0.0,
     precision: Precision = None,
     column: Column = None,
 ) -> None:
-    """Train a small T5 to write a review's line: a clause that says what its title says, in its mood.
+    """Train a small T5 to write a review's line: a clause that says what its title says, of its sentiment.
 
     Lines have text, and label or rating; they may have a title. Use the result with STREAM_APP_SUMMARY_MODEL=<output>.
     """
@@ -171,6 +173,7 @@ def train_summary(
             recipe,
             epochs=epochs or recipe.epochs,
             part_epochs=recipe.part_epochs if part_epochs is None else part_epochs,
+            learning_rate=learning_rate or (_FURTHER_LEARNING_RATE if start_from else recipe.learning_rate),
         ),
         columns=columns_of(column),
     )

@@ -8,6 +8,9 @@ from stream_app.kafka.security import librdkafka_security
 from stream_app.kafka.topics import MAX_MESSAGE_BYTES
 from stream_app.settings import KafkaSettings
 
+RECONNECT_SECONDS = 1.0
+"""The longest pause between two attempts to reach a broker."""
+
 
 def client_config(settings: KafkaSettings) -> dict[str, Any]:
     """For every confluent-kafka client. Raises ConfigurationError when the security settings don't fit together."""
@@ -18,7 +21,7 @@ def client_config(settings: KafkaSettings) -> dict[str, Any]:
         "log_level": 2,
         # a broker that is away must not be asked a hundred times a second, nor found back late
         "reconnect.backoff.ms": 100,
-        "reconnect.backoff.max.ms": 1000,
+        "reconnect.backoff.max.ms": round(1000 * RECONNECT_SECONDS),
         **librdkafka_security(settings),
     }
 

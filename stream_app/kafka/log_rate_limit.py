@@ -6,6 +6,7 @@ import logging
 import time
 
 from stream_app import telemetry
+from stream_app.kafka.client_config import RECONNECT_SECONDS
 
 _SECONDS_BETWEEN = 30.0
 
@@ -25,7 +26,7 @@ class _OncePerPeriod(logging.Handler):
         is_about_a_connection = record.levelno >= logging.ERROR and "connect" in record.getMessage().lower()
         self._pass_on(record)
         if is_about_a_connection:  # each time: an outage is over when these end
-            telemetry.dependency_unavailable("kafka", "a broker cannot be reached", retry_in_seconds=1.0)
+            telemetry.dependency_unavailable("kafka", "a broker cannot be reached", retry_in_seconds=RECONNECT_SECONDS)
 
     def _pass_on(self, record: logging.LogRecord) -> None:
         kind = (record.name, record.levelno)

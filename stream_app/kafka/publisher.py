@@ -11,7 +11,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from stream_app import telemetry
-from stream_app.kafka.client_config import producer_config
+from stream_app.kafka.client_config import RECONNECT_SECONDS, producer_config
 from stream_app.kafka.fatal import fatal
 from stream_app.kafka.topics import KIB, MAX_MESSAGE_BYTES, MIB, Topics
 from stream_app.ports import BrokerUnavailable, ConfigurationError
@@ -211,4 +211,4 @@ class ConfluentPublisher:
         if error.fatal():
             self.failed(KafkaException(error))
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:
-            telemetry.dependency_unavailable("kafka", error.str(), retry_in_seconds=1.0)
+            telemetry.dependency_unavailable("kafka", error.str(), retry_in_seconds=RECONNECT_SECONDS)

@@ -14,9 +14,9 @@ from stream_app.records import (
     Sentiment,
     SummaryMethod,
 )
+from stream_app.steps.label_agreement import agreeing_sentences, contradicts_label
 from stream_app.steps.opinions import hazard_in, opinions_of, weightiest
 from stream_app.steps.prepare import Prepared
-from stream_app.steps.summary_mood import is_of_other_mood, telling
 from stream_app.steps.summary_text import MAX_SENTENCE_CHARACTERS, best_sentence, faithful
 
 LOW_CONFIDENCE = 0.6
@@ -120,10 +120,11 @@ def _summary(
     if (
         abstract
         and faithful(abstract, f"{prepared.title or ''} {prepared.text}", label)
-        and not is_of_other_mood(abstract, prepared.model_text, sentences, label)
+        and not contradicts_label(abstract, prepared.model_text, sentences, label)
     ):
         return abstract, "abstractive"
-    span = best_sentence(prepared.text, prepared.title, label, telling(sentences, label, prepared.text_start))
+    among = [span for _, span in agreeing_sentences(sentences, label, prepared.text_start)]
+    span = best_sentence(prepared.text, prepared.title, label, among)
     return (prepared.text[span.start : span.end], "extractive") if span else (None, "none")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stream_app.records import LABELS, Opinion, SentenceScores, Span
-from stream_app.steps.prepare import Prepared
+from stream_app.steps.prepare import Prepared, span_in_text
 from stream_app.steps.summary_text import key_sentence, shortened
 
 MAX_OPINIONS = 12
@@ -36,7 +36,7 @@ def opinions_of(prepared: Prepared, sentences: Sequence[SentenceScores]) -> tupl
         label = one.probabilities.index(confidence)
         hazard = one.hazard >= HAZARD_THRESHOLD
         tells = label != _NEUTRAL and not one.doubtful
-        if (hazard or tells) and (span := _in_text(prepared, one)):
+        if (hazard or tells) and (span := span_in_text(one, prepared.text_start)):
             found.append(Opinion(span, LABELS[label], round(confidence * 10_000) / 10_000, one.aspects, hazard))
     if len(found) > MAX_OPINIONS:
         surest = sorted(found, key=lambda one: (not one.hazard, -one.confidence))[:MAX_OPINIONS]
@@ -52,10 +52,12 @@ def weightiest(prepared: Prepared, sentences: Sequence[SentenceScores]) -> Span 
     3. the most negative one
     """
     hazard = hazard_in(sentences)
-    if hazard is not None and (span := _in_text(prepared, hazard)):
+    if hazard is not None and (span := span_in_text(hazard, prepared.text_start)):
         return shortened(prepared.text, span)
     judged = [
-        (one.probabilities[0], span) for one in sentences if one.probabilities and (span := _in_text(prepared, one))
+        (one.probabilities[0], span)
+        for one in sentences
+        if one.probabilities and (span := span_in_text(one, prepared.text_start))
     ]
     if prepared.safety_words or not judged:
         return key_sentence(prepared.text, bool(prepared.safety_words))
@@ -64,16 +66,10 @@ def weightiest(prepared: Prepared, sentences: Sequence[SentenceScores]) -> Span 
 
 def words_of(prepared: Prepared, sentence: SentenceScores) -> str:
     """What the sentence says, as it is published: of the text, or the title."""
-    span = _in_text(prepared, sentence)
+    span = span_in_text(sentence, prepared.text_start)
     if span is None:
         title = prepared.title or ""
         span = shortened(title, Span(sentence.start, min(sentence.end, len(title))))
         return title[span.start : span.end]
     span = shortened(prepared.text, span)
     return prepared.text[span.start : span.end]
-
-
-def _in_text(prepared: Prepared, sentence: SentenceScores) -> Span | None:
-    """Where it stands in the text. None: it is of the title alone."""
-    before = prepared.text_start
-    return Span(max(0, sentence.start - before), sentence.end - before) if sentence.end > before else None

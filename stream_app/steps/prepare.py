@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from stream_app.records import Review, value
+from stream_app.records import Review, SentenceScores, Span, value
 from stream_app.steps.clean import clean
 from stream_app.steps.language import is_supported, language_of
 from stream_app.steps.privacy import mask
@@ -89,3 +89,8 @@ def _prepared(review: Review, languages: frozenset[str] | None) -> Prepared | Un
 def needs_summary(prepared: Prepared, min_words: int) -> bool:
     """Is the review long enough for a summary shorter than itself, in a language that the models read?"""
     return prepared.supported and prepared.words >= min_words
+
+
+def span_in_text(sentence: SentenceScores, text_start: int) -> Span | None:
+    """Where a sentence of what the classifier read stands in the review's text. None: it is of the title alone."""
+    return Span(max(0, sentence.start - text_start), sentence.end - text_start) if sentence.end > text_start else None

@@ -5,20 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stream_app.records import Label, SentenceScores
-from stream_app.steps.summary_mood import telling
+from stream_app.steps.label_agreement import agreeing_sentences
 
 _ENDS = (".", "!", "?", "…", ":", ";", ",", ")", '"', "'", "”", "’")
 
 
-def summary_input(text: str, label: Label | None, sentences: Sequence[SentenceScores] = (), text_start: int = 0) -> str:
-    """The sentences of the text that say what the review does (``telling``), with its label in front: it asks for a
-    line of that mood. Without a label the whole text alone; where nothing is known of sentences, the whole text.
+def summary_input(
+    text: str,
+    label: Label | None,
+    sentences: Sequence[SentenceScores] = (),
+    text_start: int = 0,
+    *,
+    reads_label: bool = True,
+    truncated: bool = False,
+) -> str:
+    """The sentences of the text that say what the review does (``agreeing_sentences``), with its label in front: it
+    asks for a line of that sentiment. The whole text where nothing is known of sentences; that alone without a label,
+    or for a summarizer that reads none.
 
-    ``sentences``: as the classifier judged them; ``text_start``: where the text begins in what it read.
+    ``sentences``: as the classifier judged them; ``text_start``: where the text begins in what it read, ``truncated``:
+    it read only the beginning, and the last sentence ends where that ends.
     """
-    if label is None:
+    if label is None or not reads_label:
         return text
-    chosen = " ".join(_ended(text[span.start : span.end]) for span in telling(sentences, label, text_start))
+    whole = sentences[:-1] if truncated else sentences
+    chosen = " ".join(_ended(text[span.start : span.end]) for _, span in agreeing_sentences(whole, label, text_start))
     return f"{label}: {chosen or text}"
 
 

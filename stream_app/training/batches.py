@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -50,7 +50,7 @@ def _with_spans(example: Example, ids: Sequence[int], offsets: Sequence[tuple[in
             spans.append((first, behind))
             kept.append(sentence)
     if len(kept) != len(example.sentences):
-        example = Example(example.text, example.label, example.neutral_possible, (), tuple(kept), example.scores)
+        example = replace(example, spans=(), sentences=tuple(kept))
     return Tokenized(ids, tuple(spans), example)
 
 

@@ -21,21 +21,21 @@ class Bin:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
-    """What it means to doubt labels of less confidence than ``threshold``; all shares from 0 to 1.
+class SelectiveAccuracy:
+    """What comes of rejecting labels of less confidence than ``threshold``; all shares from 0 to 1.
 
-    ``doubted``: share of all labels; ``accuracy_below``, ``accuracy_above``: of the doubted and of the others, None
-    where there are none; ``wrong_doubted``: the share of the wrong labels that is doubted.
+    ``coverage``: share of the labels that are kept; ``accuracy``, ``accuracy_rejected``: of these and of the others,
+    None where there are none; ``wrong_rejected``: the share of the wrong labels that is rejected.
     """
 
     threshold: float
-    doubted: float
-    accuracy_below: float | None
-    accuracy_above: float | None
-    wrong_doubted: float | None
+    coverage: float
+    accuracy: float | None
+    accuracy_rejected: float | None
+    wrong_rejected: float | None
 
 
-def doubts_of(confidence: np.ndarray, right: np.ndarray) -> list[Doubt]:
+def selective_accuracy(confidence: np.ndarray, right: np.ndarray) -> list[SelectiveAccuracy]:
     """By rising threshold. ``right``: of each answer, whether it is right."""
 
     def share(of: np.ndarray) -> float | None:
@@ -43,9 +43,15 @@ def doubts_of(confidence: np.ndarray, right: np.ndarray) -> list[Doubt]:
 
     found = []
     for threshold in _THRESHOLDS:
-        below = confidence < threshold
+        rejected = confidence < threshold
         found.append(
-            Doubt(threshold, float(below.mean()), share(right[below]), share(right[~below]), share(below[~right]))
+            SelectiveAccuracy(
+                threshold,
+                float((~rejected).mean()),
+                share(right[~rejected]),
+                share(right[rejected]),
+                share(rejected[~right]),
+            )
         )
     return found
 

@@ -43,8 +43,8 @@ class LabelledSentence:
 class Example:
     """A text as the encoder reads it; ``spans``: (start, end) of each of ``sentences`` in it, in code points.
 
-    ``label``: the review's, None: unknown. ``scores``: a teacher's probabilities of LABELS. ``unchanged``: what a
-    teacher answers instead of ``text``, where that was changed in a way that must not change the answer.
+    ``label``: the review's, None: unknown. ``scores``: a teacher's probabilities of LABELS. ``teacher_text``: what a
+    teacher answers, None: ``text``. It differs where the text was changed in a way that must not change the answer.
     """
 
     text: str
@@ -53,7 +53,7 @@ class Example:
     spans: tuple[tuple[int, int], ...] = ()
     sentences: tuple[LabelledSentence, ...] = ()
     scores: tuple[float, float, float] | None = None
-    unchanged: str | None = None
+    teacher_text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ class Views:
 class SentenceFile:
     """Groups of labelled sentences: those of one review together, in order, others alone.
 
-    ``held_out``: about a seventh of the products (where none is named: of the reviews, or the sentences), which nothing
-    learns from.
+    ``held_out``: about a seventh of the products (where none is named: of the reviews, or the sentences), whose labels
+    nothing learns from. A review that a file of reviews holds, too, is learned from there, with its own label.
     """
 
     name: str
@@ -97,18 +97,26 @@ def read_sentences(
     rows = [row for row in read_lines(path, columns) if row.get("language", language) == language]
     neutral_possible = any(one.get("label") == "neutral" for row in rows for one in (row, *(row.get("clauses") or ())))
     file = SentenceFile(path.stem, [], [])
-    for row in rows:
+    for row, key in zip(rows, _keys(rows), strict=True):
         if group := _sentences_of(row, neutral_possible, aspects):
-            (file.held_out if all_held_out or is_held_out(_key(row)) else file.train).append(group)
+            (file.held_out if all_held_out or is_held_out(f"sentence of {key}") else file.train).append(group)
     if not (file.train or file.held_out):
         raise ConfigurationError(f"{path}: no line has a labelled sentence. See `stream-app train sentiment --help`.")
     return file
 
 
-def _key(row: Mapping[str, Any]) -> str:
-    """The product; else what a review id begins with, before its last dash; else the review; else the sentence."""
-    review_id = str(row.get("review_id") or "")
-    return f"sentence of {row.get('product_id') or review_id.rpartition('-')[0] or review_id or row.get('text')}"
+def _keys(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of each row the product; else what its review id begins with, before the last dash, unless all of the file begin
+    with the same; else the review; else the sentence.
+    """
+    review_ids = [str(row.get("review_id") or "") for row in rows]
+    beginnings = [one.rpartition("-")[0] for one in review_ids]
+    if len(set(beginnings)) == 1:
+        beginnings = [""] * len(rows)
+    return [
+        str(row.get("product_id") or beginning or review_id or row.get("text"))
+        for row, beginning, review_id in zip(rows, beginnings, review_ids, strict=True)
+    ]
 
 
 def _sentences_of(
@@ -153,20 +161,20 @@ def of_review(review: LabelledReview, views: Views, rng: random.Random, others: 
     """One view of a review. ``others``: sentences that may be added and don't matter to it."""
     drawn = rng.random()
     if drawn < views.title_only and len(review.title.split()) >= 2:
-        text = review.title
+        teacher_text = text = review.title
     elif drawn > 1 - views.beginning_only:
-        text = joined(review.title, next((review.text[one.start : one.end] for one in sentences(review.text)), ""))
+        first = next((review.text[one.start : one.end] for one in sentences(review.text)), "")
+        teacher_text = text = joined(review.title, first)
     else:
-        text = review.model_text
-    unchanged = text
-    if text == review.model_text and others and rng.random() < views.irrelevant_sentence:
-        other = rng.choice(others)
-        text = f"{text} {other}" if rng.random() < 0.5 else f"{other} {text}"
+        teacher_text = text = review.model_text
+        if others and rng.random() < views.irrelevant_sentence:
+            other = rng.choice(others)
+            text = f"{text} {other}" if rng.random() < 0.5 else f"{other} {text}"
     if rng.random() < views.typing_errors:
         text = with_typing_errors(text, rng)
     if rng.random() < views.other_case:
         text = rng.choice((str.upper, str.lower))(text)
-    return Example(text, review.label, review.neutral_possible, unchanged=unchanged)
+    return Example(text, review.label, review.neutral_possible, teacher_text=teacher_text)
 
 
 def of_sentences(groups: Sequence[Sequence[LabelledSentence]], rng: random.Random) -> Iterator[Example]:

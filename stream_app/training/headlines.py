@@ -1,7 +1,7 @@
 """Makes what the summarizer learns to write: for each review one of its clauses, shortened to a line.
 
 A line is words of the review in their order, so it claims nothing that the review does not. Of all clauses the one is
-taken that says what the title says, in the review's mood, about the product.
+taken that says what the title says, of the review's sentiment, about the product.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _MIN_WORDS = 3
 _LEADS = 3  # that a writer makes, one after another
 _BEST_WORDS = (4, 9)
 _TELLING = 12.0  # the weight of two or three telling words
-_ANY_MOOD = 0.6  # of a sentence whose label was not judged, and of those of a mixed review
-_LEAST_MOOD = 0.4
+_UNKNOWN_PROBABILITY = 0.6  # of a sentence whose label was not judged, and of those of a mixed review
+_LEAST_PROBABILITY = 0.4
 _LEAST_SCORE = 1.5
 
 # what a writer says before it comes to the matter
@@ -140,6 +140,12 @@ def shortened(text: str) -> str | None:
     return line[0].upper() + line[1:]
 
 
+def chosen(candidates: Sequence[tuple[float, str]]) -> str | None:
+    """The line of the highest score, if that is good enough."""
+    score, line = max(candidates, default=(0.0, ""))
+    return line if score > _LEAST_SCORE else None
+
+
 class Headlines:
     """Chooses a review's line."""
 
@@ -153,8 +159,7 @@ class Headlines:
 
     def line(self, text: str, title: str, label: Label, judged: Sequence[SentenceScores]) -> str | None:
         """The best line of these sentences of ``text``; None where none is good enough."""
-        score, line = max(self.candidates(text, title, label, judged), default=(0.0, ""))
-        return line if score > _LEAST_SCORE else None
+        return chosen(self.candidates(text, title, label, judged))
 
     def candidates(
         self, text: str, title: str, label: Label, judged: Sequence[SentenceScores]
@@ -163,16 +168,16 @@ class Headlines:
         wanted = self._weights(content_words(title))
         found = []
         for index, one in enumerate(judged):
-            mood = one.probabilities[LABELS.index(label)] if one.probabilities else _ANY_MOOD
-            mood = _ANY_MOOD if label == "neutral" else mood
-            if mood < _LEAST_MOOD:
+            probability = one.probabilities[LABELS.index(label)] if one.probabilities else _UNKNOWN_PROBABILITY
+            probability = _UNKNOWN_PROBABILITY if label == "neutral" else probability
+            if probability < _LEAST_PROBABILITY:
                 continue
             for line in lines_of(text[one.start : one.end]):
                 if words := self._weights(content_words(line)):
                     of_title = sum(weight for word, weight in words.items() if word in wanted)
                     overlap = 2 * of_title / (sum(words.values()) + sum(wanted.values()))
                     says = min(1.0, sum(words.values()) / _TELLING)
-                    score = 2.0 * overlap + 2.5 * mood + 0.5 * says + 0.2 * bool(one.aspects) - 0.02 * index
+                    score = 2.0 * overlap + 2.5 * probability + 0.5 * says + 0.2 * bool(one.aspects) - 0.02 * index
                     found.append((score - _cost(line), line))
         return found
 

@@ -13,12 +13,13 @@ from stream_app.models.device import BF16_MUST_GAIN, DeviceChoice, bf16_gain, fi
 from stream_app.models.loading import silence_libraries
 from stream_app.models.selection import ModelSource
 from stream_app.models.summarizer import find_summarizer
-from stream_app.ports import ConfigurationError
+from stream_app.ports import ConfigurationError, TextModel
 from stream_app.records import LABELS, Scores
 from stream_app.settings import Settings
 from stream_app.training.data import LabelledReview
 from stream_app.training.evaluate import answers
 from stream_app.training.progress import tracked
+from stream_app.training.summary_report import summary_inputs
 
 console = Console(stderr=True)
 _MOST_SUMMARIES = 1000
@@ -47,10 +48,13 @@ def compare_labels(model: str, reviews: Sequence[LabelledReview], threads: int =
     }
 
 
-def compare_summaries(model: str, reviews: Sequence[LabelledReview], threads: int = 0) -> dict[str, dict[str, Any]]:
+def compare_summaries(
+    model: str, reviews: Sequence[LabelledReview], classifier: TextModel[Scores], threads: int = 0
+) -> dict[str, dict[str, Any]]:
     """By precision: the share of the reviews whose summary is, word for word, that of ``generate`` in fp32.
 
-    On at most a thousand reviews. Raises ConfigurationError for a model that cannot be loaded.
+    On at most a thousand reviews. ``classifier``: decides what the model is given of them, as in a worker. Raises
+    ConfigurationError for a model that cannot be loaded.
     """
     silence_libraries()
     found = find_summarizer(model)
@@ -58,7 +62,8 @@ def compare_summaries(model: str, reviews: Sequence[LabelledReview], threads: in
     texts = [one.text for one in reviews if len(one.text.split()) >= least][:_MOST_SUMMARIES]
     if not texts:
         raise ConfigurationError(f"No review has {least} words: shorter ones are their own summary.")
-    summaries = dict(_answers(found, texts, threads))
+    judged = list(tracked(answers(classifier, texts), "labels", len(texts)))
+    summaries = dict(_answers(found, summary_inputs(texts, judged, reads_label=found.reads_label), threads))
     full = summaries.pop("fp32")
     for precision, made in summaries.items():
         for before, now in [(a, b) for a, b in zip(full, made, strict=True) if a != b][:5]:

@@ -172,4 +172,4 @@ def _taught(epochs: Sequence[Sequence[Example]], teacher: TextModel[Scores]) -> 
 
 
 def _asked(example: Example) -> str:
-    return example.text if example.unchanged is None else example.unchanged
+    return example.text if example.teacher_text is None else example.teacher_text

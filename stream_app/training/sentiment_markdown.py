@@ -51,17 +51,15 @@ def _calibration(report: Mapping[str, Any]) -> str:
             f"; {of['error_before_temperature']:.3f} before the logits are divided by the temperature of the model's "
             f"card, {of['temperature']:.2f}"
         )
-    doubts = [
-        [one["threshold"], one["doubted"], one["accuracy_below"], one["accuracy_above"], one["wrong_doubted"]]
-        for one in of["doubts"]
-    ]
+    columns = ("threshold", "coverage", "accuracy", "accuracy_rejected", "wrong_rejected")
+    by_threshold = [[one[name] for name in columns] for one in of["selective_accuracy"]]
     return "\n\n".join(
         [
             "## Calibration",
             f"{text}.",
             "![Reliability](reliability.png)",
-            "To doubt labels of less confidence than a threshold:",
-            table(["threshold", "doubted", "accuracy of these", "of the others", "wrong labels doubted"], doubts),
+            "Where labels of less confidence than a threshold are rejected:",
+            table(["threshold", "coverage", "accuracy", "of the rejected", "wrong labels rejected"], by_threshold),
         ]
     )
 

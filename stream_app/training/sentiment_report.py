@@ -11,7 +11,7 @@ import numpy as np
 
 from stream_app.ports import TextModel
 from stream_app.records import Scores
-from stream_app.training.calibration import at_temperature, bins_of, calibration_error, doubts_of
+from stream_app.training.calibration import at_temperature, bins_of, calibration_error, selective_accuracy
 from stream_app.training.data import LabelledReview
 from stream_app.training.evaluate import answers, labels_of, probabilities_of, score_sentiment
 from stream_app.training.fairness import gender_swapped, identity_sets, score_templates
@@ -33,7 +33,10 @@ def evaluate_reviews(
     probabilities = probabilities_of(scores)
     right = np.array([label == review.label for label, review in zip(labels_of(scores), reviews, strict=True)])
     confidence = probabilities.max(axis=1)
-    calibration: dict[str, Any] = {"bins": bins_of(confidence, right), "doubts": doubts_of(confidence, right)}
+    calibration: dict[str, Any] = {
+        "bins": bins_of(confidence, right),
+        "selective_accuracy": selective_accuracy(confidence, right),
+    }
     if temperature is not None:
         before = at_temperature(probabilities, temperature).max(axis=1)
         calibration |= {

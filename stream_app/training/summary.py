@@ -27,7 +27,16 @@ from stream_app.training.headlines import Headlines
 from stream_app.training.progress import tracked
 from stream_app.training.resume import TOKENIZER, digest_of, forget, last_checkpoint
 from stream_app.training.rows import Columns
-from stream_app.training.summary_data import IGNORED, Judged, PairBatches, Recipe, cut, part_pairs, whole_pairs
+from stream_app.training.summary_data import (
+    IGNORED,
+    Judged,
+    PairBatches,
+    Recipe,
+    cut,
+    part_pairs,
+    whole_pairs,
+    with_lines,
+)
 from stream_app.training.summary_report import evaluate_summaries
 
 console = Console(stderr=True)
@@ -64,19 +73,21 @@ def train_summary(
 ) -> SummaryTraining:
     """Train on the reviews of ``train``; write the model, and its card with scores on ``dev``, to ``output``.
 
-    ``classifier``: judges the sentences, of which one in the review's mood becomes its line (see ``headlines``).
+    ``classifier``: judges the sentences and the lines: one of the review's sentiment is learned (see ``with_lines``).
     ``start_from``: a model with its tokenizer to go on with; None: both are made new. The state is kept in the folder
     ``checkpoint``; a later call with the same arguments resumes from it.
     """
     recipe = recipe or Recipe()
     reviews, dev_reviews = read_reviews(train, columns), read_reviews(dev, columns)
-    judged, dev_judged = (
-        judge(one, classifier, recipe.min_words, name)
-        for one, name in ((reviews, "training data"), (dev_reviews, "development data"))
-    )
+    judged = judge(reviews, classifier, recipe.min_words, "training data")
+    dev_judged = judge(dev_reviews, classifier, recipe.min_words, "development data")
+    headlines = Headlines(one.text for one in judged)
+    judged = with_lines(judged, headlines, classifier, "training data")
+    dev_judged = with_lines(dev_judged, headlines, classifier, "development data")
     return train_on(
         judged,
         dev_judged,
+        classifier=classifier,
         files=(train, dev),
         output=output,
         checkpoint=checkpoint,
@@ -106,6 +117,7 @@ def train_on(
     train: Sequence[Judged],
     dev: Sequence[Judged],
     *,
+    classifier: TextModel[Scores],
     files: tuple[Sequence[Path], Sequence[Path]],
     output: Path,
     checkpoint: Path,
@@ -113,8 +125,9 @@ def train_on(
     start_from: tuple[T5ForConditionalGeneration, PreTrainedTokenizerFast] | None,
     recipe: Recipe,
 ) -> SummaryTraining:
-    """``train_summary`` of reviews whose sentences were judged already; ``files``: for the card."""
-    options = (recipe, choice.precision, [one.review.text for one in train], [one.review.text for one in dev])
+    """``train_summary`` of reviews whose sentences and lines were judged already; ``files``: for the card."""
+    data = [[(one.review.text, one.line) for one in part] for part in (train, dev)]
+    options = (recipe, choice.precision, *data)
     last = last_checkpoint(checkpoint, digest_of(options, (), [start_from[0] if start_from else None]))
     torch.manual_seed(recipe.seed)
     rng = random.Random(recipe.seed)
@@ -128,8 +141,8 @@ def train_on(
     for part in (model, model.encoder, model.decoder):
         part.set_attn_implementation("eager")  # the others do not tell where they look
     parts = [part_pairs(train, headlines, rng) for _ in range(recipe.part_epochs)]
-    wholes = [whole_pairs(train, headlines, rng) for _ in range(recipe.epochs)]
-    dev_pairs = whole_pairs(dev, headlines, rng)
+    wholes = [whole_pairs(train, rng) for _ in range(recipe.epochs)]
+    dev_pairs = whole_pairs(dev, rng)
     if not wholes or not wholes[0] or not dev_pairs:
         raise ConfigurationError(
             f"No review yields a line: {recipe.min_words} words are needed, of which a clause speaks of the product."
@@ -147,7 +160,7 @@ def train_on(
     _write(trainer.model, tokenizer, output)
     dev_loss = float(trainer.evaluate()["eval_loss"])
     console.log(f"loss per token on the development data: {dev_loss:.3f}")
-    scores = dev_scores(output, [one.review for one in dev[:_SCORED]], choice)
+    scores = dev_scores(output, [one.review for one in dev[:_SCORED]], classifier, choice)
     write_card(
         output,
         title="A small T5 that writes a review's line",
@@ -162,10 +175,12 @@ def train_on(
     return SummaryTraining(output, len(wholes[0]), dev_loss)
 
 
-def dev_scores(folder: Path, reviews: Sequence[LabelledReview], choice: DeviceChoice) -> dict[str, Any]:
-    """What `evaluate summary` says of the model in ``folder``, told the reviews' own labels."""
+def dev_scores(
+    folder: Path, reviews: Sequence[LabelledReview], classifier: TextModel[Scores], choice: DeviceChoice
+) -> dict[str, Any]:
+    """What `evaluate summary` says of the model in ``folder``."""
     summarizer = load_summarizer(str(folder), replace(choice, precision="fp32", backend="torch"))
-    report = evaluate_summaries(summarizer, reviews, reads_label=True)
+    report = evaluate_summaries(summarizer, reviews, classifier, reads_label=True)
     for of in (report["outputs"], report["used"]):
         del of["commonest"]
     return report

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
+from stream_app.ports import TextModel
 from stream_app.records import Label, Scores, SentenceScores
+from stream_app.steps.label_agreement import agreeing_sentences
 from stream_app.steps.summary_input import summary_input
 from stream_app.training.data import LabelledReview
-from stream_app.training.headlines import Headlines
+from stream_app.training.evaluate import answers
+from stream_app.training.headlines import Headlines, chosen
+from stream_app.training.progress import tracked
 from stream_app.training.shapes import LENGTH_STEP, batches_of_few_shapes
 
 IGNORED = -100
@@ -23,6 +27,8 @@ _MOST_ROWS = 40  # of a batch: else thousands of short texts are learned in a fe
 _MOST_CHARACTERS = 1200  # of a review: the summarizer reads max_tokens of it
 _PART_SENTENCES = 2
 _WITHOUT_LABEL = 0.1  # share of pairs that do not say the review's label: some reviews have none
+_JUDGED_LINES = 4  # of a review, the best ones
+_LEAST_PROBABILITY = 0.5  # the least probability of the review's label by a line alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +65,14 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A review that is long enough for a summary, with its sentences as the classifier judged them."""
+    """A review that is long enough for a summary, with its sentences as the classifier judged them.
+
+    ``line``: what is to be written of the whole review; None: it has no line, or none was chosen yet.
+    """
 
     review: LabelledReview
     scores: Scores
+    line: str | None = None
 
     @property
     def text(self) -> str:
@@ -73,20 +83,49 @@ class Judged:
         """Without the last one where it was cut."""
         return self.scores.sentences[: -1 if len(self.review.text) > _MOST_CHARACTERS else None]
 
+    @property
+    def read(self) -> Sequence[SentenceScores]:
+        """The sentences that a worker gives to the summarizer: all of a neutral review."""
+        return [one for one, _ in agreeing_sentences(self.sentences, self.review.label)] or self.sentences
+
 
 def cut(text: str) -> str:
     """The beginning of a text, as far as training reads it."""
     return text[:_MOST_CHARACTERS]
 
 
-def whole_pairs(reviews: Sequence[Judged], headlines: Headlines, rng: random.Random) -> list[Pair]:
-    """Each review with its line; those without any are left out."""
-    pairs = []
-    for one in reviews:
-        line = headlines.line(one.text, one.review.title, one.review.label, one.sentences)
-        if line is not None:
-            pairs.append(Pair(_guided(one.text, one.review.label, rng), line))
-    return pairs
+def with_lines(
+    reviews: Sequence[Judged], headlines: Headlines, classifier: TextModel[Scores], name: str
+) -> list[Judged]:
+    """Each review with its line. That has the review's sentiment where it stands alone, too: "The book started off
+    well" may begin a complaint. ``name``: of the reviews, for the progress bar.
+    """
+    best = [
+        sorted(headlines.candidates(one.text, one.review.title, one.review.label, one.read), reverse=True)
+        for one in reviews
+    ]
+    best = [some[:_JUDGED_LINES] for some in best]
+    lines = sorted({line for some in best for _, line in some})
+    judged = dict(zip(lines, tracked(answers(classifier, lines), f"lines of the {name}", len(lines)), strict=True))
+    return [
+        replace(one, line=_best_line(some, one.review.label, judged)) for one, some in zip(reviews, best, strict=True)
+    ]
+
+
+def _best_line(candidates: Sequence[tuple[float, str]], label: Label, judged: Mapping[str, Scores]) -> str | None:
+    if label == "neutral":
+        return chosen(candidates)
+    agreeing = []
+    for score, line in candidates:
+        probability = judged[line].positive if label == "positive" else judged[line].negative
+        if probability >= _LEAST_PROBABILITY:
+            agreeing.append((score + probability, line))
+    return chosen(agreeing)
+
+
+def whole_pairs(reviews: Sequence[Judged], rng: random.Random) -> list[Pair]:
+    """What a worker gives to the summarizer of each review, with its line; reviews without any are left out."""
+    return [Pair(_guided(one.text, one.review.label, rng, one.sentences), one.line) for one in reviews if one.line]
 
 
 def part_pairs(reviews: Sequence[Judged], headlines: Headlines, rng: random.Random) -> list[Pair]:
@@ -105,8 +144,8 @@ def part_pairs(reviews: Sequence[Judged], headlines: Headlines, rng: random.Rand
     return pairs
 
 
-def _guided(text: str, label: Label, rng: random.Random) -> str:
-    return text if rng.random() < _WITHOUT_LABEL else summary_input(text, label)
+def _guided(text: str, label: Label, rng: random.Random, sentences: Sequence[SentenceScores] = ()) -> str:
+    return text if rng.random() < _WITHOUT_LABEL else summary_input(text, label, sentences)
 
 
 class PairBatches(torch.utils.data.Dataset[dict[str, torch.Tensor]]):

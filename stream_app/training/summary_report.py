@@ -10,9 +10,9 @@ from typing import Any
 
 from stream_app.ports import TextModel
 from stream_app.records import Label, Scores, Span
+from stream_app.steps.label_agreement import agreeing_sentences, contradicts_label
 from stream_app.steps.sentences import sentences
 from stream_app.steps.summary_input import summary_input
-from stream_app.steps.summary_mood import is_of_other_mood, telling
 from stream_app.steps.summary_text import best_sentence, faithful, is_copied, word_count
 from stream_app.training.data import LabelledReview
 from stream_app.training.evaluate import answers, labels_of, score_summaries
@@ -32,31 +32,24 @@ _WORD = re.compile(r"[a-z0-9']+")
 def evaluate_summaries(
     model: TextModel[str],
     reviews: Sequence[LabelledReview],
-    classifier: TextModel[Scores] | None = None,
+    classifier: TextModel[Scores],
     *,
     reads_label: bool = False,
 ) -> dict[str, Any]:
     """The numbers of `report.json`. ``reviews``: those that are long enough to be summed up, at least 1.
 
-    ``classifier``: judges the reviews and the lines, as in a worker; None: the reviews' own labels stand for it, and
-    the model reads whole reviews, since nothing is known of their sentences. ``reads_label``: it is told the label.
+    ``classifier``: judges the reviews, which decides what the model is given of them, and the lines; unlike in a worker
+    it does not read their titles, which are the references. ``reads_label``: the model is told the label.
     """
     texts = [one.text for one in reviews]
-    labels: list[Label] = [one.label for one in reviews]
-    judged: list[Scores] | None = None
-    if classifier is not None:
-        judged = list(tracked(answers(classifier, texts), "labels", len(texts)))
-        labels = labels_of(judged)
-    asked = [
-        summary_input(text, labels[number] if reads_label else None, judged[number].sentences if judged else ())
-        for number, text in enumerate(texts)
-    ]
+    judged = list(tracked(answers(classifier, texts), "labels", len(texts)))
+    labels = labels_of(judged)
+    asked = summary_inputs(texts, judged, reads_label=reads_label)
     lines = list(tracked(answers(model, asked), "summaries", len(asked)))
     used = [
         number
-        for number, (line, text, label) in enumerate(zip(lines, texts, labels, strict=True))
-        if faithful(line, text, label)
-        and not (judged and is_of_other_mood(line, text, judged[number].sentences, label))
+        for number, (line, text, label, scores) in enumerate(zip(lines, texts, labels, judged, strict=True))
+        if faithful(line, text, label) and not contradicts_label(line, text, scores.sentences, label)
     ]
     report: dict[str, Any] = {
         "outputs": _outputs(lines, texts),
@@ -65,7 +58,7 @@ def evaluate_summaries(
             **_outputs([lines[number] for number in used], [texts[number] for number in used]),
         },
     }
-    if classifier is not None and used:
+    if used:
         report["used"]["sentiment_agreement"] = _agreement(
             classifier, [lines[number] for number in used], [labels[number] for number in used]
         )
@@ -75,7 +68,7 @@ def evaluate_summaries(
                 texts[number],
                 None,
                 labels[number],
-                telling(judged[number].sentences, labels[number]) if judged else (),
+                [span for _, span in agreeing_sentences(judged[number].sentences, labels[number])],
             )
             for number in titled
         ]
@@ -83,6 +76,14 @@ def evaluate_summaries(
             [reviews[number] for number in titled], [lines[number] for number in titled], best
         )
     return report
+
+
+def summary_inputs(texts: Sequence[str], judged: Sequence[Scores], *, reads_label: bool) -> list[str]:
+    """What a worker gives to the summarizer of these texts. ``judged``: the classifier's answers to them."""
+    return [
+        summary_input(text, label, scores.sentences, reads_label=reads_label, truncated=scores.truncated)
+        for text, label, scores in zip(texts, labels_of(judged), judged, strict=True)
+    ]
 
 
 def has_faithful_title(review: LabelledReview) -> bool:

@@ -36,6 +36,7 @@ class OpenReview:
     sentiment_missing: str | None = None
     truncated: bool = False
     sentences: tuple[SentenceScores, ...] = ()  # as the model judged them
+    summary_input: str = ""  # what T5 is given of it, once that was made
     high_priority: bool = False
     finished: bool = False
     hazard: DueAlert | None = None  # by the rule safety, which needs no model

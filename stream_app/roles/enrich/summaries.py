@@ -109,9 +109,16 @@ class Summaries:
         return self.window.tokens - self._batcher.unfinished_tokens
 
     def _input_of(self, review: OpenReview) -> str:
-        label = review.sentiment.label if review.sentiment and self._reads_label else None
-        whole = review.sentences[:-1] if review.truncated else review.sentences  # the last one ends where it was cut
-        return summary_input(review.prepared.text, label, whole, review.prepared.text_start)
+        if not review.summary_input:
+            review.summary_input = summary_input(
+                review.prepared.text,
+                review.sentiment.label if review.sentiment else None,
+                review.sentences,
+                review.prepared.text_start,
+                reads_label=self._reads_label,
+                truncated=review.truncated,
+            )
+        return review.summary_input
 
     def _in_time(self, reviews: list[OpenReview]) -> list[OpenReview]:
         """Give up what T5 would not answer in time; return the others."""

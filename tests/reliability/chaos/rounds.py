@@ -30,7 +30,7 @@ MESSAGES_A_SECOND = 100
 _CATCH_UP_SECONDS = 60.0
 _VIEW_SECONDS = 20.0
 _ACK_SECONDS = 30.0
-_START_SECONDS = 25.0  # of a worker, with the session of the one before it, on two busy cores
+_START_SECONDS = 25.0  # of a worker, on two busy cores
 _DELIVERED_SECONDS = 40.0
 
 

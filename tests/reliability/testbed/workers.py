@@ -45,7 +45,7 @@ class Worker:
     log: Path
     is_extra: bool = False
     started_at: float = field(default_factory=time.monotonic)
-    ready_at: float = 0.0  # 0: not yet, or not looked at
+    has_started: bool = False
 
     @property
     def running(self) -> bool:
@@ -77,7 +77,7 @@ class Workers:
     def __post_init__(self) -> None:
         self._started: Counter[str] = Counter()
         self._held: set[str] = set()
-        self._starts: list[tuple[float, float]] = []  # when, and the seconds until it was ready
+        self._starts: list[tuple[float, float]] = []  # when, and the seconds that it took
         self._lock = threading.RLock()
         self._closing = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
@@ -92,7 +92,10 @@ class Workers:
         wait_until(self.is_complete, _READY_SECONDS, f"not all workers were ready; see {self.folder}")
 
     def longest_start(self, since: float = 0.0) -> float:
-        """Seconds that the slowest one took until it was ready, of those that started since; 0.0 where none did."""
+        """Seconds that the slowest one took until it logged something, of those that started since; 0.0: none did.
+
+        Not until it was ready: it may wait for a server, or for a rebuild.
+        """
         with self._lock:
             return max((seconds for started_at, seconds in self._starts if started_at >= since), default=0.0)
 
@@ -181,16 +184,16 @@ class Workers:
         """In one thread, because the system ends the workers with the thread that started them."""
         while not self._closing.is_set():
             with self._lock:
-                self._note_ready()
+                self._note_starts()
                 self._replace_ended()
             self._closing.wait(_SUPERVISE_EVERY_SECONDS)
         self._stop_workers()
 
-    def _note_ready(self) -> None:
+    def _note_starts(self) -> None:
         for worker in self.workers:
-            if not worker.ready_at and worker.role != "api" and self.is_ready(worker):
-                worker.ready_at = time.monotonic()
-                self._starts.append((worker.started_at, worker.ready_at - worker.started_at))
+            if not worker.has_started and worker.role != "api" and worker.log.stat().st_size:  # that one logs nothing
+                worker.has_started = True
+                self._starts.append((worker.started_at, time.monotonic() - worker.started_at))
 
     def _replace_ended(self) -> None:
         for worker in list(self.workers):

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stream_app.training.calibration import Bin, Doubt, at_temperature, bins_of, calibration_error, doubts_of
+from stream_app.training.calibration import (
+    Bin,
+    SelectiveAccuracy,
+    at_temperature,
+    bins_of,
+    calibration_error,
+    selective_accuracy,
+)
 
 
 def test_bins_hold_a_tenth_of_confidence_each() -> None:
@@ -28,8 +35,8 @@ def test_probabilities_before_a_temperature_are_found() -> None:
 
 
 def test_doubt_is_told_by_what_is_right_below_and_from_a_threshold_on() -> None:
-    found = doubts_of(np.array([0.45, 0.55, 0.6, 0.9, 0.95]), np.array([False, True, False, True, True]))
-    assert found[0] == Doubt(0.5, 0.2, 0.0, 0.75, 0.5)
-    assert found[1] == Doubt(0.6, 0.4, 0.5, 2 / 3, 0.5)
-    assert found[3] == Doubt(0.8, 0.6, 1 / 3, 1.0, 1.0)
-    assert doubts_of(np.array([0.9]), np.array([True]))[0] == Doubt(0.5, 0.0, None, 1.0, None)
+    found = selective_accuracy(np.array([0.45, 0.55, 0.6, 0.9, 0.95]), np.array([False, True, False, True, True]))
+    assert found[0] == SelectiveAccuracy(0.5, 0.8, 0.75, 0.0, 0.5)
+    assert found[1] == SelectiveAccuracy(0.6, 0.6, 2 / 3, 0.5, 0.5)
+    assert found[3] == SelectiveAccuracy(0.8, 0.4, 1.0, 1 / 3, 1.0)
+    assert selective_accuracy(np.array([0.9]), np.array([True]))[0] == SelectiveAccuracy(0.5, 1.0, 1.0, None, None)

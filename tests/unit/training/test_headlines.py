@@ -58,7 +58,7 @@ def test_the_clause_that_the_title_names_is_chosen() -> None:
     assert headlines.line(text, "Strong handle", "negative", some) == "The handle is made of strong wood"
 
 
-def test_without_a_title_the_review_s_mood_decides() -> None:
+def test_without_a_title_the_review_s_sentiment_decides() -> None:
     text = "The handle is made of strong wood. The blade rusted after one wash."
     headlines = Headlines([text])
     assert headlines.line(text, "", "negative", judged(text, (0.1, 0.9))) == "The blade rusted after one wash"

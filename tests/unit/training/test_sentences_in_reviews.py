@@ -63,9 +63,11 @@ def test_labels_of_reviews_that_are_missing_are_refused(tmp_path: Path) -> None:
         sentences_in_reviews(labels, [write(tmp_path / "reviews.jsonl", REVIEWS)])
 
 
-def test_of_reviews_that_name_no_product_about_a_seventh_is_held_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("review_id", ["{:04x}", "zh-{}"])
+def test_of_reviews_that_name_no_product_about_a_seventh_is_held_out(tmp_path: Path, review_id: str) -> None:
     rows: list[dict[str, object]] = [
-        {"review_id": f"{number:04x}", "clauses": [{"text": "It works.", "label": "positive"}]} for number in range(700)
+        {"review_id": review_id.format(number), "clauses": [{"text": "It works.", "label": "positive"}]}
+        for number in range(700)
     ]
     file = read_sentences(write(tmp_path / "s.jsonl", rows), {}, "en")
     assert 70 <= len(file.held_out) <= 130

@@ -1,10 +1,10 @@
-"""A training writes a T5 with its own tokenizer that the summarizer loads, and learns lines of the review's mood."""
+"""A training writes a T5 with its own tokenizer that the summarizer loads; lines are of the review's sentiment."""
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,16 @@ from stream_app.training import summary
 from stream_app.training.data import LabelledReview
 from stream_app.training.headlines import Headlines
 from stream_app.training.summary import SummaryTraining, alignment_loss, train_summary
-from stream_app.training.summary_data import Judged, Pair, PairBatches, Recipe, part_pairs, positions_of, whole_pairs
+from stream_app.training.summary_data import (
+    Judged,
+    Pair,
+    PairBatches,
+    Recipe,
+    part_pairs,
+    positions_of,
+    whole_pairs,
+    with_lines,
+)
 from tests.unit.training.reviews import rows, write
 
 CPU = DeviceChoice("cpu", "fp32", 1, "for tests")
@@ -151,22 +160,48 @@ def judged(text: str, label: str = "negative", title: str = "") -> Judged:
     return Judged(LabelledReview(title, text, label, True), scores_of(text))  # type: ignore[arg-type]
 
 
+def lined(some: Sequence[Judged], alone: Callable[[str], Scores]) -> list[Judged]:
+    return with_lines(some, Headlines(one.text for one in some), AnsweringModel(alone), "tests")
+
+
 def texts_of(pairs: Sequence[Pair]) -> list[str]:
     return [pair.line for pair in pairs]
 
 
-def test_the_line_is_in_the_mood_of_its_review() -> None:
+def test_the_line_is_of_the_sentiment_of_its_review() -> None:
     text = "The colour is bright and warm. The zip broke after two days of use."
     some = [judged(text, "negative"), judged(text, "positive")]
-    pairs = whole_pairs(some, Headlines([text]), random.Random(1))
+    pairs = whole_pairs(lined(some, scores_of), random.Random(1))
     assert texts_of(pairs) == ["The zip broke after two days of use", "The colour is bright and warm"]
-    assert [pair.text for pair in pairs] == [f"negative: {text}", f"positive: {text}"]
+
+
+def test_what_is_read_is_what_a_worker_gives_to_the_summarizer() -> None:
+    text = "The colour is bright and warm. The zip broke after two days of use."
+    pairs = whole_pairs(lined([judged(text), judged(text, "neutral")], scores_of), random.Random(1))
+    assert [pair.text for pair in pairs] == ["negative: The zip broke after two days of use.", f"neutral: {text}"]
+
+
+def test_a_line_has_its_review_s_sentiment_where_it_stands_alone_too() -> None:
+    """Of a sentence that complains a clause may praise."""
+    text = "The colour was bright and warm in the shop, but it broke on the first day."
+
+    def alone(line: str) -> Scores:
+        negative = 0.9 if "broke" in line else 0.1
+        return Scores(negative, 0.0, 1 - negative)
+
+    headlines = Headlines([text])
+    [first] = whole_pairs(
+        [replace(judged(text), line=headlines.line(text, "", "negative", judged(text).read))], random.Random(1)
+    )
+    assert first.line == "The colour was bright and warm in the shop"
+    assert texts_of(whole_pairs(lined([judged(text)], alone), random.Random(1))) == ["It broke on the first day"]
+    assert lined([judged(text)], lambda _: Scores(0.1, 0.0, 0.9))[0].line is None
 
 
 def test_parts_are_sentences_of_their_review_with_a_line_of_theirs() -> None:
     text = "The colour is bright and warm. The zip broke after two days of use. The seam fell apart in the wash."
     pairs = part_pairs([judged(text)] * 20, Headlines([text]), random.Random(1))
-    assert 20 <= len(pairs) <= 40  # a part in the other mood has none
+    assert 20 <= len(pairs) <= 40  # a part of the other sentiment has none
     for pair in pairs:
         part = pair.text.removeprefix("negative: ")
         assert part in text

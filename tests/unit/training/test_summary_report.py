@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream_app.records import Scores
+from stream_app.records import Scores, SentenceScores
 from stream_app.testing.models import AnsweringModel
 from stream_app.training.data import LabelledReview
 from stream_app.training.summary_report import evaluate_summaries, has_faithful_title, repeated_lines, sections
@@ -26,14 +26,18 @@ def always_the_same(text: str) -> str:
     return "Great for the price"
 
 
+NEGATIVE: AnsweringModel[Scores] = AnsweringModel(lambda text: Scores(0.9, 0.1, 0.0))
+"""Judges whole reviews alone."""
+
+
 def test_a_collapsed_summarizer_fails_and_its_line_is_named() -> None:
-    report = evaluate_summaries(AnsweringModel(always_the_same), numbered(100))
+    report = evaluate_summaries(AnsweringModel(always_the_same), numbered(100), NEGATIVE)
     assert repeated_lines(report) == ["100.0% of 100 outputs are the same line, more than 2%: 'Great for the price'"]
     assert "**Fails: 100.0% of 100 outputs" in "\n".join(sections(report))
 
 
 def test_lines_that_differ_pass() -> None:
-    report = evaluate_summaries(AnsweringModel(first_words), numbered(100))
+    report = evaluate_summaries(AnsweringModel(first_words), numbered(100), NEGATIVE)
     assert repeated_lines(report) == []
     assert report["outputs"]["distinct"] == 100
     assert "No line repeats too often." in sections(report)
@@ -44,11 +48,11 @@ def test_more_than_two_percent_fail(repeated: int, fails: bool) -> None:
     reviews = numbered(100)
     same = {one.text for one in reviews[:repeated]}
     model = AnsweringModel(lambda text: "The zip broke" if text in same else first_words(text))
-    assert bool(repeated_lines(evaluate_summaries(model, reviews))) is fails
+    assert bool(repeated_lines(evaluate_summaries(model, reviews, NEGATIVE))) is fails
 
 
 def test_of_few_outputs_nothing_is_said() -> None:
-    assert repeated_lines(evaluate_summaries(AnsweringModel(always_the_same), numbered(99))) == []
+    assert repeated_lines(evaluate_summaries(AnsweringModel(always_the_same), numbered(99), NEGATIVE)) == []
 
 
 def test_used_lines_that_repeat_fail_where_all_lines_do_not() -> None:
@@ -56,14 +60,14 @@ def test_used_lines_that_repeat_fail_where_all_lines_do_not() -> None:
     reviews = [review(f"The zip broke after {number} days.") for number in range(10_000)]
     same = {one.text for one in reviews[:150]}
     model = AnsweringModel(lambda text: "The zip broke" if text in same else f"A purple lamp of {text}")
-    assert [sentence[:40] for sentence in repeated_lines(evaluate_summaries(model, reviews))] == [
+    assert [sentence[:40] for sentence in repeated_lines(evaluate_summaries(model, reviews, NEGATIVE))] == [
         "100.0% of 150 used outputs are the same "
     ]
 
 
 def test_copies_and_made_up_words_are_counted() -> None:
     lines = {"The zip broke after two days": "the zip  broke.", "A bright lamp for the desk": "A purple lamp"}
-    report = evaluate_summaries(AnsweringModel(lines.__getitem__), [review(text) for text in lines])
+    report = evaluate_summaries(AnsweringModel(lines.__getitem__), [review(text) for text in lines], NEGATIVE)
     assert report["outputs"]["copy_rate"] == 0.5
     assert report["outputs"]["compression"] == pytest.approx((3 / 6 + 3 / 6) / 2)
     assert report["used"]["share"] == 0.5
@@ -73,7 +77,7 @@ def test_copies_and_made_up_words_are_counted() -> None:
 def test_lines_are_scored_against_titles_beside_the_best_and_the_first_sentence() -> None:
     text = "Bought it in May. The zip broke after two days."
     reviews = [review(text, "The zip broke"), review("A title of this cannot be found in it.", "Awful, awful")]
-    titles = evaluate_summaries(AnsweringModel(lambda text: "The zip broke"), reviews)["titles"]
+    titles = evaluate_summaries(AnsweringModel(lambda text: "The zip broke"), reviews, NEGATIVE)["titles"]
     assert {name: of["summaries"] for name, of in titles.items()} == dict.fromkeys(
         ("lines", "best_sentence", "first_sentence"), 1
     )
@@ -88,10 +92,30 @@ def test_a_model_that_reads_labels_is_told_them() -> None:
         return "The zip broke"
 
     judge: AnsweringModel[Scores] = AnsweringModel(lambda text: Scores(0.1, 0.2, 0.7))
-    evaluate_summaries(AnsweringModel(line), [review("The zip broke at once.")], reads_label=True)
     evaluate_summaries(AnsweringModel(line), [review("The zip broke at once.")], judge, reads_label=True)
     evaluate_summaries(AnsweringModel(line), [review("The zip broke at once.")], judge)
-    assert asked == ["negative: The zip broke at once.", "positive: The zip broke at once.", "The zip broke at once."]
+    assert asked == ["positive: The zip broke at once.", "The zip broke at once."]
+
+
+def test_a_model_reads_and_the_best_sentence_is_chosen_among_what_agrees_with_the_label() -> None:
+    """And a line from a sentence of the opposite sentiment is not used."""
+    text = "The colour of this bag is bright and warm. The zip broke."
+    asked: list[str] = []
+
+    def judged(read: str) -> Scores:
+        sentences = (SentenceScores(0, 42, (0.1, 0.0, 0.9), 0.0), SentenceScores(43, 57, (0.9, 0.1, 0.0), 0.0))
+        return Scores(0.9, 0.1, 0.0, sentences=sentences if read == text else ())
+
+    def line(read: str) -> str:
+        asked.append(read)
+        return "The colour of this bag is bright"
+
+    report = evaluate_summaries(
+        AnsweringModel(line), [review(text, "The zip broke")], AnsweringModel(judged), reads_label=True
+    )
+    assert asked == ["negative: The zip broke."]
+    assert report["titles"]["best_sentence"]["rouge_l"] == 1.0 > report["titles"]["first_sentence"]["rouge_l"]
+    assert report["used"]["count"] == 0
 
 
 @pytest.mark.parametrize(
@@ -120,7 +144,7 @@ def test_a_classifier_says_whether_used_lines_agree_with_their_reviews() -> None
 
 
 def test_nothing_used_is_a_report_too() -> None:
-    report = evaluate_summaries(AnsweringModel(lambda text: "A purple lamp"), numbered(3))
+    report = evaluate_summaries(AnsweringModel(lambda text: "A purple lamp"), numbered(3), NEGATIVE)
     assert (report["used"]["share"], report["used"]["count"], report["used"]["commonest"]) == (0, 0, [])
     assert repeated_lines(report) == []
     assert any("| different lines" in section for section in sections(report))

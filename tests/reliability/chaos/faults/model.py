@@ -24,7 +24,7 @@ IN_FLIGHT = 400
 
 
 def _trouble(name: str, seconds: float, *exits: Exit, stall_seconds: float = 5.0) -> None:
-    @fault("model", name, seconds, stall_seconds=stall_seconds, starts=len(exits) and 1, exits=exits)
+    @fault("model", name, seconds, stall_seconds=stall_seconds, starts=1 if exits else 0, exits=exits)
     def body(testbed: Testbed, chance: random.Random) -> Iterator[None]:
         testbed.troubles.has_taken_effect(name)
         testbed.troubles.begin(name)

@@ -37,8 +37,8 @@ class Fault:
 
     ``seconds``: how long it lasts. ``stall_seconds``: how long, after it healed, a fresh review may take at most, and
     ``starts``: behind how many starts of a worker, one after the other. How long one takes is measured in the round: it
-    differs from machine to machine. ``holds_up``: reviews may wait for as long as it lasts; else none may wait longer
-    than that even then.
+    differs from machine to machine. ``holds_up``: reviews may wait for as long as the fault lasts besides.
+    ``waits_for_texts``: heals last, since `describe` may need what the other fault broke; so two such are no pair.
     ``exits``: the ends of workers that it explains; ``most_deaths``: how many of them, 0: any number.
     ``killers``, ``describe_killers``: reviews in the load that kill `enrich`, or `describe`. Two of one ``part`` are
     not combined: the second would heal or hide the first. ``alone``: it is combined with no other. ``steady_seconds``:

@@ -1,0 +1,56 @@
+"""Which sentences say what their review's label says, and whether a summary is from one that says the opposite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stream_app.records import LABELS, Label, SentenceScores, Span
+from stream_app.steps.prepare import span_in_text
+from stream_app.steps.summary_text import is_copied
+
+_OPPOSITE: dict[Label, int] = {
+    "negative": LABELS.index("positive"),
+    "positive": LABELS.index("negative"),
+}
+_LEAST_OPPOSITE = 0.5
+_LEAST_PROBABILITY = 0.6
+_MOST_SENTENCES = 3  # with all of them, or one, fewer lines agree with the review or tell what it is about
+
+
+def agreeing_sentences(
+    sentences: Sequence[SentenceScores], label: Label | None, text_start: int = 0
+) -> list[tuple[SentenceScores, Span]]:
+    """The sentences that praise in a positive review, or complain in a negative one, and where they stand in its text:
+    at most 3, in order.
+
+    Those of the highest probability, and the likeliest one where none is likely. Empty where the label is neutral or
+    nothing is known. ``text_start``: where the review's text begins in what the classifier read.
+    """
+    if label is None or label not in _OPPOSITE:
+        return []
+    own = LABELS.index(label)
+    judged = [
+        (one.probabilities[own], one, span)
+        for one in sentences
+        if one.probabilities and (span := span_in_text(one, text_start))
+    ]
+    likeliest = sorted(judged, key=lambda one: -one[0])[:_MOST_SENTENCES]
+    found = [one for one in likeliest if one[0] > _LEAST_PROBABILITY] or likeliest[:1]
+    return [(one, span) for _, one, span in sorted(found, key=lambda one: one[1].start)]
+
+
+def contradicts_label(summary: str, source: str, sentences: Sequence[SentenceScores], label: Label | None) -> bool:
+    """Is it copied from a sentence that praises in a negative review, or complains in a positive one?
+
+    ``source``: what the classifier read; ``sentences``: as it judged them. False where that is not known, as of a
+    summary in other words, or by a classifier that judges whole texts alone.
+    """
+    if label is None or label not in _OPPOSITE:
+        return False
+    opposite = _OPPOSITE[label]
+    of = [
+        one.probabilities[opposite]
+        for one in sentences
+        if one.probabilities and is_copied(summary, source[one.start : one.end])
+    ]
+    return bool(of) and min(of) > _LEAST_OPPOSITE
