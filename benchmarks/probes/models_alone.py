@@ -44,20 +44,20 @@ def _from_memory(texts: Sequence[prepare.Prepared], settings: Settings) -> float
     jobs: list[tuple[TunedModel[Any], list[str]]] = [(models.sentiment, [text.model_text for text in texts])]
     if models.summary is not None:
         long = [text for text in texts if prepare.needs_summary(text, settings.summary_min_words)]
-        jobs.append((models.summary, _inputs_of_t5(models.summary, models.sentiment.model, long)))
+        jobs.append((models.summary, inputs_of_t5(models.summary, models.sentiment.model, long)))
     with ThreadPoolExecutor(len(jobs)) as pool:
 
         def run(share: int) -> float:
             began = time.perf_counter()
             work = [(tuned, given[::share]) for tuned, given in jobs]
-            list(pool.map(lambda job: drain(job[0].model, job[1], *_sizes(job[0])), work))
+            list(pool.map(lambda job: drain(job[0].model, job[1], *sizes_of(job[0])), work))
             return time.perf_counter() - began
 
         run(10)  # warm-up
         return len(texts) / run(1)
 
 
-def _inputs_of_t5(t5: TunedModel[str], classifier: TextModel[Scores], texts: Sequence[prepare.Prepared]) -> list[str]:
+def inputs_of_t5(t5: TunedModel[str], classifier: TextModel[Scores], texts: Sequence[prepare.Prepared]) -> list[str]:
     """What a worker gives T5 of these reviews; not measured."""
     judged = answers(classifier, [text.model_text for text in texts])
     return [
@@ -73,7 +73,8 @@ def _inputs_of_t5(t5: TunedModel[str], classifier: TextModel[Scores], texts: Seq
     ]
 
 
-def _sizes(tuned: TunedModel[Any]) -> tuple[int, int, int, int]:
+def sizes_of(tuned: TunedModel[Any]) -> tuple[int, int, int, int]:
+    """What ``drain`` needs of it."""
     return tuned.micro_batch_tokens, tuned.batch_tokens, tuned.workers, tuned.tokenizers
 
 

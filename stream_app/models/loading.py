@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from stream_app.models.judged_summarizer import JudgedSummarizer
 from stream_app.models.languages import models_of_languages, settings_of_language
 from stream_app.models.model_store import ModelStore, resolve
 from stream_app.models.tuned import Loaded, TunedModel
@@ -24,10 +25,15 @@ Result = TypeVar("Result")
 
 
 def load_models(settings: ModelSettings) -> Loaded:
-    """The classifiers, and the summarizer where summaries are on. Raises ConfigurationError."""
+    """The classifiers, and the summarizer where summaries are on: its lines are judged by the first classifier, if it
+    reads labels. Raises ConfigurationError.
+    """
     background = settings.summaries == "best_effort"
     summary = None if settings.summaries == "off" else load_summary_model(settings, background=background)
-    return Loaded(load_sentiment_model(settings), summary, load_sentiment_models_of_languages(settings))
+    sentiment = load_sentiment_model(settings)
+    if summary is not None and summary.reads_label:
+        summary = replace(summary, model=JudgedSummarizer(summary.model, sentiment.model))
+    return Loaded(sentiment, summary, load_sentiment_models_of_languages(settings))
 
 
 def load_sentiment_models_of_languages(settings: ModelSettings) -> dict[str, TunedModel[Scores]]:

@@ -1,10 +1,10 @@
-"""Which sentences say what their review's label says, and whether a summary is from one that says the opposite."""
+"""Do sentences, and summaries made of them, say what their review's label says?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stream_app.records import LABELS, Label, SentenceScores, Span
+from stream_app.records import LABELS, Label, Scores, SentenceScores, Span
 from stream_app.steps.prepare import span_in_text
 from stream_app.steps.summary_text import is_copied
 
@@ -14,6 +14,7 @@ _OPPOSITE: dict[Label, int] = {
 }
 _LEAST_OPPOSITE = 0.5
 _LEAST_PROBABILITY = 0.6
+_LEAST_OF_LINE = 0.25  # below it lines are mostly no sentences, or of the opposite sentiment (decision 43)
 _MOST_SENTENCES = 3  # with all of them, or one, fewer lines agree with the review or tell what it is about
 
 
@@ -54,3 +55,13 @@ def contradicts_label(summary: str, source: str, sentences: Sequence[SentenceSco
         if one.probabilities and is_copied(summary, source[one.start : one.end])
     ]
     return bool(of) and min(of) > _LEAST_OPPOSITE
+
+
+def line_agrees(line: Scores, label: Label | None) -> bool:
+    """May a line stand for a review of this label? ``line``: as the classifier judged it alone.
+
+    Any may for a neutral review, which praises and blames, and for one without a label.
+    """
+    if label is None or label not in _OPPOSITE:
+        return True
+    return (line.positive if label == "positive" else line.negative) >= _LEAST_OF_LINE

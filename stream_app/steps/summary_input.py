@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stream_app.records import Label, SentenceScores
+from stream_app.records import LABELS, Label, SentenceScores
 from stream_app.steps.label_agreement import agreeing_sentences
 
 _ENDS = (".", "!", "?", "…", ":", ";", ",", ")", '"', "'", "”", "’")
@@ -31,6 +31,12 @@ def summary_input(
     whole = sentences[:-1] if truncated else sentences
     chosen = " ".join(_ended(text[span.start : span.end]) for _, span in agreeing_sentences(whole, label, text_start))
     return f"{label}: {chosen or text}"
+
+
+def label_of(read: str) -> Label | None:
+    """The label in front of what ``summary_input`` made."""
+    begins = read.partition(": ")[0]
+    return next((label for label in LABELS if label == begins), None)
 
 
 def _ended(sentence: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from stream_app.ports import TextModel
 from stream_app.records import Label, Scores, Span
-from stream_app.steps.label_agreement import agreeing_sentences, contradicts_label
+from stream_app.steps.label_agreement import agreeing_sentences, contradicts_label, line_agrees
 from stream_app.steps.sentences import sentences
 from stream_app.steps.summary_input import summary_input
 from stream_app.steps.summary_text import best_sentence, faithful, is_copied, word_count
@@ -46,10 +46,13 @@ def evaluate_summaries(
     labels = labels_of(judged)
     asked = summary_inputs(texts, judged, reads_label=reads_label)
     lines = list(tracked(answers(model, asked), "summaries", len(asked)))
+    judged_lines = list(tracked(answers(classifier, lines), "labels of the summaries", len(lines)))
     used = [
         number
         for number, (line, text, label, scores) in enumerate(zip(lines, texts, labels, judged, strict=True))
-        if faithful(line, text, label) and not contradicts_label(line, text, scores.sentences, label)
+        if faithful(line, text, label)
+        and not contradicts_label(line, text, scores.sentences, label)
+        and (not reads_label or line_agrees(judged_lines[number], label))
     ]
     report: dict[str, Any] = {
         "outputs": _outputs(lines, texts),
@@ -60,7 +63,7 @@ def evaluate_summaries(
     }
     if used:
         report["used"]["sentiment_agreement"] = _agreement(
-            classifier, [lines[number] for number in used], [labels[number] for number in used]
+            [judged_lines[number] for number in used], [labels[number] for number in used]
         )
     if titled := [number for number, one in enumerate(reviews) if has_faithful_title(one)]:
         best = [
@@ -180,11 +183,10 @@ def _outputs(lines: Sequence[str], texts: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _agreement(classifier: TextModel[Scores], lines: Sequence[str], labels: Sequence[Label]) -> float | None:
-    clear = [(line, label) for line, label in zip(lines, labels, strict=True) if label != "neutral"]
-    judged = answers(classifier, [line for line, _ in clear])
+def _agreement(lines: Sequence[Scores], labels: Sequence[Label]) -> float | None:
     agree = [
-        (scores.positive > scores.negative) == (label == "positive")
-        for scores, (_, label) in zip(judged, clear, strict=True)
+        (line.positive > line.negative) == (label == "positive")
+        for line, label in zip(lines, labels, strict=True)
+        if label != "neutral"
     ]
     return sum(agree) / len(agree) if agree else None

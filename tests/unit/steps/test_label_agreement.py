@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from stream_app.records import Label, SentenceScores
-from stream_app.steps.label_agreement import agreeing_sentences, contradicts_label
-from stream_app.steps.summary_input import summary_input
+from stream_app.records import Label, Scores, SentenceScores
+from stream_app.steps.label_agreement import agreeing_sentences, contradicts_label, line_agrees
+from stream_app.steps.summary_input import label_of, summary_input
 
 TEXT = "Broken. The music was pleasant until now. It stopped after a week."
 SENTENCES = (
@@ -84,3 +84,23 @@ def test_sentences_that_a_line_break_ended_stay_two_for_t5() -> None:
     assert summary_input("Love it\nIt's late\nWould buy again", "positive", sentences) == (
         "positive: Love it. Would buy again."
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "label", "agrees"),
+    [
+        (Scores(0.1, 0.2, 0.7), "positive", True),
+        (Scores(0.1, 0.2, 0.7), "negative", False),
+        (Scores(0.3, 0.6, 0.1), "negative", True),  # the label need not be the likeliest
+        (Scores(0.1, 0.8, 0.1), "negative", False),  # a fact is no complaint
+        (Scores(0.1, 0.2, 0.7), "neutral", True),
+        (Scores(0.1, 0.2, 0.7), None, True),
+    ],
+)
+def test_a_line_that_is_judged_alone_may_stand_for_its_review(line: Scores, label: Label | None, agrees: bool) -> None:
+    assert line_agrees(line, label) is agrees
+
+
+@pytest.mark.parametrize("label", ["negative", "neutral", "positive", None])
+def test_the_label_is_read_back_from_what_t5_reads(label: Label | None) -> None:
+    assert label_of(summary_input("It works: well", label)) == label

@@ -132,6 +132,17 @@ def test_a_title_is_a_reference_where_its_words_stand_in_the_text(title: str, is
     assert has_faithful_title(review(text, title)) is is_faithful
 
 
+def test_a_line_that_contradicts_its_review_where_it_stands_alone_is_not_used() -> None:
+    """Of a model that reads labels: only its lines are judged in a worker."""
+    judge: AnsweringModel[Scores] = AnsweringModel(
+        lambda text: Scores(0.9, 0.1, 0) if "broke" in text else Scores(0, 0.1, 0.9)
+    )
+    reviews = [review("It started off well and broke at once.")]
+    model = AnsweringModel(lambda text: "It started off well")
+    assert evaluate_summaries(model, reviews, judge, reads_label=True)["used"]["count"] == 0
+    assert evaluate_summaries(model, reviews, judge)["used"]["count"] == 1
+
+
 def test_a_classifier_says_whether_used_lines_agree_with_their_reviews() -> None:
     lines = {"The zip broke, a refund please": "The zip broke", "The lamp broke at once": "The lamp"}
     reviews = [review(text) for text in lines]

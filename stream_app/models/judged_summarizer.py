@@ -1,0 +1,68 @@
+"""A summarizer whose lines a classifier judges: what does not say what its review says is no summary of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from stream_app.ports import TextModel, Tokens
+from stream_app.records import Label, Scores
+from stream_app.steps.label_agreement import line_agrees
+from stream_app.steps.summary_input import label_of
+
+_RUN_TOKENS = 256  # of lines: small, since what is as long fits together without padding
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledTokens:
+    """ports.Tokens of a text, with the label that stands in front of it."""
+
+    inner: Tokens
+    label: Label | None
+
+    @property
+    def length(self) -> int:
+        return self.inner.length
+
+    @property
+    def truncated(self) -> bool:
+        return self.inner.truncated
+
+
+class JudgedSummarizer:
+    """ports.TextModel. Answers a text with the summarizer's line, or with none ("") where that contradicts the label.
+
+    The lines of a micro-batch are judged together, in the thread that computed them: each is a tenth as long as a
+    review. ``run`` of both models may be called from several threads.
+    """
+
+    def __init__(self, summarizer: TextModel[str], classifier: TextModel[Scores]) -> None:
+        """``summarizer``: one that reads labels (``steps/summary_input``)."""
+        self._summarizer, self._classifier = summarizer, classifier
+        self.name, self.languages, self.plan = summarizer.name, summarizer.languages, summarizer.plan
+
+    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
+        tokens = self._summarizer.tokenize(texts)
+        return [LabelledTokens(inner, label_of(text)) for inner, text in zip(tokens, texts, strict=True)]
+
+    def run(self, batch: Sequence[Tokens]) -> list[str]:
+        labelled = cast(Sequence[LabelledTokens], batch)
+        lines = self._summarizer.run([tokens.inner for tokens in labelled])
+        judged = self._judged({line for line in lines if line})
+        return [
+            line if line and line_agrees(judged[line], tokens.label) else ""
+            for line, tokens in zip(lines, labelled, strict=True)
+        ]
+
+    def _judged(self, lines: Collection[str]) -> dict[str, Scores]:
+        texts = list(lines)
+        tokens = self._classifier.tokenize(texts) if texts else []
+        found: dict[str, Scores] = {}
+        for run in self._classifier.plan.cut([one.length for one in tokens], _RUN_TOKENS):
+            scores = self._classifier.run([tokens[index] for index in run])
+            found.update(zip((texts[index] for index in run), scores, strict=True))
+        return found
+
+    def canary(self) -> bool:
+        return self._summarizer.canary() and self._classifier.canary()
