@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,7 +11,7 @@ from stream_app.records import Label, Scores
 from stream_app.steps.label_agreement import line_agrees
 from stream_app.steps.summary_input import label_of
 
-_RUN_TOKENS = 256  # of lines: small, since what is as long fits together without padding
+_RUN_TOKENS = 256  # of lines that are judged together
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +49,18 @@ class JudgedSummarizer:
     def run(self, batch: Sequence[Tokens]) -> list[str]:
         labelled = cast(Sequence[LabelledTokens], batch)
         lines = self._summarizer.run([tokens.inner for tokens in labelled])
-        judged = self._judged({line for line in lines if line})
+        judged = self._judged(list(dict.fromkeys(line for line in lines if line)))
         return [
             line if line and line_agrees(judged[line], tokens.label) else ""
             for line, tokens in zip(lines, labelled, strict=True)
         ]
 
-    def _judged(self, lines: Collection[str]) -> dict[str, Scores]:
-        texts = list(lines)
-        tokens = self._classifier.tokenize(texts) if texts else []
+    def _judged(self, lines: Sequence[str]) -> dict[str, Scores]:
+        tokens = self._classifier.tokenize(lines) if lines else []
         found: dict[str, Scores] = {}
         for run in self._classifier.plan.cut([one.length for one in tokens], _RUN_TOKENS):
             scores = self._classifier.run([tokens[index] for index in run])
-            found.update(zip((texts[index] for index in run), scores, strict=True))
+            found.update(zip((lines[index] for index in run), scores, strict=True))
         return found
 
     def canary(self) -> bool:

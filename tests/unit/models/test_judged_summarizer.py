@@ -8,7 +8,7 @@ from stream_app.testing.models import AnsweringModel
 
 
 def lines_of(texts: list[str], line: str) -> tuple[list[str], list[str]]:
-    """The answers, and what the classifier was asked."""
+    """The answers, and what the classifier was asked: each line once."""
     asked: list[str] = []
 
     def judged(text: str) -> Scores:
@@ -23,7 +23,7 @@ def test_a_line_is_kept_where_it_agrees_with_the_label_in_front_of_its_text() ->
     texts = ["negative: The zip broke.", "positive: It works.", "neutral: So so.", "A text without a label"]
     assert lines_of(texts, "The zip broke") == (
         ["The zip broke", "", "The zip broke", "The zip broke"],
-        ["The zip broke"] * 4,
+        ["The zip broke"],
     )
 
 
