@@ -14,8 +14,7 @@ from benchmarks.load.workload import SAMPLE, workload
 from benchmarks.probes.batcher import drain
 from benchmarks.probes.models_alone import inputs_of_t5, sizes_of
 from benchmarks.probes.texts import prepared_texts
-from stream_app.models.judged_summarizer import JudgedSummarizer
-from stream_app.models.loading import load_sentiment_model, load_summary_model
+from stream_app.models.loading import load_models, load_summary_model
 from stream_app.settings import Settings
 from stream_app.steps import prepare
 
@@ -32,9 +31,10 @@ def main() -> None:
         for text in prepared_texts(workload(options.input, options.reviews), settings)
         if prepare.needs_summary(text, settings.summary_min_words)
     ]
-    classifier, t5 = load_sentiment_model(settings), load_summary_model(settings)
-    asked = inputs_of_t5(t5, classifier.model, texts)
-    models = {"without": t5.model, "judged": JudgedSummarizer(t5.model, classifier.model)}
+    t5, judged = load_summary_model(settings), load_models(settings)
+    assert judged.summary is not None
+    asked = inputs_of_t5(t5, judged.sentiment.model, texts)
+    models = {"without": t5.model, "judged": judged.summary.model}
     rates = dict.fromkeys(models, 0.0)
     for model in models.values():
         drain(model, asked[: len(asked) // 10], *sizes_of(t5))  # warm-up

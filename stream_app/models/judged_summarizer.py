@@ -11,8 +11,6 @@ from stream_app.records import Label, Scores
 from stream_app.steps.label_agreement import line_agrees
 from stream_app.steps.summary_input import label_of
 
-_RUN_TOKENS = 256  # of lines that are judged together
-
 
 @dataclass(frozen=True, slots=True)
 class LabelledTokens:
@@ -37,9 +35,11 @@ class JudgedSummarizer:
     review. ``run`` of both models may be called from several threads.
     """
 
-    def __init__(self, summarizer: TextModel[str], classifier: TextModel[Scores]) -> None:
-        """``summarizer``: one that reads labels (``steps/summary_input``)."""
-        self._summarizer, self._classifier = summarizer, classifier
+    def __init__(self, summarizer: TextModel[str], classifier: TextModel[Scores], run_tokens: int) -> None:
+        """``summarizer``: one that reads labels (``steps/summary_input``). ``run_tokens``: of lines in one run of the
+        classifier, at most.
+        """
+        self._summarizer, self._classifier, self._run_tokens = summarizer, classifier, run_tokens
         self.name, self.languages, self.plan = summarizer.name, summarizer.languages, summarizer.plan
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
@@ -49,16 +49,20 @@ class JudgedSummarizer:
     def run(self, batch: Sequence[Tokens]) -> list[str]:
         labelled = cast(Sequence[LabelledTokens], batch)
         lines = self._summarizer.run([tokens.inner for tokens in labelled])
-        judged = self._judged(list(dict.fromkeys(line for line in lines if line)))
+        labels = [tokens.label for tokens in labelled]
+        in_question = [
+            line for line, label in zip(lines, labels, strict=True) if line and label in ("negative", "positive")
+        ]
+        judged = self._judged(list(dict.fromkeys(in_question)))
         return [
-            line if line and line_agrees(judged[line], tokens.label) else ""
-            for line, tokens in zip(lines, labelled, strict=True)
+            line if line not in judged or line_agrees(judged[line], label) else ""
+            for line, label in zip(lines, labels, strict=True)
         ]
 
     def _judged(self, lines: Sequence[str]) -> dict[str, Scores]:
         tokens = self._classifier.tokenize(lines) if lines else []
         found: dict[str, Scores] = {}
-        for run in self._classifier.plan.cut([one.length for one in tokens], _RUN_TOKENS):
+        for run in self._classifier.plan.cut([one.length for one in tokens], self._run_tokens):
             scores = self._classifier.run([tokens[index] for index in run])
             found.update(zip((lines[index] for index in run), scores, strict=True))
         return found

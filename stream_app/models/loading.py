@@ -5,6 +5,7 @@ torch and transformers are imported only when something is loaded: roles without
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +16,7 @@ from stream_app.models.tuned import Loaded, TunedModel
 from stream_app.ports import Embedder
 from stream_app.records import Scores
 from stream_app.settings import EnrichSettings, ModelSettings
+from stream_app.steps.language import is_supported
 
 if TYPE_CHECKING:
     from stream_app.models.classifier import LoadedClassifier
@@ -23,17 +25,35 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+_JUDGED_TOKENS_ON_A_CPU = 128  # of lines at a time: an alert candidate may wait behind them
+_RATE_WITH_JUDGING = 0.72  # of the summarizer's measured rate (decision 43)
+
 
 def load_models(settings: ModelSettings) -> Loaded:
-    """The classifiers, and the summarizer where summaries are on: its lines are judged by the first classifier, if it
-    reads labels. Raises ConfigurationError.
-    """
+    """The classifiers, and the summarizer where summaries are on. Raises ConfigurationError."""
     background = settings.summaries == "best_effort"
     summary = None if settings.summaries == "off" else load_summary_model(settings, background=background)
-    sentiment = load_sentiment_model(settings)
-    if summary is not None and summary.reads_label:
-        summary = replace(summary, model=JudgedSummarizer(summary.model, sentiment.model))
-    return Loaded(sentiment, summary, load_sentiment_models_of_languages(settings))
+    sentiment, of_language = load_sentiment_model(settings), load_sentiment_models_of_languages(settings)
+    return Loaded(sentiment, summary and _judged(summary, sentiment, of_language), of_language)
+
+
+def _judged(
+    summary: TunedModel[str], first: TunedModel[Scores], of_language: Mapping[str, TunedModel[Scores]]
+) -> TunedModel[str]:
+    """With its lines judged by the classifier that labels its reviews; where it reads labels, and one language."""
+    languages = summary.model.languages or frozenset()
+    if not summary.reads_label or len(languages) != 1:
+        return summary
+    [language] = languages
+    classifier = of_language.get(language, first)
+    if not is_supported(language, classifier.model.languages):
+        return summary
+    run_tokens = _JUDGED_TOKENS_ON_A_CPU if classifier.device == "cpu" else classifier.micro_batch_tokens
+    return replace(
+        summary,
+        model=JudgedSummarizer(summary.model, classifier.model, run_tokens),
+        tokens_per_second=summary.tokens_per_second * _RATE_WITH_JUDGING,
+    )
 
 
 def load_sentiment_models_of_languages(settings: ModelSettings) -> dict[str, TunedModel[Scores]]:

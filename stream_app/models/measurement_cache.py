@@ -16,7 +16,7 @@ import torch
 
 from stream_app.cache import cache_folder
 
-_VERSION = 6  # raised whenever something else is measured, so that older answers are not used
+_VERSION = 7  # raised whenever something else is measured, so that older answers are not used
 
 
 def remembered(key: str, measure: Callable[[], Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from stream_app.training.rows import Columns
 WEAK = 0.3
 """The weight of a label that a list of words gave, not a person."""
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
+_MOST_OF_A_PRODUCT = 0.1  # of the rows of a file
 _MOST_TOGETHER = 4  # sentences in one text: a sentence is read among others
 
 
@@ -106,15 +108,15 @@ def read_sentences(
 
 
 def _keys(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Of each row the product; else what its review id begins with, before the last dash, unless all of the file begin
-    with the same; else the review; else the sentence.
+    """Of each row the product; else what its review id begins with, before the last dash, unless so many begin with the
+    same that it is no product's; else the review; else the sentence.
     """
-    review_ids = [str(row.get("review_id") or "") for row in rows]
+    review_ids = ["" if row.get("product_id") else str(row.get("review_id") or "") for row in rows]
     beginnings = [one.rpartition("-")[0] for one in review_ids]
-    if len(set(beginnings)) == 1:
-        beginnings = [""] * len(rows)
+    most = max(1.0, _MOST_OF_A_PRODUCT * len(rows))
+    products = {beginning for beginning, count in Counter(beginnings).items() if count <= most}
     return [
-        str(row.get("product_id") or beginning or review_id or row.get("text"))
+        str(row.get("product_id") or (beginning in products and beginning) or review_id or row.get("text"))
         for row, beginning, review_id in zip(rows, beginnings, review_ids, strict=True)
     ]
 

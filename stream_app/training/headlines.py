@@ -22,7 +22,7 @@ _BEST_WORDS = (4, 9)
 _TELLING = 12.0  # the weight of two or three telling words
 _UNKNOWN_PROBABILITY = 0.6  # of a sentence whose label was not judged, and of those of a mixed review
 _LEAST_PROBABILITY = 0.4
-_LEAST_SCORE = 1.5
+LEAST_SCORE = 1.5
 
 # what a writer says before it comes to the matter
 _LEAD = re.compile(
@@ -143,7 +143,7 @@ def shortened(text: str) -> str | None:
 def chosen(candidates: Sequence[tuple[float, str]]) -> str | None:
     """The line of the highest score, if that is good enough."""
     score, line = max(candidates, default=(0.0, ""))
-    return line if score > _LEAST_SCORE else None
+    return line if score > LEAST_SCORE else None
 
 
 class Headlines:

@@ -126,7 +126,7 @@ def train_on(
     recipe: Recipe,
 ) -> SummaryTraining:
     """``train_summary`` of reviews whose sentences and lines were judged already; ``files``: for the card."""
-    data = [[(one.review.text, one.line) for one in part] for part in (train, dev)]
+    data = [[(one.review.text, one.review.label, one.read, one.line) for one in part] for part in (train, dev)]
     options = (recipe, choice.precision, *data)
     last = last_checkpoint(checkpoint, digest_of(options, (), [start_from[0] if start_from else None]))
     torch.manual_seed(recipe.seed)

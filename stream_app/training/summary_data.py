@@ -15,7 +15,7 @@ from stream_app.steps.label_agreement import agreeing_sentences
 from stream_app.steps.summary_input import summary_input
 from stream_app.training.data import LabelledReview
 from stream_app.training.evaluate import answers
-from stream_app.training.headlines import Headlines, chosen
+from stream_app.training.headlines import LEAST_SCORE, Headlines, chosen
 from stream_app.training.progress import tracked
 from stream_app.training.shapes import LENGTH_STEP, batches_of_few_shapes
 
@@ -118,7 +118,7 @@ def _best_line(candidates: Sequence[tuple[float, str]], label: Label, judged: Ma
     agreeing = []
     for score, line in candidates:
         probability = judged[line].positive if label == "positive" else judged[line].negative
-        if probability >= _LEAST_PROBABILITY:
+        if probability >= _LEAST_PROBABILITY and score > LEAST_SCORE:
             agreeing.append((score + probability, line))
     return chosen(agreeing)
 

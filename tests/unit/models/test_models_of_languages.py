@@ -49,17 +49,29 @@ def test_further_model_reads_its_language_whatever_the_first_one_reads(monkeypat
     assert sorted(asked) == [("bundled", "en,de"), ("mine", "zh")]
 
 
-@pytest.mark.parametrize("reads_label", [True, False])
-def test_lines_of_a_summarizer_that_reads_labels_are_judged(monkeypatch: pytest.MonkeyPatch, reads_label: bool) -> None:
-    classifier: AnsweringModel[Scores] = AnsweringModel(lambda text: Scores(0.0, 0.0, 1.0))
-    summarizer = AnsweringModel(lambda text: "The zip broke")
-    monkeypatch.setattr(loading, "load_sentiment_model", lambda settings: TunedModel(classifier, 512, 512))
-    monkeypatch.setattr(
-        loading,
-        "load_summary_model",
-        lambda settings, background: TunedModel(summarizer, 512, 512, reads_label=reads_label),
-    )
-    summary = loading.load_models(Settings(_env_file=None, sentiment_models="")).summary
+@pytest.mark.parametrize(
+    ("reads_label", "languages", "further", "line"),
+    [
+        (True, {"en"}, "", ""),
+        (False, {"en"}, "", "The zip broke"),
+        (True, {"en"}, "en=mine", "The zip broke"),  # by the classifier that labels English reviews
+        (True, {"zh"}, "", "The zip broke"),  # none reads English
+    ],
+)
+def test_lines_of_a_summarizer_that_reads_labels_are_judged_by_the_classifier_of_its_language(
+    monkeypatch: pytest.MonkeyPatch, reads_label: bool, languages: set[str], further: str, line: str
+) -> None:
+    def classifier(settings: Settings) -> TunedModel[Scores]:
+        scores = Scores(1.0, 0.0, 0.0) if settings.sentiment_model == "mine" else Scores(0.0, 0.0, 1.0)
+        return TunedModel(AnsweringModel(lambda text: scores, languages=frozenset(languages)), 512, 512)
+
+    summarizer = AnsweringModel(lambda text: "The zip broke", languages=frozenset({"en"}))
+    tuned = TunedModel(summarizer, 512, 512, tokens_per_second=100.0, reads_label=reads_label)
+    monkeypatch.setattr(loading, "load_sentiment_model", classifier)
+    monkeypatch.setattr(loading, "load_summary_model", lambda settings, background: tuned)
+    summary = loading.load_models(Settings(_env_file=None, sentiment_models=further)).summary
     assert summary is not None
-    [line] = summary.model.run(summary.model.tokenize(["negative: The zip broke after a day."]))
-    assert line == ("" if reads_label else "The zip broke")
+    assert summary.model.run(summary.model.tokenize(["negative: The zip broke after a day."])) == [line]
+    is_judged = summary.model is not summarizer
+    assert is_judged is (reads_label and "en" in languages)
+    assert (summary.tokens_per_second < 100) is is_judged

@@ -34,7 +34,7 @@ def test_probabilities_before_a_temperature_are_found() -> None:
     assert at_temperature(softmax(logits / 1.7), 1.7) == pytest.approx(softmax(logits))
 
 
-def test_doubt_is_told_by_what_is_right_below_and_from_a_threshold_on() -> None:
+def test_selective_accuracy_is_of_what_is_right_below_and_from_a_threshold_on() -> None:
     found = selective_accuracy(np.array([0.45, 0.55, 0.6, 0.9, 0.95]), np.array([False, True, False, True, True]))
     assert found[0] == SelectiveAccuracy(0.5, 0.8, 0.75, 0.0, 0.5)
     assert found[1] == SelectiveAccuracy(0.6, 0.6, 2 / 3, 0.5, 0.5)

@@ -69,5 +69,6 @@ def test_of_reviews_that_name_no_product_about_a_seventh_is_held_out(tmp_path: P
         {"review_id": review_id.format(number), "clauses": [{"text": "It works.", "label": "positive"}]}
         for number in range(700)
     ]
+    rows[0]["review_id"] = "of another kind"
     file = read_sentences(write(tmp_path / "s.jsonl", rows), {}, "en")
     assert 70 <= len(file.held_out) <= 130
