@@ -34,7 +34,10 @@ def pair(tmp_path: Path) -> Iterator[ReplicaPair]:
 
 @pytest.fixture
 def store(pair: ReplicaPair, open_store: Opener) -> RedisSummaryStore:
-    return open_store(pair.url, begun=True)
+    """Its view is begun on the replica, too: a fail-over that loses that loses the view."""
+    opened = open_store(pair.url, begun=True)
+    pair.wait_until_replicated()
+    return opened
 
 
 async def counted(store: RedisSummaryStore) -> int:

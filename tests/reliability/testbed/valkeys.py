@@ -109,15 +109,20 @@ class ReplicaPair(Servers):
         self.proxy.redirect("127.0.0.1", self.primary.port)
         return FailOver(time.monotonic() - began, lost_bytes)
 
+    def wait_until_replicated(self) -> None:
+        """Return when the replica has all that the primary has; while nothing is written."""
+        with client_of(self.primary) as primary, client_of(self.replica) as replica:
+            wait_until(lambda: follows(primary, replica), SYNC_SECONDS, "the replica has all")
+
     def start_old_as_replica(self) -> None:
         """Start the dead server as the primary's replica; returns when it has all that the primary has."""
         self.replica.start()
         self._follow()
 
     def _follow(self) -> None:
-        with client_of(self.primary) as primary, client_of(self.replica) as replica:
+        with client_of(self.replica) as replica:
             replica.execute_command("REPLICAOF", "127.0.0.1", self.primary.port)
-            wait_until(lambda: follows(primary, replica), SYNC_SECONDS, "the replica follows its primary")
+        self.wait_until_replicated()
 
 
 @contextmanager
