@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -162,9 +163,12 @@ class Place:
         await store.apply(reviews, time.time_ns() // 1_000_000)
         await store.close()
 
-    def live(self) -> Processes:
-        """The system but for `enrich`; every process follows the active view."""
-        return Processes(self.settings, say=print, log_folder=self.folder / "logs", roles=ROLES_OF_THE_VIEW)
+    @contextmanager
+    def live(self) -> Iterator[Processes]:
+        """The system but for `enrich`, once its API answers; every process follows the active view."""
+        with Processes(self.settings, say=print, log_folder=self.folder / "logs", roles=ROLES_OF_THE_VIEW) as processes:
+            wait_until(lambda: _listens(processes.page), 60, f"no API at {processes.page}; logs in {self.folder}")
+            yield processes
 
     def fold(self, generation: int = 1) -> None:
         """Fill a generation as `summarize` does, and stop."""
@@ -235,6 +239,14 @@ def alert(number: int) -> Alert:
     return Alert(
         f"negative_review|p{number}|r", "negative_review", "warning", f"p{number}", 1, 1_000_000 + number, review_id="r"
     )
+
+
+def _listens(page: str) -> bool:
+    try:
+        httpx.get(f"{page}healthz", timeout=10)
+    except httpx.ConnectError:
+        return False
+    return True
 
 
 def summary_of(page: str, product_id: str) -> dict[str, Any]:

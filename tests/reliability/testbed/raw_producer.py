@@ -26,7 +26,8 @@ class RawInput(NamedTuple):
     key: bytes | None = None
     value: bytes | None = None
     headers: tuple[tuple[bytes, bytes | None], ...] = ()
-    timestamp_ms: int = 1_767_225_600_000
+    timestamp_ms: int | None = None
+    """None: now. What is older than the topic's retention is deleted when Kafka looks next, in the middle of a test."""
 
 
 class _Name(str):
