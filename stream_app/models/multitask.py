@@ -45,13 +45,18 @@ class MultiTaskBert(BertForSequenceClassification):  # type: ignore[misc]
         self.post_init()
 
     def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, spans: torch.Tensor | None = None
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        spans: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
     ) -> MultiTaskOutput:
         """Read texts and, where ``spans`` are given, their sentences.
 
-        ``spans``: [spans, 3], integers: the text's row, the first token, the token behind the last.
+        ``spans``: [spans, 3], integers: the text's row, the first token, the token behind the last. The others are
+        what BERT's tokenizer returns, as ``transformers.pipeline`` passes it on.
         """
-        out = self.bert(input_ids=input_ids, attention_mask=attention_mask)
+        out = self.bert(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
         logits = self.classifier(out.pooler_output)
         if spans is None:
             return MultiTaskOutput(logits)
