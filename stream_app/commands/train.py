@@ -59,7 +59,6 @@ StartFrom = Annotated[
         help="Go on with this model instead of the base encoder; with full alone. Default: --teacher, with --layers.",
     ),
 ]
-_FURTHER_LEARNING_RATE = 0.003  # of a T5 that has learned to copy
 LearningRate = Annotated[float, typer.Option(help="0: 0.0005 for lora, 0.00006 for full.")]
 
 
@@ -173,7 +172,7 @@ def train_summary(
             recipe,
             epochs=epochs or recipe.epochs,
             part_epochs=recipe.part_epochs if part_epochs is None else part_epochs,
-            learning_rate=learning_rate or (_FURTHER_LEARNING_RATE if start_from else recipe.learning_rate),
+            learning_rate=learning_rate,
         ),
         columns=columns_of(column),
     )

@@ -8,7 +8,7 @@ from typing import cast
 
 from stream_app.ports import TextModel, Tokens
 from stream_app.records import Label, Scores
-from stream_app.steps.label_agreement import line_agrees
+from stream_app.steps.label_agreement import has_polarity, line_agrees
 from stream_app.steps.summary_input import label_of
 
 
@@ -50,9 +50,7 @@ class JudgedSummarizer:
         labelled = cast(Sequence[LabelledTokens], batch)
         lines = self._summarizer.run([tokens.inner for tokens in labelled])
         labels = [tokens.label for tokens in labelled]
-        in_question = [
-            line for line, label in zip(lines, labels, strict=True) if line and label in ("negative", "positive")
-        ]
+        in_question = [line for line, label in zip(lines, labels, strict=True) if line and has_polarity(label)]
         judged = self._judged(list(dict.fromkeys(in_question)))
         return [
             line if line not in judged or line_agrees(judged[line], label) else ""

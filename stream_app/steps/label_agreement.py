@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from stream_app.records import LABELS, Label, Scores, SentenceScores, Span
 from stream_app.steps.prepare import span_in_text
@@ -18,6 +19,11 @@ _LEAST_OF_LINE = 0.25  # below it lines are mostly no sentences, or of the oppos
 _MOST_SENTENCES = 3  # with all of them, or one, fewer lines agree with the review or tell what it is about
 
 
+def has_polarity(label: Label | None) -> TypeGuard[Label]:
+    """Is it one that a sentence can contradict? A neutral review praises and blames."""
+    return label is not None and label in _OPPOSITE
+
+
 def agreeing_sentences(
     sentences: Sequence[SentenceScores], label: Label | None, text_start: int = 0
 ) -> list[tuple[SentenceScores, Span]]:
@@ -27,7 +33,7 @@ def agreeing_sentences(
     Those of the highest probability, and the likeliest one where none is likely. Empty where the label is neutral or
     nothing is known. ``text_start``: where the review's text begins in what the classifier read.
     """
-    if label is None or label not in _OPPOSITE:
+    if not has_polarity(label):
         return []
     own = LABELS.index(label)
     judged = [
@@ -46,7 +52,7 @@ def contradicts_label(summary: str, source: str, sentences: Sequence[SentenceSco
     ``source``: what the classifier read; ``sentences``: as it judged them. False where that is not known, as of a
     summary in other words, or by a classifier that judges whole texts alone.
     """
-    if label is None or label not in _OPPOSITE:
+    if not has_polarity(label):
         return False
     opposite = _OPPOSITE[label]
     of = [
@@ -60,8 +66,8 @@ def contradicts_label(summary: str, source: str, sentences: Sequence[SentenceSco
 def line_agrees(line: Scores, label: Label | None) -> bool:
     """May a line stand for a review of this label? ``line``: as the classifier judged it alone.
 
-    Any may for a neutral review, which praises and blames, and for one without a label.
+    Any may where the label has no polarity.
     """
-    if label is None or label not in _OPPOSITE:
+    if not has_polarity(label):
         return True
     return (line.positive if label == "positive" else line.negative) >= _LEAST_OF_LINE

@@ -43,6 +43,7 @@ console = Console(stderr=True)
 # how find_summarizer knows that it takes no prompt and reads the review's label
 _OWN = {"sums_up_reviews": True, "reads_label": True}
 _SCORED = 1000  # development reviews
+_LEARNING_RATE, _FURTHER_LEARNING_RATE = 1e-2, 3e-3  # of a new model, and of one that has learned to copy
 _LIMITS = (
     "English only; small, and trained on the clauses of a few ten thousand reviews.",
     "It sometimes joins words of a review to what the review does not say. What it writes is used only where the "
@@ -84,16 +85,18 @@ def train_summary(
     headlines = Headlines(one.text for one in judged)
     judged = with_lines(judged, headlines, classifier, "training data")
     dev_judged = with_lines(dev_judged, headlines, classifier, "development data")
-    return train_on(
+    default_rate = _LEARNING_RATE if start_from is None else _FURTHER_LEARNING_RATE
+    return _train(
         judged,
         dev_judged,
+        headlines,
         classifier=classifier,
         files=(train, dev),
         output=output,
         checkpoint=checkpoint,
         choice=choice,
         start_from=start_from,
-        recipe=recipe,
+        recipe=replace(recipe, learning_rate=recipe.learning_rate or default_rate),
     )
 
 
@@ -113,9 +116,10 @@ def judge(reviews: Sequence[LabelledReview], classifier: TextModel[Scores], min_
     return [Judged(review, of_it) for review, of_it in zip(long_enough, scores, strict=True)]
 
 
-def train_on(
+def _train(
     train: Sequence[Judged],
     dev: Sequence[Judged],
+    headlines: Headlines,
     *,
     classifier: TextModel[Scores],
     files: tuple[Sequence[Path], Sequence[Path]],
@@ -125,13 +129,12 @@ def train_on(
     start_from: tuple[T5ForConditionalGeneration, PreTrainedTokenizerFast] | None,
     recipe: Recipe,
 ) -> SummaryTraining:
-    """``train_summary`` of reviews whose sentences and lines were judged already; ``files``: for the card."""
+    """``train_summary`` of reviews whose sentences and lines are judged; ``files``: for the card."""
     data = [[(one.review.text, one.review.label, one.read, one.line) for one in part] for part in (train, dev)]
     options = (recipe, choice.precision, *data)
     last = last_checkpoint(checkpoint, digest_of(options, (), [start_from[0] if start_from else None]))
     torch.manual_seed(recipe.seed)
     rng = random.Random(recipe.seed)
-    headlines = Headlines(one.text for one in train)
     if start_from is None:
         tokenizer = _tokenizer(train, recipe, checkpoint / TOKENIZER)
         model = T5ForConditionalGeneration(_config(recipe, tokenizer))

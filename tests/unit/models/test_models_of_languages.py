@@ -63,7 +63,8 @@ def test_lines_of_a_summarizer_that_reads_labels_are_judged_by_the_classifier_of
 ) -> None:
     def classifier(settings: Settings) -> TunedModel[Scores]:
         scores = Scores(1.0, 0.0, 0.0) if settings.sentiment_model == "mine" else Scores(0.0, 0.0, 1.0)
-        return TunedModel(AnsweringModel(lambda text: scores, languages=frozenset(languages)), 512, 512)
+        model = AnsweringModel(lambda text: scores, languages=frozenset(languages))
+        return TunedModel(model, 512, 512, tokens_per_second=200.0)
 
     summarizer = AnsweringModel(lambda text: "The zip broke", languages=frozenset({"en"}))
     tuned = TunedModel(summarizer, 512, 512, tokens_per_second=100.0, reads_label=reads_label)
@@ -74,4 +75,4 @@ def test_lines_of_a_summarizer_that_reads_labels_are_judged_by_the_classifier_of
     assert summary.model.run(summary.model.tokenize(["negative: The zip broke after a day."])) == [line]
     is_judged = summary.model is not summarizer
     assert is_judged is (reads_label and "en" in languages)
-    assert (summary.tokens_per_second < 100) is is_judged
+    assert summary.tokens_per_second == (pytest.approx(1 / (1 / 100 + 0.3 / 200)) if is_judged else 100)
