@@ -105,7 +105,12 @@ class KafkaSettings(ProcessSettings):
     publish_patience_seconds: float = Field(
         120.0, ge=0, description="how long Kafka may be away before the process ends"
     )
-    drain_seconds: float = Field(3.0, ge=0, description="how long started work may take when partitions are taken away")
+    drain_seconds: float = Field(
+        3.0,
+        ge=0,
+        description="how long started work may take when partitions are taken away; with 3 s more for the commit it "
+        "is to be less than rebalance_timeout_seconds",
+    )
     partitions: int = Field(6, ge=1, description="partitions of topics that we create; fixed once made")
     replication: int = Field(1, ge=1, description="copies of topics that we create")
 
@@ -222,7 +227,7 @@ class EnrichSettings(ModelSettings, AlertSettings):
 
     waiting_tokens: int = Field(
         200_000,
-        ge=0,
+        ge=4,  # T5 has a quarter: with none, nothing would ever be fetched
         description="tokens that may wait for the device before fetching pauses; a GPU's two batches may too",
     )
     max_text_characters: int = Field(

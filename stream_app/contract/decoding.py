@@ -36,7 +36,7 @@ def valueless(record: RawRecord, what_to_do: str = "") -> Rejected:
         return Rejected(
             record,
             "batch_too_large",
-            "a compressed batch of records would take over 128 MiB of memory; this is the offset of its last record, "
+            "a compressed batch of records would take over 32 MiB of memory; this is the offset of its last record, "
             "and all others of it are rejected with it",
         )
     return Rejected(record, "tombstone", f"the value is null{what_to_do}")

@@ -18,8 +18,10 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record import default_records
 from aiokafka.record._crecords import default_records as fast_default_records
 
-MAX_BATCH_BYTES = 128 * 2**20
-"""Of a batch when it is decompressed: a hundred times what the topic of reviews takes as one message."""
+MAX_BATCH_BYTES = 32 * 2**20
+"""Of a batch when it is decompressed: sixteen times what the topic of reviews takes as one message. Each assigned
+partition may hold one.
+"""
 
 _FIRST_BUFFER_BYTES = 1 * 2**20
 _GROWTH = 8

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from aiokafka.consumer.fetcher import OffsetResetStrategy
-from aiokafka.errors import CommitFailedError, ConsumerStoppedError
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 
@@ -26,6 +27,7 @@ AIOKAFKA_VERSION = "0.14.0"
 """What these overrides were written against; a test fails when another one is installed."""
 
 _LEAVE_SECONDS = 3.0
+_END_OFFSETS_SECONDS = 5.0
 
 
 class Polled(dict[Any, list[RawRecord]]):
@@ -154,12 +156,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return True
 
     async def end_offsets(self, partitions: Sequence[Any]) -> Mapping[Any, int]:
-        """Return the end offset of each partition."""
+        """Return the end offset of each partition; of none where one has no leader for longer than 5 s, which must not
+        hold up the others.
+        """
         ends: Mapping[Any, int] = await self.call_thread(self._end_offsets, partitions)
         return ends
 
     async def _end_offsets(self, partitions: Sequence[Any]) -> Mapping[Any, int]:
-        ends: Mapping[Any, int] = await self._ensure_consumer().end_offsets(list(partitions)) if partitions else {}
+        ends: Mapping[Any, int] = {}
+        if partitions:
+            with suppress(TimeoutError, KafkaError):  # guarantee: partition-without-a-leader-holds-up-no-other
+                async with asyncio.timeout(_END_OFFSETS_SECONDS):
+                    ends = await self._ensure_consumer().end_offsets(list(partitions))
         return ends
 
     async def seek_to_committed(self) -> Mapping[Any, int | None]:

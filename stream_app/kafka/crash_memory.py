@@ -116,8 +116,10 @@ class CrashMemory:
         """``commit`` writes the partitions' notes now, all in one commit; False when the broker refused it."""
         self._commit = commit
 
-    def assigned(self, partition: Partition, committed: int | None, metadata: str, end: int) -> None:
-        """The partition is ours, with this committed offset and metadata; ``end``: the offset of its next record."""
+    def assigned(self, partition: Partition, committed: int | None, metadata: str, end: int | None) -> None:
+        """The partition is ours, with this committed offset and metadata; ``end``: the offset of its next record, None
+        if that is not known.
+        """
         note = inherited(unpacked(metadata), committed, end)
         if note is None or committed is None:
             self._held[partition] = _Held(committed, 0, 0, None, 0)

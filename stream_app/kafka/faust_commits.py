@@ -10,7 +10,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from stream_app import telemetry
-from stream_app.kafka.consumer_thread import ConsumerThread
+from stream_app.kafka.consumer_thread import ConsumerThread, Polled
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.fatal import fatal
 from stream_app.ports import BrokerUnavailable
@@ -58,7 +58,7 @@ class CommittingConsumer(driver.Consumer):  # type: ignore[misc]
         metadata = self._thread.committed_metadata
         ends = await self._thread.end_offsets([tp for tp in offsets if metadata.get(tp)])
         for tp, offset in offsets.items():
-            self._crashes.assigned(Partition(*tp), offset, metadata.get(tp, ""), ends.get(tp, 0))
+            self._crashes.assigned(Partition(*tp), offset, metadata.get(tp, ""), ends.get(tp))
 
     def _filter_committable_offsets(self, tps: Iterable[Any]) -> dict[Any, int]:
         """Return the sequencers' offsets. Faust's own are acknowledged in a ``finally`` and skip what is unfinished."""
@@ -117,14 +117,17 @@ class CommittingConsumer(driver.Consumer):  # type: ignore[misc]
     async def _commit_notes(self, partitions: Iterable[Partition]) -> bool:
         return await self._commit_offsets(self._with_offsets(partitions))
 
-    async def _restart(self, partitions: Mapping[Partition, int]) -> None:
-        """Commit the beginning of partitions that were recreated, or lost their end, at once.
+    async def _restart(self, polled: Polled) -> None:
+        """Commit the beginning of partitions that were recreated, or lost their end (``polled.restarted``), at once.
 
         After a crash, the old commit would skip what is published until the log is as long as before.
         Raises OffsetJumpedBack if records of the old log are in flight: offsets would mean two things.
         """
+        partitions = polled.restarted
         offsets = {TP(*partition): position for partition, position in partitions.items()}
         async with self._committing:
+            if polled.position_epoch != self._thread.position_epoch:
+                return  # a rebalance, while another commit ran: the positions are found again
             if not await self._commit(offsets):  # guarantee: log-made-again-is-committed-at-its-beginning
                 return  # a rebalance: the next owner finds the same
             self._committed.update(offsets)

@@ -75,8 +75,8 @@ class Consumer(CommittingConsumer):
             while not (self._stopped.is_set() or fetcher._stopped.is_set()):
                 polled, _ = await self._wait_next_records(timeout=1.0)
                 if polled.restarted:
-                    await self._restart(polled.restarted)
-                if polled or polled.positions:
+                    await self._restart(polled)
+                if (polled or polled.positions) and self._is_current(polled):
                     await self._hand_over(polled)
         except (ConsumerStoppedError, asyncio.CancelledError):
             if not self.app.should_stop:
@@ -98,9 +98,12 @@ class Consumer(CommittingConsumer):
         self._gate_pause = _GATE_PAUSE_SECONDS
         polled: Polled = await self._getmany(frozenset(active), timeout)
         await self._until_flowing()
-        if polled.position_epoch != self._thread.position_epoch:  # guarantee: positions-and-records-belong-together
-            return nothing, active  # positions were set again since: these records come again
-        return polled, active
+        return (polled if self._is_current(polled) else nothing), active
+
+    def _is_current(self, polled: Polled) -> bool:
+        """Were positions not set again since? If they were, these records come again."""
+        same: bool = polled.position_epoch == self._thread.position_epoch
+        return same  # guarantee: positions-and-records-belong-together
 
     def _has_room(self) -> bool:
         """May more be fetched? Each condition becomes true again by itself, without a record being fetched."""

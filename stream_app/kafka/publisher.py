@@ -43,12 +43,13 @@ def _refusal(error: KafkaError, message: Any) -> Exception:
 class _Delivery:
     """The messages of one ``publish`` call until all of them are acknowledged."""
 
-    __slots__ = ("_left", "_publisher", "messages", "on_delivered", "size_bytes")
+    __slots__ = ("_left", "_publisher", "messages", "on_delivered", "published_at", "size_bytes")
 
     def __init__(self, publisher: ConfluentPublisher, messages: list[Message], on_delivered: Callable[[], None]):
         self.messages = messages
         self.size_bytes = sum(map(size_of, messages))
         self.on_delivered = on_delivered
+        self.published_at = time.monotonic()
         self._publisher = publisher
         self._left = len(messages)
 
@@ -70,7 +71,8 @@ class ConfluentPublisher:
     reviews, and each of them goes to one partition.
 
     Retries are librdkafka's: in order, without limit. ``on_fatal`` gets a delivery error, or BrokerUnavailable after
-    ``publish_patience_seconds`` without a single acknowledgement while something is outstanding.
+    ``publish_patience_seconds`` without a single acknowledgement while something is outstanding, or where something is
+    not acknowledged that was published so long before something that is: one partition is unavailable.
     """
 
     max_message_bytes = MAX_MESSAGE_BYTES - _BATCH_OVERHEAD_BYTES
@@ -85,10 +87,12 @@ class ConfluentPublisher:
         self._alerts = Topics(settings.topic_prefix).alerts
         self._immediate, self._lingering = Producer(config), Producer({**config, "linger.ms": _LINGER_MS})
         self._queued: deque[tuple[Message, _Delivery]] = deque()  # librdkafka's own queue is full: order is kept here
+        self._waiting: dict[_Delivery, None] = {}  # not acknowledged yet, in the order of publication
         self.delivered: deque[_Delivery] = deque()  # acknowledged, callback not called yet
         self._outstanding = 0
         self._outstanding_bytes = 0
         self.last_progress = 0.0
+        self._newest_delivered = 0.0  # when it was published
         self._poller: asyncio.Task[None] | None = None
 
     @property
@@ -114,6 +118,7 @@ class ConfluentPublisher:
             return
         if not self._outstanding:
             self.last_progress = time.monotonic()
+        self._waiting[delivery] = None
         self._outstanding += len(delivery.messages)
         self._outstanding_bytes += delivery.size_bytes
         for message in delivery.messages:
@@ -171,6 +176,9 @@ class ConfluentPublisher:
                 if time.monotonic() - self.last_progress > self._patience_seconds:  # guarantee: a-broker-may-be-away
                     self.failed(self._impatience())  # guarantee: publish-patience
                     return  # guarantee: publish-patience
+                if (left_behind := self._left_behind()) is not None:
+                    self.failed(left_behind)  # guarantee: one-partition-is-not-waited-for-without-end
+                    return
                 await asyncio.sleep(pause)
         finally:
             self._poller = None  # here, not in a callback: the next publish must see it
@@ -179,6 +187,8 @@ class ConfluentPublisher:
         published: Counter[str] = Counter()
         while self.delivered:
             delivery = self.delivered.popleft()
+            del self._waiting[delivery]
+            self._newest_delivered = max(self._newest_delivered, delivery.published_at)
             self._outstanding -= len(delivery.messages)
             self._outstanding_bytes -= delivery.size_bytes
             published.update([message.topic for message in delivery.messages])
@@ -197,6 +207,17 @@ class ConfluentPublisher:
             f"Kafka at {self._brokers} acknowledged nothing for {self._patience_seconds:.0f} s while "
             f"{self._outstanding} messages wait. Check that the brokers run and that enough replicas are in sync; "
             "STREAM_APP_PUBLISH_PATIENCE_SECONDS sets how long to wait."
+        )
+
+    def _left_behind(self) -> BrokerUnavailable | None:
+        oldest = next(iter(self._waiting), None)
+        if oldest is None or self._newest_delivered - oldest.published_at <= self._patience_seconds:
+            return None
+        topics = ", ".join(sorted({message.topic for message in oldest.messages}))
+        return BrokerUnavailable(
+            f"Kafka at {self._brokers} has not acknowledged a message for {topics} that was published more than "
+            f"{self._patience_seconds:.0f} s before others that it acknowledged. Check that each partition has a "
+            "leader and enough replicas in sync; STREAM_APP_PUBLISH_PATIENCE_SECONDS sets how long to wait."
         )
 
     def _check_sizes(self, messages: list[Message]) -> None:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, TypeVar
 from wsgiref.simple_server import WSGIServer
 
@@ -39,7 +40,7 @@ Service = Callable[[ConfluentPublisher, asyncio.Event], Awaitable[None]]
 """A role that reads no topic: works until the event is set."""
 
 _LONGEST_PAUSE_SECONDS = 3.0  # a broker that is back is noticed soon
-_STOP_SECONDS = 15.0  # beyond draining, committing and leaving the group: something hangs
+_STOP_SECONDS = 12.0  # after draining, for the commit and for leaving the group: beyond it something hangs
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000  # some MiB
 _Result = TypeVar("_Result")
 
@@ -80,7 +81,7 @@ def run_role(
         return RoleApp(settings, role_name, log, role, acks, publisher, loop, now_ms, crashes)
 
     app = loop.run_until_complete(_unless_signalled(prepare()))
-    worker = RoleWorker(app, loop, on_signal=_end_at_the_latest)
+    worker = RoleWorker(app, loop, on_signal=partial(_end_at_the_latest, settings.drain_seconds))
     try:
         worker.execute_from_commandline()
     except SystemExit as end:
@@ -101,7 +102,7 @@ def run_service(settings: KafkaSettings, name: str, service: Service) -> None:
 
         def stop() -> None:
             stopping.set()
-            _end_at_the_latest()
+            _end_at_the_latest(settings.drain_seconds)
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
@@ -167,14 +168,15 @@ def _leave_at_once() -> None:
     os._exit(0)  # threads that load models would be waited for
 
 
-def _end_at_the_latest() -> None:
+def _end_at_the_latest(drain_seconds: float) -> None:
     """A stop that hangs must not hold partitions back: the group takes them over when this process is gone."""
     telemetry.process_stops()
+    seconds = _STOP_SECONDS + drain_seconds
 
     def end() -> None:
-        fatal(TimeoutError(f"The process did not stop within {_STOP_SECONDS:.0f} s; look for what hangs above."))
+        fatal(TimeoutError(f"The process did not stop within {seconds:.0f} s; look for what hangs above."))
 
-    timer = threading.Timer(_STOP_SECONDS, end)
+    timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
 

@@ -136,7 +136,7 @@ def _serve(
             os._exit(1)  # the parent is gone
 
     def end(error: BaseException) -> None:
-        telemetry.isolated_process_failed(f"{type(error).__name__}: {error}")
+        telemetry.isolated_process_failed(telemetry.error_in_words(error))
         if isinstance(error, DeviceBroken):
             report(Broken(str(error)))
         os._exit(1)

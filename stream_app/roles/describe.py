@@ -17,7 +17,7 @@ from stream_app.models.sentence_space import SentenceSpace
 from stream_app.models.tuned import TunedModel
 from stream_app.ports import DueProduct, Embedder, ModelFailed, Publisher, SummaryStore
 from stream_app.records import Evidence, Message, ModelName, ProductText, Themes
-from stream_app.roles.record_errors import NOT_OF_A_RECORD
+from stream_app.roles.record_errors import NOT_OF_A_RECORD, TooManyFailures
 from stream_app.roles.retry import Retry
 from stream_app.settings import ViewSettings
 from stream_app.steps import product_text
@@ -148,10 +148,13 @@ class Describe:
                 return text, {item.review_id: item.revision for item in choice.reviews}, themes
         except NOT_OF_A_RECORD:
             raise
-        except Exception as error:
-            if self._failures.failed(1):  # guarantee: a-products-bug-stays-with-it
-                raise
+        except Exception as error:  # noqa: BLE001 - a bug that one product triggers
             telemetry.product_text_failed(product_id, error)
+            if self._failures.failed(1):  # guarantee: a-products-bug-stays-with-it
+                raise TooManyFailures(
+                    "The texts of more than a tenth of the recent products fail: a bug, or a broken dependency. See "
+                    "product_text_failed above."
+                ) from None  # its words may be a review's
         return ProductText("", "", "none", (), None, self._now_ms()), {}, None
 
     async def _chosen(

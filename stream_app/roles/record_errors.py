@@ -62,9 +62,12 @@ class RecordErrors:
             raise
         # guarantee: exception-of-one-record
         except Exception:  # noqa: BLE001 - of any of these records: which one is found out below
-            return self._apart(items, work, in_flight_of, reject, healthy)
-        self._share.passed(len(items))
-        return list(zip(items, results, strict=True))
+            pass
+        else:
+            self._share.passed(len(items))
+            return list(zip(items, results, strict=True))
+        # outside of the handler: what ends the process would be printed with the words of that exception
+        return self._apart(items, work, in_flight_of, reject, healthy)
 
     async def attempt_async(
         self,
@@ -80,21 +83,23 @@ class RecordErrors:
         except NOT_OF_A_RECORD:
             raise
         except Exception:  # noqa: BLE001 - as above  # guarantee: event-that-redis-refuses
-            done: list[tuple[Item, Result]] = []
-            failed: list[tuple[Item, Exception]] = []
-            for item in items:
-                try:
-                    [result] = await work([item])
-                except NOT_OF_A_RECORD:
-                    raise
-                except Exception as error:  # noqa: BLE001 - this record's
-                    failed.append((item, error))
-                else:
-                    done.append((item, result))
-            self._reject_or_raise(len(done), failed, in_flight_of, reject)
-            return done
-        self._share.passed(len(items))
-        return list(zip(items, results, strict=True))
+            pass
+        else:
+            self._share.passed(len(items))
+            return list(zip(items, results, strict=True))
+        done: list[tuple[Item, Result]] = []
+        failed: list[tuple[Item, Exception]] = []
+        for item in items:
+            try:
+                [result] = await work([item])
+            except NOT_OF_A_RECORD:
+                raise
+            except Exception as error:  # noqa: BLE001 - this record's
+                failed.append((item, error))
+            else:
+                done.append((item, result))
+        self._reject_or_raise(len(done), failed, in_flight_of, reject)
+        return done
 
     def _apart(
         self,

@@ -56,19 +56,22 @@ def unpacked(metadata: str | None) -> CrashNote | None:
     )
 
 
-def inherited(note: CrashNote | None, committed: int | None, end: int) -> CrashNote | None:
+def inherited(note: CrashNote | None, committed: int | None, end: int | None) -> CrashNote | None:
     """What a new owner takes over from the note it found, with the death of the last owner counted; None: nothing.
 
     ``committed``: the offset that is committed. ``end``: of the partition when it was assigned; what was produced later
-    was on no device before.
+    was on no device before. None: not known.
     """
-    if note is None or committed is None or min(note.until, end) <= committed:
+    if note is None or committed is None:
+        return None
+    until = note.until if end is None else min(note.until, end)
+    if until <= committed:
         return None
     died = int(note.open)
     alone = note.alone if note.alone is not None and note.alone >= committed else None
     return CrashNote(
         open=True,
-        until=min(note.until, end),
+        until=until,
         deaths=note.deaths + died,
         alone=alone,
         alone_deaths=0 if alone is None else note.alone_deaths + (died if note.alone_now else 0),

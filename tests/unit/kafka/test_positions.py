@@ -11,7 +11,7 @@ from aiokafka.consumer.fetcher import OffsetResetStrategy
 from faust.types import TP
 
 from stream_app import telemetry
-from stream_app.kafka import faust_commits
+from stream_app.kafka import consumer_thread, faust_commits
 from stream_app.kafka.clock_check import ClockCheck
 from stream_app.kafka.consumer_thread import ConsumerThread, Polled
 from stream_app.kafka.faust_consumer import Consumer
@@ -75,7 +75,7 @@ def consumer_with(offsets: dict[Any, int | None]) -> Any:
     async def seek() -> dict[Any, int | None]:
         return offsets
 
-    consumer._thread = SimpleNamespace(seek_to_committed=seek)
+    consumer._thread = SimpleNamespace(seek_to_committed=seek, position_epoch=0)
     consumer._acks = OrderedPublisher(FakePublisher())
     consumer._committed = {}
     consumer._committing = asyncio.Lock()
@@ -275,12 +275,42 @@ def test_log_that_was_made_again_is_committed_at_its_beginning_at_once(at_work: 
             return True
 
         consumer._commit = commit
+        polled = Polled(consumer._thread.position_epoch)
+        polled.restarted = {Partition(*P0): 0}
         if at_work:
             with pytest.raises(OffsetJumpedBack, match="reviews-0 no longer reaches"):
-                await consumer._restart({Partition(*P0): 0})
+                await consumer._restart(polled)
             return commits, None
-        await consumer._restart({Partition(*P0): 0})
+        await consumer._restart(polled)
         finish(consumer, 0)
         return commits, consumer._filter_committable_offsets(())
 
     assert asyncio.run(test()) == ([{P0: 0}], None if at_work else {P0: 1})
+
+
+def test_log_that_was_made_again_before_a_rebalance_is_left_to_the_next_owner() -> None:
+    """It waited for another commit; what is committed now belongs to whoever has the partition."""
+
+    async def test() -> None:
+        consumer = consumer_with({P0: 40})
+        await consumer.perform_seek()
+        polled = Polled(consumer._thread.position_epoch)
+        polled.restarted = {Partition(*P0): 0}
+        consumer._thread.position_epoch += 1
+        consumer._commit = None  # would raise
+        await consumer._restart(polled)
+        assert consumer._committed == {P0: 40}
+
+    asyncio.run(test())
+
+
+def test_partition_without_a_leader_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its records end is asked for a crash note alone, which says how far they were read."""
+    monkeypatch.setattr(consumer_thread, "_END_OFFSETS_SECONDS", 0.05)
+
+    async def never(_: Any) -> Any:
+        await asyncio.Event().wait()
+
+    thread: Any = object.__new__(ConsumerThread)
+    thread._ensure_consumer = lambda: SimpleNamespace(end_offsets=never)
+    assert asyncio.run(thread._end_offsets([P0])) == {}

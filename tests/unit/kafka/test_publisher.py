@@ -156,3 +156,28 @@ def test_null_header_of_a_shop_is_published_as_it_is(make: Make) -> None:
         assert fatal == []
 
     run(test)
+
+
+def test_message_that_others_overtake_for_too_long_is_fatal(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One partition is unavailable: the acknowledgements of all others would hide it without end."""
+    take = ConfluentPublisher._produce
+
+    def lose(self: ConfluentPublisher, message: Message, delivery: Any) -> bool:
+        return message.value == b"lost" or take(self, message, delivery)
+
+    monkeypatch.setattr(ConfluentPublisher, "_produce", lose)
+
+    async def test() -> None:
+        publisher, fatal = make({"publish_patience_seconds": 1.0})
+        publisher.publish(messages(b"lost"), lambda: None)
+
+        def more() -> list[BaseException]:
+            publisher.publish(messages(b"a"), lambda: None)
+            return fatal
+
+        await wait_until_async(more, 30, "it is noticed")
+        assert isinstance(fatal[0], BrokerUnavailable)
+        assert "has not acknowledged a message for out" in str(fatal[0])
+        await publisher.close(seconds=0)
+
+    run(test)

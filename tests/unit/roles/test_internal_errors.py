@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -102,9 +103,10 @@ def test_bug_that_every_record_triggers_rejects_none(monkeypatch: pytest.MonkeyP
 
     async def scenario() -> None:
         async with staged() as stage:
-            with pytest.raises(TooManyFailures, match="a bug"):
+            with pytest.raises(TooManyFailures, match="a bug") as ended:
                 await stage.take(*(review(offset) for offset in range(50)))
             assert stage.acks.calls == []
+            assert SECRET not in "".join(traceback.format_exception(ended.value)), "the process prints it when it ends"
 
     asyncio.run(scenario())
 

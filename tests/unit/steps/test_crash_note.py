@@ -40,6 +40,7 @@ def test_what_was_produced_after_the_death_is_no_candidate() -> None:
     found = inherited(CrashNote(True, until=5000), 40, end=45)
     assert found is not None
     assert found.until == 45
+    assert inherited(CrashNote(True, until=5000), 40, end=None) == CrashNote(True, until=5000, deaths=1)
 
 
 @pytest.mark.parametrize("note", [None, CrashNote(True, until=40), CrashNote(True, until=12)])
