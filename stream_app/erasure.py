@@ -70,7 +70,6 @@ class Erasure:
         topics = Topics(settings.topic_prefix)
         self._enriched = topics.enriched
         self._summaries = topics.summaries
-        self._alerts = topics.alerts
         self._read_by: dict[str, str | None] = {
             topics.enriched: "summarize",
             topics.alerts: "notify",
@@ -118,7 +117,8 @@ class Erasure:
             self._progress.say(f"{topic}: {plan.dropped(topic)} records erased, {total} kept.")
 
     def _drops(self, topic: str, record: RawRecord, newest: _Newest | None = None) -> bool:
-        if topic == self._alerts and not self._erased.isdisjoint(contract.quoted_reviews(record)):
+        # alerts, and those that could not be delivered in the dead-letter topic
+        if topic != self._enriched and not self._erased.isdisjoint(contract.quoted_reviews(record)):
             return True  # guarantee: erased-review-is-quoted-by-no-alert
         named = contract.named_review(record)
         if named is None or named.identity not in self._erased:

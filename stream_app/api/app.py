@@ -164,6 +164,9 @@ def _now(body: dict[str, object]) -> Response:
     return Response(orjson.dumps(body), 200, {"Cache-Control": "no-store"}, "application/json")
 
 
+_PUBLIC_OF_A_PRODUCT = ("/summary", "/card", "/history", "/signals")
+
+
 class _PublicPort:
     """Hides what is not public: alerts quote customers, metrics and docs describe the inside.
 
@@ -183,6 +186,6 @@ class _PublicPort:
 
 
 def _is_public(path: str) -> bool:
-    if path.endswith("/slice"):  # narrowed to one review after another it would quote them all
-        return False
-    return path.startswith("/v1/products/") or path in ("/v1/products", "/v1/card.js", "/healthz", "/readyz")
+    # not its slices: narrowed to one review after another they would quote them all
+    of_product = path.startswith("/v1/products/") and path.endswith(_PUBLIC_OF_A_PRODUCT)
+    return of_product or path in ("/v1/products", "/v1/card.js", "/healthz", "/readyz")

@@ -18,6 +18,7 @@ from stream_app.records import ProductSummary
 from stream_app.steps.signals import signals_of
 
 _BEGINNING = (-1, "")
+_LATE_MS = 60_000  # by which an entry may be late: a clock, and an apply that is tried again
 
 
 def routes(
@@ -33,7 +34,8 @@ def routes(
 
     async def signals(request: Request) -> Response:
         """The named products in the order asked; without names all, page by page, by when they changed last. The
-        cursor ``next`` goes on behind the last one, also when more have changed.
+        cursor ``next`` goes on behind the last one, at the end of all a minute before now: what is being applied may
+        still be entered there.
         """
         limit = limit_of(request, 100)
         ids = products_of(request)
@@ -42,7 +44,9 @@ def routes(
             place = _place(request.query_params.get("cursor"))
             changed = await store.changed_since(place, limit)
             ids = [product_id for _, product_id in changed]
-            following = _cursor(changed[-1] if changed else place)
+            last = changed[-1] if changed else place
+            # guarantee: cursor-misses-no-late-entry
+            following = _cursor(last if len(changed) == limit else min(last, (now_ms() - _LATE_MS, "")))
         summaries = await store.read(ids, now_ms()) if ids else []
         lost = stale()
         return uncached(by_name("signals", ids, summaries, partial(_encoded, stale=lost)) | {"next": following}, lost)

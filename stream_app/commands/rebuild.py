@@ -40,9 +40,6 @@ def rebuild(
             help="Continue although the log is another one, or lacks its beginning, or the new view has fewer reviews.",
         ),
     ] = False,
-    keep_old: Annotated[
-        bool, typer.Option("--keep-old", help="Leave the old view's keys in Redis after the switch.")
-    ] = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="Start over instead of continuing what an earlier run began.")
     ] = False,
@@ -82,7 +79,6 @@ def rebuild(
             Workers(workers, log, progress.say),
             progress,
             accept_loss=accept_loss,
-            keep_old=keep_old,
             restart=restart,
         )
         if dry_run:

@@ -64,8 +64,8 @@ class SummaryReader(Protocol):
     async def changed_since(self, place: tuple[int, str], limit: int) -> list[tuple[int, str]]:
         """(when something of it arrived last, in ms; product_id) of known products, in this order, behind ``place``.
 
-        Whoever reads on behind the last one misses none that changes meanwhile, unless the clocks of the processes
-        that apply reviews differ.
+        Whoever reads on behind the last one may miss one that is entered late: with the time at which a process began
+        to apply its reviews, by that process's clock.
         """
         ...
 

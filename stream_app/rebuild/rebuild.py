@@ -56,7 +56,6 @@ class Rebuild:
         progress: Progress,
         *,
         accept_loss: bool = False,
-        keep_old: bool = False,
         restart: bool = False,
     ) -> None:
         """``accept_loss``: continue if the log is another one or lost its beginning, or the new view has fewer reviews.
@@ -72,7 +71,6 @@ class Rebuild:
         self._settings = settings
         self._workers = workers
         self._progress = progress
-        self._keep_old = keep_old
         self._restart = restart
         self._generations = Generations.from_settings(settings)
         self._redis = Retry("redis", settings.redis_patience_seconds)
@@ -189,7 +187,7 @@ class Rebuild:
         await self._compare_reviews(old, new)  # guarantee: rebuild-counts-reviews
         async with self._restoring(self._of(new)) as restore:
             await self._read_alerts(restore)
-        switched = await self._redis(lambda: self._generations.switch(old, new, drop_old=not self._keep_old))
+        switched = await self._redis(lambda: self._generations.switch(old, new))
         if not switched:
             raise ConfigurationError(
                 f"The active view was changed since generation {old} was read; nothing was switched. "
@@ -229,6 +227,7 @@ class Rebuild:
         async with self._restoring(self._of(active)) as restore:
             committed = [await self._log.committed(self._of(number)) for number in sorted(left)]
             await self._read_alerts(restore)
+            await restore.acknowledgements()
             if self._settings.product_alerts:
                 # guarantee: alerts-that-the-old-view-left-are-raised
                 await restore.unfinished(earliest(committed))

@@ -77,6 +77,10 @@ class Restore:
             await self._redis(partial(self._store.record_alerts, shown))
         return ends
 
+    async def acknowledgements(self) -> None:
+        """Forget those of alerts that were not restored."""
+        await self._redis(self._store.forget_acknowledgements)
+
     async def episodes(self, now_ms: int) -> int:
         """Note the products that have turned bad, and alarm of none; return how many."""
         self._raised_episodes.take_news()

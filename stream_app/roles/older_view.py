@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 from stream_app import contract, telemetry
+from stream_app.kafka.copies import copied_offset
 from stream_app.kafka.groups import committed_offsets
 from stream_app.kafka.offsets import end_offsets
 from stream_app.kafka.reader import read_to_end
@@ -59,7 +60,7 @@ def _events(
     settings: KafkaSettings, applied: Mapping[int, int], ahead: Mapping[int, int]
 ) -> dict[str, dict[str, tuple[int, int, int]]]:
     """By product and review the newest state, (revision, deleted, enrichment_version), among the last events between
-    ``applied`` and ``ahead``.
+    ``applied`` and ``ahead``, without copies of events before.
     """
     topic = _topic(settings)
     since = end_offsets(settings, topic)
@@ -70,7 +71,10 @@ def _events(
         committed = ahead.get(record.partition, 0)  # others grow while this one reads
         if record.offset + 1 >= committed:
             left.discard(record.partition)
-        if record.offset < committed:
+        original = copied_offset(record)  # `erase` copies what was rejected as well, which no view holds
+        # guarantee: copy-makes-no-view-older
+        was_passed = original is not None and original < applied.get(record.partition, 0)
+        if record.offset < committed and not was_passed:
             review = contract.decode_enriched(record)
             if isinstance(review, EnrichedReview):
                 state = (review.revision, int(review.kind == "deleted"), review.enrichment_version)

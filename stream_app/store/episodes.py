@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from stream_app import telemetry
 from stream_app.ports import Judged
 from stream_app.records import Alert, EnrichedReview
 from stream_app.steps.fold import HOUR_MS
 from stream_app.steps.product_alert import alert_of
-from stream_app.steps.product_alerts import RULES, SUPPRESSED, Finding, Marks, Policy, may_change, verdict
+from stream_app.steps.product_alerts import RULES, SUPPRESSED, Marks, Policy, may_change, verdict
 from stream_app.steps.raised_alerts import RaisedEpisodes
 from stream_app.store import alert_packing, packing
 from stream_app.store.keys import Keys
@@ -84,9 +83,9 @@ class Episodes:
         for _ in range(_TRIES):
             if not polled:
                 break
-            judged = await self._judge_once(polled, policy, encode, now_ms, raised_episodes)
-            found += [one for one in judged.values() if one is not None]
-            polled = {product_id: polled[product_id] for product_id, one in judged.items() if one is None}
+            judged, refused = await self._judge_once(polled, policy, encode, now_ms, raised_episodes)
+            found += judged
+            polled = {product_id: polled[product_id] for product_id in refused}
         return found
 
     async def _judge_once(
@@ -96,8 +95,12 @@ class Episodes:
         encode: Encode,
         now_ms: int,
         raised_episodes: RaisedEpisodes | None,
-    ) -> dict[str, Judged | None]:
-        """Of each product for which something is to be noted: what was; None if it was refused."""
+    ) -> tuple[list[Judged], list[str]]:
+        """What was noted, and the products of which it was refused.
+
+        Of these what the outbox holds is returned as well: the client sends a call again whose answer was lost, and
+        the second one is refused because of what the first has noted.
+        """
         product_ids = list(polled)
         replies = await self._server.run([("HGETALL", self._keys.product(one).state) for one in product_ids])
         changed = []
@@ -122,10 +125,17 @@ class Episodes:
             alerts.append(raised)
             commands.append(self._note(state.product_id, state.version, held, after, raised, encode))
         answers = await self._server.run(commands)
-        return {
-            state.product_id: _judged(state.product_id, findings, raised, answer)
-            for (state, _, _, findings), raised, answer in zip(changed, alerts, answers, strict=True)
-        }
+        judged, refused = [], []
+        for (state, _, _, findings), raised, (noted, *packed) in zip(changed, alerts, answers, strict=True):
+            outbox = alert_packing.unpack_outbox(packed)
+            if noted:
+                suppressed = tuple((one.rule, one.outcome) for one in findings if one.outcome in SUPPRESSED)
+                judged.append(Judged(state.product_id, outbox, tuple(raised), suppressed))
+            else:
+                refused.append(state.product_id)
+                # guarantee: refused-note-leaves-no-alert-in-the-outbox
+                judged += [Judged(state.product_id, outbox, (), ())] if outbox else []
+        return judged, refused
 
     def _note(
         self, product_id: str, version: int, held: Marks, after: Marks, alerts: Sequence[Alert], encode: Encode
@@ -146,13 +156,3 @@ class Episodes:
             wordless = encode(alert_packing.without_quoted_words(alert))
             outbox += [alert.alert_id, "".join(f"{one.review_id}\t" for one in alert.quotes), encode(alert), wordless]
         return NOTE_EPISODES.call((product.state, product.outbox), (version, len(names), *marks, *outbox))
-
-
-def _judged(
-    product_id: str, findings: Sequence[Finding], raised: Sequence[Alert], answer: Sequence[Any]
-) -> Judged | None:
-    noted, *outbox = answer
-    if not noted:
-        return None
-    suppressed = tuple((one.rule, one.outcome) for one in findings if one.outcome in SUPPRESSED)
-    return Judged(product_id, alert_packing.unpack_outbox(outbox), tuple(raised), suppressed)

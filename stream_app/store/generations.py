@@ -126,9 +126,11 @@ class Generations:
             [("HSET", self._key, f"{_DROP}{number}", 1), ("HDEL", self._key, "building")],
         )
 
-    async def switch(self, old: int, new: int, *, drop_old: bool) -> bool:
-        """Make ``new`` the active one; False where ``old`` no longer is, or ``new`` is not the one being built."""
-        call = SWITCH_GENERATION.call((self._key,), (old, new, int(drop_old)))
+    async def switch(self, old: int, new: int) -> bool:
+        """Make ``new`` the active one, and note that ``old`` is to be dropped; False where ``old`` no longer is active,
+        or ``new`` is not the one being built.
+        """
+        call = SWITCH_GENERATION.call((self._key,), (old, new))
         [switched] = await self._server.run([call])
         return bool(switched)
 

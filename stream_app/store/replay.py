@@ -99,13 +99,29 @@ class ReplayStore(RedisSummaryStore):
         unpacked = (alert_packing.unpack_outbox([part for pair in fields.items() for part in pair]) for fields in held)
         return {product_id: outbox for product_id, outbox in zip(product_ids, unpacked, strict=True) if outbox}
 
+    async def forget_acknowledgements(self) -> None:
+        """Forget those of alerts that this generation does not have: retention or an erasure took them from the topic.
+        An alert that is raised again under that id is a new one.
+        """
+        namespace = self._keys.namespace
+        [alert_ids] = await self._server.run([("HKEYS", namespace.acknowledged)])
+        [held] = await self._server.run([("HMGET", self._keys.alerts, "", *alert_ids)])  # "": HMGET wants one at least
+        gone = [alert_id for alert_id, alert in zip(alert_ids, held[1:], strict=True) if alert is None]
+        if gone:
+            await self._server.run(
+                [
+                    ("HDEL", namespace.acknowledged, *gone),  # guarantee: acknowledgement-goes-with-its-alert
+                    ("ZREM", namespace.newly_acknowledged, *gone),
+                ]
+            )
+
     async def restore_texts(self, published: Sequence[ProductSummary]) -> int:
         """Write the texts of these summaries back where they still hold; returns how many were written.
 
         A text is a sentence of each review that it cites, one after the other. It holds if these reviews, as this
         generation has them now, have these sentences; their revisions are then the ones that it rests on. Any other
-        text may rest on what was edited or deleted since: its product stays without, and is due. New reviews are
-        counted from what was published with the text last, not from when it was made.
+        text may rest on what was edited or deleted since: its product stays without, and is due. Reviews since the text
+        are those that were published with it, and those that came after that.
 
         Its highlights are those of the generation that published it, without reviews that changed. Where Redis has lost
         that generation there are none, which makes the text due.
@@ -126,7 +142,10 @@ class ReplayStore(RedisSummaryStore):
             if revisions is not None and is_newer:
                 then = tally_of(summary.windows["all"])
                 themes = unpack_themes(packed) if packed else None
-                commands.append(write_text_command(self._keys, product_id, summary.text, revisions, themes, then))
+                since = summary.reviews_since_text or 0
+                commands.append(
+                    write_text_command(self._keys, product_id, summary.text, revisions, themes, then, since_then=since)
+                )
         written = await self._server.run(commands)
         last = {one.product_id: one for one in published}.values()
         await self._server.run([self._note_published(summary) for summary in last])

@@ -263,9 +263,10 @@ def write_text_command(
     themes: Themes | None,
     totals_then: fold.Tally | None = None,
     arrived_then: int | None = None,
+    since_then: int = 0,
 ) -> Command:
     """The script call that writes a text. ``totals_then``: of the reviews when it was made, if not just now;
-    ``arrived_then``: how many had arrived, None if that is not known.
+    ``arrived_then``: how many had arrived, None if that is not known: then ``since_then`` of those totals came later.
 
     ``themes``: None leaves those that are there.
     """
@@ -276,7 +277,8 @@ def write_text_command(
     made_at = themes.made_at_ms if themes else ""
     places = [part for line in lines for part in line]
     arrived = "" if arrived_then is None else arrived_then
-    arguments = (packing.pack_text(text), text.made_at_ms, then, arrived, first, made_at, len(lines), *places, *pairs)
+    of_text = (packing.pack_text(text), text.made_at_ms, then, arrived, since_then)
+    arguments = (*of_text, first, made_at, len(lines), *places, *pairs)
     return WRITE_TEXT.call((product.state, product.reviews), arguments)
 
 

@@ -1,7 +1,7 @@
 -- Makes a built generation the active one, if nobody switched meanwhile. May be run again: the answer stays the same.
 --
 -- KEYS  generations (hash)
--- ARGV  1 the active one that was read, 2 the one that was built, 3 '1': the old one's keys are to be dropped
+-- ARGV  1 the active one that was read, whose keys are to be dropped, 2 the one that was built
 -- Returns 1 it is active, 0 refused.
 
 local generations, old, new = KEYS[1], ARGV[1], ARGV[2]
@@ -14,7 +14,5 @@ if active ~= old or redis.call('HGET', generations, 'building') ~= new then  -- 
 end
 redis.call('HSET', generations, 'active', new)
 redis.call('HDEL', generations, 'building', 'lost')
-if ARGV[3] == '1' then
-  redis.call('HSET', generations, 'drop:' .. old, 1)
-end
+redis.call('HSET', generations, 'drop:' .. old, 1)
 return 1

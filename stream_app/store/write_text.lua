@@ -5,8 +5,9 @@
 -- ARGV  1 packed text, 2 when it was made, in ms
 --       3 totals of the reviews when it was made; '': as they are now
 --       4 how many had arrived then; '': not known, it follows from the totals
---       5 what its highlights are, and when they were made, in ms; '' and '': those that stand stay
---       7 how many reviews these rest on; then review_id, revision, places of each
+--       5 how many of the reviews in these totals had come since it was made, where that is not known
+--       6 what its highlights are, and when they were made, in ms; '' and '': those that stand stay
+--       8 how many reviews these rest on; then review_id, revision, places of each
 --       then review_id, revision, review_id, revision, ... of the reviews that the text cites
 -- Returns 1 written, 0 refused.
 
@@ -14,7 +15,7 @@ local state, reviews = unpack(KEYS)
 if redis.call('EXISTS', state) == 0 then
   return 0
 end
-local first_cited = 8 + 3 * ARGV[7]
+local first_cited = 9 + 3 * ARGV[8]
 
 local function stands(review_id, revision)
   local held, deleted = string.match(redis.call('HGET', reviews, review_id) or '', '^(%S+) (%S+)')
@@ -40,7 +41,7 @@ if ARGV[4] ~= '' then
   end
 elseif ARGV[3] ~= '' then
   local since = reviews_in(totals) - reviews_in(ARGV[3])
-  arrived = string.format('%d', arrived - math.max(since, 0))
+  arrived = string.format('%d', math.max(arrived - math.max(since, 0) - ARGV[5], 0))
   totals = ARGV[3]
 end
 for _, field in ipairs(redis.call('HKEYS', state)) do
@@ -51,14 +52,14 @@ end
 for i = first_cited, #ARGV, 2 do
   redis.call('HSET', state, 'cited:' .. ARGV[i], ARGV[i + 1])
 end
-if ARGV[5] ~= '' then
-  local lines = {ARGV[5]}
-  for i = 8, first_cited - 1, 3 do
+if ARGV[6] ~= '' then
+  local lines = {ARGV[6]}
+  for i = 9, first_cited - 1, 3 do
     if stands(ARGV[i], ARGV[i + 1]) then  -- guarantee: highlights-cite-what-stands
       lines[#lines + 1] = ARGV[i] .. '\t' .. ARGV[i + 1] .. '\t' .. ARGV[i + 2]
     end
   end
-  redis.call('HSET', state, 'highlights', table.concat(lines, '\n') .. '\n', 'highlights_made_at', ARGV[6])
+  redis.call('HSET', state, 'highlights', table.concat(lines, '\n') .. '\n', 'highlights_made_at', ARGV[7])
 end
 local texts = redis.call('HINCRBY', state, 'texts', 1)
 local version = string.format('%d', (redis.call('HGET', state, 'version') or 0) + texts)

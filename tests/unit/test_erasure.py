@@ -25,15 +25,21 @@ class Silent:
         return
 
 
-def drops(alert: Any, *erased: tuple[str, str]) -> bool:
+def drops(alert: Any, *erased: tuple[str, str], topic: str = "reviews.alerts") -> bool:
     value = alert if isinstance(alert, bytes | None) else orjson.dumps(alert)
     erasure = Erasure(Settings(_env_file=None), erased, Silent())
-    return erasure._drops("reviews.alerts", RawRecord("reviews.alerts", 0, 0, 0, b"p", value))
+    return erasure._drops(topic, RawRecord(topic, 0, 0, 0, b"p", value))
 
 
 def test_alert_about_a_product_that_quotes_an_erased_review_is_erased() -> None:
     assert drops(EXAMPLE, ("charger-volt65", "charger-031"))
     assert not drops(EXAMPLE, ("charger-volt65", "charger-099"), ("kettle-k17", "charger-031"))
+
+
+def test_alert_that_could_not_be_delivered_is_erased_as_well() -> None:
+    """The dead letter of `notify` is the whole alert."""
+    assert drops(EXAMPLE, ("charger-volt65", "charger-031"), topic="reviews.dead-letter")
+    assert not drops(EXAMPLE, ("charger-volt65", "charger-099"), topic="reviews.dead-letter")
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,21 @@ def test_state_that_moved_since_it_was_read_is_judged_again(run: Run, old: Redis
     assert deleted
 
 
+def test_alert_is_published_where_the_answer_to_its_note_was_lost(run: Run, old: RedisSummaryStore) -> None:
+    """The client sends the call again, and the second one is refused for what the first one noted."""
+    run(old.apply([*HEALTHY, *BATCH], NOW_MS))
+    send = old._server.run
+    outbox = Keys(NAMESPACE, 1).product("p").outbox
+
+    async def twice(commands: Any) -> Any:
+        if any(outbox in command for command in commands):
+            await send(commands)
+        return await send(commands)
+
+    old._server.run = twice  # type: ignore[method-assign]
+    assert [alert_id for one in judge(run, old, BATCH) for alert_id, _ in one.outbox] == [ALERT_ID]
+
+
 def test_alert_in_the_outbox_stays_there_without_words_when_a_quoted_review_is_edited(
     run: Run, old: RedisSummaryStore
 ) -> None:

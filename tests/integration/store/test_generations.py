@@ -45,19 +45,20 @@ def test_built_generation_becomes_active_and_the_old_one_is_to_be_dropped(run: R
     assert run(generations.begin(2, ORIGIN)) == 2
     assert run(generations.active()) == 1
 
-    assert run(generations.switch(1, 2, drop_old=True))
+    assert run(generations.switch(1, 2))
     assert run(generations.known()) == Known(active=2, building=None, last=2, to_drop=(1,), origins={2: ORIGIN})
-    assert run(generations.switch(1, 2, drop_old=True)), "asked again after a lost answer: it is switched"
+    assert run(generations.switch(1, 2)), "asked again after a lost answer: it is switched"
 
 
 def test_switch_is_refused_when_somebody_else_switched_or_nothing_was_built(run: Run, generations: Generations) -> None:
-    assert not run(generations.switch(1, 2, drop_old=True)), "it was not built"
+    assert not run(generations.switch(1, 2)), "it was not built"
     run(generations.begin(2, ORIGIN))
-    run(generations.switch(1, 2, drop_old=False))
+    run(generations.switch(1, 2))
     run(generations.begin(3, ORIGIN))
 
-    assert not run(generations.switch(1, 3, drop_old=True)), "1 is no longer active"
-    assert run(generations.known()) == Known(active=2, building=3, last=3, to_drop=(), origins={2: ORIGIN, 3: ORIGIN})
+    assert not run(generations.switch(1, 3)), "1 is no longer active"
+    switched = Known(active=2, building=3, last=3, to_drop=(1,), origins={2: ORIGIN, 3: ORIGIN})
+    assert run(generations.known()) == switched
 
 
 def test_generation_begun_by_another_stands(run: Run, generations: Generations) -> None:
@@ -98,7 +99,7 @@ def test_dropping_deletes_every_key_of_that_generation_and_no_other(
         run(store.apply([enriched("r", f"p{number}") for number in range(700)], NOW_MS))
     run(eleventh.close())
     run(generations.begin(2, ORIGIN))
-    run(generations.switch(1, 2, drop_old=True))
+    run(generations.switch(1, 2))
 
     with Redis.from_url(fresh_valkey.url) as client:
         kept = set(client.scan_iter(Keys(NAMESPACE, 2).all)) | set(client.scan_iter(Keys(NAMESPACE, 11).all))
@@ -130,7 +131,7 @@ def test_readers_follow_the_switch(
     assert run(reviews()) == 1
     assert view.generation == 1
     run(generations.begin(2, ORIGIN))
-    run(generations.switch(1, 2, drop_old=True))
+    run(generations.switch(1, 2))
 
     async def follows() -> bool:
         return await reviews() == 2
@@ -154,7 +155,7 @@ def test_reader_that_was_quiet_for_long_asks_before_it_reads(
     view = CurrentView.from_settings(settings)
     run(view.read(["p"], NOW_MS))
     run(generations.begin(2, ORIGIN))
-    run(generations.switch(1, 2, drop_old=True))
+    run(generations.switch(1, 2))
     dropped(run, generations, 1)
     monkeypatch.setattr(current, "_ASK_EVERY_SECONDS", -1.0)
     monkeypatch.setattr(current, "_TRUSTED_SECONDS", -1.0)
@@ -223,7 +224,7 @@ def test_reader_that_starts_on_a_lost_view_sees_it_once_a_worker_has_noted_it(
     run(generations.note_lost())
     assert run(lost())
     run(generations.begin(2, ORIGIN))
-    assert run(generations.switch(1, 2, drop_old=True))
+    assert run(generations.switch(1, 2))
     assert not run(lost())
     assert not run(generations.known()).lost
 
@@ -235,7 +236,7 @@ def test_origin_of_a_view_is_noted_once(run: Run, generations: Generations) -> N
     assert run(generations.record_origin(1, ORIGIN)) == ORIGIN
     assert run(generations.record_origin(1, other)) == ORIGIN
     run(generations.begin(2, other))
-    run(generations.switch(1, 2, drop_old=True))
+    run(generations.switch(1, 2))
     dropped(run, generations, 1)
     assert run(generations.known()).origins == {2: other}
 

@@ -29,7 +29,7 @@ def test_readers_follow_the_switch_and_the_old_keys_go_from_every_node(
             run(store.apply([enriched("r", product_id) for product_id in PRODUCTS], NOW_MS))
         assert run(generations.claim("me", 60_000)).holder == "me"
         run(generations.begin(2, ORIGIN))
-        assert run(generations.switch(1, 2, drop_old=True))
+        assert run(generations.switch(1, 2))
 
         assert run(drop(generations, 1)) > 4 * len(PRODUCTS)
 

@@ -149,6 +149,23 @@ def test_text_that_many_reviews_came_after_is_brought_back_and_due(
     assert due(run, new) == ["p"]
 
 
+def test_reviews_that_came_since_the_text_are_counted_from_when_it_was_made(
+    run: Run, new: ReplayStore, old: RedisSummaryStore, described: Callable[..., ProductSummary]
+) -> None:
+    """Those that were published with it already, and those that came after that."""
+    reviews = [enriched(f"r{number}") for number in range(20)]
+    described(reviews)
+    later = [enriched(f"x{number}") for number in range(2)]
+    run(old.apply(later, NOW_MS))
+    [published] = run(old.read(["p"], NOW_MS))
+    assert published.reviews_since_text == 2
+    run(new.apply([*reviews, *later, enriched("y0")], NOW_MS))
+
+    assert run(new.restore_texts([published])) == 1
+    [summary] = run(new.read(["p"], NOW_MS))
+    assert summary.reviews_since_text == 3
+
+
 def test_text_of_a_product_that_the_log_does_not_know_is_left_out(
     run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
 ) -> None:
@@ -244,3 +261,21 @@ def test_older_record_that_agrees_by_chance_does_not_count_as_the_published_one(
     run(new.restore_texts([last]))
 
     assert due(run, new) == ["p"]
+
+
+def test_acknowledgement_of_an_alert_that_is_not_restored_goes(
+    run: Run, new: ReplayStore, old: RedisSummaryStore
+) -> None:
+    """Retention took it from the topic: an alert that is raised again under its id is a new one."""
+    kept, gone = (Alert(name, "negative_review", "warning", "p", NOW_MS, NOW_MS, "r1", 0) for name in ("kept", "gone"))
+    run(old.record_alerts([kept, gone]))
+    for one in (kept, gone):
+        assert run(old.acknowledge(one.alert_id, "Ana", None, NOW_MS))
+    run(new.record_alerts([kept]))
+
+    run(new.forget_acknowledgements())
+
+    run(new.record_alerts([gone]))
+    handled = run(new.handling([kept, gone], NOW_MS))
+    assert [one.acknowledged is not None for one in handled] == [True, False]
+    assert [alert_id for alert_id, _ in run(new.newly_acknowledged(10))] == ["kept"]

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
+from stream_app.embedded.valkey import EmbeddedValkey
 from stream_app.ports import Applied, DueProduct
 from stream_app.records import Alert, EnrichedReview, ProductText
 from stream_app.steps.fold import ProductState
@@ -232,6 +233,30 @@ def test_lease_that_is_given_back_puts_off_nothing_that_is_due_earlier(
 
     due = Keys(NAMESPACE, generation).due(due_shard("p"))
     assert client.zscore(due, "p") == at + 1
+
+
+def test_product_that_was_published_after_its_lease_ended_is_published_again(
+    run: Run, fresh_valkey: EmbeddedValkey, open_store: Opener
+) -> None:
+    """A stalled process publishes a summary that quotes a review which was deleted meanwhile, after the next one."""
+    stalled, other = open_store(fresh_valkey.url), open_store(fresh_valkey.url)
+    run(stalled.apply([enriched("r1"), enriched("r2")], NOW_MS))
+    claim(run, stalled)
+    [late] = run(stalled.read(["p"], NOW_MS))
+    run(other.apply([deletion("r1")], NOW_MS + 1))
+    at = NOW_MS + LEASE_MS + 1
+    assert claim(run, other, at) == ["p"]
+    assert run(other.write_text("p", ProductText("", "", "none", (), None, at), {}))
+    [newer] = run(other.read(["p"], at))
+    run(other.finish_due({"p": newer.state_version}, at))
+    durable = at + 10 * LEASE_MS
+    for again in run(other.claim_due(durable, 10, 10, LEASE_MS)):  # looked at once more, when it is durable
+        run(other.finish_due({again.product_id: newer.state_version}, durable))
+    assert run(other.claim_due(durable + 10 * LEASE_MS, 10, 10, LEASE_MS)) == []
+
+    run(stalled.finish_due({"p": late.state_version}, durable))
+
+    assert [one.product_id for one in run(other.claim_due(durable + 10 * LEASE_MS, 10, 10, LEASE_MS))] == ["p"]
 
 
 def test_leased_products_that_became_due_again_hide_no_other(run: Run, valkey: str, generation: int) -> None:

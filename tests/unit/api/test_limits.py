@@ -195,8 +195,19 @@ def test_both_ports_have_look_ups_and_health(serve: Callable[..., Served], path:
     assert httpx.get(served.internal + path).status_code == 200
 
 
-@pytest.mark.parametrize("trick", ["/v1/products/../alerts", "/v1/products/%2e%2e/alerts", "//v1/alerts", "/V1/alerts"])
-def test_no_spelling_of_a_path_leads_from_the_public_port_to_alerts(serve: Callable[..., Served], trick: str) -> None:
+@pytest.mark.parametrize(
+    "trick",
+    [
+        "/v1/products/../alerts",
+        "/v1/products/%2e%2e/alerts",
+        "//v1/alerts",
+        "/V1/alerts",
+        "/v1/products/p/slice%0A",
+        "/v1/products/p/slice?window=24h",
+        "/v1/products/p%2Fslice",
+    ],
+)
+def test_no_spelling_of_a_path_leads_to_what_is_not_public(serve: Callable[..., Served], trick: str) -> None:
     served = serve()
     with closing(served.connect()) as connection:
         connection.sendall(f"GET {trick} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())

@@ -54,6 +54,18 @@ def test_all_products_come_page_by_page_and_the_last_cursor_waits_for_changes() 
     assert [one["product_id"] for one in get(shop, path).json()["signals"]] == ["later"]
 
 
+def test_product_that_is_entered_late_is_not_missed() -> None:
+    """Its reviews were applied before those of products that were entered before it."""
+    shop = view("a", "b")  # entered at 0 and 1 ms
+
+    def next_of(limit: int) -> str:
+        following: str = get(shop, f"/v1/signals?limit={limit}", now_ms=lambda: 60_001).json()["next"]
+        return following
+
+    assert next_of(2) == "1:b", "a full page: more may stand behind it"
+    assert next_of(3) == "1:", "all since a minute ago comes again"
+
+
 def described() -> dict[str, object]:
     answers = openapi("1")["paths"]["/v1/signals"]["get"]["responses"]
     schema: dict[str, object] = answers["200"]["content"]["application/json"]["schema"]
