@@ -103,13 +103,16 @@ class KafkaSettings(ProcessSettings):
         300.0, ge=0, description="a process that hangs this long loses its partitions"
     )
     publish_patience_seconds: float = Field(
-        120.0, ge=0, description="how long Kafka may be away before the process ends"
+        120.0,
+        ge=0,
+        description="how long Kafka may be away, or a message unacknowledged while later ones are acknowledged, before "
+        "the process ends",
     )
     drain_seconds: float = Field(
         3.0,
         ge=0,
         description="how long started work may take when partitions are taken away; with 3 s more for the commit it "
-        "is to be less than rebalance_timeout_seconds",
+        "is to be less than rebalance_timeout_seconds; a stop may take 12 s more",
     )
     partitions: int = Field(6, ge=1, description="partitions of topics that we create; fixed once made")
     replication: int = Field(1, ge=1, description="copies of topics that we create")

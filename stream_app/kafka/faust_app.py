@@ -19,7 +19,7 @@ from stream_app.kafka.faust_consumer import Batch, Consumer
 from stream_app.kafka.ordered_publisher import OrderedPublisher
 from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.security import faust_credentials
-from stream_app.ports import StreamRole
+from stream_app.ports import BrokerUnavailable, StreamRole
 from stream_app.settings import KafkaSettings
 from stream_app.steps.log_identity import LogIdentity
 
@@ -68,6 +68,7 @@ class RoleApp(faust.App):  # type: ignore[misc]
         self.acks = acks
         self.publisher = publisher
         self._ready = False
+        self._ending: asyncio.Task[None] | None = None
         super().__init__(settings.group(role_name), loop=loop, **_options(settings))
         self.topics.add(self.topic(log_identity.topic))
         self.batches = self.channel(maxsize=1)
@@ -84,6 +85,21 @@ class RoleApp(faust.App):  # type: ignore[misc]
         if not self._ready:
             self._ready = True
             telemetry.role_became_ready(self.role_name, group=self.conf.id, partitions=partitions)
+
+    def end(self, error: BaseException) -> None:
+        """End the process for an error of the publisher. Where a broker is away no review is to blame: what is on a
+        device is finished first, and the crash notes say so.
+        """
+        if self._consumer is None or not isinstance(error, BrokerUnavailable):
+            fatal(error)
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().create_task(self._close_notes(error), name="end")
+
+    async def _close_notes(self, error: BrokerUnavailable) -> None:
+        try:
+            await self._consumer.finish_and_commit()  # guarantee: unavailable-broker-makes-no-candidates
+        finally:
+            fatal(error)
 
     async def on_stop(self) -> None:
         if self._consumer is not None:

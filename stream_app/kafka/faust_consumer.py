@@ -207,9 +207,9 @@ class Consumer(CommittingConsumer):
                     await self._hands_free.wait()
                     self._role.drop_waiting(partitions)
                     await self._role.finish_started(partitions)  # guarantee: drain-finishes-what-is-started
+                    if self._crashes is not None:  # whether or not the broker takes the outcome
+                        self._crashes.drained()  # guarantee: clean-end-leaves-no-candidates
                     await self._publisher.flush(self._settings.drain_seconds)  # guarantee: drain-waits-for-the-broker
-                if self._crashes is not None:
-                    self._crashes.drained()  # guarantee: clean-end-leaves-no-candidates
             except TimeoutError:
                 telemetry.drain_was_cut_short(self.app.role_name, time.monotonic() - began)
             try:

@@ -79,8 +79,8 @@ class ConfluentPublisher:
     """Larger messages (see ``size_of``) are refused: a role rejects what would become larger."""
 
     def __init__(self, settings: KafkaSettings, on_fatal: Callable[[BaseException], object] = fatal) -> None:
-        """``on_fatal`` gets errors that cannot be retried; by default it ends the process."""
-        self._on_fatal = on_fatal
+        """``on_fatal`` gets errors that cannot be retried; by default it ends the process. It may be set later."""
+        self.on_fatal = on_fatal
         self._patience_seconds = settings.publish_patience_seconds
         self._brokers = settings.brokers
         config = {**producer_config(settings), "error_cb": self._on_error}
@@ -146,7 +146,7 @@ class ConfluentPublisher:
 
     def failed(self, error: BaseException) -> None:
         """A message cannot be delivered."""
-        self._on_fatal(error)
+        self.on_fatal(error)
 
     def _produce(self, message: Message, delivery: _Delivery) -> bool:
         """False: librdkafka's queue is full; try again after a poll."""
@@ -200,7 +200,7 @@ class ConfluentPublisher:
 
     def _poller_ended(self, poller: asyncio.Task[None]) -> None:
         if not poller.cancelled() and (error := poller.exception()) is not None:
-            self._on_fatal(error)  # an on_delivered raised  # guarantee: error-in-a-delivery-callback
+            self.on_fatal(error)  # an on_delivered raised  # guarantee: error-in-a-delivery-callback
 
     def _impatience(self) -> BrokerUnavailable:
         return BrokerUnavailable(

@@ -78,7 +78,9 @@ def run_role(
         await role.start(acks)
         _tune_garbage_collector()
         watch_log(settings, log, fatal)
-        return RoleApp(settings, role_name, log, role, acks, publisher, loop, now_ms, crashes)
+        app = RoleApp(settings, role_name, log, role, acks, publisher, loop, now_ms, crashes)
+        publisher.on_fatal = app.end
+        return app
 
     app = loop.run_until_complete(_unless_signalled(prepare()))
     worker = RoleWorker(app, loop, on_signal=partial(_end_at_the_latest, settings.drain_seconds))

@@ -64,8 +64,8 @@ class SummaryReader(Protocol):
     async def changed_since(self, place: tuple[int, str], limit: int) -> list[tuple[int, str]]:
         """(when something of it arrived last, in ms; product_id) of known products, in this order, behind ``place``.
 
-        Whoever reads on behind the last one may miss one that is entered late: with the time at which a process began
-        to apply its reviews, by that process's clock.
+        A product is entered with the time at which a process began to apply its reviews, by that process's clock: it
+        may appear before a place that was already read.
         """
         ...
 
@@ -192,7 +192,8 @@ class SummaryStore(AlertDesk, Protocol):
     async def finish_due(self, published: Mapping[str, int | None], now_ms: int) -> None:
         """Note which state version of each product products.summaries has now (None: the view does not know the product
         any more), and give our leases back. One is due again at once where its state has changed since, or where its
-        text is still due. A lease that ended meanwhile is another process's, and stays.
+        text is still due. A lease that ended meanwhile is another process's, and stays; its product is due as well,
+        since what we published may be older than what that process publishes.
         """
         ...
 

@@ -136,7 +136,7 @@ class Describe:
         """Return the text, the revisions that it cites, and what several reviews say. A product whose sentences trigger
         a bug gets none of them.
 
-        Raises the error, which ends the process, if too many of the recent products failed.
+        Raises TooManyFailures, which ends the process, if too many of the recent products failed.
         """
         try:
             may_ask = bool(evidence) and await self._may_ask_models(product_id)

@@ -28,7 +28,7 @@ _LOGGED = 3  # failures of a poll that ends the process: they are all alike
 
 
 class TooManyFailures(Exception):
-    """Too many records fail without a known cause. The log has their errors."""
+    """Too many records, or products, fail without a known cause. The log has their errors."""
 
 
 class HealthyRecordFailed(Exception):

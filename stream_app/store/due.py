@@ -117,8 +117,11 @@ class DueProducts:
         for product_id, values in zip(published, held, strict=True):
             lease = self._leases.pop(product_id, None)
             if lease is not None:
-                due_at = _earlier(*self._due_times_of(packing.unpack_due_state(product_id, values), now_ms))
-                again_at = _earlier(due_at, now_ms + self._intervals.durable_ms)  # guarantee: lost-text-is-made-again
+                again_at = None
+                if any(one is not None for one in values):  # else the server, or a rebuild, has dropped the product
+                    due_at = _earlier(*self._due_times_of(packing.unpack_due_state(product_id, values), now_ms))
+                    # guarantee: lost-text-is-made-again
+                    again_at = _earlier(due_at, now_ms + self._intervals.durable_ms)
                 released.append(self._release(lease, again_at, done=lease.of_text))
         await self._server.run(released)
 

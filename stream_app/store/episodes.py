@@ -77,7 +77,8 @@ class Episodes:
         ``raised_episodes``: what is known to be raised, in a view that was rebuilt.
 
         Refused where something was applied since the state was read; then it is read again. After ``_TRIES`` the other
-        process, which applied more, judges what both did.
+        process, which applied more, judges what both did. A product that was refused is returned too where its outbox
+        holds something, and may be returned again once it is noted.
         """
         found: list[Judged] = []
         for _ in range(_TRIES):

@@ -1,4 +1,4 @@
-"""Keeps what people do about recent alerts: acknowledgements and mutes. A rebuild leaves both alone."""
+"""Keeps what people do about recent alerts: acknowledgements and mutes. Both are of no generation."""
 
 from __future__ import annotations
 

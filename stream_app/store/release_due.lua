@@ -1,6 +1,7 @@
 -- Gives a lease back, if it is still ours. What became due meanwhile stands in the due set already, and
 -- keeps its time if that is earlier. A product whose lease ended becomes due again as well: what was published late may
--- be older than what the next holder published.
+-- be older than what the next holder published. (Not where the late process ends in between, or the next holder notes
+-- its publication last.)
 --
 -- KEYS  due, leased, unfinished (of one shard)
 -- ARGV  1 product_id, 2 when our lease ends, in ms, 3 when it is due again, in ms; '': not

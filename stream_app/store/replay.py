@@ -77,7 +77,8 @@ class ReplayStore(RedisSummaryStore):
         """The same of these products; returns of how many something was noted."""
         policy = Policy(false_alarms, max_age_ms=0, is_rebuild=True)
         polled: dict[str, tuple[int, ...]] = dict.fromkeys(product_ids, ())
-        return len(await self._episodes.judge_products(polled, policy, lambda _: b"", now_ms, raised_episodes))
+        judged = await self._episodes.judge_products(polled, policy, lambda _: b"", now_ms, raised_episodes)
+        return len({one.product_id for one in judged})
 
     async def judge_rest(
         self,

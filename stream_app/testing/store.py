@@ -206,9 +206,9 @@ class MemorySummaryStore(MemoryAlertHandling):
         for product_id, version in published.items():
             if version is not None and product_id in self._states:
                 self._states[product_id].note_published(changes_of(version), now_ms)
-            if self._leases.pop(product_id, None) is not None:
-                if product_id in self._of_text:
-                    self._unfinished.pop(product_id, None)
+            if self._leases.pop(product_id, None) is not None and product_id in self._of_text:
+                self._unfinished.pop(product_id, None)
+            if product_id in self._states:
                 self._enter_again(product_id, 0, now_ms)
 
     async def revisions(self, product_id: str, review_ids: Sequence[str]) -> list[int | None]:

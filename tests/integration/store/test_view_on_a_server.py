@@ -259,6 +259,20 @@ def test_product_that_was_published_after_its_lease_ended_is_published_again(
     assert [one.product_id for one in run(other.claim_due(durable + 10 * LEASE_MS, 10, 10, LEASE_MS))] == ["p"]
 
 
+def test_product_that_the_server_dropped_is_not_entered_again(
+    run: Run, store: RedisSummaryStore, client: Redis, generation: int
+) -> None:
+    """A rebuild dropped the generation, or the server came back empty, while `describe` was stopped."""
+    run(store.apply([enriched("r1")], NOW_MS))
+    claim(run, store)
+    for key in client.scan_iter(Keys(NAMESPACE, generation).all):
+        client.delete(key)
+
+    run(store.finish_due({"p": 1}, NOW_MS))
+
+    assert list(client.scan_iter(Keys(NAMESPACE, generation).all)) == []
+
+
 def test_leased_products_that_became_due_again_hide_no_other(run: Run, valkey: str, generation: int) -> None:
     server, keys = Server(valkey, SCRIPTS), Keys(NAMESPACE, generation)
     shard = (keys.due(0), keys.leased(0), keys.unfinished(0))

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from faust.transport.drivers import aiokafka as driver
 
-from stream_app.kafka import consumer_thread, faust_consumer
+from stream_app.kafka import consumer_thread, faust_app, faust_consumer
+from stream_app.kafka.faust_app import RoleApp
 from stream_app.kafka.faust_consumer import Batch, Consumer
+from stream_app.ports import BrokerUnavailable
 from stream_app.records import Partition
 
 P0 = Partition("reviews", 0)
@@ -103,6 +105,39 @@ def test_work_that_hangs_is_given_up_after_the_drains_time_and_the_rest_is_commi
         return rig.calls
 
     assert asyncio.run(test())[-2:] == ALL[-2:]
+
+
+def test_what_is_finished_is_no_candidate_where_no_broker_takes_it() -> None:
+    """A partition of an output topic is away: no review is to blame for an end."""
+
+    async def test() -> list[str]:
+        rig = Rig(drain_seconds=0.05)
+        rig.hangs = {"flush"}
+        notes = ("drained", "revoked")
+        rig.consumer._crashes = SimpleNamespace(**{name: lambda name=name: rig.calls.append(name) for name in notes})
+        await rig.consumer.finish_and_commit()
+        return rig.calls
+
+    assert asyncio.run(test()) == [*ALL[:4], "drained", *ALL[4:], "revoked"]
+
+
+def test_unavailable_broker_ends_the_process_with_its_notes_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any other error ends it at once."""
+    ended: list[BaseException] = []
+    monkeypatch.setattr(faust_app, "fatal", ended.append)
+
+    async def test() -> list[str]:
+        rig = Rig()
+        app: Any = object.__new__(RoleApp)
+        app._consumer, app._ending = rig.consumer, None
+        app.end(BrokerUnavailable("a partition is away"))
+        app.end(BrokerUnavailable("said again while it ends"))
+        assert rig.calls == ended == []
+        await app._ending
+        return rig.calls
+
+    assert asyncio.run(test()) == ALL
+    assert [str(error) for error in ended] == ["a partition is away"]
 
 
 def test_commit_that_hangs_is_given_up_and_the_epoch_ends(monkeypatch: pytest.MonkeyPatch) -> None:
