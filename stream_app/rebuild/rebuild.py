@@ -45,8 +45,8 @@ class Rebuild:
     8. workers of the old generation notice, finish, commit, end, and come back on the new one. Ours stays in the group
        until one of them is there. Killed here or later: the new group's offsets are committed as usual
     9. after readers and workers had time to notice: alerts that `notify` still noted in the old generation are copied,
-       acknowledgements of alerts that are gone are forgotten, those about products that the old one left unfinished are
-       raised, and the old keys are deleted. Killed here: Redis names the generation to be dropped, and the next run
+       acknowledgements of alerts that are gone are forgotten, alerts about products that the old one left unfinished
+       are raised, and the old keys are deleted. Killed here: Redis names the generation to be dropped, and the next run
        does it
     """
 
