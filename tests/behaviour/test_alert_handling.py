@@ -163,10 +163,14 @@ def test_beyond_their_limit_the_mutes_go_that_end_first(
     alerts = [replace(numbered(number), product_id=f"{numbered(0).product_id}.{number}") for number in range(3)]
     run(store.record_alerts(alerts))
     # later than those that other tests left on the server: mutes belong to the installation, not to a generation
-    for days, alert in zip((2200, 2100, 2300), alerts, strict=True):
-        assert run(store.mute(alert.alert_id, Mute("Ana", NOW_MS, NOW_MS + days * DAY_MS), NOW_MS))
+    try:
+        for days, alert in zip((2200, 2100, 2300), alerts, strict=True):
+            assert run(store.mute(alert.alert_id, Mute("Ana", NOW_MS, NOW_MS + days * DAY_MS), NOW_MS))
 
-    assert [one.muted is not None for one in run(store.handling(alerts, NOW_MS))] == [True, False, True]
+        assert [one.muted is not None for one in run(store.handling(alerts, NOW_MS))] == [True, False, True]
+    finally:
+        for alert in alerts:  # this test may run again on this server
+            run(store.unmute(alert.alert_id))
 
 
 @pytest.mark.store
