@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream_app.cache import cache_folder
 from stream_app.role_table import ROLES
 
 Summaries = Literal["best_effort", "always", "off"]
+COMMIT_SECONDS = 3.0
+"""How long the last commit may take when partitions are taken away."""
 _ORIGIN = r"https?://[a-z0-9.\-\[\]:]+"  # as browsers send it: lower case, no path; nothing that ends a header's part
 
 
@@ -112,10 +114,26 @@ class KafkaSettings(ProcessSettings):
         3.0,
         ge=0,
         description="how long started work may take when partitions are taken away; with 3 s more for the commit it "
-        "is to be less than rebalance_timeout_seconds; a stop may take 12 s more",
+        "must be less than rebalance_timeout_seconds; a stop may take 12 s more",
     )
     partitions: int = Field(6, ge=1, description="partitions of topics that we create; fixed once made")
     replication: int = Field(1, ge=1, description="copies of topics that we create")
+
+    @model_validator(mode="after")
+    def _a_worker_stays_in_its_group(self) -> Self:
+        """Kafka takes the partitions of a member that is late: with a heartbeat, or to join again."""
+        if 3 * self.heartbeat_seconds > self.session_timeout_seconds:
+            raise ValueError(
+                f"heartbeat_seconds ({self.heartbeat_seconds:g}) is more than a third of session_timeout_seconds "
+                f"({self.session_timeout_seconds:g}): two late heartbeats would cost a worker its partitions"
+            )
+        if self.drain_seconds + COMMIT_SECONDS >= self.rebalance_timeout_seconds:
+            raise ValueError(
+                f"drain_seconds ({self.drain_seconds:g}) and {COMMIT_SECONDS:g} s for the commit are not less than "
+                f"rebalance_timeout_seconds ({self.rebalance_timeout_seconds:g}): a worker that finishes what it "
+                "started would join its group too late"
+            )
+        return self
 
 
 class RedisSettings(ProcessSettings):

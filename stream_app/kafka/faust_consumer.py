@@ -33,8 +33,8 @@ from stream_app.kafka.fatal import fatal
 from stream_app.kafka.faust_commits import CommittingConsumer
 from stream_app.ports import InFlightRecord
 from stream_app.records import Partition
+from stream_app.settings import COMMIT_SECONDS
 
-_COMMIT_SECONDS = 3.0
 _GATE_PAUSE_SECONDS = 0.01
 _LONGEST_GATE_PAUSE_SECONDS = 0.08
 _SPARE_PAUSE_SECONDS = 0.1
@@ -213,7 +213,7 @@ class Consumer(CommittingConsumer):
             except TimeoutError:
                 telemetry.drain_was_cut_short(self.app.role_name, time.monotonic() - began)
             try:
-                async with asyncio.timeout(_COMMIT_SECONDS):
+                async with asyncio.timeout(COMMIT_SECONDS):
                     # commit() does nothing while another commit runs, and that one does not know the latest offsets.
                     # maybe_wait_for_commit_to_finish() would swallow this timeout, and then wait without limit
                     if self._commit_fut is not None:

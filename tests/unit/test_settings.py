@@ -56,6 +56,19 @@ def test_no_number_may_be_negative() -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"heartbeat_seconds": 4.0}, r"heartbeat_seconds \(4\) is more than a third of session_timeout_seconds \(10\)"),
+        ({"drain_seconds": 12.0}, r"drain_seconds \(12\) and 3 s .* not less than rebalance_timeout_seconds \(15\)"),
+        ({"rebalance_timeout_seconds": 6.0}, r"drain_seconds \(3\) and 3 s"),
+    ],
+)
+def test_times_that_would_cost_a_worker_its_partitions_are_refused(values: dict[str, float], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Settings(_env_file=None, **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
     ("url", "is_one"),
     [
         ("", True),

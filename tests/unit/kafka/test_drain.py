@@ -141,7 +141,7 @@ def test_unavailable_broker_ends_the_process_with_its_notes_closed(monkeypatch: 
 
 
 def test_commit_that_hangs_is_given_up_and_the_epoch_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faust_consumer, "_COMMIT_SECONDS", 0.05)
+    monkeypatch.setattr(faust_consumer, "COMMIT_SECONDS", 0.05)
 
     async def test() -> list[str]:
         rig = Rig()
@@ -172,7 +172,7 @@ def test_commit_under_way_is_waited_for_before_the_last_one() -> None:
 
 def test_commit_under_way_that_hangs_is_given_up_and_the_epoch_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is committed at the same time; Faust's own wait for it would swallow our limit."""
-    monkeypatch.setattr(faust_consumer, "_COMMIT_SECONDS", 0.05)
+    monkeypatch.setattr(faust_consumer, "COMMIT_SECONDS", 0.05)
 
     async def test() -> list[str]:
         rig = Rig()
