@@ -1,4 +1,4 @@
-"""Brokers away, killed, cut off, or without room on their disk."""
+"""Brokers away, killed, cut off, or without room on their disk; a topic that takes nothing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import random
 from collections.abc import Iterator
 
 from confluent_kafka import ElectionType
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, PartitionMetadata, ResourceType
 
 from tests.reliability.chaos.faults.table import THREE_BROKERS, NoEffect, fault, until
-from tests.reliability.testbed.messages import REVIEWS
+from tests.reliability.testbed.messages import ENRICHED, REVIEWS
 from tests.reliability.testbed.testbed import Testbed
 
 _ELECTION_SECONDS = 20.0
@@ -32,10 +33,14 @@ def _broker_kill(testbed: Testbed, chance: random.Random) -> Iterator[None]:
         testbed.kafka.start()
 
 
+def _partitions(testbed: Testbed, topic: str = REVIEWS) -> dict[int, PartitionMetadata]:
+    name = testbed.settings.topic_prefix + topic
+    found: dict[int, PartitionMetadata] = testbed.admin.list_topics(name, timeout=10).topics[name].partitions
+    return found
+
+
 def _leaders(testbed: Testbed) -> dict[int, int]:
-    topic = testbed.settings.topic_prefix + REVIEWS
-    found = testbed.admin.list_topics(topic, timeout=10).topics[topic]
-    return {number: partition.leader for number, partition in found.partitions.items()}
+    return {number: partition.leader for number, partition in _partitions(testbed).items()}
 
 
 @fault("kafka", "one of three brokers SIGKILL", 6.0, testbed=THREE_BROKERS)
@@ -52,6 +57,31 @@ def _one_of_three(testbed: Testbed, chance: random.Random) -> Iterator[None]:
         )
     finally:
         testbed.kafka.start()
+
+
+@fault("kafka", "one output topic lacks in-sync replicas", 6.0, testbed=THREE_BROKERS)
+def _too_few_in_sync(testbed: Testbed, chance: random.Random) -> Iterator[None]:
+    """One of three copies is dead, and one topic asks for all: it refuses writes, others take them."""
+    _require_in_sync(testbed, ENRICHED, 3)
+    victim = chance.choice([1, 2, 3])
+    testbed.kafka.kill(victim)
+    try:
+        until(
+            lambda: not any(victim in one.isrs for one in _partitions(testbed, ENRICHED).values()),
+            _ELECTION_SECONDS,
+            f"broker {victim} is still in sync after its death",
+        )
+        yield
+    finally:
+        _require_in_sync(testbed, ENRICHED, 2)
+        testbed.kafka.start()
+
+
+def _require_in_sync(testbed: Testbed, topic: str, replicas: int) -> None:
+    entry = ConfigEntry("min.insync.replicas", str(replicas), incremental_operation=AlterConfigOpType.SET)
+    name = testbed.settings.topic_prefix + topic
+    resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])
+    testbed.admin.incremental_alter_configs([resource])[resource].result(20)
 
 
 @fault("kafka", "the leader of every partition moves", 1.0, testbed=THREE_BROKERS)
