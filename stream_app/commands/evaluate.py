@@ -15,6 +15,7 @@ from stream_app.commands.evaluate_inputs import (
     columns_of,
     folder_of,
     model_of,
+    on_all_cores,
     reviews_of,
     sampled,
     temperature_of,
@@ -102,7 +103,7 @@ def evaluate_sentiment(
 
     reviews, bad_rows = reviews_of(data, column, held_out)
     reviews = sampled(reviews, sample, seed)
-    settings = settings_from(sentiment_model=model_of(model, "classifier"))
+    settings = on_all_cores(settings_from(sentiment_model=model_of(model, "classifier")))
     if precisions:
         name = _resolved(settings.sentiment_model, "classifier", settings)
         state_precisions_of(
@@ -197,8 +198,8 @@ def evaluate_summary(
 
     reviews, bad_rows = reviews_of(data, column, held_out)
     reviews = sampled(reviews, sample, seed)
-    settings = settings_from(summary_model=model_of(model, "summarizer"))
-    judge = load_sentiment_model(settings_from(sentiment_model=model_of(classifier, "classifier"))).model
+    settings = on_all_cores(settings_from(summary_model=model_of(model, "summarizer")))
+    judge = load_sentiment_model(on_all_cores(settings_from(sentiment_model=model_of(classifier, "classifier")))).model
     if precisions:
         name = _resolved(settings.summary_model, "summarizer", settings)
         found = compare_summaries(name, reviews, judge, settings.threads)

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from stream_app.training.rows import BadRow
 
 
+def on_all_cores(settings: Settings) -> Settings:
+    """The same with a CPU's cores for each batch, unless a number is set: an evaluation computes one after another."""
+    from stream_app.models.device import cores
+
+    return settings if settings.threads else settings.model_copy(update={"threads": cores()})
+
+
 def columns_of(options: Sequence[str] | None) -> dict[str, str]:
     """Field → column, from FIELD=NAME. Raises ConfigurationError."""
     from stream_app.training.data import FIELDS
