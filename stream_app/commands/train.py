@@ -59,6 +59,9 @@ StartFrom = Annotated[
         help="Go on with this model instead of the base encoder; with full alone. Default: --teacher, with --layers.",
     ),
 ]
+MaxTokens = Annotated[
+    int | None, typer.Option(help="Reviews are cut to so many tokens; default: the recipe's.", min=16, max=512)
+]
 LearningRate = Annotated[float, typer.Option(help="0: 0.0005 for lora, 0.00006 for full.")]
 
 
@@ -80,6 +83,7 @@ def train_sentiment(
     epochs: Epochs = None,
     learning_rate: LearningRate = 0.0,
     reviews_of_file: ReviewsOfFile = None,
+    max_tokens: MaxTokens = None,
     precision: Precision = None,
     column: Column = None,
     seed: Annotated[int, typer.Option(help="Of the order, the views and the fresh heads.")] = 1,
@@ -116,6 +120,7 @@ def train_sentiment(
             epochs=epochs or defaults.epochs,
             learning_rate=learning_rate,
             reviews_of_file=reviews_of_file or defaults.reviews_of_file,
+            max_tokens=max_tokens or defaults.max_tokens,
             seed=seed,
         ),
         columns=columns_of(column),

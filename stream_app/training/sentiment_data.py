@@ -53,7 +53,7 @@ class Recipe:
     head_learning_rate: float = 1e-3
     rank: int = 16
     batch_tokens: int = 4096
-    max_tokens: int = 128
+    max_tokens: int = 256
     warm_up_share: float = 0.06
     label_smoothing: float = 0.05
     reviews_of_file: int = 5000
