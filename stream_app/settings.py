@@ -113,25 +113,29 @@ class KafkaSettings(ProcessSettings):
     drain_seconds: float = Field(
         3.0,
         ge=0,
-        description="how long started work may take when partitions are taken away; with 3 s more for the commit it "
-        "must be less than rebalance_timeout_seconds; a stop may take 12 s more",
+        description="how long started work may take when partitions are taken away; with heartbeat_seconds and 3 s for "
+        "the commit it must be less than rebalance_timeout_seconds; a stop may take 12 s more",
     )
     partitions: int = Field(6, ge=1, description="partitions of topics that we create; fixed once made")
     replication: int = Field(1, ge=1, description="copies of topics that we create")
 
     @model_validator(mode="after")
     def _a_worker_stays_in_its_group(self) -> Self:
-        """Kafka takes the partitions of a member that is late: with a heartbeat, or to join again."""
-        if 3 * self.heartbeat_seconds > self.session_timeout_seconds:
+        """Kafka takes the partitions of a member that is late: with a heartbeat, or to join again.
+
+        A member learns of a rebalance with its next heartbeat, and joins when it has finished what it started.
+        """
+        if 3 * self.heartbeat_seconds > self.session_timeout_seconds + 1e-9:
             raise ValueError(
-                f"heartbeat_seconds ({self.heartbeat_seconds:g}) is more than a third of session_timeout_seconds "
-                f"({self.session_timeout_seconds:g}): two late heartbeats would cost a worker its partitions"
+                f"{variable_of('heartbeat_seconds')} ({self.heartbeat_seconds:g}) must be at most a third of "
+                f"{variable_of('session_timeout_seconds')} ({self.session_timeout_seconds:g})"
             )
-        if self.drain_seconds + COMMIT_SECONDS >= self.rebalance_timeout_seconds:
+        joins_after = self.heartbeat_seconds + self.drain_seconds + COMMIT_SECONDS
+        if joins_after >= self.rebalance_timeout_seconds:
             raise ValueError(
-                f"drain_seconds ({self.drain_seconds:g}) and {COMMIT_SECONDS:g} s for the commit are not less than "
-                f"rebalance_timeout_seconds ({self.rebalance_timeout_seconds:g}): a worker that finishes what it "
-                "started would join its group too late"
+                f"{variable_of('heartbeat_seconds')} ({self.heartbeat_seconds:g}), {variable_of('drain_seconds')} "
+                f"({self.drain_seconds:g}) and {COMMIT_SECONDS:g} s for the commit must be less than "
+                f"{variable_of('rebalance_timeout_seconds')} ({self.rebalance_timeout_seconds:g}) together"
             )
         return self
 

@@ -22,7 +22,7 @@ def on_all_cores(settings: Settings) -> Settings:
     """The same with a CPU's cores for each batch, unless a number is set: an evaluation computes one after another."""
     from stream_app.models.device import cores
 
-    return settings if settings.threads else settings.model_copy(update={"threads": cores()})
+    return settings if settings.threads else settings.model_copy(update={"threads": cores(), "device_workers": 1})
 
 
 def columns_of(options: Sequence[str] | None) -> dict[str, str]:

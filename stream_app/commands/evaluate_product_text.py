@@ -10,6 +10,7 @@ import orjson
 import typer
 from rich.console import Console
 
+from stream_app.commands.evaluate_inputs import on_all_cores
 from stream_app.commands.options import settings_from
 
 _ROWS = {"choice": "this project's choice", "lexrank": "LexRank", "first_sentences": "first sentences"}
@@ -30,7 +31,7 @@ def evaluate_product_text(data: Data, json: Report = None, words: Words = None) 
     from stream_app.models.sentence_space import SentenceSpace
     from stream_app.training.product_texts import TextScores, read_products, score_texts
 
-    settings = settings_from()
+    settings = on_all_cores(settings_from())
     products = read_products(data)
     embedder = load_embedder(settings)
     scores = score_texts(products, load_sentiment_model(settings).model, SentenceSpace(embedder), words)

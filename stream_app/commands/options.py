@@ -55,7 +55,8 @@ def settings_from(**flags: Any) -> Settings:
 def _wrong(error: ValidationError) -> str:
     """What is wrong with each setting, by its variable. Never the value: it may be a secret."""
     return "; ".join(
-        f"{variable_of(str(one['loc'][0])) if one['loc'] else 'settings'}: {one['msg']}" for one in error.errors()
+        f"{variable_of(str(one['loc'][0]))}: {one['msg']}" if one["loc"] else one["msg"].removeprefix("Value error, ")
+        for one in error.errors()
     )
 
 

@@ -11,6 +11,8 @@ from stream_app.ports import ConfigurationError
 
 WEIGHTS = "model.safetensors"
 LAYERS_WEIGHTS = "layers.safetensors"
+SCALE_OF_DELTA = ".delta_scale"
+"""Ends the name of the scales of a matrix that is kept in int8, which are no parameters of their own."""
 """What a classifier has besides its base encoder."""
 
 Kind = Literal["encoder", "classifier", "summarizer"]

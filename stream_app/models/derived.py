@@ -4,8 +4,8 @@
     config.json, layers.safetensors                  the layers that were trained, and the heads
 
 Both name their base encoder, whose other weights and tokenizer they use. Of a model with all of its base's layers each
-trained matrix is kept as its difference from the base's, in int8 with a scale per row: half the size of half precision,
-and as exact, since differences are small. All else is kept in half precision.
+trained matrix is kept as its difference from the base's, in int8 with a scale per row: half the size of half precision.
+What has moved too far for that, and all else, is kept in half precision.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tokenizers import normalizers
 from transformers import AutoTokenizer, BertConfig, BertModel
 
 from stream_app.models.base_encoder import WHEEL
-from stream_app.models.catalog import LAYERS_WEIGHTS, KnownModel, known
+from stream_app.models.catalog import LAYERS_WEIGHTS, SCALE_OF_DELTA, KnownModel, known
 from stream_app.models.multitask import HEADS, MultiTaskBert, embed, prototypes_of
 from stream_app.models.transformer import MAX_INPUT_TOKENS, SAFE, SAFE_WEIGHTS
 from stream_app.records import LABELS
@@ -31,7 +31,8 @@ ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 LAYERS_CONFIG = "config.json"
 _EMBEDDINGS = "bert.embeddings."
-_DELTA, _SCALE = ".delta", ".delta_scale"  # of a matrix, behind its name
+_DELTA = ".delta"  # of a matrix, behind its name
+_LARGEST_ERROR = 2**-11  # of a weight in int8, as a part of its matrix' largest: that of the largest in half precision
 _EVERY_LINEAR_LAYER = r".*encoder\.layer\.\d+\..*(query|key|value|dense)"
 
 
@@ -120,6 +121,13 @@ def load_derived(folder: Path, base: Path) -> MultiTaskBert:
     return model
 
 
+def has_embeddings_of(model: MultiTaskBert, base: Path) -> bool:
+    """Was the model trained on this base encoder, whose embeddings no training changes?"""
+    encoder = BertModel.from_pretrained(str(base), add_pooling_layer=False, **SAFE_WEIGHTS)
+    of_model, of_base = model.bert.embeddings.state_dict(), encoder.embeddings.state_dict()
+    return all(of_model[name].float().equal(weight.float()) for name, weight in of_base.items())
+
+
 def freeze_below(model: MultiTaskBert, trained_layers: int | None) -> None:
     """Leave the embeddings as they are and, where a number is given, all layers but the last ``trained_layers``."""
     model.bert.embeddings.requires_grad_(False)
@@ -149,9 +157,11 @@ def save_layers(model: MultiTaskBert, state: Mapping[str, torch.Tensor], name: s
         if old is not None and torch.equal(old, new):
             continue
         if old is not None and new.ndim == 2:
-            weights[one + _DELTA], weights[one + _SCALE] = _quantized(new - old)
-        else:
-            weights[one] = new.half().contiguous()
+            delta, scale = _quantized(new - old)
+            if scale.max() / 2 <= _LARGEST_ERROR * new.abs().max():
+                weights[one + _DELTA], weights[one + SCALE_OF_DELTA] = delta, scale
+                continue
+        weights[one] = new.half().contiguous()
     (folder / LAYERS_WEIGHTS).write_bytes(save(weights))  # the library's own writer lets nobody else read the file
 
 
@@ -167,8 +177,8 @@ def _restored(stored: Mapping[str, torch.Tensor], of_base: Mapping[str, torch.Te
     for name, value in stored.items():
         if name.endswith(_DELTA):
             matrix = name.removesuffix(_DELTA)
-            restored[matrix] = of_base[matrix].float() + value.float() * stored[matrix + _SCALE][:, None]
-        elif not name.endswith(_SCALE):
+            restored[matrix] = of_base[matrix].float() + value.float() * stored[matrix + SCALE_OF_DELTA][:, None]
+        elif not name.endswith(SCALE_OF_DELTA):
             restored[name] = value.float()
     return restored
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from stream_app.models.base_encoder import SHA256, wheel_folder
-from stream_app.models.catalog import LAYERS_WEIGHTS, WEIGHTS, KnownModel
+from stream_app.models.catalog import LAYERS_WEIGHTS, SCALE_OF_DELTA, WEIGHTS, KnownModel
 from stream_app.models.model_store import ModelStore
 
 _SIZES = {
@@ -71,7 +71,7 @@ def _parameters(weights: Path) -> int:
         header = orjson.loads(file.read(int.from_bytes(file.read(8), "little")))
     total = 0
     for name, tensor in header.items():
-        if name != "__metadata__":
+        if name != "__metadata__" and not name.endswith(SCALE_OF_DELTA):
             size = 1
             for length in tensor["shape"]:
                 size *= length

@@ -52,6 +52,7 @@ def train_sentiment(
     recipe = recipe or Recipe()
     _refuse_heads_that_would_not_learn(recipe, start_from)
     _refuse_an_adapter_on_another_model(recipe, start_from)
+    _refuse_a_model_of_another_base(base, start_from)
     read_files = (*train, *sentences, *dev, *sentences_dev)
     teacher_name = teacher.name if teacher else None
     options = (
@@ -128,6 +129,15 @@ def _refuse_an_adapter_on_another_model(recipe: Recipe, start_from: MultiTaskBer
         raise ConfigurationError(
             "--method lora writes an adapter for the whole base encoder alone, so that it goes neither with --layers "
             "nor with --from. Add --method full."
+        )
+
+
+def _refuse_a_model_of_another_base(base: Path, start_from: MultiTaskBert | None) -> None:
+    """What is written leaves the base encoder's embeddings out: on another base's it would read nonsense."""
+    if start_from is not None and not derived.has_embeddings_of(start_from, base):
+        raise ConfigurationError(
+            f"The model to start from was not trained on the base encoder {base.name}. Name its own: --base NAME "
+            "(its config.json says which, base_model_name_or_path)."
         )
 
 

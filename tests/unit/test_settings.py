@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from stream_app.commands.options import settings_from
 from stream_app.ports import ConfigurationError
 from stream_app.settings import Settings, masked_url
 from stream_app.store.server import Server
@@ -58,14 +59,22 @@ def test_no_number_may_be_negative() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"heartbeat_seconds": 4.0}, r"heartbeat_seconds \(4\) is more than a third of session_timeout_seconds \(10\)"),
-        ({"drain_seconds": 12.0}, r"drain_seconds \(12\) and 3 s .* not less than rebalance_timeout_seconds \(15\)"),
-        ({"rebalance_timeout_seconds": 6.0}, r"drain_seconds \(3\) and 3 s"),
+        ({"heartbeat_seconds": 4.0}, r"STREAM_APP_HEARTBEAT_SECONDS \(4\) must be at most a third of"),
+        ({"drain_seconds": 10.0}, r"STREAM_APP_DRAIN_SECONDS \(10\) and 3 s for the commit must be less than"),
+        ({"rebalance_timeout_seconds": 8.0}, r"less than STREAM_APP_REBALANCE_TIMEOUT_SECONDS \(8\) together"),
     ],
 )
-def test_times_that_would_cost_a_worker_its_partitions_are_refused(values: dict[str, float], words: str) -> None:
-    with pytest.raises(ValidationError, match=words):
-        Settings(_env_file=None, **values)  # type: ignore[arg-type]
+def test_times_that_would_cost_a_worker_its_partitions_are_refused(
+    values: dict[str, float], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(f"STREAM_APP_{name.upper()}", str(value))
+    with pytest.raises(ConfigurationError, match=words):
+        settings_from()
+
+
+def test_a_heartbeat_of_exactly_a_third_of_the_session_is_taken() -> None:
+    Settings(_env_file=None, heartbeat_seconds=2.2, session_timeout_seconds=6.6)
 
 
 @pytest.mark.parametrize(

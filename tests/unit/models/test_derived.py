@@ -41,6 +41,13 @@ def test_trained_matrices_are_kept_in_a_byte_a_weight_as_exact_as_in_half_precis
         assert (read[name] - weight).abs().max() <= 2**-11 * weight.abs().max(), name
 
 
+def test_what_moved_too_far_for_int8_is_kept_in_half_precision(tmp_path: Path) -> None:
+    model = fine_tuned(by=0.4)
+    save(model, tmp_path)
+    weight = derived.load_derived(tmp_path, base_encoder_folder()).bert.encoder.layer[-1].output.dense.weight
+    assert weight.equal(model.bert.encoder.layer[-1].output.dense.weight.half().float())
+
+
 def test_layers_that_the_base_lacks_are_kept_in_half_precision(tmp_path: Path) -> None:
     model = fine_tuned(layers=2)
     save(model, tmp_path)

@@ -130,6 +130,14 @@ def test_heads_that_are_trained_alone_leave_the_reviews_answers_as_they_are(tmp_
     assert not after.sentence_classifier.weight.equal(before.sentence_classifier.weight)
 
 
+def test_a_model_of_another_base_is_refused(tmp_path: Path) -> None:
+    other = derived.new_model(base_encoder_folder(), 1)
+    with torch.no_grad():
+        other.bert.embeddings.word_embeddings.weight += 0.01
+    with pytest.raises(ConfigurationError, match="was not trained on the base encoder"):
+        train(tmp_path, "model", "full", start_from=other)
+
+
 def test_neutral_that_a_model_knew_is_kept_where_heads_are_trained_alone_without_it(tmp_path: Path) -> None:
     """Neither file knows neutral: reviews are answered as before, and the row of neutral sentences is the old one."""
     train(tmp_path, "model", "full")

@@ -62,10 +62,10 @@ def _one_of_three(testbed: Testbed, chance: random.Random) -> Iterator[None]:
 @fault("kafka", "one output topic lacks in-sync replicas", 6.0, testbed=THREE_BROKERS)
 def _too_few_in_sync(testbed: Testbed, chance: random.Random) -> Iterator[None]:
     """One of three copies is dead, and one topic asks for all: it refuses writes, others take them."""
-    _require_in_sync(testbed, ENRICHED, 3)
     victim = chance.choice([1, 2, 3])
-    testbed.kafka.kill(victim)
     try:
+        _require_in_sync(testbed, ENRICHED, 3)
+        testbed.kafka.kill(victim)
         until(
             lambda: not any(victim in one.isrs for one in _partitions(testbed, ENRICHED).values()),
             _ELECTION_SECONDS,
@@ -73,8 +73,10 @@ def _too_few_in_sync(testbed: Testbed, chance: random.Random) -> Iterator[None]:
         )
         yield
     finally:
-        _require_in_sync(testbed, ENRICHED, 2)
-        testbed.kafka.start()
+        try:
+            _require_in_sync(testbed, ENRICHED, 2)
+        finally:
+            testbed.kafka.start()
 
 
 def _require_in_sync(testbed: Testbed, topic: str, replicas: int) -> None:
