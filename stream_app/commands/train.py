@@ -60,7 +60,7 @@ StartFrom = Annotated[
     ),
 ]
 MaxTokens = Annotated[
-    int | None, typer.Option(help="Reviews are cut to so many tokens; default: the recipe's.", min=16, max=512)
+    int | None, typer.Option(help="Texts are cut to this number of tokens; default: the recipe's.", min=16, max=512)
 ]
 LearningRate = Annotated[float, typer.Option(help="0: 0.0005 for lora, 0.00006 for full.")]
 

@@ -32,7 +32,7 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"
 LAYERS_CONFIG = "config.json"
 _EMBEDDINGS = "bert.embeddings."
 _DELTA = ".delta"  # of a matrix, behind its name
-_LARGEST_ERROR = 2**-11  # of a weight in int8, as a part of its matrix' largest: that of the largest in half precision
+_LARGEST_ERROR = 2**-11  # relative to a matrix' largest weight: what half precision rounds that by, at most
 _EVERY_LINEAR_LAYER = r".*encoder\.layer\.\d+\..*(query|key|value|dense)"
 
 

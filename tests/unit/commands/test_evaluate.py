@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 
 from stream_app.__main__ import app
 from stream_app.models import loading
+from stream_app.models.device import cores
 from stream_app.models.tuned import TunedModel
+from stream_app.settings import Settings
 from stream_app.testing.models import AnsweringModel, FakeClassifier
 
 REVIEWS = [
@@ -38,6 +40,22 @@ def write(file: Path, rows: list[dict[str, Any]]) -> Path:
 
 def run(*arguments: str | Path) -> Any:
     return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+
+
+@pytest.mark.parametrize(("threads", "used"), [(0, cores()), (3, 3)])
+def test_a_batch_is_computed_on_all_cores_unless_a_number_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int, used: int
+) -> None:
+    read: list[Settings] = []
+
+    def load(settings: Settings) -> TunedModel[Any]:
+        read.append(settings)
+        return TunedModel(FakeClassifier(), 512, 512, how="a fake")
+
+    monkeypatch.setattr(loading, "load_sentiment_model", load)
+    monkeypatch.setenv("STREAM_APP_THREADS", str(threads))
+    assert run("sentiment", "--data", write(tmp_path / "reviews.jsonl", REVIEWS)).exit_code == 0
+    assert [one.threads for one in read] == [used]
 
 
 def test_a_report_holds_scores_data_and_plots(tmp_path: Path) -> None:
