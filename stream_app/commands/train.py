@@ -46,12 +46,17 @@ TrainedLayers = Annotated[
 Teacher = Annotated[
     str | None,
     typer.Option(
-        help="Distil this model: learn its probabilities besides the labels; with --layers, start from its layers."
+        help="Distil this model: learn its probabilities besides the labels, also of the reviews' sentences; with "
+        "--layers, start from its layers."
     ),
 ]
 ReviewsOfFile = Annotated[
     int | None, typer.Option(help="At most N reviews of a file are in an epoch, the next ones in the next.")
 ]
+Parts = Annotated[
+    int, typer.Option(help="With --teacher: N more texts an epoch, parts of reviews of the first file that it answers.")
+]
+LabelSmoothing = Annotated[float | None, typer.Option(help="Of the reviews' labels; default: the recipe's.", min=0)]
 StartFrom = Annotated[
     str | None,
     typer.Option(
@@ -83,6 +88,8 @@ def train_sentiment(
     epochs: Epochs = None,
     learning_rate: LearningRate = 0.0,
     reviews_of_file: ReviewsOfFile = None,
+    parts: Parts = 0,
+    label_smoothing: LabelSmoothing = None,
     max_tokens: MaxTokens = None,
     precision: Precision = None,
     column: Column = None,
@@ -120,6 +127,8 @@ def train_sentiment(
             epochs=epochs or defaults.epochs,
             learning_rate=learning_rate,
             reviews_of_file=reviews_of_file or defaults.reviews_of_file,
+            parts=parts,
+            label_smoothing=defaults.label_smoothing if label_smoothing is None else label_smoothing,
             max_tokens=max_tokens or defaults.max_tokens,
             seed=seed,
         ),

@@ -25,7 +25,9 @@ def sentiment_inputs(settings: Settings, base: str, teacher: str | None, start_f
     inputs["clause_aspects"] = clause_aspects()
     if teacher is not None:
         choice = choose_device(settings.device, settings.precision, settings.threads)
-        inputs["teacher"] = find_classifier(teacher, store).on(choice)
+        found = find_classifier(teacher, store)
+        inputs["teacher"] = found.on(choice)
+        inputs["teacher_tasks"] = found.sentence_heads.learned if found.sentence_heads else frozenset()
     if start_from is not None:
         inputs["start_from"] = find_classifier(start_from, store).model
     return inputs

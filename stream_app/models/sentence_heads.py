@@ -151,7 +151,7 @@ class SentenceHeads:
         self.language = language
         self._hazard_shift = math.log(hazard_threshold / (1 - hazard_threshold))
         self._contradictions_below = contradictions_below
-        self._learned = learned
+        self.learned = learned
         self._classifier = copy.deepcopy(model.sentence_classifier).float()
         self._projection = copy.deepcopy(model.aspect_projection).float()
         self._aspects = tuple(aspects)
@@ -182,10 +182,10 @@ class SentenceHeads:
         vectors = span_means(encoded.hidden[None], spans.to(encoded.hidden.device))
         logits = self._classifier(vectors)
         of_labels: list[tuple[float, float, float] | None] = [None] * total
-        if "sentiment" in self._learned:
+        if "sentiment" in self.learned:
             of_labels = [(one[0], one[1], one[2]) for one in logits[:, : len(LABELS)].softmax(dim=-1).cpu().tolist()]
         of_hazards = [0.0] * total
-        if "hazard" in self._learned:
+        if "hazard" in self.learned:
             of_hazards = (logits[:, HAZARD] - self._hazard_shift).sigmoid().cpu().tolist()
         by_words: list[tuple[str, ...]] = [()] * total
         if self.by_keyword:
@@ -219,7 +219,7 @@ class SentenceHeads:
 
     def _aspects_of(self, vectors: torch.Tensor, by_words: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]:
         """Ids of the aspects of each sentence, those of the head first. ``by_words``: those that its words name."""
-        if "aspects" not in self._learned or not self._aspects:
+        if "aspects" not in self.learned or not self._aspects:
             return by_words
         found: list[tuple[str, ...]] = [()] * len(by_words)
         logits = aspect_logits(self._projection(vectors), self._prototypes).cpu()

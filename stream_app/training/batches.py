@@ -88,7 +88,8 @@ def tensors(batch: Sequence[Tokenized], aspects: Mapping[str, int], padding_id: 
 
     ids, mask: [texts, tokens]. labels: [texts], UNKNOWN where there is none; two_sided: [texts]. scores: [texts, 3],
     the teacher's, or zeros. spans: [spans, 3]. Of each span: span_labels, span_two_sided, hazard, hazard_weight
-    [spans], aspects [spans, aspects], aspects_weight [spans]; a weight is 0 where nothing is known.
+    [spans], span_scores [spans, 3], aspects [spans, aspects], aspects_weight [spans]; a weight is 0 where nothing is
+    known.
     """
     longest = -(-max(len(one.ids) for one in batch) // LENGTH_STEP) * LENGTH_STEP
     ids = torch.full((len(batch), longest), padding_id, dtype=torch.long)
@@ -114,8 +115,9 @@ def tensors(batch: Sequence[Tokenized], aspects: Mapping[str, int], padding_id: 
         "scores": torch.tensor([one.scores or (0.0, 0.0, 0.0) for one in examples]),
         "spans": torch.tensor(spans, dtype=torch.long).reshape(-1, 3),
         "span_labels": torch.tensor([_index(one.label) for one in sentences], dtype=torch.long),
+        "span_scores": torch.tensor([one.scores or (0.0, 0.0, 0.0) for one in sentences]).reshape(-1, 3),
         "span_two_sided": torch.tensor([not one.neutral_possible for one in sentences], dtype=torch.bool),
-        "hazard": torch.tensor([float(one.hazard or False) for one in sentences]),
+        "hazard": torch.tensor([float(one.hazard or 0.0) for one in sentences]),
         "hazard_weight": torch.tensor([0.0 if one.hazard is None else one.hazard_weight for one in sentences]),
         "aspects": of_aspects,
         "aspects_weight": torch.tensor([0.0 if one.aspects is None else one.aspects_weight for one in sentences]),

@@ -18,7 +18,7 @@ from stream_app.training.data import LabelledReview, is_held_out, joined, plain,
 from stream_app.training.rows import Columns
 
 WEAK = 0.3
-"""The weight of a label that a list of words gave, not a person."""
+"""The weight of a label that a list of words or a teacher gave, not a person."""
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _MOST_OF_A_PRODUCT = 0.1  # of the rows of a file
 _MOST_TOGETHER = 4  # sentences in one text: a sentence is read among others
@@ -28,14 +28,16 @@ _MOST_TOGETHER = 4  # sentences in one text: a sentence is read among others
 class LabelledSentence:
     """A sentence and what is known of it; None: unknown.
 
-    ``neutral_possible``: False where its file knows only negative and positive sentences. ``hazard``: was or could
-    someone have been hurt? ``aspects``: ids; ``hazard_weight`` and ``aspects_weight`` are below 1 for weak labels.
+    ``neutral_possible``: False where its file knows only negative and positive sentences. ``scores``: a teacher's
+    probabilities of LABELS. ``hazard``: was or could someone have been hurt? A teacher's answer is the probability.
+    ``aspects``: ids; ``hazard_weight`` and ``aspects_weight`` are below 1 for labels that no person gave.
     """
 
     text: str
     label: Label | None = None
     neutral_possible: bool = True
-    hazard: bool | None = None
+    scores: tuple[float, float, float] | None = None
+    hazard: float | None = None
     hazard_weight: float = 1.0
     aspects: frozenset[str] | None = None
     aspects_weight: float = 1.0
@@ -46,7 +48,7 @@ class Example:
     """A text as the encoder reads it; ``spans``: (start, end) of each of ``sentences`` in it, in code points.
 
     ``label``: the review's, None: unknown. ``scores``: a teacher's probabilities of LABELS. ``teacher_text``: what a
-    teacher answers, None: ``text``. It differs where the text was changed in a way that must not change the answer.
+    teacher answers, None: nothing. It is not ``text`` where that was changed in a way that must not change the answer.
     """
 
     text: str
@@ -67,6 +69,7 @@ class Views:
     typing_errors: float = 0.3
     other_case: float = 0.1
     irrelevant_sentence: float = 0.2
+    title_before_a_part: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +175,26 @@ def of_review(review: LabelledReview, views: Views, rng: random.Random, others: 
         if others and rng.random() < views.irrelevant_sentence:
             other = rng.choice(others)
             text = f"{text} {other}" if rng.random() < 0.5 else f"{other} {text}"
+    return Example(_changed(text, views, rng), review.label, review.neutral_possible, teacher_text=teacher_text)
+
+
+def part_of_review(review: LabelledReview, views: Views, rng: random.Random) -> Example:
+    """Some of its sentences that stand together, whose label a teacher alone may know."""
+    spans = sentences(review.text)
+    count = rng.randint(1, max(1, len(spans) - 1))
+    first = rng.randint(0, max(0, len(spans) - count))
+    text = review.text[spans[first].start : spans[first + count - 1].end] if spans else review.text
+    if rng.random() < views.title_before_a_part:
+        text = joined(review.title, text)
+    return Example(_changed(text, views, rng), teacher_text=text)
+
+
+def _changed(text: str, views: Views, rng: random.Random) -> str:
     if rng.random() < views.typing_errors:
         text = with_typing_errors(text, rng)
     if rng.random() < views.other_case:
         text = rng.choice((str.upper, str.lower))(text)
-    return Example(text, review.label, review.neutral_possible, teacher_text=teacher_text)
+    return text
 
 
 def of_sentences(groups: Sequence[Sequence[LabelledSentence]], rng: random.Random) -> Iterator[Example]:

@@ -28,19 +28,21 @@ def loss_of(
 
     ``class_weights``: of LABELS, for reviews whose file knows all three. Where a teacher's scores are known they make
     ``teacher_share`` of a review's loss (Hinton et al. 2015, without a temperature), and all of it where its label is
-    unknown.
+    unknown. A teacher's scores of sentences are a task of their own.
     """
     loss = _of_labels(out.logits.float(), batch["labels"], batch["two_sided"], label_smoothing, class_weights)
-    taught = batch["scores"].sum(dim=1) > 0
-    if taught.any():
+    soft = _of_scores(out.logits, batch["scores"])
+    if soft is not None:
         known = batch["labels"] != UNKNOWN
-        soft = F.cross_entropy(out.logits.float()[taught], batch["scores"][taught])
         share = teacher_share if known.any() else 1.0
         loss = share * soft + (1 - share) * loss
     if out.sentence_logits is None or not len(batch["spans"]):
         return loss
     sentences = out.sentence_logits.float()
     of_sentences = _of_labels(sentences[:, : len(LABELS)], batch["span_labels"], batch["span_two_sided"], 0.0)
+    soft = _of_scores(sentences[:, : len(LABELS)], batch["span_scores"])
+    if soft is not None:
+        of_sentences = of_sentences + soft
     of_hazards = _weighted(
         F.binary_cross_entropy_with_logits(sentences[:, HAZARD], batch["hazard"], reduction="none"),
         batch["hazard_weight"],
@@ -90,6 +92,12 @@ def _of_labels(
     if two.any():  # smoothed, it would ask for a share of "neutral"
         total = total + F.cross_entropy(logits[two], labels[two], reduction="sum")
     return total / known.sum()
+
+
+def _of_scores(logits: torch.Tensor, scores: torch.Tensor) -> torch.Tensor | None:
+    """Cross entropy to a teacher's ``scores``, whose rows are zeros where it said nothing; None: it said nothing."""
+    taught = scores.sum(dim=1) > 0
+    return F.cross_entropy(logits.float()[taught], scores[taught]) if taught.any() else None
 
 
 def _weighted(losses: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ from stream_app.models import derived
 from stream_app.models.classifier import load_classifier
 from stream_app.models.device import DeviceChoice
 from stream_app.models.multitask import SENTENCE_HEADS, MultiTaskBert
+from stream_app.models.sentence_heads import TASKS
 from stream_app.ports import ConfigurationError, TextModel
 from stream_app.records import Scores
 from stream_app.training.resume import digest_of, forget, last_checkpoint
@@ -36,6 +37,7 @@ def train_sentiment(
     aspects: Mapping[str, str] | None = None,
     clause_aspects: Mapping[str, Mapping[str, str]] | None = None,
     teacher: TextModel[Scores] | None = None,
+    teacher_tasks: frozenset[str] = TASKS,
     start_from: MultiTaskBert | None = None,
     columns: Columns | None = None,
 ) -> SentimentTraining:
@@ -44,8 +46,9 @@ def train_sentiment(
     ``sentences_dev``: scored alone. Lines in another ``language`` than this are left out. ``columns``: of ``train``
     and ``dev``, field → column.
     ``base``: the folder of the recipe's base encoder. ``aspects``: id → description. ``clause_aspects``: see
-    ``read_sentences``. ``teacher``: its probabilities are learned too. ``start_from``: a fine-tuned model of which
-    ``recipe.layers`` layers are the beginning. The state is kept in the folder ``checkpoint``; a later call with the
+    ``read_sentences``. ``teacher``: its probabilities are learned too, and what it says of sentences as far as it
+    has learned these ``teacher_tasks``. ``start_from``: a fine-tuned model of which ``recipe.layers`` layers are the
+    beginning. The state is kept in the folder ``checkpoint``; a later call with the
     same arguments resumes from it. ``output`` holds what differs from the base encoder, and the card.
     Raises ConfigurationError.
     """
@@ -92,7 +95,7 @@ def train_sentiment(
     if recipe.heads_only:
         for name, value in model.named_parameters():
             value.requires_grad_(name.startswith(SENTENCE_HEADS))
-    batches = planned(data, tokenizer, recipe, tuple(aspects or {}), teacher)
+    batches = planned(data, tokenizer, recipe, tuple(aspects or {}), teacher, teacher_tasks)
     trainer = SentimentTrainer(
         model=model,
         args=arguments(recipe, checkpoint, choice, batches),

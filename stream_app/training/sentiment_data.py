@@ -9,17 +9,21 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from stream_app.models.sentence_heads import TASKS
 from stream_app.ports import TextModel
 from stream_app.records import Scores
 from stream_app.training.batches import PlannedBatches, tokenized
 from stream_app.training.data import LabelledReview, is_held_out, named, read_reviews
 from stream_app.training.evaluate import answers
 from stream_app.training.examples import (
+    WEAK,
     Example,
+    LabelledSentence,
     SentenceFile,
     Views,
     of_review,
     of_sentences,
+    part_of_review,
     read_sentences,
     with_weak_hazards,
 )
@@ -38,8 +42,9 @@ class Recipe:
     ``method``: ``lora`` trains an adapter of ``rank``, ``full`` the layers themselves: ``layers`` of the base's (None:
     all), of these the last ``trained_layers`` (None: all). ``learning_rate`` 0: 5e-4 for LoRA, 6e-5 for full.
     ``reviews_of_file``, ``sentences_of_file``: at most so many of a file are in an epoch; the next epoch takes the next
-    ones. ``teacher_share``: of a review's loss, where there is a teacher. ``heads_only``: train the heads for sentences
-    alone, and leave the rest as it is.
+    ones. ``teacher_share``: of a review's loss, where there is a teacher. ``parts``: in an epoch, texts of a few
+    sentences of a review of the first file, of which only the teacher's answer is known. ``heads_only``: train the
+    heads for sentences alone, and leave the rest as it is.
     """
 
     base: str = "bge-small-en-v1.5"
@@ -60,6 +65,7 @@ class Recipe:
     sentences_of_file: int = 8000
     sentence_share: float = 0.5
     teacher_share: float = 0.7
+    parts: int = 0
     calibration_reviews: int = 600
     seed: int = 1
 
@@ -118,9 +124,17 @@ def read(
 
 
 def planned(
-    data: Data, tokenizer: Any, recipe: Recipe, aspects: tuple[str, ...], teacher: TextModel[Scores] | None
+    data: Data,
+    tokenizer: Any,
+    recipe: Recipe,
+    aspects: tuple[str, ...],
+    teacher: TextModel[Scores] | None,
+    teacher_tasks: frozenset[str] = TASKS,
 ) -> PlannedBatches:
-    """All epochs' batches: the next part of each file's reviews, and every sentence."""
+    """All epochs' batches: the next part of each file's reviews, and every sentence.
+
+    ``teacher_tasks``: what the teacher has learned to say of sentences.
+    """
     files = [random.Random(recipe.seed).sample(file, len(file)) for file in data.train]
     others = [one.text for file in data.sentences for group in file.train for one in group if one.label == "neutral"]
     # files may be sorted by label
@@ -134,13 +148,14 @@ def planned(
             for file in files
             for one in _part(file, number, 0 if recipe.heads_only else min(recipe.reviews_of_file, len(file)))
         ]
+        examples += [part_of_review(rng.choice(files[0]), views, rng) for _ in range(recipe.parts if teacher else 0)]
         examples = with_weak_hazards(examples)
         for groups in sentences:
             count = min(recipe.sentences_of_file, _MOST_REPEATS * len(groups))
             examples += of_sentences(_part(groups, number, count), rng)
         epochs.append(examples)
     if teacher is not None:
-        epochs = _taught(epochs, teacher)
+        epochs = _taught(epochs, teacher, teacher_tasks)
     return PlannedBatches(
         [tokenized(examples, tokenizer, recipe.max_tokens) for examples in epochs],
         batch_tokens=recipe.batch_tokens,
@@ -155,21 +170,37 @@ def _part(items: Sequence[Item], number: int, most: int) -> list[Item]:
     return [items[(number * most + at) % len(items)] for at in range(most if items else 0)]
 
 
-def _taught(epochs: Sequence[Sequence[Example]], teacher: TextModel[Scores]) -> list[list[Example]]:
-    """The same with the teacher's probabilities for the reviews; a text is computed once.
+def _taught(
+    epochs: Sequence[Sequence[Example]], teacher: TextModel[Scores], tasks: frozenset[str]
+) -> list[list[Example]]:
+    """The same with the teacher's answers for the reviews and their parts; a text is computed once.
 
     The teacher answers texts as they were before typing errors and the like, so that the student learns to ignore them.
+    Where nothing was put in, its answers for the sentences are learned too, also instead of weak labels.
     """
-    texts = list(dict.fromkeys(_asked(one) for examples in epochs for one in examples if one.label is not None))
+    texts = list(dict.fromkeys(one.teacher_text for examples in epochs for one in examples if one.teacher_text))
     found = dict(zip(texts, tracked(answers(teacher, texts), "teacher", len(texts)), strict=True))
-    return [
-        [
-            replace(one, scores=(of.negative, of.neutral, of.positive)) if (of := found.get(_asked(one))) else one
-            for one in examples
-        ]
-        for examples in epochs
-    ]
+    return [[_with_answer(one, found.get(one.teacher_text or ""), tasks) for one in examples] for examples in epochs]
 
 
-def _asked(example: Example) -> str:
-    return example.text if example.teacher_text is None else example.teacher_text
+def _with_answer(example: Example, answer: Scores | None, tasks: frozenset[str]) -> Example:
+    if answer is None:
+        return example
+    example = replace(example, scores=(answer.negative, answer.neutral, answer.positive))
+    if example.text != example.teacher_text or not answer.sentences:
+        return example
+    return replace(
+        example,
+        spans=tuple((one.start, one.end) for one in answer.sentences),
+        sentences=tuple(
+            LabelledSentence(
+                example.text[one.start : one.end],
+                scores=one.probabilities,
+                hazard=one.hazard if "hazard" in tasks else None,
+                hazard_weight=WEAK,
+                aspects=frozenset(one.aspects) if "aspects" in tasks else None,
+                aspects_weight=WEAK,
+            )
+            for one in answer.sentences
+        ),
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from stream_app.models.multitask import MultiTaskOutput
 from stream_app.records import LABELS
+from stream_app.training.batches import UNKNOWN
 from stream_app.training.losses import loss_of
 
 
@@ -31,3 +33,39 @@ def test_no_tensor_is_made_on_another_device_than_that_of_the_answers() -> None:
         )
     assert loss.device.type == "cpu"
     assert 0 < float(loss) < 2
+
+
+def test_a_teachers_scores_of_sentences_cost_what_they_differ() -> None:
+    teacher = torch.tensor([[0.8, 0.1, 0.1], [0.0, 0.0, 0.0]])
+    batch = {
+        "labels": torch.tensor([UNKNOWN]),
+        "two_sided": torch.tensor([False]),
+        "scores": torch.zeros((1, 3)),
+        "spans": torch.tensor([[0, 1, 2], [0, 2, 3]]),
+        "span_labels": torch.tensor([UNKNOWN, UNKNOWN]),
+        "span_two_sided": torch.tensor([False, False]),
+        "span_scores": teacher,
+        "hazard": torch.zeros(2),
+        "hazard_weight": torch.zeros(2),
+        "aspects": torch.zeros((2, 0)),
+        "aspects_weight": torch.zeros(2),
+    }
+
+    def loss(first: list[float], second: list[float]) -> float:
+        answers = torch.tensor([[*first, 0.0], [*second, 0.0]])
+        found = loss_of(
+            MultiTaskOutput(torch.zeros((1, 3)), answers, torch.zeros((2, 4))),
+            batch,
+            torch.zeros((0, 4)),
+            class_weights=torch.ones(len(LABELS)),
+            label_smoothing=0.0,
+            teacher_share=0.7,
+            sentence_share=0.5,
+        )
+        return float(found)
+
+    as_taught = teacher[0].log().tolist()
+    entropy = float(-(teacher[0] * teacher[0].log()).sum())
+    assert loss(as_taught, [0.0, 0.0, 0.0]) == pytest.approx(0.5 * entropy)
+    assert loss([0.0, 0.0, 2.0], [0.0, 0.0, 0.0]) > 0.5 * entropy + 0.1
+    assert loss(as_taught, [5.0, 0.0, 0.0]) == pytest.approx(0.5 * entropy), "of the second it said nothing"

@@ -14,11 +14,13 @@ from stream_app.models import derived
 from stream_app.models.base_encoder import base_encoder_folder
 from stream_app.models.classifier import load_classifier
 from stream_app.models.device import DeviceChoice
+from stream_app.models.sentence_heads import TASKS
 from stream_app.ports import ConfigurationError
-from stream_app.records import LABELS, Scores
+from stream_app.records import LABELS, Scores, SentenceScores
 from stream_app.training import sentiment_data
 from stream_app.training.batches import UNKNOWN
 from stream_app.training.evaluate import answers
+from stream_app.training.examples import WEAK
 from stream_app.training.sentiment import train_sentiment
 from stream_app.training.sentiment_data import Recipe, planned, read
 from stream_app.training.sentiment_trainer import SentimentTrainer, SentimentTraining
@@ -265,6 +267,46 @@ def test_a_teacher_answers_texts_as_they_were_before_errors_were_put_in(
     for at in range(len(batches)):
         of_reviews = batches[at]["labels"] != UNKNOWN
         assert batches[at]["scores"][of_reviews].sum(dim=1).tolist() == [1.0] * int(of_reviews.sum())
+
+
+def test_a_teachers_answers_for_sentences_are_learned_where_no_error_was_put_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviews = write(tmp_path / "reviews.jsonl", rows())
+    recipe = Recipe(epochs=4, parts=20)
+    data = read([reviews], [], [reviews], recipe, sentences_dev=(), language="en", aspects={})
+    of_sentence = (0.125, 0.375, 0.5)
+
+    def answered(_: Any, texts: list[str]) -> list[Scores]:
+        first = [SentenceScores(0, len(text.split(" ")[0]), of_sentence, 0.25, ("value",)) for text in texts]
+        return [Scores(0.25, 0.25, 0.5, sentences=(one,)) for one in first]
+
+    monkeypatch.setattr(sentiment_data, "answers", answered)
+    tokenizer = derived.tokenizer_of(base_encoder_folder())
+    aspects = ("durability", "value")
+
+    def learned(tasks: frozenset[str]) -> list[dict[str, torch.Tensor]]:
+        batches = planned(data, tokenizer, recipe, aspects, cast("Any", "teacher"), tasks)
+        return [batches[at] for at in range(len(batches))]
+
+    batches = learned(TASKS)
+    spans = sum(len(one["spans"]) for one in batches)
+    texts = sum(len(one["ids"]) for one in batches)
+    assert texts / 4 < spans < texts, "of most texts, not of those with errors or a sentence more"
+    unlabelled = sum(int((one["labels"] == UNKNOWN).sum()) for one in batches)
+    assert unlabelled == recipe.epochs * recipe.parts, "of a part no label is known"
+    for one in batches:
+        of_spans = len(one["spans"])
+        assert one["spans"][:, 1].tolist() == [1] * of_spans
+        assert one["span_scores"].tolist() == [list(of_sentence)] * of_spans
+        assert one["span_labels"].tolist() == [UNKNOWN] * of_spans
+        assert one["hazard"].tolist() == [0.25] * of_spans
+        assert one["aspects"].tolist() == [[0.0, 1.0]] * of_spans
+        weights = [*one["hazard_weight"].tolist(), *one["aspects_weight"].tolist()]
+        assert weights == [pytest.approx(WEAK)] * 2 * of_spans
+    for one in learned(frozenset({"sentiment"})):
+        assert not one["hazard_weight"].any(), "it never learned what a hazard is"
+        assert not one["aspects_weight"].any()
 
 
 def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
