@@ -54,9 +54,15 @@ ReviewsOfFile = Annotated[
     int | None, typer.Option(help="At most N reviews of a file are in an epoch, the next ones in the next.")
 ]
 Parts = Annotated[
-    int, typer.Option(help="With --teacher: N more texts an epoch, parts of reviews of the first file that it answers.")
+    int,
+    typer.Option(
+        help="With --teacher: N more texts an epoch for it to answer, some sentences of a review of the first file.",
+        min=0,
+    ),
 ]
-LabelSmoothing = Annotated[float | None, typer.Option(help="Of the reviews' labels; default: the recipe's.", min=0)]
+LabelSmoothing = Annotated[
+    float | None, typer.Option(help="Of the reviews' labels, a share; default: 0.05.", min=0, max=0.5)
+]
 StartFrom = Annotated[
     str | None,
     typer.Option(

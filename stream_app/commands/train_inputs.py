@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -26,8 +27,11 @@ def sentiment_inputs(settings: Settings, base: str, teacher: str | None, start_f
     if teacher is not None:
         choice = choose_device(settings.device, settings.precision, settings.threads)
         found = find_classifier(teacher, store)
+        heads = found.sentence_heads
+        if heads is not None:
+            found = replace(found, sentence_heads=heads.with_hazards_as_learned())
+            inputs["teacher_tasks"] = heads.learned
         inputs["teacher"] = found.on(choice)
-        inputs["teacher_tasks"] = found.sentence_heads.learned if found.sentence_heads else frozenset()
     if start_from is not None:
         inputs["start_from"] = find_classifier(start_from, store).model
     return inputs

@@ -165,6 +165,12 @@ class SentenceHeads:
         other._prototypes = self._prototypes.to(device)
         return other
 
+    def with_hazards_as_learned(self) -> SentenceHeads:
+        """The same, whose probabilities of hazards are the model's own."""
+        other = copy.copy(self)
+        other._hazard_shift = 0.0
+        return other
+
     def scores(
         self, encoded: Encoded, batch: Sequence[SentenceTokenIds], reviews: Sequence[Sequence[float]]
     ) -> list[tuple[SentenceScores, ...]]:

@@ -18,7 +18,7 @@ from stream_app.training.data import LabelledReview, is_held_out, joined, plain,
 from stream_app.training.rows import Columns
 
 WEAK = 0.3
-"""The weight of a label that a list of words or a teacher gave, not a person."""
+"""The weight of a label that a list of words or a teacher gave, beside those of people in the same batch."""
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _MOST_OF_A_PRODUCT = 0.1  # of the rows of a file
 _MOST_TOGETHER = 4  # sentences in one text: a sentence is read among others
@@ -48,7 +48,7 @@ class Example:
     """A text as the encoder reads it; ``spans``: (start, end) of each of ``sentences`` in it, in code points.
 
     ``label``: the review's, None: unknown. ``scores``: a teacher's probabilities of LABELS. ``teacher_text``: what a
-    teacher answers, None: nothing. It is not ``text`` where that was changed in a way that must not change the answer.
+    teacher answers, None: nothing; ``text`` as it was before what must not change the answer, such as typing errors.
     """
 
     text: str
@@ -62,7 +62,10 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """How often (shares from 0 to 1) a review is read otherwise than as a whole, so that such reviews work too."""
+    """How often (shares from 0 to 1) a review is read otherwise than as a whole, so that such reviews work too.
+
+    ``title_before_a_part``: of the texts that are parts of reviews.
+    """
 
     title_only: float = 0.12
     beginning_only: float = 0.12
@@ -179,14 +182,22 @@ def of_review(review: LabelledReview, views: Views, rng: random.Random, others: 
 
 
 def part_of_review(review: LabelledReview, views: Views, rng: random.Random) -> Example:
-    """Some of its sentences that stand together, whose label a teacher alone may know."""
+    """Some of its sentences that stand together, not all of them: a teacher alone may know their label.
+
+    ``review`` has several (``has_parts``).
+    """
     spans = sentences(review.text)
-    count = rng.randint(1, max(1, len(spans) - 1))
-    first = rng.randint(0, max(0, len(spans) - count))
-    text = review.text[spans[first].start : spans[first + count - 1].end] if spans else review.text
+    count = rng.randint(1, len(spans) - 1)
+    first = rng.randint(0, len(spans) - count)
+    text = review.text[spans[first].start : spans[first + count - 1].end]
     if rng.random() < views.title_before_a_part:
         text = joined(review.title, text)
     return Example(_changed(text, views, rng), teacher_text=text)
+
+
+def has_parts(review: LabelledReview) -> bool:
+    """Has it several sentences?"""
+    return len(sentences(review.text)) > 1
 
 
 def _changed(text: str, views: Views, rng: random.Random) -> str:

@@ -28,21 +28,21 @@ def loss_of(
 
     ``class_weights``: of LABELS, for reviews whose file knows all three. Where a teacher's scores are known they make
     ``teacher_share`` of a review's loss (Hinton et al. 2015, without a temperature), and all of it where its label is
-    unknown. A teacher's scores of sentences are a task of their own.
+    unknown. A teacher's scores of sentences are a task of their own: few labels of people count as much as many of
+    them.
     """
-    loss = _of_labels(out.logits.float(), batch["labels"], batch["two_sided"], label_smoothing, class_weights)
-    soft = _of_scores(out.logits, batch["scores"])
-    if soft is not None:
-        known = batch["labels"] != UNKNOWN
-        share = teacher_share if known.any() else 1.0
-        loss = share * soft + (1 - share) * loss
+    of_labels = _of_labels(out.logits.float(), batch["labels"], batch["two_sided"], label_smoothing, class_weights)
+    of_scores = _of_scores(out.logits.float(), batch["scores"])
+    labelled, taught = _is_labelled(batch["labels"]), _is_taught(batch["scores"])
+    share = torch.where(labelled & taught, teacher_share, 1.0)
+    loss = _mean(share * of_scores + torch.where(taught, 1 - share, 1.0) * of_labels, labelled | taught)
     if out.sentence_logits is None or not len(batch["spans"]):
         return loss
     sentences = out.sentence_logits.float()
-    of_sentences = _of_labels(sentences[:, : len(LABELS)], batch["span_labels"], batch["span_two_sided"], 0.0)
-    soft = _of_scores(sentences[:, : len(LABELS)], batch["span_scores"])
-    if soft is not None:
-        of_sentences = of_sentences + soft
+    of_three = sentences[:, : len(LABELS)]
+    of_sentences = _mean(
+        _of_labels(of_three, batch["span_labels"], batch["span_two_sided"], 0.0), _is_labelled(batch["span_labels"])
+    ) + _mean(_of_scores(of_three, batch["span_scores"]), _is_taught(batch["span_scores"]))
     of_hazards = _weighted(
         F.binary_cross_entropy_with_logits(sentences[:, HAZARD], batch["hazard"], reduction="none"),
         batch["hazard_weight"],
@@ -74,30 +74,38 @@ def _of_labels(
     label_smoothing: float,
     class_weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Cross entropy; where a file knows no neutral reviews, the answer "neutral" is neither right nor wrong."""
-    known = labels != UNKNOWN
-    if not known.any():
-        return logits.sum() * 0.0
+    """Cross entropy of each row, 0 where no label is known. In files that know no neutral reviews, the answer "neutral"
+    is neither right nor wrong.
+    """
+    losses = logits.new_zeros(len(labels))
     logits = logits.masked_fill(
         two_sided[:, None] & (torch.arange(logits.shape[1], device=logits.device) == _NEUTRAL),
         torch.finfo(logits.dtype).min / 4,
     )
-    three = known & ~two_sided
-    two = known & two_sided
-    total = logits.new_zeros(())
-    if three.any():
-        total = total + F.cross_entropy(
-            logits[three], labels[three], class_weights, label_smoothing=label_smoothing, reduction="sum"
-        )
-    if two.any():  # smoothed, it would ask for a share of "neutral"
-        total = total + F.cross_entropy(logits[two], labels[two], reduction="sum")
-    return total / known.sum()
+    three, two = (_is_labelled(labels) & kind for kind in (~two_sided, two_sided))
+    losses[three] = F.cross_entropy(
+        logits[three], labels[three], class_weights, label_smoothing=label_smoothing, reduction="none"
+    )
+    # smoothed, it would ask for a share of "neutral"
+    losses[two] = F.cross_entropy(logits[two], labels[two], reduction="none")
+    return losses
 
 
-def _of_scores(logits: torch.Tensor, scores: torch.Tensor) -> torch.Tensor | None:
-    """Cross entropy to a teacher's ``scores``, whose rows are zeros where it said nothing; None: it said nothing."""
-    taught = scores.sum(dim=1) > 0
-    return F.cross_entropy(logits.float()[taught], scores[taught]) if taught.any() else None
+def _of_scores(logits: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    """Cross entropy of each row to a teacher's ``scores``, 0 where these are zeros: it said nothing."""
+    return F.cross_entropy(logits, scores, reduction="none")
+
+
+def _is_labelled(labels: torch.Tensor) -> torch.Tensor:
+    return labels != UNKNOWN
+
+
+def _is_taught(scores: torch.Tensor) -> torch.Tensor:
+    return scores.sum(dim=1) > 0
+
+
+def _mean(losses: torch.Tensor, of: torch.Tensor) -> torch.Tensor:
+    return losses.sum() / of.sum().clamp(min=1)
 
 
 def _weighted(losses: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,6 @@ from stream_app.models import derived
 from stream_app.models.classifier import load_classifier
 from stream_app.models.device import DeviceChoice
 from stream_app.models.multitask import SENTENCE_HEADS, MultiTaskBert
-from stream_app.models.sentence_heads import TASKS
 from stream_app.ports import ConfigurationError, TextModel
 from stream_app.records import Scores
 from stream_app.training.resume import digest_of, forget, last_checkpoint
@@ -37,7 +36,7 @@ def train_sentiment(
     aspects: Mapping[str, str] | None = None,
     clause_aspects: Mapping[str, Mapping[str, str]] | None = None,
     teacher: TextModel[Scores] | None = None,
-    teacher_tasks: frozenset[str] = TASKS,
+    teacher_tasks: frozenset[str] = frozenset(),
     start_from: MultiTaskBert | None = None,
     columns: Columns | None = None,
 ) -> SentimentTraining:
@@ -56,6 +55,7 @@ def train_sentiment(
     _refuse_heads_that_would_not_learn(recipe, start_from)
     _refuse_an_adapter_on_another_model(recipe, start_from)
     _refuse_a_model_of_another_base(base, start_from)
+    _refuse_a_teacher_that_is_not_asked(recipe, teacher)
     read_files = (*train, *sentences, *dev, *sentences_dev)
     teacher_name = teacher.name if teacher else None
     options = (
@@ -65,6 +65,7 @@ def train_sentiment(
         clause_aspects,
         columns,
         teacher_name,
+        sorted(teacher_tasks),
         choice.precision,
         base.name,
         len(train),
@@ -105,7 +106,9 @@ def train_sentiment(
         callbacks=[] if recipe.heads_only else [EarlyStoppingCallback(recipe.patience_epochs)],
     )
     files = ((*train, *sentences), (*dev, *sentences_dev))
-    trainer.set_job(Job(data, tokenizer, tuple(aspects or {}), prototypes, recipe, choice, base, output, files))
+    trainer.set_job(
+        Job(data, tokenizer, tuple(aspects or {}), prototypes, recipe, choice, base, output, files, teacher_tasks)
+    )
     trainer.train(resume_from_checkpoint=last)
     if trainer.best is None:  # the best epoch is one before the checkpoint
         trainer.best = SentimentTraining(output, *scored(load_classifier(str(output), choice), data.dev), {}, {})
@@ -141,6 +144,15 @@ def _refuse_a_model_of_another_base(base: Path, start_from: MultiTaskBert | None
         raise ConfigurationError(
             f"The model to start from was not trained on the base encoder {base.name}. Name its own: --base NAME "
             "(its config.json says which, base_model_name_or_path)."
+        )
+
+
+def _refuse_a_teacher_that_is_not_asked(recipe: Recipe, teacher: TextModel[Scores] | None) -> None:
+    if recipe.parts and teacher is None:
+        raise ConfigurationError("--parts makes texts whose label a teacher alone knows. Name it: --teacher MODEL.")
+    if recipe.heads_only and teacher is not None:
+        raise ConfigurationError(
+            "--heads-only reads labelled sentences alone, a teacher answers reviews. Leave out one of the two."
         )
 
 

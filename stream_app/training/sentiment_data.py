@@ -9,7 +9,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from stream_app.models.sentence_heads import TASKS
 from stream_app.ports import TextModel
 from stream_app.records import Scores
 from stream_app.training.batches import PlannedBatches, tokenized
@@ -21,6 +20,7 @@ from stream_app.training.examples import (
     LabelledSentence,
     SentenceFile,
     Views,
+    has_parts,
     of_review,
     of_sentences,
     part_of_review,
@@ -42,8 +42,9 @@ class Recipe:
     ``method``: ``lora`` trains an adapter of ``rank``, ``full`` the layers themselves: ``layers`` of the base's (None:
     all), of these the last ``trained_layers`` (None: all). ``learning_rate`` 0: 5e-4 for LoRA, 6e-5 for full.
     ``reviews_of_file``, ``sentences_of_file``: at most so many of a file are in an epoch; the next epoch takes the next
-    ones. ``teacher_share``: of a review's loss, where there is a teacher. ``parts``: in an epoch, texts of a few
-    sentences of a review of the first file, of which only the teacher's answer is known. ``heads_only``: train the
+    ones. ``teacher_share``: of a review's loss, where there is a teacher. ``parts``: in an epoch, texts that are some
+    sentences of a review of the first file, of which only the teacher's answer is known. ``label_smoothing``: of the
+    reviews' labels, where their file knows all three. ``heads_only``: train the
     heads for sentences alone, and leave the rest as it is.
     """
 
@@ -129,9 +130,9 @@ def planned(
     recipe: Recipe,
     aspects: tuple[str, ...],
     teacher: TextModel[Scores] | None,
-    teacher_tasks: frozenset[str] = TASKS,
+    teacher_tasks: frozenset[str] = frozenset(),
 ) -> PlannedBatches:
-    """All epochs' batches: the next part of each file's reviews, and every sentence.
+    """All epochs' batches: the next part of each file's reviews, parts of reviews, and every sentence.
 
     ``teacher_tasks``: what the teacher has learned to say of sentences.
     """
@@ -141,18 +142,21 @@ def planned(
     sentences = [random.Random(recipe.seed).sample(file.train, len(file.train)) for file in data.sentences]
     views = Views()
     epochs = []
+    have_parts = list(filter(has_parts, files[0])) if recipe.parts else []
     for number in range(recipe.epochs):
         rng = random.Random(f"{recipe.seed} {number}")
         examples = [
             of_review(one, views, rng, others)
             for file in files
-            for one in _part(file, number, 0 if recipe.heads_only else min(recipe.reviews_of_file, len(file)))
+            for one in _next_items(file, number, 0 if recipe.heads_only else min(recipe.reviews_of_file, len(file)))
         ]
-        examples += [part_of_review(rng.choice(files[0]), views, rng) for _ in range(recipe.parts if teacher else 0)]
+        examples += [
+            part_of_review(rng.choice(have_parts), views, rng) for _ in range(recipe.parts if have_parts else 0)
+        ]
         examples = with_weak_hazards(examples)
         for groups in sentences:
             count = min(recipe.sentences_of_file, _MOST_REPEATS * len(groups))
-            examples += of_sentences(_part(groups, number, count), rng)
+            examples += of_sentences(_next_items(groups, number, count), rng)
         epochs.append(examples)
     if teacher is not None:
         epochs = _taught(epochs, teacher, teacher_tasks)
@@ -165,7 +169,7 @@ def planned(
     )
 
 
-def _part(items: Sequence[Item], number: int, most: int) -> list[Item]:
+def _next_items(items: Sequence[Item], number: int, most: int) -> list[Item]:
     """The ``number``-th part of ``most`` items; behind the last comes the first."""
     return [items[(number * most + at) % len(items)] for at in range(most if items else 0)]
 
@@ -176,7 +180,7 @@ def _taught(
     """The same with the teacher's answers for the reviews and their parts; a text is computed once.
 
     The teacher answers texts as they were before typing errors and the like, so that the student learns to ignore them.
-    Where nothing was put in, its answers for the sentences are learned too, also instead of weak labels.
+    Where the text is as it was, its answers for the sentences are learned too, also instead of weak labels.
     """
     texts = list(dict.fromkeys(one.teacher_text for examples in epochs for one in examples if one.teacher_text))
     found = dict(zip(texts, tracked(answers(teacher, texts), "teacher", len(texts)), strict=True))
@@ -187,7 +191,8 @@ def _with_answer(example: Example, answer: Scores | None, tasks: frozenset[str])
     if answer is None:
         return example
     example = replace(example, scores=(answer.negative, answer.neutral, answer.positive))
-    if example.text != example.teacher_text or not answer.sentences:
+    is_labelled_better = bool(example.sentences) and "hazard" not in tasks
+    if example.text != example.teacher_text or not answer.sentences or is_labelled_better:
         return example
     return replace(
         example,
@@ -195,7 +200,7 @@ def _with_answer(example: Example, answer: Scores | None, tasks: frozenset[str])
         sentences=tuple(
             LabelledSentence(
                 example.text[one.start : one.end],
-                scores=one.probabilities,
+                scores=None if one.doubtful else one.probabilities,
                 hazard=one.hazard if "hazard" in tasks else None,
                 hazard_weight=WEAK,
                 aspects=frozenset(one.aspects) if "aspects" in tasks else None,

@@ -50,7 +50,10 @@ class SentimentTraining:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a training reads and where it writes. ``files``: (training, development), for the card."""
+    """What a training reads and where it writes. ``files``: (training, development), for the card.
+
+    ``teacher_tasks``: what it learns of sentences from a teacher.
+    """
 
     data: Data
     tokenizer: Any
@@ -61,6 +64,7 @@ class Job:
     base: Path
     output: Path
     files: tuple[Sequence[Path], Sequence[Path]]
+    teacher_tasks: frozenset[str] = frozenset()
 
 
 def arguments(recipe: Recipe, checkpoint: Path, choice: DeviceChoice, batches: PlannedBatches) -> TrainingArguments:
@@ -104,7 +108,9 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
         labels = [one.label for file in job.data.train for one in file if one.neutral_possible]
         self._class_weights = balancing_weights([labels.count(label) for label in LABELS]).to(job.choice.device)
         sentences = (one for file in job.data.sentences for group in file.train for one in group)
-        self._knows_neutral_sentences = any(one.label == "neutral" for one in sentences)
+        self._knows_neutral_sentences = "sentiment" in job.teacher_tasks or any(
+            one.label == "neutral" for one in sentences
+        )
         self._row_kept: tuple[torch.Tensor, torch.Tensor] | None = None
         if job.recipe.heads_only:
             head = self.model.classifier  # stays as it is, whatever the files know

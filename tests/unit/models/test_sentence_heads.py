@@ -347,3 +347,15 @@ def test_card_says_which_aspects_the_training_had_examples_of(
 ) -> None:
     (tmp_path / "card.json").write_text(card)
     assert learned_aspects(tmp_path) == aspects
+
+
+def test_hazards_as_learned_are_those_of_no_threshold(found: LoadedClassifier, cpu: DeviceChoice) -> None:
+    def hazards(heads: SentenceHeads) -> list[float]:
+        model = replace(found, sentence_heads=heads).on(cpu)
+        return [one.hazard for scores in model.run(model.tokenize(TEXTS)) for one in scores.sentences]
+
+    assert found.sentence_heads is not None
+    aspects = (ASPECTS, found.sentence_heads._prototypes)
+    shifted = SentenceHeads(found.model, *aspects, hazard_threshold=0.9)
+    assert hazards(shifted) != pytest.approx(hazards(found.sentence_heads))
+    assert hazards(shifted.with_hazards_as_learned()) == pytest.approx(hazards(found.sentence_heads))

@@ -35,7 +35,7 @@ def test_no_tensor_is_made_on_another_device_than_that_of_the_answers() -> None:
     assert 0 < float(loss) < 2
 
 
-def test_a_teachers_scores_of_sentences_cost_what_they_differ() -> None:
+def test_a_teachers_scores_of_sentences_cost_the_cross_entropy_to_them() -> None:
     teacher = torch.tensor([[0.8, 0.1, 0.1], [0.0, 0.0, 0.0]])
     batch = {
         "labels": torch.tensor([UNKNOWN]),
@@ -69,3 +69,33 @@ def test_a_teachers_scores_of_sentences_cost_what_they_differ() -> None:
     assert loss(as_taught, [0.0, 0.0, 0.0]) == pytest.approx(0.5 * entropy)
     assert loss([0.0, 0.0, 2.0], [0.0, 0.0, 0.0]) > 0.5 * entropy + 0.1
     assert loss(as_taught, [5.0, 0.0, 0.0]) == pytest.approx(0.5 * entropy), "of the second it said nothing"
+
+
+def test_a_teacher_is_the_whole_of_a_text_without_label_and_its_share_of_one_with_label() -> None:
+    teacher = torch.tensor([[0.6, 0.2, 0.2], [0.2, 0.2, 0.6], [0.0, 0.0, 0.0]])
+    labels = torch.tensor([0, UNKNOWN, 2])
+    logits = torch.tensor([[2.0, 0.0, 1.0], [0.5, 0.0, 0.0], [0.0, 1.0, 3.0]])
+
+    def loss(rows: list[int]) -> float:
+        batch = {
+            "labels": labels[rows],
+            "two_sided": torch.zeros(len(rows), dtype=torch.bool),
+            "scores": teacher[rows],
+            "spans": torch.zeros((0, 3), dtype=torch.long),
+        }
+        found = loss_of(
+            MultiTaskOutput(logits[rows]),
+            batch,
+            torch.zeros((0, 4)),
+            class_weights=torch.ones(len(LABELS)),
+            label_smoothing=0.0,
+            teacher_share=0.7,
+            sentence_share=0.5,
+        )
+        return float(found)
+
+    minus_log = -logits.log_softmax(dim=1)
+    soft = (teacher * minus_log).sum(dim=1)
+    expected = [0.7 * soft[0] + 0.3 * minus_log[0, 0], soft[1], minus_log[2, 2]]
+    assert [loss([0]), loss([1]), loss([2])] == pytest.approx([float(one) for one in expected])
+    assert loss([0, 1, 2]) == pytest.approx(float(sum(expected)) / 3), "whatever else is in the batch"
