@@ -15,6 +15,7 @@ from stream_app.ports import ConfigurationError
 from stream_app.settings import RedisSettings
 
 TIMEOUT_SECONDS = 5.0
+_SENTINEL_SECONDS = 1.0  # they answer at once
 _MAX_CONNECTIONS = 50
 _MAX_SENTINEL_CONNECTIONS = 1000  # this pool fails beyond it, where the other one waits
 
@@ -60,8 +61,13 @@ def named_by(sentinels: Sentinels, url: str, common: dict[str, Any]) -> Redis:
     """The client of the primary that the Sentinels name at each new connection: it follows a fail-over by itself."""
     of_the_url = ("host", "port", "path", "connection_class")
     of_the_server: dict[str, Any] = {name: value for name, value in parse_url(url).items() if name not in of_the_url}
+    # A Sentinel that is away must not hold up those that are there: redis-py would try it again for seconds, each time
+    # that the primary is looked for.
+    asked = {**common, "socket_timeout": _SENTINEL_SECONDS, "socket_connect_timeout": _SENTINEL_SECONDS}
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
-        sentinels.addresses, sentinel_kwargs={**common, "password": sentinels.password}, **common
+        sentinels.addresses,
+        sentinel_kwargs={**asked, "password": sentinels.password, "retry": Retry(NoBackoff(), 0)},
+        **common,
     )
     client: Redis = sentinel.master_for(
         sentinels.primary,

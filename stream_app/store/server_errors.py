@@ -28,6 +28,8 @@ _REFUSED = (exceptions.AuthenticationError, exceptions.AuthorizationError, excep
 # of a command within a script, where the caller may run scripts: Redis 7 and Valkey, Redis 6.2
 _REFUSED_IN_A_SCRIPT = ("ACL failure in script", "The user executing the script can't")
 _CLOSED = re.compile(r"the handler is closed|TCPTransport closed=True")  # uvloop, where asyncio has a ConnectionError
+_NO_PRIMARY = re.compile(r"No master found for (?P<name>'.*?')(?: : (?P<silent>.*))?$", re.DOTALL)
+_ASKED = re.compile(r"\bhost=([^,]+),port=(\d+)")
 _CONNECTING = re.compile(r"Error (?P<number>-?\d+) connecting to (?P<where>\S+?)\. (?P<why>.*)", re.DOTALL)
 
 
@@ -68,6 +70,8 @@ def code_and_text(error: Exception) -> str:
 
 def in_words(error: Exception) -> str:
     """redis-py's "Error 111 connecting to cache:6379. Connect call failed …", for people."""
+    if unknown := _NO_PRIMARY.match(str(error)):
+        return _no_primary(unknown["name"], unknown["silent"] or "")
     found = _CONNECTING.match(str(error))
     if found is None:
         return str(error)
@@ -78,4 +82,15 @@ def in_words(error: Exception) -> str:
     return (
         f"{why} at {found['where']}. Does it run? `stream-app services start` starts one here; "
         "`stream-app check` looks; STREAM_APP_REDIS or --redis names another"
+    )
+
+
+def _no_primary(name: str, silent: str) -> str:
+    """``silent``: redis-py's list of the Sentinels that did not answer, with all of their clients' settings."""
+    away = ", ".join(f"{host}:{port}" for host, port in _ASKED.findall(silent)) or ("some of them" if silent else "")
+    return (
+        f"the Sentinels name no primary {name} now"
+        + (f" (no answer from {away})" if away else "")
+        + ". During a fail-over that passes within seconds. Else: does STREAM_APP_REDIS_SENTINEL_PRIMARY have the name "
+        "that they watch, and do they run?"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from redis import exceptions
 
 from stream_app.ports import ConfigurationError, StoreUnavailable
+from stream_app.store.clients import Sentinels
 from stream_app.store.server import Command, Server
+from stream_app.store.server_errors import translated
 
 # Redis 6.2.14, to an EVALSHA
 IN_A_SCRIPT = (
@@ -97,3 +100,22 @@ def test_transport_that_uvloop_closed_is_an_outage_and_another_runtime_error_a_b
         run(Raises(closed))
     with pytest.raises(RuntimeError, match="dictionary changed size"):
         run(Raises("dictionary changed size during iteration"))
+
+
+async def no_primary_found(server: Server) -> None:
+    with translated():
+        await server._client.ping()
+
+
+def test_sentinels_that_do_not_answer_are_named_without_their_clients_settings() -> None:
+    sentinels = Sentinels((("127.0.0.1", 1), ("127.0.0.1", 2)), "shop-view", "a secret")
+    server = Server("redis://named-by-them:1/0", (), sentinels=sentinels)
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable) as caught:
+        asyncio.run(no_primary_found(server))
+    assert time.monotonic() - began < 1.5, "each is asked once: redis-py's own tries take seconds"
+    message = str(caught.value)
+    assert "the Sentinels name no primary 'shop-view' now (no answer from 127.0.0.1:1, 127.0.0.1:2)." in message
+    assert "STREAM_APP_REDIS_SENTINEL_PRIMARY" in message
+    assert "<" not in message
+    assert "a secret" not in message
