@@ -61,7 +61,8 @@ Parts = Annotated[
     ),
 ]
 LabelSmoothing = Annotated[
-    float | None, typer.Option(help="Of the reviews' labels, a share; default: 0.05.", min=0, max=0.5)
+    float | None,
+    typer.Option(help="The share of a review's label that is spread over all three; default: 0.05.", min=0, max=0.5),
 ]
 StartFrom = Annotated[
     str | None,

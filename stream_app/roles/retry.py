@@ -14,7 +14,7 @@ from stream_app.ports import Unavailable
 Value = TypeVar("Value")
 
 _FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 1.0  # a fail-over by a Sentinel takes about as long
+_LONGEST_PAUSE_SECONDS = 1.0  # a dependency that is back is found within a second
 
 
 class Retry:

@@ -48,7 +48,8 @@ class Example:
     """A text as the encoder reads it; ``spans``: (start, end) of each of ``sentences`` in it, in code points.
 
     ``label``: the review's, None: unknown. ``scores``: a teacher's probabilities of LABELS. ``teacher_text``: what a
-    teacher answers, None: nothing; ``text`` as it was before what must not change the answer, such as typing errors.
+    teacher answers, the text before changes that must not change the answer, such as typing errors; None: it is not
+    asked.
     """
 
     text: str
@@ -196,7 +197,7 @@ def part_of_review(review: LabelledReview, views: Views, rng: random.Random) -> 
 
 
 def has_parts(review: LabelledReview) -> bool:
-    """Has it several sentences?"""
+    """Whether its text has several sentences."""
     return len(sentences(review.text)) > 1
 
 

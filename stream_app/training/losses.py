@@ -28,8 +28,8 @@ def loss_of(
 
     ``class_weights``: of LABELS, for reviews whose file knows all three. Where a teacher's scores are known they make
     ``teacher_share`` of a review's loss (Hinton et al. 2015, without a temperature), and all of it where its label is
-    unknown. A teacher's scores of sentences are a task of their own: few labels of people count as much as many of
-    them.
+    unknown. A teacher's scores of sentences are a task of their own, so that few labels of people count as much as
+    the teacher's many.
     """
     of_labels = _of_labels(out.logits.float(), batch["labels"], batch["two_sided"], label_smoothing, class_weights)
     of_scores = _of_scores(out.logits.float(), batch["scores"])

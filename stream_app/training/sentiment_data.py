@@ -191,8 +191,8 @@ def _with_answer(example: Example, answer: Scores | None, tasks: frozenset[str])
     if answer is None:
         return example
     example = replace(example, scores=(answer.negative, answer.neutral, answer.positive))
-    is_labelled_better = bool(example.sentences) and "hazard" not in tasks
-    if example.text != example.teacher_text or not answer.sentences or is_labelled_better:
+    keeps_weak_hazards = bool(example.sentences) and "hazard" not in tasks
+    if example.text != example.teacher_text or not answer.sentences or keeps_weak_hazards:
         return example
     return replace(
         example,

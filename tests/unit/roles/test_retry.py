@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 
 import pytest
 
@@ -50,15 +49,3 @@ def test_bug_passes_through_at_once() -> None:
     with pytest.raises(KeyError):
         asyncio.run(Retry("redis", 60)(bug))
     assert len(calls) == 1
-
-
-def test_what_is_back_is_found_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-
-    monkeypatch.setattr(asyncio, "sleep", sleep)
-    monkeypatch.setattr(random, "uniform", lambda _, bound: bound)
-    assert asyncio.run(Retry("redis", 60)(Flaky(9))) == "here"
-    assert pauses == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0, 1.0, 1.0])
