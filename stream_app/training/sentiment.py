@@ -47,9 +47,8 @@ def train_sentiment(
     ``base``: the folder of the recipe's base encoder. ``aspects``: id → description. ``clause_aspects``: see
     ``read_sentences``. ``teacher``: its probabilities are learned too, and what it says of sentences as far as it
     has learned these ``teacher_tasks``. ``start_from``: a fine-tuned model of which ``recipe.layers`` layers are the
-    beginning. The state is kept in the folder ``checkpoint``; a later call with the
-    same arguments resumes from it. ``output`` holds what differs from the base encoder, and the card.
-    Raises ConfigurationError.
+    beginning. The state is kept in the folder ``checkpoint``; a later call with the same arguments resumes from it.
+    ``output`` holds what differs from the base encoder, and the card. Raises ConfigurationError.
     """
     recipe = recipe or Recipe()
     _refuse_heads_that_would_not_learn(recipe, start_from)

@@ -44,8 +44,8 @@ class Recipe:
     ``reviews_of_file``, ``sentences_of_file``: at most so many of a file are in an epoch; the next epoch takes the next
     ones. ``teacher_share``: of a review's loss, where there is a teacher. ``parts``: in an epoch, texts that are some
     sentences of a review of the first file, of which only the teacher's answer is known. ``label_smoothing``: of the
-    reviews' labels, where their file knows all three. ``heads_only``: train the
-    heads for sentences alone, and leave the rest as it is.
+    reviews' labels, where their file knows all three. ``heads_only``: train the heads for sentences alone, and leave
+    the rest as it is.
     """
 
     base: str = "bge-small-en-v1.5"
