@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -23,8 +22,8 @@ from benchmarks.load.review_load import Arrived, Listener, sending
 from benchmarks.load.workload import workload
 from stream_app.commands.options import environment_of
 from stream_app.commands.review_files import Line
+from stream_app.embedded.bound_process import bound
 from stream_app.embedded.free_port import free_port
-from stream_app.embedded.server_process import die_with
 from stream_app.kafka.topics import Topics
 from stream_app.kafka.topics_admin import create_topics
 from stream_app.settings import Settings, Summaries
@@ -88,11 +87,10 @@ def enrich_worker(brokers: str, summaries: Summaries, **models: Any) -> Iterator
         log = Path(folder) / "log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "stream_app", "worker", "enrich"],
+                bound([sys.executable, "-m", "stream_app", "worker", "enrich"]),
                 env=environment_of(settings),
                 stdout=out,
                 stderr=out,
-                preexec_fn=die_with(os.getpid()),
             )
         try:
             yield EnrichWorker(settings, process, log)

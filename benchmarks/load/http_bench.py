@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from rich.console import Console
 from benchmarks.harness.process_usage import cpu_seconds
 from benchmarks.load.http_load import HttpAnswers, HttpLoad, generate_in_own_process
 from stream_app.commands.options import environment_of
-from stream_app.embedded.server_process import die_with
+from stream_app.embedded.bound_process import bound
 from stream_app.settings import Settings
 
 console = Console(stderr=True)
@@ -81,12 +80,11 @@ def serving(module: str, *arguments: str, settings: Settings) -> Iterator[tuple[
     """A module that serves on a free port of loopback and says where, until the end of the block."""
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            bound([sys.executable, "-m", module, *arguments]),
             env=environment_of(settings),
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            preexec_fn=die_with(os.getpid()),
         )
         try:
             assert process.stdout is not None

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from benchmarks.load.workload import Workload
 from stream_app.commands.options import environment_of
 from stream_app.commands.publish import send
-from stream_app.embedded.server_process import die_with
+from stream_app.embedded.bound_process import bound
 from stream_app.embedded.services import Services
 from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.kafka.groups import lag
@@ -80,11 +80,10 @@ def end_to_end(work: Workload, services: Services, *, with_summaries: bool, run:
         members = {"enrich" if number == 1 else f"enrich {number}": "enrich" for number in range(1, processes + 1)}
         roles = {
             name: subprocess.Popen(
-                [sys.executable, "-m", "stream_app", "worker", role],
+                bound([sys.executable, "-m", "stream_app", "worker", role]),
                 env=environment_of(settings.model_copy(update={"worker_number": number})),
                 stdout=log,
                 stderr=log,
-                preexec_fn=die_with(os.getpid()),
             )
             for number, (name, role) in enumerate((members | {"summarize": "summarize"}).items(), 1)
         }

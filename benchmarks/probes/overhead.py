@@ -23,7 +23,7 @@ from benchmarks.load.workload import Workload
 from stream_app import contract
 from stream_app.commands.options import environment_of
 from stream_app.commands.publish import send
-from stream_app.embedded.server_process import die_with
+from stream_app.embedded.bound_process import bound
 from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.kafka.offsets import end_offsets
 from stream_app.kafka.reader import read_to_end
@@ -172,13 +172,12 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[tuple[s
         path = Path(folder) / "log"
         with path.open("wb") as log:
             process = subprocess.Popen(
-                command,
+                bound(command),
                 cwd=PROJECT,
                 env={**environment, "APP_DATADIR": folder},  # Faust's own folder would stay in the project
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=die_with(os.getpid()),
             )
         try:
             yield process, path

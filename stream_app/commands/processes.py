@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import IO
 
 from stream_app.commands.options import environment_of
+from stream_app.embedded.bound_process import bound
 from stream_app.embedded.free_port import free_port
-from stream_app.embedded.server_process import die_with
 from stream_app.ports import ConfigurationError
 from stream_app.role_table import ROLES
 from stream_app.roles.exit_codes import EXIT_VIEW_SWITCHED
@@ -91,12 +91,11 @@ class Child:
     def start(self) -> None:
         self._started_at = time.monotonic()
         self._process = subprocess.Popen(
-            self._command,
+            bound(self._command),
             env=self._environment,
             stdout=self._log,
             stderr=self._log,
             stdin=subprocess.DEVNULL,
-            preexec_fn=die_with(os.getpid()),
             start_new_session=True,  # Ctrl-C reaches the parent only; it stops its children in order
         )
 

@@ -6,13 +6,10 @@ for ours only when it lives, has that pid and works in that folder, so that a st
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,6 +19,7 @@ from typing import Any
 
 import psutil
 
+from stream_app.embedded.bound_process import bound
 from stream_app.ports import ConfigurationError
 
 _STATE = "server.json"
@@ -30,8 +28,6 @@ _PORT = re.compile(r":(\d+)(?:/|$)")
 _POLL_SECONDS = 0.02
 _TRIES = 3  # a port that was free may be taken before the server binds it
 _KILL_SECONDS = 10.0  # the kernel ends a killed process once its disk accesses return
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class PortTaken(Exception):
@@ -100,13 +96,12 @@ def start_server(command: Sequence[str], folder: Path, address: str, *, detached
         log.replace(folder / f"{_LOG}.previous")
     with log.open("wb") as output:
         process = psutil.Popen(
-            command,
+            command if detached else bound(command),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=None if detached else die_with(os.getpid()),
         )
     (folder / _STATE).write_text(json.dumps({"pid": process.pid, "address": address}))
     return ServerProcess(process.pid, address, folder, process)
@@ -183,17 +178,3 @@ def did_not_start(name: str, folder: Path, why: str) -> ConfigurationError:
         f"{name} did not start: {why}. The last lines of {log}:\n{quoted}\n"
         "Fix what they name (memory, disk space, permissions), or start with an empty data folder instead."
     )
-
-
-def die_with(parent: int) -> Callable[[], None] | None:
-    """A `preexec_fn`: the system kills the child when the thread of `parent` that started it ends. None off Linux."""
-    libc = _libc
-    if libc is None:
-        return None
-
-    def ask_for_the_signal() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before we asked
-            os._exit(1)
-
-    return ask_for_the_signal

@@ -48,7 +48,7 @@ def started(path: Path, *more: str, kafka: str, prefix: str) -> subprocess.Popen
         text=True,
         env={**os.environ, "COLUMNS": "300"},
         # a shell's job in the background ignores Ctrl-C, and so would its children
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no other thread runs here
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stream_app.commands.options import environment_of
-from stream_app.embedded.server_process import die_with
+from stream_app.embedded.bound_process import bound
 from stream_app.settings import Settings
 from tests.waiting import wait_until
 
@@ -236,12 +235,11 @@ def _started(command: Sequence[str], environment: dict[str, str], log: Path) -> 
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         return subprocess.Popen(
-            command,
+            bound(command),
             env=environment,
             cwd=_ROOT,
             stdout=output,
             stderr=output,
             stdin=subprocess.DEVNULL,
-            preexec_fn=die_with(os.getpid()),
             start_new_session=True,
         )
