@@ -45,6 +45,6 @@ def offsets(
 
     def ask(client: AdminClient) -> dict[int, int]:
         found = client.list_offsets(asked, isolation_level=isolation, request_timeout=ADMIN_SECONDS)
-        return {partition.partition: future.result().offset for partition, future in found.items()}
+        return {partition.partition: future.result(ADMIN_SECONDS).offset for partition, future in found.items()}
 
     return reach(settings, ask)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator, Mapping
 from operator import methodcaller
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
-from stream_app.kafka.admin import unavailable
+from stream_app.kafka.admin import ADMIN_SECONDS, unavailable
 from stream_app.kafka.client_config import consumer_config
 from stream_app.kafka.offsets import begin_offsets, end_offsets, offsets
 from stream_app.records import RawRecord
@@ -25,12 +27,17 @@ HEADERS_UNREADABLE = "stream-app-headers-unreadable"
 
 
 def read_to_end(settings: KafkaSettings, topic: str, since: Mapping[int, int] | None = None) -> Iterator[RawRecord]:
-    """Yield every record from ``since`` (per partition; default: the beginning) to the present end of the topic."""
+    """Yield every record from ``since`` (per partition; default: the beginning) to the present end of the topic.
+
+    Raises BrokerUnavailable when the brokers send nothing for as long as Kafka may be away
+    (``publish_patience_seconds``, at least ``ADMIN_SECONDS``).
+    """
     begins = begin_offsets(settings, topic)
     ends = end_offsets(settings, topic)
     starts = {number: max(begin, (since or {}).get(number, 0)) for number, begin in begins.items()}
     left = {number for number, start in starts.items() if start < ends[number]}
-    for record in _read(settings, topic, {number: starts[number] for number in left}):
+    patience = max(ADMIN_SECONDS, settings.publish_patience_seconds)
+    for record in _read(settings, topic, {number: starts[number] for number in left}, patience):
         if isinstance(record, int):  # the end of this partition
             left.discard(record)
         else:
@@ -66,23 +73,35 @@ def newest(settings: KafkaSettings, topic: str) -> RawRecord | None:
     return max(last.values(), key=lambda record: record.timestamp_ms, default=None)
 
 
-def _read(settings: KafkaSettings, topic: str, starts: Mapping[int, int]) -> Iterator[RawRecord | int]:
-    """Yield records, and the number of a partition whenever its end is reached."""
+def _read(
+    settings: KafkaSettings, topic: str, starts: Mapping[int, int], patience: float = math.inf
+) -> Iterator[RawRecord | int]:
+    """Yield records, and the number of a partition whenever its end is reached.
+
+    Raises BrokerUnavailable after ``patience`` seconds of waiting without either.
+    """
     if not starts:
         return
     consumer = Consumer(consumer_config(settings))
+    silent = 0.0
     try:
         consumer.assign([TopicPartition(topic, number, offset) for number, offset in starts.items()])
-        while True:
+        while silent <= patience:
+            asked = time.monotonic()
             # consume() waits until it has as many as it was asked for: ask for one, then for what is there
-            for message in (*consumer.consume(1, timeout=0.5), *consumer.consume(499, timeout=0)):
+            messages = (*consumer.consume(1, timeout=0.5), *consumer.consume(499, timeout=0))
+            silent += time.monotonic() - asked
+            for message in messages:
                 error = message.error()
+                if error is None or error.code() == KafkaError._PARTITION_EOF:
+                    silent = 0.0
                 if error is None:
                     yield _record(message)
                 elif error.code() == KafkaError._PARTITION_EOF:
                     yield message.partition()
                 elif not error.retriable() and error.code() != KafkaError._ALL_BROKERS_DOWN:
                     raise unavailable(settings, KafkaException(error))
+        raise unavailable(settings, KafkaException(KafkaError(KafkaError._TIMED_OUT)))
     finally:
         consumer.close()
 

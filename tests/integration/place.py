@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -139,11 +140,11 @@ class Place:
         with log.open("wb") as file:
             process = subprocess.Popen(
                 [sys.executable, "-m", "stream_app", "rebuild", *options],
-                env=environment_of(self.settings),
+                env=environment_of(self.settings) | {"PYTHONFAULTHANDLER": "1"},
                 stdout=file,
                 stderr=file,
             )
-        return Rebuilding(process, log)
+        return Rebuilding(process, log, Path(self.settings.state_folder) / "rebuild.log")
 
     def command(self, *words: str) -> str:
         """What `stream-app` says, on both streams."""
@@ -183,6 +184,7 @@ class Rebuilding:
 
     process: subprocess.Popen[bytes]
     log: Path
+    worker_log: Path
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")
@@ -195,10 +197,18 @@ class Rebuilding:
         wait_until(heard, seconds, f"{words!r} was not said: {self.said()}")
 
     def ends(self, seconds: float = 150) -> int:
+        """Its exit status. AssertionError with its threads' stacks and what its processes said when it does not end."""
         try:
             return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # faulthandler writes the stacks
+            self.process.wait(20)
+            raise AssertionError(f"no end after {seconds:.0f} s: {self.said()}\n{self.said_by_its_workers()}") from None
         finally:
             self.process.kill()
+
+    def said_by_its_workers(self) -> str:
+        return "\n".join(self.worker_log.read_text(errors="replace").splitlines()[-60:])
 
     def libraries(self) -> set[str]:
         """Files mapped into it and the processes that it started."""
