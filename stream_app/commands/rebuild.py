@@ -29,6 +29,7 @@ console = Console(stderr=True)
 
 _DEATHS_WITHOUT_PROGRESS = 5
 _STOP_SECONDS = 20.0
+_SILENT_SECONDS = 60.0  # without progress, after which the user is told where to look
 
 
 @app.command()
@@ -163,6 +164,7 @@ class Workers:
         self._children: list[Child] = []
         self._open: IO[bytes] | None = None
         self._deaths = 0
+        self._progressed_at = 0.0
 
     def start(self, settings: Settings, *, silently: bool) -> None:
         """Begin: `replay` where ``silently``, else `summarize` itself."""
@@ -175,6 +177,7 @@ class Workers:
         if self._open is None:
             self._open = _opened(self._log)
         self._deaths = 0
+        self._progressed_at = time.monotonic()
         self._children = [
             Child(
                 f"{command[-1].strip('-')} {number}",
@@ -189,8 +192,12 @@ class Workers:
 
     def keep_running(self, *, progressed: bool) -> None:
         """Start again what died. Raises Unavailable when they die again and again without progress."""
+        now = time.monotonic()
         if progressed:
-            self._deaths = 0
+            self._deaths, self._progressed_at = 0, now
+        elif now - self._progressed_at > _SILENT_SECONDS:
+            self._progressed_at = now
+            self._say(f"No review was applied for {_SILENT_SECONDS:.0f} s; still trying. {self._log} says what waits.")
         for child in self._children:
             child.keep_running(self._died)
         if self._deaths >= _DEATHS_WITHOUT_PROGRESS:

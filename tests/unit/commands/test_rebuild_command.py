@@ -18,3 +18,14 @@ def test_log_that_cannot_be_written_names_the_setting(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationError, match="STREAM_APP_STATE_FOLDER"):
         workers.start(Settings(_env_file=None), silently=True)
+
+
+def test_workers_that_stand_still_are_reported_once_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    clock = iter([100.0, 161.0, 170.0, 222.0, 230.0])
+    monkeypatch.setattr("stream_app.commands.rebuild.time.monotonic", lambda: next(clock))
+    workers = Workers(1, tmp_path / "rebuild.log", said.append)
+    for progressed in (True, False, False, False, True):
+        workers.keep_running(progressed=progressed)
+    words = f"No review was applied for 60 s; still trying. {tmp_path / 'rebuild.log'} says what waits."
+    assert said == [words, words]
