@@ -29,6 +29,7 @@ console = Console(stderr=True)
 
 _DEATHS_WITHOUT_PROGRESS = 5
 _STOP_SECONDS = 20.0
+_CANCEL_AGAIN_SECONDS = 1.0
 _SILENT_SECONDS = 60.0  # without progress, after which the user is told where to look
 
 
@@ -105,14 +106,19 @@ async def _closing(made: Rebuild, work: Coroutine[Any, Any, Any]) -> Any:
 
 
 async def _until_signalled(work: Coroutine[Any, Any, int]) -> int | None:
-    """Its result; None when SIGINT or SIGTERM came first."""
+    """Its result; None when SIGINT or SIGTERM came first.
+
+    It is cancelled again each second until it ends: before Python 3.12 `asyncio.wait_for` may lose a cancellation.
+    """
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
     stopped = False
 
     def stop() -> None:
         nonlocal stopped
         stopped = True
-        task.cancel()
+        if not task.done():
+            task.cancel()
+            loop.call_later(_CANCEL_AGAIN_SECONDS, stop)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)

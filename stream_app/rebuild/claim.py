@@ -27,6 +27,7 @@ class RebuildClaim:
         self._say = say
         self._who = f"{socket.gethostname()} process {os.getpid()} ({uuid4().hex[:8]})"
         self._lost_to: str | None = None
+        self._given_back = asyncio.Event()
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
@@ -48,9 +49,10 @@ class RebuildClaim:
         try:
             yield
         finally:
-            renewing.cancel()
-            with suppress(asyncio.CancelledError):
-                await renewing
+            # Not cancelled: before Python 3.12 `wait_for`, by which redis-py waits, loses a cancellation that comes
+            # with the answer, and the renewal would go on.
+            self._given_back.set()
+            await renewing
             with suppress(StoreUnavailable):  # it ends by itself
                 await self._generations.release(self._who)
 
@@ -64,7 +66,9 @@ class RebuildClaim:
 
     async def _renew(self) -> None:
         while True:
-            await asyncio.sleep(_RENEW_EVERY_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._given_back.wait(), _RENEW_EVERY_SECONDS)
+                return
             with suppress(StoreUnavailable):  # what needs Redis reports it
                 claim = await self._generations.claim(self._who, _CLAIM_MS)
                 self._lost_to = claim.holder if claim.holder != self._who else None
