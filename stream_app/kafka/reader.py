@@ -22,6 +22,7 @@ _headers_of = methodcaller("headers")
 such a call returns the result with the null pointer; the exception is raised somewhere later.
 """
 
+_POLL_SECONDS = 0.5
 HEADERS_UNREADABLE = "stream-app-headers-unreadable"
 """The only header of a record whose headers this reader cannot decode. The roles decode them, with escaped names."""
 
@@ -89,8 +90,8 @@ def _read(
         while silent <= patience:
             asked = time.monotonic()
             # consume() waits until it has as many as it was asked for: ask for one, then for what is there
-            messages = (*consumer.consume(1, timeout=0.5), *consumer.consume(499, timeout=0))
-            silent += time.monotonic() - asked
+            messages = (*consumer.consume(1, timeout=_POLL_SECONDS), *consumer.consume(499, timeout=0))
+            silent += min(time.monotonic() - asked, _POLL_SECONDS)  # a process that was suspended did not wait
             for message in messages:
                 error = message.error()
                 if error is None or error.code() == KafkaError._PARTITION_EOF:
