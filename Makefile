@@ -17,7 +17,8 @@ export PYTHONDONTWRITEBYTECODE :=
 # Most tests wait for a server or a process, so more tests than cores run in parallel. Tests marked `alone` measure
 # time. They run afterwards, one at a time.
 JOBS ?= 4
-PARALLEL := -n $(JOBS) --dist worksteal
+# They are handed out one by one, in their order: those with the same xdist_group to one process.
+PARALLEL := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 # Each process that runs one of these imports torch and transformers (10 s of a core), so only two processes run them.
 MODEL_TESTS := tests/unit/models tests/unit/training
 WITHOUT_MODELS := $(MODEL_TESTS:%=--ignore=%)

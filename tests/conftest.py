@@ -32,6 +32,20 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+_PROCESSES_ARE_STARTED = ("integration", "browser", "reliability")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first: begun last, they run alone at the end, while the other processes have none left."""
+    items.sort(key=_is_short)
+
+
+def _is_short(item: pytest.Item) -> tuple[bool, bool]:
+    """The long ones have a timeout of their own; those that start processes take longer than others."""
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return item.get_closest_marker("timeout") is None, folder not in _PROCESSES_ARE_STARTED
+
+
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[str]:
     """Bootstrap address of the run's broker: 127.0.0.1:port."""

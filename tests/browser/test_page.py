@@ -15,7 +15,7 @@ from tests.browser.sample_view import sample_alerts, sample_products
 from tests.browser.serving import serving
 from tests.unit.api.samples import alert, summary
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.xdist_group("page")]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests.browser.sample_view import aspect, sample_view, sentence
 from tests.browser.serving import serving
 from tests.unit.api.samples import summary
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.xdist_group("product view")]
 
 PRODUCT = "#/products/espresso-machine-02"
 SHOWN = "document.querySelector('.uplot') !== null"

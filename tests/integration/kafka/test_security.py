@@ -24,6 +24,8 @@ from stream_app.settings import Settings
 from tests.integration.kafka.conftest import Stage
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.xdist_group("security")
+
 SECRET = "between friends"
 
 

@@ -29,7 +29,7 @@ from tests.reliability.testbed.valkey_cluster import ValkeyCluster
 from tests.reliability.testbed.valkeys import FailOver, client_of
 from tests.waiting import wait_until, wait_until_async
 
-pytestmark = pytest.mark.store
+pytestmark = [pytest.mark.store, pytest.mark.xdist_group("cluster")]
 PRODUCTS = [f"p{n}" for n in range(40)]
 SETTLE_SECONDS = 2.0
 
