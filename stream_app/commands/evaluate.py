@@ -13,14 +13,14 @@ import typer
 from stream_app.commands.evaluate_inputs import (
     bad_rows_of,
     columns_of,
+    demand_trained_here,
     folder_of,
     model_of,
     on_all_cores,
     reviews_of,
     sampled,
-    temperature_of,
 )
-from stream_app.commands.evaluate_output import exit_where_broken, show, state_precisions_of
+from stream_app.commands.evaluate_output import exit_where_broken, show, state_precisions_of, state_temperature_of
 from stream_app.commands.evaluate_product_text import evaluate_product_text
 from stream_app.commands.options import Column, Json, settings_from
 from stream_app.ports import ConfigurationError
@@ -70,6 +70,19 @@ Precisions = Annotated[
     ),
 ]
 
+Calibrate = Annotated[
+    bool,
+    typer.Option(
+        "--calibrate",
+        help="Fit the temperature that calibrates the model's confidence to these reviews, which must not have taught "
+        "it, and state it in the model's card: workers apply it.",
+    ),
+]
+SetAside = Annotated[
+    bool,
+    typer.Option("--set-aside", help="Only what a training on this file as its first one sets aside for --calibrate."),
+]
+
 
 @evaluate.command("sentiment")
 def evaluate_sentiment(
@@ -87,6 +100,8 @@ def evaluate_sentiment(
     seed: Seed = 1,
     as_json: Json = False,
     precisions: Precisions = False,
+    calibrate: Calibrate = False,
+    aside: SetAside = False,
 ) -> None:
     """Accuracy, macro-F1, calibration and confusion on labelled reviews.
 
@@ -94,16 +109,23 @@ def evaluate_sentiment(
     case, emoji and irrelevant sentences; pairs that differ in a negation; and sentences that differ in who they speak
     of. Exit code 1 where a bound is broken.
     """
+    from stream_app.models.adaptive_temperature import temperature_of_card
     from stream_app.models.loading import load_sentiment_model
     from stream_app.training.plots import plot_report
     from stream_app.training.precisions import compare_labels
     from stream_app.training.report import report_of, write_report
     from stream_app.training.sentiment_markdown import sections
     from stream_app.training.sentiment_report import evaluate_changes, evaluate_reviews
+    from stream_app.training.temperature import temperature_for
 
-    reviews, bad_rows = reviews_of(data, column, held_out)
+    reviews, bad_rows = reviews_of(data, column, held_out, aside)
     reviews = sampled(reviews, sample, seed)
     settings = on_all_cores(settings_from(sentiment_model=model_of(model, "classifier")))
+    folder = folder_of(settings.sentiment_model, settings)
+    if calibrate:
+        if precisions or report or as_json or minimum or maximum:
+            raise ConfigurationError("--calibrate writes the model's card alone. Score it in a second run.")
+        demand_trained_here(folder)
     if precisions:
         name = _resolved(settings.sentiment_model, "classifier", settings)
         state_precisions_of(
@@ -111,7 +133,10 @@ def evaluate_sentiment(
         )
         return
     tuned = load_sentiment_model(settings)
-    temperature = temperature_of(folder_of(settings.sentiment_model, settings))
+    temperature = temperature_of_card(folder)
+    if calibrate:
+        state_temperature_of(temperature_for(tuned.model, reviews, temperature), folder)
+        return
     scores, answers = evaluate_reviews(tuned.model, reviews, temperature)
     if report is not None:
         scores |= evaluate_changes(tuned.model, reviews, answers, seed=seed, most=changed_reviews)

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import orjson
-
 from stream_app.ports import ConfigurationError
 from stream_app.settings import Settings
 
@@ -39,18 +37,31 @@ def columns_of(options: Sequence[str] | None) -> dict[str, str]:
 
 
 def reviews_of(
-    paths: Sequence[Path], columns: Sequence[str] | None, held_out: bool
+    paths: Sequence[Path], columns: Sequence[str] | None, held_out: bool, aside: bool = False
 ) -> tuple[list[LabelledReview], dict[Path, list[BadRow]]]:
-    """The reviews, where ``held_out`` those of products that nothing learns from, and by file the bad rows."""
+    """The reviews, and by file the bad rows. Only what a training does not learn from: where ``held_out`` those of some
+    products, where ``aside`` those of each file that it fits the temperature on.
+    """
     from stream_app.training.data import is_held_out, read_review_file
+    from stream_app.training.sentiment_data import set_aside
 
     files = [read_review_file(path, columns_of(columns)) for path in paths]
-    reviews = [one for file in files for one in file.reviews]
+    reviews = [one for file in files for one in (set_aside(file.reviews) if aside else file.reviews)]
+    if aside and not reviews:
+        raise ConfigurationError("--set-aside: a training sets a tenth of its first file aside, and here that is none.")
     if held_out:
         reviews = [one for one in reviews if one.product_id and is_held_out(one.product_id)]
         if not reviews:
             raise ConfigurationError("--held-out: no review is of a product (product_id) that is held out.")
     return reviews, {file.path: file.bad_rows for file in files}
+
+
+def demand_trained_here(folder: Path) -> None:
+    """Raise ConfigurationError for a folder that `stream-app train sentiment` did not write: its card is not read."""
+    from stream_app.models import derived
+
+    if not derived.is_derived(folder):
+        raise ConfigurationError(f"{folder} is not a model that `stream-app train sentiment` wrote.")
 
 
 def sampled(reviews: list[LabelledReview], most: int | None, seed: int) -> list[LabelledReview]:
@@ -81,14 +92,3 @@ def folder_of(name: str, settings: Settings) -> Path:
 
     known = CATALOG.get(name)
     return Path(name) if known is None or Path(name).is_dir() else ModelStore.of(settings).folder_of(known)
-
-
-def temperature_of(folder: Path) -> float | None:
-    """What the card states that the model's logits were divided by; None: nothing."""
-    from stream_app.models.precisions import CARD_FILE
-
-    try:
-        stated = orjson.loads((folder / CARD_FILE).read_bytes())["scores"]["temperature"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return float(stated) if isinstance(stated, int | float) and stated > 0 else None

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import typer
 from rich.console import Console
 
 from stream_app.commands.evaluate_inputs import folder_of
+from stream_app.ports import ConfigurationError
 from stream_app.settings import Settings
+
+if TYPE_CHECKING:
+    from stream_app.models.adaptive_temperature import AdaptiveTemperature
 
 console = Console(stderr=True)
 
@@ -41,6 +46,21 @@ def state_precisions_of(model: str, facts: dict[str, dict[str, Any]], settings: 
         console.print(f"Good enough: {good}. {model} has no card to state it in; name one with STREAM_APP_PRECISION.")
     else:
         console.print(f"Good enough: {good}. Stated in {folder}/card.json; workers choose among these.")
+
+
+def state_temperature_of(temperature: AdaptiveTemperature, folder: Path) -> None:
+    """Write the temperature into the card in a model's ``folder``. Raises ConfigurationError where that fails."""
+    from stream_app.training.card import state_temperature
+
+    found = f"exp({temperature.intercept:.2f} + {temperature.slope:.2f} H)"
+    try:
+        state_temperature(folder, temperature)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The temperature {found} could not be written into {folder}/card.json ({error.strerror}), so it is not "
+            "applied. Make the folder writable, or copy it and name the copy with --model."
+        ) from error
+    console.print(f"Temperature {found}. Stated in {folder}/card.json; workers that start from now on apply it.")
 
 
 def show(report: Mapping[str, Any], as_json: bool) -> None:

@@ -13,6 +13,7 @@ from stream_app.steps.aspects import load_aspects
 
 def sentiment_inputs(settings: Settings, base: str, teacher: str | None, start_from: str | None) -> dict[str, Any]:
     """Arguments of ``train_sentiment``. Raises ConfigurationError where the base or the teacher is missing."""
+    from stream_app.models.adaptive_temperature import ONE
     from stream_app.models.catalog import known
     from stream_app.models.classifier import find_classifier
     from stream_app.models.device import choose_device
@@ -27,13 +28,15 @@ def sentiment_inputs(settings: Settings, base: str, teacher: str | None, start_f
     if teacher is not None:
         choice = choose_device(settings.device, settings.precision, settings.threads)
         found = find_classifier(teacher, store)
+        found = replace(found, temperature=ONE)  # a student learns what its logits say
         heads = found.sentence_heads
         if heads is not None:
             found = replace(found, sentence_heads=heads.with_hazards_as_learned())
             inputs["teacher_tasks"] = heads.learned
         inputs["teacher"] = found.on(choice)
     if start_from is not None:
-        inputs["start_from"] = find_classifier(start_from, store).model
+        begun = find_classifier(start_from, store)
+        inputs["start_from"], inputs["temperature"] = begun.model, begun.temperature
     return inputs
 
 

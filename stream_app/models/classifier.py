@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +14,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from stream_app.models import derived, labels
+from stream_app.models.adaptive_temperature import ONE, AdaptiveTemperature, temperature_of_card
 from stream_app.models.architectures import PACKABLE
 from stream_app.models.catalog import BUNDLED, CATALOG, KnownModel
 from stream_app.models.convert import converted
@@ -60,8 +62,9 @@ class Classifier:
         name: ModelName,
         languages: frozenset[str] | None,
         sentence_heads: SentenceHeads | None = None,
+        temperature: AdaptiveTemperature = ONE,
     ) -> None:
-        """``columns``: [outputs, 3], sums the outputs that mean the same sentiment.
+        """``columns``: [outputs, 3], sums the outputs that mean the same sentiment. ``temperature``: of its logits.
 
         ``sentence_heads``: on the encoder's device; with them ``tokenizer`` gives SentenceTokenIds.
         """
@@ -72,6 +75,7 @@ class Classifier:
         self.languages = languages
         self._columns = columns
         self._sentence_heads = sentence_heads
+        self._temperature = temperature
         self._canary = self.tokenize([_CANARY_TEXT])
         [self._canary_scores] = self.run(self._canary)
 
@@ -92,7 +96,7 @@ class Classifier:
 
     def _probabilities(self, logits: torch.Tensor) -> list[list[float]]:
         """[texts, 3], by LABELS."""
-        found: list[list[float]] = (logits.softmax(dim=-1) @ self._columns).tolist()
+        found: list[list[float]] = (self._temperature.scaled(logits).softmax(dim=-1) @ self._columns).tolist()
         return found
 
     def canary(self) -> bool:
@@ -116,6 +120,7 @@ class LoadedClassifier:
     proven: frozenset[str]
     """The precisions that keep its labels, by its card."""
     sentence_heads: SentenceHeads | None = None
+    temperature: AdaptiveTemperature = ONE
 
     @property
     def key(self) -> str:
@@ -139,6 +144,7 @@ class LoadedClassifier:
             name=self.name,
             languages=self.languages,
             sentence_heads=None if self.sentence_heads is None else self.sentence_heads.on(choice.device),
+            temperature=self.temperature,
         )
 
     def as_loaded(self) -> Classifier:
@@ -150,6 +156,7 @@ class LoadedClassifier:
             name=self.name,
             languages=self.languages,
             sentence_heads=self.sentence_heads,
+            temperature=self.temperature,
         )
 
     @property
@@ -219,8 +226,13 @@ def _derived(folder: Path, name: str, store: ModelStore | None) -> LoadedClassif
         base_folder = (store or ModelStore.of(ModelSettings())).folder_of(base)
         model, tokenizer = derived.load_derived(folder, base_folder), derived.tokenizer_of(base_folder)
         heads = _sentence_heads(model, folder, base_folder, tokenizer, base) if learned_tasks(folder) else None
-    named = ModelName(name, revision_of(model.config, folder, derived.weights_of(folder)))
-    return LoadedClassifier(model, tokenizer, named, frozenset(base.languages), proven_precisions(folder), heads)
+    temperature = temperature_of_card(folder)
+    of_weights = revision_of(model.config, folder, derived.weights_of(folder))
+    # what else changes answers: a cache must not take one for the other
+    of_card = f"{temperature} {hazard_threshold(folder)} {contradictions_below(folder)}"
+    named = ModelName(name, sha256(f"{of_weights} {of_card}".encode()).hexdigest()[:12])
+    languages = frozenset(base.languages)
+    return LoadedClassifier(model, tokenizer, named, languages, proven_precisions(folder), heads, temperature)
 
 
 def _sentence_heads(model: Any, folder: Path, base_folder: Path, tokenizer: Any, base: KnownModel) -> SentenceHeads:

@@ -1,4 +1,4 @@
-"""Converts a checkpoint for CTranslate2 once, and keeps the result by the hash of its weights.
+"""Converts a checkpoint for CTranslate2 once, and keeps the result by its name and revision.
 
 CTranslate2 computes encoders and T5 on a CPU two to eight times as fast as torch does (`make bench` measures it).
 """

@@ -124,7 +124,7 @@ class _Reader:
         label = LABELS.index(sentiment.label)
         means_label = [of_output == label for of_output in self._found.label_of_output]
         with computing():
-            found = attribute(self._found.model, tokens.ids, baseline, means_label, gives_up)
+            found = attribute(self._found.model, tokens.ids, baseline, means_label, gives_up, self._found.temperature)
         weighed = [(piece, weight) for piece, weight in zip(pieces, found.of_tokens, strict=True) if piece is not None]
         return WordWeights(
             word_weights(text, [piece for piece, _ in weighed], [weight for _, weight in weighed]),

@@ -67,14 +67,3 @@ def calibration_error(bins: Sequence[Bin]) -> float:
     """Expected calibration error (Naeini et al. 2015): mean distance of confidence and accuracy, by reviews."""
     total = sum(one.reviews for one in bins)
     return sum(one.reviews * abs(one.confidence - one.accuracy) for one in bins) / total
-
-
-def at_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """The probabilities [reviews, labels] with their logits multiplied by ``temperature``.
-
-    With the temperature that a model's logits were divided by: its probabilities before.
-    """
-    logits = temperature * np.log(np.clip(probabilities, 1e-12, 1.0))
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    scaled: np.ndarray = odds / odds.sum(axis=1, keepdims=True)
-    return scaled

@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from stream_app.models.adaptive_temperature import CARD_KEY as TEMPERATURE_KEY
+from stream_app.models.adaptive_temperature import ONE, AdaptiveTemperature
 from stream_app.models.precisions import CARD_FILE, CARD_KEY
 from stream_app.training.data import describe_file
 
@@ -24,6 +26,7 @@ def write_card(
     dev: Sequence[Path],
     recipe: Mapping[str, Any],
     scores: Mapping[str, Any],
+    temperature: AdaptiveTemperature = ONE,
     learned_aspects: Sequence[str] = (),
 ) -> None:
     """Write ``card.json`` (for programs) and ``README.md`` (for people) into the folder ``output``.
@@ -38,6 +41,7 @@ def write_card(
         "dev": [asdict(describe_file(path)) for path in dev],
         "recipe": dict(recipe),
         "scores": dict(scores),
+        **({TEMPERATURE_KEY: asdict(temperature)} if temperature != ONE else {}),
         **({"learned_aspects": list(learned_aspects)} if learned_aspects else {}),
         "limits": list(limits),
     }
@@ -51,9 +55,16 @@ def state_precisions(folder: Path, facts: Mapping[str, Mapping[str, Any]]) -> No
     _write(card | {CARD_KEY: dict(facts)}, folder)
 
 
+def state_temperature(folder: Path, temperature: AdaptiveTemperature) -> None:
+    """State it in the card in ``folder``, from where it is applied. Raises OSError where that cannot be written."""
+    card = orjson.loads((folder / CARD_FILE).read_bytes())
+    _write(card | {TEMPERATURE_KEY: asdict(temperature)}, folder)
+
+
 def _write(card: Mapping[str, Any], folder: Path) -> None:
+    for_people = _for_people(card)  # first: a card that lacks something stays as it is
     (folder / CARD_FILE).write_bytes(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    (folder / "README.md").write_text(_for_people(card), encoding="utf-8")
+    (folder / "README.md").write_text(for_people, encoding="utf-8")
 
 
 def _for_people(card: Mapping[str, Any]) -> str:
@@ -70,6 +81,9 @@ def _for_people(card: Mapping[str, Any]) -> str:
             for precision, facts in card[CARD_KEY].items()
             for name, value in facts.items()
         ]
+    if of := card.get(TEMPERATURE_KEY):
+        text = f"exp({of['intercept']:.2f} + {of['slope']:.2f} H), H the entropy of its probabilities by ln(labels)"
+        lines += ["", "## Confidence", "", f"stream-app divides the logits of a review by its temperature: {text}."]
     lines += ["", "## Limits", "", *(f"- {limit}" for limit in card["limits"])]
     lines += ["", "## Recipe", "", *(f"- {name}: {value}" for name, value in card["recipe"].items())]
     return "\n".join(lines) + "\n"

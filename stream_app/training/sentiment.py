@@ -10,6 +10,7 @@ import torch
 from transformers import EarlyStoppingCallback
 
 from stream_app.models import derived
+from stream_app.models.adaptive_temperature import ONE, AdaptiveTemperature
 from stream_app.models.classifier import load_classifier
 from stream_app.models.device import DeviceChoice
 from stream_app.models.multitask import SENTENCE_HEADS, MultiTaskBert
@@ -38,6 +39,7 @@ def train_sentiment(
     teacher: TextModel[Scores] | None = None,
     teacher_tasks: frozenset[str] = frozenset(),
     start_from: MultiTaskBert | None = None,
+    temperature: AdaptiveTemperature = ONE,
     columns: Columns | None = None,
 ) -> SentimentTraining:
     """Train on the files ``train`` and ``sentences``, keep the epoch with the best macro-F1 on ``dev`` in ``output``.
@@ -47,7 +49,8 @@ def train_sentiment(
     ``base``: the folder of the recipe's base encoder. ``aspects``: id → description. ``clause_aspects``: see
     ``read_sentences``. ``teacher``: its probabilities are learned too, and what it says of sentences as far as it
     has learned these ``teacher_tasks``. ``start_from``: a fine-tuned model of which ``recipe.layers`` layers are the
-    beginning. The state is kept in the folder ``checkpoint``; a later call with the same arguments resumes from it.
+    beginning; ``temperature``: its own, which it keeps where its heads alone are trained. The state is kept in the
+    folder ``checkpoint``; a later call with the same arguments resumes from it.
     ``output`` holds what differs from the base encoder, and the card. Raises ConfigurationError.
     """
     recipe = recipe or Recipe()
@@ -105,8 +108,9 @@ def train_sentiment(
         callbacks=[] if recipe.heads_only else [EarlyStoppingCallback(recipe.patience_epochs)],
     )
     files = ((*train, *sentences), (*dev, *sentences_dev))
+    known = tuple(aspects or {})
     trainer.set_job(
-        Job(data, tokenizer, tuple(aspects or {}), prototypes, recipe, choice, base, output, files, teacher_tasks)
+        Job(data, tokenizer, known, prototypes, recipe, choice, base, output, files, teacher_tasks, temperature)
     )
     trainer.train(resume_from_checkpoint=last)
     if trainer.best is None:  # the best epoch is one before the checkpoint

@@ -32,6 +32,7 @@ from stream_app.training.rows import Columns
 
 Item = TypeVar("Item")
 
+_SET_ASIDE = 600
 _MOST_REPEATS = 3  # of a small file's sentences in an epoch
 
 
@@ -67,7 +68,6 @@ class Recipe:
     sentence_share: float = 0.5
     teacher_share: float = 0.7
     parts: int = 0
-    calibration_reviews: int = 600
     seed: int = 1
 
 
@@ -106,8 +106,7 @@ def read(
     }
     apart = {id(one) for file in held_out.values() for one in file}
     files = [[one for one in file if id(one) not in apart] for file in by_name.values()]
-    kept = sorted(files[0], key=lambda one: sha256(one.model_text.encode()).digest())
-    calibration = kept[: min(recipe.calibration_reviews, len(kept) // 10)]
+    calibration = set_aside(files[0])
     apart = set(map(id, calibration))
     return Data(
         train=[[one for one in file if id(one) not in apart] for file in files],
@@ -122,6 +121,16 @@ def read(
             for number, (name, path) in enumerate(named([*sentences, *sentences_dev]).items())
         ],
     )
+
+
+def set_aside(reviews: Sequence[LabelledReview]) -> list[LabelledReview]:
+    """The reviews of a training file that teach nothing, the same ones in each training: to fit the temperature on.
+
+    Those of products that are held out are not among them.
+    """
+    learned = [one for one in reviews if not (one.product_id and is_held_out(one.product_id))]
+    by_digest = sorted(learned, key=lambda one: sha256(one.model_text.encode()).digest())
+    return by_digest[: min(_SET_ASIDE, len(by_digest) // 10)]
 
 
 def planned(

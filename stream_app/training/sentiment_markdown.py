@@ -48,8 +48,8 @@ def _calibration(report: Mapping[str, Any]) -> str:
     text = f"Expected calibration error (10 bins) {report['calibration_error']:.3f}"
     if "temperature" in of:
         text += (
-            f"; {of['error_before_temperature']:.3f} before the logits are divided by the temperature of the model's "
-            f"card, {of['temperature']:.2f}"
+            f"; {of['error_before_temperature']:.3f} before the logits are divided by the temperature that the model's "
+            "card states"
         )
     columns = ("threshold", "coverage", "accuracy", "accuracy_rejected", "wrong_rejected")
     by_threshold = [[one[name] for name in columns] for one in of["selective_accuracy"]]

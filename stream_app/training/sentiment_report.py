@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from stream_app.models.adaptive_temperature import ONE, AdaptiveTemperature
 from stream_app.ports import TextModel
 from stream_app.records import Scores
-from stream_app.training.calibration import at_temperature, bins_of, calibration_error, selective_accuracy
+from stream_app.training.calibration import bins_of, calibration_error, selective_accuracy
 from stream_app.training.data import LabelledReview
 from stream_app.training.evaluate import answers, labels_of, probabilities_of, score_sentiment
 from stream_app.training.fairness import gender_swapped, identity_sets, score_templates
@@ -19,14 +20,15 @@ from stream_app.training.negations import negation_pairs, score_negations
 from stream_app.training.progress import tracked
 from stream_app.training.robustness import robustness
 from stream_app.training.slices import slices
+from stream_app.training.temperature import without_temperature
 
 
 def evaluate_reviews(
-    model: TextModel[Scores], reviews: Sequence[LabelledReview], temperature: float | None = None
+    model: TextModel[Scores], reviews: Sequence[LabelledReview], temperature: AdaptiveTemperature = ONE
 ) -> tuple[dict[str, Any], list[Scores]]:
     """The numbers of `report.json` that need nothing but the model's answers to the reviews, and these answers.
 
-    ``temperature``: what the model's logits were divided by, None where it is not known.
+    ``temperature``: what the model's logits were divided by.
     """
     texts = [one.model_text for one in reviews]
     scores = list(tracked(answers(model, texts), "reviews", len(texts)))
@@ -37,10 +39,10 @@ def evaluate_reviews(
         "bins": bins_of(confidence, right),
         "selective_accuracy": selective_accuracy(confidence, right),
     }
-    if temperature is not None:
-        before = at_temperature(probabilities, temperature).max(axis=1)
+    if temperature != ONE:
+        before = without_temperature(probabilities, temperature).max(axis=1)
         calibration |= {
-            "temperature": temperature,
+            "temperature": asdict(temperature),
             "error_before_temperature": calibration_error(bins_of(before, right)),
         }
     return {**asdict(score_sentiment(reviews, scores)), "calibration": calibration}, scores

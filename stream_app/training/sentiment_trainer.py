@@ -13,6 +13,7 @@ from rich.console import Console
 from transformers import Trainer, TrainerControl, TrainingArguments
 
 from stream_app.models import derived
+from stream_app.models.adaptive_temperature import ONE, AdaptiveTemperature
 from stream_app.models.device import DeviceChoice
 from stream_app.models.multitask import HEADS
 from stream_app.models.transformer import MAX_INPUT_TOKENS, TextTokenizer, padded
@@ -22,7 +23,7 @@ from stream_app.steps.batch_plan import PaddedRows
 from stream_app.training.batches import PlannedBatches
 from stream_app.training.card import write_card
 from stream_app.training.data import LabelledReview
-from stream_app.training.evaluate import SentimentScores, answers, score_sentiment
+from stream_app.training.evaluate import SentimentScores, answers, probabilities_of, score_sentiment
 from stream_app.training.losses import balancing_weights, loss_of
 from stream_app.training.sentence_scores import score_sentences
 from stream_app.training.sentiment_data import Data, Recipe
@@ -30,7 +31,8 @@ from stream_app.training.temperature import fitted_temperature
 
 console = Console(stderr=True)
 _NEUTRAL = LABELS.index("neutral")
-_NEVER = -30.0  # a logit whose probability rounds to 0
+_NEVER = -100.0  # a logit whose probability rounds to 0 at any temperature
+_SURELY_NEVER = -15.0  # what is below it was set, not learned
 _LIMITS = (
     "Neutral means three stars in the training data, which is noisy: expect most mistakes there.",
     "Irony and comparisons with other products are often misread.",
@@ -52,7 +54,7 @@ class SentimentTraining:
 class Job:
     """What a training reads and where it writes. ``files``: (training, development), for the card.
 
-    ``teacher_tasks``: what it learns of sentences from a teacher.
+    ``teacher_tasks``: what it learns of sentences from a teacher. ``temperature``: of the model that it goes on with.
     """
 
     data: Data
@@ -65,6 +67,7 @@ class Job:
     output: Path
     files: tuple[Sequence[Path], Sequence[Path]]
     teacher_tasks: frozenset[str] = frozenset()
+    temperature: AdaptiveTemperature = ONE
 
 
 def arguments(recipe: Recipe, checkpoint: Path, choice: DeviceChoice, batches: PlannedBatches) -> TrainingArguments:
@@ -114,7 +117,7 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
         self._row_kept: tuple[torch.Tensor, torch.Tensor] | None = None
         if job.recipe.heads_only:
             head = self.model.classifier  # stays as it is, whatever the files know
-            self._knows_neutral = bool(head.bias[_NEUTRAL] > _NEVER / 2)
+            self._knows_neutral = bool(head.bias[_NEUTRAL] > _SURELY_NEVER)
             head = self.model.sentence_classifier
             self._row_kept = head.weight[_NEUTRAL].detach().clone(), head.bias[_NEUTRAL].detach().clone()
         self.best: SentimentTraining | None = None
@@ -151,15 +154,12 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
         """Score the model as it is now on the development data; write it where it is the best so far."""
         self.model.eval()
         current = ModelInTraining(self.model, self._job.tokenizer, self._job.choice)
-        if not self._job.recipe.heads_only:  # else the temperature is in the weights already
-            calibration = list(answers(current, [one.model_text for one in self._job.data.calibration]))
-            current.temperature = fitted_temperature(self._job.data.calibration, calibration)
         current.knows_neutral = self._knows_neutral
+        current.temperature = self._temperature_of(current)
         scores, title_scores = scored(current, self._job.data.dev)
         console.log(
             f"step {self.state.global_step}/{self.state.max_steps}: accuracy {scores.accuracy:.4f}, "
-            f"macro-F1 {scores.macro_f1:.4f}, calibration error {scores.calibration_error:.3f} "
-            f"(temperature {current.temperature:.2f})"
+            f"macro-F1 {scores.macro_f1:.4f}, calibration error {scores.calibration_error:.3f}"
         )
         heads_only = self._job.recipe.heads_only  # reviews are answered as before: no epoch is better than another
         if self.state.best_metric is None or scores.macro_f1 > self.state.best_metric or heads_only:
@@ -171,6 +171,13 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.model.train()
         return metrics
+
+    def _temperature_of(self, current: ModelInTraining) -> AdaptiveTemperature:
+        if self._job.recipe.heads_only:
+            return self._job.temperature  # reviews are answered as before, also where these files are others
+        aside = self._job.data.calibration
+        found = list(answers(current, [one.model_text for one in aside]))
+        return fitted_temperature(aside, probabilities_of(found))
 
     def _of_sentences(self) -> dict[str, dict[str, float]]:
         """By file: scores of the sentences that were held out."""
@@ -187,15 +194,15 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
             if file.held_out
         }
 
-    def _write(self, temperature: float) -> None:
-        """Write the model, its temperature in the head's weights, and the card."""
+    def _write(self, temperature: AdaptiveTemperature) -> None:
+        """Write the model, and the card with its temperature."""
         assert self.best is not None
         recipe, model = self._job.recipe, self.model
         lora = recipe.method == "lora"
         state = dict(get_peft_model_state_dict(model, save_embedding_layers=False) if lora else model.state_dict())
         for name in [one for one in state if one.endswith(("classifier.weight", "classifier.bias"))]:
             of_sentences = "sentence_classifier" in name
-            state[name] = state[name].clone() if of_sentences else state[name] / temperature
+            state[name] = state[name].clone()
             if self._knows_neutral_sentences if of_sentences else self._knows_neutral:
                 continue
             if of_sentences and self._row_kept is not None:  # as it was learned before: these files say nothing of it
@@ -206,7 +213,7 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
             derived.save_adapter(model, state, recipe.base, self._job.output)
         else:
             derived.save_layers(model, state, recipe.base, self._job.base, self._job.output)
-        scores: dict[str, Any] = {"whole_reviews": asdict(self.best.scores), "temperature": temperature}
+        scores: dict[str, Any] = {"whole_reviews": asdict(self.best.scores)}
         if self.best.title_scores is not None:
             scores["titles_alone"] = asdict(self.best.title_scores)
         if self.best.held_out_scores:
@@ -225,6 +232,7 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
             dev=self._job.files[1],
             recipe=asdict(recipe),
             scores=scores,
+            temperature=temperature,
             learned_aspects=self._learned_aspects(),
         )
 
@@ -245,7 +253,7 @@ class ModelInTraining:
     def __init__(self, model: Any, tokenizer: Any, choice: DeviceChoice) -> None:
         self._model, self._tokenizer, self._choice = model, tokenizer, choice
         self._tokenize = TextTokenizer(tokenizer, MAX_INPUT_TOKENS)
-        self.temperature = 1.0
+        self.temperature = ONE
         self.knows_neutral = True
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
@@ -255,10 +263,10 @@ class ModelInTraining:
         ids, mask = padded(batch, self._tokenizer.pad_token_id, self._choice, 32)
         autocast = torch.autocast(self._choice.device, torch.bfloat16, enabled=self._choice.precision == "bf16")
         with torch.inference_mode(), autocast:
-            logits = self._model(input_ids=ids, attention_mask=mask).logits.float() / self.temperature
+            logits = self._model(input_ids=ids, attention_mask=mask).logits.float()
             if not self.knows_neutral:
                 logits[:, _NEUTRAL] = _NEVER
-            rows = logits.softmax(dim=-1).tolist()
+            rows = self.temperature.scaled(logits).softmax(dim=-1).tolist()
         return [Scores(row[0], row[1], row[2], tokens.truncated) for row, tokens in zip(rows, batch, strict=True)]
 
     def canary(self) -> bool:

@@ -1,7 +1,6 @@
-"""Fits the temperature that divides a classifier's logits, so that its confidence is the share of right answers.
+"""Fits a classifier's temperature, so that its confidence is the share of right answers, and takes it back.
 
-Guo et al. 2017, "On calibration of modern neural networks": the temperature with the least negative log-likelihood on
-reviews that were not trained on.
+The fit has the least negative log-likelihood on reviews that were not trained on.
 """
 
 from __future__ import annotations
@@ -9,23 +8,75 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
+from stream_app.models.adaptive_temperature import ONE, AdaptiveTemperature
+from stream_app.ports import ConfigurationError, TextModel
 from stream_app.records import LABELS, Scores
 from stream_app.training.data import LabelledReview
+from stream_app.training.evaluate import answers, probabilities_of
+from stream_app.training.progress import tracked
 
-_TRIED = np.geomspace(0.5, 4.0, 200)
+_INTERCEPTS = np.arange(-28, 29) / 20
+_SLOPES = np.arange(0, 57) / 20
+_COLDEST, _HOTTEST = np.log(0.25), np.log(4.0)
+LEAST_REVIEWS = 50
+_LEAST_FOR_A_SLOPE = 200  # reviews; of fewer, one temperature for all is fitted
+_HALVINGS = 50
 
 
-def fitted_temperature(reviews: Sequence[LabelledReview], scores: Sequence[Scores]) -> float:
-    """The best of 200 temperatures from 0.5 to 4. ``scores``: of the same reviews, at temperature 1. No review: 1."""
-    if not reviews:
-        return 1.0
+def fitted_temperature(reviews: Sequence[LabelledReview], probabilities: np.ndarray) -> AdaptiveTemperature:
+    """The best of temperatures from 0.25 to 4, none of which falls as answers become less sure.
+
+    Of fewer than LEAST_REVIEWS: 1. ``probabilities``: [reviews, labels], of the same reviews, at temperature 1.
+    """
+    if len(reviews) < LEAST_REVIEWS:
+        return ONE
     labels = np.array([LABELS.index(one.label) for one in reviews])
-    logits = np.log(np.clip([(one.negative, one.neutral, one.positive) for one in scores], 1e-9, 1.0))
+    logits = np.log(np.clip(probabilities, 1e-9, 1.0))
+    entropy = -(probabilities * logits).sum(axis=1) / np.log(len(LABELS))
 
-    def loss(temperature: float) -> float:
-        scaled = logits / temperature
+    def loss(intercept: float, slope: float) -> float:
+        scaled = logits / np.exp(intercept + slope * entropy)[:, None]
         of_right = scaled[np.arange(len(labels)), labels]
         return float((np.logaddexp.reduce(scaled, axis=1) - of_right).mean())
 
-    return float(min(_TRIED, key=loss))
+    slopes = _SLOPES if len(reviews) >= _LEAST_FOR_A_SLOPE else _SLOPES[:1]
+    tried = [
+        (float(intercept), float(slope))
+        for intercept in _INTERCEPTS
+        for slope in slopes
+        if intercept >= _COLDEST and intercept + slope <= _HOTTEST
+    ]
+    return AdaptiveTemperature(*min(tried, key=lambda one: loss(*one)))
+
+
+def temperature_for(
+    model: TextModel[Scores], reviews: Sequence[LabelledReview], now: AdaptiveTemperature
+) -> AdaptiveTemperature:
+    """The best temperature on these reviews. ``now``: the one that the model's answers have.
+
+    Raises ConfigurationError where the reviews are too few.
+    """
+    if len(reviews) < LEAST_REVIEWS:
+        raise ConfigurationError(
+            f"A temperature is fitted to at least {LEAST_REVIEWS} reviews; here are {len(reviews)}."
+        )
+    texts = [one.model_text for one in reviews]
+    found = list(tracked(answers(model, texts), "reviews", len(texts)))
+    return fitted_temperature(reviews, without_temperature(probabilities_of(found), now))
+
+
+def without_temperature(probabilities: np.ndarray, temperature: AdaptiveTemperature) -> np.ndarray:
+    """The probabilities [reviews, labels] as they were before ``temperature``, whose slope is not negative.
+
+    They are softmax(t · ln p) for the one t that is the temperature of its own logits; it is found by halving.
+    """
+    logits = torch.from_numpy(np.log(np.clip(probabilities, 1e-12, 1.0)))
+    low, high = torch.zeros(len(logits), 1, dtype=logits.dtype), torch.full((len(logits), 1), 10.0, dtype=logits.dtype)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        is_low = middle < temperature.of(middle * logits)
+        low, high = torch.where(is_low, middle, low), torch.where(is_low, high, middle)
+    before: np.ndarray = (high * logits).softmax(dim=-1).numpy()
+    return before

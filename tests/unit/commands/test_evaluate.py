@@ -10,11 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from stream_app.__main__ import app
-from stream_app.models import loading
+from stream_app.models import derived, loading
 from stream_app.models.device import cores
 from stream_app.models.tuned import TunedModel
 from stream_app.settings import Settings
 from stream_app.testing.models import AnsweringModel, FakeClassifier
+from stream_app.training.card import write_card
 
 REVIEWS = [
     {"text": "A good lamp, he said", "rating": 5, "domain": "lamps", "language": "en"},
@@ -129,3 +130,50 @@ def test_a_collapsed_summarizer_is_exit_code_1(tmp_path: Path) -> None:
     assert "100.0% of 120 outputs are the same line" in result.output
     assert "'Great for the price'" in result.output
     assert "**Fails:" in (tmp_path / "report" / "report.md").read_text()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A folder as a training leaves it, but for the weights, which the fake does without."""
+    folder, data = tmp_path / "model", write(tmp_path / "trained_on.jsonl", REVIEWS)
+    write_card(folder, title="A model", purpose="", limits=[], train=[data], dev=[data], recipe={}, scores={})
+    (folder / "config.json").write_text('{"base_model_name_or_path": "bge-small-en-v1.5"}')
+    (folder / derived.weights_of(folder)).touch()
+    return folder
+
+
+def half_wrong(folder: Path, count: int) -> Path:
+    rows = [{"text": f"It is good {number}", "rating": 1 if number % 2 else 5} for number in range(count)]
+    return write(folder / "reviews.jsonl", rows)
+
+
+def test_temperature_is_fitted_and_stated_in_the_card(tmp_path: Path, model: Path) -> None:
+    done = run("sentiment", "--calibrate", "--data", half_wrong(tmp_path, 300), "--model", model)
+    assert done.exit_code == 0, done.output
+    stated = orjson.loads((model / "card.json").read_bytes())["adaptive_temperature"]
+    assert stated["intercept"] + stated["slope"] > 0.5  # the fake is surer than it is right
+    assert f"exp({stated['intercept']:.2f} + {stated['slope']:.2f} H)" in (model / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("count", "options", "words"),
+    [
+        (300, ["--set-aside"], "at least 50 reviews; here are 30"),
+        (9, ["--set-aside"], "here that is none"),
+        (9, [], "at least 50 reviews; here are 9"),
+        (300, ["--precisions"], "Score it in a second run"),
+        (300, ["--minimum", "accuracy=0.5"], "Score it in a second run"),
+    ],
+)
+def test_temperature_that_cannot_be_fitted_leaves_the_card(
+    tmp_path: Path, model: Path, count: int, options: list[str], words: str
+) -> None:
+    before = (model / "card.json").read_bytes()
+    done = run("sentiment", "--calibrate", "--data", half_wrong(tmp_path, count), "--model", model, *options)
+    assert words in str(done.exception)
+    assert (model / "card.json").read_bytes() == before
+
+
+def test_temperature_of_a_model_that_was_not_trained_here_is_refused(tmp_path: Path) -> None:
+    done = run("sentiment", "--calibrate", "--data", half_wrong(tmp_path, 300), "--model", tmp_path)
+    assert "is not a model that `stream-app train sentiment` wrote" in str(done.exception)

@@ -11,8 +11,11 @@ import pytest
 import torch
 from torch import nn
 
+from stream_app.models.adaptive_temperature import AdaptiveTemperature
 from stream_app.models.attribution import STEPS, TOLERANCE, GivenUp, attribute
 from stream_app.models.classifier import find_classifier
+
+TEMPERATURE = AdaptiveTemperature(-0.2, 1.0)
 
 
 class Stub(nn.Module):
@@ -55,6 +58,20 @@ def test_log_odds_of_a_label_with_several_outputs_are_of_their_sum() -> None:
 
     probability = 2 * torch.e / (1 + 2 * torch.e)
     assert found.of_text == pytest.approx(float(torch.logit(torch.tensor(probability))), abs=1e-5)
+
+
+def test_log_odds_are_those_of_the_calibrated_probability() -> None:
+    """And the gradients of a label that is impossible are no obstacle: its logit is -100."""
+
+    class NeverNeutral(Stub):
+        def forward(self, inputs_embeds: torch.Tensor, attention_mask: torch.Tensor) -> Any:
+            total = inputs_embeds.sum(dim=(1, 2))
+            return SimpleNamespace(logits=torch.stack([total * 0, total * 0 - 100, total], dim=1))
+
+    found = attribute(NeverNeutral(lambda total: total), [9], [0], [False, False, True], temperature=TEMPERATURE)
+    scaled = TEMPERATURE.scaled(torch.tensor([[0.0, -100.0, 9.0]])).softmax(dim=-1)
+    assert found.of_text == pytest.approx(float(torch.logit(scaled[0, 2].double())), abs=1e-3)
+    assert found.of_tokens[0] == pytest.approx(found.of_text - found.of_baseline, abs=TOLERANCE)
 
 
 def test_more_steps_are_taken_until_the_sum_is_right() -> None:

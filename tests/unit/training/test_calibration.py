@@ -1,4 +1,4 @@
-"""Confidence is compared with truth bin by bin, and a temperature can be taken back."""
+"""Confidence is compared with truth bin by bin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 from stream_app.training.calibration import (
     Bin,
     SelectiveAccuracy,
-    at_temperature,
     bins_of,
     calibration_error,
     selective_accuracy,
@@ -23,15 +22,6 @@ def test_bins_hold_a_tenth_of_confidence_each() -> None:
 
 def test_calibration_error_weighs_bins_by_their_reviews() -> None:
     assert calibration_error([Bin(3, 0.5, 0.7), Bin(1, 0.9, 0.5)]) == pytest.approx((3 * 0.2 + 1 * 0.4) / 4)
-
-
-def test_probabilities_before_a_temperature_are_found() -> None:
-    logits = np.array([[2.0, -1.0, 0.5], [0.0, 3.0, -3.0]])
-
-    def softmax(values: np.ndarray) -> np.ndarray:
-        return np.exp(values) / np.exp(values).sum(axis=1, keepdims=True)
-
-    assert at_temperature(softmax(logits / 1.7), 1.7) == pytest.approx(softmax(logits))
 
 
 def test_selective_accuracy_is_of_what_is_right_below_and_from_a_threshold_on() -> None:

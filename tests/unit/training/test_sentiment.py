@@ -13,15 +13,18 @@ import torch
 from safetensors.torch import load_file
 
 from stream_app.models import derived
+from stream_app.models.adaptive_temperature import ONE, AdaptiveTemperature, temperature_of_card
 from stream_app.models.base_encoder import base_encoder_folder
-from stream_app.models.classifier import load_classifier
+from stream_app.models.classifier import find_classifier, load_classifier
 from stream_app.models.device import DeviceChoice
 from stream_app.ports import ConfigurationError
 from stream_app.records import LABELS, Scores, SentenceScores
-from stream_app.training import sentiment_data
+from stream_app.training import sentiment_data, sentiment_trainer
 from stream_app.training.batches import UNKNOWN
+from stream_app.training.calibration import bins_of, calibration_error
+from stream_app.training.card import state_temperature
 from stream_app.training.data import LabelledReview
-from stream_app.training.evaluate import answers
+from stream_app.training.evaluate import answers, probabilities_of
 from stream_app.training.examples import WEAK, Views, has_parts, part_of_review
 from stream_app.training.sentiment import train_sentiment
 from stream_app.training.sentiment_data import Recipe, planned, read
@@ -109,6 +112,31 @@ def test_the_written_model_judges_as_its_card_says(tmp_path: Path, method: Liter
     assert all(one.probabilities and one.probabilities[1] < 1e-9 for one in scores.sentences)  # none was neutral
 
 
+def test_the_temperature_of_a_training_is_that_of_its_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temperature = AdaptiveTemperature(-0.5, 1.5)
+    monkeypatch.setattr(sentiment_trainer, "fitted_temperature", lambda reviews, probabilities: temperature)
+    trained = train(tmp_path, "model", "full")
+    found = find_classifier(str(tmp_path / "model"))
+    assert found.temperature == temperature
+
+    texts = [f"{row['title']}. {row['text']}" for row in rows()]
+    [plain, scaled, loaded] = [
+        probabilities_of(list(answers(one, texts)))
+        for one in (replace(found, temperature=ONE).on(CPU), found.on(CPU), found.as_loaded())
+    ]
+    expected = temperature.scaled(torch.from_numpy(plain).log()).softmax(dim=-1).numpy()
+    assert abs(plain - scaled).max() > 0.01
+    assert scaled == pytest.approx(expected, abs=1e-5)
+    assert loaded == pytest.approx(expected, abs=1e-5)
+    right = scaled.argmax(axis=1) == [2] * 3 + [1] * 3 + [0] * 3
+    assert trained.scores.calibration_error == pytest.approx(
+        calibration_error(bins_of(scaled.max(axis=1), right)), abs=1e-3
+    )
+
+    state_temperature(tmp_path / "model", ONE)
+    assert find_classifier(str(tmp_path / "model")).name.revision != found.name.revision
+
+
 def test_a_model_that_saw_no_neutral_review_never_answers_neutral(tmp_path: Path) -> None:
     file = write(tmp_path / "two_sided.jsonl", two_sided())
     train_sentiment(
@@ -127,7 +155,9 @@ def test_a_model_that_saw_no_neutral_review_never_answers_neutral(tmp_path: Path
 def test_heads_that_are_trained_alone_leave_the_reviews_answers_as_they_are(tmp_path: Path) -> None:
     train(tmp_path, "model", "full")
     before = derived.load_derived(tmp_path / "model", base_encoder_folder())
-    train(tmp_path, "heads", "full", start_from=before, heads_only=True)
+    of_before = AdaptiveTemperature(-0.5, 1.0)
+    train(tmp_path, "heads", "full", start_from=before, heads_only=True, temperature=of_before)
+    assert temperature_of_card(tmp_path / "heads") == of_before
     after = derived.load_derived(tmp_path / "heads", base_encoder_folder())
     assert after.classifier.weight.equal(before.classifier.weight)
     assert after.bert.encoder.layer[0].output.dense.weight.equal(before.bert.encoder.layer[0].output.dense.weight)
