@@ -181,8 +181,11 @@ class Consumer(CommittingConsumer):
 
     async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
         self.stop_flow()  # until perform_seek
-        if not self.app.should_stop:  # guarantee: sigterm-during-an-assignment
-            await super().on_partitions_assigned(assigned, generation_id)
+        try:
+            if not self.app.should_stop:  # guarantee: sigterm-during-an-assignment
+                await super().on_partitions_assigned(assigned, generation_id)
+        except Exception as error:  # noqa: BLE001 - aiokafka would log it, and a member that reads nothing would stay
+            fatal(error)
 
     async def on_partitions_revoked(self, revoked: set[Any]) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,12 @@ def _demand(names: Iterable[str], admin: AdminClient) -> None:
         raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
 
 
+def _configs(resources: Sequence[ConfigResource], admin: AdminClient) -> dict[str, Any]:
+    """By topic, its configuration."""
+    found = admin.describe_configs(list(resources), request_timeout=ADMIN_SECONDS)
+    return {resource.name: future.result(ADMIN_SECONDS) for resource, future in found.items()}
+
+
 def demand_topic(settings: KafkaSettings, topic: str, *, within_seconds: float) -> None:
     """Raise BrokerUnavailable if no broker answers in this time, ConfigurationError if the topic is missing."""
     try:
@@ -92,8 +98,7 @@ def list_topics(settings: KafkaSettings) -> list[TopicFacts]:
     there = reach(settings, lambda admin: admin.list_topics(timeout=ADMIN_SECONDS)).topics
     names = [name for name in topics.all() if name in there]
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-    described = reach(settings, lambda admin: admin.describe_configs(resources)) if names else {}
-    configs = {resource.name: future.result() for resource, future in described.items()}
+    configs = reach(settings, lambda admin: _configs(resources, admin)) if names else {}
     facts = []
     for name in names:
         begins, ends = begin_offsets(settings, name), end_offsets(settings, name)

@@ -80,6 +80,24 @@ def test_started_work_is_finished_published_and_committed_before_the_epoch_ends(
     assert faust_goes_on == ["on_partitions_revoked"]
 
 
+def test_error_of_an_assignment_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiokafka would log it: a member that holds partitions and reads none of them."""
+    ended: list[BaseException] = []
+    monkeypatch.setattr(faust_consumer, "fatal", ended.append)
+    broken = RuntimeError("no position")
+
+    async def hook(*_: Any) -> None:
+        raise broken
+
+    monkeypatch.setattr(driver.Consumer, "on_partitions_assigned", hook, raising=False)
+
+    async def test() -> None:
+        await Rig().consumer.on_partitions_assigned({P0})
+
+    asyncio.run(test())
+    assert ended == [broken]
+
+
 def test_take_in_progress_is_waited_for_and_what_it_submitted_is_dropped_too() -> None:
     async def test() -> list[str]:
         rig = Rig()
