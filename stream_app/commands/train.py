@@ -65,11 +65,16 @@ LabelSmoothing = Annotated[
     typer.Option(help="The share of a review's label that is spread over all three; default: 0.05.", min=0, max=0.5),
 ]
 StartFrom = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--from",
-        help="Go on with this model instead of the base encoder; with full alone. Default: --teacher, with --layers.",
+        help="Go on with this model instead of the base encoder; with full alone. Several times: with the mean of "
+        "their weights (a model soup). Default: --teacher, with --layers.",
     ),
+]
+SentimentEpochs = Annotated[
+    int | None,
+    typer.Option(help="Passes over the data; default: the recipe's. 0: write and score what --from names.", min=0),
 ]
 MaxTokens = Annotated[
     int | None, typer.Option(help="Texts are cut to this number of tokens; default: the recipe's.", min=16, max=512)
@@ -92,7 +97,7 @@ def train_sentiment(
     teacher: Teacher = None,
     start_from: StartFrom = None,
     checkpoint: Checkpoint = None,
-    epochs: Epochs = None,
+    epochs: SentimentEpochs = None,
     learning_rate: LearningRate = 0.0,
     reviews_of_file: ReviewsOfFile = None,
     parts: Parts = 0,
@@ -131,7 +136,7 @@ def train_sentiment(
             trained_layers=trained_layers,
             heads_only=heads_only,
             sentences_of_file=24_000 if heads_only else defaults.sentences_of_file,
-            epochs=epochs or defaults.epochs,
+            epochs=defaults.epochs if epochs is None else epochs,
             learning_rate=learning_rate,
             reviews_of_file=reviews_of_file or defaults.reviews_of_file,
             parts=parts,
@@ -140,7 +145,7 @@ def train_sentiment(
             seed=seed,
         ),
         columns=columns_of(column),
-        **sentiment_inputs(settings_from(), base, teacher, start_from or (teacher if layers else None)),
+        **sentiment_inputs(settings_from(), base, teacher, start_from or ([teacher] if teacher and layers else [])),
     )
     scores = trained.scores
     print(

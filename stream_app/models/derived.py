@@ -85,6 +85,25 @@ def student_of(teacher: MultiTaskBert, layers: int) -> MultiTaskBert:
     return student
 
 
+def mean_of(models: Sequence[MultiTaskBert]) -> MultiTaskBert:
+    """A model whose weights are the means of these models': a model soup (Wortsman et al. 2022, arXiv:2203.05482).
+
+    Only models that share a training's beginning have a useful mean. Raises ValueError where their layers differ.
+    """
+    states = [one.state_dict() for one in models]
+    shapes = [{name: value.shape for name, value in state.items()} for state in states]
+    if any(one != shapes[0] for one in shapes):
+        raise ValueError("models of different layers have no mean")
+    mean = copy.deepcopy(models[0])
+    mean.load_state_dict(
+        {
+            name: torch.stack([state[name] for state in states]).mean(dim=0) if value.is_floating_point() else value
+            for name, value in states[0].items()
+        }
+    )
+    return mean
+
+
 def with_adapter(model: MultiTaskBert, rank: int) -> Any:
     """The model with a LoRA adapter on every linear layer of its encoder; its heads are trained as they are."""
     from peft import LoraConfig, get_peft_model

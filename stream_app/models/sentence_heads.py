@@ -25,11 +25,12 @@ from stream_app.steps.aspects import Aspect
 from stream_app.steps.aspects.keywords import aspects_by_keyword
 from stream_app.steps.sentences import sentences
 
-NAMED_ASPECT_THRESHOLD = 0.1
-"""The probability of an aspect that suffices where the sentence has one of its keywords; without one it is 0.5.
+ASPECT_THRESHOLD = 0.7
+NAMED_ASPECT_THRESHOLD = 0.25
+"""The probability from which a sentence speaks of an aspect, and the one that suffices where it has a keyword of it.
 Measured: docs/decisions/0034-aspects-by-head-and-keywords.md."""
 
-_NAMED_ASPECT_LOGIT = math.log(NAMED_ASPECT_THRESHOLD / (1 - NAMED_ASPECT_THRESHOLD))
+_ASPECT_LOGIT, _NAMED_ASPECT_LOGIT = (math.log(p / (1 - p)) for p in (ASPECT_THRESHOLD, NAMED_ASPECT_THRESHOLD))
 
 DEFAULT_HAZARD_THRESHOLD = 0.8  # a critical alert must not be noise
 _BELIEVE_ALL = 2.0
@@ -229,7 +230,7 @@ class SentenceHeads:
             return by_words
         found: list[tuple[str, ...]] = [()] * len(by_words)
         logits = aspect_logits(self._projection(vectors), self._prototypes).cpu()
-        is_likely = (logits > 0).tolist()
+        is_likely = (logits > _ASPECT_LOGIT).tolist()
         for row, column in (logits > _NAMED_ASPECT_LOGIT).nonzero().tolist():
             if is_likely[row][column] or self._aspects[column] in by_words[row]:
                 found[row] += (self._aspects[column],)

@@ -15,7 +15,7 @@ _OPPOSITE: dict[Label, int] = {
 }
 _LEAST_OPPOSITE = 0.5
 _LEAST_PROBABILITY = 0.6
-_LEAST_OF_LINE = 0.25  # below it lines are mostly no sentences, or of the opposite sentiment (decision 43)
+_LEAST_OF_LINE = 0.28  # below it lines are mostly no sentences, or of the opposite sentiment (decision 43)
 _MOST_SENTENCES = 3  # with all of them, or one, fewer lines agree with the review or tell what it is about
 
 

@@ -70,9 +70,9 @@ class Views:
 
     title_only: float = 0.12
     beginning_only: float = 0.12
-    typing_errors: float = 0.3
+    typing_errors: float = 0.45
     other_case: float = 0.1
-    irrelevant_sentence: float = 0.2
+    irrelevant_sentence: float = 0.3
     title_before_a_part: float = 0.5
 
 

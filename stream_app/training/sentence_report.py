@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from stream_app.models.multitask import HAZARD
-from stream_app.models.sentence_heads import NAMED_ASPECT_THRESHOLD
+from stream_app.models.sentence_heads import ASPECT_THRESHOLD, NAMED_ASPECT_THRESHOLD
 from stream_app.records import LABELS
 from stream_app.steps.aspects import Aspect
 from stream_app.steps.aspects.keywords import aspects_by_keyword
@@ -17,7 +17,6 @@ from stream_app.training.report import table
 from stream_app.training.sentence_scores import SentencePredictions
 
 _THRESHOLDS = (10, 30, 50, 70, 90)  # percent
-_ASPECT_THRESHOLD = 0.5
 
 
 def sentence_report(predicted: SentencePredictions, aspects: Sequence[Aspect], language: str) -> dict[str, Any]:
@@ -104,7 +103,7 @@ def _aspects(predicted: SentencePredictions, aspects: Sequence[Aspect], language
     if not known.any():
         return {}
     truth = predicted.truth["aspects"][known] > 0
-    judged = predicted.aspects[known] > _ASPECT_THRESHOLD
+    judged = predicted.aspects[known] > ASPECT_THRESHOLD
     texts = [one.text for one, is_known in zip(predicted.sentences, known, strict=True) if is_known]
     spoken = [set(aspects_by_keyword(text, language, aspects)) for text in texts]
     by_keyword = np.array([[aspect.id in ids for aspect in aspects] for ids in spoken])

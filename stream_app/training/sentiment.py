@@ -58,6 +58,7 @@ def train_sentiment(
     _refuse_an_adapter_on_another_model(recipe, start_from)
     _refuse_a_model_of_another_base(base, start_from)
     _refuse_a_teacher_that_is_not_asked(recipe, teacher)
+    _refuse_no_epochs_of_no_model(recipe, start_from)
     read_files = (*train, *sentences, *dev, *sentences_dev)
     teacher_name = teacher.name if teacher else None
     options = (
@@ -112,7 +113,10 @@ def train_sentiment(
     trainer.set_job(
         Job(data, tokenizer, known, prototypes, recipe, choice, base, output, files, teacher_tasks, temperature)
     )
-    trainer.train(resume_from_checkpoint=last)
+    if recipe.epochs:
+        trainer.train(resume_from_checkpoint=last)
+    else:
+        trainer.evaluate()
     if trainer.best is None:  # the best epoch is one before the checkpoint
         trainer.best = SentimentTraining(output, *scored(load_classifier(str(output), choice), data.dev), {}, {})
     forget(checkpoint)
@@ -148,6 +152,11 @@ def _refuse_a_model_of_another_base(base: Path, start_from: MultiTaskBert | None
             f"The model to start from was not trained on the base encoder {base.name}. Name its own: --base NAME "
             "(its config.json says which, base_model_name_or_path)."
         )
+
+
+def _refuse_no_epochs_of_no_model(recipe: Recipe, start_from: MultiTaskBert | None) -> None:
+    if not recipe.epochs and start_from is None:
+        raise ConfigurationError("--epochs 0 writes and scores trained models. Name one or several: --from MODEL.")
 
 
 def _refuse_a_teacher_that_is_not_asked(recipe: Recipe, teacher: TextModel[Scores] | None) -> None:

@@ -71,7 +71,7 @@ class Job:
 
 
 def arguments(recipe: Recipe, checkpoint: Path, choice: DeviceChoice, batches: PlannedBatches) -> TrainingArguments:
-    steps_per_epoch = max(1, len(batches) // recipe.epochs)
+    steps_per_epoch = max(1, len(batches) // max(1, recipe.epochs))
     default_rate = 5e-4 if recipe.method == "lora" else 6e-5
     return TrainingArguments(
         output_dir=str(checkpoint),

@@ -21,6 +21,8 @@ from stream_app.models.encoders import PaddedEncoder
 from stream_app.models.fused_encoder import FusedEncoder
 from stream_app.models.multitask import HAZARD, MultiTaskBert, aspect_logits
 from stream_app.models.sentence_heads import (
+    ASPECT_THRESHOLD,
+    NAMED_ASPECT_THRESHOLD,
     SentenceHeads,
     SentenceTokenIds,
     SentenceTokenizer,
@@ -77,7 +79,7 @@ def by_training(found: LoadedClassifier, text: str, max_tokens: int = 512) -> li
     with torch.inference_mode():
         out = model(inputs["ids"], inputs["mask"], inputs["spans"])
         assert found.sentence_heads is not None
-        aspects = aspect_logits(out.projected, found.sentence_heads._prototypes).sigmoid() > 0.5
+        aspects = aspect_logits(out.projected, found.sentence_heads._prototypes).sigmoid() > ASPECT_THRESHOLD
         labels = out.sentence_logits[:, :3].softmax(-1).tolist()
         hazards = out.sentence_logits[:, HAZARD].sigmoid().tolist()
     return [
@@ -277,8 +279,8 @@ def test_keywords_decide_where_the_head_knows_no_such_aspect_and_help_it_where_i
         for sentence, probabilities in zip(scores.sentences, aspect_probabilities(found, text), strict=True):
             words = set(re.findall(r"\w+", text[sentence.start : sentence.end].lower()))
             has = {id_ for id_, keywords in _KEYWORDS.items() if words & {*keywords}}
-            sure = {id_ for id_, p in zip(ASPECTS, probabilities, strict=True) if p > 0.5}
-            possible = {id_ for id_, p in zip(ASPECTS, probabilities, strict=True) if p > 0.1}
+            sure = {id_ for id_, p in zip(ASPECTS, probabilities, strict=True) if p > ASPECT_THRESHOLD}
+            possible = {id_ for id_, p in zip(ASPECTS, probabilities, strict=True) if p > NAMED_ASPECT_THRESHOLD}
             helped += len((possible & has) - sure)
             assert set(sentence.aspects) == sure | (possible & has) | (has - set(ASPECTS))
     assert helped
