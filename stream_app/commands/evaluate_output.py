@@ -55,10 +55,12 @@ def state_temperature_of(temperature: AdaptiveTemperature, folder: Path) -> None
     found = f"exp({temperature.intercept:.2f} + {temperature.slope:.2f} H)"
     try:
         state_temperature(folder, temperature)
-    except OSError as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"it is no card: {error}"
         raise ConfigurationError(
-            f"The temperature {found} could not be written into {folder}/card.json ({error.strerror}), so it is not "
-            "applied. Make the folder writable, or copy it and name the copy with --model."
+            f"The temperature {found} could not be written into {folder}/card.json ({why}), so it is not applied. The "
+            "card that the training wrote must be there; a folder that cannot be written is copied, and the copy named "
+            "with --model."
         ) from error
     console.print(f"Temperature {found}. Stated in {folder}/card.json; workers that start from now on apply it.")
 

@@ -46,7 +46,7 @@ def sentiment_inputs(settings: Settings, base: str, teacher: str | None, start_f
             inputs["start_from"] = mean_of([one.model for one in begun]) if len(begun) > 1 else begun[0].model
         except ValueError as error:
             raise ConfigurationError(f"--from {' --from '.join(start_from)}: {error}.") from error
-        inputs["temperature"] = begun[0].temperature
+        inputs["temperature"] = begun[0].temperature if len(begun) == 1 else None
     return inputs
 
 

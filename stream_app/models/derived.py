@@ -95,13 +95,15 @@ def mean_of(models: Sequence[MultiTaskBert]) -> MultiTaskBert:
     if any(one != shapes[0] for one in shapes):
         raise ValueError("models of different layers have no mean")
     mean = copy.deepcopy(models[0])
-    mean.load_state_dict(
-        {
-            name: torch.stack([state[name] for state in states]).mean(dim=0) if value.is_floating_point() else value
-            for name, value in states[0].items()
-        }
-    )
+    mean.load_state_dict({name: _mean([state[name] for state in states]) for name in states[0]})
     return mean
+
+
+def _mean(values: Sequence[torch.Tensor]) -> torch.Tensor:
+    """What all share, as embeddings, stays exactly as it is."""
+    if all(value.equal(values[0]) for value in values):
+        return values[0]
+    return torch.stack(list(values)).mean(dim=0)
 
 
 def with_adapter(model: MultiTaskBert, rank: int) -> Any:

@@ -28,7 +28,7 @@ from stream_app.steps.sentences import sentences
 ASPECT_THRESHOLD = 0.7
 NAMED_ASPECT_THRESHOLD = 0.25
 """The probability from which a sentence speaks of an aspect, and the one that suffices where it has a keyword of it.
-Measured: docs/decisions/0034-aspects-by-head-and-keywords.md."""
+Measured: docs/decisions/0047-mean-of-three-models.md."""
 
 _ASPECT_LOGIT, _NAMED_ASPECT_LOGIT = (math.log(p / (1 - p)) for p in (ASPECT_THRESHOLD, NAMED_ASPECT_THRESHOLD))
 

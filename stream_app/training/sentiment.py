@@ -10,7 +10,7 @@ import torch
 from transformers import EarlyStoppingCallback
 
 from stream_app.models import derived
-from stream_app.models.adaptive_temperature import ONE, AdaptiveTemperature
+from stream_app.models.adaptive_temperature import AdaptiveTemperature
 from stream_app.models.classifier import load_classifier
 from stream_app.models.device import DeviceChoice
 from stream_app.models.multitask import SENTENCE_HEADS, MultiTaskBert
@@ -39,7 +39,7 @@ def train_sentiment(
     teacher: TextModel[Scores] | None = None,
     teacher_tasks: frozenset[str] = frozenset(),
     start_from: MultiTaskBert | None = None,
-    temperature: AdaptiveTemperature = ONE,
+    temperature: AdaptiveTemperature | None = None,
     columns: Columns | None = None,
 ) -> SentimentTraining:
     """Train on the files ``train`` and ``sentences``, keep the epoch with the best macro-F1 on ``dev`` in ``output``.

@@ -54,7 +54,8 @@ class SentimentTraining:
 class Job:
     """What a training reads and where it writes. ``files``: (training, development), for the card.
 
-    ``teacher_tasks``: what it learns of sentences from a teacher. ``temperature``: of the model that it goes on with.
+    ``teacher_tasks``: what it learns of sentences from a teacher. ``temperature``: of the model that it goes on with,
+    None of the mean of several.
     """
 
     data: Data
@@ -67,7 +68,7 @@ class Job:
     output: Path
     files: tuple[Sequence[Path], Sequence[Path]]
     teacher_tasks: frozenset[str] = frozenset()
-    temperature: AdaptiveTemperature = ONE
+    temperature: AdaptiveTemperature | None = None
 
 
 def arguments(recipe: Recipe, checkpoint: Path, choice: DeviceChoice, batches: PlannedBatches) -> TrainingArguments:
@@ -115,7 +116,7 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
             one.label == "neutral" for one in sentences
         )
         self._row_kept: tuple[torch.Tensor, torch.Tensor] | None = None
-        if job.recipe.heads_only:
+        if job.recipe.heads_only or not job.recipe.epochs:
             head = self.model.classifier  # stays as it is, whatever the files know
             self._knows_neutral = bool(head.bias[_NEUTRAL] > _SURELY_NEVER)
             head = self.model.sentence_classifier
@@ -173,7 +174,7 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
         return metrics
 
     def _temperature_of(self, current: ModelInTraining) -> AdaptiveTemperature:
-        if self._job.recipe.heads_only:
+        if self._job.recipe.heads_only and self._job.temperature is not None:
             return self._job.temperature  # reviews are answered as before, also where these files are others
         aside = self._job.data.calibration
         found = list(answers(current, [one.model_text for one in aside]))

@@ -23,16 +23,20 @@ _COLDEST, _HOTTEST = np.log(0.25), np.log(4.0)
 LEAST_REVIEWS = 50
 _LEAST_FOR_A_SLOPE = 200  # reviews; of fewer, one temperature for all is fitted
 _HALVINGS = 50
+_NEVER = 1e-6  # a label whose probability is nowhere more is none that the model answers
 
 
 def fitted_temperature(reviews: Sequence[LabelledReview], probabilities: np.ndarray) -> AdaptiveTemperature:
     """The best of temperatures from 0.25 to 4, none of which falls as answers become less sure.
 
-    Of fewer than LEAST_REVIEWS: 1. ``probabilities``: [reviews, labels], of the same reviews, at temperature 1.
+    Of fewer than LEAST_REVIEWS: 1. Reviews of a label that the model never answers are left out.
+    ``probabilities``: [reviews, labels], of the same reviews, at temperature 1.
     """
-    if len(reviews) < LEAST_REVIEWS:
+    labels = np.array([LABELS.index(one.label) for one in reviews], dtype=int)
+    answered = probabilities.max(axis=0, initial=0.0) > _NEVER
+    labels, probabilities = labels[answered[labels]], probabilities[answered[labels]]
+    if len(labels) < LEAST_REVIEWS:
         return ONE
-    labels = np.array([LABELS.index(one.label) for one in reviews])
     logits = np.log(np.clip(probabilities, 1e-9, 1.0))
     entropy = -(probabilities * logits).sum(axis=1) / np.log(len(LABELS))
 
@@ -41,7 +45,7 @@ def fitted_temperature(reviews: Sequence[LabelledReview], probabilities: np.ndar
         of_right = scaled[np.arange(len(labels)), labels]
         return float((np.logaddexp.reduce(scaled, axis=1) - of_right).mean())
 
-    slopes = _SLOPES if len(reviews) >= _LEAST_FOR_A_SLOPE else _SLOPES[:1]
+    slopes = _SLOPES if len(labels) >= _LEAST_FOR_A_SLOPE else _SLOPES[:1]
     tried = [
         (float(intercept), float(slope))
         for intercept in _INTERCEPTS

@@ -40,6 +40,13 @@ def test_mean_of_two_models_is_written_and_scored(tmp_path: Path) -> None:
     assert card["recipe"]["epochs"] == 0
 
 
+def test_what_models_share_stays_exactly_as_it_is() -> None:
+    """A third of three times a weight is not always that weight: the mean would be taken for one of another base."""
+    model = derived.new_model(base_encoder_folder(), 1)
+    mean = derived.mean_of([model, model, model])
+    assert derived.has_embeddings_of(mean, base_encoder_folder())
+
+
 def test_models_of_different_layers_have_no_mean(tmp_path: Path) -> None:
     models = [derived.new_model(base_encoder_folder(), layers) for layers in (1, 2)]
     with pytest.raises(ValueError, match="different layers"):

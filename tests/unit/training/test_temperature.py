@@ -44,6 +44,18 @@ def test_confidence_of_other_reviews_becomes_the_share_of_right_answers() -> Non
     assert error(reviews, scaled(probabilities, found)) < 0.02
 
 
+def test_reviews_of_a_label_that_is_never_answered_are_left_out() -> None:
+    """A model of two labels: reviews that people call neutral say nothing of how sure it is of the two."""
+    random = np.random.default_rng(3)
+    positive = random.uniform(0.05, 0.95, size=400)
+    probabilities = np.stack([1 - positive, np.zeros(400), positive], axis=1)
+    labels = [LABELS[2] if one < of else LABELS[0] for one, of in zip(random.random(400), positive, strict=True)]
+    reviews = [LabelledReview("", "text", label, True) for label in labels]
+    neutral = [LabelledReview("", "text", "neutral", True)] * 40
+    expected = fitted_temperature(reviews, probabilities)
+    assert fitted_temperature([*reviews, *neutral], np.concatenate([probabilities, probabilities[:40]])) == expected
+
+
 def test_few_reviews_give_one_temperature_for_all() -> None:
     assert fitted_temperature(*drawn(100)).slope == 0
     assert fitted_temperature(*drawn(40)) == ONE
