@@ -17,7 +17,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Most tests wait for a server or a process, so more tests than cores run in parallel. Tests marked `alone` measure
 # time. They run afterwards, one at a time.
 JOBS ?= 4
-# They are handed out one by one, in their order: those with the same xdist_group to one process.
+# The others are handed out one by one, long ones first; those of one xdist_group go to one process.
 PARALLEL := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 # Each process that runs one of these imports torch and transformers (10 s of a core), so only two processes run them.
 MODEL_TESTS := tests/unit/models tests/unit/training
