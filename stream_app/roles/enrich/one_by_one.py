@@ -32,19 +32,25 @@ class OneByOne(Generic[Review]):
         self,
         crashes: CrashMemory,
         position: Callable[[Review], Position],
+        epoch: Callable[[Review], int],
         *,
         is_idle: Callable[[], bool],
         check_device: Callable[[], Awaitable[None]],
         compute: Callable[[Review], None],
         is_finished: Callable[[Review], bool],
         reject: Callable[[Review], None],
+        forget: Callable[[Review], None],
         fatal: Callable[[BaseException], None],
     ) -> None:
-        """``check_device`` raises where the canary fails; that, and every other error, goes to ``fatal``."""
+        """``check_device`` raises where the canary fails; that, and every other error, goes to ``fatal``.
+
+        ``epoch``: of the assignment that a review is of. ``forget`` gets reviews of an epoch that is over: they come
+        again.
+        """
         self._crashes = crashes
-        self._position = position
+        self._position, self._epoch = position, epoch
         self._is_idle, self._check_device, self._is_finished = is_idle, check_device, is_finished
-        self._compute, self._reject, self._fatal = compute, reject, fatal
+        self._compute, self._reject, self._forget, self._fatal = compute, reject, forget, fatal
         self._waiting: deque[Review] = deque()
         self._task: asyncio.Task[None] | None = None
 
@@ -54,8 +60,15 @@ class OneByOne(Generic[Review]):
         return self._task is not None and not self._task.done()
 
     def add(self, reviews: Iterable[Review]) -> None:
-        """These are computed in this order."""
-        self._waiting.extend(reviews)
+        """These are computed in this order. Those of an older epoch are forgotten: where the note of one is refused,
+        the work would end, with the new ones behind it.
+        """
+        both = [*self._waiting, *reviews]
+        newest = max(map(self._epoch, both), default=0)
+        self._waiting = deque(one for one in both if self._epoch(one) == newest)
+        for one in both:
+            if self._epoch(one) < newest:
+                self._forget(one)
         if self._waiting and not self.busy:
             self._task = asyncio.create_task(self._guarded(), name="one-by-one")
 

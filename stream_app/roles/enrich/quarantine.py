@@ -59,11 +59,13 @@ class Quarantine:
         self._one_by_one: OneByOne[OpenReview] = OneByOne(
             crashes,
             lambda review: position_of(review.in_flight),
+            lambda review: review.in_flight.epoch,
             is_idle=is_idle,
             check_device=self._check_device,
             compute=compute,
             is_finished=lambda review: review.finished,
             reject=self._reject,
+            forget=outgoing.close,
             fatal=fatal,
         )
         self.until_done = self._one_by_one.until_done
