@@ -30,7 +30,7 @@ console = Console(stderr=True)
 _DEATHS_WITHOUT_PROGRESS = 5
 _STOP_SECONDS = 20.0
 _CANCEL_AGAIN_SECONDS = 1.0
-_SILENT_SECONDS = 60.0  # without progress, after which the user is told where to look
+_SILENT_SECONDS = 60.0  # without progress, after which the log of the workers is named
 
 
 @app.command()
