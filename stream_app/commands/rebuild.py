@@ -118,7 +118,7 @@ async def _until_signalled(work: Coroutine[Any, Any, int]) -> int | None:
         stopped = True
         if not task.done():
             task.cancel()
-            loop.call_later(_CANCEL_AGAIN_SECONDS, stop)
+            loop.call_later(_CANCEL_AGAIN_SECONDS, stop)  # guarantee: lost-cancellation-is-repeated
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)

@@ -27,7 +27,9 @@ def bound(command: Sequence[str]) -> list[str]:
 
 def _run(parent: int, command: Sequence[str]) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before we asked
+    # it may have ended before we asked
+    # guarantee: orphan-does-not-begin
+    if os.getppid() != parent:
         sys.exit(1)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and a command that is run would, too
         signal.signal(number, signal.SIG_DFL)

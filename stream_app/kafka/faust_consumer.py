@@ -185,7 +185,7 @@ class Consumer(CommittingConsumer):
             if not self.app.should_stop:  # guarantee: sigterm-during-an-assignment
                 await super().on_partitions_assigned(assigned, generation_id)
         except Exception as error:  # noqa: BLE001 - aiokafka would log it, and a member that reads nothing would stay
-            fatal(error)
+            fatal(error)  # guarantee: error-of-an-assignment-ends-the-process
 
     async def on_partitions_revoked(self, revoked: set[Any]) -> None:
         try:

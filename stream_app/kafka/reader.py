@@ -87,7 +87,7 @@ def _read(
     silent = 0.0
     try:
         consumer.assign([TopicPartition(topic, number, offset) for number, offset in starts.items()])
-        while silent <= patience:
+        while silent <= patience:  # guarantee: reading-ends-without-an-answer
             asked = time.monotonic()
             # consume() waits until it has as many as it was asked for: ask for one, then for what is there
             messages = (*consumer.consume(1, timeout=_POLL_SECONDS), *consumer.consume(499, timeout=0))

@@ -51,7 +51,7 @@ class RebuildClaim:
         finally:
             # Not cancelled: before Python 3.12 `wait_for`, by which redis-py waits, loses a cancellation that comes
             # with the answer, and the renewal would go on.
-            self._given_back.set()
+            self._given_back.set()  # guarantee: claim-is-given-back
             await renewing
             with suppress(StoreUnavailable):  # it ends by itself
                 await self._generations.release(self._who)

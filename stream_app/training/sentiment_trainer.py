@@ -178,7 +178,7 @@ class SentimentTrainer(Trainer):  # type: ignore[misc]
             return self._job.temperature  # reviews are answered as before, also where these files are others
         aside = self._job.data.calibration
         found = list(answers(current, [one.model_text for one in aside]))
-        return fitted_temperature(aside, probabilities_of(found))
+        return fitted_temperature(aside, probabilities_of(found)) or ONE
 
     def _of_sentences(self) -> dict[str, dict[str, float]]:
         """By file: scores of the sentences that were held out."""

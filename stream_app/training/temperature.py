@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from stream_app.models.adaptive_temperature import ONE, AdaptiveTemperature
+from stream_app.models.adaptive_temperature import AdaptiveTemperature
 from stream_app.ports import ConfigurationError, TextModel
 from stream_app.records import LABELS, Scores
 from stream_app.training.data import LabelledReview
@@ -26,17 +26,17 @@ _HALVINGS = 50
 _NEVER = 1e-6  # a label whose probability is nowhere more is none that the model answers
 
 
-def fitted_temperature(reviews: Sequence[LabelledReview], probabilities: np.ndarray) -> AdaptiveTemperature:
+def fitted_temperature(reviews: Sequence[LabelledReview], probabilities: np.ndarray) -> AdaptiveTemperature | None:
     """The best of temperatures from 0.25 to 4, none of which falls as answers become less sure.
 
-    Of fewer than LEAST_REVIEWS: 1. Reviews of a label that the model never answers are left out.
+    Reviews of a label that the model never answers are left out. Fewer than LEAST_REVIEWS others have none.
     ``probabilities``: [reviews, labels], of the same reviews, at temperature 1.
     """
     labels = np.array([LABELS.index(one.label) for one in reviews], dtype=int)
     answered = probabilities.max(axis=0, initial=0.0) > _NEVER
     labels, probabilities = labels[answered[labels]], probabilities[answered[labels]]
     if len(labels) < LEAST_REVIEWS:
-        return ONE
+        return None
     logits = np.log(np.clip(probabilities, 1e-9, 1.0))
     entropy = -(probabilities * logits).sum(axis=1) / np.log(len(LABELS))
 
@@ -62,13 +62,15 @@ def temperature_for(
 
     Raises ConfigurationError where the reviews are too few.
     """
-    if len(reviews) < LEAST_REVIEWS:
-        raise ConfigurationError(
-            f"A temperature is fitted to at least {LEAST_REVIEWS} reviews; here are {len(reviews)}."
-        )
+    least = f"A temperature is fitted to at least {LEAST_REVIEWS} reviews"
+    if len(reviews) < LEAST_REVIEWS:  # before the model reads them
+        raise ConfigurationError(f"{least}; here are {len(reviews)}.")
     texts = [one.model_text for one in reviews]
     found = list(tracked(answers(model, texts), "reviews", len(texts)))
-    return fitted_temperature(reviews, without_temperature(probabilities_of(found), now))
+    fitted = fitted_temperature(reviews, without_temperature(probabilities_of(found), now))
+    if fitted is None:
+        raise ConfigurationError(f"{least} of the labels that the model answers; fewer of these {len(reviews)} are.")
+    return fitted
 
 
 def without_temperature(probabilities: np.ndarray, temperature: AdaptiveTemperature) -> np.ndarray:

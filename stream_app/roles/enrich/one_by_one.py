@@ -65,6 +65,7 @@ class OneByOne(Generic[Review]):
         """
         both = [*self._waiting, *reviews]
         newest = max(map(self._epoch, both), default=0)
+        # guarantee: candidates-of-an-old-epoch-are-forgotten
         self._waiting = deque(one for one in both if self._epoch(one) == newest)
         for one in both:
             if self._epoch(one) < newest:

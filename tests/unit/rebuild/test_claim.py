@@ -14,17 +14,21 @@ from stream_app.store.generations import Claim, Generations
 
 
 class Server:
-    """Answers a claim after a while. It loses a cancellation that comes meanwhile, as redis-py may on Python 3.11."""
+    """Answers a claim after a while. It loses the first cancellation that comes meanwhile, as redis-py may on Python 3.11."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.released: list[str] = []
+        self._lost = False
 
     async def claim(self, who: str, ms: int) -> Claim:
         self.asked.set()
         try:
             await asyncio.sleep(0.05)
         except asyncio.CancelledError:
+            if self._lost:
+                raise
+            self._lost = True
             cast("asyncio.Task[Any]", asyncio.current_task()).uncancel()
         return Claim(who, ms)
 

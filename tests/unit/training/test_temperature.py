@@ -37,6 +37,7 @@ def scaled(probabilities: np.ndarray, temperature: AdaptiveTemperature) -> np.nd
 
 def test_confidence_of_other_reviews_becomes_the_share_of_right_answers() -> None:
     found = fitted_temperature(*drawn(2000))
+    assert found is not None
     assert found.intercept == pytest.approx(TRUE.intercept, abs=0.25)
     assert found.slope == pytest.approx(TRUE.slope, abs=0.35)
     reviews, probabilities = drawn(4000, seed=2)
@@ -53,12 +54,16 @@ def test_reviews_of_a_label_that_is_never_answered_are_left_out() -> None:
     reviews = [LabelledReview("", "text", label, True) for label in labels]
     neutral = [LabelledReview("", "text", "neutral", True)] * 40
     expected = fitted_temperature(reviews, probabilities)
+    assert expected is not None
     assert fitted_temperature([*reviews, *neutral], np.concatenate([probabilities, probabilities[:40]])) == expected
+    assert fitted_temperature(reviews[:10] + neutral, probabilities[:50]) is None
 
 
 def test_few_reviews_give_one_temperature_for_all() -> None:
-    assert fitted_temperature(*drawn(100)).slope == 0
-    assert fitted_temperature(*drawn(40)) == ONE
+    found = fitted_temperature(*drawn(100))
+    assert found is not None
+    assert found.slope == 0
+    assert fitted_temperature(*drawn(40)) is None
 
 
 def test_probabilities_before_a_temperature_are_found() -> None:
