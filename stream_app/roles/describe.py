@@ -208,11 +208,11 @@ class Describe:
         return False
 
     async def _propose(self, choice: product_text.Choice) -> str | None:
-        """Return T5's headline for these sentences; None without a T5, or if it fails on them."""
+        """Return T5's headline for the prevailing sentences; None without a T5, or if it fails on them."""
         if self._batcher is None:
             return None
         answer: asyncio.Future[str | ModelFailed] = self._loop.create_future()
-        self._batcher.submit([(answer, product_text.text_of(choice.sentences))])
+        self._batcher.submit([(answer, product_text.text_of(choice.prevailing))])
         proposed = await answer
         return None if isinstance(proposed, ModelFailed) else proposed
 

@@ -45,6 +45,15 @@ class Choice:
         """What the text and the headline rest on, in the order of the sentences."""
         return [one.review for one in self.sentences]
 
+    @property
+    def prevailing(self) -> tuple[Quotable, ...]:
+        """The sentences that a headline may be made of: of the prevailing sentiment, and not of the opposite one
+        themselves. All of them where there are none.
+        """
+        label = prevailing_label(self.reviews)
+        own = [one for one in self.sentences if one.review.label == label and not _contradicts(one, label)]
+        return tuple(own) or self.sentences
+
 
 def choose(found: Sequence[Quotable], nearness: Nearness, words: int = TEXT_WORDS) -> Choice | None:
     """Sentences of about ``words`` words in all, one of a review at most, MAX_SENTENCES at most.
@@ -106,9 +115,9 @@ def text_of(sentences: Sequence[Quotable]) -> str:
 
 
 def checked_headline(proposed: str | None, choice: Choice) -> tuple[str, SummaryMethod]:
-    """The model's headline where the sentences bear it out and it says what only they say, else a sentence."""
+    """The model's headline where prevailing sentences bear it out and it says what only they say, else a sentence."""
     label = prevailing_label(choice.reviews)
-    text = text_of(choice.sentences)
+    text = text_of(choice.prevailing)
     if proposed and label is not None and faithful(proposed, text, label):
         shared = content_words(proposed) & content_words(text)
         if len(shared) >= _SHARED_WORDS_OF_A_HEADLINE:
@@ -147,6 +156,7 @@ def _headline(found: Sequence[Quotable], chosen: Sequence[int], ranked: Sequence
         for index, one in enumerate(found)
         if one.review.review_id in cited
         and one.review.label == label
+        and not _contradicts(one, label)
         and one.language == language
         and is_short(index)
         and is_complete(one.text)
@@ -158,6 +168,11 @@ def _headline(found: Sequence[Quotable], chosen: Sequence[int], ranked: Sequence
     if short:
         return found[max(short, key=worth)].text
     return shortened(found[chosen[0]].text, _HEADLINE_CHARACTERS)
+
+
+def _contradicts(sentence: Quotable, label: Label | None) -> bool:
+    """Does it complain in a positive review, or praise in a negative one? A neutral review does both."""
+    return label != "neutral" and sentence.mention is not None and sentence.mention.label != label
 
 
 def _turns(reviews: Sequence[Evidence]) -> Iterator[tuple[Label | None, bool]]:

@@ -14,7 +14,7 @@ from stream_app.store.generations import Claim, Generations
 
 
 class Server:
-    """Answers a claim after a while. It loses the first cancellation that comes meanwhile, as redis-py may on Python 3.11."""
+    """Answers a claim after a while. It loses the first cancellation meanwhile, as redis-py may on Python 3.11."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.records import LABELS, Evidence, Label
-from stream_app.steps.product_sentences import Quotable
+from stream_app.records import LABELS, Evidence, Label, Mention
+from stream_app.steps.product_sentences import Quotable, quotable
 from stream_app.steps.product_text import (
     MAX_SENTENCES,
     Choice,
@@ -195,6 +195,33 @@ def test_made_up_generic_or_missing_headline_is_replaced_by_a_sentence(proposed:
     chosen = choice(item("a", "negative", "The lid broke after a week."))
 
     assert checked_headline(proposed, chosen) == ("The lid broke after a week.", "extractive")
+
+
+def test_complaint_is_no_headline_of_a_product_that_most_praise() -> None:
+    huge = "The body of the dress is huge."
+    complains, too = (
+        Evidence(name, 0, 1000, "positive", 0, None, huge, "en", (Mention(0, len(huge), "negative", ()),))
+        for name in "bd"
+    )
+    praised, doubtful = item("a", "positive", "The dress is lovely."), item("c", "neutral", "The sleeves are wide.")
+
+    chosen = Choice(tuple(quotable([praised, complains, doubtful])), praised.sentence)
+    assert [one.review.review_id for one in chosen.prevailing] == ["a"]
+    for proposed in ("The body of the dress is huge", "The sleeves are wide"):
+        assert checked_headline(proposed, chosen) == (praised.sentence, "extractive")
+    praised = item("a", "positive", "It is lovely in every way that one could ever wish for in a dress.")
+    found = choice_of([complains, too, praised])
+    assert found is not None
+    assert found.headline == praised.sentence
+
+
+def test_headline_of_complaints_in_good_reviews_alone_may_be_one() -> None:
+    huge = "The body of the dress is huge."
+    chosen = choice_of([Evidence("b", 0, 1000, "positive", 0, None, huge, "en", (Mention(0, 30, "negative", ()),))])
+
+    assert chosen is not None
+    assert chosen.prevailing == chosen.sentences
+    assert chosen.headline == huge
 
 
 def test_headline_of_reviews_without_sentiment_is_their_sentence() -> None:
