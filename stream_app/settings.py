@@ -19,6 +19,7 @@ Summaries = Literal["best_effort", "always", "off"]
 COMMIT_SECONDS = 3.0
 """How long the last commit may take when partitions are taken away."""
 _ORIGIN = r"https?://[a-z0-9.\-\[\]:]+"  # as browsers send it: lower case, no path; nothing that ends a header's part
+_HOST_NAME = r"[A-Za-z0-9_.\-]+"
 
 
 class ProcessSettings(BaseSettings):
@@ -279,6 +280,12 @@ class ApiSettings(ProcessSettings):
     api_internal_port: int = Field(
         8081, ge=0, le=65_535, description="port of these; the same as api_port: one port has all"
     )
+    api_internal_allowed_hosts: str = Field(
+        "",
+        pattern=rf"^(\*|({_HOST_NAME}(,\s*{_HOST_NAME})*)?)$",
+        description="names, without port, by which the internal port may be asked (Host), beside localhost and IP "
+        "addresses: console.shop.example,…; *: any; empty: none where it listens on loopback, else any",
+    )
     api_max_header_bytes: int = Field(16 * 1024, ge=1024, description="of a request's line and headers")
     api_idle_seconds: float = Field(
         30.0, gt=0, description="how long a connection may be idle, or a request incomplete"
@@ -314,7 +321,12 @@ class ApiSettings(ProcessSettings):
     @property
     def card_origins(self) -> tuple[str, ...]:
         """``api_card_origins``, one by one."""
-        return tuple(one.strip() for one in self.api_card_origins.split(",") if one.strip())
+        return _listed(self.api_card_origins)
+
+    @property
+    def internal_allowed_hosts(self) -> tuple[str, ...]:
+        """``api_internal_allowed_hosts``, one by one, in lower case."""
+        return _listed(self.api_internal_allowed_hosts.lower())
 
     @property
     def api_has_one_port(self) -> bool:
@@ -324,6 +336,10 @@ class ApiSettings(ProcessSettings):
 
 class Settings(ApiSettings, EnrichSettings, SummarizeSettings, NotifySettings, ViewSettings, KafkaSettings):
     """All parts. A setting's variable is its upper-case name after ``STREAM_APP_``, e.g. STREAM_APP_BROKERS."""
+
+
+def _listed(names: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in names.split(",") if one.strip())
 
 
 def variable_of(name: str) -> str:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stream_app import telemetry
 from stream_app.api import explain, handling, history, look_ups, page, problems, sentences, signals, slices
 from stream_app.api.card import routes as card
+from stream_app.api.known_hosts import KnownHosts
 from stream_app.api.live import LiveFeed
 from stream_app.api.operations import Operations
 from stream_app.api.operations import routes as operation_routes
@@ -31,6 +32,7 @@ def create_app(
     stale: Callable[[], bool] = lambda: False,
     feed: LiveFeed | None = None,
     public_port: int | None = None,
+    known_names: frozenset[str] | None = None,
     explanations: explain.Explanations | None = None,
     card_origins: tuple[str, ...] = (),
     review_url: str = "",
@@ -41,6 +43,7 @@ def create_app(
     ``generation`` names the view that was read, for ETags: another view, other ETags.
     ``stale``: was that view lost? Answers then include it.
     ``feed``: a stream of changes of one's own. ``public_port``: requests that come by it get look-ups and health alone.
+    ``known_names``: in Host of all other requests, beside IP addresses; None: any.
     ``explanations``, ``operations``: None: they are off. ``card_origins``: of pages that may show cards; ``*``: any.
     ``review_url``: where the shop shows a review, with {product_id} and {review_id}.
     """
@@ -60,7 +63,7 @@ def create_app(
         Route("/openapi.json", _openapi),
         *page.routes(),
     ]
-    return Api(routes, public_port)
+    return Api(routes, public_port, known_names)
 
 
 class Api:
@@ -70,10 +73,14 @@ class Api:
     It stands in for Starlette's own application, whose two layers around the router took as long as a route.
     """
 
-    def __init__(self, routes: Sequence[BaseRoute], public_port: int | None) -> None:
+    def __init__(
+        self, routes: Sequence[BaseRoute], public_port: int | None, known_names: frozenset[str] | None
+    ) -> None:
         self.routes = routes
         router = Router(routes, redirect_slashes=False)
-        self._app: ASGIApp = router if public_port is None else _PublicPort(router, public_port)
+        self._app: ASGIApp = router if known_names is None else KnownHosts(router, known_names)
+        if public_port is not None:
+            self._app = _PublicPort(router, public_port, self._app)
         self._errors = problems.ErrorAnswers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -168,18 +175,22 @@ _PUBLIC_OF_A_PRODUCT = ("/summary", "/card", "/history", "/signals")
 
 
 class _PublicPort:
-    """Hides what is not public: alerts quote customers, metrics and docs describe the inside.
+    """Hides what is not public: alerts quote customers, metrics and docs describe the inside. ``internal`` answers what
+    comes by another port.
 
-    An allow list, so that a route added later is internal until it is named here.
+    An allow list, so that a route added later is internal until it is named here. Its answers are public, and a proxy
+    before it passes on the shop's name: Host is not looked at.
     """
 
-    def __init__(self, app: ASGIApp, port: int) -> None:
+    def __init__(self, app: ASGIApp, port: int, internal: ASGIApp) -> None:
         self._app = app
         self._port = port
+        self._internal = internal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # guarantee: port-of-look-ups-has-look-ups-alone
-        if scope["type"] != "http" or scope["server"][1] != self._port or _is_public(scope["path"]):
+        if scope["type"] != "http" or scope["server"][1] != self._port:
+            await self._internal(scope, receive, send)
+        elif _is_public(scope["path"]):  # guarantee: port-of-look-ups-has-look-ups-alone
             await self._app(scope, receive, send)
         else:
             await problems.not_public().response()(scope, receive, send)

@@ -72,6 +72,16 @@ def not_public() -> Problem:
     return Problem(404, "not-public", "This port answers look-ups alone.", "Ask the internal port for everything else.")
 
 
+def unknown_host(host: str) -> Problem:
+    """403 for a request by a name that may be a stranger's, whose page then reads the answer."""
+    return Problem(
+        403,
+        "unknown-host",
+        f"The name in Host, {host[:128]!r}, is not known here.",
+        "Ask by localhost or an IP address. Operators: STREAM_APP_API_INTERNAL_ALLOWED_HOSTS adds names.",
+    )
+
+
 class ErrorAnswers:
     """Makes the problem documents of errors."""
 

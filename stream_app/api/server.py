@@ -17,6 +17,7 @@ import uvloop
 
 from stream_app.api.app import create_app
 from stream_app.api.explain import Explanations
+from stream_app.api.known_hosts import known_names
 from stream_app.api.limits import Limits, limited_protocol
 from stream_app.api.live import LiveFeed
 from stream_app.api.operations import LookAround, Operations
@@ -106,6 +107,8 @@ async def _serve(
         stale=stale,
         feed=feed,
         public_port=public_port,
+        # guarantee: names-are-checked-by-address-and-setting
+        known_names=known_names(internal.getsockname()[0], settings.internal_allowed_hosts),
         explanations=explanations,
         card_origins=settings.card_origins,
         review_url=_review_url(settings.review_url),

@@ -16,7 +16,7 @@ from stream_app.contract.dead_letters import (
     HEADER_NAME,
     dead_letter_origin,
 )
-from stream_app.records import Message, Position, RawRecord
+from stream_app.records import COPY_HEADERS, Message, Position, RawRecord
 
 HEADER_REPLAY_OF = "stream-app-replay-of"
 """On a replayed record: ``topic/partition/offset`` of the record that was rejected."""
@@ -103,13 +103,18 @@ def replayed_identity(record: RawRecord) -> bytes | None:
 
 
 def _without_ours(headers: tuple[tuple[str, bytes], ...]) -> tuple[tuple[str, bytes], ...]:
-    """Without the last error header of each name, and what follows: those before are the sender's own, and stay."""
+    """Without the last error header of each name, and what follows: those before are the sender's own, and stay.
+
+    Without those of a copy that `erase` made, wherever they stand: what is replayed is a copy of nothing that was read.
+    """
     ours = {name: at for at, (name, _) in enumerate(headers) if name in _ERROR_HEADERS}
     end = _end_of_errors(headers)
     return tuple(
         (name, value)
         for at, (name, value) in enumerate(headers)
-        if ours.get(name) != at and not (name in (HEADER_NAME, HEADER_DROPPED) and at > end)
+        if name not in COPY_HEADERS  # guarantee: replay-is-no-copy
+        and ours.get(name) != at
+        and not (name in (HEADER_NAME, HEADER_DROPPED) and at > end)
     )
 
 

@@ -37,6 +37,7 @@ REASONS = (
     "invalid_revision",
     "message_too_large",
     "batch_too_large",
+    "batch_malformed",
     "internal_error",
     "model_failed",
     "kills_worker",

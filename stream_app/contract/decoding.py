@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import orjson
 
 from stream_app.contract.json_bytes import why_not_json
-from stream_app.records import RawRecord, Rejected, UnopenedBatch
+from stream_app.records import RawRecord, Rejected, UnopenedBatch, UnreadBatch
 
 Value = TypeVar("Value")
 
@@ -38,5 +38,13 @@ def valueless(record: RawRecord, what_to_do: str = "") -> Rejected:
             "batch_too_large",
             "a compressed batch of records would take over 32 MiB of memory; this is the offset of its last record, "
             "and all others of it are rejected with it",
+        )
+    if isinstance(record, UnreadBatch):
+        return Rejected(
+            record,
+            "batch_malformed",
+            "a batch of records is not as the protocol has it (offsets, lengths or compression), though its checksum "
+            "is right: its producer made it so. This is the offset of its last record; all others of it are rejected "
+            "with it, but for those before the first that cannot be read. They stand in the topic",
         )
     return Rejected(record, "tombstone", f"the value is null{what_to_do}")

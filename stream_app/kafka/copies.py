@@ -9,15 +9,9 @@ from confluent_kafka import KafkaError
 
 from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.ports import BrokerUnavailable, ConfigurationError
-from stream_app.records import Message, RawRecord
+from stream_app.records import COPY_HEADERS, HEADER_COPY_OF, HEADER_LOG_BEGINS, Message, RawRecord
 from stream_app.settings import KafkaSettings
 
-HEADER_COPY_OF = "stream-app-copy-of"
-"""Header of a copy: partition/offset of its original."""
-HEADER_LOG_BEGINS = "stream-app-log-begins"
-"""Header of a partition's first copy: its own offset. What was before it was copied or erased, not lost."""
-
-_OURS = (HEADER_COPY_OF, HEADER_LOG_BEGINS)
 _MAX_COPY_BYTES = 16 * 1024 * 1024  # the broker checks the topic's own limit after compression
 REPORT_EVERY = 100  # records
 
@@ -85,7 +79,7 @@ def copied_offset(record: RawRecord) -> int | None:
 
 
 def _without_ours(record: RawRecord) -> list[tuple[str, bytes]]:
-    return [(name, value) for name, value in record.headers if name not in _OURS]
+    return [(name, value) for name, value in record.headers if name not in COPY_HEADERS]
 
 
 def digest(record: RawRecord, place: int) -> bytes:

@@ -3,13 +3,19 @@
 aiokafka decodes these names as UTF-8 and raises where they are not: the same record, fetched again, would end every
 worker. Records are read with its fast parser, and a fetched answer in which that fails with the one here, in
 which such names become EscapedName. It costs the answers that hold such a name about 10 µs a record.
+
+Brokers accept more than they read: of a batch that is not compressed, for instance, any offset deltas. aiokafka would
+read a record behind the end of its batch, whose offset would then be committed, or leave records out without a word.
 """
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
+import cramjam
 from aiokafka.consumer import fetcher as fetching
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import CorruptRecordException
@@ -18,11 +24,59 @@ from aiokafka.record.memory_records import _MemoryRecordsPy
 from aiokafka.record.util import decode_varint
 
 from stream_app.kafka.bounded_codecs import BatchTooLarge
-from stream_app.records import EscapedName, RawRecord, UnopenedBatch
+from stream_app.records import EscapedName, RawRecord, UnopenedBatch, UnreadBatch
 
 _MAGIC_OF_HEADERS = 2  # older formats have none
 _MAGIC_AT = _MemoryRecordsPy.MAGIC_OFFSET
 _FastRecords: Any = fetching.MemoryRecords
+_MALFORMED = (
+    CorruptRecordException, ValueError, IndexError, OverflowError, EOFError,
+    struct.error, zlib.error, cramjam.DecompressionError,
+)  # fmt: skip
+"""What parsers raise at bytes that they do not understand. A codec that is missing is not the producer's fault."""
+
+
+class MalformedBatch(Exception):
+    """A record batch as its producer made it, by its checksum, that does not hold what its header says."""
+
+
+class _InOrder:
+    """A batch whose records are given one late: that at the last offset is left out where more follow, which can only
+    be rejected at that offset.
+
+    Raises MalformedBatch for records out of the order or of the offsets of the batch.
+    """
+
+    def __init__(self, batch: Any) -> None:
+        self._batch = batch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __next__(self) -> Any:  # the marker in a control batch
+        return next(self._batch)
+
+    def __iter__(self) -> Iterator[Any]:
+        before, end = self._batch.base_offset - 1, self._batch.next_offset
+        late = None
+        try:
+            for record in self._batch:
+                if not before < record.offset < end:  # guarantee: offsets-are-those-of-the-batch
+                    raise MalformedBatch(f"offset {record.offset} follows {before} in a batch that ends before {end}")
+                before = record.offset
+                if late is not None:
+                    yield late
+                late = record
+        except Exception:
+            if late is not None and late.offset < end - 1:  # guarantee: last-offset-stands-for-what-is-unread
+                yield late
+            raise
+        if late is not None:
+            yield late
+
+
+def _in_order(batch: Any) -> Any:
+    return _InOrder(batch) if hasattr(batch, "base_offset") else batch  # older formats have none
 
 
 class FetchedRecords:
@@ -38,7 +92,7 @@ class FetchedRecords:
 
     def next_batch(self) -> Any:
         self.last_batch = self._next_batch()
-        return self.last_batch
+        return _in_order(self.last_batch)
 
 
 class AnyNameRecords(_MemoryRecordsPy):  # type: ignore[misc]
@@ -47,25 +101,31 @@ class AnyNameRecords(_MemoryRecordsPy):  # type: ignore[misc]
     last_batch: Any = None
 
     def next_batch(self, *args: Any, **kwargs: Any) -> Any:
-        batch = self._next_slice
+        batch, self.last_batch = self._next_slice, None
         if batch is None or batch[_MAGIC_AT] < _MAGIC_OF_HEADERS:
             self.last_batch = super().next_batch(*args, **kwargs)
         else:
             self._cache_next()
             self.last_batch = _AnyNameBatch(batch)
-        return self.last_batch
+        return _in_order(self.last_batch)
 
 
 class _AnyNameBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
     _buffer: bytearray
     _pos: int
+    is_sound = False
+    """Does its checksum say that it is as its producer made it? False before that was looked at."""
+
+    def validate_crc(self) -> bool:
+        self.is_sound = super().validate_crc()
+        return self.is_sound
 
     def _read_msg(self, *_: Any) -> _DefaultRecordPy:
         """As aiokafka's own but for the names. Raises CorruptRecordException, ValueError or IndexError."""
         buffer, pos = self._buffer, self._pos
         length, pos = decode_varint(buffer, pos)
         end = pos + length
-        _, pos = decode_varint(buffer, pos)  # attributes: none are in use
+        pos += 1  # attributes: none are in use
         timestamp_delta, pos = decode_varint(buffer, pos)
         offset_delta, pos = decode_varint(buffer, pos)
         key, pos = self._bytes(pos)
@@ -102,7 +162,7 @@ class RawRecords(PartitionRecords):  # type: ignore[misc]
 
     Raises CorruptRecordException for a batch that cannot be read, with what a person can do about it: the process ends
     then. Nothing is skipped, since what was lost would never be known. One that would take too much memory is given as
-    an UnopenedBatch.
+    an UnopenedBatch, and what cannot be read of one that its producer made so as an UnreadBatch.
     """
 
     def __init__(self, tp: Any, records: FetchedRecords, aborted_transactions: Any, *args: Any) -> None:
@@ -125,21 +185,24 @@ class RawRecords(PartitionRecords):  # type: ignore[misc]
                 yield from self._opened()
                 return
             except BatchTooLarge:
-                batch = self._records.last_batch
+                stands_for: type[RawRecord] = UnopenedBatch
+            except MalformedBatch:
+                stands_for = UnreadBatch
+            batch = self._records.last_batch
             begin, self.next_fetch_offset = self.next_fetch_offset, batch.next_offset
             if self.next_fetch_offset > max(begin, self._given):
-                yield UnopenedBatch(
+                yield stands_for(
                     self._tp.topic, self._tp.partition, batch.next_offset - 1, batch.max_timestamp, None, None
                 )
 
     def _opened(self) -> Iterator[RawRecord]:
-        """The records from where reading is. Raises BatchTooLarge behind the batch that would be."""
+        """The records from where reading is. Raises BatchTooLarge and MalformedBatch behind the batch that is."""
         if not isinstance(self._records, AnyNameRecords):
             try:
                 yield from super()._unpack_records()
                 return
             # guarantee: header-names-of-any-bytes
-            except (UnicodeDecodeError, CorruptRecordException):  # the latter: aiokafka without its extension
+            except (UnicodeDecodeError, CorruptRecordException, MalformedBatch):
                 pass
             self._given = self.next_fetch_offset  # it goes back to the answer's beginning, as the reading does
             self._records = AnyNameRecords(self._data)
@@ -149,9 +212,13 @@ class RawRecords(PartitionRecords):  # type: ignore[misc]
             for record in super()._unpack_records():
                 if record.offset >= self._given:  # guarantee: second-reading-gives-the-rest
                     yield record
-        except BatchTooLarge:
+        except (BatchTooLarge, MalformedBatch):
             raise
         except Exception as error:
+            batch = self._records.last_batch
+            # guarantee: malformed-batch-ends-no-worker
+            if isinstance(error, _MALFORMED) and getattr(batch, "is_sound", False):
+                raise MalformedBatch(str(error)) from error
             raise CorruptRecordException(  # guarantee: corrupt-batch-ends-the-process
                 f"{self._tp.topic} {self._tp.partition} cannot be read at offset {self.next_fetch_offset} or soon "
                 f"behind it ({type(error).__name__}: {error}). Nothing is skipped, so no worker gets past it. Where "

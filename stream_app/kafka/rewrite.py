@@ -19,7 +19,6 @@ from confluent_kafka.admin import AdminClient
 
 from stream_app.kafka.admin import reach
 from stream_app.kafka.copies import (
-    HEADER_LOG_BEGINS,
     REPORT_EVERY,
     CopyProducer,
     OnRecord,
@@ -31,7 +30,7 @@ from stream_app.kafka.offsets import begin_offsets, end_offsets, log_ends
 from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.segments import new_segments
 from stream_app.ports import BrokerUnavailable, ConfigurationError
-from stream_app.records import RawRecord
+from stream_app.records import HEADER_LOG_BEGINS, RawRecord
 from stream_app.settings import KafkaSettings
 
 _DELETE_SECONDS = 30.0

@@ -37,7 +37,10 @@ from stream_app.records.evidence import Evidence, Mention, Place, Theme, Themes
 from stream_app.records.ids import percent_encoded
 from stream_app.records.immutable import value
 from stream_app.records.messages import (
+    COPY_HEADERS,
     EARLIEST_MS,
+    HEADER_COPY_OF,
+    HEADER_LOG_BEGINS,
     MAX_AHEAD_MS,
     EscapedName,
     Message,
@@ -45,6 +48,7 @@ from stream_app.records.messages import (
     Position,
     RawRecord,
     UnopenedBatch,
+    UnreadBatch,
     size_of,
 )
 from stream_app.records.reviews import FINAL_REVISION, Kind, Rejected, Review
@@ -67,8 +71,11 @@ from stream_app.records.summaries import (
 from stream_app.records.trends import Change, Comparison, Trend
 
 __all__ = [
+    "COPY_HEADERS",
     "EARLIEST_MS",
     "FINAL_REVISION",
+    "HEADER_COPY_OF",
+    "HEADER_LOG_BEGINS",
     "LABELS",
     "MAX_AHEAD_MS",
     "RAISED_SEVERITIES",
@@ -130,6 +137,7 @@ __all__ = [
     "TopAspect",
     "Trend",
     "UnopenedBatch",
+    "UnreadBatch",
     "WordWeight",
     "WordWeights",
     "changes_of",

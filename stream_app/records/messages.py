@@ -10,6 +10,15 @@ EARLIEST_MS = 946_684_800_000
 MAX_AHEAD_MS = 24 * 3_600_000
 """A record's timestamp that is further ahead of the reader's clock than a day is not used."""
 
+HEADER_COPY_OF = "stream-app-copy-of"
+"""Header of a copy that `erase` made: partition/offset of its original."""
+
+HEADER_LOG_BEGINS = "stream-app-log-begins"
+"""Header of a partition's first copy: its own offset. What was before it was copied or erased, not lost."""
+
+COPY_HEADERS = (HEADER_COPY_OF, HEADER_LOG_BEGINS)
+"""What a copy has beyond the headers of its original."""
+
 
 class Partition(NamedTuple):
     """One partition of one topic."""
@@ -61,6 +70,14 @@ class RawRecord(NamedTuple):
 class UnopenedBatch(RawRecord):
     """Stands for all records of a batch that would take too much memory; ``offset`` is that of the last one. It has
     neither key nor value.
+    """
+
+    __slots__ = ()
+
+
+class UnreadBatch(RawRecord):
+    """Stands for all records of a batch, or its last ones, that are not what the batch's header says, or no records;
+    ``offset`` is that of the last one. It has neither key nor value.
     """
 
     __slots__ = ()

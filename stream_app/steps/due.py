@@ -35,8 +35,8 @@ def text_due_at(state: ProductState, min_interval_ms: int) -> int | None:
 def publication_due_at(state: ProductState, interval_ms: int) -> int | None:
     """When (ms) the product's summary is to be published, 0: at once; None: products.summaries has it.
 
-    At once where a text was written since, or a review was edited or deleted, which the summary may quote; changed
-    counts alone at most once per ``interval_ms``.
+    At once where a text was written since, or a review was edited or deleted, which the summary may quote, also before
+    the view was rebuilt; changed counts alone at most once per ``interval_ms``.
     """
     never = not state.published
     # guarantee: unpublished-text-is-due
@@ -49,7 +49,7 @@ def publication_due_at(state: ProductState, interval_ms: int) -> int | None:
 
 def publication_waits_for_no_text(state: ProductState) -> bool:
     """Does products.summaries have a summary of the product that may quote words that went since?"""
-    return 0 < state.published < state.text_changed
+    return state.published != 0 and state.published < state.text_changed
 
 
 def unless_clock_was_ahead(due_at: int | None, interval_ms: int, now_ms: int) -> int | None:

@@ -114,9 +114,10 @@ class ProductState:
     withdrawn. ``text_arrived``, ``text_totals``: ``arrived`` and ``totals`` when what the text is made of was read;
     ``text_made_at_ms`` is kept when it is withdrawn. ``themes``: places in standing reviews; None before they were
     made. ``text_changed``: ``changes`` when a text was written last, or a review was edited or deleted, which a summary
-    may quote. ``published``: those of the summary that was published last, 0 before the first; ``published_at_ms``:
-    when. ``aspects``: of all time; ``aspect_days``: of the days (since 1970, UTC) that are kept. ``hazards``: the
-    newest reviews of these that speak of one, and their hours (since 1970, UTC). ``mismatches``: how many are one.
+    may quote. ``published``: those of the summary that was published last, 0 before the first, -1 where it is of the
+    view before a rebuild and says something else than this; ``published_at_ms``: when. ``aspects``: of all time;
+    ``aspect_days``: of the days (since 1970, UTC) that are kept. ``hazards``: the newest reviews of these that speak of
+    one, and their hours (since 1970, UTC). ``mismatches``: how many are one.
     """
 
     product_id: str

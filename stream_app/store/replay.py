@@ -157,8 +157,8 @@ class ReplayStore(RedisSummaryStore):
         return "HGET", published_by.product(summary.product_id).state, "highlights"
 
     def _note_published(self, summary: ProductSummary) -> Command:
-        """A product whose last published summary equals this generation's need not be published again. One from before
-        aspects were counted, or before digests, equals none.
+        """A product whose last published summary equals this generation's need not be published again; any other is
+        published at once, also without reviews. One from before aspects were counted, or before digests, equals none.
         """
         made_at = "" if summary.text is None else summary.text.made_at_ms
         is_older = summary.aspects is None or summary.digest is None

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from stream_app import contract
-from stream_app.records import Message, Position, RawRecord, Rejected
+from stream_app.kafka.copies import is_copy
+from stream_app.records import COPY_HEADERS, HEADER_COPY_OF, HEADER_LOG_BEGINS, Message, Position, RawRecord, Rejected
 
 EXAMPLES = contract.schema_folder() / "examples" / "invalid"
 REASONS: dict[str, str] = json.loads((EXAMPLES / "reasons.json").read_text())
@@ -64,6 +65,26 @@ def test_senders_own_error_headers_stay() -> None:
 
     assert dead_letter.reason == "not_json"
     assert contract.replay_message(dead_letter).headers == (theirs, (contract.HEADER_REPLAY_OF, b"reviews/4/99"))
+
+
+@pytest.mark.parametrize("copied", ["the rejected record", "its dead letter"])
+def test_replay_of_what_an_erasure_copied_is_no_copy(copied: str) -> None:
+    """Else `notify` passes a replayed alert over, and the next erasure deletes it as left over."""
+    of_copy = ((HEADER_COPY_OF, b"4/98"), (HEADER_LOG_BEGINS, b"99"))
+    of_letter = ((HEADER_COPY_OF, b"4/5"), (HEADER_LOG_BEGINS, b"7"))
+    assert {name for name, _ in of_copy} == set(COPY_HEADERS)
+    is_of_record = copied == "the rejected record"
+    record = ORIGINAL._replace(headers=(*ORIGINAL.headers, *of_copy)) if is_of_record else ORIGINAL
+    letter = arrived(contract.dead_letter_message("dead", Rejected(record, "delivery_failed", "why")), 7, 4)
+    if not is_of_record:
+        letter = letter._replace(headers=(*letter.headers, *of_letter))
+
+    dead_letter = contract.read_dead_letter(letter)
+    message = contract.replay_message(dead_letter)
+
+    assert dead_letter.original_headers == ORIGINAL.headers
+    assert message.headers == (*ORIGINAL.headers, (contract.HEADER_REPLAY_OF, b"reviews/4/99"))
+    assert not is_copy(arrived(message, 120, 4))
 
 
 def test_replay_that_fails_again_says_so() -> None:

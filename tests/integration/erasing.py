@@ -12,16 +12,14 @@ from typing import Any
 from redis import Redis
 
 from stream_app import contract
-from stream_app.kafka import copies
 from stream_app.kafka.groups import lag
 from stream_app.kafka.reader import read_to_end
-from stream_app.records import Alert, EnrichedReview, Message, RawRecord, Rejected, Span
+from stream_app.records import COPY_HEADERS, Alert, EnrichedReview, Message, RawRecord, Rejected, Span
 from tests.behaviour.enriched import deletion, enriched
 from tests.integration.place import Place
 from tests.waiting import wait_until
 
 WORDS = "Xanthippe broke my teapot."
-OURS = (copies.HEADER_COPY_OF, copies.HEADER_LOG_BEGINS)
 
 
 class Quiet:
@@ -91,7 +89,12 @@ def kept_records(place: Place) -> dict[str, Counter[tuple[Any, ...]]]:
     found: dict[str, Counter[tuple[Any, ...]]] = {}
     for topic in (place.topics.enriched, place.topics.alerts, place.topics.dead_letter):
         found[topic] = Counter(
-            (record.partition, record.key, record.value, tuple(one for one in record.headers if one[0] not in OURS))
+            (
+                record.partition,
+                record.key,
+                record.value,
+                tuple(one for one in record.headers if one[0] not in COPY_HEADERS),
+            )
             for record in read_to_end(place.settings, topic)
             if WORDS.encode() not in (record.value or b"")
         )

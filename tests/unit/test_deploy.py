@@ -52,6 +52,13 @@ def test_compose_reads_the_environment_file_and_keeps_models() -> None:
     assert used == set(COMPOSE["volumes"])
 
 
+def test_compose_names_what_the_internal_port_is_known_as() -> None:
+    """It listens on 0.0.0.0 there, where any name is answered, and browsers reach it by loopback (DNS rebinding)."""
+    names = OURS["api"]["environment"]["STREAM_APP_API_INTERNAL_ALLOWED_HOSTS"]
+    assert names == "${STREAM_APP_API_INTERNAL_ALLOWED_HOSTS:-api}"
+    assert any(port.startswith("127.0.0.1:") and port.endswith(":8081") for port in OURS["api"]["ports"])
+
+
 def test_compose_wins_over_what_the_example_says_of_servers() -> None:
     """Copied as it is, it names brokers that compose does not start, with passwords."""
     example = (ROOT / "deploy" / "env.example").read_text(encoding="utf-8")

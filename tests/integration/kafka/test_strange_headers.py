@@ -9,7 +9,7 @@ from pathlib import Path
 from stream_app.embedded.kafka import EmbeddedKafka
 from stream_app.kafka.reader import HEADERS_UNREADABLE, read_to_end
 from tests.integration.kafka.conftest import Stage
-from tests.reliability.testbed.raw_producer import ZSTD, RawInput, RawProducer
+from tests.reliability.testbed.raw_producer import ZSTD, RawInput, RawProducer, strange_batch
 from tests.waiting import wait_until
 
 MakeStage = Callable[[int], Stage]
@@ -26,6 +26,23 @@ def test_header_name_that_is_not_utf8_ends_no_worker(stage: MakeStage) -> None:
 
     wait_until(lambda: s.committed() == {0: 5}, 20, "all are taken and committed")
     assert sorted(record.value or b"" for record in s.published()) == [b"0", b"1", b"2", b"3", b"3"]
+    assert worker.stop() == 0, worker.log()
+
+
+def test_batch_that_is_not_as_its_header_says_ends_no_worker(stage: MakeStage) -> None:
+    """Kafka takes any offset deltas of a batch that is not compressed. What can be read is processed, the rest counted
+    as one record; nothing is committed that was not read.
+    """
+    s = stage(1)
+    with RawProducer(s.settings.brokers) as producer:
+        producer.send_batch(s.topic, strange_batch([RawInput(b"0", b"0")], (1000,)))
+        worker = s.start()
+        wait_until(lambda: s.committed() == {0: 1}, 20, "the batch alone is committed")
+        producer.send_batch(s.topic, strange_batch([RawInput(value, value) for value in (b"1", b"2", b"3")], (0, 0, 0)))
+        producer.send_batch(s.topic, strange_batch([RawInput(b"4", b"4")], (0,), attributes=0x80))
+        producer.send(s.topic, [RawInput(b"5", b"5")])
+        wait_until(lambda: s.committed() == {0: 6}, 20, "all are taken and committed")
+    assert sorted(record.value or b"" for record in s.published()) == [b"", b"", b"1", b"4", b"5"]
     assert worker.stop() == 0, worker.log()
 
 

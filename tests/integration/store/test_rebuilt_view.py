@@ -10,6 +10,7 @@ import pytest
 from redis import Redis
 
 from stream_app.embedded.valkey import EmbeddedValkey
+from stream_app.ports import DueProduct
 from stream_app.records import Alert, EnrichedReview, Place, ProductSummary, ProductText, Theme, Themes
 from stream_app.store.keys import Keys
 from stream_app.store.replay import ReplayStore
@@ -171,6 +172,8 @@ def test_text_of_a_product_that_the_log_does_not_know_is_left_out(
 ) -> None:
     assert run(new.restore_texts([described([enriched("r1"), enriched("r2")])])) == 0
 
+    assert run(new.read(["p"], NOW_MS)) == [None]
+
 
 def test_products_keep_the_time_of_their_last_review_not_of_the_rebuild(run: Run, new: ReplayStore) -> None:
     """The page shows first what changed last; a late original does not turn the order."""
@@ -232,6 +235,41 @@ def test_counts_that_products_summaries_lacks_are_published_after_a_rebuild(
     assert run(new.restore_texts([published])) == 1
 
     assert due(run, new) == ["p"]
+
+
+@pytest.mark.parametrize("log_has", ["reviews and their deletions", "deletions alone"])
+def test_words_of_a_product_that_lost_all_reviews_are_withdrawn_after_a_rebuild(
+    run: Run, new: ReplayStore, described: Callable[..., ProductSummary], log_has: str
+) -> None:
+    """They went while Redis had lost its view, or `describe` was stopped. An erasure leaves deletions alone."""
+    reviews, deletions = [enriched("r1"), enriched("r2")], [deletion("r1"), deletion("r2")]
+    published = described(reviews)
+    run(new.apply(deletions if log_has == "deletions alone" else [*reviews, *deletions], NOW_MS))
+    assert run(new.restore_texts([published])) == 0
+
+    assert due(run, new) == ["p"]
+    [withdrawal] = run(new.read(["p"], NOW_MS))
+    assert (withdrawal.windows["all"].reviews, withdrawal.text) == (0, None)
+    run(new.finish_due({"p": withdrawal.state_version}, NOW_MS))
+    assert run(new.claim_due(NOW_MS + 10**6, 10, 10, 1000)) == []
+
+    run(new.restore_texts([withdrawal]))
+    assert due(run, new) == [], "the next rebuild finds it published"
+
+
+def test_words_that_went_before_a_rebuild_wait_for_no_text(
+    run: Run, new: ReplayStore, described: Callable[..., ProductSummary]
+) -> None:
+    """It may take T5 a while. Of an erased review the log has only the deletion."""
+    published = described([enriched("r1"), enriched("r2")])
+    run(new.apply([deletion("r1"), enriched("r2")], NOW_MS))
+    assert run(new.restore_texts([published])) == 0
+
+    async def claimed() -> list[DueProduct]:
+        assert [counts async for counts in new.enter_due(NOW_MS)] == [(1, 1)]
+        return await new.claim_due(NOW_MS, 10, 10, 1000)
+
+    assert [one.text_is_due for one in run(claimed())] == [False]
 
 
 @pytest.mark.parametrize("without", [{"aspects": None, "trend": None}, {"digest": None}])

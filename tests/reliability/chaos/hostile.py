@@ -35,6 +35,8 @@ def hostile(prefix: str, seed: int) -> list[Sent]:
         _bad(_NO_REVIEW, "not_json", headers=((b"nothing", None), (b"nothing", None), (b"", b""))),
         _bad(_NO_REVIEW, "not_json", timestamp_ms=_LONG_AGO_MS),
         _bad(None, "tombstone", headers=((_NAME, None),), timestamp_ms=_NEVER_MS),
+        # its batch has one offset, and it says that it is at another
+        _around(Sent(None, None, "batch_malformed"), delta=chance.choice([-1, 1, 1000])),
     ]
     large = [
         _large(chance, "not_json", headers=((b"large", _filling(chance.choice([1, 2, 2.5]))),)),

@@ -6,18 +6,20 @@ import io
 import socket
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from aiokafka.errors import for_code
 from aiokafka.protocol.produce import ProduceRequest_v7
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from aiokafka.record.util import calc_crc32c
 
 NONE, GZIP, SNAPPY, LZ4, ZSTD = range(5)
 """Compression codecs, as the attributes of a record batch number them."""
 
 _SECONDS = 30.0
+_CHECKSUM_AT, _CHECKED_FROM, _LAST_DELTA_AT, _HEADER_BYTES = 17, 21, 23, 61  # in a record batch of format 2
 
 
 class RawInput(NamedTuple):
@@ -52,6 +54,26 @@ def batch_of(records: Iterable[RawInput], codec: int = NONE) -> bytes:
         headers: list[Any] = [(_name(raw), value) for raw, value in record.headers]
         builder.append(offset, record.timestamp_ms, record.key, record.value, headers)
     return bytes(builder.build())
+
+
+def strange_batch(records: Sequence[RawInput], deltas: Sequence[int], codec: int = NONE, attributes: int = 0) -> bytes:
+    """A batch with a sound header and checksum, whose records have these offset deltas, and the first one these
+    attributes (without compression). Kafka accepts it without compression.
+    """
+    builder = _DefaultRecordBatchBuilderPy(2, codec, False, -1, -1, -1, 2**31)
+    for delta, record in zip(deltas, records, strict=True):
+        builder.append(delta, record.timestamp_ms, record.key, record.value, [])
+    batch = builder.build()
+    batch[_LAST_DELTA_AT : _LAST_DELTA_AT + 4] = struct.pack(">i", len(records) - 1)
+    if attributes:
+        batch[_HEADER_BYTES + 1] = attributes
+    return sealed(batch)
+
+
+def sealed(batch: bytes | bytearray) -> bytes:
+    """The batch with the checksum of what it holds now."""
+    checksum = calc_crc32c(bytes(batch[_CHECKED_FROM:]))
+    return bytes(batch[:_CHECKSUM_AT]) + struct.pack(">I", checksum) + bytes(batch[_CHECKED_FROM:])
 
 
 class RawProducer:

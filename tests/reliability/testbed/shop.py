@@ -14,7 +14,7 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from tests.reliability.testbed.messages import Sent
-from tests.reliability.testbed.raw_producer import RawInput, RawProducer
+from tests.reliability.testbed.raw_producer import RawInput, RawProducer, batch_of, strange_batch
 
 _RAW_PATIENCE_SECONDS = 60.0
 
@@ -98,7 +98,8 @@ class Shop:
             try:
                 partition, leader = self._leader(topic)
                 with RawProducer(leader) as producer:
-                    sent.offset = producer.send(topic, [record], partition=partition, codec=sent.codec)
+                    batch = strange_batch([record], [sent.delta]) if sent.delta else batch_of([record], sent.codec)
+                    sent.offset = producer.send_batch(topic, batch, partition=partition)
             except (OSError, KafkaException, KafkaError):
                 if time.monotonic() > until:
                     return  # it counts as lost

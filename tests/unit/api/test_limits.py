@@ -23,7 +23,7 @@ from stream_app.testing.reader import CannedSummaryReader
 from tests.waiting import wait_until
 
 GENEROUS = Limits(header_bytes=16_384, idle_seconds=30.0, connections=100, connections_per_address=0)
-REQUEST = b"GET /healthz HTTP/1.1\r\nhost: x\r\n"
+REQUEST = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n"
 
 
 class Served:

@@ -131,3 +131,30 @@ def test_streams_of_an_address_are_as_many_as_the_setting_says(serve: Serve) -> 
         assert stream(connect("127.0.0.2")).startswith(b"HTTP/1.1 200")
 
     serve(look, api_streams_per_address=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "known", "unknown"),
+    [
+        ({}, ["localhost", "127.0.0.1:8081", "[::1]:8081"], ["evil.example:8081", "console.shop.example"]),
+        ({"api_internal_allowed_hosts": "console.shop.example"}, ["console.shop.example"], ["evil.example"]),
+        ({"api_internal_host": "0.0.0.0"}, ["api.default.svc.cluster.local:8081"], []),
+        (
+            {"api_internal_host": "0.0.0.0", "api_internal_allowed_hosts": "a.example, B.example"},
+            ["a.example", "b.example", "localhost", "10.0.0.7"],
+            ["evil.example"],
+        ),
+    ],
+)
+def test_names_of_the_internal_port_are_those_of_the_setting(
+    serve: Serve, settings: dict[str, str], known: list[str], unknown: list[str]
+) -> None:
+    """Without it by where the port listens: the probes of Kubernetes and load balancers use names."""
+
+    def look(connect: Connect) -> None:
+        for name in [*known, *unknown]:
+            request = f"GET /healthz HTTP/1.1\r\nhost: {name}\r\n".encode()
+            expected = b"200" if name in known else b"403"
+            assert status(connect(), request + CLOSE).split()[1] == expected, name
+
+    serve(look, **settings)

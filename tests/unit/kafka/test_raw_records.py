@@ -6,14 +6,26 @@ from typing import Any
 
 import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
+from aiokafka.record import default_records
+from aiokafka.record._crecords import default_records as fast_default_records
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.structs import TopicPartition
 
 from stream_app.kafka import bounded_codecs
 from stream_app.kafka.raw_records import FetchedRecords, RawRecords
-from stream_app.records import EscapedName, RawRecord, UnopenedBatch
-from tests.reliability.testbed.raw_producer import GZIP, LZ4, NONE, SNAPPY, ZSTD, RawInput, batch_of
+from stream_app.records import EscapedName, RawRecord, UnopenedBatch, UnreadBatch
+from tests.reliability.testbed.raw_producer import (
+    GZIP,
+    LZ4,
+    NONE,
+    SNAPPY,
+    ZSTD,
+    RawInput,
+    batch_of,
+    sealed,
+    strange_batch,
+)
 
 TP = TopicPartition("reviews", 3)
 NAMES = ((b"trace", b"1"), (b"\xff\xfe", b"2"), (b"", None), (b"trace", b"3"))
@@ -79,14 +91,76 @@ def test_corrupt_batch_is_reported_with_its_place_and_not_skipped(damaged: str) 
         next(records)
 
 
-def test_record_whose_lengths_disagree_is_corrupt() -> None:
-    """A sound checksum says nothing of what a producer wrote."""
-    builder = _DefaultRecordBatchBuilderPy(2, NONE, False, -1, -1, -1, 2**20)
-    builder.append(0, 1, b"key", b"value", [])
-    builder._buffer[-1:] = b"\x02"  # one header, of which there is nothing
+def one(offset: int, value: bytes) -> RawRecord:
+    return RawRecord("reviews", 3, offset, 1, b"k", value)
 
-    with pytest.raises(CorruptRecordException, match="cannot be read at offset 0"):
-        read(bytes(builder.build()))
+
+def stands_for(offset: int) -> RawRecord:
+    return UnreadBatch("reviews", 3, offset, 1, None, None)
+
+
+def sent(*values: bytes) -> list[RawInput]:
+    return [RawInput(b"k", value, timestamp_ms=1) for value in values]
+
+
+@pytest.mark.parametrize("codec", [NONE, LZ4])
+@pytest.mark.parametrize(
+    ("deltas", "expected"),
+    [
+        ((1000, 1, 2), [stands_for(12)]),
+        ((-1, 1, 2), [stands_for(12)]),
+        ((0, 1, 2**31 - 1), [one(10, b"a" * 99), one(11, b"b" * 99), stands_for(12)]),
+        ((0, 0, 0), [one(10, b"a" * 99), stands_for(12)]),
+        ((0, 2, 1), [one(10, b"a" * 99), stands_for(12)]),
+        ((0, 1, 2), [one(10, b"a" * 99), one(11, b"b" * 99), one(12, b"c" * 99)]),
+    ],
+)
+def test_record_out_of_its_batchs_offsets_rejects_the_rest_of_the_batch(
+    deltas: tuple[int, ...], expected: list[RawRecord], codec: int
+) -> None:
+    """Its offset would be committed, and what really stands before it never read. The next batch is read."""
+    strange = strange_batch(sent(b"a" * 99, b"b" * 99, b"c" * 99), deltas, codec)
+    data = based_at(10, strange) + based_at(13, batch_of(sent(b"behind")))
+
+    found = read(data, since=10)
+
+    assert found == [*expected, one(13, b"behind")]
+    assert [type(record) for record in found] == [*map(type, expected), RawRecord]
+
+
+def test_offsets_of_a_compacted_batch_have_gaps() -> None:
+    """Kafka keeps the batch's last offset, also where its last record is gone."""
+    batch = bytearray(strange_batch(sent(b"a", b"b"), (1, 4)))
+    batch[23:27] = (6).to_bytes(4, "big")
+
+    assert read(based_at(10, sealed(batch)), since=10) == [one(11, b"a"), one(14, b"b")]
+
+
+def test_attributes_of_a_record_are_one_byte() -> None:
+    assert read(based_at(10, strange_batch(sent(b"v"), (0,), attributes=0x80)), since=10) == [one(10, b"v")]
+
+
+def test_records_that_cannot_be_read_reject_their_batch_where_the_checksum_is_sound() -> None:
+    """A sound checksum says nothing of what a producer wrote; it says that no disk is at fault."""
+    cut = bytearray(batch_of(sent(b"value")))
+    cut[-1:] = b"\x02"  # one header, of which there is nothing
+    checksum = bytearray(batch_of(sent(b"v" * 999), LZ4))
+    checksum[-1] ^= 0xFF  # LZ4's own, which brokers leave alone
+    data = based_at(10, sealed(cut)) + based_at(11, sealed(checksum)) + based_at(12, batch_of(sent(b"behind")))
+
+    assert read(data, since=10) == [stands_for(10), stands_for(11), one(12, b"behind")]
+
+
+def test_missing_codec_rejects_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is missing here, whatever the producer did."""
+
+    def unsupported(_: Any) -> bytes:
+        raise UnsupportedCodecError("no library")
+
+    for module in (default_records, fast_default_records):
+        monkeypatch.setattr(module, "zstd_decode", unsupported)
+    with pytest.raises(UnsupportedCodecError):
+        read(batch_of(sent(b"v" * 999), ZSTD))
 
 
 CODECS = [GZIP, SNAPPY, LZ4, ZSTD]

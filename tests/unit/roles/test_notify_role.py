@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from stream_app import contract
-from stream_app.kafka.copies import HEADER_COPY_OF
 from stream_app.ports import StoreUnavailable
-from stream_app.records import Alert
+from stream_app.records import HEADER_COPY_OF, Alert
 from stream_app.roles.notify.role import Notify
 from stream_app.settings import Settings
 from stream_app.testing.kafka import FakeAcks, in_flight_of

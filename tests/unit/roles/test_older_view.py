@@ -6,8 +6,7 @@ import orjson
 import pytest
 
 from stream_app import contract
-from stream_app.kafka.copies import HEADER_COPY_OF
-from stream_app.records import RawRecord
+from stream_app.records import HEADER_COPY_OF, RawRecord
 from stream_app.roles import older_view
 from stream_app.settings import Settings
 from tests.behaviour.enriched import enriched

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.records import ProductText, Themes
-from stream_app.steps.due import publication_due_at, sentiment_moved, text_due_at
+from stream_app.steps.due import publication_due_at, publication_waits_for_no_text, sentiment_moved, text_due_at
 from stream_app.steps.fold import EMPTY_TALLY, ProductState, Tally
 from tests.behaviour.enriched import NOW_MS, deletion, enriched
 
@@ -136,6 +136,18 @@ def test_publication_follows_what_changed() -> None:
     assert publication_due_at(counts, 50_000) == NOW_MS + 50_000
     text = replace(counts, texts=2, text_changed=counts.changes + 1)
     assert publication_due_at(text, 50_000) == 0
+
+
+def test_summary_of_the_view_before_a_rebuild_is_replaced_though_no_review_is_left() -> None:
+    """It may quote reviews that were deleted since; a product that was never published has nothing to withdraw."""
+    state = ProductState("p")
+    state.apply(deletion())
+    assert publication_due_at(state, 50_000) is None
+    assert not publication_waits_for_no_text(state)
+
+    state.note_published(-1, NOW_MS)
+    assert publication_due_at(state, 50_000) == 0
+    assert publication_waits_for_no_text(state)
 
 
 def test_server_that_forgot_its_last_moments_is_published_again() -> None:

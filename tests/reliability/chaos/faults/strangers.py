@@ -39,10 +39,10 @@ def _strangers(testbed: Testbed, chance: random.Random) -> Iterator[None]:
         streams = [connect(_TAKES_STREAMS) for _ in range(_STREAMS)]
         for one in streams:
             with suppress(OSError):  # refused already
-                one.sendall(b"GET /v1/events HTTP/1.1\r\nhost: x\r\n\r\n")
+                one.sendall(b"GET /v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n")
         until(lambda: all(map(_is_answered, streams)), 20.0, "not every request for a stream was answered")
         of_others = connect("127.0.0.1")
-        of_others.sendall(b"GET /v1/events HTTP/1.1\r\nhost: x\r\n\r\n")
+        of_others.sendall(b"GET /v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n")
         must(testbed, lambda: b" 200 " in _peeked(of_others)[:16], 5.0, "another address gets a stream of events")
         yield
         given = sum(b" 200 " in _peeked(one)[:16] for one in streams)
@@ -83,7 +83,7 @@ def _send_headers(connection: socket.socket) -> int:
     some = b"x-h: " + b"a" * 4089 + b"\r\n"
     sent = 0
     with suppress(OSError):
-        connection.sendall(b"GET /v1/products HTTP/1.1\r\nhost: x\r\n")
+        connection.sendall(b"GET /v1/products HTTP/1.1\r\nhost: localhost\r\n")
         while sent < _HEADER_MIB * 2**20:
             connection.sendall(some * 16)
             sent += len(some) * 16
