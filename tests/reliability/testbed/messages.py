@@ -18,7 +18,7 @@ class Sent:
     (by retention) before anything could be made of it: it must come out nowhere. ``may_have_alerted``: it was read
     before it was removed, so that its alert may be out. ``may_be_cut``: its dead letter need not have all of its bytes.
     With ``is_raw`` a producer sends it that lets anything through: ``headers``, whose names
-    need not be UTF-8, ``timestamp_ms`` (None: now), ``codec``, and an offset ``delta`` of which its batch knows nothing.
+    need not be UTF-8, ``timestamp_ms`` (None: now), ``codec``, and an offset ``delta`` that its batch has not.
 
     ``partition``, ``offset`` and ``acked_at`` (Unix seconds) are the broker's answer.
     """
