@@ -24,7 +24,7 @@ _SWITCHED = 75  # how a worker ends when another generation of the view became a
 _NOTICED_SECONDS = 20.0
 _STALE_SECONDS = 3.0  # the API looks once a second
 _REBUILD_SECONDS = 300.0  # a long run has a long log
-_TEXTS_SECONDS = 120.0
+_TEXTS_SECONDS = 300.0  # a long run has thousands of products, of which some end `describe` twice each
 _TO_BE_CHANGED = 2
 DIES_OVER_A_TEXT = Exit("describe", -9)
 
