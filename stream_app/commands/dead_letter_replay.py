@@ -38,11 +38,11 @@ class Left(StrEnum):
     copy = "written twice: another dead letter has the same original"
     unsure = "perhaps replayed before: their topic no longer holds all that came since; --again replays them"
     tombstone = "tombstones, which would only come back; --reason tombstone or --at replays them"
-    too_large = "without their whole original, which was too large to be kept here (show says what is left out)"
+    incomplete = "without their whole original, which is not kept here (show says what is left out)"
     foreign = "of somebody else: they name no topic of ours"
 
 
-_IMPOSSIBLE = (Left.foreign, Left.too_large)
+_IMPOSSIBLE = (Left.foreign, Left.incomplete)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ def _never(entry: Entry, ours: set[str], *, tombstones: bool) -> Left | None:
     if entry.origin is None or entry.origin.topic not in ours:
         return Left.foreign
     if entry.lacks_original:
-        return Left.too_large
+        return Left.incomplete
     if entry.reason == contract.TOMBSTONE and not tombstones:
         return Left.tombstone
     return None
@@ -215,7 +215,7 @@ def _never(entry: Entry, ours: set[str], *, tombstones: bool) -> Left | None:
 def _where(entry: Entry) -> str:
     if entry.lacks_original and entry.origin is not None:
         topic, partition, offset = entry.origin
-        return f"its original was too large to be kept here; look for it in {topic} at {partition}:{offset}"
+        return f"its original is not kept here, whole; look for it in {topic} at {partition}:{offset}"
     return "it names no topic of ours"
 
 

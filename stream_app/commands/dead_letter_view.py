@@ -78,7 +78,7 @@ def why_no_value(dead_letter: contract.DeadLetter) -> str:
         if dead_letter.origin
         else ""
     )
-    return f"the original was too large to be kept here; it may still be{where or ' where it came from'}"
+    return f"the original is not kept here, whole; it may still be{where or ' where it came from'}"
 
 
 def print_nothing(plan: Plan) -> None:

@@ -47,7 +47,8 @@ class DeadLetter:
 
     @property
     def lacks_original(self) -> bool:
-        """Parts were too large for the dead letter's topic: ``origin`` names where they may still be.
+        """Parts were too large for the dead letter's topic, or of a batch that is not read: ``origin`` names where they
+        may still be.
 
         Earlier versions left the value out without a header.
         """

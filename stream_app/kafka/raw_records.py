@@ -41,8 +41,8 @@ class MalformedBatch(Exception):
 
 
 class _InOrder:
-    """A batch whose records are given one late: that at the last offset is left out where more follow, which can only
-    be rejected at that offset.
+    """A batch whose records are given with a look-ahead of one: that at the last offset is left out where more follow,
+    which can only be rejected at that offset.
 
     Raises MalformedBatch for records out of the order or of the offsets of the batch.
     """
@@ -202,7 +202,7 @@ class RawRecords(PartitionRecords):  # type: ignore[misc]
                 yield from super()._unpack_records()
                 return
             # guarantee: header-names-of-any-bytes
-            except (UnicodeDecodeError, CorruptRecordException, MalformedBatch):
+            except (*_MALFORMED, MalformedBatch):  # UnicodeDecodeError is a ValueError
                 pass
             self._given = self.next_fetch_offset  # it goes back to the answer's beginning, as the reading does
             self._records = AnyNameRecords(self._data)

@@ -47,12 +47,10 @@ class Choice:
 
     @property
     def prevailing(self) -> tuple[Quotable, ...]:
-        """The sentences that a headline may be made of: of the prevailing sentiment, and not of the opposite one
-        themselves. All of them where there are none.
+        """The sentences that a headline may be made of: of reviews of the prevailing sentiment, and not of the opposite
+        one themselves where there are others.
         """
-        label = prevailing_label(self.reviews)
-        own = [one for one in self.sentences if one.review.label == label and not _contradicts(one, label)]
-        return tuple(own) or self.sentences
+        return tuple(_prevailing(self.sentences))
 
 
 def choose(found: Sequence[Quotable], nearness: Nearness, words: int = TEXT_WORDS) -> Choice | None:
@@ -136,10 +134,12 @@ def shortened(text: str, characters: int) -> str:
 def _headline(found: Sequence[Quotable], chosen: Sequence[int], ranked: Sequence[float]) -> str:
     """The best short sentence of the reviews that the text cites, of their prevailing sentiment.
 
-    A sentence that is complete and needs none before it, else a chosen one that is short, else the first, shortened.
+    A sentence that is complete and needs none before it, else one of the text that is short, else its first, shortened.
     """
     cited = {found[index].review.review_id for index in chosen}
     label = prevailing_label([found[index].review for index in chosen])
+    prevailing = _prevailing([found[index] for index in chosen])
+    of_text = [index for index in chosen if found[index] in prevailing]
     language = found[chosen[0]].language
 
     def is_short(index: int) -> bool:
@@ -163,16 +163,22 @@ def _headline(found: Sequence[Quotable], chosen: Sequence[int], ranked: Sequence
         and not is_dangling(one.text)
         and word_count(one.text) >= _HEADLINE_WORDS
     ]
-    short = own or [index for index in chosen if is_short(index) and not is_dangling(found[index].text)]
-    short = short or [index for index in chosen if is_short(index)]
+    short = own or [index for index in of_text if is_short(index) and not is_dangling(found[index].text)]
+    short = short or [index for index in of_text if is_short(index)]
     if short:
         return found[max(short, key=worth)].text
-    return shortened(found[chosen[0]].text, _HEADLINE_CHARACTERS)
+    return shortened(found[of_text[0]].text, _HEADLINE_CHARACTERS)
+
+
+def _prevailing(sentences: Sequence[Quotable]) -> Sequence[Quotable]:
+    label = prevailing_label([one.review for one in sentences])
+    of_label = [one for one in sentences if one.review.label == label]
+    return [one for one in of_label if not _contradicts(one, label)] or of_label or sentences
 
 
 def _contradicts(sentence: Quotable, label: Label | None) -> bool:
-    """Does it complain in a positive review, or praise in a negative one? A neutral review does both."""
-    return label != "neutral" and sentence.mention is not None and sentence.mention.label != label
+    """Does it complain in a positive review, or praise in a negative one?"""
+    return sentence.mention is not None and {label, sentence.mention.label} == {"positive", "negative"}
 
 
 def _turns(reviews: Sequence[Evidence]) -> Iterator[tuple[Label | None, bool]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from stream_app.steps.summary_text import content_words, word_count
+from stream_app.steps.summary_text import content_words, stem, word_count
 
 # Costs are in standard deviations of how central the product's sentences are (steps/product_text), so that one of 1
 # outweighs the difference between a sentence that many reviews repeat and an average one.
@@ -55,6 +55,8 @@ _REMARK = re.compile(
     r"|谢谢|好评|差评|评论|评价|客服|追评",
     re.IGNORECASE,
 )
+_REGRETS = frozenset(map(stem, "shame pity bummer disappointed disappointing disappointment sad sorry regret".split()))
+_REGRET = re.compile(r"\W*[太真好很令让有点是非常人]*(?:可惜|失望|遗憾|后悔)[了啊呀的]*\W*")
 _ENDS = re.compile(r"[.!?…。！？~～][\"'”’」』）)\]]*$")
 
 
@@ -92,3 +94,9 @@ def is_dangling(text: str) -> bool:
 def is_complete(text: str) -> bool:
     """Does it end as a sentence does, with closed brackets? A title in place of a sentence, or one cut, does not."""
     return _ENDS.search(text) is not None and text.count("(") == text.count(")")
+
+
+def is_regret(text: str) -> bool:
+    """Does it say that somebody is disappointed, and not of what ("Such a shame!", "太失望了")?"""
+    words = content_words(text)
+    return (bool(words) and words <= _REGRETS) or _REGRET.fullmatch(text) is not None

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from stream_app.records import Label, Mention, Place, Theme, Themes, value
 from stream_app.steps.nearness import Nearness
 from stream_app.steps.product_sentences import Quotable
-from stream_app.steps.summary_text import content_words, word_count
+from stream_app.steps.sentence_style import is_regret
+from stream_app.steps.summary_text import word_count
 
 MOST_THEMES = 5
 """Of praise, and of complaints."""
@@ -19,7 +20,6 @@ _SAME_ASPECT = 0.95  # of the similarity is enough where two sentences speak of 
 _ONE_ASPECT = 1.04  # of it is needed where only one of them speaks of any
 _WELL_SAID = 0.8  # of the most reviews that one sentence speaks for: of those that do, the best written is the quote
 _QUOTED_WORDS = 4  # shorter ones say too little to be quoted, where a longer one is there
-_FEWEST_CONTENT_WORDS = 2  # "Such a shame!" tells nothing, unless it is of an aspect: "So soft!"
 _SHORT_COST = 1.0
 _MORE_COST = 0.5  # each aspect after the first
 
@@ -54,7 +54,7 @@ def _said(found: Sequence[Quotable], label: Label, nearness: Nearness) -> list[_
         if one.mention is not None
         and one.mention.label == label
         and one.mention.begins is not None
-        and (one.mention.aspects or len(content_words(one.text)) >= _FEWEST_CONTENT_WORDS)
+        and not is_regret(one.text)
         and (nearness.praise[index] if label == "positive" else -nearness.praise[index])
         >= max(0.0, -nearness.telling[index])  # a story is no praise, and no complaint
     ]

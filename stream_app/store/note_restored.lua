@@ -4,7 +4,7 @@
 -- ARGV  1 totals and 2 when its text was made, in ms, '' without one, of the published summary; 3 when it was published, in ms
 -- Returns 1 noted, 0 it says something else, or the log does not know the product.
 --
--- What says something else is noted as -1, the changes of no state, so that the product's summary is to be published though
+-- What says something else is noted as -1, a version that no state has, so that the product's summary is to be published though
 -- it has no reviews any more: the published one may quote them.
 
 local state = KEYS[1]

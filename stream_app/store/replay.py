@@ -158,7 +158,8 @@ class ReplayStore(RedisSummaryStore):
 
     def _note_published(self, summary: ProductSummary) -> Command:
         """A product whose last published summary equals this generation's need not be published again; any other is
-        published at once, also without reviews. One from before aspects were counted, or before digests, equals none.
+        published at once, also without reviews, unless the log does not know it. One from before aspects were counted,
+        or before digests, equals none.
         """
         made_at = "" if summary.text is None else summary.text.made_at_ms
         is_older = summary.aspects is None or summary.digest is None

@@ -142,7 +142,7 @@ def test_show_says_why_a_letter_has_no_value(capsys: pytest.CaptureFixture[str])
     printed = capsys.readouterr().out
 
     assert "null: the original has none" in printed
-    assert "too large to be kept here; it may still be in reviews at 1:7" in printed
+    assert "is not kept here, whole; it may still be in reviews at 1:7" in printed
 
 
 @given(st.binary())

@@ -13,6 +13,7 @@ from stream_app.__main__ import app
 from stream_app.models import derived, loading
 from stream_app.models.device import cores
 from stream_app.models.tuned import TunedModel
+from stream_app.records import Scores
 from stream_app.settings import Settings
 from stream_app.testing.models import AnsweringModel, FakeClassifier
 from stream_app.training.card import write_card
@@ -171,6 +172,18 @@ def test_temperature_that_cannot_be_fitted_leaves_the_card(
     before = (model / "card.json").read_bytes()
     done = run("sentiment", "--calibrate", "--data", half_wrong(tmp_path, count), "--model", model, *options)
     assert words in str(done.exception)
+    assert (model / "card.json").read_bytes() == before
+
+
+def test_reviews_of_labels_that_the_model_never_answers_fit_no_temperature(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_labels: AnsweringModel[Scores] = AnsweringModel(lambda text: Scores(0.3, 0.0, 0.7))
+    monkeypatch.setattr(loading, "load_sentiment_model", lambda settings: TunedModel(two_labels, 512, 512))
+    data = write(tmp_path / "reviews.jsonl", [{"text": f"{n}", "rating": 5 if n < 40 else 3} for n in range(60)])
+    before = (model / "card.json").read_bytes()
+    done = run("sentiment", "--calibrate", "--data", data, "--model", model)
+    assert "fewer of these 60 are" in str(done.exception)
     assert (model / "card.json").read_bytes() == before
 
 

@@ -140,15 +140,22 @@ def test_attributes_of_a_record_are_one_byte() -> None:
     assert read(based_at(10, strange_batch(sent(b"v"), (0,), attributes=0x80)), since=10) == [one(10, b"v")]
 
 
-def test_records_that_cannot_be_read_reject_their_batch_where_the_checksum_is_sound() -> None:
-    """A sound checksum says nothing of what a producer wrote; it says that no disk is at fault."""
-    cut = bytearray(batch_of(sent(b"value")))
-    cut[-1:] = b"\x02"  # one header, of which there is nothing
-    checksum = bytearray(batch_of(sent(b"v" * 999), LZ4))
-    checksum[-1] ^= 0xFF  # LZ4's own, which brokers leave alone
-    data = based_at(10, sealed(cut)) + based_at(11, sealed(checksum)) + based_at(12, batch_of(sent(b"behind")))
+CODECS = [GZIP, SNAPPY, LZ4, ZSTD]
 
-    assert read(data, since=10) == [stands_for(10), stands_for(11), one(12, b"behind")]
+
+@pytest.mark.parametrize("damage", ["flipped", "more", "cut"])
+@pytest.mark.parametrize("codec", [NONE, *CODECS])
+def test_records_that_cannot_be_read_reject_their_batch_where_the_checksum_is_sound(codec: int, damage: str) -> None:
+    """A sound checksum says nothing of what a producer wrote; it says that no disk is at fault."""
+    batch = bytearray(batch_of(sent(bytes(range(256)) * 9), codec))
+    if damage == "flipped":
+        batch[-1 if codec in (NONE, LZ4) else 61] ^= 0xFF  # LZ4's: a checksum of its own
+    else:
+        batch = batch + b"12345678" if damage == "more" else batch[:-5]
+        batch[8:12] = (len(batch) - 12).to_bytes(4, "big")
+    data = based_at(10, sealed(batch)) + based_at(11, batch_of(sent(b"behind")))
+
+    assert read(data, since=10) == [stands_for(10), one(11, b"behind")]
 
 
 def test_missing_codec_rejects_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,9 +168,6 @@ def test_missing_codec_rejects_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "zstd_decode", unsupported)
     with pytest.raises(UnsupportedCodecError):
         read(batch_of(sent(b"v" * 999), ZSTD))
-
-
-CODECS = [GZIP, SNAPPY, LZ4, ZSTD]
 
 
 @pytest.fixture
