@@ -240,9 +240,10 @@ class MemorySummaryStore(MemoryAlertHandling):
             held = self._alerts.get(alert.alert_id)
             if held is None or is_graver(alert.severity, held.severity):
                 self._alerts[alert.alert_id] = alert
-            answers.append(self._alerts[alert.alert_id] == alert)
-        kept = sorted(self._alerts.values(), key=lambda one: (one.raised_at_ms, one.alert_id))[-MAX_RECENT_ALERTS:]
-        self._alerts = {one.alert_id: one for one in kept}
+            kept = self._alerts[alert.alert_id]
+            answers.append((kept.severity, kept.raised_at_ms) == (alert.severity, alert.raised_at_ms))
+        newest = sorted(self._alerts.values(), key=lambda one: (one.raised_at_ms, one.alert_id))[-MAX_RECENT_ALERTS:]
+        self._alerts = {one.alert_id: one for one in newest}
         return answers
 
     async def recent_alerts(self, limit: int) -> list[Alert]:

@@ -41,6 +41,14 @@ def test_graver_alert_replaces_the_one_of_its_id_and_others_change_nothing(run: 
     assert run(store.recent_alerts(10)) == [critical, alert(2)]
 
 
+def test_alert_that_an_earlier_version_kept_is_known_again(run: Run, store: SummaryStore) -> None:
+    """It knew fewer of its fields. Else `notify` would take a redelivered alert for another one, and not queue it."""
+    kept = alert(1, severity="critical")
+
+    assert run(store.record_alerts([kept, replace(kept, aspect="look")])) == [True, True]
+    assert run(store.recent_alerts(10)) == [kept]
+
+
 def test_recent_alerts_are_bounded(run: Run, store: SummaryStore) -> None:
     run(store.record_alerts([alert(number) for number in range(MAX_RECENT_ALERTS + 3)]))
 
