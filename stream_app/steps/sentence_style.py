@@ -56,7 +56,8 @@ _REMARK = re.compile(
     re.IGNORECASE,
 )
 _REGRETS = frozenset(map(stem, "shame pity bummer disappointed disappointing disappointment sad sorry regret".split()))
-_REGRET = re.compile(r"\W*[太真好很令让有点是非常人]*(?:可惜|失望|遗憾|后悔)[了啊呀的]*\W*")
+_REGRET = re.compile(r"[太真好很令让有点是非常人]{0,6}(?:可惜|失望|遗憾|后悔)[了啊呀的]{0,3}")
+_WORD_CHARACTERS = re.compile(r"\w+")
 _ENDS = re.compile(r"[.!?…。！？~～][\"'”’」』）)\]]*$")
 
 
@@ -99,4 +100,4 @@ def is_complete(text: str) -> bool:
 def is_regret(text: str) -> bool:
     """Does it say that somebody is disappointed, and not of what ("Such a shame!", "太失望了")?"""
     words = content_words(text)
-    return (bool(words) and words <= _REGRETS) or _REGRET.fullmatch(text) is not None
+    return (bool(words) and words <= _REGRETS) or _REGRET.fullmatch("".join(_WORD_CHARACTERS.findall(text))) is not None
