@@ -21,7 +21,7 @@ from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecordPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
-from aiokafka.record.util import decode_varint
+from aiokafka.record.util import decode_varint_py as decode_varint  # the fast one reads beyond the bytes it is given
 
 from stream_app.kafka.bounded_codecs import BatchTooLarge
 from stream_app.records import EscapedName, RawRecord, UnopenedBatch, UnreadBatch
@@ -147,7 +147,11 @@ class _AnyNameBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
 
     def _bytes(self, pos: int) -> tuple[bytes | None, int]:
         length, pos = decode_varint(self._buffer, pos)
-        return (None, pos) if length < 0 else (bytes(self._buffer[pos : pos + length]), pos + length)
+        if length < 0:
+            return None, pos
+        if pos + length > len(self._buffer):
+            raise CorruptRecordException(f"a field of {length} bytes ends behind its batch")
+        return bytes(self._buffer[pos : pos + length]), pos + length
 
 
 def _text_of(name: bytes) -> str:

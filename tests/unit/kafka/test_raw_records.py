@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -156,6 +157,24 @@ def test_records_that_cannot_be_read_reject_their_batch_where_the_checksum_is_so
     data = based_at(10, sealed(batch)) + based_at(11, batch_of(sent(b"behind")))
 
     assert read(data, since=10) == [stands_for(10), one(11, b"behind")]
+
+
+def test_whatever_a_batch_holds_the_next_one_is_read() -> None:
+    """With a sound checksum, and any bytes cut or changed. A parser that trusts lengths ends with SIGSEGV."""
+    random = Random(1)
+    for _ in range(1500):
+        records = [RawInput(b"k", bytes(random.randrange(3000)), random.choice([(), NAMES]), 1) for _ in range(2)]
+        batch = bytearray(batch_of(records, random.choice([NONE, *CODECS])))
+        if random.random() < 0.6:
+            batch = batch[: random.randrange(62, len(batch))]
+        for _ in range(random.randrange(4)):
+            batch[random.randrange(61, len(batch))] = random.choice([0, 2, 0x7F, 0x80, 0xFF])
+        batch[8:12] = (len(batch) - 12).to_bytes(4, "big")
+
+        found = read(based_at(10, sealed(batch)) + based_at(12, batch_of(sent(b"behind"))), since=10)
+
+        assert found[-1] == one(12, b"behind")
+        assert found[-2].offset == 11
 
 
 def test_missing_codec_rejects_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
