@@ -45,6 +45,6 @@ def valueless(record: RawRecord, what_to_do: str = "") -> Rejected:
             "batch_malformed",
             "a batch of records is not as the protocol has it (offsets, lengths or compression), though its checksum "
             "is right: its producer made it so. This is the offset of its last record; all others of it are rejected "
-            "with it, but for those before the first that cannot be read. They stand in the topic",
+            "with it, but for those before the first that cannot be read. The batch stays in the topic",
         )
     return Rejected(record, "tombstone", f"the value is null{what_to_do}")

@@ -1,4 +1,4 @@
-"""Parses records whatever the names of their headers are.
+"""Parses records whatever the names of their headers are, and whatever their batches hold.
 
 aiokafka decodes these names as UTF-8 and raises where they are not: the same record, fetched again, would end every
 worker. Records are read with its fast parser, and a fetched answer in which that fails with the one here, in
@@ -58,21 +58,21 @@ class _InOrder:
 
     def __iter__(self) -> Iterator[Any]:
         before, end = self._batch.base_offset - 1, self._batch.next_offset
-        late = None
+        held = None
         try:
             for record in self._batch:
                 if not before < record.offset < end:  # guarantee: offsets-are-those-of-the-batch
                     raise MalformedBatch(f"offset {record.offset} follows {before} in a batch that ends before {end}")
                 before = record.offset
-                if late is not None:
-                    yield late
-                late = record
+                if held is not None:
+                    yield held
+                held = record
         except Exception:
-            if late is not None and late.offset < end - 1:  # guarantee: last-offset-stands-for-what-is-unread
-                yield late
+            if held is not None and held.offset < end - 1:  # guarantee: last-offset-stands-for-what-is-unread
+                yield held
             raise
-        if late is not None:
-            yield late
+        if held is not None:
+            yield held
 
 
 def _in_order(batch: Any) -> Any:

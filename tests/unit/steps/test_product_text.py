@@ -215,7 +215,7 @@ def test_complaint_is_no_headline_of_a_product_that_most_praise() -> None:
     assert found.headline == praised.sentence
 
 
-def test_complaint_is_no_headline_where_praise_is_brief_or_only_told() -> None:
+def test_complaint_is_no_headline_where_praise_is_brief_or_sentences_neutral() -> None:
     broke = item("d", "negative", "The zipper of the dress broke at once.")
     brief = [item("a", "positive", "Love it!"), item("b", "positive", "So good!"), item("c", "positive", "Great!")]
     found = choice_of([*brief, broke])
@@ -223,11 +223,11 @@ def test_complaint_is_no_headline_where_praise_is_brief_or_only_told() -> None:
     assert found.headline in [one.sentence for one in brief]
 
     cotton = "The sleeves are of cotton and wool."
-    told = [
+    neutral = [
         Evidence(name, 0, 1, "positive", 0, 5, cotton, "en", (Mention(0, 35, "neutral", ("material",)),))
         for name in "ab"
     ]
-    assert [one.review.review_id for one in Choice(tuple(quotable([*told, broke])), "").prevailing] == ["a", "b"]
+    assert [one.review.review_id for one in Choice(tuple(quotable([*neutral, broke])), "").prevailing] == ["a", "b"]
 
 
 def test_headline_of_complaints_in_good_reviews_alone_may_be_one() -> None:

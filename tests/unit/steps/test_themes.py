@@ -42,10 +42,7 @@ def test_reviews_that_say_the_same_are_counted_once_each() -> None:
 
 
 def test_polarity_is_that_of_the_sentence() -> None:
-    same_words = [
-        *many(3, "negative", "The smell of it."),
-        *many(2, "positive", "The smell of it.", first=3),
-    ]
+    same_words = [*many(3, "negative", "The smell of it."), *many(2, "positive", "The smell of it.", first=3)]
 
     assert found(*same_words) == [("positive", ["r3", "r4"]), ("negative", ["r0", "r1", "r2"])]
 
