@@ -29,6 +29,10 @@ class Plan:
     def dropped(self, topic: str) -> int:
         return sum(one.dropped for one in self.rewritten[topic].values())
 
+    def changed(self, topic: str) -> int:
+        """The records that are kept without what they quote."""
+        return sum(one.changed for one in self.rewritten[topic].values())
+
     def kept(self, topic: str) -> int:
         return sum(one.kept for one in self.rewritten[topic].values())
 
@@ -53,7 +57,8 @@ class Erasure:
     3. `summarize` and `notify` have read all of the partitions that will be rewritten, and the newest summary of each
        product cites no erased review
 
-    then, for reviews.enriched, reviews.alerts and the dead letter, of each partition that holds an erased review:
+    then, for reviews.enriched, reviews.alerts and the dead letter, of each partition that holds words of an erased
+    review:
 
     4. what is kept is copied to the partition's end. Killed here: the next run skips these copies
     5. the copies are read back and compared
@@ -86,10 +91,10 @@ class Erasure:
             found = survey(
                 self._settings,
                 topic,
-                lambda record, topic=topic: self._drops(topic, record, newest),  # type: ignore[misc]
+                lambda record, topic=topic: self._keep(topic, record, newest),  # type: ignore[misc]
                 lambda count, topic=topic: self._progress.advanced(f"{topic} read", count, count),  # type: ignore[misc]
             )
-            if touched := {number: one for number, one in found.items() if one.dropped}:
+            if touched := {number: one for number, one in found.items() if one.dropped or one.changed}:
                 rewritten[topic] = touched
         self._refuse_undeleted(newest)  # guarantee: erased-only-when-deleted
         for topic, touched in rewritten.items():
@@ -105,7 +110,7 @@ class Erasure:
                 self._settings,
                 topic,
                 touched,
-                lambda record, topic=topic: self._drops(topic, record),  # type: ignore[misc]
+                lambda record, topic=topic: self._keep(topic, record),  # type: ignore[misc]
                 lambda count, topic=topic, total=total: self._progress.advanced(f"{topic} copied", count, total),  # type: ignore[misc]
             )
             self._refuse_members()
@@ -116,18 +121,18 @@ class Erasure:
             delete_originals(self._settings, topic, touched)
             self._progress.say(f"{topic}: {plan.dropped(topic)} records erased, {total} kept.")
 
-    def _drops(self, topic: str, record: RawRecord, newest: _Newest | None = None) -> bool:
-        # alerts, and those that could not be delivered in the dead-letter topic
-        if topic != self._enriched and not self._erased.isdisjoint(contract.quoted_reviews(record)):
-            return True  # guarantee: erased-review-is-quoted-by-no-alert
+    def _keep(self, topic: str, record: RawRecord, newest: _Newest | None = None) -> RawRecord | None:
+        """The record without the words of erased reviews; None where nothing of it is to stay."""
         named = contract.named_review(record)
-        if named is None or named.identity not in self._erased:
-            return False
-        if topic != self._enriched:
-            return True
-        if newest is not None:
-            newest.see(named)
-        return not named.is_marker  # guarantee: erasure-keeps-the-deletion
+        if named is not None and named.identity in self._erased:
+            if topic != self._enriched:
+                return None
+            if newest is not None:
+                newest.see(named)
+            return record if named.is_marker else None  # guarantee: erasure-keeps-the-deletion
+        if topic != self._enriched:  # the rest of an alert about a product stays: a rebuild reads which were raised
+            record = contract.without_quotes(record, self._erased)  # guarantee: erased-review-is-quoted-by-no-alert
+        return record
 
     # ---- what is refused
 

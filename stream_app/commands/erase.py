@@ -95,6 +95,9 @@ def _tell(plan: Plan, *, dry_run: bool) -> None:
     for topic, touched in plan.rewritten.items():
         partitions = ", ".join(map(str, touched))
         verb = "would be erased" if dry_run else "erased"
-        print(f"{topic}: {plan.dropped(topic)} records {verb}, {plan.kept(topic)} kept; partitions {partitions}")
+        changed = f", {plan.changed(topic)} of them without a quote" if plan.changed(topic) else ""
+        print(
+            f"{topic}: {plan.dropped(topic)} records {verb}, {plan.kept(topic)} kept{changed}; partitions {partitions}"
+        )
     if not plan.rewritten:
         print("Nothing to erase: no topic of ours holds words of these reviews.")

@@ -21,7 +21,7 @@ from stream_app.contract.dead_letters import (
     headers_hash,
 )
 from stream_app.contract.enriched import decode_enriched, encode_enriched
-from stream_app.contract.erasure import Identity, NamedReview, named_review, quoted_reviews
+from stream_app.contract.erasure import Identity, NamedReview, named_review, without_quotes
 from stream_app.contract.explanations import encode_explanation
 from stream_app.contract.messages import (
     alert_message,

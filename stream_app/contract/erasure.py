@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,19 +49,22 @@ def named_review(record: RawRecord) -> NamedReview | None:
     return NamedReview((product_id, review_id), order, deleted and not any(fields.get(name) for name in _WORDS))
 
 
-def quoted_reviews(record: RawRecord) -> list[Identity]:
-    """The reviews that an alert about a product quotes, read as loosely; none where it is no such alert."""
+def without_quotes(record: RawRecord, erased: Collection[Identity]) -> RawRecord:
+    """The record of an alert about a product without its quotes of ``erased`` reviews, read as loosely.
+
+    The record itself where it quotes none of them, or is no such alert.
+    """
     try:
         fields = orjson.loads(record.value or b"")
     except orjson.JSONDecodeError:
-        return []
-    if not isinstance(fields, dict):
-        return []
-    quotes, product_id = fields.get("quotes"), fields.get("product_id")
-    if not isinstance(quotes, list) or not isinstance(product_id, str):
-        return []
-    named = [one.get("review_id") for one in quotes if isinstance(one, dict)]
-    return [(product_id, review_id) for review_id in named if isinstance(review_id, str)]
+        return record
+    if not isinstance(fields, dict) or not isinstance(fields.get("quotes"), list):
+        return record
+    product_id, quotes = fields.get("product_id"), fields["quotes"]
+    kept = [one for one in quotes if not (isinstance(one, dict) and (product_id, one.get("review_id")) in erased)]
+    if len(kept) == len(quotes):
+        return record
+    return record._replace(value=orjson.dumps(fields | {"quotes": kept}))
 
 
 def _number(value: Any) -> int:

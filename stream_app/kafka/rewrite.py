@@ -1,4 +1,4 @@
-"""Removes records from a topic in place: copies what is kept to the partition's end, deletes all before the copies.
+"""Removes or changes records of a topic in place: copies what is kept to the partition's end, deletes all before it.
 
     36 37 38 39 40                            39 is to be removed; 40 is the end
     36 37 38 39 | 40' 41' 42'                 copies of 36, 37, 38; killed here: the next run skips them
@@ -35,7 +35,8 @@ from stream_app.settings import KafkaSettings
 
 _DELETE_SECONDS = 30.0
 
-Drops = Callable[[RawRecord], bool]
+Keep = Callable[[RawRecord], RawRecord | None]
+"""The record as it is kept: itself, or with another value; None: it is removed."""
 
 
 @dataclass(slots=True)
@@ -47,13 +48,15 @@ class Survey:
     last_original: int
     """The offset behind the last record that is no left-over copy: a consumer that committed it has read all."""
     kept: int = 0
+    changed: int = 0
+    """Of those that are kept."""
     dropped: int = 0
 
 
-def survey(settings: KafkaSettings, topic: str, drops: Drops, on_read: OnRecord = lambda _: None) -> dict[int, Survey]:
-    """Read the whole topic and count what is kept and dropped per partition.
+def survey(settings: KafkaSettings, topic: str, keep: Keep, on_read: OnRecord = lambda _: None) -> dict[int, Survey]:
+    """Read the whole topic and count what is kept, changed and dropped per partition.
 
-    ``drops``: is this record to be removed? ``on_read``: called with the number of records read so far.
+    ``on_read``: called with the number of records read so far.
     Raises BrokerUnavailable, or ConfigurationError if the topic is missing or is being written to.
     """
     begins, ends = begin_offsets(settings, topic), log_ends(settings, topic)
@@ -62,10 +65,10 @@ def survey(settings: KafkaSettings, topic: str, drops: Drops, on_read: OnRecord 
         one = found[record.partition]
         if not is_left_over(record, one.begin):
             one.last_original = record.offset + 1
-            if drops(record):
-                one.dropped += 1
-            else:
-                one.kept += 1
+            kept = keep(record)
+            one.dropped += kept is None
+            one.kept += kept is not None
+            one.changed += kept is not None and kept is not record
         if count % REPORT_EVERY == 0:
             on_read(count)
     if end_offsets(settings, topic) != ends:
@@ -74,12 +77,12 @@ def survey(settings: KafkaSettings, topic: str, drops: Drops, on_read: OnRecord 
 
 
 def copy_kept(
-    settings: KafkaSettings, topic: str, found: Mapping[int, Survey], drops: Drops, on_copied: OnRecord = lambda _: None
+    settings: KafkaSettings, topic: str, found: Mapping[int, Survey], keep: Keep, on_copied: OnRecord = lambda _: None
 ) -> dict[int, str]:
     """Copy what is kept to the end of its partition, in order, and wait for all acknowledgements.
 
     ``found``: the partitions to rewrite. Returns a hash of what each partition's copies must be.
-    Key, value, headers and timestamp are the original's; the first copy of a partition has the present time, so that
+    Key, headers and timestamp are the original's; the first copy of a partition has the present time, so that
     the broker begins a segment with it. Raises BrokerUnavailable or ConfigurationError; nothing is deleted then.
     """
     ends = log_ends(settings, topic)
@@ -96,12 +99,12 @@ def copy_kept(
     with CopyProducer(settings, topic, on_copied) as copies:
         with new_segments(settings, topic):
             wanted = sum(one.kept > 0 for one in found.values())
-            originals = _originals(settings, topic, found, drops)
-            while len(firsts) < wanted and (record := next(originals, None)) is not None:
+            kept = _kept(settings, topic, found, keep)
+            while len(firsts) < wanted and (record := next(kept, None)) is not None:
                 if record.partition not in firsts:
                     copy(record)
             copies.flush()
-        for record in _originals(settings, topic, found, drops):
+        for record in _kept(settings, topic, found, keep):
             if record.offset != firsts[record.partition]:
                 copy(record)
         copies.flush()
@@ -158,13 +161,15 @@ def lost_beginnings(settings: KafkaSettings, topic: str) -> dict[int, int]:
     return lost
 
 
-def _originals(settings: KafkaSettings, topic: str, found: Mapping[int, Survey], drops: Drops) -> Iterator[RawRecord]:
-    """Yield what is kept, in order per partition, up to the end that each had when it was surveyed."""
+def _kept(settings: KafkaSettings, topic: str, found: Mapping[int, Survey], keep: Keep) -> Iterator[RawRecord]:
+    """Yield what is kept, as it is kept, in order per partition, up to the end that each had when it was surveyed."""
     since = {**log_ends(settings, topic), **{number: one.begin for number, one in found.items()}}
     for record in read_to_end(settings, topic, since):
         one = found.get(record.partition)
-        if one is not None and record.offset < one.end and not is_left_over(record, one.begin) and not drops(record):
-            yield record
+        if one is None or record.offset >= one.end or is_left_over(record, one.begin):
+            continue
+        if (kept := keep(record)) is not None:
+            yield kept
 
 
 def _written_meanwhile(topic: str) -> ConfigurationError:

@@ -14,7 +14,7 @@ from redis import Redis
 from stream_app import contract
 from stream_app.kafka.groups import lag
 from stream_app.kafka.reader import read_to_end
-from stream_app.records import COPY_HEADERS, Alert, EnrichedReview, Message, RawRecord, Rejected, Span
+from stream_app.records import COPY_HEADERS, Alert, AlertQuote, EnrichedReview, Message, RawRecord, Rejected, Span
 from tests.behaviour.enriched import deletion, enriched
 from tests.integration.place import Place
 from tests.waiting import wait_until
@@ -55,6 +55,14 @@ def alert(product_id: str, review_id: str, sentence: str) -> Alert:
     )
 
 
+def alert_about_the_product() -> Alert:
+    """It quotes the review, and another one."""
+    now = time.time_ns() // 1_000_000
+    hour = time.strftime("%Y-%m-%dT%H", time.gmtime(now // 1000))
+    quotes = tuple(AlertQuote(review_id, 0, 1, sentence) for review_id, sentence in (("secret", WORDS), ("tea0", None)))
+    return Alert(f"negative_spike|tea|{hour}", "negative_spike", "warning", "tea", now, now, quotes=quotes)
+
+
 def dead_letter(place: Place, value: bytes) -> Message:
     record = RawRecord(place.topics.reviews, 0, 7, 0, b"tea", value)
     return contract.dead_letter_message(place.topics.dead_letter, Rejected(record, "model_failed", "it failed"))
@@ -73,6 +81,7 @@ def holding(place: Place, topic: str, words: str = WORDS) -> list[RawRecord]:
 def all_of_redis(redis: Redis) -> bytes:
     """Every key and every value of the server."""
     read: dict[Any, Callable[[bytes], Any]] = {
+        b"none": lambda _: None,  # gone since the scan
         b"string": redis.get,
         b"hash": redis.hgetall,
         b"list": lambda key: redis.lrange(key, 0, -1),
@@ -85,20 +94,28 @@ def all_of_redis(redis: Redis) -> bytes:
 
 
 def kept_records(place: Place) -> dict[str, Counter[tuple[Any, ...]]]:
-    """Per rewritten topic, all but the erased ones: partition, key, value and headers, without what copies add."""
+    """Per rewritten topic, all but the erased ones: partition, key, value and headers, without what copies add; of
+    alerts about products without quotes.
+    """
     found: dict[str, Counter[tuple[Any, ...]]] = {}
     for topic in (place.topics.enriched, place.topics.alerts, place.topics.dead_letter):
         found[topic] = Counter(
             (
                 record.partition,
                 record.key,
-                record.value,
+                value,
                 tuple(one for one in record.headers if one[0] not in COPY_HEADERS),
             )
             for record in read_to_end(place.settings, topic)
-            if WORDS.encode() not in (record.value or b"")
+            if WORDS.encode() not in (value := _unquoted(record.value or b""))
         )
     return found
+
+
+def _unquoted(value: bytes) -> bytes:
+    if b'"quotes"' not in value:
+        return value
+    return json.dumps({name: of for name, of in json.loads(value).items() if name != "quotes"}).encode()
 
 
 def order_per_product(place: Place) -> dict[bytes | None, list[bytes | None]]:
@@ -123,6 +140,7 @@ def publish_everything(place: Place) -> None:
     cited = [enriched(f"tea{number}", "tea", label="negative") for number in range(2)]  # a text takes three reviews
     place.publish_reviews([*others[:40], the_review(), *cited, *others[40:], *edits])
     alerts = [alert("tea", "secret", WORDS), *(alert(f"p{number}", f"r{number}", "Broke.") for number in range(9))]
+    alerts.append(alert_about_the_product())
     place.publish([contract.alert_message(place.topics.alerts, one) for one in alerts])
     raw = json.dumps({"product_id": "tea", "review_id": "secret", "text": WORDS}).encode()
     other = json.dumps({"product_id": "tea", "review_id": "other", "text": "Mine."}).encode()

@@ -74,13 +74,14 @@ def test_erased_words_are_nowhere_and_everything_else_is_where_it_was(place: Pla
         wait_until(withdrawn, 60, "the deletion went through")
     before, order, view = kept_records(place), order_per_product(place), place.view(1)
     counted = {topic: len(holding(place, topic)) for topic in before}
-    assert set(counted.values()) == {1}, "each topic holds the words before"
+    assert sorted(counted.values()) == [1, 1, 2], "each topic holds the words before"
 
     preview = place.command("erase", str(file_of(place)), "--dry-run")  # 3, 4
     assert f"{place.topics.enriched}: 1 records would be erased" in preview
     assert kept_records(place) == before
     done = place.command("erase", str(file_of(place)))
     assert f"{place.topics.alerts}: 1 records erased" in done
+    assert "1 of them without a quote" in done
     delete_from_reviews(place)  # 5
 
     assert [holding(place, topic) for topic in (*before, place.topics.reviews)] == [[], [], [], []]
@@ -253,11 +254,11 @@ def test_copies_begin_a_segment_so_that_the_old_files_go(tmp_path: Path, topic_p
         one.publish_reviews([the_review(), *(enriched(f"r{number}", "tea") for number in range(5))])
         time.sleep(0.01)
 
-        def drops(record: RawRecord) -> bool:
-            return WORDS.encode() in (record.value or b"")
+        def keep(record: RawRecord) -> RawRecord | None:
+            return None if WORDS.encode() in (record.value or b"") else record
 
-        found = rewrite.survey(settings, topic, drops)
-        rewrite.verify_copies(settings, topic, found, rewrite.copy_kept(settings, topic, found, drops))
+        found = rewrite.survey(settings, topic, keep)
+        rewrite.verify_copies(settings, topic, found, rewrite.copy_kept(settings, topic, found, keep))
         rewrite.delete_originals(settings, topic, found)
 
         segments = sorted(int(file.stem) for file in (tmp_path / "kafka").rglob(f"{topic}-0/*.log"))
