@@ -130,9 +130,12 @@ class Erasure:
             if newest is not None:
                 newest.see(named)
             return record if named.is_marker else None  # guarantee: erasure-keeps-the-deletion
-        if topic != self._enriched:  # the rest of an alert about a product stays: a rebuild reads which were raised
-            record = contract.without_quotes(record, self._erased)  # guarantee: erased-review-is-quoted-by-no-alert
-        return record
+        if topic == self._enriched:
+            return record
+        kept: RawRecord | None = record
+        # the rest of an alert about a product stays: a rebuild reads which were raised
+        kept = contract.without_quotes(record, self._erased)  # guarantee: erased-review-is-quoted-by-no-alert
+        return kept
 
     # ---- what is refused
 

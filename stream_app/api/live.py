@@ -91,6 +91,8 @@ class LiveFeed:
         finally:
             self._clients[address] -= 1
             self._clients += Counter()  # drops those without a stream
+            if not self._clients:  # nobody sees that words go: the next client must not be shown them
+                self._view = None  # guarantee: view-that-nobody-watched-is-not-shown
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Server-Sent Events, first of everything, then of what changed.

@@ -31,40 +31,49 @@ class NamedReview:
 def named_review(record: RawRecord) -> NamedReview | None:
     """The review that the JSON object in the value names; None where it names none.
 
-    A record that no role can read is found too, as long as it is a JSON object with both ids.
+    A record that no role can read is found too, as long as it is a JSON object with both ids. One that is a number is
+    read as its digits: the same review may have been sent again with a string.
     """
-    if record.value is None:
-        return None
-    try:
-        fields = orjson.loads(record.value)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(fields, dict):
-        return None
-    product_id, review_id = fields.get("product_id"), fields.get("review_id")
-    if not isinstance(product_id, str) or not isinstance(review_id, str):
+    fields = _object_of(record)
+    product_id, review_id = _id(fields.get("product_id")), _id(fields.get("review_id"))
+    if product_id is None or review_id is None:
         return None
     deleted = fields.get("kind") == "deleted"
     order = (_number(fields.get("revision")), int(deleted), _number(fields.get("enrichment_version")))
     return NamedReview((product_id, review_id), order, deleted and not any(fields.get(name) for name in _WORDS))
 
 
-def without_quotes(record: RawRecord, erased: Collection[Identity]) -> RawRecord:
+def without_quotes(record: RawRecord, erased: Collection[Identity]) -> RawRecord | None:
     """The record of an alert about a product without its quotes of ``erased`` reviews, read as loosely.
 
-    The record itself where it quotes none of them, or is no such alert.
+    The record itself where it quotes none of them, or is no such alert; None where it can't be written without them.
     """
+    fields = _object_of(record)
+    product_id, quotes = _id(fields.get("product_id")), fields.get("quotes")
+    if product_id is None or not isinstance(quotes, list):
+        return record
+    kept = [one for one in quotes if not (isinstance(one, dict) and (product_id, _id(one.get("review_id"))) in erased)]
+    if len(kept) == len(quotes):
+        return record
+    try:
+        return record._replace(value=orjson.dumps(fields | {"quotes": kept}))
+    except TypeError:  # nested deeper than orjson writes: none of ours
+        return None
+
+
+def _object_of(record: RawRecord) -> dict[str, Any]:
+    """The JSON object in the value; an empty one where it is none."""
     try:
         fields = orjson.loads(record.value or b"")
     except orjson.JSONDecodeError:
-        return record
-    if not isinstance(fields, dict) or not isinstance(fields.get("quotes"), list):
-        return record
-    product_id, quotes = fields.get("product_id"), fields["quotes"]
-    kept = [one for one in quotes if not (isinstance(one, dict) and (product_id, one.get("review_id")) in erased)]
-    if len(kept) == len(quotes):
-        return record
-    return record._replace(value=orjson.dumps(fields | {"quotes": kept}))
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _id(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _number(value: Any) -> int:

@@ -53,6 +53,10 @@ class DeliveryQueue(Protocol):
         """
         ...
 
+    async def waiting(self, receiver: str, refs: Sequence[str]) -> set[str]:
+        """Those of these refs that wait, due or not."""
+        ...
+
     async def expired(self, receiver: str, due_before_ms: int, most: int) -> list[Waiting | Unreadable]:
         """What was due first before this time, the oldest first."""
         ...

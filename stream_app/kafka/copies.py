@@ -69,8 +69,13 @@ def is_left_over(record: RawRecord, begin: int) -> bool:
 
 
 def copied_offset(record: RawRecord) -> int | None:
-    """Return the offset of the original in the same partition; None if the record is no copy."""
-    for name, value in record.headers:
+    """Return the offset of the original in the same partition; None if the record is no copy.
+
+    A copy ends with our headers. A dead letter of one has them among the original's, before those of the error.
+    """
+    for name, value in reversed(record.headers):
+        if name not in COPY_HEADERS:  # guarantee: dead-letter-of-a-copy-is-no-copy
+            return None
         if name == HEADER_COPY_OF:
             partition, _, offset = (value or b"").partition(b"/")
             if partition == str(record.partition).encode() and offset.isdigit():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from stream_app.records import Alert, Position, Severity, value
+from stream_app.records import RAISED_SEVERITIES, Alert, Position, Severity, value
 
 Suppression = Literal["cool_down", "quiet_hours", "muted", "acknowledged"]
 SUPPRESSIONS: tuple[Suppression, ...] = ("cool_down", "quiet_hours", "muted", "acknowledged")
@@ -13,7 +13,7 @@ SUPPRESSIONS: tuple[Suppression, ...] = ("cool_down", "quiet_hours", "muted", "a
 MAX_WAITING = 5_000
 """Alerts that wait for one receiver; beyond it the least severe and oldest ones are given up."""
 
-
+_PARTS_OF_AN_END = 4
 _HOUR_MS = 3_600_000
 
 
@@ -44,6 +44,17 @@ class Waiting:
     def ref(self) -> str:
         """Names it among those of its receiver: an alert_id fires again only at a higher severity."""
         return f"{ref_of(self.alert)}{'|acknowledged' if self.acknowledges else ''}"
+
+    @property
+    def follows(self) -> str | None:
+        """The ref of the alert that the receiver has to have before: that it is over, or somebody takes care of it."""
+        if self.acknowledges:
+            return ref_of(self.alert)
+        rule, parts = self.alert.recovered_from, self.alert.alert_id.split("|")
+        if rule is None or len(parts) != _PARTS_OF_AN_END:
+            return None
+        _, product, episode, begun = parts
+        return f"{episode}|{product}|{begun}|{RAISED_SEVERITIES[rule]}"
 
     @property
     def first_due_at_ms(self) -> int:

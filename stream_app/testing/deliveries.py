@@ -81,6 +81,10 @@ class MemoryDeliveryQueues:
         ]
         return sorted(found, key=lambda one: (-_gravity(one), one.due_at_ms, one.ref.encode()))[:most]
 
+    async def waiting(self, receiver: str, refs: Sequence[str]) -> set[str]:
+        self._reach()
+        return self._of(receiver).waiting.keys() & set(refs)
+
     async def expired(self, receiver: str, due_before_ms: int, most: int) -> list[Waiting | Unreadable]:
         self._reach()
         queue = self._of(receiver)

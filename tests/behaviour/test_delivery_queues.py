@@ -133,6 +133,15 @@ def test_process_that_lost_its_lease_changes_neither_state_nor_times(
     assert run(queues.due(name, NOW_MS, 9)) == []
 
 
+def test_what_waits_is_known_by_its_ref_whenever_it_is_due(run: Run, queues: DeliveryQueue, name: str) -> None:
+    later = waiting(2, due=NOW_MS + 60_000)
+    add(run, queues, name, waiting(1), later)
+    refs = [waiting(1).ref, later.ref, waiting(3).ref]
+    assert run(queues.waiting(name, refs)) == set(refs[:2])
+    run(queues.remove(name, refs[:1]))
+    assert run(queues.waiting(name, refs)) == {later.ref}
+
+
 def test_expired_are_those_that_were_queued_before(run: Run, queues: DeliveryQueue, name: str) -> None:
     for number in range(3):
         add(run, queues, name, waiting(number, queued=NOW_MS + number), now_ms=NOW_MS + number)

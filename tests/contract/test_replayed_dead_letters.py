@@ -87,6 +87,17 @@ def test_replay_of_what_an_erasure_copied_is_no_copy(copied: str) -> None:
     assert not is_copy(arrived(message, 120, 4))
 
 
+def test_dead_letter_of_a_copy_is_no_copy_but_its_own_copy_is() -> None:
+    """Else the next erasure passes it over as left over, and deletes it."""
+    of_copy = ((HEADER_COPY_OF, b"4/6"), (HEADER_LOG_BEGINS, b"5"))
+    rejected = Rejected(ORIGINAL._replace(headers=of_copy), "internal_error", "why")
+    letter = arrived(contract.dead_letter_message("dead", rejected), 50, 4)
+
+    assert not is_copy(letter)
+    assert is_copy(letter._replace(headers=(*letter.headers, (HEADER_COPY_OF, b"4/50"))))
+    assert is_copy(letter._replace(headers=(*letter.headers, (HEADER_COPY_OF, b"4/50"), (HEADER_LOG_BEGINS, b"60"))))
+
+
 def test_replay_that_fails_again_says_so() -> None:
     """Its dead letter names the first rejection; its own replay names the second, once."""
     replayed = arrived(contract.replay_message(dead_letter_of(ORIGINAL)), 120, 4)

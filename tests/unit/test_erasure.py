@@ -62,8 +62,27 @@ def test_alert_about_an_erased_review_is_erased() -> None:
         b"no json",
         {"quotes": 7},
         {"product_id": 7, "quotes": []},
-        EXAMPLE | {"quotes": [7, {"review_id": 7}]},
+        EXAMPLE | {"quotes": [7, {"review_id": 7}, {"review_id": {"a": 1}}, {"review_id": ["charger-031"]}]},
+        EXAMPLE | {"product_id": {"sku": "charger-volt65"}},
+        EXAMPLE | {"product_id": ["charger-volt65"]},
+        b'{"product_id": "charger-volt65", "review_id": {"a": 1}}',
     ],
 )
 def test_what_is_no_alert_about_a_product_quotes_nobody(alert: Any) -> None:
     assert kept(alert, ("charger-volt65", "charger-031")) is alert
+
+
+def test_what_cannot_be_written_without_its_quote_is_erased() -> None:
+    """orjson reads deeper nesting than it writes."""
+    deep = b"[" * 400 + b"]" * 400
+    value = b'{"product_id": "p", "quotes": [{"review_id": "r", "sentence": "Mine."}], "deep": %b}' % deep
+    assert kept(value, ("p", "r")) is None
+    assert kept(value, ("p", "another")) is value
+
+
+@pytest.mark.parametrize("review_id", [123, "123"])
+def test_rejected_review_whose_id_is_a_number_is_erased(review_id: Any) -> None:
+    """It was rejected for that, with its words, and sent again with a string."""
+    rejected = orjson.dumps({"product_id": 7, "review_id": review_id, "text": "My name is …"})
+    assert kept(rejected, ("7", "123"), topic="reviews.dead-letter") is None
+    assert kept(orjson.dumps({"product_id": 7, "review_id": True}), ("7", "True"), topic="reviews.dead-letter")

@@ -33,7 +33,8 @@ class ReceiverTask:
     1. the lease: one process delivers to a receiver at a time
     2. what waited too long, or is too much, is given up
     3. what was acknowledged or muted meanwhile is counted; it is not delivered
-    4. up to four messages are sent at once; one, where the last try failed. The lease is renewed before each
+    4. up to four messages are sent at once; one, where the last try failed. The lease is renewed before each. The end
+       of an alert waits until the alert was delivered or given up
     5. what was delivered is removed. A crash before leads to a second delivery, with the same webhook-id
     6. what failed steps back behind others, and the receiver is left alone for a while: one step, and only while the
        lease is not another process's
@@ -78,7 +79,8 @@ class ReceiverTask:
         if _is_left_alone(status.state, now_ms):
             return False
         due = await self._retry(lambda: self._queue.due(self._name, now_ms, _FETCHED))
-        messages = in_messages(due)[: 1 if status.state.failures else _AT_ONCE]
+        messages = await self._in_order(in_messages(due))
+        messages = messages[: 1 if status.state.failures else _AT_ONCE]
         if not messages:
             return False
         if await self._suppress(messages, now_ms):
@@ -99,6 +101,18 @@ class ReceiverTask:
         if not held:
             telemetry.receiver_is_served_elsewhere(self._name)
         return held
+
+    async def _in_order(self, messages: Sequence[Sequence[Waiting]]) -> list[Sequence[Waiting]]:
+        """Leave out what ends or acknowledges an alert that still waits itself: after its end nothing would end it.
+
+        A digest is left as it is: it is one message, and no incident.
+        """
+        follows = {one.ref: one.follows for one, *more in messages if not more and one.follows}
+        if not follows:
+            return [*messages]
+        waiting = await self._retry(lambda: self._queue.waiting(self._name, [*follows.values()]))
+        # guarantee: end-waits-for-its-alert
+        return [message for message in messages if follows.get(message[0].ref) not in waiting]
 
     async def _suppress(self, messages: Sequence[Sequence[Waiting]], now_ms: int) -> bool:
         """Count what was acknowledged or muted while it waited. Return whether there was any: others make a message."""

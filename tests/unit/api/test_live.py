@@ -68,6 +68,27 @@ def test_store_that_goes_and_returns_is_said_and_nothing_is_forgotten() -> None:
     asyncio.run(scenario())
 
 
+def test_view_that_nobody_watched_is_not_shown_while_the_store_is_away() -> None:
+    """Reviews may have been deleted meanwhile."""
+
+    async def scenario() -> None:
+        view = CannedSummaryReader(summary("a"), alerts=[alert("old")])
+        feed = feed_of(view)
+        with feed.place("one"):
+            async with aclosing(feed.events()) as stream:
+                assert ("product", "a") in names(await next_events(stream))
+            with feed.place("two"):
+                pass
+            view.away = True
+            async with aclosing(feed.events()) as stream:
+                assert ("product", "a") in names(await next_events(stream)), "it was watched"
+        with feed.place("one"):
+            async with aclosing(feed.events()) as stream:
+                assert await next_events(stream) == [("store", {"available": False})]
+
+    asyncio.run(scenario())
+
+
 def test_all_clients_together_read_the_store_once_per_interval() -> None:
     async def scenario() -> None:
         view = CannedSummaryReader(summary("a"))

@@ -267,6 +267,35 @@ def test_incident_ends_in_quiet_hours_which_others_are_not_disturbed_in() -> Non
     play(scenario)
 
 
+@pytest.mark.parametrize("first", [Outcome("429 Too Many Requests", retry_after_ms=1), Outcome()])
+def test_end_of_an_alert_waits_until_its_alert_was_delivered(first: Outcome) -> None:
+    """A receiver that gets them the other way round has an incident that nothing ends."""
+    raised = replace(ALERT, alert_id="negative_spike|p|2026-05-01T08", rule="negative_spike", review_id=None)
+    ended = replace(
+        raised,
+        alert_id="recovered|p|negative_spike|2026-05-01T08",
+        rule="recovered",
+        severity="info",
+        recovered_from="negative_spike",
+    )
+    other = replace(ended, alert_id="recovered|p2|negative_spike|2026-05-01T08", product_id="p2")
+
+    async def scenario() -> None:
+        stage = Stage(a=FakeSender([first, Outcome()]))
+        await stage.alert(ended, raised, other)
+        for _ in range(4):
+            await stage.round("a")
+            stage.now_ms += 120_000
+
+        delivered = [name for [name] in stage.senders["a"].alert_ids]
+        assert delivered[0] == raised.alert_id
+        assert delivered.index(ended.alert_id) > max(at for at, one in enumerate(delivered) if one == raised.alert_id)
+        assert sorted(set(delivered)) == sorted([raised.alert_id, ended.alert_id, other.alert_id])
+        assert delivered.index(other.alert_id) <= 1, "its alert was delivered long ago"
+
+    play(scenario)
+
+
 def test_bug_in_a_message_is_a_failure_of_that_message_alone() -> None:
     async def scenario() -> None:
         sender = FakeSender([RuntimeError("It broke."), Outcome()])
