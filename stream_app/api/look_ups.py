@@ -77,7 +77,7 @@ def routes(
         """The named products in the order asked; without names, the most recently changed."""
         limit = limit_of(request, 20)
         ids = products_of(request)
-        if not ids:
+        if ids is None:
             ids = await store.product_ids(limit)
         summaries = await store.read(ids, now_ms()) if ids else []
         lost = stale()
@@ -97,8 +97,13 @@ def routes(
     ]
 
 
-def products_of(request: Request) -> list[str]:
-    """The products that a request names. Raises Problem where one answer would be too long."""
+def products_of(request: Request) -> list[str] | None:
+    """The products that a request names; None where it has no parameter for it: with an empty one it names none.
+
+    Raises Problem where one answer would be too long.
+    """
+    if request.query_params.keys().isdisjoint(("ids", "id")):
+        return None
     ids = asked_ids(request.scope["query_string"].decode("latin-1"))
     if len(ids) > MAX_PRODUCTS:
         raise problems.Problem(

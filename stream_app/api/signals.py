@@ -40,7 +40,7 @@ def routes(
         limit = limit_of(request, 100)
         ids = products_of(request)
         following: str | None = None
-        if not ids:
+        if ids is None:
             place = _place(request.query_params.get("cursor"))
             changed = await store.changed_since(place, limit)
             ids = [product_id for _, product_id in changed]

@@ -167,7 +167,8 @@ def _models(settings: Settings) -> Line:
     facts = {name: None if model is None else asdict(model) for name, model in named.items()}
     words = ", ".join(f"{name} {model.name} {model.revision}" for name, model in named.items() if model is not None)
     at = contract.to_rfc3339(review.enriched_at_ms)
-    return Line("models", f"{words or 'none was asked'} (newest review, {at})", facts=facts)
+    why_none = "none is asked about a deletion" if review.kind == "deleted" else "none was asked"
+    return Line("models", f"{words or why_none} (newest review, {at})", facts=facts)
 
 
 def _dead_letter(settings: Settings, now_ms: int) -> Line:

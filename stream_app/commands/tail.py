@@ -86,9 +86,9 @@ def _line(value: EnrichedReview | Alert | Rejected) -> Text:
     label = value.sentiment.label if value.sentiment else (value.sentiment_missing or value.kind)
     stars = "★" * (value.rating or 0)
     line = Text(f"{label:9} ", _COLOURS.get(label, "dim"))
-    return line.append(
-        printable(f"{stars:5} {value.product_id}/{value.review_id} r{value.revision}: {value.summary or ''}"), "default"
-    )
+    # a deletion without a revision has the largest there is, which says nothing
+    revision = "" if value.kind == "deleted" else f" r{value.revision}: {value.summary or ''}"
+    return line.append(printable(f"{stars:5} {value.product_id}/{value.review_id}{revision}"), "default")
 
 
 def _dead_letter_line(record: RawRecord) -> Text:

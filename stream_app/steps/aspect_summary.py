@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from stream_app.records import AspectCounts, AspectSummary, Evidence, Label, Mention, Quote
 from stream_app.steps.aspect_counts import AspectTally, total
+from stream_app.steps.summary_text import word_count
 
 WINDOW_DAYS = 30
+_QUOTED_WORDS = 3
 _NOTHING: AspectTally = (0, 0, 0)
 
 
@@ -40,8 +42,9 @@ def quoted_mentions(
     """The sentence to quote of each aspect that a kept sentence speaks of. Of those about the aspect it is the one that
 
     1. is of the label that most reviews of ``tallies`` give the aspect (of either, where as many praise as criticize)
-    2. speaks of the fewest aspects
-    3. is the newest; of equally new ones of the larger review_id, the first
+    2. has three words or more: "Dangerous!" says less than what happened
+    3. speaks of the fewest aspects
+    4. is the newest; of equally new ones of the larger review_id, the first
 
     So it depends on what is kept alone, and goes with its review.
     """
@@ -53,7 +56,8 @@ def quoted_mentions(
             for aspect in mention.aspects:
                 if aspect not in usual:
                     continue
-                cost = (mention.label not in usual[aspect], len(mention.aspects))
+                is_short = word_count(item.sentence[mention.start : mention.end]) < _QUOTED_WORDS
+                cost = (mention.label not in usual[aspect], is_short, len(mention.aspects))
                 if aspect not in best or cost < best[aspect][0]:
                     best[aspect] = cost, item, mention
     return {aspect: (item, mention) for aspect, (_, item, mention) in best.items()}

@@ -54,7 +54,7 @@ def alert_of(finding: Finding, state: ProductState, evidence: Iterable[Evidence]
         product_id=state.product_id,
         created_at_ms=state.newest_ms or 0,
         raised_at_ms=now_ms,
-        sentence=_in_words(rule, aspect, outcome, episode) + _named(explained),
+        sentence=_in_words(rule, aspect, outcome, episode, mark.begun) + _named(explained),
         reason=_REASONS[rule] if is_raised else "ended" if outcome == "ended" else "withdrawn",
         window=window,
         baseline=baseline if rule in SPIKES else None,
@@ -73,17 +73,23 @@ def _window(episode: Episode) -> BadShare:
     )
 
 
-def _in_words(rule: ProductRule, aspect: str | None, outcome: Outcome, episode: Episode | None) -> str:
-    """What was counted; no word of a review is in it."""
+def _in_words(rule: ProductRule, aspect: str | None, outcome: Outcome, episode: Episode | None, begun: int) -> str:
+    """What was counted; no word of a review is in it. ``begun``: the hour since 1970 that names the alert."""
     if episode is None:
-        return "What raised the alert holds no more: its reviews were edited or deleted, or others came late."
-    since = datetime.fromtimestamp(episode.start * HOUR_MS / 1000, UTC)
+        what = f"{rule.replace('_', ' ')}{f' about {_in_english(aspect)}' if aspect else ''}"
+        return f"The {what} of {_time(begun)} no longer holds: its reviews were edited or deleted, or others came late."
+    since = f"since {_time(episode.start)}"
+    if rule == "safety_cluster":  # of all reviews nobody counted how many there were
+        return f"{episode.window.bad} reviews {since} are {_SAID[rule]}."
     said = f"{_verb(episode.window)} {_SAID[rule]}"
     if aspect:
         said = f"{'criticizes' if episode.window.bad == 1 else 'criticize'} {_in_english(aspect)}"
-    counted = f"{_of(episode.window)} since {since:%Y-%m-%d %H:%M} UTC {said}"
     before = f", {_of(episode.before)} before" if rule in SPIKES else ""
-    return f"{'Over: ' if outcome == 'ended' else ''}{counted}{before}."
+    return f"{'Over: ' if outcome == 'ended' else ''}{_of(episode.window)} {since} {said}{before}."
+
+
+def _time(hour: int) -> str:
+    return f"{datetime.fromtimestamp(hour * HOUR_MS / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _named(explained: tuple[str, Share, Share] | None) -> str:

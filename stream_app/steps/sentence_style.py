@@ -55,8 +55,18 @@ _REMARK = re.compile(
     r"|谢谢|好评|差评|评论|评价|客服|追评",
     re.IGNORECASE,
 )
-_REGRETS = frozenset(map(stem, "shame pity bummer disappointed disappointing disappointment sad sorry regret".split()))
-_REGRET = re.compile(r"[太真好很令让有点是非常人]{0,6}(?:可惜|失望|遗憾|后悔)[了啊呀的]{0,3}")
+_OF_NO_REASON = frozenset(
+    map(
+        stem,
+        "shame pity bummer disappointed disappointing disappointment sad sorry regret returned returning refund sent "
+        "back bad terrible awful horrible worst hate love great good nice excellent perfect awesome amazing wonderful "
+        "fantastic best happy pleased satisfied recommend like product item thing purchase buy order".split(),
+    )
+)
+_OF_NO_REASON_ZH = re.compile(
+    r"[太真好很令让有点是非常人挺都还蛮超级特别我的给个]{0,8}"
+    r"(?:可惜|失望|遗憾|后悔|好|不错|喜欢|满意|赞|棒|推荐|差|不好|垃圾|退货|好评|差评)[了啊呀的哦呢吧]{0,3}"
+)
 _WORD_CHARACTERS = re.compile(r"\w+")
 _ENDS = re.compile(r"[.!?…。！？~～][\"'”’」』）)\]]*$")
 
@@ -97,7 +107,8 @@ def is_complete(text: str) -> bool:
     return _ENDS.search(text) is not None and text.count("(") == text.count(")")
 
 
-def is_regret(text: str) -> bool:
-    """Does it say that somebody is disappointed, and not of what ("Such a shame!", "太失望了")?"""
+def gives_no_reason(text: str) -> bool:
+    """Does it praise or complain, and not say of what ("I love it.", "Such a shame!", "Returned it", "太失望了")?"""
     words = content_words(text)
-    return (bool(words) and words <= _REGRETS) or _REGRET.fullmatch("".join(_WORD_CHARACTERS.findall(text))) is not None
+    whole = "".join(_WORD_CHARACTERS.findall(text))
+    return (bool(words) and words <= _OF_NO_REASON) or _OF_NO_REASON_ZH.fullmatch(whole) is not None

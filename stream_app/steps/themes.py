@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from stream_app.records import Label, Mention, Place, Theme, Themes, value
 from stream_app.steps.nearness import Nearness
 from stream_app.steps.product_sentences import Quotable
-from stream_app.steps.sentence_style import is_regret
+from stream_app.steps.sentence_style import gives_no_reason
 from stream_app.steps.summary_text import word_count
 
 MOST_THEMES = 5
@@ -54,7 +54,7 @@ def _said(found: Sequence[Quotable], label: Label, nearness: Nearness) -> list[_
         if one.mention is not None
         and one.mention.label == label
         and one.mention.begins is not None
-        and not is_regret(one.text)
+        and not gives_no_reason(one.text)
         and (nearness.praise[index] if label == "positive" else -nearness.praise[index])
         >= max(0.0, -nearness.telling[index])  # a story is no praise, and no complaint
     ]

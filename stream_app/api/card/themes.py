@@ -1,4 +1,4 @@
-"""What the card names as praise and complaints: the highlights of a summary, or the most mentioned of its aspects."""
+"""What the card names as praise and complaints: the highlights of a summary, and the most mentioned of its aspects."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 MAX_THEMES = 4
 _MIN_REVIEWS = 2
+_HAZARD = "safety"
+"""The aspect that is named from one complaint on: whoever buys the product must know."""
 _PRAISED_SHARE = 0.5
 _OMITTED_SHARE = 0.2
 """A complaint of at least this share of an aspect's mentions is named, however much praise there is."""
@@ -21,27 +23,31 @@ class Theme(NamedTuple):
 
 
 def themes_of(summary: Mapping[str, Any]) -> tuple[list[Theme], list[Theme]]:
-    """Praise and complaints of a product-summary.v1, the most common first; at most MAX_THEMES of each."""
-    highlights = summary.get("highlights")
-    if highlights:
-        return _highlighted(highlights.get("praise") or ()), _highlighted(highlights.get("complaints") or ())
-    praise, complaints = [], []
+    """Praise and complaints of a product-summary.v1, hazards first, then the most common; at most MAX_THEMES of each.
+
+    Highlights are what several reviews say alike. Where people complain each in their own words there are none, so
+    aspects that no highlight speaks of are named beside them.
+    """
+    highlights = summary.get("highlights") or {}
+    praise, complaints = (_highlighted(highlights.get(label) or ()) for label in ("praise", "complaints"))
+    praised, criticized = ({one.aspect for one in themes} for themes in (praise, complaints))
     for aspect, one in (summary.get("aspects") or {}).items():
         counts, quote = one["windows"]["all"], one.get("quote")
         mentions, negative, positive = counts["mentions"], counts["negative"], counts["positive"]
-        if positive >= _MIN_REVIEWS and positive >= _PRAISED_SHARE * mentions:
+        if aspect not in praised and positive >= _MIN_REVIEWS and positive >= _PRAISED_SHARE * mentions:
             praise.append(Theme(aspect, positive, _words(quote, "positive")))
-        if negative >= _MIN_REVIEWS and negative >= _OMITTED_SHARE * mentions:
+        is_common = negative >= _MIN_REVIEWS and negative >= _OMITTED_SHARE * mentions
+        if aspect not in criticized and (is_common or (negative and aspect == _HAZARD)):
             complaints.append(Theme(aspect, negative, _words(quote, "negative")))
     return _most_common(praise), _most_common(complaints)
 
 
 def _highlighted(found: Sequence[Mapping[str, Any]]) -> list[Theme]:
-    return [Theme(one.get("aspect"), one["reviews"], _words(one.get("quote"))) for one in found[:MAX_THEMES]]
+    return [Theme(one.get("aspect"), one["reviews"], _words(one.get("quote"))) for one in found]
 
 
-def _most_common(themes: list[Theme]) -> list[Theme]:
-    return sorted(themes, key=lambda one: (-one.reviews, one.aspect or ""))[:MAX_THEMES]
+def _most_common(themes: Sequence[Theme]) -> list[Theme]:
+    return sorted(themes, key=lambda one: (one.aspect != _HAZARD, -one.reviews, one.aspect or ""))[:MAX_THEMES]
 
 
 def _words(quote: Mapping[str, Any] | None, label: str | None = None) -> str:

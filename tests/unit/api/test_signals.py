@@ -41,6 +41,13 @@ def test_named_products_come_in_the_order_asked() -> None:
     assert (body["unknown"], body["next"]) == (["x"], None)
 
 
+def test_an_empty_list_of_ids_names_no_product_instead_of_all() -> None:
+    """A page of an empty basket."""
+    for query in ("ids=", "ids=,", "id="):
+        assert get(view("a"), f"/v1/signals?{query}").json() == {"signals": [], "unknown": [], "next": None}
+        assert get(view("a"), f"/v1/products?{query}").json()["products"] == []
+
+
 def test_all_products_come_page_by_page_and_the_last_cursor_waits_for_changes() -> None:
     shop = view("a", "b c", "d")
     seen, path = [], "/v1/signals?limit=2"

@@ -137,6 +137,20 @@ def test_complaint_about_no_aspect_is_told_as_a_quote() -> None:
     assert "broke" not in text(said(counts(38, 2), {"value": (0, 21)}, highlights=complaint(2)))
 
 
+def test_hazard_is_told_however_few_tell_of_it() -> None:
+    of = said(counts(58, 2), {"safety": (1, 0), "sound": (0, 30)})
+
+    assert "One complains about the safety." in text(of)
+
+
+def test_bad_reviews_that_complain_each_of_something_else_are_told() -> None:
+    """Where a tenth of the reviews are negative a digest of praise alone would be too friendly."""
+    aspects = {"durability": (1, 0), "delivery": (1, 2), "function": (0, 2), "look": (1, 0)}
+
+    assert "Single reviews complain about the delivery and the durability." in text(said(counts(8, 4), aspects))
+    assert "complain" not in text(said(counts(60, 4), aspects))
+
+
 def test_single_people_are_told_of_as_such() -> None:
     of = said(counts(8, 1), {"look": (1, 0), "sound": (1, 0), "value": (0, 1)})
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from stream_app.records import Evidence, Label, Mention, Place
 from stream_app.steps.nearness import Nearness, by_shared_words
 from stream_app.steps.product_sentences import Quotable, quotable
+from stream_app.steps.sentence_style import gives_no_reason
 from stream_app.steps.themes import MOST_THEMES, themes_of
 
 NOW_MS = 1_700_000_000_000
@@ -118,3 +121,28 @@ def test_story_is_no_praise_and_no_complaint() -> None:
         sentences = quotable(many(5, label, "It is what it is."))  # type: ignore[arg-type]
         alike = [[1.0] * 5] * 5
         assert len(themes_of(sentences, Nearness(alike, [telling] * 5, [praise] * 5, alike), 9, 0).themes) == counts
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I love it.",
+        "Great product!",
+        "Such a shame!",
+        "Returned it",
+        "Sent it back.",
+        "很好",
+        "非常喜欢",
+        "太失望了",
+        "退货了",
+    ],
+)
+def test_what_gives_no_reason_is_no_theme(text: str) -> None:
+    assert gives_no_reason(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Great sound!", "The lid broke.", "Good price.", "音质很好", "屏幕差", "Returned it, too small"]
+)
+def test_what_gives_a_reason_may_be_a_theme(text: str) -> None:
+    assert not gives_no_reason(text)

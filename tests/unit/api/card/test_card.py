@@ -147,14 +147,28 @@ def test_flag_address_is_a_link_where_it_is_one_of_the_web() -> None:
     assert links == ["https://shop.example/flag?a=1&b=2"]
 
 
-def test_highlights_are_praise_and_complaints_where_there_are_any() -> None:
-    one = {"reviews": 12, "aspect": None, "quote": {"text": "It leaks."}, "evidence": ["r"]}
-    fields = {
-        **fields_of(summary("k", aspects={"look": aspect(9, 0, 9)})),
-        "highlights": {"read": 40, "complaints": [one]},
-    }
+def test_highlights_are_named_and_aspects_that_none_speaks_of() -> None:
+    """Ten who complain each in their own words have no highlight in common."""
+    leaks = {"reviews": 12, "aspect": None, "quote": {"text": "It leaks."}, "evidence": ["r"]}
+    loud = {"reviews": 3, "aspect": "sound", "quote": {"text": "It is loud."}, "evidence": ["r"]}
+    aspects = {"look": aspect(9, 0, 9, "positive"), "sound": aspect(9, 8, 1), "delivery": aspect(10, 10, 0)}
+    fields = {**fields_of(summary("k", aspects=aspects)), "highlights": {"read": 40, "complaints": [loud, leaks]}}
 
-    assert themes_of(fields) == ([], [Theme(None, 12, "It leaks.")])
+    praise, complaints = themes_of(fields)
+
+    assert praise == [Theme("look", 9, "positive words")]
+    assert complaints == [
+        Theme(None, 12, "It leaks."),
+        Theme("delivery", 10, "negative words"),
+        Theme("sound", 3, "It is loud."),
+    ]
+
+
+def test_hazard_is_named_first_and_from_one_review_on() -> None:
+    aspects = {"look": aspect(9, 9, 0), "safety": aspect(1, 1, 0), "sound": aspect(1, 1, 0)}
+    fields = {**fields_of(summary("k", aspects=aspects)), "highlights": {"read": 40, "complaints": []}}
+
+    assert [one.aspect for one in themes_of(fields)[1]] == ["safety", "look"]
 
 
 def test_aspects_are_praise_and_complaints_with_what_nobody_should_miss() -> None:
