@@ -39,8 +39,8 @@ def erase(
     First publish FILE, whose lines are {"product_id": …, "review_id": …, "deleted": true}; wait until it went through;
     then stop `enrich`, `summarize` and `notify`. docs/operations.md#erase-a-review has every step, and what to do about
     `reviews` and `products.summaries`.
-    Partitions that hold such a review are rewritten in place: what is kept is copied behind the end, compared, and all
-    before it deleted. Stopped or killed anywhere, nothing is lost: run it again.
+    Partitions that hold words of such a review are rewritten in place: what is kept is copied behind the end, compared,
+    and all before it deleted. Stopped or killed anywhere, nothing is lost: run it again.
     Exit code 0: erased, or nothing to erase. 1: a server is away, run it again. 2: something must be changed first,
     which the message says.
     """

@@ -53,8 +53,8 @@ class DeliveryQueue(Protocol):
         """
         ...
 
-    async def waiting(self, receiver: str, refs: Sequence[str]) -> set[str]:
-        """Those of these refs that wait, due or not."""
+    async def waiting_alone(self, receiver: str, refs: Sequence[str]) -> set[str]:
+        """Those of these refs that wait, due or not, and for no digest."""
         ...
 
     async def expired(self, receiver: str, due_before_ms: int, most: int) -> list[Waiting | Unreadable]:

@@ -29,7 +29,7 @@ A_SHARE_THAT_COUNTS = 10
 were read for the highlights have."""
 
 _HAZARD = "safety"
-_FEWEST_COMPLAINTS = 2  # of one review each, where bad reviews complain of different things
+_MOST_SINGLE_COMPLAINTS = 2  # of one review each, where bad reviews complain of different things
 _MOST_PRAISE = 4
 _MOST_EVIDENCE = 8  # ids of reviews behind a clause: each is there once per language
 _FEWEST_FOR_MOST_OF_THEM = 3  # "most of them in the last week" is told of at least so many
@@ -80,8 +80,8 @@ def flag_url_of(template: str, product_id: str) -> str | None:
 def chosen_points(said: Said, newest: Sequence[Evidence]) -> list[Point]:
     """What the text says of complaints and of praise, the more frequent first. ``newest``: the evidence, newest first.
 
-    1. complaints: all that must be told (``A_SHARE_THAT_COUNTS``; a hazard, however few tell of it), else the most
-       frequent one of at least two reviews; else, where a tenth of the reviews are negative, the two most frequent
+    1. complaints: all that must be told (``A_SHARE_THAT_COUNTS``), else the most frequent one of at least two reviews;
+       else, where a tenth of the reviews are negative, the two most frequent. Always a hazard, however few tell of it
     2. praise: the most frequent, of a tenth of the reviews each; else the most frequent one of at least two
     3. the text leans as the reviews do: where most of them are negative praise is left out until complaints weigh
        more, where most are positive further praise is added. A complaint is never left out for that.
@@ -92,7 +92,10 @@ def chosen_points(said: Said, newest: Sequence[Evidence]) -> list[Point]:
     complaints = [point for point in all_complaints if point.must_be_told]
     complaints = complaints or [one for one in all_complaints if one.aspect and one.count > 1][:1]
     if not complaints and _is_frequent(counts.negative, counts.reviews):
-        complaints = [one for one in all_complaints if one.aspect][:_FEWEST_COMPLAINTS]
+        complaints = [one for one in all_complaints if one.aspect][:_MOST_SINGLE_COMPLAINTS]
+    if not any(one.aspect == _HAZARD for one in complaints):
+        complaints += [one for one in all_complaints if one.aspect == _HAZARD]
+        complaints.sort(key=lambda one: (one.aspect is None, -one.count, one.aspect or ""))
     may_be_one = counts.reviews < 2 * FEWEST_REVIEWS
     all_praise = [one for one in _points("positive", said, told_by) if one.count > 1 or may_be_one]
     frequent = [one for one in all_praise if _is_frequent(one.count, counts.reviews)]
@@ -136,7 +139,7 @@ def _points(label: Label, said: Said, told_by: _ToldBy) -> Iterator[Point]:
         count = tally.negative if label == "negative" else tally.positive
         if 0 < count <= counts.reviews:
             must = label == "negative" and (
-                aspect == _HAZARD or _is_frequent(count, counts.reviews) or _is_told_often(aspect, said.highlights)
+                _is_frequent(count, counts.reviews) or _is_told_often(aspect, said.highlights)
             )
             recent = _is_recent(aspect, count, said) if label == "negative" else False
             ids = told_by.get((label, aspect), ())

@@ -58,14 +58,18 @@ _REMARK = re.compile(
 _OF_NO_REASON = frozenset(
     map(
         stem,
-        "shame pity bummer disappointed disappointing disappointment sad sorry regret returned returning refund sent "
-        "back bad terrible awful horrible worst hate love great good nice excellent perfect awesome amazing wonderful "
-        "fantastic best happy pleased satisfied recommend like product item thing purchase buy order".split(),
+        "shame pity bummer disappointed disappointing disappointment sad sorry regret bad "
+        "terrible awful horrible worst hate love great good nice excellent perfect awesome amazing wonderful "
+        "fantastic best happy pleased satisfied recommend like product purchase buy".split(),
     )
+)
+_RETURNED = re.compile(
+    r"\W{0,9}(?:i |we )?(?:just |have |had to )?(?:return(?:ed)?|sen[dt]) (?:it|them|this)(?: back)?\W{0,9}",
+    re.IGNORECASE,
 )
 _OF_NO_REASON_ZH = re.compile(
     r"[太真好很令让有点是非常人挺都还蛮超级特别我的给个]{0,8}"
-    r"(?:可惜|失望|遗憾|后悔|好|不错|喜欢|满意|赞|棒|推荐|差|不好|垃圾|退货|好评|差评)[了啊呀的哦呢吧]{0,3}"
+    r"(?:可惜|失望|遗憾|后悔|不?好|不错|不?喜欢|不?满意|赞|棒|不?推荐|差|垃圾|退货|好评|差评)[了啊呀的哦呢吧]{0,3}"
 )
 _WORD_CHARACTERS = re.compile(r"\w+")
 _ENDS = re.compile(r"[.!?…。！？~～][\"'”’」』）)\]]*$")
@@ -111,4 +115,6 @@ def gives_no_reason(text: str) -> bool:
     """Does it praise or complain, and not say of what ("I love it.", "Such a shame!", "Returned it", "太失望了")?"""
     words = content_words(text)
     whole = "".join(_WORD_CHARACTERS.findall(text))
-    return (bool(words) and words <= _OF_NO_REASON) or _OF_NO_REASON_ZH.fullmatch(whole) is not None
+    if words and words <= _OF_NO_REASON:
+        return True
+    return _RETURNED.fullmatch(text) is not None or _OF_NO_REASON_ZH.fullmatch(whole) is not None

@@ -116,10 +116,9 @@ class DeliveryQueues:
         times = dict(found)
         return [replace(one, due_at_ms=times[one.ref.encode()]) for one in entries if isinstance(one, Waiting)]
 
-    async def waiting(self, receiver: str, refs: Sequence[str]) -> set[str]:
-        key = self._namespace.receiver(receiver).waiting
-        found = await self._server.run([("HEXISTS", key, _bytes(ref)) for ref in refs])
-        return {ref for ref, waits in zip(refs, found, strict=True) if waits}
+    async def waiting_alone(self, receiver: str, refs: Sequence[str]) -> set[str]:
+        found = await self._entries(receiver, [_bytes(ref) for ref in refs])
+        return {one.ref for one in found if isinstance(one, Waiting) and one.digest_at_ms is None}
 
     async def expired(self, receiver: str, due_before_ms: int, most: int) -> list[Waiting | Unreadable]:
         keys = self._namespace.receiver(receiver)

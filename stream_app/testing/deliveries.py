@@ -81,9 +81,10 @@ class MemoryDeliveryQueues:
         ]
         return sorted(found, key=lambda one: (-_gravity(one), one.due_at_ms, one.ref.encode()))[:most]
 
-    async def waiting(self, receiver: str, refs: Sequence[str]) -> set[str]:
+    async def waiting_alone(self, receiver: str, refs: Sequence[str]) -> set[str]:
         self._reach()
-        return self._of(receiver).waiting.keys() & set(refs)
+        waiting = self._of(receiver).waiting
+        return {ref for ref in refs if ref in waiting and waiting[ref].digest_at_ms is None}
 
     async def expired(self, receiver: str, due_before_ms: int, most: int) -> list[Waiting | Unreadable]:
         self._reach()

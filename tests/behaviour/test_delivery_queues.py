@@ -134,12 +134,14 @@ def test_process_that_lost_its_lease_changes_neither_state_nor_times(
 
 
 def test_what_waits_is_known_by_its_ref_whenever_it_is_due(run: Run, queues: DeliveryQueue, name: str) -> None:
-    later = waiting(2, due=NOW_MS + 60_000)
-    add(run, queues, name, waiting(1), later)
-    refs = [waiting(1).ref, later.ref, waiting(3).ref]
-    assert run(queues.waiting(name, refs)) == set(refs[:2])
+    now, later = (replace(one, digest_at_ms=None) for one in (waiting(1), waiting(2, due=NOW_MS + 60_000)))
+    of_digest = waiting(3)
+    add(run, queues, name, now, later, of_digest)
+    refs = [now.ref, later.ref, of_digest.ref, waiting(4).ref]
+    assert run(queues.waiting_alone(name, refs)) == {now.ref, later.ref}
     run(queues.remove(name, refs[:1]))
-    assert run(queues.waiting(name, refs)) == {later.ref}
+    assert run(queues.waiting_alone(name, refs)) == {later.ref}
+    assert run(queues.status(name)).waiting == 2
 
 
 def test_expired_are_those_that_were_queued_before(run: Run, queues: DeliveryQueue, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What the card names as praise and complaints: the highlights of a summary, and the most mentioned of its aspects."""
+"""What the card names as praise and complaints: the highlights of a summary, and its most mentioned other aspects."""
 
 from __future__ import annotations
 
@@ -23,23 +23,25 @@ class Theme(NamedTuple):
 
 
 def themes_of(summary: Mapping[str, Any]) -> tuple[list[Theme], list[Theme]]:
-    """Praise and complaints of a product-summary.v1, hazards first, then the most common; at most MAX_THEMES of each.
+    """Praise and complaints of a product-summary.v1, at most MAX_THEMES of each: a hazard, then the highlights, then
+    the most mentioned aspects that no highlight speaks of.
 
-    Highlights are what several reviews say alike. Where people complain each in their own words there are none, so
-    aspects that no highlight speaks of are named beside them.
+    Highlights are what several reviews say alike. Where people complain each in their own words there are none.
     """
     highlights = summary.get("highlights") or {}
     praise, complaints = (_highlighted(highlights.get(label) or ()) for label in ("praise", "complaints"))
     praised, criticized = ({one.aspect for one in themes} for themes in (praise, complaints))
+    more_praise, more_complaints = [], []
     for aspect, one in (summary.get("aspects") or {}).items():
         counts, quote = one["windows"]["all"], one.get("quote")
         mentions, negative, positive = counts["mentions"], counts["negative"], counts["positive"]
         if aspect not in praised and positive >= _MIN_REVIEWS and positive >= _PRAISED_SHARE * mentions:
-            praise.append(Theme(aspect, positive, _words(quote, "positive")))
+            more_praise.append(Theme(aspect, positive, _words(quote, "positive")))
         is_common = negative >= _MIN_REVIEWS and negative >= _OMITTED_SHARE * mentions
         if aspect not in criticized and (is_common or (negative and aspect == _HAZARD)):
-            complaints.append(Theme(aspect, negative, _words(quote, "negative")))
-    return _most_common(praise), _most_common(complaints)
+            more_complaints.append(Theme(aspect, negative, _words(quote, "negative")))
+    complaints = sorted([*complaints, *_most_common(more_complaints)], key=lambda one: one.aspect != _HAZARD)
+    return [*praise, *_most_common(more_praise)][:MAX_THEMES], complaints[:MAX_THEMES]
 
 
 def _highlighted(found: Sequence[Mapping[str, Any]]) -> list[Theme]:
@@ -47,7 +49,7 @@ def _highlighted(found: Sequence[Mapping[str, Any]]) -> list[Theme]:
 
 
 def _most_common(themes: Sequence[Theme]) -> list[Theme]:
-    return sorted(themes, key=lambda one: (one.aspect != _HAZARD, -one.reviews, one.aspect or ""))[:MAX_THEMES]
+    return sorted(themes, key=lambda one: (-one.reviews, one.aspect or ""))
 
 
 def _words(quote: Mapping[str, Any] | None, label: str | None = None) -> str:

@@ -105,12 +105,12 @@ class ReceiverTask:
     async def _in_order(self, messages: Sequence[Sequence[Waiting]]) -> list[Sequence[Waiting]]:
         """Leave out what ends or acknowledges an alert that still waits itself: after its end nothing would end it.
 
-        A digest is left as it is: it is one message, and no incident.
+        Digests are left as they are, and nothing waits for one: it may be due a day later.
         """
         follows = {one.ref: one.follows for one, *more in messages if not more and one.follows}
         if not follows:
             return [*messages]
-        waiting = await self._retry(lambda: self._queue.waiting(self._name, [*follows.values()]))
+        waiting = await self._retry(lambda: self._queue.waiting_alone(self._name, [*follows.values()]))
         # guarantee: end-waits-for-its-alert
         return [message for message in messages if follows.get(message[0].ref) not in waiting]
 

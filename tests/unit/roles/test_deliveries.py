@@ -283,6 +283,11 @@ def test_end_of_an_alert_waits_until_its_alert_was_delivered(first: Outcome) -> 
     async def scenario() -> None:
         stage = Stage(a=FakeSender([first, Outcome()]))
         await stage.alert(ended, raised, other)
+        await stage.round("a")
+        assert sorted(stage.senders["a"].alert_ids) == [[raised.alert_id], [other.alert_id]], (
+            "not in a round with its end"
+        )
+        stage.now_ms += 120_000
         for _ in range(4):
             await stage.round("a")
             stage.now_ms += 120_000

@@ -55,6 +55,16 @@ def test_quote_speaks_of_little_else_and_is_new() -> None:
     assert quoted((3, 0, 3), everything) == Quote("a", 3, "positive", "Pretty, cheap.")
 
 
+def test_quote_has_three_words_where_one_has() -> None:
+    short, telling = (
+        kept("a", "Dangerous!", "negative", "look", at=9),
+        kept("b", "It burnt my hand.", "negative", "look"),
+    )
+
+    assert quoted((2, 2, 0), short, telling) == Quote("b", 3, "negative", "It burnt my hand.")
+    assert quoted((1, 1, 0), short) == Quote("a", 3, "negative", "Dangerous!")
+
+
 def test_equally_new_ones_are_told_apart_by_their_review() -> None:
     assert quoted((2, 0, 2), *(kept(one, one, "positive", "look") for one in ("a", "é", "z"))) == Quote(
         "é", 3, "positive", "é"

@@ -141,6 +141,8 @@ def test_hazard_is_told_however_few_tell_of_it() -> None:
     of = said(counts(58, 2), {"safety": (1, 0), "sound": (0, 30)})
 
     assert "One complains about the safety." in text(of)
+    beside = text(said(counts(90, 10), {"sound": (9, 30), "safety": (1, 0)}))
+    assert "A few complain about the sound (9 of 100) and one about the safety." in beside
 
 
 def test_bad_reviews_that_complain_each_of_something_else_are_told() -> None:

@@ -131,6 +131,9 @@ def test_story_is_no_praise_and_no_complaint() -> None:
         "Such a shame!",
         "Returned it",
         "Sent it back.",
+        "I had to return them!",
+        "不推荐",
+        "很不满意",
         "很好",
         "非常喜欢",
         "太失望了",
@@ -142,7 +145,18 @@ def test_what_gives_no_reason_is_no_theme(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Great sound!", "The lid broke.", "Good price.", "音质很好", "屏幕差", "Returned it, too small"]
+    "text",
+    [
+        "Great sound!",
+        "The lid broke.",
+        "Good price.",
+        "音质很好",
+        "屏幕差",
+        "Returned it, too small",
+        "They sent me a returned item.",
+        "They only sent one.",
+        "不喜欢颜色",
+    ],
 )
 def test_what_gives_a_reason_may_be_a_theme(text: str) -> None:
     assert not gives_no_reason(text)

@@ -158,9 +158,9 @@ def test_highlights_are_named_and_aspects_that_none_speaks_of() -> None:
 
     assert praise == [Theme("look", 9, "positive words")]
     assert complaints == [
+        Theme("sound", 3, "It is loud."),
         Theme(None, 12, "It leaks."),
         Theme("delivery", 10, "negative words"),
-        Theme("sound", 3, "It is loud."),
     ]
 
 
