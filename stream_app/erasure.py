@@ -132,10 +132,8 @@ class Erasure:
             return record if named.is_marker else None  # guarantee: erasure-keeps-the-deletion
         if topic == self._enriched:
             return record
-        kept: RawRecord | None = record
         # the rest of an alert about a product stays: a rebuild reads which were raised
-        kept = contract.without_quotes(record, self._erased)  # guarantee: erased-review-is-quoted-by-no-alert
-        return kept
+        return contract.without_quotes(record, self._erased)  # guarantee: erased-review-is-quoted-by-no-alert
 
     # ---- what is refused
 

@@ -79,7 +79,7 @@ def _in_words(rule: ProductRule, aspect: str | None, outcome: Outcome, episode: 
         what = f"{rule.replace('_', ' ')}{f' about {_in_english(aspect)}' if aspect else ''}"
         return f"The {what} of {_time(begun)} no longer holds: its reviews were edited or deleted, or others came late."
     since = f"since {_time(episode.start)}"
-    if rule == "safety_cluster":  # of all reviews nobody counted how many there were
+    if rule == "safety_cluster":  # its window counts these alone
         return f"{episode.window.bad} reviews {since} are {_SAID[rule]}."
     said = f"{_verb(episode.window)} {_SAID[rule]}"
     if aspect:

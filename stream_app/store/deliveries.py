@@ -117,7 +117,12 @@ class DeliveryQueues:
         return [replace(one, due_at_ms=times[one.ref.encode()]) for one in entries if isinstance(one, Waiting)]
 
     async def waiting_alone(self, receiver: str, refs: Sequence[str]) -> set[str]:
-        found = await self._entries(receiver, [_bytes(ref) for ref in refs])
+        if not refs:
+            return set()
+        key, asked = self._namespace.receiver(receiver).waiting, [_bytes(ref) for ref in refs]
+        [packed] = await self._server.run([("HMGET", key, *asked)])
+        # what does not wait may be queued by now: unlike in _entries, nothing is removed
+        found = [self._unpacked(receiver, ref, one) for ref, one in zip(asked, packed, strict=True) if one is not None]
         return {one.ref for one in found if isinstance(one, Waiting) and one.digest_at_ms is None}
 
     async def expired(self, receiver: str, due_before_ms: int, most: int) -> list[Waiting | Unreadable]:
@@ -200,19 +205,18 @@ class DeliveryQueues:
         if not refs:
             return []
         [packed] = await self._server.run([("HMGET", self._namespace.receiver(receiver).waiting, *refs)])
-        found: list[Waiting | Unreadable] = []
-        for ref, one in zip(refs, packed, strict=True):
-            if one is None:
-                continue
-            try:
-                found.append(unpack_waiting(ref, one))
-            except (ValueError, TypeError, LookupError, AttributeError) as error:  # guarantee: unreadable-entry-waits
-                found.append(Unreadable(ref.decode(errors="surrogateescape"), one))
-                if (receiver, ref) not in self._unreadable and len(self._unreadable) < _REMEMBERED:
-                    self._unreadable.add((receiver, ref))
-                    telemetry.waiting_alert_is_unreadable(receiver, error)
+        found = [self._unpacked(receiver, ref, one) for ref, one in zip(refs, packed, strict=True) if one is not None]
         await self.remove(receiver, [ref for ref, one in zip(refs, packed, strict=True) if one is None])
         return found
+
+    def _unpacked(self, receiver: str, ref: bytes, packed: bytes) -> Waiting | Unreadable:
+        try:
+            return unpack_waiting(ref, packed)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:  # guarantee: unreadable-entry-waits
+            if (receiver, ref) not in self._unreadable and len(self._unreadable) < _REMEMBERED:
+                self._unreadable.add((receiver, ref))
+                telemetry.waiting_alert_is_unreadable(receiver, error)
+            return Unreadable(ref.decode(errors="surrogateescape"), packed)
 
 
 def _bytes(ref: str | bytes) -> bytes:

@@ -137,7 +137,7 @@ def test_complaint_about_no_aspect_is_told_as_a_quote() -> None:
     assert "broke" not in text(said(counts(38, 2), {"value": (0, 21)}, highlights=complaint(2)))
 
 
-def test_hazard_is_told_however_few_tell_of_it() -> None:
+def test_hazard_is_named_however_few_mention_it() -> None:
     of = said(counts(58, 2), {"safety": (1, 0), "sound": (0, 30)})
 
     assert "One complains about the safety." in text(of)
@@ -145,7 +145,7 @@ def test_hazard_is_told_however_few_tell_of_it() -> None:
     assert "A few complain about the sound (9 of 100) and one about the safety." in beside
 
 
-def test_bad_reviews_that_complain_each_of_something_else_are_told() -> None:
+def test_bad_reviews_that_complain_each_of_something_else_are_named() -> None:
     """Where a tenth of the reviews are negative a digest of praise alone would be too friendly."""
     aspects = {"durability": (1, 0), "delivery": (1, 2), "function": (0, 2), "look": (1, 0)}
 
