@@ -125,7 +125,7 @@ def _found(model: str) -> Any:
     config = BertConfig(num_labels=len(names), id2label=names, label2id={name: i for i, name in names.items()})
     found.tokenizer.model_max_length = _BASE_TOKENS
     base = BertForSequenceClassification(config).eval()
-    return replace(found, model=base, name=ModelName("bert-base-shape", "random-1"))
+    return replace(found, model=base, name=ModelName("bert-base-shape", "random-1"), sentence_heads=None)
 
 
 def _one_at_a_time(found: Any, texts: Sequence[str], device: str) -> tuple[list[int], float]:

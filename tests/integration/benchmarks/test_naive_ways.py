@@ -21,3 +21,12 @@ def test_texts_are_classified_by_the_bundled_model(variant: str, monkeypatch: py
 
     assert run.labels.keys() == {0, 4, 8, 12}
     assert run.tokens_per_second > 0
+
+
+def test_model_of_another_shape_has_none_of_the_bundled_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They read vectors of the bundled model's width."""
+    monkeypatch.setattr(encoders, "peak_flops", lambda *_: 1e12)
+
+    run = encoders.run_variant("CTranslate2 int8", encoders.model_texts(SAMPLE, 2, encoders.BASE), encoders.BASE)
+
+    assert run.labels.keys() == {0, 1}
