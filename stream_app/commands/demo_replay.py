@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import orjson
@@ -38,7 +39,7 @@ def replay_live(settings: Settings, lines: list[Line], rate: float, folder: Path
         console.print(
             f"Kafka {settings.brokers}   Redis {masked_url(settings.redis.get_secret_value())}   logs {folder}/logs"
         )
-        console.print(f"[bold]Page: {processes.page}[/bold]   Stop with Ctrl-C.")
+        console.print(f"[bold]Page: {processes.page}[/bold]   Look-ups: {processes.look_ups}   Stop with Ctrl-C.")
         sent = [0]
 
         def replay() -> None:
@@ -46,11 +47,32 @@ def replay_live(settings: Settings, lines: list[Line], rate: float, folder: Path
 
         replaying = threading.Thread(target=replay, name="replay", daemon=True)
         replaying.start()
-        with Live(console=console, refresh_per_second=4) as live:
+        show = _in_place if console.is_terminal else _each_quarter_minute
+        with show() as update:
             while not stopped.wait(0.5):
                 processes.keep_running()
-                live.update(_line(settings, sent[0], len(lines)))
+                update(lambda: _line(settings, sent[0], len(lines)))
         replaying.join(10)
+
+
+@contextlib.contextmanager
+def _in_place() -> Iterator[Callable[[Callable[[], Text]], None]]:
+    with Live(console=console, refresh_per_second=4) as live:
+        yield lambda line: live.update(line())
+
+
+@contextlib.contextmanager
+def _each_quarter_minute() -> Iterator[Callable[[Callable[[], Text]], None]]:
+    """For a file, or a log of a container."""
+    due = time.monotonic()
+
+    def update(line: Callable[[], Text]) -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            console.print(line(), soft_wrap=True)
+            due = time.monotonic() + 15
+
+    yield update
 
 
 def outlook(lines: Sequence[Line], rate: float) -> str:

@@ -18,7 +18,9 @@ console = Console(stderr=True)
 
 @app.command()
 def start() -> None:
-    """Start both in the background. Other commands find them by themselves; their data stays until you delete it."""
+    """Start both in the background. Other commands find them by themselves; their data stays in `services` of
+    STREAM_APP_STATE_FOLDER until you delete it.
+    """
     from stream_app.embedded.services import start_services
 
     running = start_services(services_folder(settings_from()), say=console.print)

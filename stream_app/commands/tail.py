@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import orjson
@@ -51,16 +52,17 @@ def tail(
         Stream.dead_letter: topics.dead_letter,
     }[stream]
     console = Console()
+    show = partial(console.print, soft_wrap=not console.is_terminal)  # in a file, one line each
     records = read_to_end(settings, topic) if until_end else read_from(settings, topic, from_end=not from_start)
     try:
         for record in records:
             if as_json or stream is Stream.signals:
                 print(_as_json(record, stream), flush=True)
             elif stream is Stream.dead_letter:
-                console.print(_dead_letter_line(record))
+                show(_dead_letter_line(record))
             else:
                 decode = contract.decode_enriched if stream is Stream.enriched else contract.decode_alert
-                console.print(_line(decode(record)))
+                show(_line(decode(record)))
     except KeyboardInterrupt:
         return
 
