@@ -85,7 +85,7 @@ def safety(
     """
     if not speaks_of_hazard(review, prepared):
         return None
-    if suppressed := _safety_suppressed(review, produced_at_ms, before, max_age_ms, now_ms):
+    if suppressed := _safety_suppressed(review, "critical", produced_at_ms, before, max_age_ms, now_ms):
         return suppressed
     return _alert("safety", "critical", review, prepared, None, "terms", now_ms)
 
@@ -101,25 +101,26 @@ def learned_safety(
     max_age_ms: int,
     now_ms: int,
 ) -> Alert | Suppressed | None:
-    """The critical alert for a review of which a sentence speaks of a hazard that no term names; None for others.
+    """The warning for a review of which a sentence speaks of a hazard that no term names; None for others.
 
-    It has that sentence. A review with terms has its alert already. ``before`` and age as in ``safety``.
+    It has that sentence. A review with terms has its alert already. ``before`` and age as in ``safety``. No more than a
+    warning: of five such reviews one speaks of a hazard indeed (decision 51).
     """
     hazard = hazard_in(sentences) if _may_be_hazardous(review) and not prepared.safety_words else None
     if hazard is None:
         return None
-    if suppressed := _safety_suppressed(review, produced_at_ms, before, max_age_ms, now_ms):
+    if suppressed := _safety_suppressed(review, "warning", produced_at_ms, before, max_age_ms, now_ms):
         return suppressed
-    alert = _alert("safety", "critical", review, prepared, sentiment.scores[0], "hazard", now_ms)
+    alert = _alert("safety", "warning", review, prepared, sentiment.scores[0], "hazard", now_ms)
     return replace(alert, sentence=words_of(prepared, hazard))
 
 
 def _safety_suppressed(
-    review: Review, produced_at_ms: int | None, before: Fired | None, max_age_ms: int, now_ms: int
+    review: Review, severity: Severity, produced_at_ms: int | None, before: Fired | None, max_age_ms: int, now_ms: int
 ) -> Suppressed | None:
     if _is_old(review, produced_at_ms, max_age_ms, now_ms):
         return Suppressed("safety", "too_old")
-    if before is not None and not is_graver("critical", before.severity):
+    if before is not None and not is_graver(severity, before.severity):
         return Suppressed("safety", "severity_not_raised")
     return None
 

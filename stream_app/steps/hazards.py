@@ -14,10 +14,13 @@ _MOST_STARS = 3
 
 
 def speaks_of_hazard(review: EnrichedReview) -> bool:
-    """Does the rule ``safety`` hold: safety terms, or a sentence about a hazard, with at most three stars or none?"""
+    """Does it name a hazard by safety terms, with at most three stars or none?
+
+    Not by the model alone: of popular products it finds two in two weeks where there is none (decision 51).
+    """
     if review.kind == "deleted" or (review.rating or 0) > _MOST_STARS:
         return False
-    return bool(review.safety_words) or any(opinion.hazard for opinion in review.opinions or ())
+    return bool(review.safety_words)
 
 
 def with_hazard(hazards: Mapping[str, int], review_id: str, hour: int | None) -> dict[str, int]:

@@ -179,7 +179,7 @@ def test_example_of_an_alert_by_a_learned_hazard_is_valid_and_says_what_raised_i
     alert = contract.decode_alert(record(orjson.dumps(value)))
 
     assert not isinstance(alert, Rejected)
-    assert (alert.rule, alert.severity, alert.reason, alert.p_negative) == ("safety", "critical", "hazard", 0.9312)
+    assert (alert.rule, alert.severity, alert.reason, alert.p_negative) == ("safety", "warning", "hazard", 0.9312)
 
 
 @pytest.mark.parametrize("flag", ["low_confidence", "rating_mismatch"])

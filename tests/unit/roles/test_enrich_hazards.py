@@ -19,7 +19,7 @@ def hazardous(text: str) -> Scores:
 
 
 def test_hazard_that_no_term_names_raises_a_safety_alert_once_and_is_published() -> None:
-    """Neutral as the review is. An edit that says no more fires nothing, nor does one by terms."""
+    """Neutral as the review is. An edit that says no more fires nothing; one that a term names is graver."""
 
     async def scenario() -> None:
         async with staged(summaries="off") as stage:
@@ -28,9 +28,10 @@ def test_hazard_that_no_term_names_raises_a_safety_alert_once_and_is_published()
             for offset, text in enumerate(texts):
                 await stage.take(edit(offset, text, rating=3))
                 await stage.finished(offset)
-            assert alerts_of(stage, "alert_id") == ["safety|p|r"]
-            assert alerts_of(stage, "reason") == ["hazard"]
-            assert alerts_of(stage, "sentence") == [GLASS]
+            assert alerts_of(stage, "alert_id") == ["safety|p|r", "safety|p|r"]
+            assert alerts_of(stage, "reason") == ["hazard", "terms"]
+            assert alerts_of(stage, "severity") == ["warning", "critical"]
+            assert alerts_of(stage, "sentence") == [GLASS, "It caught fire."]
             assert stage.acks.calls[0] == ("early", 0, ["reviews.alerts"])
             opinions = [stage.enriched()[offset].opinions for offset in range(4)]
             assert [None if of is None else len(of) for of in opinions] == [1, 2, 0, 0]

@@ -39,11 +39,11 @@ def by_hazard(
     )
 
 
-def test_learned_hazard_raises_a_critical_alert_with_its_sentence() -> None:
+def test_learned_hazard_raises_a_warning_with_its_sentence() -> None:
     """Whatever the sentiment of the whole; under the id of the rule safety."""
     alert = by_hazard(rating=2)
     assert isinstance(alert, Alert)
-    assert (alert.alert_id, alert.severity, alert.reason) == ("safety|p|r", "critical", "hazard")
+    assert (alert.alert_id, alert.severity, alert.reason) == ("safety|p|r", "warning", "hazard")
     assert (alert.sentence, alert.safety_words) == ("The pin went right into my thumb.", ())
     assert alert.p_negative == 0.3
 
@@ -64,7 +64,8 @@ def test_learned_hazard_fires_once_and_not_of_old_reviews() -> None:
     """An alert by terms of an earlier revision is the same one."""
     alert = by_hazard()
     assert isinstance(alert, Alert)
-    assert by_hazard(before=fired(alert)) == Suppressed("safety", "severity_not_raised")
+    for severity in ("warning", "critical"):
+        assert by_hazard(before=fired(replace(alert, severity=severity))) == Suppressed("safety", "severity_not_raised")
     assert by_hazard(now_ms=1049 * HOUR_MS) == Suppressed("safety", "too_old")
 
 
