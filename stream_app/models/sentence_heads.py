@@ -23,7 +23,7 @@ from stream_app.ports import Tokens
 from stream_app.records import LABELS, SentenceScores, Span
 from stream_app.steps.aspects import Aspect
 from stream_app.steps.aspects.keywords import aspects_by_keyword
-from stream_app.steps.sentences import sentences
+from stream_app.steps.clauses import clauses
 
 ASPECT_THRESHOLD = 0.7
 NAMED_ASPECT_THRESHOLD = 0.25
@@ -75,7 +75,7 @@ def learned_aspects(folder: Path) -> frozenset[str] | None:
 
 @dataclass(frozen=True, slots=True)
 class SentenceTokenIds(TokenIds):
-    """TokenIds of a text, and its sentences that were read, none without a token.
+    """TokenIds of a text, and its sentences (steps/clauses.py) that were read, none without a token.
 
     ``bounds``: the first token of each, and the one behind the last; between two sentences there is none.
     ``aspects``: ids of the aspects of each that its words name; empty where no aspect is found by words.
@@ -109,7 +109,7 @@ class SentenceTokenizer(TextTokenizer):
         truncated = self._is_cut(encoded)
         spans: list[Span] = []
         bounds: list[int] = []
-        for span in sentences(text[: encoded.offsets[end - 1][1]] if truncated else text):
+        for span in clauses(text[: encoded.offsets[end - 1][1]] if truncated else text):
             first = encoded.char_to_token(span.start)
             if first is None:  # the normalizer drops some characters
                 first = bisect_left(encoded.offsets, (span.start, 0), 1, end)

@@ -1,4 +1,6 @@
-"""Chooses what to publish of the sentences that the classifier judged, and finds those that speak of a hazard."""
+"""Chooses what to publish of the sentences that the classifier judged (of some the clauses, see clauses.py), and finds
+those that speak of a hazard.
+"""
 
 from __future__ import annotations
 

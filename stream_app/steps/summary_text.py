@@ -10,6 +10,7 @@ from functools import lru_cache
 import Stemmer
 
 from stream_app.records import Label, Span
+from stream_app.steps.clauses import clauses
 from stream_app.steps.lexicon import (
     NEGATIONS,
     NEGATIVE_WORDS,
@@ -17,7 +18,6 @@ from stream_app.steps.lexicon import (
     STOP_WORDS,
 )
 from stream_app.steps.safety import safety_words_in_each
-from stream_app.steps.sentences import sentences
 
 MAX_SENTENCE_CHARACTERS = 300
 _MAX_SENTENCES = 500  # that are weighed: each later one weighs less than the one before it, and none there could win
@@ -105,7 +105,7 @@ def key_sentence(text: str, dangerous: bool) -> Span | None:
 
 @lru_cache(maxsize=128)  # one review is asked for its best sentence and for its key sentence, shortly one after another
 def _sentence_words(text: str) -> tuple[list[Span], list[frozenset[str]]]:
-    spans = sentences(text)[:_MAX_SENTENCES]
+    spans = clauses(text)[:_MAX_SENTENCES]
     return spans, [content_words(text[span.start : span.end]) for span in spans]
 
 

@@ -30,7 +30,10 @@ def test_neutral_opinions_without_a_known_aspect_and_those_outside_of_the_text_g
 def test_foreign_producer_cannot_make_what_is_kept_grow() -> None:
     kept = kept_spans(TEXT, None)
 
-    assert len(kept_mentions(kept, [Opinion(Span(0, 5), "positive", 0.9, ("look",))] * 10_000)) == MAX_MENTIONS
+    praise, blame = Opinion(Span(0, 5), "positive", 0.9, ("look",)), Opinion(Span(5, 9), "negative", 0.9, ("look",))
+
+    assert len(kept_mentions(kept, [praise, blame] * 5_000)) == MAX_MENTIONS
+    assert len(kept_mentions(kept, [praise] * 10_000)) == 1
 
 
 def test_sentence_that_is_not_kept_is_no_mention() -> None:
@@ -72,3 +75,42 @@ def test_key_sentence_is_kept_and_found_wherever_it_stands() -> None:
         assert kept_sentences(text, kept)[slice(*place)] == text[key.start : key.end]
     assert kept_key(kept_spans(text, None), None) is None
     assert kept_key([], Span(0, 5)) is None
+
+
+def test_clauses_that_disagree_are_mentions_of_their_own_and_others_of_the_whole_sentence() -> None:
+    """So delivery is blamed by its own words, and no highlight quotes blame as praise."""
+    text = "Delivery took weeks, but the kettle is great. It boils fast, though the lid is good too."
+    slow, great, fast, lid = (
+        Span(text.index(words), text.index(words) + len(words))
+        for words in ("Delivery took weeks", "the kettle is great.", "It boils fast", "the lid is good too.")
+    )
+    found = kept_mentions(
+        kept_spans(text, great),
+        [
+            Opinion(slow, "negative", 0.9, ("delivery",)),
+            Opinion(great, "positive", 0.9, ("quality",)),
+            Opinion(fast, "positive", 0.9, ("function",)),
+            Opinion(lid, "positive", 0.9, ("quality",)),
+        ],
+    )
+
+    said = [(text[one.begins :][: one.end - one.start], one.label, one.aspects) for one in found]
+    assert said == [
+        ("Delivery took weeks", "negative", ("delivery",)),
+        ("the kettle is great.", "positive", ("quality",)),
+        ("It boils fast, though the lid is good too.", "positive", ("function", "quality")),
+    ]
+
+
+def test_sentence_of_a_key_clause_is_kept_whole_unless_it_is_too_long() -> None:
+    text = "It looks nice. Delivery took weeks, but the kettle is great."
+    key = Span(text.index("the kettle"), len(text))
+    kept = kept_spans(text, key)
+    place = kept_key(kept, key)
+    assert place is not None
+    assert kept_sentences(text, kept)[slice(*place)] == "Delivery took weeks, but the kettle is great."
+
+    text = f"Delivery took {'very ' * 100}long, but the kettle is great."
+    key = Span(text.index("the kettle"), len(text))
+    assert kept_key(kept_spans(text, key), key) is not None
+    assert "the kettle is great." in kept_sentences(text, kept_spans(text, key))
