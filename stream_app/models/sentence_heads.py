@@ -32,7 +32,7 @@ Measured: docs/decisions/0047-mean-of-three-models.md."""
 
 _ASPECT_LOGIT, _NAMED_ASPECT_LOGIT = (math.log(p / (1 - p)) for p in (ASPECT_THRESHOLD, NAMED_ASPECT_THRESHOLD))
 
-DEFAULT_HAZARD_THRESHOLD = 0.8  # a critical alert must not be noise
+DEFAULT_HAZARD_THRESHOLD = 0.8  # an alert must not be noise
 _BELIEVE_ALL = 2.0
 _OPPOSITE = {LABELS.index("negative"): LABELS.index("positive"), LABELS.index("positive"): LABELS.index("negative")}
 TASKS = frozenset({"sentiment", "hazard", "aspects"})

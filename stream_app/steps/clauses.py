@@ -12,30 +12,45 @@ from collections.abc import Iterator
 from stream_app.records import Span
 from stream_app.steps.sentences import sentences
 
-_MAY_CONTRAST = (" but ", "though ", " yet ", "owever")  # found in a moment; most texts have none
+_MAY_CONTRAST = ("but ", "though ", "yet ", "however")  # found in a moment; most texts have none
 _CONTRAST = re.compile(
-    r"(?P<comma>[,;]|\s[-–—])?\s{1,3}(?:but|(?P<behind_comma>(?:even\s)?though|although|yet|however,?))\s{1,3}(?=\S)",
+    r"(?P<comma>[,;]|\s[-–—])?\s{1,3}(?:but|(?P<behind_comma>(?:even\s)?though|although|yet|however,?))\s{1,3}(?=\w)",
     re.IGNORECASE,
 )
 # "Although it leaks, it is fine."
-_CONCEDES = re.compile(r"(?:even\sthough|although|though)\s{1,3}(?=\S)", re.IGNORECASE)
+_CONCEDES = re.compile(r"(?:even\sthough|although|though)\s{1,3}(?=\w)", re.IGNORECASE)
+_PRONOUN = r"(?:i|it|they|we|you|he|she|there|mine)\b"
 _SUBJECT = re.compile(
-    r"(?:i|it|they|we|you|he|she|this|that|these|those|there|the|my|our|its|their|mine|one|some|when|if|after|once|for"
-    r"|overall|unfortunately|sadly|luckily|now)\b",
+    rf"{_PRONOUN}|(?:this|that|these|those|the|my|our|its|their|when|if|after|once|overall|unfortunately|sadly|luckily|now)\b",
     re.IGNORECASE,
 )
-_COMMA_AND_SUBJECT = re.compile(r",\s{1,3}(?=" + _SUBJECT.pattern + ")", re.IGNORECASE)
-_NO_CONTRAST = re.compile(r"(?:nothing|anything|everything|all|none|no one|help|last|only|just|merely|simply)$", re.I)
-_NOT_ONLY = re.compile(r"\bnot (?:only|just|merely|simply)\b", re.IGNORECASE)
+_BEGINS_WITH_PRONOUN = re.compile(_PRONOUN, re.IGNORECASE)
+_COMMA_AND_SUBJECT = re.compile(rf",\s{{1,3}}(?={_SUBJECT.pattern})", re.IGNORECASE)
+# "but for the smell": except
+_EXCEPT = re.compile(rf"for\b(?!.*\b(?:{_PRONOUN}|is|are|was|were|will|works?)\b)", re.IGNORECASE)
+
+_NO_CONTRAST = re.compile(r"\b(?:nothing|all|none|help|last|only|just|merely|simply)$", re.IGNORECASE)
+# a list of two, a belief or a condition that what follows corrects, or all of which what follows is excepted
+_GOES_ON = re.compile(
+    r"(?:\bnot|n['’]t) (?:only|just|merely|simply)\b"
+    r"|\b(?:thought|think|afraid|scared|expect\w*|worr\w+|feared|hop(?:ed?|ing)|s[kc]eptical|if|would|others?|reviews?"
+    r"|reviewers?|everything|anything|any ?one|every ?one|no ?body|no one)\b",
+    re.IGNORECASE,
+)
+_NEGATION = re.compile(r"\b(?:not|no|never)\b|n['’]t\b", re.IGNORECASE)
+_ADJECTIVE = re.compile(r"\b(?:an?|very|quite|so) \w+$", re.IGNORECASE)  # "a cheap, but very good alternative"
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-_LEAST_WORDS = 2  # of a clause; of one that has no subject, one more
+_LEAST_WORDS = 2  # of a clause; of one without a pronoun as its subject one more
+_SEEN_CHARACTERS = 80  # of what follows, to count its words
+_LONGEST = 1000  # of a sentence, in characters: longer ones stay whole, and none takes long
 _OPENS_MORE = (("(", ")"), ("“", "”"), ("[", "]"))
 
 
 def clauses(text: str) -> list[Span]:
     """The sentences of a text, in order; of one that contrasts statements each, without the word that joins them."""
     found = sentences(text)
-    if not any(word in text for word in _MAY_CONTRAST):
+    lower = text.lower()
+    if not any(word in lower for word in _MAY_CONTRAST):
         return found
     return [clause for span in found for clause in _clauses(text, span)]
 
@@ -43,30 +58,41 @@ def clauses(text: str) -> list[Span]:
 def _clauses(text: str, sentence: Span) -> Iterator[Span]:
     """A clause is parted where it and what is left are long enough, and outside of brackets and quotation marks."""
     start = sentence.start
+    if sentence.end - start > _LONGEST:
+        yield sentence
+        return
     if concedes := _CONCEDES.match(text, start, sentence.end):
         comma = _COMMA_AND_SUBJECT.search(text, concedes.end(), sentence.end)
-        if comma and _parts(text, concedes.end(), comma.start(), comma.end(), sentence.end, _LEAST_WORDS):
+        if comma and _parts(text[concedes.end() : comma.start()], text[comma.end() : sentence.end], _LEAST_WORDS):
             yield _stripped(text, concedes.end(), comma.start())
             start = comma.end()
     for found in _CONTRAST.finditer(text, start, sentence.end):
-        subject = _SUBJECT.match(text, found.end(), sentence.end) is not None
-        if not found["comma"] and (found["behind_comma"] or not subject):
-            continue  # "small but mighty", "it is not yet clear"
-        least = _LEAST_WORDS if subject else _LEAST_WORDS + 1
-        if _parts(text, start, found.start(), found.end(), sentence.end, least):
+        before, after = text[start : found.start()].rstrip(), text[found.end() : sentence.end]
+        if _contrast(before, after, bool(found["comma"]), bool(found["behind_comma"])):
             yield _stripped(text, start, found.start())
             start = found.end()
     yield Span(start, sentence.end)
 
 
-def _parts(text: str, start: int, stop: int, next_start: int, end: int, least: int) -> bool:
-    """May [start, stop) and [next_start, end) be two clauses, the second of ``least`` words?"""
-    before = text[start:stop]
+def _contrast(before: str, after: str, comma: bool, behind_comma: bool) -> bool:
+    """Are these two statements? ``behind_comma``: the word between them contrasts only behind a comma."""
+    if _EXCEPT.match(after) or _NO_CONTRAST.search(before[-20:]) or _GOES_ON.search(before):
+        return False
+    if _BEGINS_WITH_PRONOUN.match(after):
+        return (comma or not behind_comma) and _parts(before, after, _LEAST_WORDS)
+    subject = _SUBJECT.match(after) is not None
+    if not comma and (behind_comma or not subject or _NEGATION.search(before)):
+        return False  # "small but mighty", "it is not yet clear", "not the sound but the cable"
+    if not subject and ("," in after or _NEGATION.search(before) or _ADJECTIVE.search(before[-40:])):
+        return False  # "the bag, although not big, is fine", "not red, but a dull brown"
+    return _parts(before, after, _LEAST_WORDS + 1)
+
+
+def _parts(before: str, after: str, least: int) -> bool:
+    """May these be two clauses, the second of ``least`` words?"""
     return (
-        len(_WORD.findall(before)) >= _LEAST_WORDS
-        and len(_WORD.findall(text, next_start, end)) >= least
-        and _NO_CONTRAST.search(before) is None
-        and _NOT_ONLY.search(before) is None
+        len(_WORD.findall(before[:_SEEN_CHARACTERS])) >= _LEAST_WORDS
+        and len(_WORD.findall(after[:_SEEN_CHARACTERS])) >= least
         and before.count('"') % 2 == 0
         and all(before.count(opens) <= before.count(closes) for opens, closes in _OPENS_MORE)
     )

@@ -58,8 +58,8 @@ def kept_key(kept: Sequence[Span], key: Span | None) -> tuple[int, int] | None:
 def kept_mentions(kept: Sequence[Span], opinions: Sequence[Opinion]) -> tuple[Mention, ...]:
     """The kept sentences that an opinion begins in, by where they stand in ``kept_sentences``, with its known aspects.
 
-    Where several begin in one sentence, that has the aspects of all if they agree. Else each is a mention of its clause
-    alone: nobody may quote as praise what is blame as well.
+    Where several begin in one sentence, that has the aspects of all if none contradicts another. Else each is a mention
+    of its clause alone: a sentence that says both is quoted neither as praise nor as blame.
     Neutral ones (hazards) only where they speak of an aspect. At most MAX_MENTIONS: those of the opinions that come
     first.
     """
@@ -73,9 +73,11 @@ def kept_mentions(kept: Sequence[Span], opinions: Sequence[Opinion]) -> tuple[Me
             told.setdefault(at, []).append((opinion, aspects))
     found: list[Mention] = []
     for at, of_one in told.items():
-        if len({opinion.label for opinion, _ in of_one}) == 1:
+        labels: set[Label] = {opinion.label for opinion, _ in of_one}
+        if not labels >= {"negative", "positive"}:
+            label = min(labels, key=lambda one: one == "neutral")
             aspects = frozenset().union(*(aspects for _, aspects in of_one))
-            found.append(_mention(kept[at], moved[at], of_one[0][0].label, aspects, kept[at]))
+            found.append(_mention(kept[at], moved[at], label, aspects, kept[at]))
         else:
             found += [_mention(kept[at], moved[at], one.label, aspects, one.span) for one, aspects in of_one]
     return tuple(sorted(found[:MAX_MENTIONS]))

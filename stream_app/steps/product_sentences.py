@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from stream_app.records import Evidence, Mention, value
+from stream_app.records import Evidence, Mention, Span, value
 from stream_app.steps.language import UNDETERMINED
 from stream_app.steps.sentence_style import cost
 from stream_app.steps.sentences import sentences
@@ -20,7 +20,8 @@ _CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 class Quotable:
     """A sentence of a review. ``language``: an ISO 639-1 code. ``cost``: of its style, see sentence_style.
 
-    ``mention``: the opinion in it; None where it tells none, or that was not judged.
+    ``mention``: the opinion in it; None where it tells none, or that was not judged. ``is_mixed``: it tells several,
+    which contradict each other.
     """
 
     review: Evidence
@@ -28,6 +29,7 @@ class Quotable:
     language: str
     cost: float
     mention: Mention | None = None
+    is_mixed: bool = False
 
 
 def quotable(evidence: Sequence[Evidence]) -> list[Quotable]:
@@ -41,12 +43,18 @@ def quotable(evidence: Sequence[Evidence]) -> list[Quotable]:
         language = _language_of(item)
         opinions = {(one.start, one.end): one for one in item.mentions}
         own = [
-            Quotable(item, text, language, cost(text), opinions.get((span.start, span.end)))
+            Quotable(item, text, language, cost(text), opinions.get((span.start, span.end)), _is_mixed(item, span))
             for text, span in reversed(texts.items())
         ]
         best = sorted(own, key=lambda one: one.cost)[:MOST_OF_A_REVIEW]
         found += [one for one in own if one in best]
     return found
+
+
+def _is_mixed(item: Evidence, span: Span) -> bool:
+    """Are clauses of it mentions of their own? See kept_mentions."""
+    of_it = [one for one in item.mentions if span.start <= one.start < span.end]
+    return len(of_it) > 1
 
 
 def _language_of(item: Evidence) -> str:

@@ -178,6 +178,8 @@ def _prevailing(sentences: Sequence[Quotable]) -> Sequence[Quotable]:
 
 def _contradicts(sentence: Quotable, label: Label | None) -> bool:
     """Does it complain in a positive review, or praise in a negative one?"""
+    if sentence.is_mixed:
+        return label in ("positive", "negative")
     return sentence.mention is not None and {label, sentence.mention.label} == {"positive", "negative"}
 
 

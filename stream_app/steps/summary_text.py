@@ -18,6 +18,7 @@ from stream_app.steps.lexicon import (
     STOP_WORDS,
 )
 from stream_app.steps.safety import safety_words_in_each
+from stream_app.steps.sentences import sentences
 
 MAX_SENTENCE_CHARACTERS = 300
 _MAX_SENTENCES = 500  # that are weighed: each later one weighs less than the one before it, and none there could win
@@ -62,7 +63,7 @@ def best_sentence(text: str, title: str | None, label: Label | None, among: Sequ
     """The sentence that represents the review best: shares words with the title and with the other sentences, is
     neither very short nor long, carries words of the review's sentiment, and early ones before late ones.
 
-    ``among``: one that begins in one of these, if there is one.
+    ``among``: one that overlaps one of these, if there is one.
     """
     spans, words = _sentence_words(text)
     if len(spans) < 2:
@@ -78,7 +79,9 @@ def best_sentence(text: str, title: str | None, label: Label | None, among: Sequ
         central = sum([shared[word] for word in own]) - len(own)
         return fitting * (1 + central / (len(own) + 2) + len(own & wanted) + 0.7 * len(own & weighty)) - 0.05 * index
 
-    fit = [index for index, span in enumerate(spans) if any(one.start <= span.start < one.end for one in among)]
+    fit = [
+        index for index, span in enumerate(spans) if any(one.start < span.end and span.start < one.end for one in among)
+    ]
     return shortened(text, spans[max(fit or range(len(spans)), key=score)])
 
 
@@ -86,9 +89,9 @@ def best_sentence(text: str, title: str | None, label: Label | None, among: Sequ
 def key_sentence(text: str, dangerous: bool) -> Span | None:
     """The sentence that weighs most in a complaint: safety words, then how much it complains, then early ones.
 
-    ``dangerous``: may there be safety words?
+    ``dangerous``: may there be safety words? Then sentences stay whole, as a safety term may span two clauses.
     """
-    spans, words = _sentence_words(text)
+    spans, words = _sentence_words(text, dangerous)
     if len(spans) < 2:
         return shortened(text, spans[0]) if spans else None
     held = [text[span.start : span.end] for span in spans]
@@ -104,8 +107,9 @@ def key_sentence(text: str, dangerous: bool) -> Span | None:
 
 
 @lru_cache(maxsize=128)  # one review is asked for its best sentence and for its key sentence, shortly one after another
-def _sentence_words(text: str) -> tuple[list[Span], list[frozenset[str]]]:
-    spans = clauses(text)[:_MAX_SENTENCES]
+def _sentence_words(text: str, whole: bool = False) -> tuple[list[Span], list[frozenset[str]]]:
+    """The sentences, those that contrast by clause unless ``whole``, and the content words of each."""
+    spans = (sentences if whole else clauses)(text)[:_MAX_SENTENCES]
     return spans, [content_words(text[span.start : span.end]) for span in spans]
 
 

@@ -126,11 +126,13 @@ class Alerts:
         return DueAlert(found, contract.alert_message(self._topic, found) if isinstance(found, Alert) else None)
 
     def _fired_for(self, review: OpenReview) -> alert_rules.Fired | None:
-        """Return how ``safety``, or else ``negative_review``, fired last for this review.
+        """Return the gravest firing of ``safety`` and ``negative_review`` for this review.
 
-        ``safety`` is graver: an edit that adds nothing about the hazard needs no further alert.
+        An edit that makes it no worse than either has said needs no further alert.
         """
         epoch = review.in_flight.epoch
-        return self._fired.before(alert_id_of(review.review, "safety"), epoch) or self._fired.before(
-            alert_id_of(review.review), epoch
-        )
+        safety = self._fired.before(alert_id_of(review.review, "safety"), epoch)
+        negative = self._fired.before(alert_id_of(review.review), epoch)
+        if safety is None or negative is None:
+            return safety or negative
+        return negative if alert_rules.is_graver(negative.severity, safety.severity) else safety

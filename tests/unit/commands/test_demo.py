@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
 import pytest
+from rich.console import Console
+from rich.text import Text
 
+from stream_app.commands import demo_replay
 from stream_app.commands.demo import _WITHIN, _sample, scratch_folder
 from stream_app.commands.demo_replay import _noting, outlook
 from stream_app.commands.review_files import Line, read_lines
@@ -75,3 +80,15 @@ def test_logs_are_kept_when_something_failed(tmp_path: Path, monkeypatch: pytest
         run(error=RuntimeError("no"))
     kept = [Path(line.split()[-1].rstrip(".")) for line in said]
     assert [(folder / "enrich.log").read_text() for folder in kept] == ["why", "why"]
+
+
+def test_progress_in_a_file_is_a_line_at_once_and_then_each_quarter_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, out = [100.0], io.StringIO()
+    monkeypatch.setattr(demo_replay, "console", Console(file=out, width=80))
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with demo_replay._each_quarter_minute() as update:
+        for second in range(31):
+            now[0] = 100.0 + second
+            update(lambda: Text(f"published {'x' * 100} {now[0]:.0f}"))
+
+    assert [line.split()[-1] for line in out.getvalue().splitlines()] == ["100", "115", "130"]

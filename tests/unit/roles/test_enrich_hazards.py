@@ -59,3 +59,20 @@ def test_one_review_of_a_hazard_raises_one_alert_however_negative_it_is() -> Non
             assert alerts_of(stage, "alert_id") == ["safety|p|r", "negative_review|p|r1"]
 
     run(scenario)
+
+
+def test_critical_review_after_a_warning_of_a_hazard_fires_once() -> None:
+    """Four stars raise no safety alert: the graver of both that fired counts."""
+
+    async def scenario() -> None:
+        async with staged(summaries="off") as stage:
+            stage.bert._answer = lambda text: replace(hazardous(text), negative=0.9, neutral=0.1, positive=0.0)
+            await stage.take(edit(0, GLASS, rating=3))
+            await stage.finished(0)
+            for offset in (1, 2):
+                await stage.take(edit(offset, "It caught fire.", rating=4))
+                await stage.finished(offset)
+            assert alerts_of(stage, "alert_id") == ["safety|p|r", "negative_review|p|r"]
+            assert alerts_of(stage, "severity") == ["warning", "critical"]
+
+    run(scenario)

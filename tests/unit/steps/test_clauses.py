@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,17 +39,45 @@ def test_sentence_is_parted_where_a_second_statement_contrasts(parts: str) -> No
         "Small but mighty.",  # two words, no statements
         "It is nothing but trouble.",
         "It is not only cheap, but also works very well.",
+        "It isn't just cheap, but it is also ugly.",
         "I can't help but love the colour.",
         "It is not yet clear how it works.",
-        "But the lid leaks.",
+        "Yes, but the lid leaks.",
         "Works well, though.",
         "It said (cheap, but it works well) on the box.",
         'She said "it is fine, but the lid leaks" to me.',
-        "However it is made, it works.",
+        "It would be perfect, but for the smell of plastic.",
+        "It is perfect but for the smell.",
+        "Everything is perfect but the price.",
+        "I'd recommend it to anyone but my worst enemy.",
+        "The problem is not the sound but the cable.",
+        "The colour is not red as shown, but a dull brown.",
+        "It has a weak, but very sweet taste.",
+        "The bag, although not very big, is well made.",
+        "My only complaint, though minor, is the smell.",
+        "I thought it would shock me, but it was perfectly safe.",
+        "I would have given five stars, but the lid leaks.",
+        "Others say it leaks, but mine doesn't.",
+        "I like it but , it is too small.",
+        f"{'It is very good ' * 70}, but the lid leaks.",
     ],
 )
 def test_what_is_one_statement_stays_whole(text: str) -> None:
     assert clauses(text) == sentences(text)
+
+
+def test_neither_capitals_nor_other_sentences_make_a_difference() -> None:
+    for text in ("I LIKE IT, BUT THE LID LEAKS.", "Though it is small, it works well."):
+        assert len(clauses(text)) == 2
+        assert clauses(text) == clauses(f"{text} Nice but loud.")[:2]
+
+
+@pytest.mark.parametrize("text", ['it said "' + "a b, but it is " * 1330, "we like (it " + " but it" * 2400])
+def test_no_text_takes_long(text: str) -> None:
+    began = time.perf_counter()
+    clauses(text)
+    clauses(text.replace(" but ", ". But ", 5))
+    assert time.perf_counter() - began < 0.5
 
 
 def test_chinese_is_parted_as_by_its_sentences() -> None:

@@ -215,6 +215,19 @@ def test_complaint_is_no_headline_of_a_product_that_most_praise() -> None:
     assert found.headline == praised.sentence
 
 
+def test_sentence_that_praises_and_complains_is_no_headline_where_another_is_clear() -> None:
+    mixed = "The lid leaks all the time, but it is a nice kettle."
+    clauses = (Mention(0, 26, "negative", ()), Mention(32, len(mixed), "positive", ()))
+    evidence = [Evidence(name, 0, 1000, "positive", 0, None, mixed, "en", clauses) for name in ("a", "b", "c")]
+    clear = "It boils fast and looks very good."
+    evidence += [Evidence("d", 0, 1000, "positive", 0, None, clear, "en", (Mention(0, len(clear), "positive", ()),))]
+
+    assert [one.is_mixed for one in quotable(evidence)] == [True, True, True, False]
+    found = choice_of(evidence)
+    assert found is not None
+    assert found.headline == clear
+
+
 def test_complaint_is_no_headline_where_praise_is_brief_or_sentences_neutral() -> None:
     broke = item("d", "negative", "The zipper of the dress broke at once.")
     brief = [item("a", "positive", "Love it!"), item("b", "positive", "So good!"), item("c", "positive", "Great!")]

@@ -80,6 +80,21 @@ def test_key_sentence_is_the_danger_before_the_complaint() -> None:
     assert text[complaint.start : complaint.end] == "Terrible, awful, useless junk."
 
 
+def test_safety_term_that_spans_two_clauses_is_quoted_whole() -> None:
+    text = "Awful rude terrible seller. The battery looked okay, but it leaked."
+    span = key_sentence(text, dangerous=True)
+    assert span is not None
+    assert text[span.start : span.end] == "The battery looked okay, but it leaked."
+
+
+def test_best_sentence_is_one_that_overlaps_what_is_named() -> None:
+    """The classifier reads the title too, and may part clauses that the text alone has whole."""
+    text = "Lovely lovely packaging and lovely colours. The zip is broken and stuck"
+    span = best_sentence(text, "Lovely packaging", "negative", [Span(text.index("stuck"), len(text))])
+    assert span is not None
+    assert text[span.start : span.end] == "The zip is broken and stuck"
+
+
 def test_long_sentence_is_cut_after_a_word() -> None:
     """An alert or a quote is no place for a page."""
     span = key_sentence("word " * 200, dangerous=True)
