@@ -9,7 +9,7 @@ from stream_app.records.immutable import value
 
 
 class Mention(NamedTuple):
-    """A kept sentence, or clause, with an opinion: ``sentence[start:end]`` of its Evidence, label, and ids of aspects.
+    """A kept sentence, or clause, with an opinion: ``sentence[start:end]`` of its Evidence; label, ids of its aspects.
 
     ``begins``: where it begins in the text of the enriched review; None in what was kept before that was noted.
     """
@@ -26,7 +26,8 @@ class Evidence:
     """What the view keeps of a review's text: what a product's text, and its aspects, may quote.
 
     ``sentence``: its first sentences and its key sentence, one a line (steps/kept_sentences). ``language``: None in
-    what was kept before it was noted; so are ``mentions`` empty. ``key``: where that of the key sentence stands.
+    what was kept before it was noted; so are ``mentions`` empty. ``key``: where the sentence with the key
+    sentence stands.
     """
 
     review_id: str

@@ -33,11 +33,20 @@ _NO_CONTRAST = re.compile(r"\b(?:nothing|all|none|help|last|only|just|merely|sim
 # a list of two, a belief or a condition that what follows corrects, or all of which what follows is excepted
 _GOES_ON = re.compile(
     r"(?:\bnot|n['’]t) (?:only|just|merely|simply)\b"
-    r"|\b(?:thought|think|afraid|scared|expect\w*|worr\w+|feared|hop(?:ed?|ing)|s[kc]eptical|if|would|others?|reviews?"
-    r"|reviewers?|everything|anything|any ?one|every ?one|no ?body|no one)\b",
+    r"|\b(?:thought|think|afraid|scared|concerned|nervous|expect\w*|worr\w+|feared|hop(?:ed?|ing)|s[kc]eptical|doubt\w*"
+    r"|assumed|assuming|suppos\w+|heard|sa(?:y|ys|id)|if|would|others?|reviews?|reviewers?|everything|anything|any ?one"
+    r"|every ?one|no ?body|no one)\b",
     re.IGNORECASE,
 )
 _NEGATION = re.compile(r"\b(?:not|no|never)\b|n['’]t\b", re.IGNORECASE)
+_NOT_THE_ONE = re.compile(r"\bnot (?:the|an?|my)\b[^,]*$", re.IGNORECASE)  # "not the sound, but the cable"
+_TOO_SHORT = re.compile(
+    r"\w+ (?:is|are|was|were|do|does|did|has|have|had|can|could|will)(?: not|n['’]t)?\W*$", re.IGNORECASE
+)  # "it isn't."
+# ", is fine": what stood before the insertion goes on
+_COMMA_AND_MORE = re.compile(
+    rf",(?!\s{{1,3}}(?:{_SUBJECT.pattern}|(?:but|and|so|although|though|even|yet|however)\b))", re.IGNORECASE
+)
 _ADJECTIVE = re.compile(r"\b(?:an?|very|quite|so) \w+$", re.IGNORECASE)  # "a cheap, but very good alternative"
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _LEAST_WORDS = 2  # of a clause; of one without a pronoun as its subject one more
@@ -63,7 +72,7 @@ def _clauses(text: str, sentence: Span) -> Iterator[Span]:
         return
     if concedes := _CONCEDES.match(text, start, sentence.end):
         comma = _COMMA_AND_SUBJECT.search(text, concedes.end(), sentence.end)
-        if comma and _parts(text[concedes.end() : comma.start()], text[comma.end() : sentence.end], _LEAST_WORDS):
+        if comma and _concedes(text[concedes.end() : comma.start()], text[comma.end() : sentence.end]):
             yield _stripped(text, concedes.end(), comma.start())
             start = comma.end()
     for found in _CONTRAST.finditer(text, start, sentence.end):
@@ -74,15 +83,25 @@ def _clauses(text: str, sentence: Span) -> Iterator[Span]:
     yield Span(start, sentence.end)
 
 
+def _concedes(conceded: str, stated: str) -> bool:
+    """Is what stands behind "although" and its comma two statements?"""
+    is_long = len(_WORD.findall(conceded[:_SEEN_CHARACTERS])) > _LEAST_WORDS
+    return is_long and not _GOES_ON.search(conceded) and _parts(conceded, stated, _LEAST_WORDS)
+
+
 def _contrast(before: str, after: str, comma: bool, behind_comma: bool) -> bool:
     """Are these two statements? ``behind_comma``: the word between them contrasts only behind a comma."""
-    if _EXCEPT.match(after) or _NO_CONTRAST.search(before[-20:]) or _GOES_ON.search(before):
+    if _EXCEPT.match(after) or _TOO_SHORT.match(after) or _NO_CONTRAST.search(before[-20:]) or _GOES_ON.search(before):
         return False
+    if behind_comma and _COMMA_AND_MORE.search(after):
+        return False  # "the bag, although the zip is stiff, is fine"
     if _BEGINS_WITH_PRONOUN.match(after):
         return (comma or not behind_comma) and _parts(before, after, _LEAST_WORDS)
     subject = _SUBJECT.match(after) is not None
     if not comma and (behind_comma or not subject or _NEGATION.search(before)):
         return False  # "small but mighty", "it is not yet clear", "not the sound but the cable"
+    if subject and _NOT_THE_ONE.search(before):
+        return False
     if not subject and ("," in after or _NEGATION.search(before) or _ADJECTIVE.search(before[-40:])):
         return False  # "the bag, although not big, is fine", "not red, but a dull brown"
     return _parts(before, after, _LEAST_WORDS + 1)

@@ -58,8 +58,8 @@ def kept_key(kept: Sequence[Span], key: Span | None) -> tuple[int, int] | None:
 def kept_mentions(kept: Sequence[Span], opinions: Sequence[Opinion]) -> tuple[Mention, ...]:
     """The kept sentences that an opinion begins in, by where they stand in ``kept_sentences``, with its known aspects.
 
-    Where several begin in one sentence, that has the aspects of all if none contradicts another. Else each is a mention
-    of its clause alone: a sentence that says both is quoted neither as praise nor as blame.
+    Where several begin in one sentence, that has the aspects of all if they are of one label or complaints and hazards.
+    Else each is a mention of its clause alone: a sentence that says both is quoted neither as praise nor as blame.
     Neutral ones (hazards) only where they speak of an aspect. At most MAX_MENTIONS: those of the opinions that come
     first.
     """
@@ -74,8 +74,8 @@ def kept_mentions(kept: Sequence[Span], opinions: Sequence[Opinion]) -> tuple[Me
     found: list[Mention] = []
     for at, of_one in told.items():
         labels: set[Label] = {opinion.label for opinion, _ in of_one}
-        if not labels >= {"negative", "positive"}:
-            label = min(labels, key=lambda one: one == "neutral")
+        if len(labels) == 1 or labels == {"negative", "neutral"}:  # a neutral one is a hazard: no praise
+            label = min(labels)
             aspects = frozenset().union(*(aspects for _, aspects in of_one))
             found.append(_mention(kept[at], moved[at], label, aspects, kept[at]))
         else:

@@ -65,7 +65,7 @@ def best_sentence(text: str, title: str | None, label: Label | None, among: Sequ
 
     ``among``: one that overlaps one of these, if there is one.
     """
-    spans, words = _sentence_words(text)
+    spans, words = _sentence_words(text, False)
     if len(spans) < 2:
         return shortened(text, spans[0]) if spans else None
     shared = Counter([word for of_one in words for word in of_one])
@@ -107,7 +107,7 @@ def key_sentence(text: str, dangerous: bool) -> Span | None:
 
 
 @lru_cache(maxsize=128)  # one review is asked for its best sentence and for its key sentence, shortly one after another
-def _sentence_words(text: str, whole: bool = False) -> tuple[list[Span], list[frozenset[str]]]:
+def _sentence_words(text: str, whole: bool) -> tuple[list[Span], list[frozenset[str]]]:
     """The sentences, those that contrast by clause unless ``whole``, and the content words of each."""
     spans = (sentences if whole else clauses)(text)[:_MAX_SENTENCES]
     return spans, [content_words(text[span.start : span.end]) for span in spans]

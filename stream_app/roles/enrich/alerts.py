@@ -126,9 +126,9 @@ class Alerts:
         return DueAlert(found, contract.alert_message(self._topic, found) if isinstance(found, Alert) else None)
 
     def _fired_for(self, review: OpenReview) -> alert_rules.Fired | None:
-        """Return the gravest firing of ``safety`` and ``negative_review`` for this review.
+        """Return the graver of the last firings of ``safety`` and ``negative_review`` for this review.
 
-        An edit that makes it no worse than either has said needs no further alert.
+        An edit that raises ``negative_review`` no higher than that needs no further alert.
         """
         epoch = review.in_flight.epoch
         safety = self._fired.before(alert_id_of(review.review, "safety"), epoch)

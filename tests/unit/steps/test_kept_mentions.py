@@ -114,3 +114,16 @@ def test_sentence_of_a_key_clause_is_kept_whole_unless_it_is_too_long() -> None:
     key = Span(text.index("the kettle"), len(text))
     assert kept_key(kept_spans(text, key), key) is not None
     assert "the kettle is great." in kept_sentences(text, kept_spans(text, key))
+
+
+def test_hazard_is_no_praise_of_what_its_sentence_praises() -> None:
+    text = "The plug throws sparks, but the sound is great."
+    sparks, sound = Span(0, text.index(",")), Span(text.index("the sound"), len(text))
+    kept = kept_spans(text, None)
+    hazard = Opinion(sparks, "neutral", 0.9, ("safety",), hazard=True)
+
+    found = kept_mentions(kept, [hazard, Opinion(sound, "positive", 0.9, ("sound",))])
+    assert [(one.label, one.aspects) for one in found] == [("neutral", ("safety",)), ("positive", ("sound",))]
+
+    [whole] = kept_mentions(kept, [hazard, Opinion(sound, "negative", 0.9, ("sound",))])
+    assert (whole.start, whole.end, whole.label, whole.aspects) == (0, len(text), "negative", ("safety", "sound"))

@@ -178,4 +178,4 @@ def test_ten_thousand_sentences_are_not_all_weighed() -> None:
 
     assert span is not None
     assert text[span.start : span.end] == "It is a."
-    assert len(summary_text._sentence_words(text)[0]) == 500
+    assert len(summary_text._sentence_words(text, False)[0]) == 500
