@@ -16,7 +16,7 @@ _MOST_STARS = 3
 def speaks_of_hazard(review: EnrichedReview) -> bool:
     """Does it name a hazard by safety terms, with at most three stars or none?
 
-    Not by the model alone: of popular products it finds two in two weeks where there is none (decision 51).
+    Not by the model alone: four of five that it finds are none, and a popular product has many reviews (decision 51).
     """
     if review.kind == "deleted" or (review.rating or 0) > _MOST_STARS:
         return False

@@ -53,8 +53,7 @@ def quotable(evidence: Sequence[Evidence]) -> list[Quotable]:
 
 def _is_mixed(item: Evidence, span: Span) -> bool:
     """Are clauses of it mentions of their own? See kept_mentions."""
-    of_it = [one for one in item.mentions if span.start <= one.start < span.end]
-    return len(of_it) > 1
+    return sum(span.start <= one.start < span.end for one in item.mentions) > 1
 
 
 def _language_of(item: Evidence) -> str:
