@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from stream_app.records import Span
 from stream_app.steps.sentences import sentences
@@ -41,7 +42,7 @@ _GOES_ON = re.compile(
 _NEGATION = re.compile(r"\b(?:not|no|never)\b|n['’]t\b", re.IGNORECASE)
 _NOT_THE_ONE = re.compile(r"\bnot (?:the|an?|my)\b[^,]*$", re.IGNORECASE)  # "not the sound, but the cable"
 _TOO_SHORT = re.compile(
-    r"\w+ (?:is|are|was|were|do|does|did|has|have|had|can|could|will)(?: not|n['’]t)?\W*$", re.IGNORECASE
+    r"\b\w{1,20} (?:is|are|was|were|do|does|did|has|have|had|can|could|will)(?: not|n['’]t)?\W{0,5}$", re.IGNORECASE
 )  # "it isn't."
 # ", is fine": what stood before the insertion goes on
 _COMMA_AND_MORE = re.compile(
@@ -52,6 +53,7 @@ _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _LEAST_WORDS = 2  # of a clause; of one without a pronoun as its subject one more
 _SEEN_CHARACTERS = 80  # of what follows, to count its words
 _LONGEST = 1000  # of a sentence, in characters: longer ones stay whole, and none takes long
+_MOST_CONTRASTS = 10  # that are examined in a sentence, for the same reason
 _OPENS_MORE = (("(", ")"), ("“", "”"), ("[", "]"))
 
 
@@ -75,7 +77,7 @@ def _clauses(text: str, sentence: Span) -> Iterator[Span]:
         if comma and _concedes(text[concedes.end() : comma.start()], text[comma.end() : sentence.end]):
             yield _stripped(text, concedes.end(), comma.start())
             start = comma.end()
-    for found in _CONTRAST.finditer(text, start, sentence.end):
+    for found in islice(_CONTRAST.finditer(text, start, sentence.end), _MOST_CONTRASTS):
         before, after = text[start : found.start()].rstrip(), text[found.end() : sentence.end]
         if _contrast(before, after, bool(found["comma"]), bool(found["behind_comma"])):
             yield _stripped(text, start, found.start())
