@@ -30,9 +30,9 @@ _TRANSIENT = (
 Answer = TypeVar("Answer")
 
 
-def check_brokers(settings: KafkaSettings) -> str:
-    """Describe the cluster in one sentence. Raises BrokerUnavailable."""
-    metadata = reach(settings, lambda admin: admin.list_topics(timeout=ADMIN_SECONDS))
+def check_brokers(settings: KafkaSettings, seconds: float = ADMIN_SECONDS) -> str:
+    """Describe the cluster in one sentence. Raises BrokerUnavailable, after ``seconds`` without an answer."""
+    metadata = reach(settings, lambda admin: admin.list_topics(timeout=seconds))
     brokers = ", ".join(f"{broker.host}:{broker.port}" for broker in metadata.brokers.values())
     return f"{len(metadata.brokers)} broker(s): {brokers}"
 

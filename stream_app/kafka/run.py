@@ -5,22 +5,20 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import random
 import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 from wsgiref.simple_server import WSGIServer
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 from prometheus_client import start_http_server
 
 from stream_app import telemetry
-from stream_app.kafka.client_config import client_config
+from stream_app.kafka.admin import check_brokers
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.fatal import catch_everything, fatal
 from stream_app.kafka.faust_app import RoleApp, RoleWorker
@@ -30,16 +28,17 @@ from stream_app.kafka.ordered_publisher import OrderedPublisher
 from stream_app.kafka.publisher import ConfluentPublisher
 from stream_app.kafka.topic_check import check_topics_of
 from stream_app.kafka.topics_admin import log_identity
-from stream_app.ports import BrokerUnavailable, ConfigurationError, StreamRole
+from stream_app.ports import ConfigurationError, StreamRole
+from stream_app.retry import Retry
 from stream_app.settings import KafkaSettings
 
 Fatal = Callable[[BaseException], None]
 """Ends the process with exit code 1, nothing unfinished committed; may be called from any thread."""
 
-Service = Callable[[ConfluentPublisher, asyncio.Event], Awaitable[None]]
-"""A role that reads no topic: works until the event is set."""
+Service = Callable[[ConfluentPublisher, asyncio.Event], Coroutine[Any, Any, None]]
+"""A role that reads no topic: works until the event is set. Cancelled where it does not return soon after that."""
 
-_LONGEST_PAUSE_SECONDS = 3.0  # a broker that is back is noticed soon
+_PROBE_SECONDS = 2.0  # the first question: an outage is reported soon
 _STOP_SECONDS = 12.0  # after draining, for the commit and for leaving the group: beyond it something hangs
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000  # some MiB
 _Result = TypeVar("_Result")
@@ -101,22 +100,25 @@ def run_service(settings: KafkaSettings, name: str, service: Service) -> None:
     async def run() -> None:
         publisher = ConfluentPublisher(settings)
         stopping = asyncio.Event()
+        work = asyncio.create_task(service(publisher, stopping))
 
         def stop() -> None:
             stopping.set()
+            loop.call_later(settings.drain_seconds, work.cancel)  # guarantee: stop-does-not-wait-for-a-dependency
             _end_at_the_latest(settings.drain_seconds)
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
-        await service(publisher, stopping)
+        with suppress(asyncio.CancelledError):
+            await work
         if not stopping.is_set():
             raise RuntimeError(f"{name} ended without a signal; report this as a bug.")
         await publisher.close()
 
     loop.run_until_complete(_unless_signalled(_until_reachable(settings, name)))
-    work = loop.create_task(run(), name=name)
-    loop.run_until_complete(asyncio.wait([work]))
-    if (error := work.exception()) is not None:
+    running = loop.create_task(run(), name=name)
+    loop.run_until_complete(asyncio.wait([running]))
+    if (error := running.exception()) is not None:
         if isinstance(error, ConfigurationError):
             raise error
         fatal(error)
@@ -184,30 +186,15 @@ def _end_at_the_latest(drain_seconds: float) -> None:
 
 
 async def _until_reachable(settings: KafkaSettings, role: str, also: Sequence[str] = ()) -> None:
-    """Wait with jittered backoff until the brokers answer, for at most ``publish_patience_seconds``; then look at all
-    topics that the role reads and writes, and at ``also`` (full names).
+    """Look at all topics that the role reads and writes, and at ``also`` (full names); while no broker answers, again.
 
-    Raises BrokerUnavailable after that, ConfigurationError when a topic is missing or the role could not work with it.
+    Raises BrokerUnavailable after ``publish_patience_seconds``, ConfigurationError when a topic is missing or the role
+    could not work with it.
     """
-    admin = AdminClient(client_config(settings))
-    deadline = time.monotonic() + settings.publish_patience_seconds
-    pause = 0.5
-    failed = False
-    while True:
-        try:
-            await asyncio.to_thread(admin.list_topics, timeout=2.0)
-            if failed:
-                telemetry.dependency_returned("kafka")
-            break
-        except KafkaException as error:
-            if time.monotonic() > deadline:  # guarantee: a-broker-is-waited-for-at-the-start
-                raise BrokerUnavailable(
-                    f"No Kafka broker answers at {settings.brokers} ({error.args[0].str()}). Start one "
-                    "(`stream-app services start`), or name another with --brokers or STREAM_APP_BROKERS."
-                ) from error
-            failed = True
-            wait = pause * random.uniform(0.5, 1.5)
-            telemetry.dependency_unavailable("kafka", f"{settings.brokers}: {error.args[0].str()}", wait)
-            await asyncio.sleep(wait)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-    await asyncio.to_thread(check_topics_of, settings, role, also)  # guarantee: topics-are-checked-at-start
+
+    def look() -> None:
+        check_brokers(settings, _PROBE_SECONDS)
+        check_topics_of(settings, role, also)  # guarantee: topics-are-checked-at-start
+
+    # guarantee: a-broker-is-waited-for-at-the-start
+    await Retry("kafka", settings.publish_patience_seconds)(lambda: asyncio.to_thread(look))

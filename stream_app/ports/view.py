@@ -197,6 +197,12 @@ class SummaryStore(AlertDesk, Protocol):
         """
         ...
 
+    async def give_back_due(self, now_ms: int) -> None:
+        """Give back what we claimed and will not finish, as this process stops: due again at once, and not counted as
+        an unfinished claim.
+        """
+        ...
+
     async def revisions(self, product_id: str, review_ids: Sequence[str]) -> list[int | None]:
         """The revision that the view holds of each review (its deletion's too); None where it never saw one."""
         ...

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from uuid import uuid4
 
 from stream_app.ports import ConfigurationError, StoreUnavailable
-from stream_app.roles.retry import Retry
+from stream_app.retry import Retry
 from stream_app.store.generations import Claim, Generations
 
 _CLAIM_MS = 15_000

@@ -11,8 +11,8 @@ from stream_app.kafka.offsets import begin_offsets, end_offsets
 from stream_app.kafka.rewrite import lost_beginnings
 from stream_app.kafka.topics import Topics
 from stream_app.kafka.topics_admin import TopicFacts, list_topics, log_identity
+from stream_app.retry import Retry
 from stream_app.role_table import MAKES_THE_VIEW
-from stream_app.roles.retry import Retry
 from stream_app.settings import KafkaSettings
 from stream_app.steps.log_identity import LogIdentity
 

@@ -14,8 +14,8 @@ from stream_app.rebuild.filling import Filling, Workers
 from stream_app.rebuild.plan import Plan
 from stream_app.rebuild.refusals import Refusals
 from stream_app.rebuild.restore import Restore
+from stream_app.retry import Retry
 from stream_app.roles.older_view import refuse_older_view
-from stream_app.roles.retry import Retry
 from stream_app.roles.run import now_ms
 from stream_app.settings import KafkaSettings, Settings
 from stream_app.steps.log_identity import LogIdentity

@@ -13,7 +13,7 @@ from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
 from stream_app.rebuild.unfinished import raise_unfinished
 from stream_app.records import Alert, ProductSummary, RawRecord
-from stream_app.roles.retry import Retry
+from stream_app.retry import Retry
 from stream_app.settings import Settings
 from stream_app.steps.raised_alerts import RaisedEpisodes
 from stream_app.store.keys import MAX_RECENT_ALERTS

@@ -11,7 +11,7 @@ from stream_app.kafka.blocking_producer import BlockingProducer
 from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
 from stream_app.records import EnrichedReview, Message
-from stream_app.roles.retry import Retry
+from stream_app.retry import Retry
 from stream_app.roles.run import now_ms
 from stream_app.roles.summarize import Outbox, outbox_message
 from stream_app.settings import Settings

@@ -11,9 +11,9 @@ from stream_app import telemetry
 from stream_app.kafka.groups import generations_consumed, has_consumed
 from stream_app.kafka.topics_admin import log_identity
 from stream_app.ports import ConfigurationError, Unavailable, ViewLost
+from stream_app.retry import Retry
 from stream_app.role_table import MAKES_THE_VIEW
 from stream_app.roles.older_view import refuse_older_view
-from stream_app.roles.retry import Retry
 from stream_app.settings import KafkaSettings, Settings
 from stream_app.steps.log_identity import LogIdentity, is_another, refusal
 from stream_app.store.generations import Generations, Known

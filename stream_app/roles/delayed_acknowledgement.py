@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from stream_app import telemetry
 from stream_app.ports import Acks, InFlightRecord, SummaryStore, Unavailable
 from stream_app.records import Partition
-from stream_app.roles.retry import Retry
+from stream_app.retry import Retry
 from stream_app.settings import RedisSettings
 
 Value = TypeVar("Value")

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from stream_app import contract, telemetry
 from stream_app.kafka.topics import Topics
 from stream_app.models.batcher import Batcher, BatcherOptions
 from stream_app.models.sentence_space import SentenceSpace
 from stream_app.models.tuned import TunedModel
-from stream_app.ports import DueProduct, Embedder, ModelFailed, Publisher, SummaryStore
+from stream_app.ports import DueProduct, Embedder, ModelFailed, Publisher, SummaryStore, Unavailable
 from stream_app.records import Evidence, Message, ModelName, ProductText, Themes
+from stream_app.retry import Retry
 from stream_app.roles.record_errors import NOT_OF_A_RECORD, TooManyFailures
-from stream_app.roles.retry import Retry
 from stream_app.settings import ViewSettings
 from stream_app.steps import product_text
 from stream_app.steps.failure_share import FailureShare
@@ -29,6 +30,7 @@ from stream_app.steps.themes import themes_of
 _TEXTS_AT_ONCE = 16
 _PUBLICATIONS_AT_ONCE = 500  # about 1.5 KB each
 _IDLE_SECONDS = 0.5
+_GIVE_BACK_SECONDS = 1.0
 _MAX_WAITING_TOKENS = 100_000
 _MOST_UNFINISHED = 2  # claims; after these, a model is assumed to be what ends the process
 _WITHOUT_VECTORS = SentenceSpace(None)
@@ -84,7 +86,9 @@ class Describe:
             self._batcher = Batcher(summary.model, options, on_done=self._answered, fatal=fatal)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Work until ``stopping`` is set; the round in progress is finished."""
+        """Work until ``stopping`` is set; the round in progress is finished. Where it can't be, as a dependency is
+        away, cancel this: the round's products are due again at once.
+        """
         await self._retry(self._store.check)
         if self._batcher is not None:
             self._batcher.start()
@@ -101,6 +105,11 @@ class Describe:
                 await self._round(due)
                 if not due:
                     await _wait(stopping, _IDLE_SECONDS)
+        except asyncio.CancelledError:
+            with suppress(Unavailable, TimeoutError):  # their leases end by themselves
+                async with asyncio.timeout(_GIVE_BACK_SECONDS):
+                    await self._store.give_back_due(self._now_ms())
+            raise
         finally:
             if self._batcher is not None:
                 self._batcher.stop()

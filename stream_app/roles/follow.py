@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 
 from stream_app import telemetry
 from stream_app.ports import Unavailable
+from stream_app.retry import Retry
 from stream_app.roles.exit_codes import EXIT_VIEW_SWITCHED
-from stream_app.roles.retry import Retry
 from stream_app.settings import Settings
 from stream_app.store.generations import Generations, fixed
 

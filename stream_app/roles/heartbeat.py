@@ -17,7 +17,7 @@ _LEAVE_SECONDS = 1.0
 async def heartbeat(notes: WorkerNotes, worker: str, now_ms: Callable[[], int]) -> AsyncIterator[None]:
     """Write a heartbeat every 3 s on the loop of the block, so a loop that hangs writes none. Redis may be away.
 
-    A block that ends by an exception leaves its last beat: the process did not end in order.
+    A block that ends by an error leaves its last beat: the process did not end in order. One that is cancelled did.
     """
 
     async def beat() -> None:
@@ -26,13 +26,19 @@ async def heartbeat(notes: WorkerNotes, worker: str, now_ms: Callable[[], int]) 
                 await notes.seen(worker, now_ms())
             await asyncio.sleep(BEAT_SECONDS)
 
-    beating = asyncio.create_task(beat(), name="heartbeat")
-    try:
-        yield
+    async def leave() -> None:
         beating.cancel()
         with suppress(Unavailable, ConfigurationError, TimeoutError):
             async with asyncio.timeout(_LEAVE_SECONDS):
                 await notes.left(worker)
+
+    beating = asyncio.create_task(beat(), name="heartbeat")
+    try:
+        yield
+        await leave()
+    except asyncio.CancelledError:
+        await leave()
+        raise
     finally:
         beating.cancel()
         await notes.close()

@@ -13,8 +13,8 @@ from stream_app.kafka.reader import read_to_end
 from stream_app.kafka.topics import Topics
 from stream_app.ports import ViewLost
 from stream_app.records import EnrichedReview
+from stream_app.retry import Retry
 from stream_app.role_table import MAKES_THE_VIEW
-from stream_app.roles.retry import Retry
 from stream_app.settings import KafkaSettings, Settings
 from stream_app.store.summaries import RedisSummaryStore
 

@@ -125,6 +125,13 @@ class DueProducts:
                 released.append(self._release(lease, again_at, done=lease.of_text))
         await self._server.run(released)
 
+    async def give_back(self, now_ms: int) -> None:
+        """See ports.SummaryStore. One round trip."""
+        leases = list(self._leases.values())
+        self._leases.clear()
+        # guarantee: stopped-process-gives-its-products-back
+        await self._server.run([self._release(lease, now_ms, done=False) for lease in leases])
+
     async def unfinished(self, product_id: str) -> int:
         """How many claims before ours ended without being finished, one after the other."""
         [count] = await self._server.run([("HGET", self._keys.unfinished(due_shard(product_id)), product_id)])

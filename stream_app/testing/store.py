@@ -211,6 +211,12 @@ class MemorySummaryStore(MemoryAlertHandling):
             if product_id in self._states:
                 self._enter_again(product_id, 0, now_ms)
 
+    async def give_back_due(self, now_ms: int) -> None:
+        self._reach()
+        for product_id in list(self._leases):
+            del self._leases[product_id]
+            self._due[product_id] = min(now_ms, self._due.get(product_id, now_ms))
+
     async def revisions(self, product_id: str, review_ids: Sequence[str]) -> list[int | None]:
         self._reach()
         held = self._states.get(product_id, ProductState(product_id)).held

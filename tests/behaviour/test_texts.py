@@ -187,6 +187,18 @@ def test_unfinished_claims_are_counted_until_one_is_finished(run: Run, store: Su
     assert run(store.unfinished_claims("p")) == 0
 
 
+def test_claims_that_are_given_back_are_due_at_once_and_not_unfinished(run: Run, store: SummaryStore) -> None:
+    """A process that is stopped while a dependency is away: nothing says that the product ended it."""
+    for number, product_id in enumerate(("p", "q")):
+        apply(run, store, enriched(f"r{number}", product_id=product_id))
+    assert sorted(claim(run, store)) == ["p", "q"]
+    assert claim(run, store) == []
+
+    run(store.give_back_due(NOW_MS))
+    assert sorted(claim(run, store)) == ["p", "q"]
+    assert [run(store.unfinished_claims(one)) for one in ("p", "q")] == [0, 0]
+
+
 def test_text_that_was_refused_is_due_again_and_no_claim_counts_as_unfinished(run: Run, store: SummaryStore) -> None:
     apply(run, store, enriched("r1"))
     assert claim(run, store) == ["p"]

@@ -13,10 +13,10 @@ from stream_app.delivery.sending import Sender, sender_of
 from stream_app.kafka.topics import Topics
 from stream_app.ports import ConfigurationError, Publisher, SummaryStore
 from stream_app.records import Alert, RawRecord
+from stream_app.retry import Retry
 from stream_app.roles.notify.giving_up import PATIENCE_MS, GivingUp
 from stream_app.roles.notify.queueing import queue_acknowledgements, queue_alerts
 from stream_app.roles.notify.receiver_task import LEASE_MS, ReceiverTask
-from stream_app.roles.retry import Retry
 
 _LOOK_SECONDS = 1.0  # for what another process queued, and what is due by now
 _LOOK_FOR_REMOVED_SECONDS = 60.0

@@ -11,7 +11,7 @@ from stream_app.delivery.queue import DeliveryQueue
 from stream_app.kafka.topics import Topics
 from stream_app.ports import Publisher, SummaryStore
 from stream_app.records import Alert, Position, RawRecord, Rejected
-from stream_app.roles.retry import Retry
+from stream_app.retry import Retry
 from stream_app.steps.delivery_queue import MAX_WAITING, QueueStatus, Unreadable, Waiting, believed_until_ms
 
 PATIENCE_MS = 24 * 3_600_000

@@ -13,8 +13,8 @@ from stream_app.delivery.queue import DeliveryQueue
 from stream_app.delivery.receivers import Notification
 from stream_app.delivery.sending import Sender
 from stream_app.ports import ConfigurationError, SummaryStore, Unavailable
+from stream_app.retry import Retry
 from stream_app.roles.notify.giving_up import GivingUp
-from stream_app.roles.retry import Retry
 from stream_app.steps.backoff import MAX_RETRY_AFTER_MS, pause_of_message_ms, pause_of_receiver_ms
 from stream_app.steps.deliveries import in_messages, message_id
 from stream_app.steps.delivery_queue import QueueStatus, ReceiverState, Suppression, Waiting

@@ -115,7 +115,7 @@ async def serve(options: dict[str, Any], publisher: Publisher, stopping: asyncio
     if options.get("fail_at") is not None:
         raise RuntimeError("asked to fail")
     telemetry.role_became_ready("describe")
-    await stopping.wait()
+    await (asyncio.Event() if options.get("never_finish") else stopping).wait()
 
 
 def main() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.error import URLError
@@ -13,6 +15,8 @@ import pytest
 
 from stream_app.embedded.free_port import free_port
 from stream_app.embedded.kafka import EmbeddedKafka
+from stream_app.kafka import run as kafka_run
+from stream_app.ports import BrokerUnavailable
 from tests.integration.kafka.conftest import Stage
 from tests.waiting import wait_until
 
@@ -82,8 +86,23 @@ def test_unreachable_broker_is_tried_again_until_patience_is_spent(stage: MakeSt
     worker = s.start_only(settings={"brokers": "127.0.0.1:1", "publish_patience_seconds": 3.0})
 
     assert worker.process.wait(60) != 0
-    assert "No Kafka broker answers at 127.0.0.1:1" in worker.log()
+    assert "Kafka at 127.0.0.1:1 does not answer as it should" in worker.log()
     assert "dependency_unavailable" in worker.log()
+
+
+def test_broker_that_goes_between_two_questions_is_waited_for(
+    stage: MakeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = stage(1)
+    answers: list[Exception | None] = [BrokerUnavailable("gone"), BrokerUnavailable("gone"), None]
+
+    def check(*names: object) -> None:
+        if (error := answers.pop(0)) is not None:
+            raise error
+
+    monkeypatch.setattr(kafka_run, "check_topics_of", check)
+    asyncio.run(kafka_run._until_reachable(s.settings, "describe"))
+    assert answers == []
 
 
 def test_broker_that_goes_and_returns_costs_nothing_but_time(
@@ -129,6 +148,14 @@ def test_service_publishes_and_ends_with_0_when_stopped(stage: MakeStage) -> Non
     worker = s.start(service=True)
     assert worker.stop() == 0, worker.log()
     assert s.outputs() == 1
+
+
+def test_service_that_waits_for_something_when_it_is_stopped_ends_with_0(stage: MakeStage) -> None:
+    """As `describe` does while no broker answers."""
+    worker = stage(1).start(service=True, never_finish=[0], settings={"drain_seconds": 0.2})
+    began = time.monotonic()
+    assert worker.stop() == 0, worker.log()
+    assert time.monotonic() - began < 10
 
 
 def test_service_that_fails_ends_with_1(stage: MakeStage) -> None:

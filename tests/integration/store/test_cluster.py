@@ -13,7 +13,7 @@ import pytest
 from stream_app import contract
 from stream_app.ports import InFlightRecord, StoreUnavailable
 from stream_app.records import LABELS, EnrichedReview, ProductSummary
-from stream_app.roles.retry import Retry
+from stream_app.retry import Retry
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
 from stream_app.steps.fold import ProductState

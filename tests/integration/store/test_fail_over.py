@@ -11,7 +11,7 @@ import pytest
 
 from stream_app import contract
 from stream_app.ports import InFlightRecord
-from stream_app.roles.retry import Retry
+from stream_app.retry import Retry
 from stream_app.roles.summarize import Summarize
 from stream_app.settings import Settings
 from stream_app.store.summaries import RedisSummaryStore

@@ -81,6 +81,23 @@ def test_heartbeat_goes_through_an_outage_and_is_withdrawn_in_order(
     run(live())
 
 
+def test_process_whose_stop_waits_no_longer_ends_in_order(run: Run, settings: Settings) -> None:
+    async def live() -> None:
+        async with heartbeat(WorkerNotes.from_settings(settings), "describe@h:1", lambda: 7):
+            await asyncio.Event().wait()
+
+    async def stop() -> None:
+        living = asyncio.create_task(live())
+        while not (await workers_of(settings))[0]:
+            await asyncio.sleep(0.01)
+        living.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await living
+        assert (await workers_of(settings))[0] == []
+
+    run(stop())
+
+
 def test_process_that_did_not_end_in_order_leaves_its_last_heartbeat(run: Run, settings: Settings) -> None:
     async def die() -> None:
         async with heartbeat(WorkerNotes.from_settings(settings), "describe@h:1", lambda: 7):

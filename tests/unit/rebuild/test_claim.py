@@ -9,7 +9,7 @@ import pytest
 
 from stream_app.rebuild import claim as claims
 from stream_app.rebuild.claim import RebuildClaim
-from stream_app.roles.retry import Retry
+from stream_app.retry import Retry
 from stream_app.store.generations import Claim, Generations
 
 

@@ -244,6 +244,26 @@ def test_product_stays_due_until_its_text_was_delivered() -> None:
     run(scenario)
 
 
+def test_process_that_is_stopped_while_kafka_is_away_gives_its_products_back() -> None:
+    """The next process publishes them at once, and T5 is not suspected of having ended this one."""
+
+    async def scenario() -> None:
+        stage = Stage(None, at_once=False)
+        await stage.store.apply([enriched("r0", text=_SENTENCES[0], key_sentence=None)], NOW_MS)
+        running = asyncio.create_task(stage.role.run(stage.stopping))
+        await wait_until_async(lambda: stage.publisher.published, _SECONDS, "it waits for the broker")
+        stage.stopping.set()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+        assert stage.store.done == []
+        assert [one.product_id for one in await stage.store.claim_due(NOW_MS, 9, 9, 1000)] == ["p"]
+        assert await stage.store.unfinished_claims("p") == 0
+
+    run(scenario)
+
+
 def test_product_without_reviews_left_has_an_empty_text() -> None:
     async def scenario() -> None:
         stage = Stage(None)

@@ -9,7 +9,7 @@ import pytest
 
 from stream_app import telemetry
 from stream_app.ports import StoreUnavailable
-from stream_app.roles.retry import Retry
+from stream_app.retry import Retry
 
 _TRIES = 20
 

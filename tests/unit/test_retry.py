@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from stream_app.ports import StoreUnavailable
-from stream_app.roles.retry import Retry
+from stream_app.retry import Retry
 
 
 class Flaky:
