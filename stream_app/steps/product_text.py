@@ -10,7 +10,7 @@ from stream_app.steps.nearness import Nearness
 from stream_app.steps.product_sentences import Quotable
 from stream_app.steps.sentence_scores import scores
 from stream_app.steps.sentence_style import is_complete, is_dangling, names_the_product
-from stream_app.steps.summary_text import content_words, faithful, word_count
+from stream_app.steps.summary_text import content_words, faithful, leaning, word_count
 
 MAX_SENTENCES = 8
 TEXT_WORDS = 60
@@ -47,8 +47,8 @@ class Choice:
 
     @property
     def prevailing(self) -> tuple[Quotable, ...]:
-        """The sentences that a headline may be made of: of reviews of the prevailing sentiment, and not of the opposite
-        one themselves where there are others.
+        """The sentences that a headline may be made of: of reviews of the prevailing sentiment, those that tell it
+        themselves, or else do not contradict it, where there are such.
         """
         return tuple(_prevailing(self.sentences))
 
@@ -113,14 +113,29 @@ def text_of(sentences: Sequence[Quotable]) -> str:
 
 
 def checked_headline(proposed: str | None, choice: Choice) -> tuple[str, SummaryMethod]:
-    """The model's headline where prevailing sentences bear it out and it says what only they say, else a sentence."""
+    """The model's headline where prevailing sentences bear it out and it says what only they say, else a sentence.
+
+    So too where the sentence praises (or blames, where that prevails) and the model's headline does not: "The 90 degree
+    ends go to the pedal".
+    """
     label = prevailing_label(choice.reviews)
     text = text_of(choice.prevailing)
-    if proposed and label is not None and faithful(proposed, text, label):
+    if (
+        proposed
+        and label is not None
+        and faithful(proposed, text, label)
+        and (_agrees(proposed, label) or not _agrees(choice.headline, label))
+    ):
         shared = content_words(proposed) & content_words(text)
         if len(shared) >= _SHARED_WORDS_OF_A_HEADLINE:
             return proposed, "abstractive"
     return choice.headline, "extractive"
+
+
+def _agrees(headline: str, label: Label) -> bool:
+    """Does it praise more than it blames, where praise prevails, and the other way round?"""
+    balance = leaning(headline)
+    return {"positive": balance > 0, "negative": balance < 0}.get(label, True)
 
 
 def shortened(text: str, characters: int) -> str:
@@ -173,7 +188,8 @@ def _headline(found: Sequence[Quotable], chosen: Sequence[int], ranked: Sequence
 def _prevailing(sentences: Sequence[Quotable]) -> Sequence[Quotable]:
     label = prevailing_label([one.review for one in sentences])
     of_label = [one for one in sentences if one.review.label == label]
-    return [one for one in of_label if not _contradicts(one, label)] or of_label or sentences
+    telling = [one for one in of_label if one.mention is not None and one.mention.label == label and not one.is_mixed]
+    return telling or [one for one in of_label if not _contradicts(one, label)] or of_label or sentences
 
 
 def _contradicts(sentence: Quotable, label: Label | None) -> bool:

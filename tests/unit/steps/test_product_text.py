@@ -39,8 +39,8 @@ def many(**counts: int) -> list[Evidence]:
     ]
 
 
-def choice(*sentences: Evidence) -> Choice:
-    return Choice(tuple(Quotable(one, one.sentence, "en", 0) for one in sentences), sentences[0].sentence)
+def choice(*sentences: Evidence, headline: str = "") -> Choice:
+    return Choice(tuple(Quotable(one, one.sentence, "en", 0) for one in sentences), headline or sentences[0].sentence)
 
 
 _evidence = st.lists(
@@ -213,6 +213,26 @@ def test_complaint_is_no_headline_of_a_product_that_most_praise() -> None:
     found = choice_of([complains, too, praised])
     assert found is not None
     assert found.headline == praised.sentence
+
+
+def test_headline_that_does_not_praise_gives_way_to_a_sentence_that_does() -> None:
+    ends, good = item("a", "positive", "The 90 degree ends go to the pedal."), item("b", "positive", "A good cable.")
+    proposed = "The 90 degree ends go to the pedal"
+
+    assert checked_headline(proposed, choice(ends, good, headline="A good cable.")) == ("A good cable.", "extractive")
+    assert checked_headline(proposed, choice(ends, good, headline="It is a cable."))[1] == "abstractive"
+    bent = item("c", "neutral", "The ends go to the pedal, and the cable is bad.")
+    assert checked_headline("The ends go to the pedal", choice(bent, headline="A bad cable."))[1] == "abstractive"
+
+
+def test_headline_is_made_of_sentences_that_tell_the_prevailing_sentiment_where_there_are_some() -> None:
+    plain, good = "It is no great mic cable.", "It is flexible."
+    evidence = [
+        Evidence("a", 0, 1, "positive", 0, 4, plain, "en"),
+        Evidence("b", 0, 1, "positive", 0, 5, good, "en", (Mention(0, len(good), "positive", ()),)),
+    ]
+    assert [one.text for one in Choice(tuple(quotable(evidence)), "").prevailing] == [good]
+    assert [one.text for one in Choice(tuple(quotable(evidence[:1])), "").prevailing] == [plain]
 
 
 def test_sentence_that_praises_and_complains_is_no_headline_where_another_is_clear() -> None:
