@@ -21,6 +21,7 @@ from stream_app.steps.delivery_queue import QueueStatus, ReceiverState, Suppress
 from stream_app.steps.handling import suppression_by
 
 LEASE_MS = 30_000
+_RELEASE_SECONDS = 1.0
 """Longer than a sender takes, which has a limit of its own."""
 
 _AT_ONCE = 4
@@ -92,8 +93,9 @@ class ReceiverTask:
 
     async def close(self) -> None:
         """Give the lease back, and close the sender."""
-        with suppress(Unavailable):  # it ends by itself
-            await self._queue.release(self._name, self._owner)
+        with suppress(Unavailable, TimeoutError):  # it ends by itself
+            async with asyncio.timeout(_RELEASE_SECONDS):  # guarantee: silent-server-holds-no-stop-up
+                await self._queue.release(self._name, self._owner)
         await self._sender.close()
 
     async def _hold(self) -> bool:

@@ -13,6 +13,7 @@ from stream_app.delivery.outcome import Outcome
 from stream_app.delivery.receivers import HttpReceiver, Receivers
 from stream_app.ports import ConfigurationError, StoreUnavailable
 from stream_app.roles.notify import deliveries as deliveries_module
+from stream_app.roles.notify import receiver_task
 from stream_app.steps.deliveries import DeliveryRule
 from stream_app.steps.delivery_queue import ReceiverState
 from stream_app.steps.quiet_hours import QuietHours
@@ -328,6 +329,26 @@ def test_worker_without_receivers_needs_no_rights_to_their_queues() -> None:
             await stage.deliveries._give_up_for_removed()
         stage.receivers = Receivers()
         await stage.worker("two")._give_up_for_removed()
+
+    play(scenario)
+
+
+def test_server_that_is_silent_holds_no_stop_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of its answers would be waited for twice as long as a stop may take in all; the lease ends by itself."""
+    monkeypatch.setattr(deliveries_module, "_STOP_SECONDS", 0.05)
+    monkeypatch.setattr(receiver_task, "_RELEASE_SECONDS", 0.05)
+
+    async def scenario() -> None:
+        async def silence(*names: object) -> None:
+            await asyncio.Event().wait()
+
+        stage = Stage()
+        stage.deliveries.start()
+        await asyncio.sleep(0)
+        stage.queues.release = stage.queues.hold = silence
+        async with asyncio.timeout(30):
+            await stage.deliveries.stop()
+        assert stage.errors == []
 
     play(scenario)
 
