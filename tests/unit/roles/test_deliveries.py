@@ -343,9 +343,9 @@ def test_server_that_is_silent_holds_no_stop_up(monkeypatch: pytest.MonkeyPatch)
             await asyncio.Event().wait()
 
         stage = Stage()
+        stage.queues.release = stage.queues.hold = silence
         stage.deliveries.start()
         await asyncio.sleep(0)
-        stage.queues.release = stage.queues.hold = silence
         async with asyncio.timeout(30):
             await stage.deliveries.stop()
         assert stage.errors == []
