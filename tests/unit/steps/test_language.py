@@ -43,6 +43,7 @@ def labelled(name: str) -> list[str]:
         ("👍👍👍", "de", "de"),
         ("👍👍👍", None, UNDETERMINED),
         ("10/10!!!", None, UNDETERMINED),
+        ("Ok.", None, UNDETERMINED),
         ("iPhone 15 Pro Max", None, UNDETERMINED),
         ("", None, UNDETERMINED),
     ],
