@@ -70,11 +70,14 @@ def run_role(
 
     async def prepare() -> RoleApp:
         await _until_reachable(settings, role_name, [topic])
-        log = await asyncio.to_thread(log_identity, settings, topic)
+        log = await _patiently(settings, partial(log_identity, settings, topic))
         publisher = ConfluentPublisher(settings)
         acks = OrderedPublisher(publisher)
         role = make_role(publisher, fatal)
         await role.start(acks)
+        # models were loaded meanwhile, and Faust asks once
+        # guarantee: broker-may-go-at-start
+        await _patiently(settings, partial(check_brokers, settings, _PROBE_SECONDS))
         _tune_garbage_collector()
         watch_log(settings, log, fatal)
         app = RoleApp(settings, role_name, log, role, acks, publisher, loop, now_ms, crashes)
@@ -196,5 +199,10 @@ async def _until_reachable(settings: KafkaSettings, role: str, also: Sequence[st
         check_brokers(settings, _PROBE_SECONDS)
         check_topics_of(settings, role, also)  # guarantee: topics-are-checked-at-start
 
+    await _patiently(settings, look)
+
+
+async def _patiently(settings: KafkaSettings, ask: Callable[[], _Result]) -> _Result:
+    """The answer of the brokers; asked again while none of them can be reached."""
     # guarantee: a-broker-is-waited-for-at-the-start
-    await Retry("kafka", settings.publish_patience_seconds)(lambda: asyncio.to_thread(look))
+    return await Retry("kafka", settings.publish_patience_seconds)(lambda: asyncio.to_thread(ask))

@@ -197,9 +197,9 @@ class SummaryStore(AlertDesk, Protocol):
         """
         ...
 
-    async def give_back_due(self, now_ms: int) -> None:
-        """Give back what we claimed and will not finish, as this process stops: due again at once, and not counted as
-        an unfinished claim.
+    async def give_back_due(self, due_at_ms: int) -> None:
+        """Give back what we claimed and will not finish, as this process stops: due again then, and not counted as an
+        unfinished claim.
         """
         ...
 

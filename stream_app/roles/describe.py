@@ -31,6 +31,7 @@ _TEXTS_AT_ONCE = 16
 _PUBLICATIONS_AT_ONCE = 500  # about 1.5 KB each
 _IDLE_SECONDS = 0.5
 _GIVE_BACK_SECONDS = 1.0
+_LATE_MS = 10_000  # what is sent and not acknowledged may arrive until then: the next publication must be behind it
 _MAX_WAITING_TOKENS = 100_000
 _MOST_UNFINISHED = 2  # claims; after these, a model is assumed to be what ends the process
 _WITHOUT_VECTORS = SentenceSpace(None)
@@ -87,7 +88,7 @@ class Describe:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until ``stopping`` is set; the round in progress is finished. Where it can't be, as a dependency is
-        away, cancel this: the round's products are due again at once.
+        away, cancel this: the round's products are due again soon.
         """
         await self._retry(self._store.check)
         if self._batcher is not None:
@@ -108,7 +109,8 @@ class Describe:
         except asyncio.CancelledError:
             with suppress(Unavailable, TimeoutError):  # their leases end by themselves
                 async with asyncio.timeout(_GIVE_BACK_SECONDS):
-                    await self._store.give_back_due(self._now_ms())
+                    # guarantee: late-publication-is-superseded
+                    await self._store.give_back_due(self._now_ms() + _LATE_MS)
             raise
         finally:
             if self._batcher is not None:

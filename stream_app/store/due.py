@@ -75,6 +75,8 @@ class DueProducts:
         """
         shards = await self._shards_with_work(now_ms, lease_ms)
         leases = await self._leased(shards, now_ms, now_ms + lease_ms)
+        # from here on they can be given back
+        self._leases |= {lease.product_id: lease for lease in leases}  # guarantee: lease-is-known-at-once
         kept: list[DueProduct] = []
         released: list[Command] = []
         for lease, state in zip(leases, await self._states([one.product_id for one in leases]), strict=True):
@@ -96,6 +98,8 @@ class DueProducts:
             self._leases[lease.product_id] = replace(lease, of_text=text_is_due)
             kept.append(DueProduct(lease.product_id, text_is_due))
         await self._server.run(released)
+        for product_id in {lease.product_id for lease in leases} - {one.product_id for one in kept}:
+            del self._leases[product_id]
         return kept
 
     async def finish(self, published: Mapping[str, int | None], now_ms: int) -> None:
@@ -115,7 +119,7 @@ class DueProducts:
         )
         released = []
         for product_id, values in zip(published, held, strict=True):
-            lease = self._leases.pop(product_id, None)
+            lease = self._leases.get(product_id)  # guarantee: lease-is-known-until-it-is-given-back
             if lease is not None:
                 again_at = None
                 if any(one is not None for one in values):  # else the server, or a rebuild, has dropped the product
@@ -124,13 +128,15 @@ class DueProducts:
                     again_at = _earlier(due_at, now_ms + self._intervals.durable_ms)
                 released.append(self._release(lease, again_at, done=lease.of_text))
         await self._server.run(released)
+        for product_id in published:
+            self._leases.pop(product_id, None)  # now: this may fail before, and is tried again
 
-    async def give_back(self, now_ms: int) -> None:
+    async def give_back(self, due_at_ms: int) -> None:
         """See ports.SummaryStore. One round trip."""
         leases = list(self._leases.values())
         self._leases.clear()
         # guarantee: stopped-process-gives-its-products-back
-        await self._server.run([self._release(lease, now_ms, done=False) for lease in leases])
+        await self._server.run([self._release(lease, due_at_ms, done=False) for lease in leases])
 
     async def unfinished(self, product_id: str) -> int:
         """How many claims before ours ended without being finished, one after the other."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any
 
@@ -22,6 +23,7 @@ Command = tuple[Any, ...]
 
 _OLDEST_VERSION = (6, 2)
 _SCAN_COUNT = 1000
+_CLOSE_SECONDS = 0.5
 
 
 class Script:
@@ -192,8 +194,10 @@ class Server:
             warn()
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
+        """Close the connections. Over TLS a server that does not answer would be waited for."""
+        with suppress(exceptions.RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS):  # guarantee: silent-server-is-closed
+                await self._client.aclose()
 
     async def _look_for_primaries(self) -> None:
         """A former primary answers: drop the connections, its name may lead to the new one already."""

@@ -160,8 +160,8 @@ class RedisSummaryStore:
     async def finish_due(self, published: Mapping[str, int | None], now_ms: int) -> None:
         await self._due.finish(published, now_ms)
 
-    async def give_back_due(self, now_ms: int) -> None:
-        await self._due.give_back(now_ms)
+    async def give_back_due(self, due_at_ms: int) -> None:
+        await self._due.give_back(due_at_ms)
 
     async def unfinished_claims(self, product_id: str) -> int:
         return await self._due.unfinished(product_id)

@@ -211,11 +211,11 @@ class MemorySummaryStore(MemoryAlertHandling):
             if product_id in self._states:
                 self._enter_again(product_id, 0, now_ms)
 
-    async def give_back_due(self, now_ms: int) -> None:
+    async def give_back_due(self, due_at_ms: int) -> None:
         self._reach()
         for product_id in list(self._leases):
             del self._leases[product_id]
-            self._due[product_id] = min(now_ms, self._due.get(product_id, now_ms))
+            self._due[product_id] = min(due_at_ms, self._due.get(product_id, due_at_ms))
 
     async def revisions(self, product_id: str, review_ids: Sequence[str]) -> list[int | None]:
         self._reach()

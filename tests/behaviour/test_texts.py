@@ -187,7 +187,7 @@ def test_unfinished_claims_are_counted_until_one_is_finished(run: Run, store: Su
     assert run(store.unfinished_claims("p")) == 0
 
 
-def test_claims_that_are_given_back_are_due_at_once_and_not_unfinished(run: Run, store: SummaryStore) -> None:
+def test_claims_that_are_given_back_are_due_then_and_not_unfinished(run: Run, store: SummaryStore) -> None:
     """A process that is stopped while a dependency is away: nothing says that the product ended it."""
     for number, product_id in enumerate(("p", "q")):
         apply(run, store, enriched(f"r{number}", product_id=product_id))

@@ -41,6 +41,7 @@ class Echo:
         self._name: str = options.get("name", "echo")
         self._work_seconds: float = options.get("work_seconds", 0.0)
         self._least_seconds: float = options.get("least_seconds", 0.0)
+        self._start_seconds: float = options.get("start_seconds", 0.0)
         self._room: int = options.get("room", 5000)
         self._never_finish = set(options.get("never_finish", []))
         self._fail_at = options.get("fail_at")
@@ -55,6 +56,7 @@ class Echo:
     async def start(self, acks: Acks) -> None:
         self._acks = acks
         self._tell("started")
+        await asyncio.sleep(self._start_seconds)
 
     async def take(self, in_flight_records: list[InFlightRecord]) -> None:
         self._tell("took", partitions=Counter(in_flight.partition.number for in_flight in in_flight_records))

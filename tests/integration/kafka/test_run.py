@@ -127,6 +127,23 @@ def test_broker_that_goes_and_returns_costs_nothing_but_time(
         s.close()
 
 
+def test_broker_that_goes_while_models_load_is_waited_for(
+    own_kafka: EmbeddedKafka, topic_prefix: str, tmp_path: Path
+) -> None:
+    s = Stage(own_kafka.address, topic_prefix, tmp_path)
+    s.create(1)
+    try:
+        worker = s.start_only(start_seconds=6.0)
+        wait_until(lambda: worker.events("started"), 30, "it loads")
+        own_kafka.stop()
+        wait_until(lambda: "dependency_unavailable" in worker.log(), 30, "it noticed")
+        own_kafka.start()
+        wait_until(lambda: "role_became_ready" in worker.log(), 60, "it goes on")
+        assert worker.stop() == 0, worker.log()
+    finally:
+        s.close()
+
+
 def test_broker_that_stays_away_ends_the_process_with_1(
     own_kafka: EmbeddedKafka, topic_prefix: str, tmp_path: Path
 ) -> None:
