@@ -21,8 +21,9 @@ from stream_app.steps.delivery_queue import QueueStatus, ReceiverState, Suppress
 from stream_app.steps.handling import suppression_by
 
 LEASE_MS = 30_000
-_RELEASE_SECONDS = 1.0
 """Longer than a sender takes, which has a limit of its own."""
+
+_RELEASE_SECONDS = 1.0
 
 _AT_ONCE = 4
 _FETCHED = 200  # more than _AT_ONCE digests: none of those that are sent is cut
