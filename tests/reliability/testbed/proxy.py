@@ -15,6 +15,7 @@ from tests.reliability.testbed.connections import ChunksInFlight, Connection, Di
 
 Value = TypeVar("Value")
 
+_PORTS = range(12_000, 20_000)  # others than servers take, which start while the proxy does not listen yet
 _CHUNK_BYTES = 64 * 1024
 _SWITCH_SECONDS = 10.0
 _STEP_SECONDS = 0.05
@@ -51,7 +52,7 @@ class Proxy:
     def __init__(self, target_host: str, target_port: int, listen_port: int = 0) -> None:
         """`listen_port`: 0 takes a free one, known at once, and kept by every later `start`."""
         self._target = (target_host, target_port)
-        self.port = listen_port or free_port(0, "a proxy", print)
+        self.port = listen_port or free_port(0, "a proxy", print, candidates=_PORTS)
         self._faults = FaultsSeen()
         self._open: set[Connection] = set()
         self._is_cut = False
