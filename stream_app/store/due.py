@@ -129,7 +129,7 @@ class DueProducts:
                 released.append(self._release(lease, again_at, done=lease.of_text))
         await self._server.run(released)
         for product_id in published:
-            self._leases.pop(product_id, None)  # now: this may fail before, and is tried again
+            self._leases.pop(product_id, None)  # not before: where Redis fails, this method is called again
 
     async def give_back(self, due_at_ms: int) -> None:
         """See ports.SummaryStore. One round trip."""

@@ -10,14 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
 from redis import Redis
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from stream_app.embedded.valkey import EmbeddedValkey
-from stream_app.ports import Applied, DueProduct, StoreUnavailable
+from stream_app.ports import Applied, DueProduct
 from stream_app.records import Alert, EnrichedReview, ProductText
-from stream_app.settings import Settings
 from stream_app.steps.fold import ProductState
 from stream_app.store.keys import MAX_RECENT_ALERTS, Keys, due_shard
 from stream_app.store.packing import unpack_aspect_ids, unpack_contribution, unpack_state
@@ -46,58 +43,6 @@ def client(valkey: str) -> Iterator[Redis]:
 def claim(run: Run, store: RedisSummaryStore, now_ms: int = NOW_MS) -> list[str]:
     """Products whose text is due."""
     return [one.product_id for one in run(store.claim_due(now_ms, 10, 0, LEASE_MS))]
-
-
-@pytest.mark.parametrize(("finishes", "round_trip"), [(False, 1), (False, 2), (False, 3), (True, 0), (True, 1)])
-def test_what_was_claimed_is_given_back_wherever_redis_was_away(
-    run: Run,
-    store: RedisSummaryStore,
-    valkey: str,
-    open_store: Opener,
-    generation: int,
-    monkeypatch: pytest.MonkeyPatch,
-    finishes: bool,
-    round_trip: int,
-) -> None:
-    """In the middle of a claim, or of its end."""
-    run(store.apply([enriched()], NOW_MS))
-    if finishes:
-        assert claim(run, store) == ["p"]
-    usual, made = store._server.run, iter(range(10))
-
-    async def away_once(commands: Any) -> Any:
-        if next(made) == round_trip:
-            raise StoreUnavailable("away")
-        return await usual(commands)
-
-    monkeypatch.setattr(store._server, "run", away_once)
-    again = store.finish_due({"p": None}, NOW_MS) if finishes else store.claim_due(NOW_MS, 10, 0, LEASE_MS)
-    with pytest.raises(StoreUnavailable):
-        run(again)
-    run(store.give_back_due(NOW_MS))
-    assert claim(run, open_store(valkey, generation=generation)) == ["p"]
-
-
-def test_server_that_does_not_answer_holds_no_close_up(run: Run, valkey: str) -> None:
-    """Over TLS redis-py waits for the server's last word, and raises."""
-
-    class Silent:
-        async def aclose(self) -> None:
-            await asyncio.Event().wait()
-
-    class Broken:
-        async def aclose(self) -> None:
-            raise RedisTimeoutError("Timeout closing the connection")
-
-    async def close(client: Any) -> None:
-        store = RedisSummaryStore.from_settings(Settings(_env_file=None, redis=SecretStr(valkey), generation=1))
-        await store.close()
-        store._server._client = client
-        async with asyncio.timeout(5):
-            await store.close()
-
-    run(close(Silent()))
-    run(close(Broken()))
 
 
 def test_generations_share_nothing(run: Run, valkey: str, open_store: Opener, generation: int) -> None:
