@@ -11,6 +11,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from stream_app.api.problems import Problem
 from stream_app.api.routes import ApiRoute
 
 LookAround = Callable[[], Sequence[dict[str, Any]]]
@@ -27,26 +28,42 @@ class Operations:
         self._kept_seconds = kept_seconds
         self._thread = ThreadPoolExecutor(1, "operations")
         self._found: tuple[float, Sequence[dict[str, Any]]] | None = None
-        self._looking: asyncio.Future[Sequence[dict[str, Any]]] | None = None
+        self._answer: asyncio.Future[Sequence[dict[str, Any]]] | None = None
 
     async def parts(self) -> Sequence[dict[str, Any]]:
-        """All who ask at the same time share one look."""
-        now = asyncio.get_running_loop().time()
-        if self._found is not None and now - self._found[0] < self._kept_seconds:
+        """All who ask at the same time share one look. Raises Problem where that is given up."""
+        loop = asyncio.get_running_loop()
+        if self._found is not None and loop.time() - self._found[0] < self._kept_seconds:
             return self._found[1]
-        if self._looking is None:
-            self._looking = asyncio.get_running_loop().run_in_executor(self._thread, self._look_around)
-            self._looking.add_done_callback(self._looked)
-        return await asyncio.shield(self._looking)
+        if self._answer is None:
+            self._answer = loop.create_future()
+            loop.run_in_executor(self._thread, self._look_around).add_done_callback(self._looked)
+        return await asyncio.shield(self._answer)
+
+    def give_up(self) -> None:
+        """Answer 503 to all who wait. Returns at once."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(Problem(503, "stopping", "This process stops.", "Try again later."))
+            self._answer.exception()  # else asyncio logs it where nobody waits any longer
 
     def close(self) -> None:
-        """A look that goes on ends with the process."""
+        """The same. A look that goes on ends with the process."""
+        self.give_up()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _looked(self, looking: asyncio.Future[Sequence[dict[str, Any]]]) -> None:
-        self._looking = None
-        if not looking.cancelled() and looking.exception() is None:
-            self._found = asyncio.get_running_loop().time(), looking.result()
+        answer, self._answer = self._answer, None
+        if looking.cancelled():
+            return
+        error = looking.exception()
+        if error is None:
+            self._found = looking.get_loop().time(), looking.result()
+        if answer is None or answer.done():
+            return
+        if error is None:
+            answer.set_result(looking.result())
+        else:
+            answer.set_exception(error)
 
 
 def routes(operations: Operations | None) -> list[ApiRoute]:

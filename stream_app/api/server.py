@@ -132,7 +132,9 @@ async def _serve(
     gc.set_threshold(*gc.get_threshold()[:2], _OLD_COLLECTION_EVERY)
     say(f"Page: {_address(internal)}   Look-ups: {_address(public)}")
     try:
-        await Server(config, feed, explanations).serve([public] if internal is public else [public, internal])
+        await Server(config, feed, explanations, operations).serve(
+            [public] if internal is public else [public, internal]
+        )
     finally:
         if explanations is not None:
             explanations.close()
@@ -156,19 +158,21 @@ def _address(listener: socket.socket) -> str:
 
 
 class Server(uvicorn.Server):
-    """Ends the streams of events, and explanations, before it waits for requests to finish; a signal ends it with exit
-    code 0.
+    """Ends the streams of events, and what computes without end, before it waits for requests to finish; a signal ends
+    it with exit code 0.
     """
 
-    def __init__(self, config: uvicorn.Config, feed: LiveFeed, explanations: Explanations | None = None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, feed: LiveFeed, *to_be_given_up: Explanations | Operations | None
+    ) -> None:
         super().__init__(config)
         self._feed = feed
-        self._explanations = explanations
+        self._to_be_given_up = [one for one in to_be_given_up if one is not None]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._feed.close()
-        if self._explanations is not None:
-            self._explanations.give_up()
+        for one in self._to_be_given_up:
+            one.give_up()
         await super().shutdown(sockets)
 
     @contextlib.contextmanager

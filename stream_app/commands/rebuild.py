@@ -71,9 +71,12 @@ def rebuild(
     if dry_run:  # the user waits for the answer; that a server is away is one, too
         settings = settings.model_copy(update={"redis_patience_seconds": 0.0, "publish_patience_seconds": 0.0})
 
+    from stream_app.exit_now import exit_now
     from stream_app.rebuild.rebuild import Rebuild
     from stream_app.rebuild.refusals import RebuildRefused
 
+    # `asyncio.run` would wait at its end for a thread that waits for Kafka
+    loop = asyncio.new_event_loop()
     with Watched() as progress, _refused(RebuildRefused):
         log = Path(settings.state_folder) / "rebuild.log"
         made = Rebuild(
@@ -84,9 +87,13 @@ def rebuild(
             restart=restart,
         )
         if dry_run:
-            _tell(asyncio.run(_closing(made, made.plan())))
-        else:
-            _finished(asyncio.run(_closing(made, _until_signalled(made.run()))))
+            _tell(loop.run_until_complete(_closing(made, made.plan())))
+            return
+        active = loop.run_until_complete(_closing(made, _until_signalled(made.run())))
+    if active is None:
+        console.print("Stopped before the end. Run `stream-app rebuild` again: it goes on where this run was.")
+        exit_now(1)  # guarantee: stopped-rebuild-does-not-wait-for-a-thread
+    console.print(f"Done: generation {active} serves.", highlight=False)
 
 
 @contextmanager
@@ -128,13 +135,6 @@ async def _until_signalled(work: Coroutine[Any, Any, int]) -> int | None:
         if not stopped:
             raise
         return None
-
-
-def _finished(active: int | None) -> None:
-    if active is None:
-        console.print("Stopped before the end. Run `stream-app rebuild` again: it goes on where this run was.")
-        raise typer.Exit(1)
-    console.print(f"Done: generation {active} serves.", highlight=False)
 
 
 def _tell(plan: Plan) -> None:

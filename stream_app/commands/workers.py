@@ -146,6 +146,7 @@ def api(
     from stream_app import telemetry
     from stream_app.api.server import serve
     from stream_app.commands.look_around import look_around
+    from stream_app.exit_now import exit_now
 
     settings = settings_from(
         redis=redis, api_host=host, api_port=port, api_internal_port=page_port, topic_prefix=topic_prefix
@@ -158,6 +159,7 @@ def api(
         explainer=_explainer(settings) if settings.api_explain else None,
         look_around=partial(look_around, settings) if settings.api_operations else None,
     )
+    exit_now(0)  # guarantee: api-does-not-wait-for-a-look
 
 
 def _explainer(settings: Settings) -> Explainer:

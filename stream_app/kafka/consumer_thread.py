@@ -12,14 +12,16 @@ from contextlib import suppress
 from typing import Any
 
 from aiokafka.consumer.fetcher import OffsetResetStrategy
-from aiokafka.errors import CommitFailedError, ConsumerStoppedError, KafkaError
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError, KafkaConnectionError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 
 from stream_app import telemetry
 from stream_app.kafka import raw_records  # noqa: F401 - puts its parser into aiokafka's fetcher
 from stream_app.kafka.fetcher import PatientFetcher
+from stream_app.ports import BrokerUnavailable
 from stream_app.records import Partition, RawRecord
+from stream_app.retry import Retry
 from stream_app.steps.log_identity import LogIdentity
 from stream_app.steps.log_mark import marked, unmarked, was_recreated
 
@@ -67,12 +69,23 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return consumer
 
     async def on_start(self) -> None:
-        await super().on_start()
-        self.log_identity = self.consumer.app.log_identity
+        app = self.consumer.app
+        # guarantee: first-connection-is-tried-again
+        await Retry("kafka", app.settings.publish_patience_seconds)(self._connect)
+        app.connected = True
+        self.log_identity = app.log_identity
         fetcher = self._consumer._fetcher
         fetcher.__class__ = PatientFetcher  # aiokafka makes it itself
         fetcher.role = self.consumer.app.role
         fetcher.reached, fetcher.restarted = {}, {}
+
+    async def _connect(self) -> None:
+        """Make aiokafka's consumer and connect it. Raises BrokerUnavailable if it reaches no broker."""
+        try:
+            await super().on_start()
+        except KafkaConnectionError as error:
+            await self._consumer.stop()
+            raise BrokerUnavailable(f"Kafka: {error}. Check the brokers and STREAM_APP_BROKERS.") from error
 
     async def touch(self) -> None:
         """Reset aiokafka's idle clock while nothing is fetched.

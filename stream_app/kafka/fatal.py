@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 
 from stream_app import telemetry
-from stream_app.ports import ConfigurationError
+from stream_app.ports import ConfigurationError, Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def fatal(error: BaseException) -> NoReturn:
     Kafka redelivers what was not committed.
     """
     try:
-        if isinstance(error, ConfigurationError):  # its message explains what to do
+        if isinstance(error, (ConfigurationError, Unavailable)):  # its message explains what to do
             print(f"stream-app: {error}", file=sys.stderr)
         else:
             traceback.print_exception(error, file=sys.stderr)

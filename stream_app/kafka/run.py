@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -18,6 +16,7 @@ from wsgiref.simple_server import WSGIServer
 from prometheus_client import start_http_server
 
 from stream_app import telemetry
+from stream_app.exit_now import exit_now
 from stream_app.kafka.admin import check_brokers
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.fatal import catch_everything, fatal
@@ -85,7 +84,13 @@ def run_role(
         return app
 
     app = loop.run_until_complete(_unless_signalled(prepare()))
-    worker = RoleWorker(app, loop, on_signal=partial(_end_at_the_latest, settings.drain_seconds))
+
+    def stop() -> None:
+        if not app.connected:
+            exit_now(0)  # guarantee: stop-does-not-wait-for-the-first-connection
+        _end_at_the_latest(settings.drain_seconds)
+
+    worker = RoleWorker(app, loop, on_signal=stop)
     try:
         worker.execute_from_commandline()
     except SystemExit as end:
@@ -117,6 +122,8 @@ def run_service(settings: KafkaSettings, name: str, service: Service) -> None:
         if not stopping.is_set():
             raise RuntimeError(f"{name} ended without a signal; report this as a bug.")
         await publisher.close()
+        if work.cancelled():
+            exit_now(0)  # guarantee: stop-does-not-wait-for-a-thread
 
     loop.run_until_complete(_unless_signalled(_until_reachable(settings, name)))
     running = loop.create_task(run(), name=name)
@@ -165,14 +172,8 @@ async def _unless_signalled(preparation: Coroutine[Any, Any, _Result]) -> _Resul
     """The preparation's result. A signal ends the process at once with code 0: nothing was consumed yet."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _leave_at_once)
+        loop.add_signal_handler(number, exit_now, 0)
     return await preparation
-
-
-def _leave_at_once() -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)  # threads that load models would be waited for
 
 
 def _end_at_the_latest(drain_seconds: float) -> None:

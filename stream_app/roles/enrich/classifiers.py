@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 from stream_app.models.batcher import Batcher
@@ -104,7 +105,8 @@ class Classifiers:
         for batcher in self._batchers:
             batcher.stop()
 
-    def join(self) -> None:
-        """Wait for the micro-batches in progress, some seconds at most. Blocks."""
+    def join(self, seconds: float = 3.0) -> None:
+        """Wait for the micro-batches in progress, ``seconds`` at most, all together. Blocks."""
+        until = time.monotonic() + seconds
         for batcher in self._batchers:
-            batcher.join()
+            batcher.join(max(0.0, until - time.monotonic()))

@@ -16,6 +16,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaConnectionError
+
 from stream_app import telemetry
 from stream_app.kafka import faust_app, log_watch
 from stream_app.kafka.run import run_role, run_service
@@ -33,6 +36,7 @@ class Echo:
     ``room``: records at work from which there is no room for more.
     ``clock_ahead_seconds``: how wrong the machine's clock is.
     ``metadata_age_seconds``: when the client asks again which partitions there are (300).
+    ``first_connections``: what becomes of the first ones, one after the other: "refused" or "silent".
     ``no_room_file``: while this file exists there is no room. ``early_output``: each value also goes out early, there.
     """
 
@@ -117,7 +121,24 @@ async def serve(options: dict[str, Any], publisher: Publisher, stopping: asyncio
     if options.get("fail_at") is not None:
         raise RuntimeError("asked to fail")
     telemetry.role_became_ready("describe")
+    if seconds := options.get("thread_seconds"):
+        await asyncio.to_thread(time.sleep, seconds)
     await (asyncio.Event() if options.get("never_finish") else stopping).wait()
+
+
+def disturb_first_connections(fates: list[str]) -> None:
+    connect = AIOKafkaClient.bootstrap
+
+    async def bootstrap(client: AIOKafkaClient) -> None:
+        fate = fates.pop(0) if fates else ""
+        if fate == "refused":
+            raise KafkaConnectionError("refused")
+        if fate == "silent":
+            telemetry.dependency_unavailable("kafka", "silent", 0.0)
+            await asyncio.sleep(600)
+        await connect(client)
+
+    AIOKafkaClient.bootstrap = bootstrap
 
 
 def main() -> None:
@@ -133,6 +154,7 @@ def main() -> None:
             **usual(settings),
             "consumer_metadata_max_age_ms": int(1000 * age_seconds),
         }
+    disturb_first_connections(options.get("first_connections", []))
     log_watch.LOOK_EVERY_SECONDS = options.get("look_every_seconds", log_watch.LOOK_EVERY_SECONDS)
     ahead_ms = int(1000 * options.get("clock_ahead_seconds", 0.0))
     run_role(

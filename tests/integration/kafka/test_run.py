@@ -144,6 +144,24 @@ def test_broker_that_goes_while_models_load_is_waited_for(
         s.close()
 
 
+def test_broker_that_goes_before_the_consumer_connects_is_waited_for(stage: MakeStage) -> None:
+    s = stage(1)
+    s.produce(range(10))
+    worker = s.start(first_connections=["refused", "refused"])
+    wait_until(lambda: s.outputs() == 10, 20, "it works")
+    assert "dependency_unavailable" in worker.log()
+    assert worker.stop() == 0, worker.log()
+
+
+def test_signal_while_the_consumer_connects_ends_the_process_with_0(stage: MakeStage) -> None:
+    """aiokafka waits for the answer of a silent broker as long as a request may take."""
+    worker = stage(1).start_only(first_connections=["silent"])
+    wait_until(lambda: "dependency_unavailable" in worker.log(), 30, "it connects")
+    began = time.monotonic()
+    assert worker.stop() == 0, worker.log()
+    assert time.monotonic() - began < 5
+
+
 def test_broker_that_stays_away_ends_the_process_with_1(
     own_kafka: EmbeddedKafka, topic_prefix: str, tmp_path: Path
 ) -> None:
@@ -170,6 +188,14 @@ def test_service_publishes_and_ends_with_0_when_stopped(stage: MakeStage) -> Non
 def test_service_that_waits_for_something_when_it_is_stopped_ends_with_0(stage: MakeStage) -> None:
     """As `describe` does while no broker answers."""
     worker = stage(1).start(service=True, never_finish=[0], settings={"drain_seconds": 0.2})
+    began = time.monotonic()
+    assert worker.stop() == 0, worker.log()
+    assert time.monotonic() - began < 10
+
+
+def test_service_whose_thread_goes_on_when_it_is_stopped_ends_with_0(stage: MakeStage) -> None:
+    """As `describe` does while its models load."""
+    worker = stage(1).start(service=True, thread_seconds=60, settings={"drain_seconds": 0.2})
     began = time.monotonic()
     assert worker.stop() == 0, worker.log()
     assert time.monotonic() - began < 10

@@ -89,3 +89,28 @@ def test_signal_gives_up_the_explanation_that_is_computed() -> None:
                 assert answer.result().status_code == 503
         finally:
             process.kill()
+
+
+def test_signal_does_not_wait_for_a_look_at_a_broker_that_is_silent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = os.environ | {
+            "STREAM_APP_API_OPERATIONS": "true",
+            "STREAM_APP_BROKERS": f"127.0.0.1:{silent.getsockname()[1]}",
+            "STREAM_APP_REDIS": NOBODY,
+        }
+        command = [sys.executable, "-m", "stream_app", "api", "--port", "0", "--page-port", "0"]
+        with (
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process,
+            ThreadPoolExecutor(1) as client,
+        ):
+            try:
+                assert process.stdout is not None
+                _, address, _, _ = process.stdout.readline().split()
+                asking = client.submit(httpx.get, f"{address}v1/operations", timeout=30)
+                silent.settimeout(20)
+                with silent.accept()[0]:
+                    process.send_signal(signal.SIGTERM)
+                    assert process.wait(10) == 0
+                assert asking.result(10).status_code == 503
+            finally:
+                process.kill()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,3 +54,31 @@ def test_signal_ends_a_rebuild_that_lost_a_cancellation(monkeypatch: pytest.Monk
 
     assert asyncio.run(rebuild._until_signalled(work())) is None
     assert lost == [True]
+
+
+def test_signal_ends_a_rebuild_whose_thread_waits_for_kafka() -> None:
+    program = """
+import asyncio, sys, time
+from stream_app.__main__ import main
+from stream_app.rebuild.rebuild import Rebuild
+
+async def run(rebuild):
+    print("waits", flush=True)
+    await asyncio.to_thread(time.sleep, 60)
+
+Rebuild.run = run
+sys.argv = ["stream-app", "rebuild"]
+main()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert process.stdout.readline() == "waits\n"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 1
+            assert "Stopped before the end. Run `stream-app rebuild` again" in process.stderr.read()
+        finally:
+            process.kill()

@@ -37,6 +37,17 @@ def test_unawaited_exception_ends_the_process_with_1(failure: str) -> None:
     assert "process_ends" in ended.stdout + ended.stderr
 
 
+def test_error_whose_words_say_what_to_do_is_printed_without_a_traceback() -> None:
+    program = (
+        "from stream_app.kafka.fatal import fatal; from stream_app.ports import BrokerUnavailable; "
+        "fatal(BrokerUnavailable('Kafka is away; check the brokers.'))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=15)
+    assert ended.returncode == 1
+    assert "stream-app: Kafka is away; check the brokers.\n" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_unawaited_error_of_the_kafka_client_ends_nothing() -> None:
     """It retries by itself; asyncio reports them when the answer is no longer awaited."""
     failure = """

@@ -115,7 +115,8 @@ def test_fetcher_is_ours_from_the_start_and_knows_the_role(monkeypatch: pytest.M
 
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_start", start)
     thread: Any = object.__new__(consumer_thread.ConsumerThread)
-    thread.consumer = SimpleNamespace(app=SimpleNamespace(role=role, log_identity=log))
+    settings = SimpleNamespace(publish_patience_seconds=0.0)
+    thread.consumer = SimpleNamespace(app=SimpleNamespace(role=role, log_identity=log, settings=settings))
 
     asyncio.run(thread.on_start())
 

@@ -68,13 +68,14 @@ def test_partitions_that_were_taken_away_meanwhile_are_left_alone() -> None:
     assert client.sought == {}
 
 
-def consumer_with(offsets: dict[Any, int | None]) -> Any:
+def consumer_with(offsets: dict[Any, int | None], patience_seconds: float = 60.0) -> Any:
     """A consumer whose thread set these positions."""
     consumer: Any = object.__new__(Consumer)
 
     async def seek() -> dict[Any, int | None]:
         return offsets
 
+    consumer.app = SimpleNamespace(settings=SimpleNamespace(publish_patience_seconds=patience_seconds))
     consumer._thread = SimpleNamespace(seek_to_committed=seek, position_epoch=0)
     consumer._acks = OrderedPublisher(FakePublisher())
     consumer._committed = {}
@@ -166,10 +167,9 @@ def test_broker_that_tells_no_positions_ends_the_process(monkeypatch: pytest.Mon
         raise Ended from error
 
     monkeypatch.setattr(faust_commits, "fatal", fatal)
-    monkeypatch.setattr(faust_commits, "_SEEK_SECONDS", 0.05)
 
     async def test() -> None:
-        consumer = consumer_with({P0: 40})
+        consumer = consumer_with({P0: 40}, patience_seconds=0.05)
         consumer._thread.seek_to_committed = asyncio.Event().wait
         await consumer.perform_seek()
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
+
+import pytest
 
 from stream_app.models.tuned import Loaded, TunedModel
 from stream_app.records import ModelName
+from stream_app.roles.enrich.classifiers import Classifiers
 from stream_app.testing.models import FakeClassifier, FakeModel, fake_summary
 from tests.unit.roles.enrich_stage import ENGLISH, LONG_BAD, P0, Stage, review, run
 from tests.waiting import wait_until_async
@@ -121,3 +125,19 @@ def test_revoked_partition_leaves_neither_queue_anything() -> None:
             assert len(stage.acks.finished()) == sum(computed)
 
     run(scenario)
+
+
+def test_classifiers_that_hang_are_waited_for_together() -> None:
+    """A stop has a deadline, however many languages there are."""
+    waited: list[float] = []
+
+    class Hanging:
+        def join(self, seconds: float) -> None:
+            waited.append(seconds)
+            time.sleep(seconds)
+
+    classifiers: Any = object.__new__(Classifiers)
+    classifiers._batchers = [Hanging(), Hanging()]
+    classifiers.join(0.05)
+    assert waited[0] == pytest.approx(0.05, abs=0.01)
+    assert waited[1] == 0
