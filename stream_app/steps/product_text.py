@@ -9,7 +9,7 @@ from stream_app.records import LABELS, Evidence, Label, SummaryMethod, value
 from stream_app.steps.nearness import Nearness
 from stream_app.steps.product_sentences import Quotable
 from stream_app.steps.sentence_scores import scores
-from stream_app.steps.sentence_style import is_complete, is_dangling, names_the_product
+from stream_app.steps.sentence_style import ended, is_complete, is_dangling, names_the_product
 from stream_app.steps.summary_text import content_words, faithful, leaning, word_count
 
 MAX_SENTENCES = 8
@@ -108,8 +108,8 @@ def prevailing_label(evidence: Sequence[Evidence]) -> Label | None:
 
 
 def text_of(sentences: Sequence[Quotable]) -> str:
-    """The sentences themselves, as one text."""
-    return " ".join(one.text for one in sentences)
+    """The sentences themselves, as one text; each ends with a punctuation mark."""
+    return " ".join(ended(one.text) for one in sentences)
 
 
 def checked_headline(proposed: str | None, choice: Choice) -> tuple[str, SummaryMethod]:

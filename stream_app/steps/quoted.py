@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stream_app.records import Evidence, ProductText
+from stream_app.steps.sentence_style import ended
 from stream_app.steps.sentences import sentences
 
 
@@ -17,7 +18,8 @@ def still_quotes(text: ProductText, evidence: Sequence[Evidence]) -> bool:
     whole = f"{text.text} "
     ends = {0}  # where the quotes so far may end, with the space behind them: one sentence may begin like another
     for of_one in quotes:
-        ends = {at + len(quote) + 1 for at in ends for quote in of_one if whole.startswith(f"{quote} ", at)}
+        as_quoted = [*of_one, *map(ended, of_one)]
+        ends = {at + len(quote) + 1 for at in ends for quote in as_quoted if whole.startswith(f"{quote} ", at)}
     if text.text and len(whole) not in ends:
         return False
     if text.method != "extractive":

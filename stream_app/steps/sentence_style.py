@@ -72,6 +72,7 @@ _OF_NO_REASON_ZH = re.compile(
     r"(?:可惜|失望|遗憾|后悔|不?好|不错|不?喜欢|不?满意|赞|棒|不?推荐|差|垃圾|退货|好评|差评)[了啊呀的哦呢吧]{0,3}"
 )
 _WORD_CHARACTERS = re.compile(r"\w+")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 _ENDS = re.compile(r"[.!?…。！？~～][\"'”’」』）)\]]*$")
 
 
@@ -109,6 +110,13 @@ def is_dangling(text: str) -> bool:
 def is_complete(text: str) -> bool:
     """Does it end as a sentence does, with closed brackets? A title in place of a sentence, or one cut, does not."""
     return _ENDS.search(text) is not None and text.count("(") == text.count(")")
+
+
+def ended(text: str) -> str:
+    """The sentence with a full stop where its writer left it out: another one may follow."""
+    if not text[-1:].isalnum():
+        return text
+    return text + ("。" if _CJK.match(text[-1]) else ".")
 
 
 def gives_no_reason(text: str) -> bool:

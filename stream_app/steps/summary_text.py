@@ -27,6 +27,7 @@ _MAX_SENTENCES = 500  # that are weighed: each later one weighs less than the on
 _WORD = re.compile(r"[^\W_]{1,64}(?:['’][^\W_]{1,64})?")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 _NUMBER = re.compile(r"\d+")
+_QUOTATION_MARK = re.compile(r'(?<!\d)"')  # not of 5" (inches)
 _STEMMER = Stemmer.Stemmer("english", 0)  # 0: nothing cached, ``stem`` does
 
 
@@ -128,10 +129,13 @@ def faithful(summary: str, source: str, label: Label | None) -> bool:
     2. its praise and blame together do not contradict the label ("recommend" of "I can't recommend it")
     3. numbers are the source's; a negation needs one there
     4. it stands there word for word, or a third of its words carry meaning: "I have to be a great for the" does not
+    5. what it quotes ends in it: 'Support says "reset them' does not
     """
     own = content_words(summary)
     if (
         not own
+        or len(_QUOTATION_MARK.findall(summary)) % 2
+        or summary.count("“") != summary.count("”")
         or (3 * len(own) < word_count(summary) and not is_copied(summary, source))
         or not own - content_words(source) <= _WEIGHTY.get(label, frozenset())
     ):

@@ -276,10 +276,16 @@ def test_headline_of_reviews_without_sentiment_is_their_sentence() -> None:
     assert checked_headline("It works", choice(item("a", None, "It works."))) == ("It works.", "extractive")
 
 
-def test_text_is_the_sentences() -> None:
-    chosen = choice(item("a", sentence="One."), item("b", sentence="Two."))
-
-    assert text_of(chosen.sentences) == "One. Two."
+@pytest.mark.parametrize(
+    ("sentences", "expected"),
+    [
+        (("One.", "Two."), "One. Two."),
+        (("Happy lab", "Good coat :)", "It works!"), "Happy lab. Good coat :) It works!"),
+        (("质量很好", "物流很快！"), "质量很好。 物流很快！"),
+    ],
+)
+def test_text_is_the_sentences_each_with_an_end(sentences: tuple[str, ...], expected: str) -> None:
+    assert text_of([Quotable(item(str(n)), one, "en", 0.0) for n, one in enumerate(sentences)]) == expected
 
 
 @given(st.text(max_size=200), st.integers(2, 100))

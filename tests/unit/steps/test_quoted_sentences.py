@@ -70,7 +70,7 @@ def text(quoted: str, headline: str = "", method: SummaryMethod = "extractive") 
     return ProductText(headline, quoted, method, ("a", "b"), None, 0)
 
 
-_A, _B = item("a", sentence="Good.\nGood value.\nOdd."), item("b", sentence="The lid broke.")
+_A, _B = item("a", sentence="Good.\nGood value.\nOdd.\nNo end"), item("b", sentence="The lid broke.")
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,8 @@ _A, _B = item("a", sentence="Good.\nGood value.\nOdd."), item("b", sentence="The
         (text("The lid broke. Good.", "Good."), False),
         (text("Good.", "Good."), False),
         (text("Better. The lid broke.", "Good."), False),
+        (text("No end. The lid broke.", "Good."), True),
+        (text("No end The lid broke.", "Good."), True),
     ],
 )
 def test_text_holds_while_its_reviews_have_its_sentences(found: ProductText, holds: bool) -> None:

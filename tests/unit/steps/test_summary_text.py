@@ -151,6 +151,14 @@ def test_words_of_a_cleaned_text_are_counted_as_those_of_any(text: str) -> None:
     assert not plain or clean_word_count(plain) == word_count(plain)
 
 
+@pytest.mark.parametrize("summary", ['Support says "reset them', "Support says “reset them", "reset them”"])
+def test_summary_whose_quotation_does_not_end_in_it_is_not_used(summary: str) -> None:
+    review = 'Support says "reset them". Support says “reset them”.'
+    assert not faithful(summary, review, "neutral")
+    assert faithful('Support says "reset them"', review, "neutral")
+    assert faithful('The 5" screen', 'The 5" screen of it broke.', "negative")
+
+
 @pytest.mark.parametrize("piece", ["a. ", "。", "\n", "a ", '."', "...", "Mr. ", "好", ". ", "1. ", "a.B", "www.A"])
 def test_long_texts_take_no_quadratic_time(piece: str) -> None:
     """The longest text that is accepted, in its worst shape."""
