@@ -28,6 +28,7 @@ class Operations:
         self._kept_seconds = kept_seconds
         self._thread = ThreadPoolExecutor(1, "operations")
         self._found: tuple[float, Sequence[dict[str, Any]]] | None = None
+        self._gives_up = False
         self._answer: asyncio.Future[Sequence[dict[str, Any]]] | None = None
 
     async def parts(self) -> Sequence[dict[str, Any]]:
@@ -35,6 +36,8 @@ class Operations:
         loop = asyncio.get_running_loop()
         if self._found is not None and loop.time() - self._found[0] < self._kept_seconds:
             return self._found[1]
+        if self._gives_up:
+            raise _stopping()
         if self._answer is None:
             self._answer = loop.create_future()
             loop.run_in_executor(self._thread, self._look_around).add_done_callback(self._looked)
@@ -42,8 +45,9 @@ class Operations:
 
     def give_up(self) -> None:
         """Answer 503 to all who wait. Returns at once."""
+        self._gives_up = True
         if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(Problem(503, "stopping", "This process stops.", "Try again later."))
+            self._answer.set_exception(_stopping())
             self._answer.exception()  # else asyncio logs it where nobody waits any longer
 
     def close(self) -> None:
@@ -64,6 +68,10 @@ class Operations:
             answer.set_result(looking.result())
         else:
             answer.set_exception(error)
+
+
+def _stopping() -> Problem:
+    return Problem(503, "stopping", "This process stops.", "Try again later.")
 
 
 def routes(operations: Operations | None) -> list[ApiRoute]:

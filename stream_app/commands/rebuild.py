@@ -75,8 +75,6 @@ def rebuild(
     from stream_app.rebuild.rebuild import Rebuild
     from stream_app.rebuild.refusals import RebuildRefused
 
-    # `asyncio.run` would wait at its end for a thread that waits for Kafka
-    loop = asyncio.new_event_loop()
     with Watched() as progress, _refused(RebuildRefused):
         log = Path(settings.state_folder) / "rebuild.log"
         made = Rebuild(
@@ -87,9 +85,10 @@ def rebuild(
             restart=restart,
         )
         if dry_run:
-            _tell(loop.run_until_complete(_closing(made, made.plan())))
+            _tell(asyncio.run(_closing(made, made.plan())))
             return
-        active = loop.run_until_complete(_closing(made, _until_signalled(made.run())))
+        # `asyncio.run` would wait at its end for a thread that waits for Kafka
+        active = asyncio.new_event_loop().run_until_complete(_closing(made, _until_signalled(made.run())))
     if active is None:
         console.print("Stopped before the end. Run `stream-app rebuild` again: it goes on where this run was.")
         exit_now(1)  # guarantee: stopped-rebuild-does-not-wait-for-a-thread
@@ -217,12 +216,12 @@ class Workers:
 
     async def stop(self) -> None:
         """Let them finish, commit and leave the group. Does nothing where none runs."""
-        children, self._children = self._children, []
-        for child in children:
+        for child in self._children:
             child.terminate()
         deadline = time.monotonic() + _STOP_SECONDS
-        for child in children:
-            await asyncio.to_thread(child.join, deadline)
+        while self._children:
+            await asyncio.to_thread(self._children[0].join, deadline)
+            del self._children[0]  # not before: where this is cancelled, the next call waits
         if self._open is not None:
             self._open.close()
             self._open = None

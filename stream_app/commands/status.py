@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from stream_app.commands.options import Brokers, Json, Redis, TopicPrefix, settings_from
 from stream_app.commands.status_lines import Line, describe_line, error_lines, role_line
-from stream_app.ports import ConfigurationError, Unavailable, ViewLost
+from stream_app.ports import ConfigurationError, Unavailable, ViewLost, with_next_step
 from stream_app.role_table import CONSUMING_ROLES, ROLES
 from stream_app.settings import Settings
 
@@ -100,8 +100,7 @@ def _said(part: str, ask: Callable[[], list[Line]]) -> Iterator[Line]:
     try:
         yield from ask()
     except (ConfigurationError, Unavailable) as error:
-        step = str(error) if "`stream-app " in str(error) else f"{error} `stream-app check` looks at each server."
-        yield Line(part, "cannot be asked", step)
+        yield Line(part, "cannot be asked", with_next_step(error))
 
 
 def _view(settings: Settings) -> Line:

@@ -18,8 +18,9 @@ from faust.transport.drivers import aiokafka as driver
 
 from stream_app import telemetry
 from stream_app.kafka import raw_records  # noqa: F401 - puts its parser into aiokafka's fetcher
+from stream_app.kafka.fatal import fatal
 from stream_app.kafka.fetcher import PatientFetcher
-from stream_app.ports import BrokerUnavailable
+from stream_app.ports import BrokerUnavailable, Unavailable
 from stream_app.records import Partition, RawRecord
 from stream_app.retry import Retry
 from stream_app.steps.log_identity import LogIdentity
@@ -28,6 +29,7 @@ from stream_app.steps.log_mark import marked, unmarked, was_recreated
 AIOKAFKA_VERSION = "0.14.0"
 """What these overrides were written against; a test fails when another one is installed."""
 
+_CONNECT_SECONDS = 10.0
 _LEAVE_SECONDS = 3.0
 _END_OFFSETS_SECONDS = 5.0
 
@@ -70,8 +72,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def on_start(self) -> None:
         app = self.consumer.app
-        # guarantee: first-connection-is-tried-again
-        await Retry("kafka", app.settings.publish_patience_seconds)(self._connect)
+        try:
+            # guarantee: first-connection-is-tried-again
+            await Retry("kafka", app.settings.publish_patience_seconds)(self._connect)
+        except Unavailable as error:
+            fatal(error)
         app.connected = True
         self.log_identity = app.log_identity
         fetcher = self._consumer._fetcher
@@ -80,12 +85,19 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         fetcher.reached, fetcher.restarted = {}, {}
 
     async def _connect(self) -> None:
-        """Make aiokafka's consumer and connect it. Raises BrokerUnavailable if it reaches no broker."""
+        """Make aiokafka's consumer and connect it. Raises BrokerUnavailable if it reaches no broker.
+
+        aiokafka would wait for each silent one as long as a request may take.
+        """
+        settings = self.consumer.app.settings
         try:
-            await super().on_start()
-        except KafkaConnectionError as error:
+            async with asyncio.timeout(max(_CONNECT_SECONDS, settings.publish_patience_seconds)):
+                await super().on_start()
+        except (KafkaConnectionError, TimeoutError, BrokerUnavailable) as error:
             await self._consumer.stop()
-            raise BrokerUnavailable(f"Kafka: {error}. Check the brokers and STREAM_APP_BROKERS.") from error
+            if isinstance(error, BrokerUnavailable):  # no token
+                raise
+            raise BrokerUnavailable(f"Kafka at {settings.brokers} cannot be connected to.") from error
 
     async def touch(self) -> None:
         """Reset aiokafka's idle clock while nothing is fetched.

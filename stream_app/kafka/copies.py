@@ -49,7 +49,8 @@ class CopyProducer(BlockingProducer):
     def _failure(self, error: KafkaError, topic: str) -> Exception:
         if error.code() == KafkaError._MSG_TIMED_OUT:
             return BrokerUnavailable(
-                f"Kafka at {self._settings.brokers} does not acknowledge copies. Nothing was deleted."
+                f"Kafka at {self._settings.brokers} does not acknowledge copies. Nothing was deleted. "
+                "Run the command again when it does."
             )
         return ConfigurationError(
             f"Kafka refused a copy in {topic}: {error.str()}. Nothing was deleted. Where a record is too large, "

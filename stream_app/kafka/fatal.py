@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 
 from stream_app import telemetry
-from stream_app.ports import ConfigurationError, Unavailable
+from stream_app.ports import ConfigurationError, Unavailable, with_next_step
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,8 @@ def fatal(error: BaseException) -> NoReturn:
     """
     try:
         if isinstance(error, (ConfigurationError, Unavailable)):  # its message explains what to do
-            print(f"stream-app: {error}", file=sys.stderr)
+            words = str(error) if isinstance(error, ConfigurationError) else with_next_step(error)
+            print(f"stream-app: {words}", file=sys.stderr)
         else:
             traceback.print_exception(error, file=sys.stderr)
         from_kafka = isinstance(error, KafkaException)  # librdkafka's message, without words of a record

@@ -68,7 +68,9 @@ class RoleApp(faust.App):  # type: ignore[misc]
         self.acks = acks
         self.publisher = publisher
         self.connected = False
-        """Set by the consumer's thread. Nothing was consumed before, and the group was not joined."""
+        """Set by the consumer's thread. Nothing was consumed before, and the group was not joined; deliveries of
+        `notify` may be under way, as at a crash.
+        """
         self._ready = False
         self._ending: asyncio.Task[None] | None = None
         super().__init__(settings.group(role_name), loop=loop, **_options(settings))

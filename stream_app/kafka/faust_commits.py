@@ -17,6 +17,8 @@ from stream_app.ports import BrokerUnavailable
 from stream_app.records import Partition
 from stream_app.steps.sequence import OffsetJumpedBack
 
+_SEEK_SECONDS = 60.0  # at least, however short patience is: a coordinator may have to be elected
+
 
 class CommittingConsumer(driver.Consumer):  # type: ignore[misc]
     """Commits what the sequencers release and nothing else, with the crash notes of a role that has some."""
@@ -38,13 +40,13 @@ class CommittingConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def perform_seek(self) -> None:
         """Set positions from the committed offsets, and begin an epoch: records count from here on."""
-        patience = self.app.settings.publish_patience_seconds
+        patience = max(_SEEK_SECONDS, self.app.settings.publish_patience_seconds)
         try:
             async with asyncio.timeout(patience):
                 offsets = await self._thread.seek_to_committed()
                 await self._read_notes(offsets)
         except TimeoutError:
-            fatal(BrokerUnavailable(f"Kafka returned no committed offsets in {patience:.0f} s; check the brokers."))
+            fatal(BrokerUnavailable(f"Kafka returned no committed offsets in {patience:.0f} s."))
         self._committed = {TP(*tp): offset for tp, offset in offsets.items() if offset is not None}
         self._acks.open(Partition(*tp) for tp in offsets)
 

@@ -16,7 +16,7 @@ from wsgiref.simple_server import WSGIServer
 from prometheus_client import start_http_server
 
 from stream_app import telemetry
-from stream_app.exit_now import exit_now
+from stream_app.exit_now import exit_stopped
 from stream_app.kafka.admin import check_brokers
 from stream_app.kafka.crash_memory import CrashMemory
 from stream_app.kafka.fatal import catch_everything, fatal
@@ -87,7 +87,7 @@ def run_role(
 
     def stop() -> None:
         if not app.connected:
-            exit_now(0)  # guarantee: stop-does-not-wait-for-the-first-connection
+            exit_stopped()  # guarantee: stop-does-not-wait-for-the-first-connection
         _end_at_the_latest(settings.drain_seconds)
 
     worker = RoleWorker(app, loop, on_signal=stop)
@@ -123,7 +123,7 @@ def run_service(settings: KafkaSettings, name: str, service: Service) -> None:
             raise RuntimeError(f"{name} ended without a signal; report this as a bug.")
         await publisher.close()
         if work.cancelled():
-            exit_now(0)  # guarantee: stop-does-not-wait-for-a-thread
+            exit_stopped()  # guarantee: stop-does-not-wait-for-a-thread
 
     loop.run_until_complete(_unless_signalled(_until_reachable(settings, name)))
     running = loop.create_task(run(), name=name)
@@ -169,10 +169,10 @@ def _tune_garbage_collector() -> None:
 
 
 async def _unless_signalled(preparation: Coroutine[Any, Any, _Result]) -> _Result:
-    """The preparation's result. A signal ends the process at once with code 0: nothing was consumed yet."""
+    """The preparation's result. A signal ends the process at once, in order: nothing was consumed yet."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, exit_now, 0)
+        loop.add_signal_handler(number, exit_stopped)
     return await preparation
 
 

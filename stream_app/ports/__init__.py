@@ -10,6 +10,7 @@ from stream_app.ports.errors import (
     StoreUnavailable,
     Unavailable,
     ViewLost,
+    with_next_step,
 )
 from stream_app.ports.models import Embedder, Explainer, MicroBatchPlan, ModelFailed, Result, TextModel, Tokens
 from stream_app.ports.progress import Progress
@@ -43,4 +44,5 @@ __all__ = [
     "Tokens",
     "Unavailable",
     "ViewLost",
+    "with_next_step",
 ]

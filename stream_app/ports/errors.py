@@ -17,6 +17,12 @@ class Unavailable(Exception):
     """A dependency cannot be reached now."""
 
 
+def with_next_step(error: Exception) -> str:
+    """The error's words; where they name no command, with the one that looks at each server."""
+    words = str(error)
+    return words if "`stream-app " in words else f"{words.rstrip('.')}. `stream-app check` looks at each server."
+
+
 class StoreUnavailable(Unavailable):
     """Redis or Valkey cannot be reached, or refuses for now (loading, read-only, out of memory)."""
 

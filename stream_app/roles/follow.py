@@ -10,6 +10,7 @@ import threading
 from collections.abc import Awaitable, Callable
 
 from stream_app import telemetry
+from stream_app.exit_now import Stop
 from stream_app.ports import Unavailable
 from stream_app.retry import Retry
 from stream_app.roles.exit_codes import EXIT_VIEW_SWITCHED
@@ -38,17 +39,16 @@ def follow_view(settings: Settings, run: Callable[[Settings], None], resolve: Re
     Raises StoreUnavailable if Redis does not report the active one within ``redis_patience_seconds``.
     """
     current = resolved(settings, resolve)
-    switched = threading.Event()
 
     def watch() -> None:
         asyncio.run(_until_switched(settings, current.generation))
-        switched.set()
+        Stop.exit_code = EXIT_VIEW_SWITCHED  # guarantee: switch-is-no-end-however-the-role-stops
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="follow-view", daemon=True).start()
     run(current)
-    if switched.is_set():
-        sys.exit(EXIT_VIEW_SWITCHED)
+    if Stop.exit_code:
+        sys.exit(Stop.exit_code)
 
 
 def resolved(settings: Settings, resolve: Resolve) -> Settings:

@@ -52,7 +52,7 @@ def translated() -> Iterator[None]:
     except RuntimeError as error:
         if not _CLOSED.search(str(error)):  # guarantee: a-closed-transport-is-unavailable
             raise
-        raise StoreUnavailable("Redis cannot be used now: its connection was closed. It is opened again.") from error
+        raise StoreUnavailable("Redis cannot be used now: its connection was closed.") from error
 
 
 def _refusal(error: Exception) -> ConfigurationError:

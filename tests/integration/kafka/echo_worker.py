@@ -20,6 +20,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError
 
 from stream_app import telemetry
+from stream_app.exit_now import Stop
 from stream_app.kafka import faust_app, log_watch
 from stream_app.kafka.run import run_role, run_service
 from stream_app.ports import Acks, InFlightRecord, Publisher
@@ -36,6 +37,7 @@ class Echo:
     ``room``: records at work from which there is no room for more.
     ``clock_ahead_seconds``: how wrong the machine's clock is.
     ``metadata_age_seconds``: when the client asks again which partitions there are (300).
+    ``stop_code``: how it ends when it is stopped (0).
     ``first_connections``: what becomes of the first ones, one after the other: "refused" or "silent".
     ``no_room_file``: while this file exists there is no room. ``early_output``: each value also goes out early, there.
     """
@@ -145,6 +147,7 @@ def main() -> None:
     options = json.loads(sys.argv[1])
     settings = Settings(_env_file=None, **options["settings"])
     telemetry.configure(settings.log_level, as_json=True)
+    Stop.exit_code = options.get("stop_code", 0)
     if options.get("service"):
         run_service(settings, "describe", lambda publisher, stopping: serve(options, publisher, stopping))
         return

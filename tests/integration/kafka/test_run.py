@@ -153,12 +153,13 @@ def test_broker_that_goes_before_the_consumer_connects_is_waited_for(stage: Make
     assert worker.stop() == 0, worker.log()
 
 
-def test_signal_while_the_consumer_connects_ends_the_process_with_0(stage: MakeStage) -> None:
+@pytest.mark.parametrize("code", [0, 75])
+def test_signal_while_the_consumer_connects_ends_the_process(stage: MakeStage, code: int) -> None:
     """aiokafka waits for the answer of a silent broker as long as a request may take."""
-    worker = stage(1).start_only(first_connections=["silent"])
+    worker = stage(1).start_only(first_connections=["silent"], stop_code=code)
     wait_until(lambda: "dependency_unavailable" in worker.log(), 30, "it connects")
     began = time.monotonic()
-    assert worker.stop() == 0, worker.log()
+    assert worker.stop() == code, worker.log()
     assert time.monotonic() - began < 5
 
 
@@ -193,11 +194,11 @@ def test_service_that_waits_for_something_when_it_is_stopped_ends_with_0(stage: 
     assert time.monotonic() - began < 10
 
 
-def test_service_whose_thread_goes_on_when_it_is_stopped_ends_with_0(stage: MakeStage) -> None:
+def test_service_whose_thread_goes_on_when_the_view_is_switched_ends_as_for_a_switch(stage: MakeStage) -> None:
     """As `describe` does while its models load."""
-    worker = stage(1).start(service=True, thread_seconds=60, settings={"drain_seconds": 0.2})
+    worker = stage(1).start(service=True, thread_seconds=60, stop_code=75, settings={"drain_seconds": 0.2})
     began = time.monotonic()
-    assert worker.stop() == 0, worker.log()
+    assert worker.stop() == 75, worker.log()
     assert time.monotonic() - began < 10
 
 

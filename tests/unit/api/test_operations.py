@@ -14,6 +14,7 @@ from stream_app.api.app import create_app
 from stream_app.api.operations import Operations
 from stream_app.testing.reader import CannedSummaryReader
 from tests.unit.api.samples import NOW_MS
+from tests.waiting import wait_until_async
 
 PART = {"part": "enrich", "words": "1 worker", "next_step": "", "facts": {"lag_records": 3}, "ok": True}
 
@@ -73,3 +74,19 @@ def test_old_findings_are_looked_for_again_and_an_error_is_not_kept() -> None:
         return looks.number
 
     assert asyncio.run(ask()) == 3
+
+
+def test_process_that_stops_waits_for_no_look_and_begins_none() -> None:
+    async def ask() -> list[int]:
+        looks = Looks()
+        looks.may_end.clear()
+        app = create_app(CannedSummaryReader(), now_ms=lambda: NOW_MS, operations=(operations := Operations(looks)))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            waiting = asyncio.create_task(client.get("/v1/operations"))
+            await wait_until_async(lambda: looks.number == 1, 10, "it looks")
+            operations.give_up()
+            codes = [(await waiting).status_code, (await client.get("/v1/operations")).status_code]
+        looks.may_end.set()
+        return [*codes, looks.number]
+
+    assert asyncio.run(ask()) == [503, 503, 1]

@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -82,3 +84,34 @@ main()
             assert "Stopped before the end. Run `stream-app rebuild` again" in process.stderr.read()
         finally:
             process.kill()
+
+
+def test_worker_whose_end_was_waited_for_in_vain_is_waited_for_again(tmp_path: Path) -> None:
+    """The first wait is cancelled by the signal; a worker that is killed while it commits stays in its group."""
+    may_end = threading.Event()
+    joined: list[float] = []
+
+    class Draining:
+        def terminate(self) -> None:
+            pass
+
+        def join(self, deadline: float) -> None:
+            may_end.wait(10)
+            joined.append(deadline)
+
+    async def stop_twice() -> None:
+        workers: Any = Workers(1, tmp_path / "rebuild.log", print)
+        workers._children = [Draining()]
+        first = asyncio.create_task(workers.stop())
+        await asyncio.sleep(0.05)
+        first.cancel()
+        await asyncio.wait([first])
+        second = asyncio.create_task(workers.stop())
+        await asyncio.sleep(0.05)
+        assert not second.done()
+        may_end.set()
+        await second
+        assert workers._children == []
+
+    asyncio.run(stop_twice())
+    assert len(joined) == 2

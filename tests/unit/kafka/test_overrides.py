@@ -14,6 +14,7 @@ from aiokafka.consumer import fetcher as fetcher_module
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
 from aiokafka.structs import TopicPartition
@@ -24,6 +25,7 @@ from mode import Service
 
 from stream_app.kafka import consumer_thread, faust_app, faust_consumer, raw_records
 from stream_app.kafka.fetcher import PatientFetcher
+from stream_app.ports import BrokerUnavailable
 from stream_app.steps.log_identity import LogIdentity
 
 
@@ -123,6 +125,43 @@ def test_fetcher_is_ours_from_the_start_and_knows_the_role(monkeypatch: pytest.M
     assert isinstance(thread._consumer._fetcher, PatientFetcher)
     assert thread._consumer._fetcher.role is role
     assert thread.log_identity is log
+    assert thread.consumer.app.connected
+
+
+@pytest.mark.parametrize("failure", [KafkaConnectionError("refused"), BrokerUnavailable("no token"), None])
+def test_consumer_that_reaches_no_broker_is_closed_and_the_role_ends_when_patience_is_spent(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception | None
+) -> None:
+    """None: the broker is silent."""
+    closed, ended = [], []
+
+    class Client:
+        async def stop(self) -> None:
+            closed.append(self)
+
+    async def start(self: Any) -> None:
+        self._consumer = Client()
+        if failure is not None:
+            raise failure
+        await asyncio.sleep(60)
+
+    def fatal(error: BaseException) -> None:
+        ended.append(error)
+        raise SystemExit(1)
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_start", start)
+    monkeypatch.setattr(consumer_thread, "fatal", fatal)
+    monkeypatch.setattr(consumer_thread, "_CONNECT_SECONDS", 0.05)
+    settings = SimpleNamespace(publish_patience_seconds=0.0, brokers="broker:9092")
+    app = SimpleNamespace(settings=settings, connected=False)
+    thread: Any = object.__new__(consumer_thread.ConsumerThread)
+    thread.consumer = SimpleNamespace(app=app)
+
+    with pytest.raises(SystemExit):
+        asyncio.run(thread.on_start())
+    assert len(closed) == 1
+    assert str(ended[0]) in ("no token", "Kafka at broker:9092 cannot be connected to.")
+    assert not app.connected
 
 
 def test_broker_waits_long_or_for_many_records_only_where_that_holds_no_one_back() -> None:

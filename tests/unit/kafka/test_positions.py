@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_partitions_that_were_taken_away_meanwhile_are_left_alone() -> None:
     assert client.sought == {}
 
 
-def consumer_with(offsets: dict[Any, int | None], patience_seconds: float = 60.0) -> Any:
+def consumer_with(offsets: dict[Any, int | None], patience_seconds: float = 0.0) -> Any:
     """A consumer whose thread set these positions."""
     consumer: Any = object.__new__(Consumer)
 
@@ -159,7 +160,12 @@ def test_only_what_is_assigned_is_committed() -> None:
     asyncio.run(test())
 
 
-def test_broker_that_tells_no_positions_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("least", "patience"), [(0.2, 0.0), (0.0, 0.2)])
+def test_broker_that_tells_no_positions_ends_the_process_when_patience_is_spent(
+    monkeypatch: pytest.MonkeyPatch, least: float, patience: float
+) -> None:
+    """And not at once where there is none: a coordinator may have to be elected."""
+
     class Ended(Exception):
         pass
 
@@ -167,14 +173,17 @@ def test_broker_that_tells_no_positions_ends_the_process(monkeypatch: pytest.Mon
         raise Ended from error
 
     monkeypatch.setattr(faust_commits, "fatal", fatal)
+    monkeypatch.setattr(faust_commits, "_SEEK_SECONDS", least)
 
     async def test() -> None:
-        consumer = consumer_with({P0: 40}, patience_seconds=0.05)
+        consumer = consumer_with({P0: 40}, patience_seconds=patience)
         consumer._thread.seek_to_committed = asyncio.Event().wait
         await consumer.perform_seek()
 
+    began = time.monotonic()
     with pytest.raises(Ended):
         asyncio.run(test())
+    assert 0.2 <= time.monotonic() - began < 5
 
 
 class Assignment:

@@ -19,9 +19,10 @@ from tests.waiting import wait_until
 
 GENERATIONS = Namespace.of(Settings()).generations
 
-# a role that works until SIGTERM, and says which view it works on
+# a role that works until SIGTERM, and says which view it works on; "hangs": it ends as one whose thread goes on does
 WORKER = """
 import signal, sys, threading
+from stream_app.exit_now import exit_stopped
 from stream_app.roles.follow import follow_view
 from stream_app.settings import Settings
 
@@ -31,14 +32,17 @@ def work(settings):
     print("on", settings.group("summarize"), flush=True)
     while not stopped.wait(0.1): pass
     print("finished", flush=True)
+    if "hangs" in sys.argv:
+        exit_stopped()
 
 follow_view(Settings(_env_file=None, redis=sys.argv[1], redis_patience_seconds=30), work)
 """
 
 
 class Worker:
-    def __init__(self, url: str) -> None:
-        self.process = subprocess.Popen([sys.executable, "-c", WORKER, url], stdout=subprocess.PIPE, text=True)
+    def __init__(self, url: str, *options: str) -> None:
+        command = [sys.executable, "-c", WORKER, url, *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.lines: list[str] = []
         self.log: list[str] = []
         assert self.process.stdout is not None
@@ -58,15 +62,16 @@ class Worker:
 
 
 @pytest.fixture
-def worker(fresh_valkey: EmbeddedValkey) -> Iterator[Worker]:
+def worker(fresh_valkey: EmbeddedValkey, request: pytest.FixtureRequest) -> Iterator[Worker]:
     with Redis.from_url(fresh_valkey.url) as client:
         client.hset(GENERATIONS, "active", 3)
-    started = Worker(fresh_valkey.url)
+    started = Worker(fresh_valkey.url, *getattr(request, "param", ()))
     yield started
     started.process.kill()
     started.process.wait()
 
 
+@pytest.mark.parametrize("worker", [(), ("hangs",)], indirect=True)
 def test_worker_ends_in_order_when_another_view_becomes_active(worker: Worker, fresh_valkey: EmbeddedValkey) -> None:
     """It finishes what it has, and its exit code asks for a new start."""
     wait_until(lambda: worker.lines, 60, "it works")
