@@ -91,6 +91,15 @@ def test_change_of_the_view_is_on_the_screen_without_a_reload(browser: Chromium)
         )
 
 
+def test_alert_whose_review_may_not_be_quoted_any_more_says_why(browser: Chromium) -> None:
+    gone, of_product = alert("x", "a", sentence=None), alert("y", "a", review_id=None, revision=None, sentence=None)
+    with serving(CannedSummaryReader(summary("a"), alerts=[alert("w", "a"), gone, of_product])) as address:
+        open_page(browser, address)
+        browser.wait_until("document.querySelectorAll('.alert').length === 3", "Alerts are missing")
+        said = "[...document.querySelectorAll('.alert')].map((e) => e.innerText.includes('was edited or deleted'))"
+        assert browser.evaluate(said) == [False, True, False]
+
+
 def test_empty_view_says_how_to_get_data_in(browser: Chromium) -> None:
     with serving(CannedSummaryReader()) as address:
         open_page(browser, address, "!document.getElementById('empty').hidden")

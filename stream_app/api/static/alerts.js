@@ -20,6 +20,7 @@ export function drawAlert(alert, { link = true, handled = null } = {}) {
     about ? el("p", "about", about) : null,
     // only a bad review's sentence is somebody's own
     alert.sentence ? el(alert.review_id ? "q" : "p", "sentence", alert.sentence) : null,
+    alert.review_id && !alert.sentence ? el("p", "why", t("not_quoted")) : null,
     ...(alert.quotes ?? []).map((quote) => (quote.sentence ? el("q", "sentence", quote.sentence) : null)));
   if (alert.safety_words?.length) item.append(el("div", "words", ...alert.safety_words.map((word) => el("span", "word", word))));
   const why = [

@@ -69,6 +69,7 @@ const WORDS = {
   digest: ["In short", "概要"], generated: ["Written by a machine from customers' reviews.", "由机器根据顾客评价生成。"],
   alerts_of: ["Alerts", "警报"], no_alerts_of: ["None among the newest alerts.", "最近警报中没有。"],
   acknowledge: ["Acknowledge", "确认"], mute: ["Mute for 24 h", "静音 24 小时"], your_name: ["Your name", "您的姓名"], note: ["Note (optional)", "备注(可选)"],
+  not_quoted: ["Not quoted any more: the review was edited or deleted.", "不再引用：该评价已被修改或删除。"],
   send: ["Save", "保存"], cancel: ["Cancel", "取消"], acknowledged: ["Acknowledged by {by}", "{by} 已确认"], muted: ["Muted by {by} until {until}", "{by} 已静音至 {until}"],
   not_saved: ["It was not saved: {why}", "未能保存:{why}"],
   window_against: ["{bad} of {reviews} in the window, {bad_before} of {before} before", "窗口内 {reviews} 条中 {bad} 条,之前 {before} 条中 {bad_before} 条"],
