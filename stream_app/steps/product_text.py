@@ -9,7 +9,7 @@ from stream_app.records import LABELS, Evidence, Label, SummaryMethod, value
 from stream_app.steps.nearness import Nearness
 from stream_app.steps.product_sentences import Quotable
 from stream_app.steps.sentence_scores import scores
-from stream_app.steps.sentence_style import ended, is_complete, is_dangling, names_the_product
+from stream_app.steps.sentence_style import ended, is_complete, is_dangling, is_headless, names_the_product
 from stream_app.steps.summary_text import content_words, faithful, leaning, word_count
 
 MAX_SENTENCES = 8
@@ -114,6 +114,7 @@ def text_of(sentences: Sequence[Quotable]) -> str:
 
 def checked_headline(proposed: str | None, choice: Choice) -> tuple[str, SummaryMethod]:
     """The model's headline where prevailing sentences bear it out and it says what only they say, else a sentence.
+    A part without its beginning is no headline.
 
     So too where the sentence praises (or blames, where that prevails) and the model's headline does not: "The 90 degree
     ends go to the pedal".
@@ -123,6 +124,7 @@ def checked_headline(proposed: str | None, choice: Choice) -> tuple[str, Summary
     if (
         proposed
         and label is not None
+        and not is_headless(proposed)
         and faithful(proposed, text, label)
         and (_agrees(proposed, label) or not _agrees(choice.headline, label))
     ):

@@ -71,6 +71,7 @@ _OF_NO_REASON_ZH = re.compile(
     r"[太真好很令让有点是非常人挺都还蛮超级特别我的给个]{0,8}"
     r"(?:可惜|失望|遗憾|后悔|不?好|不错|不?喜欢|不?满意|赞|棒|不?推荐|差|垃圾|退货|好评|差评)[了啊呀的哦呢吧]{0,3}"
 )
+_HEADLESS = re.compile(r"(?:is|are|was|were|for|of|with|to|from|by|than|as)\b", re.IGNORECASE)
 _WORD_CHARACTERS = re.compile(r"\w+")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 _ENDS = re.compile(r"[.!?…。！？~～][\"'”’」』）)\]]*$")
@@ -105,6 +106,11 @@ def names_the_product(text: str) -> bool:
 def is_dangling(text: str) -> bool:
     """Does it begin with a word that points to a sentence before it ("That's physics", "But …", "It also …")?"""
     return _DANGLING.match(text) is not None
+
+
+def is_headless(text: str) -> bool:
+    """Does it begin with a form of "to be" or a preposition, as the end of a sentence does ("For a good price")?"""
+    return _HEADLESS.match(text) is not None
 
 
 def is_complete(text: str) -> bool:

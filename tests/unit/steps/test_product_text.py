@@ -272,6 +272,14 @@ def test_headline_of_complaints_in_good_reviews_alone_may_be_one() -> None:
     assert chosen.headline == huge
 
 
+@pytest.mark.parametrize("proposed", ["for a good price", "Is a good cable", "With good sound"])
+def test_part_of_a_sentence_without_its_beginning_is_no_headline(proposed: str) -> None:
+    of_cable = choice(item("a", "positive", "It is a good cable with good sound for a good price."))
+    headline, method = checked_headline(proposed, of_cable)
+    assert (headline, method) == (of_cable.headline, "extractive")
+    assert checked_headline("A good cable with good sound", of_cable)[1] == "abstractive"
+
+
 def test_headline_of_reviews_without_sentiment_is_their_sentence() -> None:
     assert checked_headline("It works", choice(item("a", None, "It works."))) == ("It works.", "extractive")
 
