@@ -49,6 +49,7 @@ class Summarize(ViewRole[EnrichedReview]):
         self._false_alarms = settings.spike_false_alarms_of_a_rule
         self._max_age_ms = settings.alert_max_age_ms
         self._clearing: set[asyncio.Task[None]] = set()
+        self._sent: dict[tuple[str, bytes], list[Batch[EnrichedReview]] | None] = {}
 
     def fetch_wait_ms(self) -> int:
         return _FETCH_WAIT_MS
@@ -89,10 +90,27 @@ class Summarize(ViewRole[EnrichedReview]):
             # guarantee: duplicates-are-judged-too
             outboxes |= await self._judged([review for (_, review), _ in applied], published)
         for product_id, outbox in outboxes.items():
-            messages = [outbox_message(self._topics.alerts, product_id, value) for _, value in outbox]
+            if new := tuple(entry for entry in outbox if self._is_new(batch, product_id, entry[1])):
+                messages = [outbox_message(self._topics.alerts, product_id, value) for _, value in new]
+                # guarantee: outbox-is-cleared-after-the-broker
+                self._publisher.publish(messages, partial(self._delivered, product_id, new))
+
+    def _is_new(self, batch: Batch[EnrichedReview], product_id: str, value: bytes) -> bool:
+        """Is this alert in the outbox not sent yet? The batch is held until the broker has it.
+
+        An outbox is cleared after that: further reviews of the product find what was sent for others in it.
+        """
+        entry = product_id, value
+        if entry not in self._sent:  # guarantee: alert-under-way-is-not-sent-again
             batch.holds += 1
-            # guarantee: outbox-is-cleared-after-the-broker
-            self._publisher.publish(messages, partial(self._delivered, batch, product_id, outbox))
+            self._sent[entry] = [batch]
+            return True
+        if (waiting := self._sent[entry]) is None:
+            batch.delivered.append(value)
+        else:
+            batch.holds += 1  # guarantee: alert-under-way-holds-every-batch
+            waiting.append(batch)
+        return False
 
     async def _applied(
         self, batch: Batch[EnrichedReview]
@@ -116,13 +134,18 @@ class Summarize(ViewRole[EnrichedReview]):
                 telemetry.alert_suppressed(rule, reason)
         return {one.product_id: one.outbox for one in found if one.outbox}
 
-    def _delivered(self, batch: Batch[EnrichedReview], product_id: str, outbox: Outbox) -> None:
-        batch.holds -= 1
-        batch.delivered += [value for _, value in outbox]
+    def _delivered(self, product_id: str, outbox: Outbox) -> None:
+        for _, value in outbox:
+            for batch in self._sent[product_id, value] or ():
+                batch.holds -= 1
+                batch.delivered.append(value)
+            self._sent[product_id, value] = None
         alert_ids = [alert_id for alert_id, _ in outbox]
 
         async def clear() -> None:
             await self._delayed.retry(lambda: self._store.clear_outbox(product_id, alert_ids))
+            for _, value in outbox:
+                del self._sent[product_id, value]
 
         task = asyncio.create_task(clear())
         self._clearing.add(task)

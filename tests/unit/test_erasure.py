@@ -80,6 +80,27 @@ def test_what_cannot_be_written_without_its_quote_is_erased() -> None:
     assert kept(value, ("p", "another")) is value
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        b'{"product_id": "p", "review_id": "r", "text": "Mine \\ud83d"}',
+        b'{"product_id": "p", "review_id": "r", "text": "Caf\xe9"}',
+        b'{"product_id": "p", "review_id": "r", "text": "Mine", "rating": NaN}',
+        b'{"product_id": "p", "review_id": "r", "text": "Mine", "rating": 1e400}',
+        b'\xef\xbb\xbf{"product_id": "p", "review_id": "r", "text": "Mine"}',
+    ],
+    ids=["half an emoji", "Latin-1", "NaN", "1e400", "byte order mark"],
+)
+def test_rejected_review_that_is_nearly_json_is_erased(value: bytes) -> None:
+    assert kept(value, ("p", "r"), topic="reviews.dead-letter") is None
+    assert kept(value, ("p", "another"), topic="reviews.dead-letter") is value
+
+
+def test_what_is_nested_too_deeply_for_any_reader_is_left() -> None:
+    value = b"[" * 100_000
+    assert kept(value, ("p", "r"), topic="reviews.dead-letter") is value
+
+
 @pytest.mark.parametrize("review_id", [123, "123"])
 def test_rejected_review_whose_id_is_a_number_is_erased(review_id: Any) -> None:
     """It was rejected for that, with its words, and sent again with a string."""

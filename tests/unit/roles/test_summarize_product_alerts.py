@@ -93,6 +93,38 @@ def test_worker_that_ends_before_the_broker_has_the_alert_leaves_it_to_the_next_
     run(scenario)
 
 
+def test_alert_that_is_under_way_is_not_published_again_and_holds_the_reviews_behind_it() -> None:
+    """Under load a product's next reviews are applied before its outbox is cleared."""
+
+    async def scenario() -> None:
+        store = MemorySummaryStore()
+        worker = Worker(store)
+        await worker.take([*HEALTHY, *BATCH])
+        await worker.role.take([_in_flight(bad(9), 100)])
+        assert worker.alert_ids() == [ALERT_ID]
+        await asyncio.sleep(0.05)
+        assert worker.acks.finished() == []
+
+        cleared, clear = asyncio.Event(), store.clear_outbox
+
+        async def clear_later(*of_product: Any) -> None:
+            await cleared.wait()
+            await clear(*of_product)
+
+        slow: Any = store
+        slow.clear_outbox = clear_later
+        worker.publisher.deliver()
+        await worker.role.take([_in_flight(bad(10), 101)])
+        assert worker.alert_ids() == [ALERT_ID]
+        await wait_until_async(lambda: len(worker.acks.finished()) == 70, _SECONDS, "all are acknowledged")
+        cleared.set()
+        await wait_until_async(lambda: not store.outboxes["p"], _SECONDS, "the outbox is cleared")
+        assert worker.role._sent == {}
+        await worker.role.stop()
+
+    run(scenario)
+
+
 def forgets(store: MemorySummaryStore) -> None:
     """Another server answers, which has nothing of what was not acknowledged yet."""
     store.starts += 1
