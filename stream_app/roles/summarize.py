@@ -50,6 +50,7 @@ class Summarize(ViewRole[EnrichedReview]):
         self._max_age_ms = settings.alert_max_age_ms
         self._clearing: set[asyncio.Task[None]] = set()
         self._sent: dict[tuple[str, bytes], list[Batch[EnrichedReview]] | None] = {}
+        self._cleared_entries: list[tuple[str, bytes]] = []
 
     def fetch_wait_ms(self) -> int:
         return _FETCH_WAIT_MS
@@ -81,6 +82,8 @@ class Summarize(ViewRole[EnrichedReview]):
 
     async def _write(self, batch: Batch[EnrichedReview], published: Sequence[Alert] = ()) -> None:
         """Apply a batch and publish what the outboxes hold. May be repeated."""
+        while self._cleared_entries:  # not when they are: what this reads of an outbox may be older by then
+            del self._sent[self._cleared_entries.pop()]
         applied = await self._applied(batch)
         await self._store.note_progress(batch.reached, self._delayed.acknowledged)  # guarantee: progress-is-noted
         telemetry.reviews_applied(sum(result.changed for _, result in applied), len(applied))
@@ -144,8 +147,8 @@ class Summarize(ViewRole[EnrichedReview]):
 
         async def clear() -> None:
             await self._delayed.retry(lambda: self._store.clear_outbox(product_id, alert_ids))
-            for _, value in outbox:
-                del self._sent[product_id, value]
+            # guarantee: cleared-outbox-may-have-been-read-before
+            self._cleared_entries += [(product_id, value) for _, value in outbox]
 
         task = asyncio.create_task(clear())
         self._clearing.add(task)

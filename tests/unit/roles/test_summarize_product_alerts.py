@@ -119,7 +119,32 @@ def test_alert_that_is_under_way_is_not_published_again_and_holds_the_reviews_be
         await wait_until_async(lambda: len(worker.acks.finished()) == 70, _SECONDS, "all are acknowledged")
         cleared.set()
         await wait_until_async(lambda: not store.outboxes["p"], _SECONDS, "the outbox is cleared")
+        await worker.role.take([_in_flight(bad(11), 102)])
         assert worker.role._sent == {}
+        await worker.role.stop()
+
+    run(scenario)
+
+
+def test_outbox_that_was_read_before_it_was_cleared_is_not_published_again() -> None:
+    """Products are judged between the answer of the store and the look at what is under way."""
+
+    async def scenario() -> None:
+        store = MemorySummaryStore()
+        worker = Worker(store)
+        await worker.take([*HEALTHY, *BATCH])
+        judge = store.judge
+
+        async def cleared_meanwhile(*reviews: Any, **how: Any) -> Any:
+            judged = await judge(*reviews, **how)
+            worker.publisher.deliver()
+            await wait_until_async(lambda: not store.outboxes["p"], _SECONDS, "the outbox is cleared")
+            return judged
+
+        slow: Any = store
+        slow.judge = cleared_meanwhile
+        await worker.role.take([_in_flight(bad(9), 100)])
+        assert worker.alert_ids() == [ALERT_ID]
         await worker.role.stop()
 
     run(scenario)
