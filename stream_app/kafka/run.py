@@ -74,8 +74,7 @@ def run_role(
         acks = OrderedPublisher(publisher)
         role = make_role(publisher, fatal)
         await role.start(acks)
-        # models were loaded meanwhile, and Faust asks once
-        # guarantee: broker-may-go-at-start
+        # models were loaded meanwhile: an outage is reported in words, before Faust connects
         await _patiently(settings, partial(check_brokers, settings, _PROBE_SECONDS))
         _tune_garbage_collector()
         watch_log(settings, log, fatal)
