@@ -32,9 +32,9 @@ class NamedReview:
 def named_review(record: RawRecord) -> NamedReview | None:
     """The review that the JSON object in the value names; None where it names none.
 
-    A record that no role can read is found too, as long as it is a JSON object with both ids, or nearly one: half an
-    emoji, a byte that is no UTF-8, 1e400. An id that is a number is read as its digits: the same review may have been
-    sent again with a string.
+    A record that no role can read is found too, as long as it is a JSON object with both ids, or nearly one: with a
+    lone surrogate, a byte that is no UTF-8, 1e400. An id that is a number is read as its digits: the same review may
+    have been sent again with a string.
     """
     fields = _object_of(record)
     product_id, review_id = _id(fields.get("product_id")), _id(fields.get("review_id"))
@@ -59,7 +59,7 @@ def without_quotes(record: RawRecord, erased: Collection[Identity]) -> RawRecord
         return record
     try:
         return record._replace(value=orjson.dumps(fields | {"quotes": kept}))
-    except TypeError:  # nested deeper than orjson writes, or with half an emoji: none of ours
+    except TypeError:  # nested deeper than orjson writes, or with a lone surrogate: none of ours
         return None
 
 

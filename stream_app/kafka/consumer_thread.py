@@ -81,7 +81,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         self.log_identity = app.log_identity
         fetcher = self._consumer._fetcher
         fetcher.__class__ = PatientFetcher  # aiokafka makes it itself
-        fetcher.role = self.consumer.app.role
+        fetcher.role = app.role
         fetcher.reached, fetcher.restarted = {}, {}
 
     async def _connect(self) -> None:

@@ -108,16 +108,15 @@ def prevailing_label(evidence: Sequence[Evidence]) -> Label | None:
 
 
 def text_of(sentences: Sequence[Quotable]) -> str:
-    """The sentences themselves, as one text; each ends with a punctuation mark."""
+    """The sentences themselves, as one text; a full stop ends those that would end with a word."""
     return " ".join(ended(one.text) for one in sentences)
 
 
 def checked_headline(proposed: str | None, choice: Choice) -> tuple[str, SummaryMethod]:
     """The model's headline where prevailing sentences bear it out and it says what only they say, else a sentence.
-    A part without its beginning is no headline.
 
-    So too where the sentence praises (or blames, where that prevails) and the model's headline does not: "The 90 degree
-    ends go to the pedal".
+    So too where it lacks its beginning ("For a good price"), and where the sentence praises (or blames, where that
+    prevails) and the model's headline does not: "The 90 degree ends go to the pedal".
     """
     label = prevailing_label(choice.reviews)
     text = text_of(choice.prevailing)

@@ -89,7 +89,7 @@ def test_what_cannot_be_written_without_its_quote_is_erased() -> None:
         b'{"product_id": "p", "review_id": "r", "text": "Mine", "rating": 1e400}',
         b'\xef\xbb\xbf{"product_id": "p", "review_id": "r", "text": "Mine"}',
     ],
-    ids=["half an emoji", "Latin-1", "NaN", "1e400", "byte order mark"],
+    ids=["lone surrogate", "Latin-1", "NaN", "1e400", "byte order mark"],
 )
 def test_rejected_review_that_is_nearly_json_is_erased(value: bytes) -> None:
     assert kept(value, ("p", "r"), topic="reviews.dead-letter") is None

@@ -93,7 +93,7 @@ def lines_of(verdict: Verdict) -> Iterator[str]:
 
 
 def _cut(said: str) -> str:
-    said = said.replace(sys.executable, "python")  # this machine's paths
+    said = said.replace(sys.executable, "python").replace(f"{sys.prefix}/", "")  # this machine's paths
     said = re.sub(r"/\S*(?:stream-app-promises-\w+/\d+|pytest-of-\w+/pytest-\d+)/", "", said)
     said = said.replace("|", "\\|")
     return said if len(said) <= _MESSAGE_CHARACTERS else f"{said[: _MESSAGE_CHARACTERS - 1]}…"
